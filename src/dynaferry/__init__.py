@@ -1,0 +1,1 @@
+"""dynaferry copies DynamoDB tables between AWS accounts on the data plane."""

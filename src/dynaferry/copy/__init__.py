@@ -1,0 +1,1 @@
+"""The data plane: segments, pages, batches, acknowledgements."""

@@ -1,0 +1,142 @@
+"""Errors, sorted by what the caller should do.
+
+Each class answers one question: correct the input, look at the refusal, try again, isolate the
+item, or stop. `cli/exit_codes.py` turns the answer into an exit code; nothing else looks at them
+to decide. Every error says what happened and where, and may carry a hint: what to do now.
+"""
+
+from collections.abc import Sequence
+
+
+class DynaferryError(Exception):
+    """The root of every error that dynaferry raises on purpose.
+
+    `message` says what happened and where; `hint`, where there is one, what to do now.
+    Neither ever holds a credential.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        operation: str | None = None,
+        table: str | None = None,
+        segment: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.operation = operation
+        self.table = table
+        self.segment = segment
+
+
+# Correct the input and call again ------------------------------------------------------------
+
+
+class PlanError(DynaferryError):
+    """The command line or the plan file asks for something that makes no sense."""
+
+
+# Refused before anything was written ---------------------------------------------------------
+
+
+class RefusedError(DynaferryError):
+    """Nothing was copied, because going on would not be safe."""
+
+
+class PreflightError(RefusedError):
+    """A look at the tables showed that the copy would not be what was meant."""
+
+
+class StateError(RefusedError):
+    """The state file is broken, busy, or belongs to another run. It was left as it is."""
+
+
+# Try the same call again ---------------------------------------------------------------------
+
+
+class RetryableError(DynaferryError):
+    """The same call may well succeed after a wait."""
+
+
+class ThrottledError(RetryableError):
+    """The service refused the whole call for its rate.
+
+    `code` is the service's error code; `reasons` are its (reason, resource ARN) pairs, which newer
+    answers carry.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        reasons: Sequence[tuple[str, str]] = (),
+        operation: str | None = None,
+        table: str | None = None,
+    ) -> None:
+        super().__init__(message, operation=operation, table=table)
+        self.code = code
+        self.reasons = tuple(reasons)
+
+
+class UnavailableError(RetryableError):
+    """A 5xx answer, a dropped connection, or a time-out. A write may have taken effect."""
+
+
+class CorruptAnswerError(RetryableError):
+    """An answer was cut short, failed its checksum, or was not what the operation returns."""
+
+
+class UnprocessedError(RetryableError):
+    """The service took a batch and accepted none of its items."""
+
+
+# Isolate the item ----------------------------------------------------------------------------
+
+
+class ItemRefusedError(DynaferryError):
+    """The service refused a request for its content; sent again it would be refused again.
+
+    `code` and `message` are the service's own words. One bad item refuses a whole batch, so the
+    writer splits the batch until the item stands alone.
+    """
+
+    def __init__(
+        self, message: str, *, code: str, operation: str | None = None, table: str | None = None
+    ) -> None:
+        super().__init__(message, operation=operation, table=table)
+        self.code = code
+
+
+# Stop; what was acknowledged is kept and the run can be resumed ------------------------------
+
+
+class StoppedError(DynaferryError):
+    """The run cannot go on now. Its state is kept; the same command resumes."""
+
+
+class AccessDeniedError(StoppedError):
+    """The role may not do this, or the credentials are not valid."""
+
+
+class TableNotFoundError(StoppedError):
+    """The table is not there (any more)."""
+
+
+class ServiceGoneError(StoppedError):
+    """The service accepted nothing for longer than the run's patience."""
+
+
+class RequestRefusedError(StoppedError):
+    """The service refused a request in a way that no wait and no split will mend."""
+
+
+class RejectedItemError(StoppedError):
+    """An item was refused, and the run was told to stop rather than to set it aside."""
+
+
+class StateWriteError(StoppedError):
+    """A checkpoint could not be stored (disk full, read-only, removed)."""

@@ -1,0 +1,51 @@
+"""Plain counters of a running copy. They are read by whoever shows them, and steer nothing."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+TableState = Literal["waiting", "running", "complete", "rejected", "interrupted", "failed"]
+
+
+@dataclass(slots=True)
+class TableStats:
+    """One table's counters for the whole run, earlier attempts included.
+
+    `items_*` and `bytes_read` move with each acknowledgement, so they may run ahead of the
+    checkpoint by what is in flight. `expected_items` is an estimate (the service's own item
+    count is hours old). `*_at_start` is what earlier attempts had done.
+    """
+
+    source: str
+    target: str
+    segments_total: int
+    expected_items: int = 0
+    state: TableState = "waiting"
+    segments_complete: int = 0
+    items_read: int = 0
+    items_written: int = 0
+    items_rejected: int = 0
+    items_filtered: int = 0
+    bytes_read: int = 0
+    read_units: float = 0.0
+    write_units: float = 0.0
+    read_requests: int = 0
+    write_requests: int = 0
+    throttled_requests: int = 0
+    retried_requests: int = 0
+    unprocessed_items: int = 0
+    items_at_start: int = 0
+    started_at: float | None = None
+    ended_at: float | None = None
+
+    @property
+    def items_done(self) -> int:
+        """Items that need no more work: written, rejected or filtered."""
+        return self.items_written + self.items_rejected + self.items_filtered
+
+
+@dataclass(slots=True)
+class RunStats:
+    """The counters of every table of a run, in the plan's order."""
+
+    run: str
+    tables: list[TableStats] = field(default_factory=list)

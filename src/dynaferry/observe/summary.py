@@ -1,0 +1,51 @@
+"""What a run did, as `--json` prints it. Field names and values are a contract with scripts."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Status = Literal["complete", "rejected", "interrupted", "failed", "refused"]
+
+
+class ErrorSummary(Struct, frozen=True, kw_only=True):
+    """The error that ended a run: its class, what happened, and what to do now."""
+
+    type: str
+    message: str
+    hint: str | None
+
+
+class TableSummary(Struct, frozen=True, kw_only=True):
+    """What a run did to one table.
+
+    Counts are for the whole run, earlier attempts included, and cover what is acknowledged and
+    checkpointed: `items_read = items_written + items_rejected + items_filtered` (invariant 2).
+    `seconds` and `items_per_second` are for this attempt. Units are capacity units.
+    """
+
+    source: str
+    target: str
+    status: Status
+    items_read: int = 0
+    items_written: int = 0
+    items_rejected: int = 0
+    items_filtered: int = 0
+    bytes_read: int = 0
+    read_units: float = 0.0
+    write_units: float = 0.0
+    throttled_requests: int = 0
+    retried_requests: int = 0
+    unprocessed_items: int = 0
+    segments_total: int = 0
+    segments_complete: int = 0
+    seconds: float = 0.0
+    items_per_second: float = 0.0
+
+
+class RunSummary(Struct, frozen=True, kw_only=True):
+    """The one document that `--json` prints."""
+
+    run: str | None
+    status: Status
+    error: ErrorSummary | None
+    tables: tuple[TableSummary, ...]

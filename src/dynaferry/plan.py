@@ -1,0 +1,247 @@
+"""What to copy, from where to where, and how: one frozen tree of settings.
+
+A plan comes from the command line, from a TOML file, or from code; `validate()` is the one place
+that says what makes sense, wherever it came from.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+from dynaferry import limits
+from dynaferry.errors import PlanError
+
+OnReject = Literal["dead-letter", "stop"]
+
+DEFAULT_READERS = 8
+DEFAULT_WRITERS = 32
+DEFAULT_STATE_DIR = Path(".dynaferry")
+DEFAULT_PATIENCE_SECONDS = 300.0
+
+_TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
+_TABLE_ARN = re.compile(
+    r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/(?P<name>[a-zA-Z0-9_.-]{3,255})"
+)
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
+_RUN_NAME = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,511}")
+
+
+class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to reach one side. What is left out comes from the environment, as in the AWS CLI."""
+
+    region: str | None = None
+    profile: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
+    endpoint_url: str | None = None
+
+
+class TablePlan(Struct, frozen=True, forbid_unknown_fields=True):
+    """One table to copy: names or ARNs, and limits of its own in capacity units a second."""
+
+    source: str
+    target: str
+    segments: Annotated[int, Meta(ge=1, le=limits.SCAN_MAX_TOTAL_SEGMENTS)] | None = None
+    max_read_units: Annotated[float, Meta(gt=0)] | None = None
+    max_write_units: Annotated[float, Meta(gt=0)] | None = None
+
+    @property
+    def source_name(self) -> str:
+        """The source's table name, without the rest of an ARN."""
+        return table_name(self.source)
+
+    @property
+    def target_name(self) -> str:
+        """The target's table name, without the rest of an ARN."""
+        return table_name(self.target)
+
+
+class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything a copy is told.
+
+    Limits are capacity units a second and hold for the run in total, whatever the number of
+    tables; `TablePlan` has limits for one table. `segments` None means: decide by the table's
+    size. `patience_seconds` is how long a side may accept nothing before the run stops.
+    """
+
+    tables: tuple[TablePlan, ...]
+    source: Account = Account()
+    target: Account = Account()
+    run: str | None = None
+    sts_endpoint_url: str | None = None
+    segments: Annotated[int, Meta(ge=1, le=limits.SCAN_MAX_TOTAL_SEGMENTS)] | None = None
+    readers: Annotated[int, Meta(ge=1, le=1024)] = DEFAULT_READERS
+    writers: Annotated[int, Meta(ge=1, le=4096)] = DEFAULT_WRITERS
+    max_read_units: Annotated[float, Meta(gt=0)] | None = None
+    max_write_units: Annotated[float, Meta(gt=0)] | None = None
+    tables_at_once: Annotated[int, Meta(ge=1, le=64)] = 1
+    consistent_read: bool = False
+    create_target: bool = False
+    allow_non_empty_target: bool = False
+    state_dir: Path = DEFAULT_STATE_DIR
+    restart: bool = False
+    on_reject: OnReject = "dead-letter"
+    patience_seconds: Annotated[float, Meta(gt=0)] = DEFAULT_PATIENCE_SECONDS
+    price_per_million_writes: Annotated[float, Meta(ge=0)] = limits.PRICE_PER_MILLION_WRITES
+    price_per_million_reads: Annotated[float, Meta(ge=0)] = limits.PRICE_PER_MILLION_READS
+
+    @classmethod
+    def for_table(
+        cls, source: str, target: str, *, from_: Account | None = None, to: Account | None = None
+    ) -> "CopyPlan":
+        """The plan that copies one table, all else at its default.
+
+        :raises PlanError: a name, ARN or URL is not one
+        """
+        return validate(
+            cls(
+                tables=(TablePlan(source, target),),
+                source=from_ or Account(),
+                target=to or Account(),
+            )
+        )
+
+    @property
+    def run_name(self) -> str:
+        """The name of the run and of its state file, the same each time for the same tables."""
+        if self.run is not None:
+            return self.run
+        first = self.tables[0]
+        if first.source_name == first.target_name:
+            return first.source_name
+        return f"{first.source_name}-to-{first.target_name}"
+
+
+def table_name(name_or_arn: str) -> str:
+    """The table's name, from its name or its ARN."""
+    return name_or_arn.rpartition("/")[2]
+
+
+def read_plan(path: Path) -> CopyPlan:
+    """Reads a plan file (TOML). A run is named after the file unless the plan names it.
+
+    :raises PlanError: the file cannot be read, is not TOML, or holds what a plan does not know
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PlanError(f"the plan {path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PlanError(f"the plan {path} is not valid TOML: {error}") from error
+    document.setdefault("run", path.stem)
+    try:
+        plan = msgspec.convert(document, CopyPlan)
+    except msgspec.ValidationError as error:
+        raise PlanError(
+            f"the plan {path} is not understood: {error}",
+            hint="the README lists every key that a plan may hold",
+        ) from error
+    return plan
+
+
+def validate(plan: CopyPlan) -> CopyPlan:
+    """Returns the plan if it makes sense.
+
+    :raises PlanError: names the first setting that does not, and what it should be
+    """
+    try:
+        msgspec.convert(msgspec.to_builtins(plan), CopyPlan)
+    except msgspec.ValidationError as error:
+        raise PlanError(f"a setting is out of range: {error}") from error
+    _check_tables(plan)
+    _check_account("source", plan.source)
+    _check_account("target", plan.target)
+    _check_url("--sts-endpoint-url", plan.sts_endpoint_url)
+    if not _RUN_NAME.fullmatch(plan.run_name):
+        raise PlanError(
+            f"a run cannot be named {plan.run_name!r}",
+            hint="use letters, digits, '.', '_' and '-'",
+        )
+    return plan
+
+
+def _check_tables(plan: CopyPlan) -> None:
+    if not plan.tables:
+        raise PlanError("the plan names no table", hint="add a [[tables]] with source and target")
+    for table in plan.tables:
+        for side, value in (("source", table.source), ("target", table.target)):
+            if not (_TABLE_NAME.fullmatch(value) or _TABLE_ARN.fullmatch(value)):
+                raise PlanError(
+                    f"the {side} {value!r} is neither a table name nor a table ARN",
+                    hint="a name has 3 to 255 letters, digits, '.', '_' or '-'",
+                )
+    targets = [table.target for table in plan.tables]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise PlanError(f"the target {target!r} is named twice in the plan")
+
+
+def _check_account(side: str, account: Account) -> None:
+    _check_url(f"--{side}-endpoint-url", account.endpoint_url)
+    if account.role_arn is not None and not _ROLE_ARN.fullmatch(account.role_arn):
+        raise PlanError(
+            f"the {side} role {account.role_arn!r} is not a role ARN",
+            hint="it looks like arn:aws:iam::123456789012:role/name",
+        )
+    if account.external_id is not None and account.role_arn is None:
+        raise PlanError(
+            f"an external id for the {side} needs a role to assume",
+            hint=f"add --{side}-role-arn",
+        )
+    if account.external_id is not None and not 2 <= len(account.external_id) <= 1224:
+        raise PlanError(f"the external id for the {side} must have 2 to 1224 characters")
+
+
+def _check_url(flag: str, url: str | None) -> None:
+    if url is None:
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise PlanError(f"{flag} {url!r} is not a URL", hint="it looks like https://host:port")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise PlanError(f"{flag} must be an address only, without credentials or a query")
+
+
+class RecordedSettings(Struct, frozen=True, kw_only=True):
+    """The settings that a state file keeps: what a later command needs, and no secret.
+
+    A profile names a person's machine and an external id is a secret: neither is kept.
+    """
+
+    source_region: str | None
+    source_role_arn: str | None
+    source_endpoint_url: str | None
+    target_region: str | None
+    target_role_arn: str | None
+    target_endpoint_url: str | None
+    sts_endpoint_url: str | None
+    readers: int
+    writers: int
+    max_read_units: float | None
+    max_write_units: float | None
+    consistent_read: bool
+    on_reject: OnReject
+
+
+def recorded_settings(plan: CopyPlan) -> RecordedSettings:
+    """What of the plan goes into the state file."""
+    return RecordedSettings(
+        source_region=plan.source.region,
+        source_role_arn=plan.source.role_arn,
+        source_endpoint_url=plan.source.endpoint_url,
+        target_region=plan.target.region,
+        target_role_arn=plan.target.role_arn,
+        target_endpoint_url=plan.target.endpoint_url,
+        sts_endpoint_url=plan.sts_endpoint_url,
+        readers=plan.readers,
+        writers=plan.writers,
+        max_read_units=plan.max_read_units,
+        max_write_units=plan.max_write_units,
+        consistent_read=plan.consistent_read,
+        on_reject=plan.on_reject,
+    )

@@ -1,0 +1,69 @@
+"""What crosses between the rooms: pages, batches, results, and the two ports of a copy.
+
+`copy/` knows a source and a target only through the Protocols here, so that DynamoDB, a
+simulator, a test's fake or another engine can stand behind them. Items travel as
+`msgspec.Raw`: slices of the response they came in, never decoded (invariant 3). A `Raw` keeps
+its whole response alive, so whoever holds one lets go of it once it is acknowledged.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Raw, Struct
+
+
+class Page(Struct, frozen=True):
+    """One page of a Scan.
+
+    `items` are in wire form. `last_evaluated_key` is the wire form of the key to go on from;
+    None, and only None, means that the segment ends here. `scanned_count` counts what was
+    evaluated: `scanned_count - len(items)` were left out by a filter. `consumed_units` is None
+    where the service did not say.
+    """
+
+    items: list[Raw]
+    last_evaluated_key: bytes | None
+    scanned_count: int
+    body_bytes: int
+    consumed_units: float | None = None
+
+
+class WriteResult(Struct, frozen=True):
+    """What the service made of one BatchWriteItem.
+
+    `unprocessed` is the remainder that must be sent again, as the very objects that were sent;
+    everything else is written. `consumed_units` is None where the service did not say.
+    """
+
+    unprocessed: Sequence[Raw]
+    consumed_units: float | None = None
+
+
+class PageSource(Protocol):
+    """Gives the pages of one table, segment by segment."""
+
+    async def read_page(self, segment: int, exclusive_start_key: bytes | None) -> Page:
+        """Reads one page of `segment`, from its start or from behind `exclusive_start_key`.
+
+        :raises RetryableError: the same call may succeed after a wait
+        :raises StoppedError: it will not, until somebody acts
+        """
+        ...
+
+
+class BatchTarget(Protocol):
+    """Takes the batches of one table."""
+
+    async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
+        """Puts up to 25 items in wire form; each is written whole or is in the remainder.
+
+        :raises RetryableError: nothing is known to be written; the same call is safe to repeat
+        :raises ItemRefusedError: at least one item is refused for its content; none may be
+            assumed written
+        :raises StoppedError: no wait and no split will help
+        """
+        ...
+
+    def key_of(self, item: Raw) -> bytes:
+        """The item's key attributes in wire form, for people and for dead letters."""
+        ...

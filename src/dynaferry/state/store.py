@@ -1,0 +1,191 @@
+"""What survives a crash: the records, and the protocol of a store that keeps them.
+
+One store holds one run. `tests/state/contract.py` is the suite that every store passes. A store
+is opened by one process at a time; reading it for `status` is allowed at any time.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from dynaferry.plan import RecordedSettings
+
+SCHEMA_VERSION = 1
+
+RunStatus = Literal["running", "complete", "rejected", "interrupted", "failed"]
+
+
+class TableIdentity(Struct, frozen=True, kw_only=True):
+    """What makes a table's part of a run this one and no other (invariant 7).
+
+    The table ids are the service's own (None where it gives none): a table that was dropped and
+    created again under its old name has another.
+    """
+
+    source_arn: str
+    source_table_id: str | None
+    source_endpoint: str
+    target_arn: str
+    target_table_id: str | None
+    target_endpoint: str
+    total_segments: int
+    filter: str | None = None
+
+
+class RunIdentity(Struct, frozen=True, kw_only=True):
+    """The identity of a run: its tables, in the plan's order."""
+
+    tables: tuple[TableIdentity, ...]
+    schema_version: int = SCHEMA_VERSION
+
+
+class SegmentRecord(Struct, frozen=True, kw_only=True):
+    """How far one segment is acknowledged.
+
+    Everything in `pages` pages, up to and with `last_evaluated_key`, is written or durably in
+    the dead letters; the counts are of exactly those pages, so that they stay true after a crash.
+    """
+
+    segment: int
+    pages: int
+    last_evaluated_key: bytes | None
+    complete: bool
+    items_read: int
+    items_written: int
+    items_rejected: int
+    items_filtered: int
+    bytes_read: int
+
+
+class TableCounters(Struct, frozen=True, kw_only=True):
+    """What a table cost over all attempts so far. After a kill, up to a second of it is missing."""
+
+    read_units: float = 0.0
+    write_units: float = 0.0
+    throttled_requests: int = 0
+    retried_requests: int = 0
+    unprocessed_items: int = 0
+
+
+class TableTotals(Struct, frozen=True, kw_only=True):
+    """The sums of a table's segment records."""
+
+    segments_complete: int = 0
+    items_read: int = 0
+    items_written: int = 0
+    items_rejected: int = 0
+    items_filtered: int = 0
+    bytes_read: int = 0
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True):
+    """An item that the target refused, and why.
+
+    `table` is the table's index in the plan, `key` and `item` are wire form (JSON), `time` is
+    seconds since the epoch. `page` is the number of the page in its segment: letters of a page
+    beyond the watermark are dropped on resume, since that page is read again.
+    """
+
+    table: int
+    segment: int
+    page: int
+    key: bytes
+    item: bytes
+    error_code: str
+    error_message: str
+    time: float
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """A table's totals at one moment of one attempt, for rates and the report."""
+
+    table: int
+    time: float
+    items_written: int
+    bytes_read: int
+    read_units: float
+    write_units: float
+    throttled_requests: int
+
+
+class RunRecord(Struct, frozen=True, kw_only=True):
+    """A run as its state file tells it. Times are seconds since the epoch."""
+
+    run: str
+    identity: RunIdentity
+    settings: RecordedSettings
+    version: str
+    status: RunStatus
+    attempts: int
+    created_at: float
+    started_at: float
+    ended_at: float | None
+    error_type: str | None = None
+    error_message: str | None = None
+    error_hint: str | None = None
+
+
+class StateStore(Protocol):
+    """Keeps one run. Every method returns when what it was given is durable."""
+
+    async def read_run(self) -> RunRecord:
+        """The run as stored."""
+        ...
+
+    async def begin_attempt(self, version: str, now: float) -> None:
+        """Marks the run as running again, and drops the dead letters beyond the watermarks."""
+        ...
+
+    async def end_attempt(
+        self,
+        status: RunStatus,
+        now: float,
+        error: tuple[str, str, str | None] | None = None,
+    ) -> None:
+        """Stores how the attempt ended; `error` is (type, message, hint)."""
+        ...
+
+    async def read_segments(self, table: int) -> list[SegmentRecord]:
+        """The records of the segments that have one, in the order of their numbers."""
+        ...
+
+    async def read_totals(self, table: int) -> TableTotals:
+        """The sums of the table's segment records."""
+        ...
+
+    async def read_counters(self, table: int) -> TableCounters:
+        """What the table cost so far."""
+        ...
+
+    async def checkpoint(
+        self, table: int, segments: Sequence[SegmentRecord], counters: TableCounters
+    ) -> None:
+        """Stores watermarks and counters of one table in one transaction.
+
+        :raises StateWriteError: they could not be stored; none of them is
+        """
+        ...
+
+    async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Stores dead letters in one transaction; one that is there already is replaced.
+
+        :raises StateWriteError: they could not be stored; none of them is
+        """
+        ...
+
+    async def read_dead_letters(self, table: int | None = None) -> list[DeadLetter]:
+        """The dead letters, of one table or of all, by table, segment and page."""
+        ...
+
+    async def add_sample(self, sample: Sample) -> None:
+        """Stores one sample."""
+        ...
+
+    async def read_samples(self, table: int, limit: int) -> list[Sample]:
+        """The latest `limit` samples, oldest first."""
+        ...
+
+    async def aclose(self) -> None:
+        """Lets go of the store and its lock."""
+        ...
