@@ -1,1 +1,62 @@
-"""dynaferry copies DynamoDB tables between AWS accounts on the data plane."""
+"""dynaferry copies DynamoDB tables between AWS accounts on the data plane.
+
+The names here are loaded when first used, so that the command line starts at once.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from dynaferry._version import __version__
+
+if TYPE_CHECKING:
+    from dynaferry.copy.stop import StopSignal
+    from dynaferry.errors import (
+        DynaferryError,
+        PlanError,
+        RefusedError,
+        RetryableError,
+        StoppedError,
+    )
+    from dynaferry.observe.summary import RunSummary, TableSummary
+    from dynaferry.plan import Account, CopyPlan, TablePlan, read_plan
+    from dynaferry.run import copy_table
+
+__all__ = [
+    "Account",
+    "CopyPlan",
+    "DynaferryError",
+    "PlanError",
+    "RefusedError",
+    "RetryableError",
+    "RunSummary",
+    "StopSignal",
+    "StoppedError",
+    "TablePlan",
+    "TableSummary",
+    "__version__",
+    "copy_table",
+    "read_plan",
+]
+
+_HOMES = {
+    "Account": "dynaferry.plan",
+    "CopyPlan": "dynaferry.plan",
+    "DynaferryError": "dynaferry.errors",
+    "PlanError": "dynaferry.errors",
+    "RefusedError": "dynaferry.errors",
+    "RetryableError": "dynaferry.errors",
+    "RunSummary": "dynaferry.observe.summary",
+    "StopSignal": "dynaferry.copy.stop",
+    "StoppedError": "dynaferry.errors",
+    "TablePlan": "dynaferry.plan",
+    "TableSummary": "dynaferry.observe.summary",
+    "copy_table": "dynaferry.run",
+    "read_plan": "dynaferry.plan",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dynaferry' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -6,6 +6,7 @@ that says what makes sense, wherever it came from.
 
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -39,6 +40,13 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     role_arn: str | None = None
     external_id: str | None = None
     endpoint_url: str | None = None
+
+    def __repr__(self) -> str:
+        """Everything but the external id, which is a secret (invariant 8)."""
+        return (
+            f"Account(region={self.region!r}, profile={self.profile!r}, "
+            f"role_arn={self.role_arn!r}, endpoint_url={self.endpoint_url!r})"
+        )
 
 
 class TablePlan(Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,6 +130,15 @@ def table_name(name_or_arn: str) -> str:
     return name_or_arn.rpartition("/")[2]
 
 
+def with_region(account: Account, tables: Sequence[str]) -> Account:
+    """The account with the region that its table ARNs name, where it names none itself."""
+    if account.region is None:
+        for table in tables:
+            if table.startswith("arn:"):
+                return msgspec.structs.replace(account, region=table.split(":")[3])
+    return account
+
+
 def read_plan(path: Path) -> CopyPlan:
     """Reads a plan file (TOML). A run is named after the file unless the plan names it.
 
@@ -135,13 +152,16 @@ def read_plan(path: Path) -> CopyPlan:
         raise PlanError(f"the plan {path} is not valid TOML: {error}") from error
     document.setdefault("run", path.stem)
     try:
-        plan = msgspec.convert(document, CopyPlan)
+        return _convert(document)
     except msgspec.ValidationError as error:
         raise PlanError(
             f"the plan {path} is not understood: {error}",
             hint="the README lists every key that a plan may hold",
         ) from error
-    return plan
+
+
+def _convert(document: object) -> CopyPlan:
+    return msgspec.convert(document, CopyPlan, dec_hook=lambda _, value: Path(value))
 
 
 def validate(plan: CopyPlan) -> CopyPlan:
@@ -150,7 +170,7 @@ def validate(plan: CopyPlan) -> CopyPlan:
     :raises PlanError: names the first setting that does not, and what it should be
     """
     try:
-        msgspec.convert(msgspec.to_builtins(plan), CopyPlan)
+        _convert(msgspec.to_builtins(plan, enc_hook=str))
     except msgspec.ValidationError as error:
         raise PlanError(f"a setting is out of range: {error}") from error
     _check_tables(plan)

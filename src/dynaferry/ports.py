@@ -42,6 +42,11 @@ class WriteResult(Struct, frozen=True):
 class PageSource(Protocol):
     """Gives the pages of one table, segment by segment."""
 
+    @property
+    def full_page_units(self) -> float:
+        """The read units of a full page: what to expect before anything is known."""
+        ...
+
     async def read_page(self, segment: int, exclusive_start_key: bytes | None) -> Page:
         """Reads one page of `segment`, from its start or from behind `exclusive_start_key`.
 
@@ -62,6 +67,10 @@ class BatchTarget(Protocol):
             assumed written
         :raises StoppedError: no wait and no split will help
         """
+        ...
+
+    def units_of(self, items: Sequence[Raw]) -> float:
+        """The write units that putting `items` is likely to consume."""
         ...
 
     def key_of(self, item: Raw) -> bytes:

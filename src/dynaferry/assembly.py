@@ -1,0 +1,149 @@
+"""Puts one table's copy together: the network edge of both sides behind the pipeline's ports."""
+
+import time
+from typing import NamedTuple
+
+from dynaferry.copy.ledger import Ledger
+from dynaferry.copy.pipeline import Pipeline
+from dynaferry.copy.reader import Reader
+from dynaferry.copy.stop import StopSignal
+from dynaferry.copy.writer import Writer
+from dynaferry.dynamodb.accounts import AccountSession
+from dynaferry.dynamodb.batch_write import TableTarget
+from dynaferry.dynamodb.keys import KeyReader
+from dynaferry.dynamodb.scan import TableSource
+from dynaferry.dynamodb.wire import open_wire
+from dynaferry.errors import StoppedError
+from dynaferry.observe.stats import TableStats
+from dynaferry.plan import CopyPlan
+from dynaferry.ports import BatchTarget, PageSource
+from dynaferry.preflight import TablePreflight
+from dynaferry.state.store import StateStore
+from dynaferry.throttle.pace import CappedPace
+from dynaferry.throttle.retry import Patience, RetryPolicy
+from dynaferry.throttle.token_bucket import TokenBucket
+
+
+class Sides(NamedTuple):
+    """Both accounts, opened."""
+
+    source: AccountSession
+    target: AccountSession
+
+
+class RunCaps:
+    """The caps given for the run, shared by all its tables."""
+
+    def __init__(self, plan: CopyPlan) -> None:
+        self._read = _bucket(plan.max_read_units)
+        self._write = _bucket(plan.max_write_units)
+
+    def read_pace(self, table_max_units: float | None) -> CappedPace:
+        """The read pace of a table with this cap of its own."""
+        return CappedPace([*self._read, *_bucket(table_max_units)])
+
+    def write_pace(self, table_max_units: float | None) -> CappedPace:
+        """The write pace of a table with this cap of its own."""
+        return CappedPace([*self._write, *_bucket(table_max_units)])
+
+
+def _bucket(units_per_second: float | None) -> list[TokenBucket]:
+    if units_per_second is None:
+        return []
+    return [TokenBucket(units_per_second, now=time.monotonic())]
+
+
+async def copy_one_table(
+    plan: CopyPlan,
+    table: int,
+    sides: Sides,
+    checked: TablePreflight,
+    *,
+    total_segments: int,
+    store: StateStore,
+    stats: TableStats,
+    caps: RunCaps,
+    stop: StopSignal,
+) -> None:
+    """Copies the plan's table number `table` and leaves in `stats` how it ended.
+
+    :raises StoppedError: inside an exception group; the copy cannot go on
+    """
+    names = checked.table
+    source_endpoint = checked.source.endpoint
+    target_endpoint = checked.target.endpoint if checked.target else source_endpoint
+    async with (
+        open_wire(
+            sides.source, table=names.source, endpoint=source_endpoint, connections=plan.readers
+        ) as source_wire,
+        open_wire(
+            sides.target, table=names.target, endpoint=target_endpoint, connections=plan.writers
+        ) as target_wire,
+    ):
+        source = TableSource(
+            source_wire,
+            table=names.source,
+            total_segments=total_segments,
+            consistent_read=plan.consistent_read,
+        )
+        keys = KeyReader([key.name for key in checked.source.keys])
+        target = TableTarget(target_wire, table=names.target, keys=keys)
+        ledger = Ledger(total_segments, await store.read_segments(table))
+        pipeline = assemble(plan, table, source, target, ledger, store, stats, caps)
+        await _copy_and_note(pipeline, stats, stop)
+
+
+def assemble(
+    plan: CopyPlan,
+    table: int,
+    source: PageSource,
+    target: BatchTarget,
+    ledger: Ledger,
+    store: StateStore,
+    stats: TableStats,
+    caps: RunCaps,
+) -> Pipeline:
+    """The pipeline from any source to any target, with the plan's settings."""
+    limits = plan.tables[table]
+    reader = Reader(
+        source,
+        ledger,
+        stats,
+        pace=caps.read_pace(limits.max_read_units),
+        retry=RetryPolicy("source", Patience(plan.patience_seconds)),
+    )
+    writer = Writer(
+        target,
+        ledger,
+        stats,
+        table=table,
+        store=store,
+        pace=caps.write_pace(limits.max_write_units),
+        retry=RetryPolicy("target", Patience(plan.patience_seconds)),
+        on_reject=plan.on_reject,
+    )
+    return Pipeline(
+        table=table,
+        ledger=ledger,
+        reader=reader,
+        writer=writer,
+        store=store,
+        stats=stats,
+        readers=plan.readers,
+        writers=plan.writers,
+    )
+
+
+async def _copy_and_note(pipeline: Pipeline, stats: TableStats, stop: StopSignal) -> None:
+    stats.started_at = time.monotonic()
+    stats.state = "running"
+    try:
+        if await pipeline.copy(stop):
+            stats.state = "rejected" if stats.items_rejected else "complete"
+        else:
+            stats.state = "interrupted"
+    except* StoppedError:
+        stats.state = "failed"
+        raise
+    finally:
+        stats.ended_at = time.monotonic()

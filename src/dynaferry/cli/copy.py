@@ -1,0 +1,126 @@
+"""`dynaferry copy`: copies, shows how it goes, and sums up.
+
+Whatever is heavy is imported when a copy starts, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.flags import CopyFlags, ProgressFlag, plan_from
+from dynaferry.errors import DynaferryError, PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from dynaferry.copy.stop import StopSignal
+    from dynaferry.observe.stats import RunStats
+    from dynaferry.plan import CopyPlan
+    from dynaferry.preflight import TablePreflight
+    from dynaferry.run import Outcome
+
+    Watch = Callable[[RunStats], Awaitable[None]]
+
+
+def run_copy(flags: CopyFlags) -> int:
+    """Does what the flags say and returns the exit code; every error is told, none is raised."""
+    try:
+        plan = plan_from(flags)
+    except PlanError as error:
+        return failure.report(error, as_json=flags.json, run=flags.run)
+    try:
+        return _dry_run(plan, flags) if flags.dry_run else _copy(plan, flags)
+    except KeyboardInterrupt:
+        return failure.report_interrupt(as_json=flags.json, run=plan.run_name)
+
+
+def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
+    from dynaferry.cli.interrupts import run_async, run_until_stopped
+    from dynaferry.run import execute
+
+    async def body(stop: StopSignal) -> Outcome:
+        watch = watcher(flags.progress, readers=plan.readers)
+        return await execute(plan, stop=stop, watch=watch, say=screen.say)
+
+    try:
+        outcome = run_async(partial(run_until_stopped, body))
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return failure.report(error, as_json=flags.json, run=plan.run_name, under_way=True)
+    return _tell_outcome(outcome, plan, flags)
+
+
+def _tell_outcome(outcome: Outcome, plan: CopyPlan, flags: CopyFlags) -> int:
+    from dynaferry.cli.render import summary_lines
+
+    if outcome.error is not None:
+        failure.tell(outcome.error)
+    if outcome.summary.status != "refused":
+        for line in summary_lines(outcome.summary, plan.state_dir, restarts=plan.restart):
+            screen.say(line)
+    if flags.json:
+        screen.print_document(msgspec.json.encode(outcome.summary).decode())
+    return exit_codes.of_outcome(outcome.summary.status, outcome.error)
+
+
+def watcher(progress: ProgressFlag, *, readers: int) -> Watch | None:
+    """The progress display that suits stderr: redrawn in place on a terminal, else lines."""
+    from dynaferry.observe.progress import watch_plain
+
+    if progress is ProgressFlag.NONE:
+        return None
+    if progress is ProgressFlag.AUTO and screen.is_live_terminal():
+        from rich.console import Console
+
+        from dynaferry.observe.live import watch_live
+
+        return partial(watch_live, readers=readers, console=Console(stderr=True))
+    return partial(watch_plain, readers=readers, write=screen.say)
+
+
+def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
+    from dynaferry.cli.interrupts import run_async
+    from dynaferry.preflight_lines import render_estimate
+    from dynaferry.run import dry_run
+
+    async def body() -> tuple[TablePreflight, ...]:
+        return await dry_run(plan, say=screen.say)
+
+    try:
+        preflights = run_async(body)
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return _tell_refusal(error, plan, flags)
+    for preflight in preflights:
+        for line in render_estimate(preflight):
+            screen.say(line)
+    if flags.json:
+        screen.print_document(msgspec.json.encode(_estimates(plan, preflights)).decode())
+    return exit_codes.COMPLETE
+
+
+def _tell_refusal(error: Exception, plan: CopyPlan, flags: CopyFlags) -> int:
+    """A look that failed refuses the copy, whatever the service's reason."""
+    failure.tell(error)
+    code = exit_codes.of_error(error)
+    if isinstance(error, DynaferryError) and not isinstance(error, PlanError):
+        code = exit_codes.REFUSED
+    if flags.json:
+        failure.print_refusal(code, failure.summarize(error), plan.run_name)
+    return code
+
+
+def _estimates(plan: CopyPlan, preflights: tuple[TablePreflight, ...]) -> dict[str, Any]:
+    tables = [
+        {
+            "source": preflight.table.source,
+            "target": preflight.table.target,
+            "segments_total": preflight.total_segments,
+            "estimate": msgspec.to_builtins(preflight.estimate, enc_hook=str),
+            "notices": list(preflight.notices),
+        }
+        for preflight in preflights
+    ]
+    return {"run": plan.run_name, "dry_run": True, "tables": tables}

@@ -1,0 +1,54 @@
+"""The one place where an outcome or an error becomes an exit code. Scripts act on these."""
+
+from typing import Final
+
+from dynaferry.errors import DynaferryError, PlanError, RefusedError
+from dynaferry.observe.summary import Status
+
+COMPLETE: Final = 0
+INTERNAL: Final = 1
+USAGE: Final = 2
+REFUSED: Final = 3
+REJECTED: Final = 4
+FAILED: Final = 5
+DIFFERENT: Final = 6
+INTERRUPTED: Final = 130
+
+_BY_STATUS: Final[dict[str, int]] = {
+    "complete": COMPLETE,
+    "refused": REFUSED,
+    "rejected": REJECTED,
+    "failed": FAILED,
+    "interrupted": INTERRUPTED,
+}
+
+
+def of_outcome(status: Status, error: DynaferryError | None) -> int:
+    """The code of a run that ended with this status, and with this error if there was one.
+
+    What the plan asked for wrongly is the caller's to correct, whenever it was found out.
+    """
+    if isinstance(error, PlanError):
+        return USAGE
+    return _BY_STATUS[status]
+
+
+def of_error(error: Exception, *, under_way: bool = False) -> int:
+    """The code of a command that ended with an error and without a summary.
+
+    `under_way` says that a run had begun, so that its state can be resumed.
+    """
+    if isinstance(error, PlanError):
+        return USAGE
+    if isinstance(error, RefusedError):
+        return REFUSED
+    if isinstance(error, DynaferryError) or under_way:
+        return FAILED
+    return INTERNAL
+
+
+def status_of(code: int) -> Status:
+    """The status that `--json` prints for a command that ended with `code` and without a summary."""
+    if code == INTERRUPTED:
+        return "interrupted"
+    return "refused" if code in (USAGE, REFUSED) else "failed"

@@ -1,0 +1,65 @@
+"""How an error is told: what happened and where, then what to do now. Never a traceback."""
+
+import os
+import traceback
+
+import msgspec
+
+from dynaferry.cli import exit_codes, screen
+from dynaferry.errors import DynaferryError
+from dynaferry.observe.summary import ErrorSummary, RunSummary
+
+TRACEBACK_VARIABLE = "DYNAFERRY_TRACEBACK"
+
+
+def summarize(error: Exception) -> ErrorSummary:
+    """The error as `--json` prints it."""
+    if isinstance(error, DynaferryError):
+        return ErrorSummary(
+            type=type(error).__name__, message=error.message, hint=error.hint
+        )
+    return ErrorSummary(
+        type="InternalError",
+        message=f"internal error: {type(error).__name__}: {error}",
+        hint="this is a bug in dynaferry: please report it, with what the same command prints"
+        f" when {TRACEBACK_VARIABLE}=1 is set",
+    )
+
+
+def tell(error: Exception) -> None:
+    """Tells people on stderr."""
+    if os.environ.get(TRACEBACK_VARIABLE) == "1":
+        screen.say("".join(traceback.format_exception(error)).rstrip())
+    summary = summarize(error)
+    is_ours = isinstance(error, DynaferryError)
+    screen.say(f"error: {summary.message}" if is_ours else summary.message)
+    if summary.hint is not None:
+        screen.say(f"hint: {summary.hint}")
+
+
+def report(
+    error: Exception, *, as_json: bool, run: str | None = None, under_way: bool = False
+) -> int:
+    """Tells people and, where it was asked for, scripts; returns the exit code."""
+    tell(error)
+    code = exit_codes.of_error(error, under_way=under_way)
+    if as_json:
+        print_refusal(code, summarize(error), run)
+    return code
+
+
+def report_interrupt(*, as_json: bool, run: str | None = None) -> int:
+    """Says that a signal came before there was anything to finish; returns the exit code."""
+    screen.say("interrupted before anything was copied")
+    if as_json:
+        error = ErrorSummary(
+            type="Interrupted", message="interrupted before anything was copied", hint=None
+        )
+        print_refusal(exit_codes.INTERRUPTED, error, run)
+    return exit_codes.INTERRUPTED
+
+
+def print_refusal(code: int, error: ErrorSummary, run: str | None) -> None:
+    """Prints the one document of a command that has no run to sum up."""
+    summary = RunSummary(run=run, status=exit_codes.status_of(code), error=error, tables=())
+    screen.print_document(msgspec.json.encode(summary).decode())

@@ -1,0 +1,157 @@
+"""From the command line to a plan. A flag that is not given leaves what the plan file says."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from dynaferry.errors import PlanError
+from dynaferry.plan import Account, CopyPlan, TablePlan, read_plan, validate
+
+
+class OnRejectFlag(StrEnum):
+    """The values of --on-reject."""
+
+    DEAD_LETTER = "dead-letter"
+    STOP = "stop"
+
+
+class ProgressFlag(StrEnum):
+    """The values of --progress."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    NONE = "none"
+
+
+class CopyFlags(Struct, frozen=True, kw_only=True):
+    """The command line of `copy` as it was typed; None stands for a flag that was not given."""
+
+    source: str | None = None
+    target: str | None = None
+    plan: Path | None = None
+    run: str | None = None
+    source_region: str | None = None
+    source_profile: str | None = None
+    source_role_arn: str | None = None
+    source_external_id: str | None = None
+    source_endpoint_url: str | None = None
+    target_region: str | None = None
+    target_profile: str | None = None
+    target_role_arn: str | None = None
+    target_external_id: str | None = None
+    target_endpoint_url: str | None = None
+    sts_endpoint_url: str | None = None
+    segments: str | None = None
+    readers: int | None = None
+    writers: int | None = None
+    max_read_units: float | None = None
+    max_write_units: float | None = None
+    tables_at_once: int | None = None
+    patience: float | None = None
+    consistent_read: bool | None = None
+    create_target: bool | None = None
+    allow_non_empty_target: bool | None = None
+    state_dir: Path | None = None
+    restart: bool | None = None
+    on_reject: OnRejectFlag | None = None
+    price_per_million_writes: float | None = None
+    price_per_million_reads: float | None = None
+    dry_run: bool = False
+    progress: ProgressFlag = ProgressFlag.AUTO
+    json: bool = False
+
+    def __repr__(self) -> str:
+        """Nothing of what was typed: there may be an external id in it (invariant 8)."""
+        return "CopyFlags(…)"
+
+
+# Flags that are settings of the plan under the same name.
+_SAME_NAME = (
+    "run",
+    "sts_endpoint_url",
+    "readers",
+    "writers",
+    "max_read_units",
+    "max_write_units",
+    "tables_at_once",
+    "consistent_read",
+    "create_target",
+    "allow_non_empty_target",
+    "state_dir",
+    "restart",
+    "on_reject",
+    "price_per_million_writes",
+    "price_per_million_reads",
+)
+_ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url")
+
+
+def plan_from(flags: CopyFlags) -> CopyPlan:
+    """The plan that was asked for: the file's or the two tables', with the flags on top.
+
+    :raises PlanError: the command line does not say what to copy, or says it twice, or a setting
+        makes no sense
+    """
+    plan = _apply(_named_tables(flags), flags)
+    return validate(plan)
+
+
+def _named_tables(flags: CopyFlags) -> CopyPlan:
+    if flags.plan is not None:
+        if flags.source is not None:
+            raise PlanError(
+                "tables are named on the command line and by --plan",
+                hint="leave out SOURCE and TARGET, or leave out --plan",
+            )
+        return read_plan(flags.plan)
+    if flags.source is None:
+        raise PlanError(
+            "nothing says what to copy",
+            hint="dynaferry copy SOURCE TARGET, or dynaferry copy --plan PLAN.toml",
+        )
+    if flags.target is None:
+        raise PlanError(
+            f"the source is {flags.source!r}, but no target is named",
+            hint=f"dynaferry copy {flags.source} TARGET; TARGET may have the same name in another"
+            " account or region",
+        )
+    return CopyPlan(tables=(TablePlan(flags.source, flags.target),))
+
+
+def _apply(plan: CopyPlan, flags: CopyFlags) -> CopyPlan:
+    changes: dict[str, Any] = _given(flags, {name: name for name in _SAME_NAME})
+    changes |= _given(flags, {"patience": "patience_seconds"})
+    for side in ("source", "target"):
+        account: Account = getattr(plan, side)
+        given = _given(flags, {f"{side}_{name}": name for name in _ACCOUNT})
+        changes[side] = msgspec.structs.replace(account, **given)
+    if flags.on_reject is not None:
+        changes["on_reject"] = flags.on_reject.value
+    if flags.segments is not None:
+        changes["segments"] = _segments(flags.segments)
+        # What is typed counts for every table, also for one with a number of its own.
+        changes["tables"] = tuple(
+            msgspec.structs.replace(table, segments=None) for table in plan.tables
+        )
+    return msgspec.structs.replace(plan, **changes)
+
+
+def _given(flags: CopyFlags, names: dict[str, str]) -> dict[str, Any]:
+    """What was given of these flags, under the names of the settings."""
+    values = {setting: getattr(flags, flag) for flag, setting in names.items()}
+    return {setting: value for setting, value in values.items() if value is not None}
+
+
+def _segments(text: str) -> int | None:
+    if text == "auto":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise PlanError(
+            f"--segments {text!r} is neither a number nor 'auto'",
+            hint="leave it out to have it decided by the table's size",
+        ) from None

@@ -1,0 +1,348 @@
+"""The `dynaferry` command: what can be typed, and the last place where an error can be told."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from typer.core import TyperCommand
+
+from dynaferry._version import __version__
+from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.copy import run_copy
+from dynaferry.cli.flags import CopyFlags, OnRejectFlag, ProgressFlag
+from dynaferry.errors import PlanError
+from dynaferry.plan import (
+    DEFAULT_PATIENCE_SECONDS,
+    DEFAULT_READERS,
+    DEFAULT_STATE_DIR,
+    DEFAULT_WRITERS,
+)
+
+# Typer takes click's errors from click or from a copy of its own, depending on its version. The
+# root that knows how to show itself stands second above BadParameter in both.
+_CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
+
+SOURCE, TARGET, SPEED, SAFETY, OUTPUT = "Source", "Target", "Speed", "Safety", "Output"
+
+
+class PanelCommand(TyperCommand):
+    """A command whose help groups the options by panel, in plain text.
+
+    Typer's own panels need rich, which would be most of the time that --help takes.
+    """
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Writes the options under the headings of their panels, in the order of first use."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                default = "Arguments" if param.param_type_name == "argument" else "Other"
+                panel = getattr(param, "rich_help_panel", None) or default
+                panels.setdefault(panel, []).append(record)
+        for panel, records in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(records)
+
+
+app = typer.Typer(
+    name="dynaferry",
+    help="Copies DynamoDB tables between AWS accounts: parallel Scan on the source, BatchWriteItem"
+    " on the target, resumable at any moment.",
+    epilog="Try it on this machine, without an account: dynaferry demo",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        screen.print_document(f"dynaferry {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """What stands before a command."""
+
+
+def _option(panel: str, help_text: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, help=help_text, rich_help_panel=panel, **settings)
+
+
+_EXAMPLE = (
+    "Example: dynaferry copy orders orders"
+    " --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target --create-target"
+)
+
+
+@app.command(cls=PanelCommand, epilog=_EXAMPLE)
+def copy(
+    source: Annotated[
+        str | None, typer.Argument(help="The source table: its name or ARN.", metavar="SOURCE")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Argument(help="The target table: its name or ARN.", metavar="TARGET")
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        _option(SOURCE, "Copy the tables of this plan file instead.", metavar="PLAN.toml"),
+    ] = None,
+    source_region: Annotated[
+        str | None, _option(SOURCE, "Region of the source. [default: as the AWS CLI finds it]")
+    ] = None,
+    source_profile: Annotated[
+        str | None, _option(SOURCE, "AWS profile to reach the source with.")
+    ] = None,
+    source_role_arn: Annotated[
+        str | None, _option(SOURCE, "Role to assume for the source.", metavar="ARN")
+    ] = None,
+    source_external_id: Annotated[
+        str | None,
+        _option(
+            SOURCE,
+            "External id for that role; the variable keeps it out of the process list.",
+            envvar="DYNAFERRY_SOURCE_EXTERNAL_ID",
+            show_envvar=True,
+        ),
+    ] = None,
+    source_endpoint_url: Annotated[
+        str | None, _option(SOURCE, "Endpoint of the source, for a local DynamoDB.", metavar="URL")
+    ] = None,
+    target_region: Annotated[
+        str | None, _option(TARGET, "Region of the target. [default: as the AWS CLI finds it]")
+    ] = None,
+    target_profile: Annotated[
+        str | None, _option(TARGET, "AWS profile to reach the target with.")
+    ] = None,
+    target_role_arn: Annotated[
+        str | None, _option(TARGET, "Role to assume for the target.", metavar="ARN")
+    ] = None,
+    target_external_id: Annotated[
+        str | None,
+        _option(
+            TARGET,
+            "External id for that role; the variable keeps it out of the process list.",
+            envvar="DYNAFERRY_TARGET_EXTERNAL_ID",
+            show_envvar=True,
+        ),
+    ] = None,
+    target_endpoint_url: Annotated[
+        str | None, _option(TARGET, "Endpoint of the target, for a local DynamoDB.", metavar="URL")
+    ] = None,
+    sts_endpoint_url: Annotated[
+        str | None, _option(TARGET, "Endpoint of STS, for both sides' roles.", metavar="URL")
+    ] = None,
+    create_target: Annotated[
+        bool | None,
+        _option(
+            TARGET,
+            "Create the target like the source if it is not there.",
+            "--create-target/--no-create-target",
+        ),
+    ] = None,
+    segments: Annotated[
+        str | None,
+        _option(
+            SPEED,
+            "How many segments each table is cut into. [default: auto, by its size]",
+            metavar="N|auto",
+        ),
+    ] = None,
+    readers: Annotated[
+        int | None,
+        _option(
+            SPEED, f"Segments read at once. [default: {DEFAULT_READERS}]", metavar="N"
+        ),
+    ] = None,
+    writers: Annotated[
+        int | None,
+        _option(
+            SPEED, f"Most write requests in flight. [default: {DEFAULT_WRITERS}]", metavar="N"
+        ),
+    ] = None,
+    max_read_units: Annotated[
+        float | None,
+        _option(
+            SPEED,
+            "Never use more read capacity units a second than this, in total.",
+            metavar="RCU/s",
+        ),
+    ] = None,
+    max_write_units: Annotated[
+        float | None,
+        _option(
+            SPEED,
+            "Never use more write capacity units a second than this, in total.",
+            metavar="WCU/s",
+        ),
+    ] = None,
+    tables_at_once: Annotated[
+        int | None, _option(SPEED, "Tables copied at once. [default: 1]", metavar="N")
+    ] = None,
+    patience: Annotated[
+        float | None,
+        _option(
+            SPEED,
+            "Stop when a side accepts nothing for this long."
+            f" [default: {DEFAULT_PATIENCE_SECONDS:.0f}]",
+            metavar="SECONDS",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        _option(SAFETY, "Look and estimate; write nothing.", "--dry-run", show_default=False),
+    ] = False,
+    consistent_read: Annotated[
+        bool | None,
+        _option(
+            SAFETY,
+            "Read the source consistently, for twice the read units.",
+            "--consistent-read/--no-consistent-read",
+        ),
+    ] = None,
+    allow_non_empty_target: Annotated[
+        bool | None,
+        _option(
+            SAFETY,
+            "Copy into a target that holds items; same keys are overwritten.",
+            "--allow-non-empty-target/--no-allow-non-empty-target",
+        ),
+    ] = None,
+    on_reject: Annotated[
+        OnRejectFlag | None,
+        _option(
+            SAFETY,
+            "What to do with an item that the target refuses: keep it aside and go on,"
+            " or stop. [default: dead-letter]",
+        ),
+    ] = None,
+    run: Annotated[
+        str | None,
+        _option(SAFETY, "Name of the run. [default: after the tables or the plan]", metavar="NAME"),
+    ] = None,
+    state_dir: Annotated[
+        Path | None,
+        _option(
+            SAFETY,
+            f"Where runs are kept, to resume them. [default: {DEFAULT_STATE_DIR}]",
+            metavar="DIR",
+        ),
+    ] = None,
+    restart: Annotated[
+        bool | None,
+        _option(
+            SAFETY,
+            "Forget what an earlier attempt did and begin anew.",
+            "--restart/--no-restart",
+        ),
+    ] = None,
+    price_per_million_writes: Annotated[
+        float | None,
+        _option(OUTPUT, "For the estimate: price of a million write units.", metavar="DOLLARS"),
+    ] = None,
+    price_per_million_reads: Annotated[
+        float | None,
+        _option(OUTPUT, "For the estimate: price of a million read units.", metavar="DOLLARS"),
+    ] = None,
+    progress: Annotated[
+        ProgressFlag,
+        _option(
+            OUTPUT,
+            "A live display, a line every 10 seconds, or nothing; auto looks whether stderr"
+            " is a terminal.",
+        ),
+    ] = ProgressFlag.AUTO,
+    json: Annotated[
+        bool,
+        _option(
+            OUTPUT,
+            "Print one JSON document on stdout at the end.",
+            "--json",
+            show_default=False,
+        ),
+    ] = False,
+) -> int:
+    """Copy one table, or the tables of a plan. The same command again resumes.
+
+    Exit codes: 0 done; 2 usage or plan error; 3 refused before anything was written; 4 done, but
+    items were rejected; 5 stopped by an error, resumable; 130 interrupted, resumable.
+    """
+    # CopyFlags has a field for each of these parameters, by the same name.
+    return run_copy(CopyFlags(**locals()))
+
+
+@app.command(cls=PanelCommand)
+def status(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="The run; may be left out where there is one.", metavar="RUN"),
+    ] = None,
+    state_dir: Annotated[
+        Path, typer.Option(help="Where runs are kept.", metavar="DIR")
+    ] = DEFAULT_STATE_DIR,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document on stdout.", show_default=False)
+    ] = False,
+) -> int:
+    """Say how far a run is, from its state file; works while it runs and after."""
+    from dynaferry.cli.status import run_status
+
+    return run_status(run, state_dir, as_json=json)
+
+
+@app.command(cls=PanelCommand)
+def demo(
+    items: Annotated[
+        int, typer.Option(help="How many items to seed and copy.", min=1, metavar="N")
+    ] = 20_000,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the state directory.", show_default=False)
+    ] = False,
+) -> int:
+    """Copy between two accounts on this machine, and check every item. Needs no AWS account."""
+    from dynaferry.cli.demo import run_demo
+
+    return run_demo(items, keep=keep)
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code. Nothing is raised."""
+    as_json = "--json" in arguments
+    try:
+        code = typer.main.get_command(app).main(
+            list(arguments), prog_name="dynaferry", standalone_mode=False
+        )
+    except _CommandLineError as error:
+        return _report_usage(error, as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return failure.report_interrupt(as_json=as_json)
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return failure.report(error, as_json=as_json)
+    return code if isinstance(code, int) else exit_codes.COMPLETE
+
+
+def _report_usage(error: typer.BadParameter, *, as_json: bool) -> int:
+    error.show()
+    if as_json:
+        summary = failure.summarize(PlanError(error.format_message()))
+        failure.print_refusal(exit_codes.USAGE, summary, None)
+    return exit_codes.USAGE
+
+
+def main() -> None:
+    """The console script."""
+    code = run_command(sys.argv[1:])
+    screen.flush()
+    sys.exit(code)

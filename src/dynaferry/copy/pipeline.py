@@ -1,0 +1,144 @@
+"""One table's copy: readers, writers, checkpoints, and the order in which they stop.
+
+Readers put batches into one bounded stream, writers take from it. The end of reading closes the
+stream, an empty closed stream ends the writers. Around them runs the checkpoint; whatever ends
+the copy, the last checkpoint is made, shielded and with a deadline.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from dynaferry.copy.batcher import Batch
+from dynaferry.copy.ledger import Ledger
+from dynaferry.copy.reader import Reader
+from dynaferry.copy.stop import StopSignal
+from dynaferry.copy.writer import Writer
+from dynaferry.observe.stats import TableStats
+from dynaferry.state.store import Sample, StateStore, TableCounters
+
+CHECKPOINT_SECONDS = 1.0
+CHECKPOINTS_PER_SAMPLE = 10
+# After the first signal, what is in flight has this long to be acknowledged.
+GRACE_SECONDS = 4.0
+LAST_CHECKPOINT_SECONDS = 5.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Pipeline:
+    """The parts of one table's copy, put together by the caller.
+
+    `table` is the table's index in the plan.
+    """
+
+    table: int
+    ledger: Ledger
+    reader: Reader
+    writer: Writer
+    store: StateStore
+    stats: TableStats
+    readers: int
+    writers: int
+    clock: Callable[[], float] = time.time
+
+    async def copy(self, stop: StopSignal) -> bool:
+        """Copies until every segment is complete or a stop is asked for.
+
+        Returns whether the table is complete. What is acknowledged is stored in either case,
+        and also when this raises.
+
+        :raises StoppedError: inside an exception group; the copy cannot go on
+        """
+        try:
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(self._checkpoint_regularly)
+                await self._move(stop)
+                beside.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(
+                shield=True, deadline=anyio.current_time() + LAST_CHECKPOINT_SECONDS
+            ):
+                await self._checkpoint()
+                await self._sample()
+        return not self.ledger.segments_to_read()
+
+    async def _move(self, stop: StopSignal) -> None:
+        batches_in, batches_out = anyio.create_memory_object_stream[Batch](self.writers)
+        async with anyio.create_task_group() as movers:
+            async with anyio.create_task_group() as writers, batches_out:
+                movers.start_soon(_cancel_when_over, writers, stop)
+                for _ in range(self.writers):
+                    writers.start_soon(self._write, batches_out.clone())
+                async with batches_in:
+                    await self._read(batches_in, stop)
+            movers.cancel_scope.cancel()
+
+    async def _read(self, batches_in: MemoryObjectSendStream[Batch], stop: StopSignal) -> None:
+        segments = iter(self.ledger.segments_to_read())
+        async with anyio.create_task_group() as watch:
+            async with anyio.create_task_group() as readers:
+                watch.start_soon(_cancel_when_asked, readers, stop)
+                for _ in range(self.readers):
+                    readers.start_soon(self.reader.read, segments, batches_in.send)
+            watch.cancel_scope.cancel()
+
+    async def _write(self, batches_out: MemoryObjectReceiveStream[Batch]) -> None:
+        async with batches_out:
+            async for batch in batches_out:
+                await self.writer.write(batch)
+
+    async def _checkpoint_regularly(self) -> None:
+        checkpoints = 0
+        while True:
+            await anyio.sleep(CHECKPOINT_SECONDS)
+            await self._checkpoint()
+            checkpoints += 1
+            if checkpoints % CHECKPOINTS_PER_SAMPLE == 1:
+                await self._sample()
+
+    async def _checkpoint(self) -> None:
+        records = self.ledger.changed_records()
+        await self.store.checkpoint(self.table, records, counters_of(self.stats))
+        self.ledger.stored(records)
+
+    async def _sample(self) -> None:
+        await self.store.add_sample(
+            Sample(
+                table=self.table,
+                time=self.clock(),
+                items_written=self.stats.items_written,
+                bytes_read=self.stats.bytes_read,
+                read_units=self.stats.read_units,
+                write_units=self.stats.write_units,
+                throttled_requests=self.stats.throttled_requests,
+            )
+        )
+
+
+def counters_of(stats: TableStats) -> TableCounters:
+    """What a checkpoint stores of the counters."""
+    return TableCounters(
+        read_units=stats.read_units,
+        write_units=stats.write_units,
+        throttled_requests=stats.throttled_requests,
+        retried_requests=stats.retried_requests,
+        unprocessed_items=stats.unprocessed_items,
+    )
+
+
+async def _cancel_when_asked(readers: TaskGroup, stop: StopSignal) -> None:
+    """Reading has no effect, so it may end at any point."""
+    await stop.finish.wait()
+    readers.cancel_scope.cancel()
+
+
+async def _cancel_when_over(writers: TaskGroup, stop: StopSignal) -> None:
+    """Asked once, what is in flight has its grace; asked twice, it ends at once."""
+    await stop.finish.wait()
+    with anyio.move_on_after(GRACE_SECONDS):
+        await stop.cancel.wait()
+    writers.cancel_scope.cancel()

@@ -1,0 +1,87 @@
+"""One segment -> pages -> batches."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+
+from dynaferry.copy.batcher import Batch, split
+from dynaferry.copy.ledger import Ledger
+from dynaferry.errors import RetryableError, ThrottledError
+from dynaferry.observe.stats import TableStats
+from dynaferry.ports import Page, PageSource
+from dynaferry.throttle.pace import Pace
+from dynaferry.throttle.retry import RetryPolicy
+
+# How much the newest page weighs in what the next one is expected to cost.
+NEWEST_PAGE_WEIGHT = 0.3
+
+
+class Reader:
+    """Reads the segments of one table. Any number of tasks may call it."""
+
+    def __init__(
+        self,
+        source: PageSource,
+        ledger: Ledger,
+        stats: TableStats,
+        *,
+        pace: Pace,
+        retry: RetryPolicy,
+    ) -> None:
+        self._source = source
+        self._ledger = ledger
+        self._stats = stats
+        self._pace = pace
+        self._retry = retry
+        self._expected_units = source.full_page_units
+
+    async def read(
+        self, segments: Iterator[int], deliver: Callable[[Batch], Awaitable[None]]
+    ) -> None:
+        """Takes segments until none is left."""
+        for segment in segments:
+            await self._read_segment(segment, deliver)
+
+    async def _read_segment(
+        self, segment: int, deliver: Callable[[Batch], Awaitable[None]]
+    ) -> None:
+        start_key = self._ledger.record(segment).last_evaluated_key
+        is_last = False
+        while not is_last:
+            await self._ledger.wait_for_room(segment)
+            page = await self._retry.call(partial(self._read_page, segment, start_key))
+            number = self._ledger.page_read(segment, page)
+            self._note_page(page)
+            for batch in split(segment, number, page.items):
+                await deliver(batch)
+            start_key = page.last_evaluated_key
+            is_last = start_key is None
+
+    async def _read_page(self, segment: int, start_key: bytes | None) -> Page:
+        admitted = self._expected_units
+        await self._pace.admit(admitted)
+        self._stats.read_requests += 1
+        try:
+            page = await self._source.read_page(segment, start_key)
+        except RetryableError as error:
+            self._note_retry(error, admitted)
+            raise
+        self._pace.settle(admitted, page.consumed_units)
+        self._retry.progress()
+        return page
+
+    def _note_retry(self, error: RetryableError, admitted: float) -> None:
+        self._stats.retried_requests += 1
+        if isinstance(error, ThrottledError):
+            self._stats.throttled_requests += 1
+            self._pace.settle(admitted, 0.0)
+            self._pace.throttled(error)
+
+    def _note_page(self, page: Page) -> None:
+        self._stats.items_read += page.scanned_count
+        self._stats.items_filtered += page.scanned_count - len(page.items)
+        self._stats.bytes_read += page.body_bytes
+        if page.consumed_units is not None:
+            self._stats.read_units += page.consumed_units
+            self._expected_units += NEWEST_PAGE_WEIGHT * (
+                page.consumed_units - self._expected_units
+            )

@@ -1,0 +1,46 @@
+"""How many segments a table is cut into, and in which order they are taken. Pure.
+
+A Scan returns items in the order of the partition key's hash, and the target most likely hashes
+the same way: copied in that order, one target partition would take all the writes. So there are
+many more segments than readers, taken in bit-reversed order, which spreads any few of them that
+are under way over the whole hash range.
+"""
+
+from collections.abc import Iterator
+
+SEGMENTS_PER_READER = 8
+MIN_SEGMENT_BYTES = 16 * 1024 * 1024
+# One segment for 256 MB of a large table: a checkpointed unit of about four minutes at 1 MB/s.
+LARGE_SEGMENT_BYTES = 256 * 1024 * 1024
+MAX_AUTO_SEGMENTS = 10_000
+
+
+def segment_count(
+    *, size_bytes: int, item_count: int, readers: int, requested: int | None
+) -> int:
+    """The number of segments for a table of this size.
+
+    `requested` is taken as it is. Otherwise: one per 256 MB, at least eight per reader, but
+    never more than one per 16 MB, nor more than there are items, since each empty segment costs a
+    request and read units. Both sizes are DescribeTable's, up to six hours old [M]: for a table
+    that says 0 (empty, or filled just now) one segment per reader is a cheap guess.
+    """
+    if requested is not None:
+        return requested
+    if size_bytes == 0 or item_count == 0:
+        return readers
+    wanted = max(SEGMENTS_PER_READER * readers, size_bytes // LARGE_SEGMENT_BYTES)
+    allowed = min(size_bytes // MIN_SEGMENT_BYTES, item_count, MAX_AUTO_SEGMENTS)
+    return max(1, min(wanted, allowed))
+
+
+def spread(total_segments: int) -> Iterator[int]:
+    """Every segment once, in bit-reversed order: neighbours in time are far apart in the hash.
+
+    For 8 segments: 0 4 2 6 1 5 3 7.
+    """
+    width = max(1, (total_segments - 1).bit_length())
+    for index in range(1 << width):
+        segment = int(f"{index:0{width}b}"[::-1], 2)
+        if segment < total_segments:
+            yield segment

@@ -1,0 +1,156 @@
+"""Batch -> acknowledged.
+
+A batch comes back from the service whole, in part, or refused. A remainder is sent again, and
+only the remainder. A refusal says nothing about which item it means, so the batch is cut in two
+until the item stands alone; that item becomes a dead letter. Only when every item is written or
+durably a dead letter is the batch acknowledged (invariant 1). Sending an item twice is safe: a
+put of a whole item has the same effect again.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from msgspec import Raw, Struct
+
+from dynaferry.copy.batcher import Batch
+from dynaferry.copy.ledger import Ledger
+from dynaferry.errors import (
+    ItemRefusedError,
+    RejectedItemError,
+    RetryableError,
+    ThrottledError,
+    UnprocessedError,
+)
+from dynaferry.observe.stats import TableStats
+from dynaferry.plan import OnReject
+from dynaferry.ports import BatchTarget, WriteResult
+from dynaferry.state.store import DeadLetter, StateStore
+from dynaferry.throttle.pace import Pace
+from dynaferry.throttle.retry import RetryPolicy
+
+
+class _Refusal(Struct, frozen=True):
+    item: Raw
+    error: ItemRefusedError
+
+
+class Writer:
+    """Writes the batches of one table. Any number of tasks may call it."""
+
+    def __init__(
+        self,
+        target: BatchTarget,
+        ledger: Ledger,
+        stats: TableStats,
+        *,
+        table: int,
+        store: StateStore,
+        pace: Pace,
+        retry: RetryPolicy,
+        on_reject: OnReject = "dead-letter",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._target = target
+        self._ledger = ledger
+        self._stats = stats
+        self._table = table
+        self._store = store
+        self._pace = pace
+        self._retry = retry
+        self._on_reject = on_reject
+        self._clock = clock
+
+    async def write(self, batch: Batch) -> None:
+        """Returns when the batch is acknowledged.
+
+        :raises RejectedItemError: an item was refused and the run is to stop then
+        :raises StoppedError: the batch could not be written and no wait will help
+        """
+        refusals = await self._put(batch.items)
+        if refusals:
+            await self._set_aside(batch, refusals)
+        self._ledger.acknowledge(batch, rejected=len(refusals))
+        self._stats.items_written += len(batch.items) - len(refusals)
+        self._stats.items_rejected += len(refusals)
+        self._stats.segments_complete = self._ledger.complete_segments
+
+    async def _put(self, items: Sequence[Raw]) -> list[_Refusal]:
+        """Writes what the target takes and returns what it refuses."""
+        remaining = items
+        while remaining:
+            try:
+                result = await self._retry.call(partial(self._send, remaining))
+            except ItemRefusedError as error:
+                if len(remaining) == 1:
+                    return [_Refusal(remaining[0], error)]
+                half = len(remaining) // 2
+                return [*await self._put(remaining[:half]), *await self._put(remaining[half:])]
+            remaining = result.unprocessed
+        return []
+
+    async def _send(self, items: Sequence[Raw]) -> WriteResult:
+        admitted = self._target.units_of(items)
+        await self._pace.admit(admitted)
+        self._stats.write_requests += 1
+        try:
+            result = await self._target.write_batch(items)
+        except RetryableError as error:
+            self._note_retry(error, admitted)
+            raise
+        except ItemRefusedError:
+            self._retry.progress()
+            raise
+        self._pace.settle(admitted, result.consumed_units)
+        self._stats.write_units += result.consumed_units or 0.0
+        self._note_remainder(items, result)
+        return result
+
+    def _note_retry(self, error: RetryableError, admitted: float) -> None:
+        self._stats.retried_requests += 1
+        if isinstance(error, ThrottledError):
+            self._stats.throttled_requests += 1
+            self._pace.settle(admitted, 0.0)
+            self._pace.throttled(error)
+
+    def _note_remainder(self, items: Sequence[Raw], result: WriteResult) -> None:
+        if len(result.unprocessed) < len(items):
+            self._retry.progress()
+        if not result.unprocessed:
+            return
+        self._stats.unprocessed_items += len(result.unprocessed)
+        self._stats.retried_requests += 1
+        if len(result.unprocessed) == len(items):
+            raise UnprocessedError(
+                f"BatchWriteItem took none of {len(items)} items and gave no reason",
+                operation="BatchWriteItem",
+            )
+
+    async def _set_aside(self, batch: Batch, refusals: Sequence[_Refusal]) -> None:
+        if self._on_reject == "stop":
+            first = refusals[0]
+            key = self._target.key_of(first.item).decode()
+            raise RejectedItemError(
+                f"the target {self._stats.target} refused the item {key}: "
+                f"{first.error.code}: {first.error.message}",
+                hint="mend the item or the target's schema, or go on with --on-reject dead-letter",
+                operation="BatchWriteItem",
+                table=self._stats.target,
+                segment=batch.segment,
+            )
+        now = self._clock()
+        await self._store.add_dead_letters(
+            [
+                DeadLetter(
+                    table=self._table,
+                    segment=batch.segment,
+                    page=batch.page,
+                    key=self._target.key_of(refusal.item),
+                    item=bytes(refusal.item),
+                    error_code=refusal.error.code,
+                    error_message=refusal.error.message,
+                    time=now,
+                )
+                for refusal in refusals
+            ]
+        )

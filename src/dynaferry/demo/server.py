@@ -1,0 +1,67 @@
+"""Two AWS accounts on this machine: moto behind HTTP on a loopback port, in a process of its own.
+
+`python -m dynaferry.demo.server` prints its port as its first line. Each number that it reads from
+stdin asks it to fill the source table with so many items, and is answered with the same number. It
+ends when stdin is closed, so also when the demo is killed. A process of its own, because it would
+compete with the copy for one interpreter.
+"""
+
+import logging
+import sys
+
+from moto.backends import get_backend
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from moto.server import ThreadedMotoServer
+
+from dynaferry.demo import accounts
+from dynaferry.demo.items import make_items
+from dynaferry.demo.moto_speed import make_faster
+
+LOOPBACK = "127.0.0.1"
+
+
+def main() -> None:
+    """Serves until stdin is closed."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # HTTP/1.0 would open a connection for every request.
+    MotoRequestHandler.protocol_version = "HTTP/1.1"
+    make_faster()
+    _create_role()
+    server = ThreadedMotoServer(LOOPBACK, port=0, verbose=False)
+    server.start()
+    _answer(server.get_host_and_port()[1])
+    for line in sys.stdin:
+        _fill_source(int(line))
+        _answer(int(line))
+    server.stop()
+
+
+def _answer(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
+def _create_role() -> None:
+    get_backend("iam")[accounts.TARGET_ACCOUNT]["aws"].create_role(
+        role_name=accounts.ROLE_NAME,
+        assume_role_policy_document=accounts.trust_policy(),
+        path="/",
+        permissions_boundary=None,
+        description="what the demo copies as",
+        tags=[],
+        max_session_duration="3600",
+    )
+
+
+def _fill_source(count: int) -> None:
+    """Fills the source table behind its API, which takes a third of the time.
+
+    Filling is not what the demo shows: the copy and the check go through the API.
+    """
+    source = get_backend("dynamodb")[accounts.SOURCE_ACCOUNT][accounts.SOURCE_REGION]
+    for item in make_items(count):
+        source.put_item(accounts.TABLE, item)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""Both sides' sessions: who calls, with which credentials, to which endpoint.
+
+Everything is resolved as botocore resolves it (profile, environment, SSO cache, container,
+instance), and a role, where one is named, is assumed on top. Role sessions last 3,600 s and are
+renewed by botocore ahead of their end, so that a run may last for days; see `limits` on why not
+shorter. When the service says earlier that credentials have expired, they are resolved anew.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from aiobotocore.credentials import (
+    AioAssumeRoleCredentialFetcher,
+    AioDeferredRefreshableCredentials,
+)
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+
+from dynaferry.dynamodb.faults import from_client_error
+from dynaferry.errors import DynaferryError, PlanError
+from dynaferry.limits import ROLE_SESSION_SECONDS
+from dynaferry.plan import Account
+
+Side = Literal["source", "target"]
+ROLE_SESSION_NAME = "dynaferry"  # what the other account's CloudTrail shows
+
+# The data path has its own retry layer; this one is for the few control-plane calls.
+_CONTROL_PLANE = AioConfig(
+    connect_timeout=5,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 4},
+)
+
+
+class Credentials(NamedTuple):
+    """Credentials as they are at one moment."""
+
+    access_key: str
+    secret_key: str
+    token: str | None
+
+    def __repr__(self) -> str:
+        """Never the credentials themselves (invariant 8)."""
+        return "Credentials(…)"
+
+
+class CredentialSource:
+    """The current credentials of one side, and the way to new ones."""
+
+    def __init__(
+        self,
+        resolve: Callable[[], Awaitable[Any]],
+        to_error: Callable[[Exception], DynaferryError],
+    ) -> None:
+        self._resolve = resolve
+        self._to_error = to_error
+        self._renewing = asyncio.Lock()
+        self.botocore_credentials: Any = None
+
+    async def current(self) -> Credentials:
+        """Credentials that are good now; renewed before they end.
+
+        :raises AccessDeniedError: there are none, or the role may not be assumed
+        :raises UnavailableError: STS did not answer
+        """
+        try:
+            if self.botocore_credentials is None:
+                self.botocore_credentials = await self._resolve()
+            frozen = await self.botocore_credentials.get_frozen_credentials()
+        except (BotoCoreError, ClientError, OSError) as error:
+            raise self._to_error(error) from error
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    async def renew(self, refused: Credentials) -> None:
+        """Resolves anew, unless another request has already done so since `refused`."""
+        async with self._renewing:
+            if await self.current() == refused:
+                self.botocore_credentials = None
+                await self.current()
+
+
+@dataclass(slots=True)
+class AccountSession:
+    """One side, opened: its control-plane client, its credentials and what botocore decided."""
+
+    side: Side
+    region: str
+    acting_as: str
+    client: Any
+    credentials: CredentialSource
+    ca_bundle: str | None
+
+    async def endpoint_for(self, table: str) -> str:
+        """The URL to which botocore sends calls for this table name or ARN.
+
+        That is the regional endpoint, the account's own, a configured one: botocore's rules,
+        read off a DescribeTable that it is about to send.
+        """
+        urls: list[str] = []
+
+        def note_url(request: Any, **_: Any) -> None:
+            urls.append(request.url)
+
+        event = "before-send.dynamodb.DescribeTable"
+        self.client.meta.events.register(event, note_url)
+        try:
+            await self.client.describe_table(TableName=table)
+        except (BotoCoreError, ClientError) as error:
+            if not urls:
+                raise self.error_for(error, operation="DescribeTable", table=table) from error
+        finally:
+            self.client.meta.events.unregister(event, note_url)
+        return urls[-1]
+
+    def error_for(self, error: Exception, *, operation: str, table: str) -> DynaferryError:
+        """What botocore raised, as an error that names the operation, the table and the role."""
+        return from_client_error(
+            error, operation=operation, table=table, side=self.side, acting_as=self.acting_as
+        )
+
+
+@asynccontextmanager
+async def open_account(
+    account: Account, side: Side, *, sts_endpoint_url: str | None = None
+) -> AsyncIterator[AccountSession]:
+    """Opens one side.
+
+    :raises PlanError: the profile is not there, or no region is set anywhere
+    """
+    session = _new_session(account, side)
+    region = _region(session, side)
+    acting_as = _acting_as(account)
+
+    def to_error(error: Exception) -> DynaferryError:
+        operation = "AssumeRole" if account.role_arn else "resolving credentials"
+        return from_client_error(
+            error, operation=operation, table="(all)", side=side, acting_as=acting_as
+        )
+
+    resolve = _resolver(session, region, account, sts_endpoint_url)
+    credentials = CredentialSource(resolve, to_error)
+    await credentials.current()  # so that a role that may not be assumed shows here, not later
+    # The control-plane client signs with the same: it asks its session for credentials.
+    session._session._credentials = credentials.botocore_credentials
+    async with session.client(
+        "dynamodb",
+        region_name=region,
+        endpoint_url=account.endpoint_url,
+        config=_CONTROL_PLANE,
+    ) as client:
+        yield AccountSession(
+            side=side,
+            region=client.meta.region_name,
+            acting_as=acting_as,
+            client=client,
+            credentials=credentials,
+            ca_bundle=session._session.get_config_variable("ca_bundle"),
+        )
+
+
+def _new_session(account: Account, side: Side) -> Any:
+    try:
+        session = aioboto3.Session(profile_name=account.profile, region_name=account.region)
+        session.region_name  # noqa: B018  # reads the profile, which is where a missing one shows
+    except ProfileNotFound as error:
+        raise PlanError(
+            f"there is no AWS profile named {account.profile!r}",
+            hint=f"check --{side}-profile against ~/.aws/config",
+        ) from error
+    return session
+
+
+def _region(session: Any, side: Side) -> str:
+    # botocore reads AWS_DEFAULT_REGION; AWS_REGION is what containers and other SDKs set.
+    region: str | None = session.region_name or os.environ.get("AWS_REGION")
+    if region is None:
+        raise PlanError(
+            f"no region is set for the {side}",
+            hint=f"add --{side}-region, or set AWS_DEFAULT_REGION or the profile's region",
+        )
+    return region
+
+
+def _resolver(
+    session: Any, region: str, account: Account, sts_endpoint_url: str | None
+) -> Callable[[], Awaitable[Any]]:
+    """How to get credentials from scratch, for the plain caller or for the role."""
+    botocore_session = session._session
+    load_base = botocore_session.get_component("credential_provider").load_credentials
+    if account.role_arn is None:
+        return partial(_load, load_base)
+    extra = {"RoleSessionName": ROLE_SESSION_NAME, "DurationSeconds": ROLE_SESSION_SECONDS}
+    if account.external_id is not None:
+        extra["ExternalId"] = account.external_id
+
+    def create_sts(service: str, **credentials: Any) -> Any:
+        return session.client(
+            service,
+            region_name=region,
+            endpoint_url=sts_endpoint_url,
+            config=_CONTROL_PLANE,
+            **credentials,
+        )
+
+    async def assume() -> Any:
+        fetcher = AioAssumeRoleCredentialFetcher(
+            client_creator=create_sts,
+            source_credentials=await _load(load_base),
+            role_arn=account.role_arn,
+            extra_args=extra,
+        )
+        return AioDeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+
+    return assume
+
+
+async def _load(load_base: Callable[[], Awaitable[Any]]) -> Any:
+    credentials = await load_base()
+    if credentials is None:
+        from botocore.exceptions import NoCredentialsError
+
+        raise NoCredentialsError
+    return credentials
+
+
+def _acting_as(account: Account) -> str:
+    if account.role_arn is not None:
+        return f"role {account.role_arn}"
+    if account.profile is not None:
+        return f"profile {account.profile}"
+    return "the credentials of the environment"

@@ -1,0 +1,91 @@
+"""Batch -> WriteResult."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Raw, Struct
+
+from dynaferry.dynamodb import capacity
+from dynaferry.dynamodb.keys import KeyReader
+from dynaferry.dynamodb.wire import Wire
+from dynaferry.errors import CorruptAnswerError
+from dynaferry.ports import WriteResult
+
+
+class _Capacity(Struct, frozen=True):
+    CapacityUnits: float = 0.0
+
+
+class _Put(Struct, frozen=True):
+    Item: Raw
+
+
+class _Request(Struct, frozen=True):
+    PutRequest: _Put
+
+
+class _BatchAnswer(Struct, frozen=True):
+    """What is read of a BatchWriteItem's answer; unknown fields are passed over."""
+
+    # No default: an answer without it is not an answer, and must not count as "all written".
+    UnprocessedItems: dict[str, list[_Request]]
+    ConsumedCapacity: list[_Capacity] | None = None
+
+
+_decode = msgspec.json.Decoder(_BatchAnswer).decode
+
+_BETWEEN_ITEMS = b'}},{"PutRequest":{"Item":'
+_AFTER_ITEMS = b"}}]}}"
+
+
+class TableTarget:
+    """The batches of one table. A `BatchTarget`."""
+
+    def __init__(self, wire: Wire, *, table: str, keys: KeyReader) -> None:
+        self._wire = wire
+        self._table = table
+        self._keys = keys
+        self._before_items = (
+            b'{"ReturnConsumedCapacity":"TOTAL","RequestItems":{%b:[{"PutRequest":{"Item":'
+            % msgspec.json.encode(table)
+        )
+
+    async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
+        """Puts the items; see `BatchTarget`."""
+        body = b"".join((self._before_items, _BETWEEN_ITEMS.join(items), _AFTER_ITEMS))
+        answer = await self._wire.call("BatchWriteItem", body)
+        try:
+            written = _decode(answer)
+        except msgspec.MsgspecError as error:
+            raise self._corrupt(str(error)) from error
+        units = written.ConsumedCapacity
+        return WriteResult(
+            unprocessed=self._remainder(items, written) if written.UnprocessedItems else (),
+            consumed_units=None if units is None else sum(u.CapacityUnits for u in units),
+        )
+
+    def units_of(self, items: Sequence[Raw]) -> float:
+        """What putting the items is likely to consume; see `BatchTarget`."""
+        return capacity.write_units(items)
+
+    def key_of(self, item: Raw) -> bytes:
+        """The item's key attributes; see `BatchTarget`."""
+        return self._keys.wire_key(item)
+
+    def _remainder(self, items: Sequence[Raw], answer: _BatchAnswer) -> list[Raw]:
+        """The sent items that the answer names, in their own bytes, not the service's."""
+        named = [r.PutRequest.Item for rs in answer.UnprocessedItems.values() for r in rs]
+        sent = {self._keys.identity(item): item for item in items}
+        try:
+            return [sent.pop(self._keys.identity(item)) for item in named]
+        except (KeyError, msgspec.MsgspecError) as error:
+            # Whatever this means, nothing may be counted as written: the whole batch goes again.
+            raise self._corrupt("it names an unprocessed item that was not sent") from error
+
+    def _corrupt(self, what: str) -> CorruptAnswerError:
+        return CorruptAnswerError(
+            f"BatchWriteItem on the target table {self._table} "
+            f"gave an answer that is not one: {what}",
+            operation="BatchWriteItem",
+            table=self._table,
+        )

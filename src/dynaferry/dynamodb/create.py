@@ -1,0 +1,152 @@
+"""A target made like its source: the request, and the wait until it takes writes.
+
+What is made is what has to be there before the first item: keys, indexes, capacity, class,
+stream, tags, deletion protection. It is encrypted by the service's own key, since a key of the
+source's account means nothing in the target's. Time to live and point-in-time recovery are left
+for after the cut-over (items would vanish while they are compared), and warm throughput is
+left alone, since raising it is billed.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+import anyio
+
+from dynaferry.dynamodb.accounts import AccountSession
+from dynaferry.dynamodb.descriptions import (
+    STANDARD_CLASS,
+    IndexDescription,
+    KeyAttribute,
+    OnDemandLimits,
+    TableDescription,
+    Throughput,
+)
+from dynaferry.dynamodb.tables import Tag, call_service, describe_table
+from dynaferry.errors import PreflightError, TableNotFoundError
+
+PATIENCE_SECONDS = 600.0
+POLL_SECONDS = 2.0
+
+
+def create_table_request(
+    source: TableDescription, *, name: str, tags: Sequence[Tag] = ()
+) -> dict[str, Any]:
+    """The CreateTable request for a table named `name` that is like `source`.
+
+    DescribeTable's output is not CreateTable's input: capacity that does not belong to the
+    billing mode, empty index lists and attributes that no key uses are refused [M:CreateTable].
+    """
+    request: dict[str, Any] = {
+        "TableName": name,
+        "AttributeDefinitions": _attribute_definitions(source),
+        "KeySchema": _key_schema(source.keys),
+        "BillingMode": source.billing_mode,
+        "DeletionProtectionEnabled": source.deletion_protection,
+        **_capacity(source.provisioned, source.on_demand_limits),
+    }
+    if source.gsis:
+        request["GlobalSecondaryIndexes"] = [_index(index) for index in source.gsis]
+    if source.lsis:
+        request["LocalSecondaryIndexes"] = [_index(index) for index in source.lsis]
+    if source.table_class != STANDARD_CLASS:
+        request["TableClass"] = source.table_class
+    if source.stream_view_type is not None:
+        request["StreamSpecification"] = {
+            "StreamEnabled": True,
+            "StreamViewType": source.stream_view_type,
+        }
+    if tags:
+        request["Tags"] = [{"Key": tag.key, "Value": tag.value} for tag in tags]
+    return request
+
+
+def _attribute_definitions(source: TableDescription) -> list[dict[str, str]]:
+    keys = [*source.keys, *(key for index in source.indexes for key in index.keys)]
+    types = {key.name: key.type for key in keys}
+    return [{"AttributeName": name, "AttributeType": type_} for name, type_ in types.items()]
+
+
+def _key_schema(keys: Iterable[KeyAttribute]) -> list[dict[str, str]]:
+    return [{"AttributeName": key.name, "KeyType": key.role} for key in keys]
+
+
+def _index(index: IndexDescription) -> dict[str, Any]:
+    projection: dict[str, Any] = {"ProjectionType": index.projection}
+    if index.projection == "INCLUDE":
+        projection["NonKeyAttributes"] = list(index.non_key_attributes)
+    return {
+        "IndexName": index.name,
+        "KeySchema": _key_schema(index.keys),
+        "Projection": projection,
+        **_capacity(index.provisioned, index.on_demand_limits),
+    }
+
+
+def _capacity(
+    provisioned: Throughput | None, on_demand_limits: OnDemandLimits | None
+) -> dict[str, Any]:
+    """A table or index has one or the other, or, on demand without a limit, neither."""
+    if provisioned is not None:
+        return {
+            "ProvisionedThroughput": {
+                "ReadCapacityUnits": provisioned.read_units,
+                "WriteCapacityUnits": provisioned.write_units,
+            }
+        }
+    if on_demand_limits is None:
+        return {}
+    limits = {
+        "MaxReadRequestUnits": on_demand_limits.read_units,
+        "MaxWriteRequestUnits": on_demand_limits.write_units,
+    }
+    return {"OnDemandThroughput": {name: units for name, units in limits.items() if units}}
+
+
+async def create_table_like(
+    target: AccountSession,
+    source: TableDescription,
+    tags: Sequence[Tag],
+    name: str,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+) -> TableDescription:
+    """Creates `name` like `source` in the account that `target` acts in, and waits until it is
+    ACTIVE with all its indexes.
+
+    :raises AccessDeniedError: the role lacks dynamodb:CreateTable (or dynamodb:TagResource)
+    :raises RequestRefusedError: the service will not create it so
+    :raises PreflightError: it is being created, but not ACTIVE within `patience_seconds`
+    """
+    await call_service(
+        target, "CreateTable", name, **create_table_request(source, name=name, tags=tags)
+    )
+    deadline = clock() + patience_seconds
+    while True:
+        created = await _describe_if_there(target, name)
+        if created is not None and is_active(created):
+            return created
+        if clock() >= deadline:
+            raise PreflightError(
+                f"the target table {name} was created in {target.region}, but is not ACTIVE "
+                f"after {patience_seconds:.0f} s",
+                hint="wait until it is ACTIVE with its indexes, then run the same command again",
+                operation="CreateTable",
+                table=name,
+            )
+        await sleep(POLL_SECONDS)
+
+
+def is_active(table: TableDescription) -> bool:
+    """Whether the table and all its indexes are ACTIVE."""
+    return table.status == "ACTIVE" and all(index.status == "ACTIVE" for index in table.indexes)
+
+
+async def _describe_if_there(target: AccountSession, name: str) -> TableDescription | None:
+    """The table, or None: a table just created may not be found yet [M:DescribeTable]."""
+    try:
+        return await describe_table(target, name)
+    except TableNotFoundError:
+        return None

@@ -1,0 +1,185 @@
+"""A table as the service describes it: the records, and how they are read off a DescribeTable.
+
+Only what a copy needs is kept. Emulators leave out much of what the service says, so that
+everything which is not a table's very being may be missing from an answer. Pure.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import Struct
+
+AttributeType = Literal["S", "N", "B"]
+KeyRole = Literal["HASH", "RANGE"]
+IndexKind = Literal["GSI", "LSI"]
+ProjectionType = Literal["ALL", "KEYS_ONLY", "INCLUDE"]
+BillingMode = Literal["PROVISIONED", "PAY_PER_REQUEST"]
+
+STANDARD_CLASS = "STANDARD"
+
+
+class KeyAttribute(Struct, frozen=True):
+    """One attribute of a key, in the place it has there."""
+
+    name: str
+    type: AttributeType
+    role: KeyRole
+
+
+class Throughput(Struct, frozen=True):
+    """Capacity units a second, provisioned or warm."""
+
+    read_units: int
+    write_units: int
+
+
+class OnDemandLimits(Struct, frozen=True):
+    """The most units a second that an on-demand table or index may use; None is no limit."""
+
+    read_units: int | None
+    write_units: int | None
+
+
+class IndexDescription(Struct, frozen=True, kw_only=True):
+    """One secondary index. A local one has no capacity of its own: it uses the table's."""
+
+    name: str
+    kind: IndexKind
+    keys: tuple[KeyAttribute, ...]
+    projection: ProjectionType
+    non_key_attributes: tuple[str, ...] = ()
+    status: str = "ACTIVE"
+    provisioned: Throughput | None = None
+    on_demand_limits: OnDemandLimits | None = None
+    warm: Throughput | None = None
+
+
+class TableDescription(Struct, frozen=True, kw_only=True):
+    """One table, as it was when it was described.
+
+    `item_count` and `size_bytes` are up to six hours old [M:TableDescription]. `table_id` is None
+    where an emulator gives none. `provisioned` is None for an on-demand table, `warm` where the
+    service does not say. `replicas` are the Regions of a global table's other replicas.
+    `endpoint` is where the calls for this table go.
+    """
+
+    name: str
+    arn: str
+    table_id: str | None
+    created_at: datetime | None
+    status: str
+    keys: tuple[KeyAttribute, ...]
+    endpoint: str
+    item_count: int = 0
+    size_bytes: int = 0
+    billing_mode: BillingMode = "PAY_PER_REQUEST"
+    provisioned: Throughput | None = None
+    on_demand_limits: OnDemandLimits | None = None
+    warm: Throughput | None = None
+    indexes: tuple[IndexDescription, ...] = ()
+    stream_view_type: str | None = None
+    stream_arn: str | None = None
+    table_class: str = STANDARD_CLASS
+    kms_key_arn: str | None = None
+    deletion_protection: bool = False
+    replicas: tuple[str, ...] = ()
+
+    @property
+    def gsis(self) -> tuple[IndexDescription, ...]:
+        """The global secondary indexes."""
+        return tuple(index for index in self.indexes if index.kind == "GSI")
+
+    @property
+    def lsis(self) -> tuple[IndexDescription, ...]:
+        """The local secondary indexes."""
+        return tuple(index for index in self.indexes if index.kind == "LSI")
+
+
+def read_description(table: Mapping[str, Any], *, endpoint: str) -> TableDescription:
+    """The record of a DescribeTable answer's `Table`.
+
+    The billing mode is left out for a table that has never been on-demand
+    [M:BillingModeSummary]; an on-demand one says 0 provisioned units.
+    """
+    types = {a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]}
+    billing_mode = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+    stream = table.get("StreamSpecification") or {}
+    return TableDescription(
+        name=table["TableName"],
+        arn=table["TableArn"],
+        table_id=table.get("TableId"),
+        created_at=table.get("CreationDateTime"),
+        status=table["TableStatus"],
+        keys=_read_keys(table["KeySchema"], types),
+        endpoint=endpoint,
+        item_count=table.get("ItemCount", 0),
+        size_bytes=table.get("TableSizeBytes", 0),
+        billing_mode=billing_mode,
+        provisioned=_read_provisioned(table, billing_mode),
+        on_demand_limits=_read_on_demand_limits(table),
+        warm=_read_warm(table),
+        indexes=_read_indexes(table, types, billing_mode),
+        stream_view_type=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
+        stream_arn=table.get("LatestStreamArn"),
+        table_class=table.get("TableClassSummary", {}).get("TableClass", STANDARD_CLASS),
+        kms_key_arn=table.get("SSEDescription", {}).get("KMSMasterKeyArn"),
+        deletion_protection=table.get("DeletionProtectionEnabled", False),
+        replicas=tuple(replica["RegionName"] for replica in table.get("Replicas", ())),
+    )
+
+
+def _read_keys(
+    schema: Iterable[Mapping[str, Any]], types: Mapping[str, AttributeType]
+) -> tuple[KeyAttribute, ...]:
+    return tuple(
+        KeyAttribute(key["AttributeName"], types[key["AttributeName"]], key["KeyType"])
+        for key in schema
+    )
+
+
+def _read_indexes(
+    table: Mapping[str, Any], types: Mapping[str, AttributeType], billing_mode: BillingMode
+) -> tuple[IndexDescription, ...]:
+    kinds: tuple[tuple[IndexKind, str], ...] = (
+        ("GSI", "GlobalSecondaryIndexes"),
+        ("LSI", "LocalSecondaryIndexes"),
+    )
+    return tuple(
+        IndexDescription(
+            name=index["IndexName"],
+            kind=kind,
+            keys=_read_keys(index["KeySchema"], types),
+            projection=index["Projection"]["ProjectionType"],
+            non_key_attributes=tuple(index["Projection"].get("NonKeyAttributes", ())),
+            status=index.get("IndexStatus", "ACTIVE"),
+            provisioned=_read_provisioned(index, billing_mode) if kind == "GSI" else None,
+            on_demand_limits=_read_on_demand_limits(index),
+            warm=_read_warm(index),
+        )
+        for kind, field in kinds
+        for index in table.get(field) or ()
+    )
+
+
+def _read_provisioned(described: Mapping[str, Any], billing_mode: BillingMode) -> Throughput | None:
+    if billing_mode == "PAY_PER_REQUEST":
+        return None
+    units = described.get("ProvisionedThroughput") or {}
+    return Throughput(units.get("ReadCapacityUnits", 0), units.get("WriteCapacityUnits", 0))
+
+
+def _read_on_demand_limits(described: Mapping[str, Any]) -> OnDemandLimits | None:
+    """The limits; the service writes -1 for a limit that was taken away [M:OnDemandThroughput]."""
+    limits = described.get("OnDemandThroughput") or {}
+    read, write = limits.get("MaxReadRequestUnits", -1), limits.get("MaxWriteRequestUnits", -1)
+    if read <= 0 and write <= 0:
+        return None
+    return OnDemandLimits(read if read > 0 else None, write if write > 0 else None)
+
+
+def _read_warm(described: Mapping[str, Any]) -> Throughput | None:
+    warm = described.get("WarmThroughput") or {}
+    if "WriteUnitsPerSecond" not in warm or "ReadUnitsPerSecond" not in warm:
+        return None
+    return Throughput(warm["ReadUnitsPerSecond"], warm["WriteUnitsPerSecond"])

@@ -1,0 +1,250 @@
+"""Turns what the service (or the network) answered into errors.py: the one place that knows codes.
+
+Match the code, never the HTTP status: authentication errors are 400 on one page of the
+service's documentation and 403 on another. Sources: [DG:Programming.Errors], [M:ThrottlingReason].
+"""
+
+import asyncio
+import ssl
+from typing import Any
+
+import aiohttp
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from msgspec import Struct
+
+from dynaferry.errors import (
+    AccessDeniedError,
+    DynaferryError,
+    ItemRefusedError,
+    RequestRefusedError,
+    TableNotFoundError,
+    ThrottledError,
+    UnavailableError,
+)
+
+EXPIRED_CREDENTIALS = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "UnrecognizedClientException"}
+)
+REFUSED_SIGNATURES = frozenset(
+    {"InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed"}
+)
+_THROTTLES = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "Throttling",
+        "RequestLimitExceeded",
+        "LimitExceededException",
+    }
+)
+_DENIALS = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "OptInRequired",
+    }
+)
+_ITEM_REFUSALS = frozenset(
+    {
+        "ItemCollectionSizeLimitExceededException",
+        "RequestEntityTooLargeException",
+        "SerializationException",
+        "ValidationException",
+        "ValidationError",
+    }
+)
+_PASSING = frozenset(
+    {
+        "InternalServerError",
+        "InternalFailure",
+        "ReplicatedWriteConflictException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "TransactionConflictException",
+    }
+)
+
+
+class CallSite(Struct, frozen=True, kw_only=True):
+    """Where a call was made: what every message names."""
+
+    table: str
+    side: str
+    acting_as: str
+
+
+class ServiceAnswer(Struct, frozen=True, kw_only=True):
+    """An error as the service words it."""
+
+    code: str
+    message: str
+    reasons: tuple[tuple[str, str], ...] = ()
+
+
+class _Reason(Struct, frozen=True):
+    reason: str = ""
+    resource: str = ""
+
+
+class _ErrorBody(Struct, frozen=True):
+    type: str = msgspec.field(name="__type", default="")
+    message: str = ""
+    capital_message: str = msgspec.field(name="Message", default="")
+    # The spelling depends on the exception [M]: both are read.
+    reasons: tuple[_Reason, ...] = msgspec.field(name="throttlingReasons", default=())
+    capital_reasons: tuple[_Reason, ...] = msgspec.field(name="ThrottlingReasons", default=())
+
+
+_decode_error = msgspec.json.Decoder(_ErrorBody).decode
+
+
+def decode_error(status: int, body: bytes) -> ServiceAnswer:
+    """Reads the body of an answer that is not 200, whatever stands in it."""
+    try:
+        error = _decode_error(body)
+    except msgspec.MsgspecError:
+        error = _ErrorBody()
+    code = error.type.rpartition("#")[2]
+    if not code:
+        code = "RequestEntityTooLargeException" if status == 413 else f"HTTP {status}"
+    return ServiceAnswer(
+        code=code,
+        message=error.message or error.capital_message or "(no message)",
+        reasons=tuple((r.reason, r.resource) for r in (*error.reasons, *error.capital_reasons)),
+    )
+
+
+def from_answer(
+    answer: ServiceAnswer, *, status: int, operation: str, site: CallSite
+) -> DynaferryError:
+    """The error for what the service answered to `operation`."""
+    where = f"{operation} on the {site.side} table {site.table}"
+    words = f"{where}: {answer.code}: {answer.message}"
+    if answer.code in _THROTTLES:
+        return ThrottledError(
+            words,
+            code=answer.code,
+            reasons=answer.reasons,
+            operation=operation,
+            table=site.table,
+        )
+    if answer.code in _PASSING or (status >= 500 and answer.code not in _DENIALS):
+        return UnavailableError(words, operation=operation, table=site.table)
+    if answer.code in _ITEM_REFUSALS and operation == "BatchWriteItem":
+        return ItemRefusedError(
+            answer.message, code=answer.code, operation=operation, table=site.table
+        )
+    if answer.code in ("ResourceNotFoundException", "TableNotFoundException"):
+        return TableNotFoundError(
+            f"{where}: there is no such table ({answer.message})",
+            hint=f"check the table's name, the region and the account ({site.acting_as})",
+            operation=operation,
+            table=site.table,
+        )
+    if answer.code in _DENIALS | EXPIRED_CREDENTIALS | REFUSED_SIGNATURES:
+        return _denied(answer, operation, where, site)
+    return RequestRefusedError(words, operation=operation, table=site.table)
+
+
+def _denied(
+    answer: ServiceAnswer, operation: str, where: str, site: CallSite
+) -> AccessDeniedError:
+    if answer.code in ("AccessDenied", "AccessDeniedException", "NotAuthorized"):
+        action = "sts:AssumeRole" if operation == "AssumeRole" else f"dynamodb:{operation}"
+        hint = f"allow {action} on this resource to {site.acting_as}, then run the command again"
+        if operation == "AssumeRole":
+            hint = (
+                "the role's trust policy must name the caller and the external id must match; "
+                "the caller needs sts:AssumeRole on the role"
+            )
+    else:
+        hint = f"check the credentials of {site.acting_as} and this machine's clock"
+    return AccessDeniedError(
+        f"{where} was refused to {site.acting_as}: {answer.code}: {answer.message}",
+        hint=hint,
+        operation=operation,
+        table=site.table,
+    )
+
+
+def from_network_error(error: Exception, *, operation: str, site: CallSite) -> DynaferryError:
+    """The error for a request that got no usable answer.
+
+    A certificate that is not trusted will not be trusted a minute later: that stops the run.
+    """
+    where = f"{operation} on the {site.side} table {site.table}"
+    if isinstance(error, (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError)):
+        return RequestRefusedError(
+            f"{where}: the endpoint's certificate is not trusted: {error}",
+            hint="set AWS_CA_BUNDLE to the certificates of your network",
+            operation=operation,
+            table=site.table,
+        )
+    what = (
+        "timed out" if isinstance(error, asyncio.TimeoutError) else str(error) or repr(error)
+    )
+    return UnavailableError(f"{where}: {what}", operation=operation, table=site.table)
+
+
+def from_client_error(
+    error: Exception, *, operation: str, table: str, side: str, acting_as: str
+) -> DynaferryError:
+    """The error for what botocore raised from a control-plane call."""
+    site = CallSite(table=table, side=side, acting_as=acting_as)
+    if isinstance(error, ClientError):
+        answer, status = _read_client_error(error)
+        return from_answer(answer, status=status, operation=operation, site=site)
+    if isinstance(error, NoCredentialsError):
+        return AccessDeniedError(
+            f"there are no credentials for the {side} ({acting_as})",
+            hint=f"set --{side}-profile or the environment variables of the AWS CLI",
+            operation=operation,
+            table=table,
+        )
+    if isinstance(error, BotoCoreError):
+        return _from_botocore(error, operation, site)
+    return from_network_error(error, operation=operation, site=site)
+
+
+def _read_client_error(error: ClientError) -> tuple[ServiceAnswer, int]:
+    response: dict[str, Any] = error.response
+    words = response.get("Error", {})
+    answer = ServiceAnswer(
+        code=str(words.get("Code", "")), message=str(words.get("Message", "(no message)"))
+    )
+    return answer, int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
+
+
+# What botocore raises when the network, not the request, is at fault.
+_NETWORK_ERRORS = frozenset(
+    {
+        "ConnectTimeoutError",
+        "ConnectionClosedError",
+        "EndpointConnectionError",
+        "HTTPClientError",
+        "ReadTimeoutError",
+    }
+)
+
+
+def _from_botocore(error: BotoCoreError, operation: str, site: CallSite) -> DynaferryError:
+    where = f"{operation} on the {site.side} table {site.table}"
+    if type(error).__name__ in _NETWORK_ERRORS:
+        return UnavailableError(
+            f"{where}: {error}",
+            hint="check the region, the endpoint address and the network",
+            operation=operation,
+            table=site.table,
+        )
+    return RequestRefusedError(
+        f"{where}: {error}",
+        hint=f"check the AWS configuration of {site.acting_as}",
+        operation=operation,
+        table=site.table,
+    )

@@ -1,0 +1,176 @@
+"""The calls that look at a table and change nothing.
+
+What a copy cannot do without raises; what only makes its notices better (time to live, backups,
+tags) is `NotKnown` where the role may not read it or an emulator does not offer it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Struct
+
+from dynaferry.dynamodb.accounts import AccountSession
+from dynaferry.dynamodb.descriptions import (
+    IndexDescription,
+    KeyAttribute,
+    OnDemandLimits,
+    TableDescription,
+    Throughput,
+    read_description,
+)
+from dynaferry.errors import AccessDeniedError, RequestRefusedError
+
+__all__ = [
+    "IndexDescription",
+    "KeyAttribute",
+    "NotKnown",
+    "OnDemandLimits",
+    "SideSettings",
+    "TableDescription",
+    "Tag",
+    "Throughput",
+    "call_service",
+    "describe_side_settings",
+    "describe_table",
+    "has_items",
+    "read_tags",
+]
+
+RESERVED_TAG_PREFIX = "aws:"  # such tags are the service's own: they cannot be set [M:Tag]
+
+
+class NotKnown(Struct, frozen=True):
+    """A setting that could not be read, and why."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"not known ({self.reason})"
+
+
+class Tag(Struct, frozen=True):
+    """One tag of a table."""
+
+    key: str
+    value: str
+
+
+class SideSettings(Struct, frozen=True, kw_only=True):
+    """What a table has beside its description.
+
+    `ttl_attribute` is the attribute that says when items expire, None where nothing expires.
+    """
+
+    ttl_attribute: str | NotKnown | None
+    point_in_time_recovery: bool | NotKnown
+
+
+async def describe_table(session: AccountSession, table: str) -> TableDescription:
+    """What the service says of a table, named or given by its ARN.
+
+    :raises TableNotFoundError: it is not there
+    :raises AccessDeniedError: the role lacks dynamodb:DescribeTable on it
+    :raises UnavailableError: the service did not answer
+    """
+    answer = await call_service(session, "DescribeTable", table, TableName=table)
+    endpoint = await session.endpoint_for(table)
+    return read_description(answer["Table"], endpoint=endpoint)
+
+
+async def has_items(session: AccountSession, table: str) -> bool:
+    """Whether the table holds anything: one Scan that reads one item, consistently.
+
+    An answer without items that says there may be more counts as holding some: a wrong "empty"
+    could overwrite, a wrong "not empty" only asks.
+
+    :raises AccessDeniedError: the role lacks dynamodb:Scan on it
+    """
+    answer = await call_service(
+        session, "Scan", table, TableName=table, Limit=1, ConsistentRead=True
+    )
+    return bool(answer.get("Items")) or "LastEvaluatedKey" in answer
+
+
+async def describe_side_settings(session: AccountSession, table: str) -> SideSettings:
+    """The table's time to live and point-in-time recovery, as far as they may be read."""
+    return SideSettings(
+        ttl_attribute=await _read_ttl_attribute(session, table),
+        point_in_time_recovery=await _read_point_in_time_recovery(session, table),
+    )
+
+
+async def read_tags(
+    session: AccountSession, description: TableDescription
+) -> tuple[Tag, ...] | NotKnown:
+    """The table's tags without the service's own, as far as they may be read."""
+    tags: list[Tag] = []
+    parameters = {"ResourceArn": description.arn}
+    while True:
+        answer = await _optional_call(session, "ListTagsOfResource", description.name, **parameters)
+        if isinstance(answer, NotKnown):
+            return answer
+        tags += [Tag(tag["Key"], tag["Value"]) for tag in answer.get("Tags", ())]
+        if not answer.get("NextToken"):
+            return tuple(tag for tag in tags if not tag.key.startswith(RESERVED_TAG_PREFIX))
+        parameters["NextToken"] = answer["NextToken"]
+
+
+async def call_service(
+    session: AccountSession, operation: str, table: str, **parameters: Any
+) -> Mapping[str, Any]:
+    """One control-plane call; retries are the SDK's.
+
+    :raises DynaferryError: what the service refused, by what the caller should do
+    """
+    try:
+        answer: Mapping[str, Any] = await getattr(session.client, _METHODS[operation])(**parameters)
+    except (BotoCoreError, ClientError) as error:
+        raise session.error_for(error, operation=operation, table=table) from error
+    return answer
+
+
+_METHODS = {
+    "CreateTable": "create_table",
+    "DescribeContinuousBackups": "describe_continuous_backups",
+    "DescribeTable": "describe_table",
+    "DescribeTimeToLive": "describe_time_to_live",
+    "ListTagsOfResource": "list_tags_of_resource",
+    "Scan": "scan",
+}
+
+
+async def _read_ttl_attribute(session: AccountSession, table: str) -> str | NotKnown | None:
+    answer = await _optional_call(session, "DescribeTimeToLive", table, TableName=table)
+    if isinstance(answer, NotKnown):
+        return answer
+    ttl = answer.get("TimeToLiveDescription", {})
+    if ttl.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
+        return None
+    attribute: str | None = ttl.get("AttributeName")
+    return attribute
+
+
+async def _read_point_in_time_recovery(session: AccountSession, table: str) -> bool | NotKnown:
+    answer = await _optional_call(session, "DescribeContinuousBackups", table, TableName=table)
+    if isinstance(answer, NotKnown):
+        return answer
+    backups = answer.get("ContinuousBackupsDescription", {})
+    recovery = backups.get("PointInTimeRecoveryDescription", {})
+    return bool(recovery.get("PointInTimeRecoveryStatus") == "ENABLED")
+
+
+async def _optional_call(
+    session: AccountSession, operation: str, table: str, **parameters: Any
+) -> Mapping[str, Any] | NotKnown:
+    """Like `call_service`, but a refusal is an answer too.
+
+    A resource-based policy cannot grant these reads to another account [DG:rbac-*], and DynamoDB
+    Local has no backups and no tags.
+    """
+    try:
+        return await call_service(session, operation, table, **parameters)
+    except AccessDeniedError:
+        return NotKnown(f"no permission for dynamodb:{operation}")
+    except RequestRefusedError:
+        return NotKnown(f"the endpoint refuses {operation}")

@@ -1,0 +1,181 @@
+"""One signed request: bytes in, bytes out.
+
+There is no retry here but two repairs that cost one more request each: credentials that the
+service calls expired are renewed, and a signature refused for this machine's clock is made again
+with the offset learnt from the service's own Date. Everything else is raised, and the retry
+layer decides.
+"""
+
+import io
+import time
+import urllib.request
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
+from ssl import SSLContext, create_default_context
+
+import aiohttp
+from botocore.httpsession import get_cert_path
+from yarl import URL
+
+from dynaferry._version import __version__
+from dynaferry.dynamodb import faults
+from dynaferry.dynamodb.accounts import AccountSession, CredentialSource
+from dynaferry.dynamodb.signing import Signer
+from dynaferry.errors import CorruptAnswerError
+
+CONNECT_TIMEOUT_SECONDS = 10.0
+READ_TIMEOUT_SECONDS = 30.0
+# "AWS has a 20 second idle timeout" (aiobotocore's source): let go of a connection before that.
+KEEP_ALIVE_SECONDS = 12.0
+READ_BUFFER_BYTES = 1024 * 1024  # a whole page without pausing the socket
+# aiohttp warns on plain bytes above this size.
+LARGE_BODY_BYTES = 1024 * 1024
+# The service accepts five minutes [facts sheet, section 4]; a smaller offset is not the cause.
+CLOCK_TOLERANCE_SECONDS = 60.0
+
+
+class Wire:
+    """The connections of one side and one endpoint."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        *,
+        endpoint: str,
+        region: str,
+        credentials: CredentialSource,
+        site: faults.CallSite,
+        proxy: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._http = http
+        self._url = URL(endpoint)
+        self._signer = Signer(host=_host_header(self._url), region=region)
+        self._credentials = credentials
+        self._site = site
+        self._proxy = proxy
+        self._clock = clock
+        self._clock_offset_seconds = 0.0
+
+    async def call(self, operation: str, body: bytes) -> bytes:
+        """Posts `body` as `operation` and returns the body of the answer, checked and unpacked.
+
+        :raises RetryableError: throttled, unavailable, cut short or failing its checksum
+        :raises ItemRefusedError: BatchWriteItem was refused for its content
+        :raises StoppedError: denied, no such table, or refused for good
+        """
+        for last_try in (False, True):
+            credentials = await self._credentials.current()
+            now = self._clock() + self._clock_offset_seconds
+            headers = self._signer.headers(operation, body, credentials, now)
+            status, answer_headers, answer = await self._post(operation, body, headers)
+            if status == 200:
+                return answer
+            error = faults.decode_error(status, answer)
+            if not last_try:
+                if error.code in faults.EXPIRED_CREDENTIALS:
+                    await self._credentials.renew(credentials)
+                    continue
+                if error.code in faults.REFUSED_SIGNATURES and self._set_clock(answer_headers):
+                    continue
+            break
+        raise faults.from_answer(error, status=status, operation=operation, site=self._site)
+
+    async def _post(
+        self, operation: str, body: bytes, headers: list[tuple[str, str]]
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        payload = body if len(body) < LARGE_BODY_BYTES else io.BytesIO(body)
+        try:
+            async with self._http.post(
+                self._url, data=payload, headers=headers, proxy=self._proxy
+            ) as response:
+                answer = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise faults.from_network_error(error, operation=operation, site=self._site) from error
+        return response.status, response.headers, self._unpack(operation, response.headers, answer)
+
+    def _unpack(self, operation: str, headers: Mapping[str, str], answer: bytes) -> bytes:
+        """Checks x-amz-crc32, which covers the body as sent, and only then decompresses it."""
+        checksum = headers.get("x-amz-crc32")
+        if checksum is not None and checksum != str(zlib.crc32(answer)):
+            raise self._corrupt(operation, "the answer failed its checksum")
+        if headers.get("Content-Encoding") == "gzip":
+            try:
+                return zlib.decompress(answer, wbits=31)
+            except zlib.error as error:
+                raise self._corrupt(operation, "the answer could not be unpacked") from error
+        return answer
+
+    def _corrupt(self, operation: str, what: str) -> CorruptAnswerError:
+        return CorruptAnswerError(
+            f"{operation} on the {self._site.side} table {self._site.table}: {what}",
+            operation=operation,
+            table=self._site.table,
+        )
+
+    def _set_clock(self, headers: Mapping[str, str]) -> bool:
+        """Learns the clock's offset from the service; False where the clock is not the cause."""
+        try:
+            service_time = parsedate_to_datetime(headers["Date"]).timestamp()
+        except (KeyError, ValueError):
+            return False
+        offset = service_time - self._clock()
+        if abs(offset - self._clock_offset_seconds) < CLOCK_TOLERANCE_SECONDS:
+            return False
+        self._clock_offset_seconds = offset
+        return True
+
+
+@asynccontextmanager
+async def open_wire(
+    session: AccountSession, *, table: str, endpoint: str, connections: int
+) -> AsyncIterator[Wire]:
+    """Opens the data path of one side: as many keep-alive connections as requests in flight."""
+    url = URL(endpoint)
+    connector = aiohttp.TCPConnector(
+        limit=connections,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        ssl=_trust(session.ca_bundle) if url.scheme == "https" else True,
+    )
+    async with aiohttp.ClientSession(
+        connector=connector,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept-Encoding": "identity", "User-Agent": f"dynaferry/{__version__}"},
+        skip_auto_headers=("Accept",),
+        read_bufsize=READ_BUFFER_BYTES,
+        timeout=aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=READ_TIMEOUT_SECONDS
+        ),
+    ) as http:
+        yield Wire(
+            http,
+            endpoint=endpoint,
+            region=session.region,
+            credentials=session.credentials,
+            site=faults.CallSite(table=table, side=session.side, acting_as=session.acting_as),
+            proxy=_proxy_for(url),
+        )
+
+
+def _host_header(url: URL) -> str:
+    host = f"[{url.raw_host}]" if ":" in (url.raw_host or "") else url.raw_host
+    return f"{host}" if url.is_default_port() else f"{host}:{url.port}"
+
+
+def _trust(ca_bundle: str | None) -> SSLContext:
+    """Trusts whom botocore would trust: the configured bundle, or its own."""
+    return create_default_context(cafile=get_cert_path(ca_bundle or True))
+
+
+def _proxy_for(url: URL) -> str | None:
+    """The proxy that the environment names for this endpoint.
+
+    Looked up once: aiohttp's own `trust_env` would do it, and read ~/.netrc, at every request.
+    """
+    host = url.raw_host or ""
+    if urllib.request.proxy_bypass(host):
+        return None
+    return urllib.request.getproxies().get(url.scheme)

@@ -1,0 +1,260 @@
+"""What a copy will take: capacity units, time and money, from what the service says of a table.
+
+Everything here follows from DescribeTable's item count and size, which are up to six hours old,
+and from the average item: an estimate to plan by. Write units lean to the high side, since an index
+costs nothing for the items that lack its key. Pure.
+"""
+
+import math
+from collections.abc import Iterable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dynaferry import limits
+from dynaferry.dynamodb.descriptions import IndexDescription, TableDescription, Throughput
+from dynaferry.plan import CopyPlan, TablePlan
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """How fast units can be spent at one place: `units` of them, so many a second, and why."""
+
+    units: int
+    units_per_second: float
+    reason: str
+
+    @property
+    def seconds(self) -> float:
+        """How long they take; for ever, where a table has no units at all."""
+        if self.units == 0:
+            return 0.0
+        return self.units / self.units_per_second if self.units_per_second else math.inf
+
+
+class IndexCost(Struct, frozen=True, kw_only=True):
+    """What one index adds to each write of an average item that has the index's key."""
+
+    index: IndexDescription
+    units_per_item: int
+
+
+class Estimate(Struct, frozen=True, kw_only=True):
+    """What copying one table will take.
+
+    `write_units` includes what the target's indexes add, and leaves out a global table's
+    replicas. The two paces are those of the slowest place on each side, be it the table, an index
+    or a given limit. Costs are US dollars for request units; 0 for a side whose capacity is
+    provisioned, and so paid by the hour whether it is used or not.
+    """
+
+    items: int
+    bytes: int
+    average_item_bytes: float
+    segments: int
+    read_units: int
+    write_units: int
+    index_costs: tuple[IndexCost, ...]
+    read_pace: Pace
+    write_pace: Pace
+    read_cost: float
+    write_cost: float
+    source_provisioned: bool
+    target_provisioned: bool
+    prices: str
+
+    @property
+    def read_units_per_second(self) -> float:
+        """The assumed rate of the source."""
+        return self.read_pace.units_per_second
+
+    @property
+    def write_units_per_second(self) -> float:
+        """The assumed rate of the target."""
+        return self.write_pace.units_per_second
+
+    @property
+    def rate_reason(self) -> str:
+        """Why it takes as long as it does: the reason of the slower side."""
+        return max(self.write_pace, self.read_pace, key=_seconds).reason
+
+    @property
+    def seconds(self) -> float:
+        """How long the copy takes at the assumed rates."""
+        return max(self.read_pace.seconds, self.write_pace.seconds)
+
+
+def estimate_copy(
+    plan: CopyPlan,
+    table: TablePlan,
+    source: TableDescription,
+    target: TableDescription,
+    *,
+    total_segments: int,
+) -> Estimate:
+    """The estimate for one table by itself; tables copied at the same time share the run's limits.
+
+    `target` is the table that will be written, or, where it is still to be created, `as_created`.
+    """
+    average = source.size_bytes / source.item_count if source.item_count else 0.0
+    read_units = units_to_read(source.size_bytes, consistent=plan.consistent_read)
+    index_costs = tuple(_index_cost(index, average) for index in target.indexes)
+    paces = _write_paces(target, source.item_count, average, index_costs)
+    write_units = sum(pace.units for pace in paces)
+    reads_provisioned = source.billing_mode == "PROVISIONED"
+    writes_provisioned = target.billing_mode == "PROVISIONED"
+    return Estimate(
+        items=source.item_count,
+        bytes=source.size_bytes,
+        average_item_bytes=average,
+        segments=total_segments,
+        read_units=read_units,
+        write_units=write_units,
+        index_costs=index_costs,
+        read_pace=_slowest(
+            [_read_pace(source, read_units)],
+            given=_given("--max-read-units", read_units, plan.max_read_units, table.max_read_units),
+        ),
+        write_pace=_slowest(
+            paces,
+            given=_given(
+                "--max-write-units", write_units, plan.max_write_units, table.max_write_units
+            ),
+        ),
+        read_cost=0.0 if reads_provisioned else _dollars(read_units, plan.price_per_million_reads),
+        write_cost=(
+            0.0 if writes_provisioned else _dollars(write_units, plan.price_per_million_writes)
+        ),
+        source_provisioned=reads_provisioned,
+        target_provisioned=writes_provisioned,
+        prices=_prices(plan),
+    )
+
+
+def units_to_read(size_bytes: int, *, consistent: bool) -> int:
+    """Read units for scanning so many bytes of items [DG:read-write-operations]."""
+    factor = 1.0 if consistent else limits.EVENTUALLY_CONSISTENT_UNITS_PER_READ_UNIT
+    return math.ceil(size_bytes / limits.BYTES_PER_READ_UNIT * factor)
+
+
+def units_to_write(item_bytes: float) -> int:
+    """Write units for one item of that size: one for each started KB [DG:read-write-operations]."""
+    return max(1, math.ceil(item_bytes / limits.BYTES_PER_WRITE_UNIT))
+
+
+def _index_cost(index: IndexDescription, average_item_bytes: float) -> IndexCost:
+    """An entry with all attributes is as long as the item; a smaller one is taken for one unit."""
+    whole = index.projection == "ALL"
+    return IndexCost(index=index, units_per_item=units_to_write(average_item_bytes) if whole else 1)
+
+
+def _write_paces(
+    target: TableDescription, items: int, average: float, index_costs: Iterable[IndexCost]
+) -> list[Pace]:
+    """The table, which pays for its local indexes too, and each global index by itself.
+
+    One that is short of units slows down the whole table [DG:gsi-throttling].
+    """
+    per_item = units_to_write(average)
+    paces = []
+    for cost in index_costs:
+        if cost.index.kind == "LSI":
+            per_item += cost.units_per_item
+            continue
+        rate, reason = _write_rate(cost.index, f"index {cost.index.name}")
+        units = items * cost.units_per_item
+        paces.append(Pace(units=units, units_per_second=rate, reason=reason))
+    rate, reason = _write_rate(target, "target")
+    return [Pace(units=items * per_item, units_per_second=rate, reason=reason), *paces]
+
+
+def _write_rate(described: TableDescription | IndexDescription, what: str) -> tuple[float, str]:
+    limit = described.on_demand_limits
+    return _rate(
+        what,
+        "write",
+        provisioned=_write_side(described.provisioned),
+        warm=_write_side(described.warm),
+        on_demand_limit=limit.write_units if limit else None,
+        fresh=limits.NEW_ON_DEMAND_WRITE_UNITS,
+    )
+
+
+def _write_side(throughput: Throughput | None) -> int | None:
+    return throughput.write_units if throughput else None
+
+
+def _read_pace(source: TableDescription, units: int) -> Pace:
+    limit = source.on_demand_limits
+    rate, reason = _rate(
+        "source",
+        "read",
+        provisioned=source.provisioned.read_units if source.provisioned else None,
+        warm=source.warm.read_units if source.warm else None,
+        on_demand_limit=limit.read_units if limit else None,
+        fresh=limits.NEW_ON_DEMAND_READ_UNITS,
+    )
+    return Pace(units=units, units_per_second=rate, reason=reason)
+
+
+def _rate(
+    what: str,
+    unit: str,
+    *,
+    provisioned: int | None,
+    warm: int | None,
+    on_demand_limit: int | None,
+    fresh: int,
+) -> tuple[float, str]:
+    """The units a second that a table or index takes, and how that is known."""
+    if provisioned is not None:
+        return provisioned, f"the {what}'s provisioned {unit} units"
+    rate, reason = fresh, f"what a new on-demand table takes at once ({what})"
+    if warm is not None:
+        rate, reason = warm, f"the {what}'s warm {unit} throughput"
+    if on_demand_limit is not None and on_demand_limit < rate:
+        return on_demand_limit, f"the {what}'s on-demand {unit} limit"
+    return rate, reason
+
+
+def _given(flag: str, units: int, *given: float | None) -> Pace | None:
+    """The limit that was given, for the run or for the table: the lower one."""
+    rates = [rate for rate in given if rate is not None]
+    if not rates:
+        return None
+    return Pace(units=units, units_per_second=min(rates), reason=f"{flag} as given")
+
+
+def _slowest(paces: Iterable[Pace], *, given: Pace | None) -> Pace:
+    """The pace that takes longest; a given limit is named first where it ties."""
+    candidates = [*paces] if given is None else [given, *paces]
+    return max(candidates, key=_seconds)
+
+
+def _seconds(pace: Pace) -> float:
+    return pace.seconds
+
+
+def _dollars(units: int, price_per_million: float) -> float:
+    return units / 1e6 * price_per_million
+
+
+def _prices(plan: CopyPlan) -> str:
+    writes, reads = plan.price_per_million_writes, plan.price_per_million_reads
+    listed = (limits.PRICE_PER_MILLION_WRITES, limits.PRICE_PER_MILLION_READS)
+    origin = f"{limits.PRICES_FOR}, as of {limits.PRICES_AS_OF}; check yours"
+    if (writes, reads) != listed:
+        origin = "as the plan says"
+    return f"${writes:g} a million write units, ${reads:g} a million read units ({origin})"
+
+
+def as_created(source: TableDescription) -> TableDescription:
+    """What a table created like `source` will be, as far as an estimate needs it.
+
+    A new on-demand table is not warm, however warm the source is; nor are its indexes.
+    """
+    return replace(
+        source,
+        warm=None,
+        replicas=(),
+        indexes=tuple(replace(index, warm=None) for index in source.indexes),
+    )

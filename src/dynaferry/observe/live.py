@@ -1,0 +1,101 @@
+"""The progress of a run as a table on a terminal, redrawn in place."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from dynaferry.observe import readable
+from dynaferry.observe.progress import RunMeter, TableView, ending
+from dynaferry.observe.stats import RunStats
+
+_REFRESH_SECONDS = 0.5
+# All columns fit from here; a narrower terminal is shown the ones that matter most.
+_WIDE_COLUMNS = 110
+# More tables than this do not fit: then only those that run are shown, and the rest is counted.
+_MOST_ROWS = 12
+
+
+def render(views: Sequence[TableView], width: int) -> RenderableType:
+    """What the terminal shows, at this width."""
+    shown = views
+    if len(views) > _MOST_ROWS:
+        shown = [view for view in views if view.state == "running"][:_MOST_ROWS]
+    table = _table(shown, wide=width >= _WIDE_COLUMNS)
+    if len(shown) == len(views):
+        return table
+    waiting = sum(view.state == "waiting" for view in views)
+    running = sum(view.state == "running" for view in views)
+    ended = len(views) - waiting - running
+    return Group(table, Text(f"{ended} tables ended, {running} running, {waiting} waiting"))
+
+
+def _table(views: Sequence[TableView], *, wide: bool) -> Table:
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    table.add_column("table", overflow="ellipsis", no_wrap=True, max_width=40 if wide else 20)
+    table.add_column("", width=20 if wide else 10)
+    for heading in _headings(wide=wide):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for view in views:
+        bar = ProgressBar(total=1.0, completed=view.share_done, width=20 if wide else 10)
+        table.add_row(Text(view.name), bar, *_cells(view, wide=wide))
+    return table
+
+
+def _headings(*, wide: bool) -> tuple[str, ...]:
+    if wide:
+        columns = "", "items", "items/s", "MB/s", "WCU/s", "RCU/s", "throttled", "segments", "left"
+        return columns
+    return "", "items", "items/s", "WCU/s", "thr.", "segments", "left"
+
+
+def _cells(view: TableView, *, wide: bool) -> tuple[str, ...]:
+    share = readable.percent(view.share_done)
+    items_per_second = readable.short(view.items_per_second)
+    write_units = readable.short(view.write_units_per_second)
+    throttled = readable.percent(view.throttled_share)
+    segments = f"{view.segments_complete}/{view.segments_total}"
+    if not wide:
+        items = readable.short(view.items_done)
+        return share, items, items_per_second, write_units, throttled, segments, ending(view)
+    return (
+        share,
+        readable.count(view.items_done),
+        items_per_second,
+        readable.megabytes(view.bytes_per_second),
+        write_units,
+        readable.short(view.read_units_per_second),
+        throttled,
+        segments,
+        ending(view),
+    )
+
+
+async def watch_live(
+    stats: RunStats,
+    *,
+    readers: int,
+    console: Console,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+) -> None:
+    """Redraws until it is cancelled because the copy ended; the last state stays on the screen.
+
+    A terminal that went away ends the display and nothing else.
+    """
+    meter = RunMeter(readers)
+    try:
+        with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
+            try:
+                while True:
+                    live.update(render(meter.view(stats, clock()), console.width), refresh=True)
+                    await sleep(_REFRESH_SECONDS)
+            finally:
+                live.update(render(meter.view(stats, clock()), console.width), refresh=True)
+    except OSError:
+        return

@@ -1,0 +1,196 @@
+"""The progress of a run: stats in, what people read out.
+
+`RunMeter` turns counters into rates, `plain_lines` turns those into lines for a log, `live.py`
+into a table on a terminal. All of it only reads the stats: nothing here steers a copy, and
+nothing here can stop one.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from dynaferry.observe import rates, readable
+from dynaferry.observe.stats import RunStats, TableState, TableStats
+
+PLAIN_LINES_EVERY_SECONDS = 10
+_SAMPLE_SECONDS = 1.0
+_FINISHED = frozenset({"complete", "rejected", "interrupted", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class TableView:
+    """One table as it is shown. None stands for what cannot be said yet."""
+
+    name: str
+    state: TableState
+    share_done: float
+    items_done: int
+    items_per_second: float | None
+    bytes_per_second: float | None
+    read_units_per_second: float | None
+    write_units_per_second: float | None
+    throttled_share: float | None
+    segments_complete: int
+    segments_total: int
+    seconds_left: float | None
+
+
+@dataclass(slots=True)
+class _TableMeter:
+    """The sliding rates of one table's counters."""
+
+    items: rates.SlidingRate = field(default_factory=rates.SlidingRate)
+    bytes_read: rates.SlidingRate = field(default_factory=rates.SlidingRate)
+    read_units: rates.SlidingRate = field(default_factory=rates.SlidingRate)
+    write_units: rates.SlidingRate = field(default_factory=rates.SlidingRate)
+    requests: rates.SlidingRate = field(default_factory=rates.SlidingRate)
+    throttles: rates.SlidingRate = field(default_factory=rates.SlidingRate)
+
+    def add(self, stats: TableStats, now: float) -> None:
+        self.items.add(now, stats.items_done)
+        self.bytes_read.add(now, stats.bytes_read)
+        self.read_units.add(now, stats.read_units)
+        self.write_units.add(now, stats.write_units)
+        self.requests.add(now, stats.read_requests + stats.write_requests)
+        self.throttles.add(now, stats.throttled_requests)
+
+    @property
+    def throttled_share(self) -> float | None:
+        requests, throttles = self.requests.per_second, self.throttles.per_second
+        if requests is None or throttles is None:
+            return None
+        return min(1.0, throttles / requests) if requests else float(throttles > 0)
+
+
+class RunMeter:
+    """Rates of a run's tables over the last half minute.
+
+    The first sample is of what earlier attempts did, so that it never looks like speed. `readers`
+    is how many segments of a table are under way at most.
+    """
+
+    def __init__(self, readers: int) -> None:
+        self._readers = readers
+        self._meters: dict[int, _TableMeter] = {}
+
+    def view(self, stats: RunStats, now: float) -> list[TableView]:
+        """Takes a sample and returns how it goes, table by table in the plan's order."""
+        return [self._view_table(index, table, now) for index, table in enumerate(stats.tables)]
+
+    def _view_table(self, index: int, stats: TableStats, now: float) -> TableView:
+        meter = self._meters.setdefault(index, _TableMeter())
+        meter.add(stats, now)
+        expected = self._expected_items(stats)
+        return TableView(
+            name=_name(stats),
+            state=stats.state,
+            share_done=rates.share_done(
+                stats.items_done, expected, stats.segments_complete, stats.segments_total
+            ),
+            items_done=stats.items_done,
+            items_per_second=meter.items.per_second,
+            bytes_per_second=meter.bytes_read.per_second,
+            read_units_per_second=meter.read_units.per_second,
+            write_units_per_second=meter.write_units.per_second,
+            throttled_share=meter.throttled_share,
+            segments_complete=stats.segments_complete,
+            segments_total=stats.segments_total,
+            seconds_left=rates.seconds_left(stats.items_done, expected, meter.items.per_second)
+            if stats.state == "running"
+            else None,
+        )
+
+    def _expected_items(self, stats: TableStats) -> int | None:
+        running = min(self._readers, stats.segments_total - stats.segments_complete)
+        return rates.expected_items(
+            items_done=stats.items_done,
+            finished_items=rates.finished_segment_items(
+                stats.items_done, stats.segments_complete, running
+            ),
+            segments_complete=stats.segments_complete,
+            segments_total=stats.segments_total,
+            reported_items=stats.expected_items,
+        )
+
+
+def _name(stats: TableStats) -> str:
+    source, target = (name.rpartition("/")[2] for name in (stats.source, stats.target))
+    return source if source == target else f"{source} → {target}"
+
+
+def ending(view: TableView) -> str:
+    """When it will end, or how it ended."""
+    if view.state == "running":
+        return readable.duration(view.seconds_left)
+    return {"complete": "done", "rejected": "done, with rejects", "interrupted": "stopped"}.get(
+        view.state, view.state
+    )
+
+
+def plain_line(view: TableView) -> str:
+    """One table as a line for a log: words and numbers, no control sequences."""
+    left = f"{ending(view)} left" if view.state == "running" else ending(view)
+    return ", ".join(
+        (
+            f"{view.name}: {readable.percent(view.share_done)}",
+            f"{readable.count(view.items_done)} items",
+            f"{readable.short(view.items_per_second)} items/s",
+            f"{readable.megabytes(view.bytes_per_second)} MB/s",
+            f"{readable.short(view.write_units_per_second)} WCU/s",
+            f"{readable.short(view.read_units_per_second)} RCU/s",
+            f"{readable.percent(view.throttled_share)} throttled",
+            f"segments {view.segments_complete}/{view.segments_total}",
+            left,
+        )
+    )
+
+
+class PlainLog:
+    """Decides which tables are worth a line: those that run, and each once when it has ended."""
+
+    def __init__(self) -> None:
+        self._ended: set[int] = set()
+
+    def lines(self, views: Sequence[TableView]) -> list[str]:
+        """The lines to write now."""
+        worth: list[str] = []
+        for index, view in enumerate(views):
+            ended = view.state in _FINISHED
+            if view.state == "waiting" or (ended and index in self._ended):
+                continue
+            if ended:
+                self._ended.add(index)
+            worth.append(plain_line(view))
+        return worth
+
+
+async def watch_plain(
+    stats: RunStats,
+    *,
+    readers: int,
+    write: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+) -> None:
+    """Writes lines every ten seconds, and once more when it is cancelled because the copy ended.
+
+    `write` must not raise.
+    """
+    meter, log = RunMeter(readers), PlainLog()
+    ticks = 0
+    try:
+        while True:
+            views = meter.view(stats, clock())
+            if ticks and ticks % PLAIN_LINES_EVERY_SECONDS == 0:
+                _write_all(write, log.lines(views))
+            ticks += 1
+            await sleep(_SAMPLE_SECONDS)
+    finally:
+        _write_all(write, log.lines(meter.view(stats, clock())))
+
+
+def _write_all(write: Callable[[str], None], lines: Sequence[str]) -> None:
+    for line in lines:
+        write(line)

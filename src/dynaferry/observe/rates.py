@@ -1,0 +1,106 @@
+"""How fast it goes and when it will end: plain arithmetic, with the clock passed in.
+
+The end can only be estimated. The service's own item count is hours old (refreshed about every
+six hours [M:TableDescription]), so as soon as enough segments are finished their mean says better
+how many items there are. Nothing here is ever used to decide that a copy is complete.
+"""
+
+from collections import deque
+
+DEFAULT_WINDOW_SECONDS = 30.0
+# Below this share of finished segments their mean says less than the service's count.
+TRUSTED_SEGMENT_SHARE = 0.05
+
+
+class SlidingRate:
+    """The rate of a growing number over the last `window_seconds`.
+
+    Samples go in with their time, oldest first. One sample from before the window is kept, so
+    that the rate covers the whole window and a pause shows as a falling rate, then as zero.
+    """
+
+    __slots__ = ("_samples", "window_seconds")
+
+    def __init__(self, window_seconds: float = DEFAULT_WINDOW_SECONDS) -> None:
+        self.window_seconds = window_seconds
+        self._samples: deque[tuple[float, float]] = deque()
+
+    def add(self, now: float, value: float) -> None:
+        """Adds one sample."""
+        self._samples.append((now, value))
+        while len(self._samples) > 2 and self._samples[1][0] <= now - self.window_seconds:
+            self._samples.popleft()
+
+    @property
+    def per_second(self) -> float | None:
+        """The rate, or None while there is nothing to compare."""
+        if len(self._samples) < 2:
+            return None
+        return rate_between(self._samples[0], self._samples[-1])
+
+
+def rate_between(first: tuple[float, float], last: tuple[float, float]) -> float | None:
+    """The rate from one (time, value) to a later one; None where no time passed."""
+    seconds = last[0] - first[0]
+    if seconds <= 0:
+        return None
+    return max(0.0, last[1] - first[1]) / seconds
+
+
+def finished_segment_items(items_done: int, segments_complete: int, segments_running: int) -> float:
+    """How many of the items done belong to finished segments, where that was not counted.
+
+    A running segment is taken to be half done: over many segments that is right on average.
+    """
+    if segments_complete == 0:
+        return 0.0
+    return items_done * segments_complete / (segments_complete + segments_running / 2)
+
+
+def expected_items(
+    *,
+    items_done: int,
+    finished_items: float,
+    segments_complete: int,
+    segments_total: int,
+    reported_items: int,
+) -> int | None:
+    """How many items the table is likely to hold, never below what is done; None when unknown.
+
+    `finished_items` are the items of the finished segments, `reported_items` is the service's
+    count, where 0 means that it does not know (a new table has 0 for hours).
+    """
+    if segments_total > 0 and segments_complete >= segments_total:
+        return items_done
+    if segments_complete > 0 and segments_complete >= segments_total * TRUSTED_SEGMENT_SHARE:
+        return max(items_done, round(finished_items / segments_complete * segments_total))
+    if reported_items > 0:
+        return max(items_done, reported_items)
+    return None
+
+
+def seconds_left(
+    items_done: int, items_expected: int | None, items_per_second: float | None
+) -> float | None:
+    """How long the rest will take at this rate; None when that cannot be said.
+
+    It cannot be said either when all that was expected is done and the copy still goes on.
+    """
+    if items_expected is None or not items_per_second or items_expected <= items_done:
+        return None
+    return (items_expected - items_done) / items_per_second
+
+
+def share_done(
+    items_done: int, items_expected: int | None, segments_complete: int, segments_total: int
+) -> float:
+    """From 0 to 1, for a bar. 1 means complete, and only that."""
+    if segments_total > 0 and segments_complete >= segments_total:
+        return 1.0
+    if items_expected:
+        share = items_done / items_expected
+    elif segments_total > 0:
+        share = segments_complete / segments_total
+    else:
+        share = 0.0
+    return min(share, 0.99)

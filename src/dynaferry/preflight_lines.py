@@ -1,0 +1,74 @@
+"""A preflight as plain lines for people: what will be copied, what it takes, what to know."""
+
+import math
+
+from dynaferry.estimate import Estimate, IndexCost, Pace
+from dynaferry.observe.readable import count, duration
+from dynaferry.preflight import TablePreflight
+
+
+def render_estimate(preflight: TablePreflight) -> list[str]:
+    """One table's lines: a heading, the estimate, then the notices, each marked by a dash."""
+    created = "" if preflight.target else " (to be created)"
+    return [
+        f"{preflight.table.source} -> {preflight.table.target}{created}",
+        *(f"  {line}" for line in estimate_lines(preflight.estimate)),
+        *(f"  - {notice}" for notice in preflight.notices),
+    ]
+
+
+def estimate_lines(estimate: Estimate) -> list[str]:
+    """The estimate as plain lines for people."""
+    return [
+        f"{count(estimate.items)} items, {_size(estimate.bytes)}, "
+        f"{count(estimate.average_item_bytes)} bytes on average, in "
+        f"{count(estimate.segments)} segments",
+        _side_line("reads", estimate.read_pace, estimate.read_units),
+        _side_line("writes", estimate.write_pace, estimate.write_units),
+        *(_index_line(cost) for cost in estimate.index_costs),
+        f"time: {_time(estimate)}",
+        f"cost: {_cost(estimate)}",
+        f"prices: {estimate.prices}",
+    ]
+
+
+def _side_line(what: str, pace: Pace, units: int) -> str:
+    line = f"{what}: about {count(units)} units at {count(pace.units_per_second)} a second"
+    return f"{line}, {pace.reason}"
+
+
+def _index_line(cost: IndexCost) -> str:
+    index = cost.index
+    units = "unit" if cost.units_per_item == 1 else "units"
+    return (
+        f"  of them {index.kind} {index.name} ({index.projection}): {cost.units_per_item} {units} "
+        "a write; less where items lack its key"
+    )
+
+
+def _time(estimate: Estimate) -> str:
+    if math.isinf(estimate.seconds):
+        return f"it will not end: 0 units a second, {estimate.rate_reason}"
+    return f"about {duration(estimate.seconds)} at these rates; set by {estimate.rate_reason}"
+
+
+def _cost(estimate: Estimate) -> str:
+    reads = _side_cost(estimate.read_cost, provisioned=estimate.source_provisioned)
+    writes = _side_cost(estimate.write_cost, provisioned=estimate.target_provisioned)
+    return f"reads {reads}, writes {writes}"
+
+
+def _side_cost(cost: float, *, provisioned: bool) -> str:
+    if provisioned:
+        return "nothing extra (provisioned capacity is paid by the hour)"
+    return f"about ${cost:,.2f}"
+
+
+def _size(size_bytes: int) -> str:
+    """Bytes in the unit that keeps the number short, as the service counts: 1 KB is 1,024."""
+    size = float(size_bytes)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if size < 1024:
+            return f"{size:,.0f} bytes" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} TB"

@@ -1,0 +1,132 @@
+"""New or resumed: finds the state that a plan's run has, checks that it is its own, opens it."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from dynaferry._version import __version__
+from dynaferry.errors import StateError
+from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.plan import CopyPlan, RecordedSettings
+from dynaferry.preflight import TablePreflight
+from dynaferry.state.directory import state_path
+from dynaferry.state.identity import check_identity, same_copy
+from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.store import RunIdentity, RunRecord, StateStore, TableIdentity
+
+CLOSE_SECONDS = 5.0
+
+
+async def stored_run(plan: CopyPlan) -> RunRecord | None:
+    """The run that the state directory holds under this plan's name, or None.
+
+    :raises StateError: the file is broken, or another process works on it
+    """
+    if not state_path(plan.state_dir, plan.run_name).exists():
+        return None
+    store = await SqliteStore.open(plan.state_dir, plan.run_name)
+    async with _closing(store):
+        return await store.read_run()
+
+
+def identity_of(
+    plan: CopyPlan, checked: Sequence[TablePreflight], stored: RunRecord | None
+) -> RunIdentity:
+    """The identity of the run that the plan asks for.
+
+    Where nobody asks for a number of segments, a resumed run keeps the one that it began with:
+    the table has grown since, and its keys are good only for that number [M:Scan].
+    """
+    began_with = () if stored is None or plan.restart else stored.identity.tables
+    tables = []
+    for index, (table, look) in enumerate(zip(plan.tables, checked, strict=True)):
+        asked_for = table.segments or plan.segments
+        keep = asked_for is None and index < len(began_with)
+        tables.append(
+            _table_identity(look, began_with[index].total_segments if keep else look.total_segments)
+        )
+    return RunIdentity(tables=tuple(tables))
+
+
+def _table_identity(look: TablePreflight, total_segments: int) -> TableIdentity:
+    if look.target is None:
+        raise StateError(f"the target {look.table.target} is not there")
+    return TableIdentity(
+        source_arn=look.source.arn,
+        source_table_id=look.source.table_id,
+        source_endpoint=look.source.endpoint,
+        target_arn=look.target.arn,
+        target_table_id=look.target.table_id,
+        target_endpoint=look.target.endpoint,
+        total_segments=total_segments,
+    )
+
+
+@asynccontextmanager
+async def begun(
+    plan: CopyPlan,
+    identity: RunIdentity,
+    stored: RunRecord | None,
+    settings: RecordedSettings,
+    say: Callable[[str], None],
+) -> AsyncIterator[StateStore]:
+    """The open state of the run: new, the stored one, or new in the place of the stored one.
+
+    :raises StateError: the stored run is another (invariant 7); it is left as it is
+    """
+    run = plan.run_name
+    if stored is not None and not (plan.restart and same_copy(stored.identity, identity)):
+        check_identity(stored.identity, identity, run=run)
+    if stored is not None and plan.restart:
+        aside = await SqliteStore.set_aside(plan.state_dir, run, time.time())
+        say(f"starting over; the state of the earlier run is kept as {aside}")
+    if stored is not None and not plan.restart:
+        store = await SqliteStore.open(plan.state_dir, run)
+    else:
+        store = await SqliteStore.create(
+            plan.state_dir, run, identity, settings, __version__, time.time()
+        )
+    async with _closing(store):
+        yield store
+
+
+async def stats_from(
+    run: RunRecord, checked: Sequence[TablePreflight], store: StateStore
+) -> RunStats:
+    """Counters that go on from where the stored ones stand."""
+    stats = RunStats(run.run)
+    for index, look in enumerate(checked):
+        totals, counters = await store.read_totals(index), await store.read_counters(index)
+        table = TableStats(
+            source=look.table.source_name,
+            target=look.table.target_name,
+            segments_total=run.identity.tables[index].total_segments,
+            segments_complete=totals.segments_complete,
+            expected_items=look.source.item_count,
+            items_read=totals.items_read,
+            items_written=totals.items_written,
+            items_rejected=totals.items_rejected,
+            items_filtered=totals.items_filtered,
+            bytes_read=totals.bytes_read,
+            read_units=counters.read_units,
+            write_units=counters.write_units,
+            throttled_requests=counters.throttled_requests,
+            retried_requests=counters.retried_requests,
+            unprocessed_items=counters.unprocessed_items,
+        )
+        table.items_at_start = table.items_done
+        if table.segments_complete == table.segments_total:
+            table.state = "rejected" if table.items_rejected else "complete"
+        stats.tables.append(table)
+    return stats
+
+
+@asynccontextmanager
+async def _closing(store: StateStore) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+            await store.aclose()

@@ -1,0 +1,189 @@
+"""The whole story: plan, preflight, new or resumed state, copy, summary."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from dynaferry._version import __version__
+from dynaferry.assembly import RunCaps, Sides, copy_one_table
+from dynaferry.copy.stop import StopSignal
+from dynaferry.dynamodb.accounts import open_account
+from dynaferry.errors import DynaferryError
+from dynaferry.observe.stats import RunStats
+from dynaferry.observe.summary import RunSummary
+from dynaferry.outcome import Outcome, first_reason, not_begun, status_of, summarize
+from dynaferry.plan import CopyPlan, recorded_settings, validate, with_region
+from dynaferry.preflight import TablePreflight, preflight
+from dynaferry.resume import begun, identity_of, stats_from, stored_run
+from dynaferry.state.store import RunRecord, StateStore
+
+__all__ = ["Outcome", "copy_table", "dry_run", "execute"]
+
+Say = Callable[[str], None]
+Watch = Callable[[RunStats], Awaitable[None]]
+
+END_OF_ATTEMPT_SECONDS = 5.0
+
+
+async def copy_table(plan: CopyPlan, *, stop: StopSignal | None = None) -> RunSummary:
+    """Copies what the plan says, or goes on where an earlier call stopped.
+
+    Returns the summary of a run that is complete, complete but for rejected items, or stopped by
+    `stop`: see its `status`.
+
+    :raises PlanError: the plan makes no sense
+    :raises RefusedError: going on would not be safe; nothing was written
+    :raises StoppedError: the run cannot go on now; the same call resumes it
+    """
+    outcome = await execute(plan, stop=stop)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.summary
+
+
+async def execute(
+    plan: CopyPlan,
+    *,
+    stop: StopSignal | None = None,
+    watch: Watch | None = None,
+    say: Say | None = None,
+) -> Outcome:
+    """Does what `copy_table` does, and tells errors in the outcome.
+
+    `watch` runs beside the copy and is cancelled when it ends; `say` is given what people should
+    know, line by line.
+    """
+    say = say or _say_nothing
+    try:
+        validate(plan)
+        async with _both_sides(plan) as sides:
+            stored = await stored_run(plan)
+            checked = await preflight(plan, *sides, resuming=stored is not None, dry_run=False)
+            identity = identity_of(plan, checked, stored)
+            async with begun(plan, identity, stored, recorded_settings(plan), say) as store:
+                attempt = _Attempt(plan, sides, checked, store, stop or StopSignal(), watch, say)
+                return await attempt.make()
+    except DynaferryError as error:
+        return not_begun(plan, error)
+
+
+async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePreflight, ...]:
+    """Looks at everything that `execute` would look at, and writes nothing.
+
+    :raises DynaferryError: what `execute` would refuse or fail with
+    """
+    validate(plan)
+    async with _both_sides(plan) as sides:
+        stored = await stored_run(plan)
+        if stored is not None and say is not None:
+            say(f"the run {stored.run} has begun and would be resumed; it is {stored.status}")
+        return await preflight(plan, *sides, resuming=stored is not None, dry_run=True)
+
+
+@asynccontextmanager
+async def _both_sides(plan: CopyPlan) -> AsyncIterator[Sides]:
+    source = with_region(plan.source, [table.source for table in plan.tables])
+    target = with_region(plan.target, [table.target for table in plan.tables])
+    sts = plan.sts_endpoint_url
+    async with (
+        open_account(source, "source", sts_endpoint_url=sts) as source_session,
+        open_account(target, "target", sts_endpoint_url=sts) as target_session,
+    ):
+        yield Sides(source_session, target_session)
+
+
+class _Attempt:
+    """One attempt at a run, from its state as it is to its state when the attempt ends."""
+
+    def __init__(
+        self,
+        plan: CopyPlan,
+        sides: Sides,
+        checked: Sequence[TablePreflight],
+        store: StateStore,
+        stop: StopSignal,
+        watch: Watch | None,
+        say: Say,
+    ) -> None:
+        self._plan = plan
+        self._sides = sides
+        self._checked = checked
+        self._store = store
+        self._stop = stop
+        self._watch = watch
+        self._say = say
+
+    async def make(self) -> Outcome:
+        run = await self._store.read_run()
+        if run.status == "complete" or run.status == "rejected":
+            self._say(f"already complete: the run {run.run} has nothing left to copy")
+            stats = await stats_from(run, self._checked, self._store)
+            return Outcome(await summarize(run.run, run.status, stats, self._store))
+        await self._store.begin_attempt(__version__, time.time())
+        stats = await stats_from(run, self._checked, self._store)
+        self._say_what_matters(run, stats)
+        error: DynaferryError | None = None
+        try:
+            await self._copy_all(run, stats)
+        except* DynaferryError as group:
+            error = first_reason(group)
+        return await self._end(run, stats, error)
+
+    async def _copy_all(self, run: RunRecord, stats: RunStats) -> None:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self._be_watched, stats)
+            caps = RunCaps(self._plan)
+            turns = anyio.CapacityLimiter(self._plan.tables_at_once)
+            async with anyio.create_task_group() as tables:
+                for table in range(len(self._plan.tables)):
+                    tables.start_soon(self._copy_in_turn, table, run, stats, caps, turns)
+            beside.cancel_scope.cancel()
+
+    async def _be_watched(self, stats: RunStats) -> None:
+        if self._watch is not None:
+            await self._watch(stats)
+
+    async def _copy_in_turn(
+        self, table: int, run: RunRecord, stats: RunStats, caps: RunCaps, turns: anyio.CapacityLimiter
+    ) -> None:
+        async with turns:
+            if self._stop.asked:
+                return
+            await copy_one_table(
+                self._plan,
+                table,
+                self._sides,
+                self._checked[table],
+                total_segments=run.identity.tables[table].total_segments,
+                store=self._store,
+                stats=stats.tables[table],
+                caps=caps,
+                stop=self._stop,
+            )
+
+    async def _end(
+        self, run: RunRecord, stats: RunStats, error: DynaferryError | None
+    ) -> Outcome:
+        status = status_of(stats, error)
+        summary = await summarize(run.run, status, stats, self._store, error)
+        with anyio.move_on_after(END_OF_ATTEMPT_SECONDS, shield=True):
+            await self._store.end_attempt(status, time.time(), _stored_error(error))
+        return Outcome(summary, error)
+
+    def _say_what_matters(self, run: RunRecord, stats: RunStats) -> None:
+        if run.attempts > 0:
+            done = sum(table.items_done for table in stats.tables)
+            self._say(f"resuming the run {run.run}: {done:,} items are done")
+        for look in self._checked:
+            for notice in look.notices:
+                self._say(notice)
+
+
+def _stored_error(error: DynaferryError | None) -> tuple[str, str, str | None] | None:
+    return None if error is None else (type(error).__name__, error.message, error.hint)
+
+
+def _say_nothing(_: str) -> None:
+    """Nobody listens."""

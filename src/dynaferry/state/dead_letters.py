@@ -1,0 +1,74 @@
+"""How dead letters leave the store: as JSON lines for programs, as short lines for people.
+
+Key and item are put into the line as they came from the source, never decoded (invariant 3).
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Raw, Struct
+
+from dynaferry.state.store import DeadLetter
+
+_KEY_WIDTH = 80
+_MESSAGE_WIDTH = 120
+
+
+class ExportedError(Struct, frozen=True):
+    """The service's own words about an item."""
+
+    code: str
+    message: str
+
+
+class ExportedLetter(Struct, frozen=True):
+    """One line of an export. Field names are a contract with scripts."""
+
+    table: str
+    segment: int
+    key: Raw
+    item: Raw
+    error: ExportedError
+    time: str
+
+
+def export_line(letter: DeadLetter, table: str) -> bytes:
+    """The letter as one line of JSON, with its line break; `table` is the source's name or ARN."""
+    return (
+        msgspec.json.encode(
+            ExportedLetter(
+                table=table,
+                segment=letter.segment,
+                key=_one_line(letter.key),
+                item=_one_line(letter.item),
+                error=ExportedError(letter.error_code, letter.error_message),
+                time=_iso_time(letter.time),
+            )
+        )
+        + b"\n"
+    )
+
+
+def list_line(letter: DeadLetter, table: str) -> str:
+    """The letter as one line for eyes: where, which key, and why. The item is left out."""
+    key = _shortened(letter.key.decode("utf-8", "replace"), _KEY_WIDTH)
+    message = _shortened(letter.error_message, _MESSAGE_WIDTH)
+    return (
+        f"{_iso_time(letter.time)}  {table}  segment {letter.segment}  {key}  "
+        f"{letter.error_code}: {message}"
+    )
+
+
+def _one_line(wire: bytes) -> Raw:
+    # Inside a JSON string a line break is escaped; a bare one is between tokens and means nothing.
+    return Raw(wire.replace(b"\r", b" ").replace(b"\n", b" "))
+
+
+def _iso_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _shortened(text: str, width: int) -> str:
+    """One line of printable characters, which cannot steer a terminal."""
+    line = "".join(mark if mark.isprintable() else "\ufffd" for mark in " ".join(text.split()))
+    return line if len(line) <= width else line[: width - 1] + "…"

@@ -1,0 +1,84 @@
+"""The state directory: which files belong to a run, and which runs are there.
+
+A run's name begins with a letter, a digit or `_`, so names that begin with a dot are free for
+files that are still being made.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dynaferry.errors import PlanError, StateError
+
+_SUFFIX = ".sqlite"
+
+
+def state_path(state_dir: Path, run: str) -> Path:
+    """The run's state file."""
+    return state_dir / f"{run}{_SUFFIX}"
+
+
+def unfinished_path(state_dir: Path, run: str) -> Path:
+    """Where the run's state file is built before it gets its name."""
+    return state_dir / f".{run}{_SUFFIX}.new"
+
+
+def lock_path(state_dir: Path, run: str) -> Path:
+    """The run's lock file. It stays when the lock is gone: removing it would race."""
+    return state_dir / f"{run}.lock"
+
+
+def log_paths(database: Path) -> tuple[Path, Path]:
+    """The write-ahead log of a database, and the index of that log."""
+    return Path(f"{database}-wal"), Path(f"{database}-shm")
+
+
+def find_runs(state_dir: Path) -> list[str]:
+    """The names of the runs with a state file, sorted; none where there is no directory.
+
+    :raises StateError: the directory cannot be read
+    """
+    try:
+        entries = list(state_dir.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StateError(
+            f"the state directory {state_dir} cannot be read: {error.strerror}",
+            hint="choose another --state-dir",
+        ) from error
+    return sorted(entry.name.removesuffix(_SUFFIX) for entry in entries if _is_state_file(entry))
+
+
+def _is_state_file(entry: Path) -> bool:
+    return entry.suffix == _SUFFIX and not entry.name.startswith(".") and entry.is_file()
+
+
+def sole_run(state_dir: Path, run: str | None) -> str:
+    """The run that is meant: the one named, or the only one there is.
+
+    :raises PlanError: there is no such run, none at all, or more than one to choose from
+    :raises StateError: the directory cannot be read
+    """
+    runs = find_runs(state_dir)
+    if not runs:
+        raise PlanError(
+            f"there is no run in {state_dir}",
+            hint="--state-dir names the directory that the copy was started with",
+        )
+    if run is None:
+        return _only(runs, state_dir)
+    if run not in runs:
+        raise PlanError(f"there is no run {run!r} in {state_dir}", hint=f"there is {_listed(runs)}")
+    return run
+
+
+def _only(runs: Sequence[str], state_dir: Path) -> str:
+    if len(runs) > 1:
+        raise PlanError(
+            f"there are {len(runs)} runs in {state_dir}", hint=f"name one of {_listed(runs)}"
+        )
+    return runs[0]
+
+
+def _listed(runs: Sequence[str]) -> str:
+    return ", ".join(runs)

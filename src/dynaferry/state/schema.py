@@ -1,0 +1,238 @@
+"""The tables of a state file, and how records become rows and rows records.
+
+`PRAGMA application_id` says that a file is dynaferry's, `PRAGMA user_version` which version of
+these tables it holds. Both are in the first 100 bytes, so that a file can be told apart without
+opening it as a database [https://www.sqlite.org/fileformat.html#the_database_header].
+"""
+
+import sqlite3
+from typing import Any, Final
+
+import msgspec
+
+from dynaferry.plan import RecordedSettings
+from dynaferry.state.store import (
+    SCHEMA_VERSION,
+    DeadLetter,
+    RunIdentity,
+    RunRecord,
+    Sample,
+    SegmentRecord,
+    TableCounters,
+    TableTotals,
+)
+
+APPLICATION_ID: Final = 0x64667279  # "dfry"
+
+# A segment has a row once something of it is acknowledged; a table has one from the start.
+_TABLES: Final = (
+    """
+    CREATE TABLE run (
+        run TEXT PRIMARY KEY,
+        identity BLOB NOT NULL,
+        settings BLOB NOT NULL,
+        version TEXT NOT NULL,
+        status TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        created_at REAL NOT NULL,
+        started_at REAL NOT NULL,
+        ended_at REAL,
+        error_type TEXT,
+        error_message TEXT,
+        error_hint TEXT
+    )
+    """,
+    """
+    CREATE TABLE tables (
+        "table" INTEGER PRIMARY KEY,
+        read_units REAL NOT NULL,
+        write_units REAL NOT NULL,
+        throttled_requests INTEGER NOT NULL,
+        retried_requests INTEGER NOT NULL,
+        unprocessed_items INTEGER NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE segments (
+        "table" INTEGER NOT NULL REFERENCES tables,
+        segment INTEGER NOT NULL,
+        pages INTEGER NOT NULL,
+        last_evaluated_key BLOB,
+        complete INTEGER NOT NULL,
+        items_read INTEGER NOT NULL,
+        items_written INTEGER NOT NULL,
+        items_rejected INTEGER NOT NULL,
+        items_filtered INTEGER NOT NULL,
+        bytes_read INTEGER NOT NULL,
+        PRIMARY KEY ("table", segment)
+    )
+    """,
+    """
+    CREATE TABLE dead_letters (
+        "table" INTEGER NOT NULL REFERENCES tables,
+        segment INTEGER NOT NULL,
+        page INTEGER NOT NULL,
+        key BLOB NOT NULL,
+        item BLOB NOT NULL,
+        error_code TEXT NOT NULL,
+        error_message TEXT NOT NULL,
+        time REAL NOT NULL,
+        PRIMARY KEY ("table", segment, key)
+    )
+    """,
+    """
+    CREATE TABLE samples (
+        number INTEGER PRIMARY KEY,
+        "table" INTEGER NOT NULL REFERENCES tables,
+        time REAL NOT NULL,
+        items_written INTEGER NOT NULL,
+        bytes_read INTEGER NOT NULL,
+        read_units REAL NOT NULL,
+        write_units REAL NOT NULL,
+        throttled_requests INTEGER NOT NULL
+    )
+    """,
+    'CREATE INDEX samples_of_a_table ON samples ("table")',
+)
+
+_INSERT_RUN: Final = """
+    INSERT INTO run VALUES (:run, :identity, :settings, :version, :status, :attempts,
+        :created_at, :started_at, :ended_at, :error_type, :error_message, :error_hint)
+"""
+
+_INSERT_TABLE: Final = """
+    INSERT INTO tables VALUES (:table, :read_units, :write_units, :throttled_requests,
+        :retried_requests, :unprocessed_items)
+"""
+
+UPDATE_COUNTERS: Final = """
+    UPDATE tables SET read_units = :read_units, write_units = :write_units,
+        throttled_requests = :throttled_requests, retried_requests = :retried_requests,
+        unprocessed_items = :unprocessed_items
+    WHERE "table" = :table
+"""
+
+PUT_SEGMENT: Final = """
+    INSERT OR REPLACE INTO segments VALUES (:table, :segment, :pages, :last_evaluated_key,
+        :complete, :items_read, :items_written, :items_rejected, :items_filtered, :bytes_read)
+"""
+
+PUT_DEAD_LETTER: Final = """
+    INSERT OR REPLACE INTO dead_letters VALUES (:table, :segment, :page, :key, :item,
+        :error_code, :error_message, :time)
+"""
+
+DROP_DEAD_LETTERS_BEYOND_THE_WATERMARKS: Final = """
+    DELETE FROM dead_letters WHERE page >= COALESCE(
+        (SELECT pages FROM segments WHERE segments."table" = dead_letters."table"
+            AND segments.segment = dead_letters.segment),
+        0)
+"""
+
+INSERT_SAMPLE: Final = """
+    INSERT INTO samples VALUES (NULL, :table, :time, :items_written, :bytes_read, :read_units,
+        :write_units, :throttled_requests)
+"""
+
+BEGIN_ATTEMPT: Final = """
+    UPDATE run SET status = 'running', attempts = attempts + 1, version = :version,
+        started_at = :now, ended_at = NULL,
+        error_type = NULL, error_message = NULL, error_hint = NULL
+"""
+
+END_ATTEMPT: Final = """
+    UPDATE run SET status = :status, ended_at = :now,
+        error_type = :type, error_message = :message, error_hint = :hint
+"""
+
+SELECT_TOTALS: Final = """
+    SELECT COALESCE(SUM(complete), 0) AS segments_complete,
+        COALESCE(SUM(items_read), 0) AS items_read,
+        COALESCE(SUM(items_written), 0) AS items_written,
+        COALESCE(SUM(items_rejected), 0) AS items_rejected,
+        COALESCE(SUM(items_filtered), 0) AS items_filtered,
+        COALESCE(SUM(bytes_read), 0) AS bytes_read
+    FROM segments WHERE "table" = ?
+"""
+
+SELECT_SEGMENTS: Final = 'SELECT * FROM segments WHERE "table" = ? ORDER BY segment'
+SELECT_COUNTERS: Final = 'SELECT * FROM tables WHERE "table" = ?'
+SELECT_DEAD_LETTERS: Final = """
+    SELECT * FROM dead_letters WHERE ?1 IS NULL OR "table" = ?1
+    ORDER BY "table", segment, page, key
+"""
+SELECT_SAMPLES: Final = 'SELECT * FROM samples WHERE "table" = ? ORDER BY number DESC LIMIT ?'
+
+
+def write_new_run(connection: sqlite3.Connection, record: RunRecord) -> None:
+    """Makes the tables and writes the run into them. To be called within a transaction."""
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.execute(
+        _INSERT_RUN,
+        {
+            **msgspec.structs.asdict(record),
+            "identity": msgspec.json.encode(record.identity),
+            "settings": msgspec.json.encode(record.settings),
+        },
+    )
+    connection.executemany(
+        _INSERT_TABLE,
+        (counters_row(table, TableCounters()) for table in range(len(record.identity.tables))),
+    )
+
+
+def counters_row(table: int, counters: TableCounters) -> dict[str, Any]:
+    """The row of `counters`."""
+    return {"table": table, **msgspec.structs.asdict(counters)}
+
+
+def segment_row(table: int, segment: SegmentRecord) -> dict[str, Any]:
+    """The row of `segment`."""
+    return {"table": table, **msgspec.structs.asdict(segment)}
+
+
+def run_of(row: sqlite3.Row) -> RunRecord:
+    """The run in `row`.
+
+    :raises msgspec.MsgspecError: its identity or settings are not understood
+    """
+    return RunRecord(
+        **{
+            **row_fields(row),
+            "identity": msgspec.json.decode(row["identity"], type=RunIdentity),
+            "settings": msgspec.json.decode(row["settings"], type=RecordedSettings),
+        }
+    )
+
+
+def segment_of(row: sqlite3.Row) -> SegmentRecord:
+    """The segment in `row`."""
+    return SegmentRecord(**row_fields(row, "table") | {"complete": bool(row["complete"])})
+
+
+def counters_of(row: sqlite3.Row) -> TableCounters:
+    """The counters in `row`."""
+    return TableCounters(**row_fields(row, "table"))
+
+
+def totals_of(row: sqlite3.Row) -> TableTotals:
+    """The sums in `row`."""
+    return TableTotals(**row_fields(row))
+
+
+def dead_letter_of(row: sqlite3.Row) -> DeadLetter:
+    """The dead letter in `row`."""
+    return DeadLetter(**row_fields(row))
+
+
+def sample_of(row: sqlite3.Row) -> Sample:
+    """The sample in `row`."""
+    return Sample(**row_fields(row, "number"))
+
+
+def row_fields(row: sqlite3.Row, without: str = "") -> dict[str, Any]:
+    """The columns of `row` by name, all but `without`."""
+    return {name: row[name] for name in row.keys() if name != without}  # noqa: SIM118

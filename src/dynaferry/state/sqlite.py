@@ -1,0 +1,244 @@
+"""The embedded store: one SQLite file for one run.
+
+All SQL of a store runs on one thread of its own, a whole transaction at a time. So the event
+loop never waits for a disk, and an await that is cancelled leaves no half of anything: a
+transaction that waits its turn is dropped, one that has begun runs to its end.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+
+import msgspec
+
+from dynaferry.errors import StateError
+from dynaferry.plan import RecordedSettings
+from dynaferry.state import run_file, schema
+from dynaferry.state.run_file import RunFile
+from dynaferry.state.store import (
+    DeadLetter,
+    RunIdentity,
+    RunRecord,
+    RunStatus,
+    Sample,
+    SegmentRecord,
+    TableCounters,
+    TableTotals,
+)
+
+Moment = Literal["inside a checkpoint", "after a checkpoint"]
+
+_Row = sqlite3.Row
+_Record = TypeVar("_Record")
+
+
+class SqliteStore:
+    """A `StateStore` in `STATE_DIR/RUN.sqlite`. Made by `create`, `open` or `open_for_reading`."""
+
+    def __init__(self, file: RunFile, thread: ThreadPoolExecutor) -> None:
+        self._file = file
+        self._thread = thread
+        self._closing: Future[None] | None = None
+
+    @classmethod
+    async def create(
+        cls,
+        state_dir: Path,
+        run: str,
+        identity: RunIdentity,
+        settings: RecordedSettings,
+        version: str,
+        now: float,
+    ) -> Self:
+        """Begins a run that has no file yet; its first attempt is still to begin.
+
+        :raises StateError: there is a file already, or none can be written
+        """
+        record = RunRecord(
+            run=run,
+            identity=identity,
+            settings=settings,
+            version=version,
+            status="running",
+            attempts=0,
+            created_at=now,
+            started_at=now,
+            ended_at=None,
+        )
+        return await cls._opened_by(lambda: RunFile.create(state_dir, record))
+
+    @classmethod
+    async def open(cls, state_dir: Path, run: str) -> Self:
+        """Opens a run to go on with it. Whether it is the right one, `check_identity` says.
+
+        :raises StateError: there is none, another process works on it, or the file is foreign or
+            broken; it is left as it is
+        """
+        return await cls._opened_by(lambda: RunFile.open(state_dir, run))
+
+    @classmethod
+    async def open_for_reading(cls, state_dir: Path, run: str) -> Self:
+        """Opens a run to look at it, also while another process works on it.
+
+        :raises StateError: there is none, or the file is foreign or cannot be read
+        """
+        return await cls._opened_by(lambda: RunFile.open_for_reading(state_dir, run))
+
+    @staticmethod
+    async def set_aside(state_dir: Path, run: str, now: float) -> Path:
+        """Renames the run's file, so that a new run may take its name; returns the new path.
+
+        :raises StateError: there is none, another process works on it, or the file is foreign or
+            broken; it is left as it is
+        """
+        return await asyncio.to_thread(run_file.set_aside, state_dir, run, now)
+
+    @classmethod
+    async def _opened_by(cls, opening: Callable[[], RunFile]) -> Self:
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dynaferry-state")
+        opened = thread.submit(opening)
+        try:
+            return cls(await asyncio.wrap_future(opened), thread)
+        except BaseException:
+            # Cancelled or not, a file that is open by now is closed where it was opened.
+            thread.submit(_close_opened, opened)
+            thread.shutdown(wait=False)
+            raise
+
+    async def read_run(self) -> RunRecord:
+        """The run as stored."""
+        row = (await self._rows("SELECT * FROM run"))[0]
+        try:
+            return schema.run_of(row)
+        except msgspec.MsgspecError as error:
+            raise StateError(
+                f"the state file {self._file.path} is not understood: {error}",
+                hint="move it away, or choose another --state-dir",
+            ) from error
+
+    async def begin_attempt(self, version: str, now: float) -> None:
+        """Marks the run as running again, and drops the dead letters beyond the watermarks."""
+
+        def begin(connection: sqlite3.Connection) -> None:
+            connection.execute(schema.BEGIN_ATTEMPT, {"version": version, "now": now})
+            connection.execute(schema.DROP_DEAD_LETTERS_BEYOND_THE_WATERMARKS)
+
+        await self._write(begin)
+
+    async def end_attempt(
+        self,
+        status: RunStatus,
+        now: float,
+        error: tuple[str, str, str | None] | None = None,
+    ) -> None:
+        """Stores how the attempt ended; `error` is (type, message, hint)."""
+        kind, message, hint = error or (None, None, None)
+        ending = {"status": status, "now": now, "type": kind, "message": message, "hint": hint}
+        await self._write(lambda connection: connection.execute(schema.END_ATTEMPT, ending))
+
+    async def read_segments(self, table: int) -> list[SegmentRecord]:
+        """The records of the segments that have one, in the order of their numbers."""
+        return await self._records(schema.segment_of, schema.SELECT_SEGMENTS, table)
+
+    async def read_totals(self, table: int) -> TableTotals:
+        """The sums of the table's segment records."""
+        return (await self._records(schema.totals_of, schema.SELECT_TOTALS, table))[0]
+
+    async def read_counters(self, table: int) -> TableCounters:
+        """What the table cost so far."""
+        counters = await self._records(schema.counters_of, schema.SELECT_COUNTERS, table)
+        if not counters:
+            raise _no_such_table(table)
+        return counters[0]
+
+    async def checkpoint(
+        self, table: int, segments: Sequence[SegmentRecord], counters: TableCounters
+    ) -> None:
+        """Stores watermarks and counters of one table in one transaction.
+
+        :raises StateWriteError: they could not be stored; none of them is
+        """
+        segment_rows = [schema.segment_row(table, segment) for segment in segments]
+
+        def store(connection: sqlite3.Connection) -> None:
+            connection.executemany(schema.PUT_SEGMENT, segment_rows)
+            self.reached("inside a checkpoint")
+            row = schema.counters_row(table, counters)
+            if connection.execute(schema.UPDATE_COUNTERS, row).rowcount != 1:
+                raise _no_such_table(table)
+
+        await self._write(store, lambda: self.reached("after a checkpoint"))
+
+    def reached(self, moment: Moment) -> None:
+        """Does nothing, on the store's thread: a test overrides it to die at this moment."""
+
+    async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Stores dead letters in one transaction; one that is there already is replaced.
+
+        :raises StateWriteError: they could not be stored; none of them is
+        """
+        rows = [msgspec.structs.asdict(letter) for letter in letters]
+        await self._write(lambda connection: connection.executemany(schema.PUT_DEAD_LETTER, rows))
+
+    async def read_dead_letters(self, table: int | None = None) -> list[DeadLetter]:
+        """The dead letters, of one table or of all, by table, segment and page."""
+        return await self._records(schema.dead_letter_of, schema.SELECT_DEAD_LETTERS, table)
+
+    async def add_sample(self, sample: Sample) -> None:
+        """Stores one sample."""
+        row = msgspec.structs.asdict(sample)
+        await self._write(lambda connection: connection.execute(schema.INSERT_SAMPLE, row))
+
+    async def read_samples(self, table: int, limit: int) -> list[Sample]:
+        """The latest `limit` samples, oldest first."""
+        latest = await self._records(schema.sample_of, schema.SELECT_SAMPLES, table, limit)
+        return latest[::-1]
+
+    async def aclose(self) -> None:
+        """Lets go of the store and its lock, after what is under way; also when cancelled."""
+        if self._closing is None:
+            self._closing = self._thread.submit(self._file.close)
+            self._thread.shutdown(wait=False)
+        await asyncio.shield(asyncio.wrap_future(self._closing))
+
+    async def _records(
+        self, record_of: Callable[[_Row], _Record], query: str, *parameters: int | None
+    ) -> list[_Record]:
+        return [record_of(row) for row in await self._rows(query, *parameters)]
+
+    async def _rows(self, query: str, *parameters: int | None) -> list[_Row]:
+        def read() -> list[_Row]:
+            with self._file.reading() as connection:
+                return connection.execute(query, parameters).fetchall()
+
+        return await self._on_thread(read)
+
+    async def _write(
+        self,
+        change: Callable[[sqlite3.Connection], object],
+        stored: Callable[[], None] = lambda: None,
+    ) -> None:
+        if self._file.only_for_reading:
+            raise RuntimeError("this store was opened for reading, so nothing can be stored in it")
+
+        def write() -> None:
+            with self._file.writing() as connection:
+                change(connection)
+            stored()
+
+        await self._on_thread(write)
+
+    async def _on_thread(self, step: Callable[[], _Record]) -> _Record:
+        return await asyncio.wrap_future(self._thread.submit(step))
+
+
+def _close_opened(opened: "Future[RunFile]") -> None:
+    if not opened.cancelled() and opened.exception() is None:
+        opened.result().close()
+
+
+def _no_such_table(table: int) -> IndexError:
+    return IndexError(f"the run has no table {table}")

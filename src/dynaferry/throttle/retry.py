@@ -1,0 +1,123 @@
+"""The one retry layer (invariant 6): when to try again, how long to wait, when to give up.
+
+SDK retries are off on the data path. What may be tried again says so by its class
+(`RetryableError`); waits have full jitter and a cap; and a side that has accepted nothing from
+anybody for the whole of its patience is called gone. A single batch that starves while others get
+through does not end a run.
+"""
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base
+
+from dynaferry.errors import RetryableError, ServiceGoneError
+
+T = TypeVar("T")
+
+FIRST_WAIT_SECONDS = 0.05
+MAX_WAIT_SECONDS = 10.0
+
+
+class full_jitter(wait_base):  # noqa: N801  # tenacity's policies are named like functions
+    """Waits a random part of an exponentially growing span, up to `max_seconds`."""
+
+    def __init__(self, first_seconds: float, max_seconds: float) -> None:
+        self._first_seconds = first_seconds
+        self._max_seconds = max_seconds
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        """Seconds to wait after attempt number `retry_state.attempt_number`, counted from 1."""
+        # Beyond 2**32 the cap has long decided; a larger exponent would only overflow.
+        doublings = min(retry_state.attempt_number - 1, 32)
+        span = min(self._max_seconds, self._first_seconds * 2.0**doublings)
+        return random.uniform(0.0, span)  # noqa: S311  # jitter, not a secret
+
+
+class Patience:
+    """How long one side may accept nothing at all, shared by everybody who calls it."""
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._progress_at = clock()
+
+    def progress(self) -> None:
+        """Something was accepted: the side is there."""
+        self._progress_at = self._clock()
+
+    def now(self) -> float:
+        """The time by the clock that patience is measured with."""
+        return self._clock()
+
+    def is_out(self, failing_since: float) -> bool:
+        """Whether a caller that fails since then may call the side gone."""
+        return self._clock() - max(self._progress_at, failing_since) >= self.seconds
+
+
+class _stop_when_gone(stop_base):  # noqa: N801  # tenacity's policies are named like functions
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._failing_since = patience.now()
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return self._patience.is_out(self._failing_since)
+
+
+class RetryPolicy:
+    """Calls until it succeeds, is refused for good, or the side is gone."""
+
+    def __init__(
+        self,
+        side: str,
+        patience: Patience,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._side = side
+        self._patience = patience
+        self._sleep = sleep
+
+    async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Returns what `attempt` returns, tried again for as long as it raises RetryableError.
+
+        :raises ServiceGoneError: the side accepted nothing for the whole of its patience
+        """
+        try:
+            # Nearly every call ends here, and tenacity's machinery costs 28 µs.
+            return await attempt()
+        except RetryableError as error:
+            failed: list[RetryableError] = [error]
+
+        async def attempt_after_failure() -> T:
+            if failed:
+                raise failed.pop()
+            return await attempt()
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(RetryableError),
+            wait=full_jitter(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS),
+            stop=_stop_when_gone(self._patience),
+            sleep=self._sleep,
+            retry_error_callback=self._give_up,
+        )
+        result: T = await retrying(attempt_after_failure)
+        return result
+
+    def progress(self) -> None:
+        """Something was accepted: everybody's patience with this side starts anew."""
+        self._patience.progress()
+
+    def _give_up(self, retry_state: RetryCallState) -> None:
+        last = retry_state.outcome.exception() if retry_state.outcome else None
+        raise ServiceGoneError(
+            f"the {self._side} accepted nothing for {self._patience.seconds:,.0f} s; last: {last}",
+            hint="once it is back, the same command goes on where this run stopped",
+            operation=getattr(last, "operation", None),
+            table=getattr(last, "table", None),
+        ) from last
