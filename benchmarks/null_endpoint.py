@@ -52,15 +52,25 @@ class Tables:
         self._ids = {name: str(uuid.uuid4()) for name in (SOURCE, TARGET)}
 
     def _item(self, number: int) -> bytes:
-        """An item of the wanted size on the wire: a key, a few small attributes, a filler."""
-        item: dict[str, Any] = {
-            "pk": {"S": f"item-{number:08d}"},
-            "version": {"N": str(number)},
-            "tags": {"SS": ["a", "b"]},
-            "filler": {"S": ""},
-        }
-        bare = len(json.dumps(item, separators=(",", ":")))
-        item["filler"]["S"] = "x" * max(0, self.item_bytes - bare)
+        """An item of about the wanted size on the wire, like an order or a user record: a key,
+        then strings, numbers, flags, a list and a map of a few dozen bytes each, and only what is
+        beyond 2 KB as one large string.
+        """
+        item: dict[str, Any] = {"pk": {"S": f"item-{number:08d}"}}
+        kinds: list[Any] = [
+            {"S": "a line of text of some length"},
+            {"N": f"{number}.25"},
+            {"BOOL": True},
+            {"L": [{"S": "first"}, {"N": "2"}]},
+            {"M": {"city": {"S": "Dublin"}, "floor": {"N": "3"}}},
+        ]
+        size = _wire_bytes(item)
+        attribute = 0
+        while size < min(self.item_bytes, 2048) - 60:
+            item[f"attribute_{attribute}"] = kinds[attribute % len(kinds)]
+            attribute += 1
+            size = _wire_bytes(item)
+        item["rest"] = {"S": "x" * max(0, self.item_bytes - size - len(',"rest":{"S":""}'))}
         return json.dumps(item, separators=(",", ":")).encode()
 
     def answer(self, operation: bytes, body: bytes) -> tuple[int, bytes]:
@@ -102,6 +112,10 @@ class Tables:
             "TableSizeBytes": items * self.item_bytes,
         }
         return json.dumps({"Table": table}).encode()
+
+
+def _wire_bytes(item: dict[str, Any]) -> int:
+    return len(json.dumps(item, separators=(",", ":")))
 
 
 class Connection(asyncio.Protocol):

@@ -113,14 +113,30 @@ def _tell_refusal(error: Exception, plan: CopyPlan, flags: CopyFlags) -> int:
 
 
 def _estimates(plan: CopyPlan, preflights: tuple[TablePreflight, ...]) -> dict[str, Any]:
-    tables = [
-        {
-            "source": preflight.table.source,
-            "target": preflight.table.target,
-            "segments_total": preflight.total_segments,
-            "estimate": msgspec.to_builtins(preflight.estimate, enc_hook=str),
-            "notices": list(preflight.notices),
-        }
-        for preflight in preflights
-    ]
-    return {"run": plan.run_name, "dry_run": True, "tables": tables}
+    return {
+        "run": plan.run_name,
+        "dry_run": True,
+        "tables": [_estimate(preflight) for preflight in preflights],
+    }
+
+
+def _estimate(preflight: TablePreflight) -> dict[str, Any]:
+    estimate = preflight.estimate
+    return {
+        "source": preflight.table.source_name,
+        "target": preflight.table.target_name,
+        "creates_target": preflight.target is None,
+        "items": estimate.items,
+        "bytes": estimate.bytes,
+        "segments_total": preflight.total_segments,
+        "read_units": estimate.read_units,
+        "write_units": estimate.write_units,
+        "read_units_per_second": estimate.read_units_per_second,
+        "write_units_per_second": estimate.write_units_per_second,
+        # Without an end, where a table has no units at all, it is null.
+        "seconds": estimate.seconds,
+        "read_cost": estimate.read_cost,
+        "write_cost": estimate.write_cost,
+        "prices": estimate.prices,
+        "notices": list(preflight.notices),
+    }

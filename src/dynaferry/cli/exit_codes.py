@@ -48,7 +48,7 @@ def of_error(error: Exception, *, under_way: bool = False) -> int:
 
 
 def status_of(code: int) -> Status:
-    """The status that `--json` prints for a command that ended with `code` and without a summary."""
+    """What `--json` prints for a command that ended with `code` and without a summary."""
     if code == INTERRUPTED:
         return "interrupted"
     return "refused" if code in (USAGE, REFUSED) else "failed"

@@ -15,9 +15,7 @@ TRACEBACK_VARIABLE = "DYNAFERRY_TRACEBACK"
 def summarize(error: Exception) -> ErrorSummary:
     """The error as `--json` prints it."""
     if isinstance(error, DynaferryError):
-        return ErrorSummary(
-            type=type(error).__name__, message=error.message, hint=error.hint
-        )
+        return ErrorSummary(type=type(error).__name__, message=error.message, hint=error.hint)
     return ErrorSummary(
         type="InternalError",
         message=f"internal error: {type(error).__name__}: {error}",

@@ -35,7 +35,7 @@ async def run_until_stopped(body: Callable[[StopSignal], Awaitable[Result]]) -> 
             # The task group would wrap the error in a group of errors.
             try:
                 outcome.append(await body(stop))
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001  # raised below
                 failure.append(error)
             group.cancel_scope.cancel()
     if failure:

@@ -162,15 +162,11 @@ def copy(
     ] = None,
     readers: Annotated[
         int | None,
-        _option(
-            SPEED, f"Segments read at once. [default: {DEFAULT_READERS}]", metavar="N"
-        ),
+        _option(SPEED, f"Segments read at once. [default: {DEFAULT_READERS}]", metavar="N"),
     ] = None,
     writers: Annotated[
         int | None,
-        _option(
-            SPEED, f"Most write requests in flight. [default: {DEFAULT_WRITERS}]", metavar="N"
-        ),
+        _option(SPEED, f"Most write requests in flight. [default: {DEFAULT_WRITERS}]", metavar="N"),
     ] = None,
     max_read_units: Annotated[
         float | None,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from dynaferry.observe import readable
 from dynaferry.observe.summary import RunSummary, Status, TableSummary
+from dynaferry.state.directory import state_path
 
 _HEADLINES: dict[Status, str] = {
     "complete": "complete",
@@ -72,10 +73,10 @@ def next_steps(summary: RunSummary, state_dir: Path, *, restarts: bool) -> list[
     """What to do now, one line a step."""
     lines = []
     rejected = sum(table.items_rejected for table in summary.tables)
-    if rejected:
+    if rejected and summary.run is not None:
         lines.append(
             f"{readable.count(rejected)} rejected items are kept, each with the target's reason, "
-            f"in the state of the run {summary.run!r} in {state_dir}"
+            f"in {state_path(state_dir, summary.run)}"
         )
     if summary.status in ("interrupted", "failed"):
         lines.append(

@@ -1,1 +1,1 @@
-"""A demo without an AWS account: two accounts on this machine, a copy, and a check of every item."""
+"""A demo that needs no AWS account: two on this machine, a copy, a check of every item."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,8 +21,9 @@ _END_SECONDS = 5
 class DemoServer:
     """The running server. Everything in it is gone when it ends."""
 
-    def __init__(self, process: Process, log: Path) -> None:
-        self._process = process
+    def __init__(self, stdin: StreamWriter, stdout: StreamReader, log: Path) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
         self._log = log
         self.endpoint_url = ""
 
@@ -30,22 +32,21 @@ class DemoServer:
 
         :raises StoppedError: it did not start
         """
-        with anyio.fail_after(_START_SECONDS):
+        with anyio.move_on_after(_START_SECONDS):
             self.endpoint_url = f"http://127.0.0.1:{await self._read_number()}"
+            return
+        raise StoppedError(f"the demo's server did not start within {_START_SECONDS} s")
 
     async def fill_source(self, count: int) -> None:
         """Fills the source table, which is there already, with the demo's first `count` items.
 
         :raises StoppedError: the server ended
         """
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{count}\n".encode())
-        await self._process.stdin.drain()
+        self._stdin.write(f"{count}\n".encode())
         await self._read_number()
 
     async def _read_number(self) -> int:
-        assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
+        line = await self._stdout.readline()
         if not line:
             raise StoppedError(f"the demo's server ended: {_last_line(self._log)}")
         return int(line)
@@ -82,11 +83,14 @@ async def start_server(directory: Path) -> AsyncIterator[DemoServer]:
             # Ctrl-C is for the copy; the server ends after it.
             start_new_session=True,
         )  # fmt: skip
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("a process with pipes has both")
     try:
-        server = DemoServer(process, log)
+        server = DemoServer(process.stdin, process.stdout, log)
         await server.started()
         yield server
     finally:
+        process.stdin.close()
         await _end(process)
 
 
@@ -96,8 +100,6 @@ def _environment() -> dict[str, str]:
 
 
 async def _end(process: Process) -> None:
-    assert process.stdin is not None
-    process.stdin.close()
     with anyio.CancelScope(shield=True):
         with anyio.move_on_after(_END_SECONDS):
             await process.wait()

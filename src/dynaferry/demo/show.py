@@ -1,4 +1,4 @@
-"""What the demo shows, step by step: two accounts, a copy between them, and a check of every item."""
+"""What the demo shows: two accounts, a copy between them, and a check of every item."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ async def show(
     watch: Watch | None,
     until_stopped: UntilStopped,
 ) -> tuple[Outcome, bool]:
-    """Runs the demo and says each step; returns how the copy ended and whether the tables are equal.
+    """Runs the demo, says each step; returns how the copy ended and whether all is equal.
 
     `directory` takes the state and the server's log. To be run inside `only_this_machine`.
 

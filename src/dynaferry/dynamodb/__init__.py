@@ -1,1 +1,1 @@
-"""The network edge: only here aioboto3, botocore, aiohttp and awscrt are imported."""
+"""The network edge: only here aioboto3, botocore and aiohttp are imported."""

@@ -84,7 +84,7 @@ class Wire:
         raise faults.from_answer(error, status=status, operation=operation, site=self._site)
 
     async def _post(
-        self, operation: str, body: bytes, headers: list[tuple[str, str]]
+        self, operation: str, body: bytes, headers: dict[str, str]
     ) -> tuple[int, Mapping[str, str], bytes]:
         payload = body if len(body) < LARGE_BODY_BYTES else io.BytesIO(body)
         try:

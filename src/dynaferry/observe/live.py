@@ -36,21 +36,20 @@ def render(views: Sequence[TableView], width: int) -> RenderableType:
 
 
 def _table(views: Sequence[TableView], *, wide: bool) -> Table:
-    table = Table(box=None, padding=(0, 1), pad_edge=False)
-    table.add_column("table", overflow="ellipsis", no_wrap=True, max_width=40 if wide else 20)
-    table.add_column("", width=20 if wide else 10)
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("table", overflow="ellipsis", no_wrap=True, max_width=40 if wide else 16)
+    table.add_column("", width=20 if wide else 8)
     for heading in _headings(wide=wide):
         table.add_column(heading, justify="right", no_wrap=True)
     for view in views:
-        bar = ProgressBar(total=1.0, completed=view.share_done, width=20 if wide else 10)
+        bar = ProgressBar(total=1.0, completed=view.share_done, width=20 if wide else 8)
         table.add_row(Text(view.name), bar, *_cells(view, wide=wide))
     return table
 
 
 def _headings(*, wide: bool) -> tuple[str, ...]:
     if wide:
-        columns = "", "items", "items/s", "MB/s", "WCU/s", "RCU/s", "throttled", "segments", "left"
-        return columns
+        return "", "items", "items/s", "MB/s", "WCU/s", "RCU/s", "throttled", "segments", "left"
     return "", "items", "items/s", "WCU/s", "thr.", "segments", "left"
 
 
@@ -62,7 +61,7 @@ def _cells(view: TableView, *, wide: bool) -> tuple[str, ...]:
     segments = f"{view.segments_complete}/{view.segments_total}"
     if not wide:
         items = readable.short(view.items_done)
-        return share, items, items_per_second, write_units, throttled, segments, ending(view)
+        return share, items, items_per_second, write_units, throttled, segments, _ending(view)
     return (
         share,
         readable.count(view.items_done),
@@ -72,8 +71,13 @@ def _cells(view: TableView, *, wide: bool) -> tuple[str, ...]:
         readable.short(view.read_units_per_second),
         throttled,
         segments,
-        ending(view),
+        _ending(view),
     )
+
+
+def _ending(view: TableView) -> str:
+    """Short, so that it does not take the room of the numbers."""
+    return "rejects" if view.state == "rejected" else ending(view)
 
 
 async def watch_live(

@@ -96,8 +96,9 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
         # macOS: fsync alone leaves the bytes in the drive's cache.
         connection.execute("PRAGMA fullfsync = ON")
         connection.execute("PRAGMA foreign_keys = ON")
-        # SQLite opens a file that it may not write for reading, and says so at the first write.
+        # SQLite opens a file that it may not write for reading, and says so at the first change.
         connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("ROLLBACK")
         return connection
 

@@ -1,0 +1,90 @@
+# Everything runs in .venv. Its packages come from requirements/*.txt, pinned by version and hash;
+# `make lock` writes those files. PYTHON chooses the interpreter that .venv is made with.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := src tests $(wildcard benchmarks)
+DYNAMODB_LOCAL := .cache/dynamodb-local
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-local check bench lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo  ## two accounts on this machine: seeded, copied, checked
+	$(BIN)/dynaferry demo
+
+test: $(VENV)/.dev  ## the tests; those that need DynamoDB Local skip where it is missing
+	$(BIN)/python -m pytest
+
+test-local: $(VENV)/.dev $(DYNAMODB_LOCAL)/.fetched  ## the tests against DynamoDB Local (Java 17, Maven)
+	DYNAFERRY_REQUIRE_DYNAMODB_LOCAL=1 $(BIN)/python -m pytest tests/local
+
+check: $(VENV)/.dev  ## lint, format, types, and who imports whom
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev  ## how fast the copy is on this machine
+	$(BIN)/python -m benchmarks
+
+clean:  ## removes all that make made
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf dist build .dynaferry
+	find $(SOURCES) -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# The virtual environment ----------------------------------------------------------------------
+# A stamp says which lock is installed. No build isolation: what builds is locked as well, so pip
+# fetches nothing that is not named, with its hash, in requirements/.
+
+LOCKED := --require-hashes --no-build-isolation --use-pep517
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'dynaferry needs Python 3.11 or newer, and `$(PYTHON)` is not;' \
+			'name one: make PYTHON=python3.12 ...' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+define install
+	@echo 'installing what requirements/$(1).txt names into $(VENV): about a minute, once'
+	$(PIP) install --require-hashes --only-binary :all: -r requirements/build.txt
+	$(PIP) install $(LOCKED) -r requirements/$(1).txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+endef
+
+$(VENV)/.demo: requirements/build.txt requirements/demo.txt pyproject.toml | $(BIN)/python
+	$(call install,demo)
+	touch $@
+
+# What the demo needs is part of this.
+$(VENV)/.dev: requirements/build.txt requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(call install,dev)
+	touch $@ $(VENV)/.demo
+
+# Lock files -----------------------------------------------------------------------------------
+# One file for every Python and platform, with no address in it. Versions stay as they are unless
+# pyproject.toml asks for others; `make lock UPGRADE=1` takes the newest of everything.
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate $(if $(UPGRADE),--upgrade)
+
+lock: | $(BIN)/python  ## writes requirements/*.txt anew from pyproject.toml
+	$(PIP) install uv
+	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+
+# DynamoDB Local -------------------------------------------------------------------------------
+# Strict checksums: Maven refuses a jar that is not what its repository says it is.
+
+$(DYNAMODB_LOCAL)/.fetched: tests/local/pom.xml
+	rm -rf $(DYNAMODB_LOCAL)
+	mvn --batch-mode --quiet --strict-checksums --file tests/local/pom.xml \
+		dependency:copy-dependencies -DincludeScope=runtime \
+		-DoutputDirectory=$(CURDIR)/$(DYNAMODB_LOCAL)
+	touch $@

@@ -1,0 +1,166 @@
+"""`dynaferry status`: how far a run is, from its state file alone; while it runs, and after."""
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.interrupts import run_async
+from dynaferry.cli.look import (
+    RunLook,
+    State,
+    TableLook,
+    items_per_second,
+    look_at,
+    seconds_left,
+)
+from dynaferry.cli.render import equation
+from dynaferry.observe import readable
+from dynaferry.observe.summary import ErrorSummary, RunSummary, Status, TableSummary
+from dynaferry.state.directory import sole_run
+
+# `copy` never prints this one, so that it is not among its statuses.
+RUNNING = cast("Status", "running")
+
+KILLED = ErrorSummary(
+    type="StoppedWithoutWord",
+    message="stopped without a word (killed or crashed)",
+    hint="the same command resumes",
+)
+
+
+def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
+    """Prints what is known of the run and returns the exit code."""
+    try:
+        name = sole_run(state_dir, run)
+        look = run_async(partial(look_at, state_dir, name))
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return failure.report(error, as_json=as_json, run=run)
+    if as_json:
+        screen.print_document(msgspec.json.encode(to_summary(look)).decode())
+    else:
+        screen.print_document("\n".join(to_lines(look)))
+    return exit_codes.COMPLETE
+
+
+def to_summary(look: RunLook) -> RunSummary:
+    """The run as `copy --json` would tell it; `running` stands for one that is under way."""
+    record = look.record
+    error = None
+    if look.state == "killed":
+        error = KILLED
+    elif record.error_type is not None:
+        error = ErrorSummary(
+            type=record.error_type, message=record.error_message or "", hint=record.error_hint
+        )
+    return RunSummary(
+        run=record.run,
+        status=_status(look.state),
+        error=error,
+        tables=tuple(_table_summary(look, table) for table in look.tables),
+    )
+
+
+def _status(state: State) -> Status:
+    if state == "running":
+        return RUNNING
+    return "interrupted" if state == "killed" else state
+
+
+def _table_status(look: RunLook, table: TableLook) -> Status:
+    if table.totals.segments_complete < table.identity.total_segments:
+        return _status(look.state)
+    return "rejected" if table.totals.items_rejected else "complete"
+
+
+def _table_summary(look: RunLook, table: TableLook) -> TableSummary:
+    totals, counters = table.totals, table.counters
+    return TableSummary(
+        source=_table_name(table.identity.source_arn),
+        target=_table_name(table.identity.target_arn),
+        status=_table_status(look, table),
+        items_read=totals.items_read,
+        items_written=totals.items_written,
+        items_rejected=totals.items_rejected,
+        items_filtered=totals.items_filtered,
+        bytes_read=totals.bytes_read,
+        read_units=round(counters.read_units, 1),
+        write_units=round(counters.write_units, 1),
+        throttled_requests=counters.throttled_requests,
+        retried_requests=counters.retried_requests,
+        unprocessed_items=counters.unprocessed_items,
+        segments_total=table.identity.total_segments,
+        segments_complete=totals.segments_complete,
+        seconds=round(look.seconds, 3),
+        items_per_second=round(items_per_second(look, table) or 0.0, 1),
+    )
+
+
+def to_lines(look: RunLook) -> list[str]:
+    """The run for eyes."""
+    record = look.record
+    lines = [
+        f"run         {record.run}",
+        f"state       {_state_words(look)}",
+        f"attempts    {record.attempts}",
+        f"started     {_moment(record.started_at, look.now)}",
+    ]
+    if record.ended_at is not None and look.state != "running":
+        lines.append(f"ended       {_moment(record.ended_at, look.now)}")
+    lines.append(f"checkpoint  {_moment(look.last_checkpoint, look.now)}")
+    for table in look.tables:
+        lines += _table_lines(look, table)
+    if look.state != "running" and record.error_message is not None:
+        lines.append(f"error: {record.error_message}")
+        if record.error_hint is not None:
+            lines.append(f"hint: {record.error_hint}")
+    return lines
+
+
+def _state_words(look: RunLook) -> str:
+    if look.state == "killed":
+        return f"{KILLED.message}; {KILLED.hint}"
+    if look.state in ("interrupted", "failed"):
+        return f"{look.state}; the same command resumes"
+    return look.state
+
+
+def _moment(moment: float | None, now: float) -> str:
+    if moment is None:
+        return readable.UNKNOWN
+    written = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
+    return f"{written}, {readable.duration(max(0.0, now - moment))} ago"
+
+
+def _table_lines(look: RunLook, table: TableLook) -> list[str]:
+    identity, totals = table.identity, table.totals
+    rate = readable.count(items_per_second(look, table))
+    lines = [
+        f"{_place(identity.source_arn)} → {_place(identity.target_arn)}",
+        f"  state     {_table_status(look, table)}, "
+        f"segments {totals.segments_complete}/{identity.total_segments}",
+        f"  items     {equation(_table_summary(look, table))}",
+    ]
+    if look.state == "running":
+        left = readable.duration(seconds_left(look, table))
+        lines.append(f"  rate      {rate} items/s in the last minute, {left} left")
+    else:
+        lines.append(f"  rate      {rate} items/s in the last attempt")
+    return lines
+
+
+def _table_name(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _place(arn: str) -> str:
+    """`orders (123456789012, us-east-1)`; anything but an ARN as it is."""
+    parts = arn.split(":")
+    if len(parts) < 6:
+        return arn
+    return f"{_table_name(arn)} ({parts[4]}, {parts[3]})"

@@ -1,0 +1,70 @@
+"""What holds for every test: no way out of this machine, and an event loop that never blocks."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from blockbuster import BlockBuster
+from hypothesis import settings
+
+from tests.worlds.moto import SOURCE_ACCESS_KEY, MotoWorld, running_moto
+
+# No test depends on how fast the machine is; in CI a failure must come back on the next run.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+# Where dynaferry may block the event loop: file and functions, each with the reason.
+MAY_BLOCK: dict[str, set[str]] = {
+    # Python itself, reading a module on its first import inside a coroutine.
+    "<frozen importlib._bootstrap>": {"_find_and_load"},
+    # botocore reads its service models once, when a client is made: before the first page.
+    "botocore/loaders.py": {"load_service_model", "load_data_with_path", "list_api_versions"},
+    # botocore reads ~/.aws when a session is made or its credentials are looked up: two small
+    # files, before the first page.
+    "botocore/configloader.py": {"raw_config_parse"},
+    # TLS reads the machine's certificates once for each session of a side.
+    "ssl.py": {"create_default_context"},
+}
+
+
+@pytest.fixture(autouse=True)
+def environment_of_a_stranger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hides the person's AWS settings, proxies and colours, and gives made-up credentials."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "DYNAFERRY_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    nothing = tmp_path / "there-is-no-such-file"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(nothing))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nothing))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", SOURCE_ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "testing")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loop_that_never_blocks() -> Iterator[None]:
+    """Makes a blocking call inside the event loop fail, where dynaferry is the one who calls."""
+    guard = BlockBuster(scanned_modules=["dynaferry"])
+    for function in guard.functions.values():
+        for filename, functions in MAY_BLOCK.items():
+            function.can_block_in(filename, functions)
+    guard.activate()
+    yield
+    guard.deactivate()
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """The address of a moto server that is shared by the whole session."""
+    with running_moto() as url:
+        yield url
+
+
+@pytest.fixture
+def moto_world(moto_url: str) -> MotoWorld:
+    """A source and a target account, both empty."""
+    return MotoWorld(moto_url).reset()

@@ -1,0 +1,135 @@
+import pytest
+
+from dynaferry.dynamodb.accounts import open_account
+from dynaferry.dynamodb.tables import (
+    NotKnown,
+    SideSettings,
+    Tag,
+    describe_side_settings,
+    describe_table,
+    has_items,
+    read_tags,
+)
+from dynaferry.errors import AccessDeniedError, TableNotFoundError
+from tests.described import described, described_on_the_wire, refusal, scripted
+from tests.worlds.moto import MotoWorld
+
+
+async def test_a_table_is_described_by_its_name_and_by_its_arn(moto_world: MotoWorld) -> None:
+    await moto_world.source_tables.create_table(
+        "orders", (("pk", "S"), ("sk", "N")), indexes={"by_email": (("email", "S"),)}
+    )
+    async with open_account(moto_world.source, "source") as session:
+        by_name = await describe_table(session, "orders")
+        by_arn = await describe_table(session, by_name.arn)
+    assert by_name == by_arn
+    assert by_name.arn == "arn:aws:dynamodb:us-east-1:123456789012:table/orders"
+    assert [(key.name, key.type, key.role) for key in by_name.keys] == [
+        ("pk", "S", "HASH"),
+        ("sk", "N", "RANGE"),
+    ]
+    assert [index.name for index in by_name.gsis] == ["by_email"]
+    assert by_name.endpoint.rstrip("/") == moto_world.url
+
+
+async def test_a_table_that_is_not_there_is_a_table_not_found(moto_world: MotoWorld) -> None:
+    async with open_account(moto_world.source, "source") as session:
+        with pytest.raises(TableNotFoundError, match="orders"):
+            await describe_table(session, "orders")
+
+
+async def test_a_refused_describe_names_the_operation_the_table_and_the_role() -> None:
+    session = scripted(describe_table=[refusal("AccessDeniedException", "DescribeTable")])
+    with pytest.raises(AccessDeniedError) as caught:
+        await describe_table(session, "orders")
+    assert "DescribeTable on the source table orders" in caught.value.message
+    assert "role/reader" in caught.value.message
+    assert "dynamodb:DescribeTable" in (caught.value.hint or "")
+
+
+async def test_a_table_has_items_once_it_has_one(moto_world: MotoWorld) -> None:
+    await moto_world.source_tables.create_table("orders")
+    async with open_account(moto_world.source, "source") as session:
+        assert not await has_items(session, "orders")
+        await moto_world.source_tables.put_items("orders", [{"pk": {"S": "a"}}])
+        assert await has_items(session, "orders")
+
+
+async def test_emptiness_takes_one_consistent_scan_of_one_item() -> None:
+    session = scripted(scan=[{"Items": []}])
+    assert not await has_items(session, "orders")
+    assert session.client.calls == [
+        ("scan", {"TableName": "orders", "Limit": 1, "ConsistentRead": True})
+    ]
+
+
+async def test_an_empty_page_with_more_behind_it_counts_as_not_empty() -> None:
+    session = scripted(scan=[{"Items": [], "LastEvaluatedKey": {"pk": {"S": "a"}}}])
+    assert await has_items(session, "orders")
+
+
+async def test_time_to_live_and_recovery_are_read(moto_world: MotoWorld) -> None:
+    tables = moto_world.source_tables
+    await tables.create_table("orders")
+    async with open_account(moto_world.source, "source") as session:
+        assert await describe_side_settings(session, "orders") == SideSettings(
+            ttl_attribute=None, point_in_time_recovery=False
+        )
+        await tables.call(
+            "UpdateTimeToLive",
+            {
+                "TableName": "orders",
+                "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "expires"},
+            },
+        )
+        await tables.call(
+            "UpdateContinuousBackups",
+            {
+                "TableName": "orders",
+                "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+            },
+        )
+        assert await describe_side_settings(session, "orders") == SideSettings(
+            ttl_attribute="expires", point_in_time_recovery=True
+        )
+
+
+async def test_settings_that_may_not_be_read_or_are_not_offered_are_not_known() -> None:
+    session = scripted(
+        describe_time_to_live=[refusal("AccessDeniedException", "DescribeTimeToLive")],
+        describe_continuous_backups=[
+            refusal("UnknownOperationException", "DescribeContinuousBackups")
+        ],
+        list_tags_of_resource=[refusal("AccessDeniedException", "ListTagsOfResource")],
+    )
+    settings = await describe_side_settings(session, "orders")
+    assert str(settings.ttl_attribute) == (
+        "not known (no permission for dynamodb:DescribeTimeToLive)"
+    )
+    assert settings.point_in_time_recovery == NotKnown(
+        "the endpoint refuses DescribeContinuousBackups"
+    )
+    assert await read_tags(session, described()) == NotKnown(
+        "no permission for dynamodb:ListTagsOfResource"
+    )
+
+
+async def test_tags_are_read_page_by_page_without_the_services_own() -> None:
+    session = scripted(
+        list_tags_of_resource=[
+            {"Tags": [{"Key": "team", "Value": "a"}], "NextToken": "more"},
+            {"Tags": [{"Key": "aws:stack", "Value": "b"}, {"Key": "tier", "Value": "c"}]},
+        ]
+    )
+    assert await read_tags(session, described()) == (Tag("team", "a"), Tag("tier", "c"))
+    assert [p.get("NextToken") for p in session.client.requests_of("list_tags_of_resource")] == [
+        None,
+        "more",
+    ]
+
+
+async def test_a_described_table_carries_the_endpoint_of_its_calls() -> None:
+    session = scripted(describe_table=[described_on_the_wire()])
+    assert (await describe_table(session, "orders")).endpoint == await session.endpoint_for(
+        "orders"
+    )

@@ -1,0 +1,136 @@
+"""Stats in, what people read out; without a clock and without sleeping."""
+
+import anyio
+import pytest
+
+from dynaferry.observe.progress import PlainLog, RunMeter, TableView, plain_line, watch_plain
+from dynaferry.observe.stats import RunStats, TableStats
+
+
+def _stats(**changed: object) -> TableStats:
+    stats = TableStats(source="orders", target="orders", segments_total=64, state="running")
+    for name, value in changed.items():
+        setattr(stats, name, value)
+    return stats
+
+
+def _view(stats: TableStats, seconds: float = 10.0, **later: object) -> TableView:
+    """How the table looks after so many seconds in which it changed like this."""
+    run, meter = RunStats("run", [stats]), RunMeter(readers=8)
+    meter.view(run, 100.0)
+    for name, value in later.items():
+        setattr(stats, name, value)
+    return meter.view(run, 100.0 + seconds)[0]
+
+
+def test_a_line_tells_share_items_rates_segments_and_the_time_left() -> None:
+    view = _view(
+        _stats(expected_items=100_000),
+        items_written=20_000,
+        bytes_read=50_000_000,
+        read_units=6_250.0,
+        write_units=24_000.0,
+        read_requests=50,
+        write_requests=950,
+        throttled_requests=30,
+        segments_complete=2,
+    )
+    assert plain_line(view) == (
+        "orders: 20%, 20,000 items, 2.0k items/s, 5.0 MB/s, 2.4k WCU/s, 625 RCU/s, "
+        "3% throttled, segments 2/64, 40s left"
+    )
+
+
+def test_before_anything_is_known_a_line_says_so() -> None:
+    view = RunMeter(readers=8).view(RunStats("run", [_stats()]), 0.0)[0]
+    assert plain_line(view) == (
+        "orders: 0%, 0 items, - items/s, - MB/s, - WCU/s, - RCU/s, - throttled, "
+        "segments 0/64, - left"
+    )
+
+
+def test_what_an_earlier_attempt_did_is_not_speed() -> None:
+    view = _view(
+        _stats(expected_items=1_000_000, items_written=500_000, items_at_start=500_000),
+        items_written=501_000,
+    )
+    assert view.items_per_second == 100.0
+    assert view.seconds_left == 4_990.0
+
+
+def test_tables_with_different_names_are_shown_with_both() -> None:
+    view = _view(_stats(source="arn:aws:dynamodb:eu-west-1:123456789012:table/a", target="b"))
+    assert view.name == "a → b"
+
+
+def test_throttles_without_any_request_that_went_through_are_all_there_is() -> None:
+    assert _view(_stats(), throttled_requests=5).throttled_share == 1.0
+    assert _view(_stats()).throttled_share == 0.0
+
+
+@pytest.mark.parametrize(
+    ("state", "ending"),
+    [
+        ("complete", "done"),
+        ("rejected", "done, with rejects"),
+        ("interrupted", "stopped"),
+        ("failed", "failed"),
+    ],
+)
+def test_a_table_that_has_ended_says_how(state: str, ending: str) -> None:
+    line = plain_line(_view(_stats(), state=state))
+    assert line.endswith(f", {ending}")
+
+
+def test_a_waiting_table_has_no_line_and_an_ended_one_has_one_only() -> None:
+    log = PlainLog()
+    waiting, done = _view(_stats(state="waiting")), _view(_stats(state="complete"))
+    running = _view(_stats())
+    assert log.lines([waiting, done, running]) == [plain_line(done), plain_line(running)]
+    assert log.lines([waiting, done, running]) == [plain_line(running)]
+
+
+class _Clock:
+    """Moves only when somebody sleeps; ends the sleep that goes over the end."""
+
+    def __init__(self, end: float) -> None:
+        self.now = 0.0
+        self.end = end
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self.now > self.end:
+            await anyio.sleep_forever()
+        await anyio.lowlevel.checkpoint()
+
+
+async def _watched(stats: RunStats, seconds: float) -> list[str]:
+    """The lines that are written when the copy ends after so many seconds."""
+    lines: list[str] = []
+    clock = _Clock(seconds)
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            await watch_plain(stats, readers=8, write=lines.append, clock=clock, sleep=clock.sleep)
+
+        group.start_soon(watch)
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+    return lines
+
+
+async def test_a_line_comes_every_ten_seconds_and_once_at_the_end() -> None:
+    assert len(await _watched(RunStats("run", [_stats()]), seconds=35)) == 4
+
+
+async def test_a_short_copy_has_its_one_line_at_the_end() -> None:
+    assert len(await _watched(RunStats("run", [_stats(state="complete")]), seconds=0)) == 1
+
+
+async def test_lines_hold_no_control_sequences() -> None:
+    lines = await _watched(RunStats("run", [_stats()]), seconds=12)
+    assert lines
+    assert all(line.isprintable() for line in lines)

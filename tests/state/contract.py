@@ -1,0 +1,345 @@
+"""What is true of every state store. A store's own tests subclass `StateStoreContract`."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import pytest
+
+from dynaferry.plan import Account, CopyPlan, RecordedSettings, TablePlan, recorded_settings
+from dynaferry.state.store import (
+    DeadLetter,
+    RunIdentity,
+    Sample,
+    SegmentRecord,
+    StateStore,
+    TableCounters,
+    TableIdentity,
+    TableTotals,
+)
+
+VERSION = "1.2.3"
+CREATED_AT = 1_700_000_000.25
+EXTERNAL_ID = "an-external-id-that-nobody-may-see"
+
+PLAN = CopyPlan(
+    tables=(TablePlan("orders", "orders"), TablePlan("users", "people")),
+    source=Account(region="eu-west-1", profile="a-person-and-their-laptop"),
+    target=Account(
+        region="eu-central-1",
+        role_arn="arn:aws:iam::222222222222:role/copy",
+        external_id=EXTERNAL_ID,
+    ),
+    max_write_units=1234.5,
+)
+SETTINGS = recorded_settings(PLAN)
+
+
+def table_identity(number: int = 0, *, total_segments: int = 64) -> TableIdentity:
+    return TableIdentity(
+        source_arn=f"arn:aws:dynamodb:eu-west-1:111111111111:table/source-{number}",
+        source_table_id=f"source-id-{number}",
+        source_endpoint="https://dynamodb.eu-west-1.amazonaws.com",
+        target_arn=f"arn:aws:dynamodb:eu-central-1:222222222222:table/target-{number}",
+        target_table_id=None,
+        target_endpoint="https://dynamodb.eu-central-1.amazonaws.com",
+        total_segments=total_segments,
+    )
+
+
+IDENTITY = RunIdentity(tables=(table_identity(0), table_identity(1)))
+
+
+def segment_record(segment: int, pages: int = 3, *, complete: bool = False) -> SegmentRecord:
+    return SegmentRecord(
+        segment=segment,
+        pages=pages,
+        last_evaluated_key=None if complete else b'{"pk":{"S":"%d-%d"}}' % (segment, pages),
+        complete=complete,
+        items_read=pages * 100,
+        items_written=pages * 97,
+        items_rejected=pages * 2,
+        items_filtered=pages,
+        bytes_read=pages * 1_000_000,
+    )
+
+
+def counters(scale: int = 1) -> TableCounters:
+    return TableCounters(
+        read_units=128.5 * scale,
+        write_units=1000.25 * scale,
+        throttled_requests=3 * scale,
+        retried_requests=5 * scale,
+        unprocessed_items=7 * scale,
+    )
+
+
+def dead_letter(
+    key: str, *, table: int = 0, segment: int = 1, page: int = 0, message: str = "no"
+) -> DeadLetter:
+    wire_key = b'{"pk":{"S":"%s"}}' % key.encode()
+    return DeadLetter(
+        table=table,
+        segment=segment,
+        page=page,
+        key=wire_key,
+        item=wire_key[:-1] + b',"n":{"N":"12345678901234567890123456789012345678"}}',
+        error_code="ValidationException",
+        error_message=message,
+        time=CREATED_AT,
+    )
+
+
+def sample(second: int, *, table: int = 0) -> Sample:
+    return Sample(
+        table=table,
+        time=CREATED_AT + second,
+        items_written=1000 * second,
+        bytes_read=1_000_000 * second,
+        read_units=0.5 * second,
+        write_units=1.25 * second,
+        throttled_requests=second,
+    )
+
+
+class OneRun(Protocol):
+    """Begins one run, and opens it again after it was closed."""
+
+    async def create(
+        self, identity: RunIdentity = IDENTITY, settings: RecordedSettings = SETTINGS
+    ) -> StateStore:
+        """The run, begun and open."""
+        ...
+
+    async def reopen(self) -> StateStore:
+        """The run that was begun and closed."""
+        ...
+
+
+class StateStoreContract:
+    """Needs a fixture `store_factory` that gives a `OneRun`."""
+
+    @pytest.fixture
+    async def store(self, store_factory: OneRun) -> AsyncIterator[StateStore]:
+        store = await store_factory.create()
+        yield store
+        await store.aclose()
+
+    async def test_a_new_run_is_read_back_as_it_was_begun(self, store: StateStore) -> None:
+        run = await store.read_run()
+        assert run.identity == IDENTITY
+        assert run.settings == SETTINGS
+        assert run.version == VERSION
+        assert (run.status, run.attempts) == ("running", 0)
+        assert (run.created_at, run.started_at, run.ended_at) == (CREATED_AT, CREATED_AT, None)
+        assert (run.error_type, run.error_message, run.error_hint) == (None, None, None)
+
+    async def test_an_identity_with_any_unicode_comes_back_equal(
+        self, store_factory: OneRun
+    ) -> None:
+        identity = RunIdentity(
+            tables=(
+                TableIdentity(
+                    source_arn="arn:aws:dynamodb:eu-west-1:111111111111:table/a",
+                    source_table_id="'; DROP TABLE run; --",
+                    source_endpoint="https://bücher.example/",
+                    target_arn="arn:aws:dynamodb:eu-west-1:222222222222:table/b",
+                    target_table_id="\u0000\u2028\U0001f6a2",
+                    target_endpoint="https://例え.example/",
+                    total_segments=1_000_000,
+                    filter='contains(#n, "ß\n")',
+                ),
+            )
+        )
+        store = await store_factory.create(identity=identity)
+        assert (await store.read_run()).identity == identity
+        await store.aclose()
+
+    async def test_an_attempt_that_begins_is_counted_and_clears_how_the_last_one_ended(
+        self, store: StateStore
+    ) -> None:
+        await store.begin_attempt("1.2.3", CREATED_AT + 1)
+        await store.end_attempt("failed", CREATED_AT + 2, ("StoppedError", "it stopped", "go on"))
+        await store.begin_attempt("1.2.4", CREATED_AT + 3)
+        run = await store.read_run()
+        assert (run.status, run.attempts, run.version) == ("running", 2, "1.2.4")
+        assert (run.created_at, run.started_at) == (CREATED_AT, CREATED_AT + 3)
+        assert (run.ended_at, run.error_type, run.error_message, run.error_hint) == (None,) * 4
+
+    @pytest.mark.parametrize("status", ["complete", "rejected", "interrupted", "failed"])
+    async def test_an_attempt_ends_with_its_status(self, store: StateStore, status: str) -> None:
+        await store.begin_attempt(VERSION, CREATED_AT + 1)
+        await store.end_attempt(status, CREATED_AT + 9)  # type: ignore[arg-type]
+        run = await store.read_run()
+        assert (run.status, run.ended_at, run.error_type) == (status, CREATED_AT + 9, None)
+
+    async def test_an_attempt_ends_with_its_error(self, store: StateStore) -> None:
+        await store.end_attempt("failed", CREATED_AT, ("AccessDeniedError", "may not ✗", "ask"))
+        run = await store.read_run()
+        assert (run.error_type, run.error_message, run.error_hint) == (
+            "AccessDeniedError",
+            "may not ✗",
+            "ask",
+        )
+        await store.end_attempt("failed", CREATED_AT, ("GoneError", "gone", None))
+        assert (await store.read_run()).error_hint is None
+
+    async def test_segments_come_back_equal_and_in_the_order_of_their_numbers(
+        self, store: StateStore
+    ) -> None:
+        records = [segment_record(40), segment_record(2, complete=True), segment_record(7, pages=1)]
+        await store.checkpoint(0, records, counters())
+        assert await store.read_segments(0) == [records[1], records[2], records[0]]
+        assert await store.read_segments(1) == []
+
+    async def test_a_key_of_any_bytes_comes_back_byte_for_byte(self, store: StateStore) -> None:
+        key = bytes(range(256)) + b"\x00\xff\x00"
+        record = SegmentRecord(
+            segment=0,
+            pages=1,
+            last_evaluated_key=key,
+            complete=False,
+            items_read=0,
+            items_written=0,
+            items_rejected=0,
+            items_filtered=0,
+            bytes_read=2**62,
+        )
+        await store.checkpoint(0, [record], counters())
+        assert await store.read_segments(0) == [record]
+
+    async def test_an_empty_key_is_not_taken_for_none(self, store: StateStore) -> None:
+        letter = dead_letter("x")
+        bare = DeadLetter(
+            table=letter.table,
+            segment=letter.segment,
+            page=letter.page,
+            key=b"",
+            item=b"\x00\xfe",
+            error_code="",
+            error_message="",
+            time=0.0,
+        )
+        await store.add_dead_letters([bare])
+        assert await store.read_dead_letters() == [bare]
+
+    async def test_a_checkpoint_changes_only_the_segments_it_is_given(
+        self, store: StateStore
+    ) -> None:
+        await store.checkpoint(0, [segment_record(1), segment_record(2)], counters())
+        await store.checkpoint(1, [segment_record(1, pages=9)], counters())
+        await store.checkpoint(0, [segment_record(2, pages=4), segment_record(3)], counters())
+        assert await store.read_segments(0) == [
+            segment_record(1),
+            segment_record(2, pages=4),
+            segment_record(3),
+        ]
+        assert await store.read_segments(1) == [segment_record(1, pages=9)]
+
+    async def test_totals_are_the_sums_of_the_segments(self, store: StateStore) -> None:
+        assert await store.read_totals(0) == TableTotals()
+        await store.checkpoint(0, [segment_record(1, 3), segment_record(2, 5)], counters())
+        await store.checkpoint(0, [segment_record(1, 4, complete=True)], counters())
+        await store.checkpoint(1, [segment_record(1, 50)], counters())
+        assert await store.read_totals(0) == TableTotals(
+            segments_complete=1,
+            items_read=900,
+            items_written=873,
+            items_rejected=18,
+            items_filtered=9,
+            bytes_read=9_000_000,
+        )
+
+    async def test_counters_are_replaced_and_each_table_has_its_own(
+        self, store: StateStore
+    ) -> None:
+        assert await store.read_counters(0) == TableCounters()
+        await store.checkpoint(0, [], counters(1))
+        await store.checkpoint(0, [segment_record(1)], counters(2))
+        assert await store.read_counters(0) == counters(2)
+        assert await store.read_counters(1) == TableCounters()
+
+    async def test_a_checkpoint_of_a_table_that_the_run_has_not_stores_nothing(
+        self, store: StateStore
+    ) -> None:
+        with pytest.raises(IndexError, match="no table 2"):
+            await store.checkpoint(2, [], counters())
+        await store.checkpoint(1, [segment_record(1)], counters())
+        assert await store.read_counters(1) == counters()
+
+    async def test_dead_letters_come_back_by_table_segment_and_page(
+        self, store: StateStore
+    ) -> None:
+        letters = [
+            dead_letter("a", table=1, segment=0, page=0),
+            dead_letter("b", table=0, segment=5, page=2),
+            dead_letter("c", table=0, segment=5, page=1),
+            dead_letter("d", table=0, segment=4, page=9),
+        ]
+        await store.add_dead_letters(letters)
+        assert await store.read_dead_letters() == [letters[3], letters[2], letters[1], letters[0]]
+        assert await store.read_dead_letters(1) == [letters[0]]
+        assert await store.read_dead_letters(0) == [letters[3], letters[2], letters[1]]
+
+    async def test_the_same_item_is_a_dead_letter_once_and_the_later_reason_stands(
+        self, store: StateStore
+    ) -> None:
+        await store.add_dead_letters([dead_letter("a", page=1, message="first")])
+        again = dead_letter("a", page=2, message="second")
+        other = dead_letter("a", segment=2)
+        await store.add_dead_letters([again, other])
+        assert await store.read_dead_letters() == [again, other]
+
+    async def test_an_attempt_drops_the_dead_letters_of_pages_that_are_read_again(
+        self, store: StateStore
+    ) -> None:
+        await store.checkpoint(0, [segment_record(1, pages=3)], counters())
+        await store.checkpoint(1, [segment_record(2, pages=1, complete=True)], counters())
+        kept = [
+            dead_letter("acknowledged", segment=1, page=2),
+            dead_letter("complete", table=1, segment=2, page=0),
+        ]
+        beyond = [
+            dead_letter("at the watermark", segment=1, page=3),
+            dead_letter("behind it", segment=1, page=4),
+            dead_letter("no record", segment=2, page=0),
+            dead_letter("no record, other table", table=1, segment=1, page=0),
+        ]
+        await store.add_dead_letters(kept + beyond)
+        assert len(await store.read_dead_letters()) == 6
+        await store.begin_attempt(VERSION, CREATED_AT + 1)
+        assert await store.read_dead_letters() == kept
+
+    async def test_the_latest_samples_come_back_oldest_first(self, store: StateStore) -> None:
+        for second in range(5):
+            await store.add_sample(sample(second))
+            await store.add_sample(sample(second, table=1))
+        assert await store.read_samples(0, 3) == [sample(2), sample(3), sample(4)]
+        assert await store.read_samples(1, 99) == [sample(second, table=1) for second in range(5)]
+
+    async def test_everything_survives_closing_and_opening_again(
+        self, store_factory: OneRun
+    ) -> None:
+        store = await store_factory.create()
+        await store.begin_attempt("2.0", CREATED_AT + 1)
+        await store.checkpoint(0, [segment_record(1)], counters())
+        await store.add_dead_letters([dead_letter("a")])
+        await store.add_sample(sample(1))
+        await store.end_attempt("interrupted", CREATED_AT + 2)
+        run = await store.read_run()
+        await store.aclose()
+
+        again = await store_factory.reopen()
+        assert await again.read_run() == run
+        assert await again.read_segments(0) == [segment_record(1)]
+        assert await again.read_counters(0) == counters()
+        assert await again.read_dead_letters() == [dead_letter("a")]
+        assert await again.read_samples(0, 9) == [sample(1)]
+        await again.aclose()
+
+    async def test_closing_a_second_time_does_nothing(self, store_factory: OneRun) -> None:
+        store = await store_factory.create()
+        await store.aclose()
+        await store.aclose()
+        again = await store_factory.reopen()
+        assert (await again.read_run()).attempts == 0
+        await again.aclose()

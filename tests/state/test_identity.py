@@ -1,0 +1,103 @@
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from dynaferry.errors import StateError
+from dynaferry.state.identity import check_identity, same_copy
+from dynaferry.state.store import RunIdentity
+from tests.state.contract import IDENTITY, table_identity
+
+RUN = "orders"
+OTHER_COPY = "use another --state-dir, or give the run a name of its own"
+
+
+def with_second_table(**changes: Any) -> RunIdentity:
+    first, second = IDENTITY.tables
+    return RunIdentity(tables=(first, replace(second, **changes)))
+
+
+def refusal(wanted: RunIdentity) -> StateError:
+    with pytest.raises(StateError) as caught:
+        check_identity(IDENTITY, wanted, run=RUN)
+    return caught.value
+
+
+def test_an_equal_identity_may_be_resumed() -> None:
+    check_identity(IDENTITY, with_second_table(), run=RUN)
+    assert same_copy(IDENTITY, with_second_table())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words", "hint"),
+    [
+        ("source_arn", "arn:other", "the source of", OTHER_COPY),
+        ("source_endpoint", "http://other", "the source's endpoint", OTHER_COPY),
+        ("target_arn", "arn:other", "the target of", OTHER_COPY),
+        ("target_endpoint", "http://other", "the target's endpoint", OTHER_COPY),
+        ("filter", "a = b", "the filter", OTHER_COPY),
+        ("total_segments", 65, "the number of segments", "leave --segments out"),
+        ("source_table_id", "new-id", "the source's table id", "the source was dropped"),
+        ("source_table_id", None, "the source's table id", "the source was dropped"),
+        ("target_table_id", "new-id", "the target's table id", "the target was dropped"),
+    ],
+)
+def test_what_differs_is_named_with_its_table_and_both_values(
+    field: str, value: object, words: str, hint: str
+) -> None:
+    error = refusal(with_second_table(**{field: value}))
+    second = IDENTITY.tables[1]
+    assert repr(RUN) in error.message
+    assert words in error.message
+    assert f"was {getattr(second, field)!r} and is now {value!r}" in error.message
+    assert error.table == second.source_arn
+    assert error.hint is not None
+    assert error.hint.startswith(hint)
+
+
+def test_the_first_table_that_differs_is_named() -> None:
+    first, second = IDENTITY.tables
+    wanted = RunIdentity(
+        tables=(replace(first, total_segments=1), replace(second, target_arn="arn:other"))
+    )
+    assert refusal(wanted).table == first.source_arn
+
+
+def test_another_copy_is_told_by_its_arn_and_not_by_its_segments() -> None:
+    wanted = with_second_table(total_segments=1, source_table_id="x", target_arn="arn:other")
+    assert refusal(wanted).hint == OTHER_COPY
+
+
+def test_another_number_of_tables_is_refused() -> None:
+    wanted = RunIdentity(tables=IDENTITY.tables[:1])
+    assert "the number of tables was 2 and is now 1" in refusal(wanted).message
+
+
+def test_another_order_of_the_tables_is_refused_but_is_the_same_copy() -> None:
+    wanted = RunIdentity(tables=IDENTITY.tables[::-1])
+    assert "the source of" in refusal(wanted).message
+    assert same_copy(IDENTITY, wanted)
+
+
+def test_another_schema_version_is_refused() -> None:
+    wanted = RunIdentity(tables=IDENTITY.tables, schema_version=99)
+    assert "the schema version was 1 and is now 99" in refusal(wanted).message
+
+
+@pytest.mark.parametrize(
+    "changes", [{"total_segments": 1}, {"source_table_id": "x", "target_table_id": "y"}]
+)
+def test_segments_and_table_ids_do_not_make_another_copy(changes: dict[str, Any]) -> None:
+    assert same_copy(IDENTITY, with_second_table(**changes))
+
+
+@pytest.mark.parametrize(
+    "field", ["source_arn", "source_endpoint", "target_arn", "target_endpoint"]
+)
+def test_another_table_or_endpoint_makes_another_copy(field: str) -> None:
+    assert not same_copy(IDENTITY, with_second_table(**{field: "other"}))
+
+
+def test_one_table_more_makes_another_copy() -> None:
+    more = RunIdentity(tables=(*IDENTITY.tables, table_identity(2)))
+    assert not same_copy(IDENTITY, more)
