@@ -17,15 +17,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 # Where dynaferry may block the event loop: file and functions, each with the reason.
 MAY_BLOCK: dict[str, set[str]] = {
-    # Python itself, reading a module on its first import inside a coroutine.
-    "<frozen importlib._bootstrap>": {"_find_and_load"},
-    # botocore reads its service models once, when a client is made: before the first page.
+    # botocore reads its service models when a client is made: before the first page, and again
+    # when it renews the credentials of an assumed role, which is about once in 45 minutes.
     "botocore/loaders.py": {"load_service_model", "load_data_with_path", "list_api_versions"},
     # botocore reads ~/.aws when a session is made or its credentials are looked up: two small
     # files, before the first page.
     "botocore/configloader.py": {"raw_config_parse"},
-    # TLS reads the machine's certificates once for each session of a side.
-    "ssl.py": {"create_default_context"},
 }
 
 

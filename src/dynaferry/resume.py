@@ -12,7 +12,7 @@ from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.plan import CopyPlan, RecordedSettings
 from dynaferry.preflight import TablePreflight
 from dynaferry.state.directory import state_path
-from dynaferry.state.identity import check_identity, same_copy
+from dynaferry.state.identity import check_identity, check_names, same_copy
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import RunIdentity, RunRecord, StateStore, TableIdentity
 
@@ -22,13 +22,16 @@ CLOSE_SECONDS = 5.0
 async def stored_run(plan: CopyPlan) -> RunRecord | None:
     """The run that the state directory holds under this plan's name, or None.
 
-    :raises StateError: the file is broken, or another process works on it
+    :raises StateError: the file is broken, another process works on it, or it is of other tables
     """
-    if not state_path(plan.state_dir, plan.run_name).exists():
+    if not await anyio.Path(state_path(plan.state_dir, plan.run_name)).exists():
         return None
     store = await SqliteStore.open(plan.state_dir, plan.run_name)
     async with _closing(store):
-        return await store.read_run()
+        run = await store.read_run()
+    names = [(table.source_name, table.target_name) for table in plan.tables]
+    check_names(run.identity, names, run=plan.run_name)
+    return run
 
 
 def identity_of(

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
+from msgspec.structs import replace
 
 from dynaferry._version import __version__
 from dynaferry.assembly import RunCaps, Sides, copy_one_table
@@ -60,7 +61,7 @@ async def execute(
         validate(plan)
         async with _both_sides(plan) as sides:
             stored = await stored_run(plan)
-            checked = await preflight(plan, *sides, resuming=stored is not None, dry_run=False)
+            checked = await _look(plan, sides, stored, dry_run=False)
             identity = identity_of(plan, checked, stored)
             async with begun(plan, identity, stored, recorded_settings(plan), say) as store:
                 attempt = _Attempt(plan, sides, checked, store, stop or StopSignal(), watch, say)
@@ -79,7 +80,7 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
         stored = await stored_run(plan)
         if stored is not None and say is not None:
             say(f"the run {stored.run} has begun and would be resumed; it is {stored.status}")
-        return await preflight(plan, *sides, resuming=stored is not None, dry_run=True)
+        return await _look(plan, sides, stored, dry_run=True)
 
 
 @asynccontextmanager
@@ -92,6 +93,16 @@ async def _both_sides(plan: CopyPlan) -> AsyncIterator[Sides]:
         open_account(target, "target", sts_endpoint_url=sts) as target_session,
     ):
         yield Sides(source_session, target_session)
+
+
+async def _look(
+    plan: CopyPlan, sides: Sides, stored: RunRecord | None, *, dry_run: bool
+) -> tuple[TablePreflight, ...]:
+    if stored is not None and plan.restart:
+        # What the target holds is what this very run has written: that is no reason to refuse.
+        plan = replace(plan, allow_non_empty_target=True)
+    resuming = stored is not None and not plan.restart
+    return await preflight(plan, *sides, resuming=resuming, dry_run=dry_run)
 
 
 class _Attempt:

@@ -116,9 +116,7 @@ def test_never_less_is_expected_than_is_done(
     assert expected is None or expected >= done
 
 
-@given(
-    mean=st.integers(1, 100_000), complete=st.integers(5, 99), running=st.integers(0, 8)
-)
+@given(mean=st.integers(1, 100_000), complete=st.integers(5, 99), running=st.integers(0, 8))
 def test_running_segments_do_not_inflate_the_mean(mean: int, complete: int, running: int) -> None:
     """With even segments and half-done running ones, the estimate is the table."""
     done = mean * complete + mean * running / 2

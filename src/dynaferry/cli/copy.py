@@ -30,12 +30,11 @@ def run_copy(flags: CopyFlags) -> int:
     """Does what the flags say and returns the exit code; every error is told, none is raised."""
     try:
         plan = plan_from(flags)
+        return _dry_run(plan, flags) if flags.dry_run else _copy(plan, flags)
     except PlanError as error:
         return failure.report(error, as_json=flags.json, run=flags.run)
-    try:
-        return _dry_run(plan, flags) if flags.dry_run else _copy(plan, flags)
     except KeyboardInterrupt:
-        return failure.report_interrupt(as_json=flags.json, run=plan.run_name)
+        return failure.report_interrupt(as_json=flags.json, run=flags.run)
 
 
 def _copy(plan: CopyPlan, flags: CopyFlags) -> int:

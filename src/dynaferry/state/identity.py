@@ -1,5 +1,7 @@
 """Whether stored state belongs to the copy that is asked for (invariant 7)."""
 
+from collections.abc import Sequence
+
 from dynaferry.errors import StateError
 from dynaferry.state.store import RunIdentity, TableIdentity
 
@@ -24,6 +26,28 @@ _HINTS = {
     ),
 }
 _OTHER_COPY = "use another --state-dir, or give the run a name of its own"
+
+
+def check_names(
+    stored: RunIdentity, wanted: Sequence[tuple[str, str]], *, run: str
+) -> None:
+    """Returns if the stored run is of tables with these names (source, target).
+
+    It is what can be checked before anybody has looked at the tables.
+
+    :raises StateError: names the tables of both
+    """
+    before = [(_name(table.source_arn), _name(table.target_arn)) for table in stored.tables]
+    if before != list(wanted):
+        raise _differs(run, "it", _in_words(before), _in_words(wanted))
+
+
+def _name(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _in_words(names: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{source} to {target}" for source, target in names)
 
 
 def check_identity(stored: RunIdentity, wanted: RunIdentity, *, run: str) -> None:

@@ -1,0 +1,212 @@
+"""What the simulator is told: one frozen tree, from Python, JSON or TOML.
+
+Every figure that the service publishes is the default, with its source; the others say that they
+are assumptions. [DG:page] is the DynamoDB Developer Guide, [M:X] the API model in botocore.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+PARTITION_WRITE_UNITS = 1000.0  # a second, and the most for one key [DG:burst-adaptive-capacity]
+PARTITION_READ_UNITS = 3000.0  # a second [DG:burst-adaptive-capacity]
+BURST_SECONDS = 300.0  # "up to 300 s of unused capacity" [DG:burst-adaptive-capacity]
+NEW_ON_DEMAND_WRITE_UNITS = 4000.0  # a second [DG:on-demand-capacity-mode]
+NEW_ON_DEMAND_READ_UNITS = 12_000.0  # a second [DG:on-demand-capacity-mode]
+DOUBLING_SECONDS = 1800.0  # "beyond 2x within 30 minutes may throttle" [DG:on-demand-capacity-mode]
+TABLE_QUOTA_UNITS = 40_000.0  # a second and direction, on-demand [DG:ServiceQuotas]
+
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+ItemBytes = Annotated[int, Meta(ge=64, le=400 * 1024)]  # 400 KB is the service's [DG:Constraints]
+BrownOutAnswer = Literal["throttle", "500", "503"]
+
+
+class _Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all settings have in common: a typing error is an error."""
+
+
+class Provisioned(_Settings, frozen=True, tag_field="mode", tag="provisioned"):
+    """Capacity that somebody set.
+
+    `saved_seconds` is the unused capacity that is there at the start, None for all that fits: a
+    table that nobody used for five minutes.
+    """
+
+    write_units: Positive
+    read_units: Positive
+    burst_seconds: NotNegative = BURST_SECONDS
+    saved_seconds: NotNegative | None = None
+
+
+class OnDemand(_Settings, frozen=True, tag_field="mode", tag="on-demand"):
+    """Capacity that follows use: up to twice the previous peak, at most the quota.
+
+    `write_units` and `read_units` are what it sustains at the start (twice the previous peak).
+    `doubling_seconds` is how long a use must last to count as a peak. `max_*` are the owner's own
+    limits.
+    """
+
+    write_units: Positive = NEW_ON_DEMAND_WRITE_UNITS
+    read_units: Positive = NEW_ON_DEMAND_READ_UNITS
+    doubling_seconds: Positive = DOUBLING_SECONDS
+    write_quota: Positive = TABLE_QUOTA_UNITS
+    read_quota: Positive = TABLE_QUOTA_UNITS
+    max_write_units: Positive | None = None
+    max_read_units: Positive | None = None
+
+
+Capacity = Provisioned | OnDemand
+
+
+class Partitions(_Settings, frozen=True):
+    """Equal ranges of the hash, each with its own hard limits.
+
+    `count` None is what the capacity needs. A partition saves nothing beyond `burst_seconds`: an
+    assumption, since bursting happens within what a partition can do.
+    """
+
+    count: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    write_units: Positive = PARTITION_WRITE_UNITS
+    read_units: Positive = PARTITION_READ_UNITS
+    burst_seconds: NotNegative = 1.0
+
+
+class Latency(_Settings, frozen=True):
+    """Seconds that an answer takes. All assumptions: the service publishes none for batches.
+
+    `write_seconds` and `read_seconds` (a full page) are the least; a lognormal tail with the
+    median `tail_seconds` comes on top, and `queue_seconds` times load² / (1 - load).
+    """
+
+    write_seconds: NotNegative = 0.008
+    read_seconds: NotNegative = 0.030
+    tail_seconds: NotNegative = 0.002
+    tail_sigma: NotNegative = 1.0
+    queue_seconds: NotNegative = 0.005
+    max_seconds: Positive = 5.0
+
+
+NO_LATENCY = Latency(write_seconds=0, read_seconds=0, tail_seconds=0, queue_seconds=0)
+
+
+class Index(_Settings, frozen=True):
+    """A global secondary index: its own capacity, which holds the table's writes back.
+
+    `share` of the items have an entry (a sparse index has fewer than all); an entry has
+    `entry_bytes`, None for the whole item; `keys` is the number of different index keys, None for
+    as many as items.
+    """
+
+    name: str
+    capacity: Capacity = OnDemand()
+    partitions: Partitions = Partitions()
+    share: Share = 1.0
+    entry_bytes: ItemBytes | None = None
+    keys: Annotated[int, Meta(ge=1)] | None = None
+
+
+class Change(_Settings, frozen=True):
+    """Capacity that is set anew, of the table or of one index. None leaves a direction as it is.
+
+    An on-demand table then sustains this much at once, as after raising its warm throughput.
+    """
+
+    at_seconds: NotNegative = 0.0
+    write_units: Positive | None = None
+    read_units: Positive | None = None
+    index: str | None = None
+
+
+class BrownOut(_Settings, frozen=True):
+    """A span in which a table takes nothing."""
+
+    start_seconds: NotNegative = 0.0
+    seconds: Positive
+    answer: BrownOutAnswer = "throttle"
+
+
+class Table(_Settings, frozen=True):
+    """One table: what it holds at the start, what it can take, and what happens to it.
+
+    `item_bytes` is by the service's measure; several sizes take turns. `items_per_key` and
+    `hot_key_share`, the share of all items that are under one partition key, need a `sort_key`.
+    `remember_items` keeps a digest of every written item (about 100 bytes of memory each).
+    """
+
+    name: str
+    items: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+    item_bytes: ItemBytes | Annotated[tuple[ItemBytes, ...], Meta(min_length=1)] = 1024
+    items_per_key: Annotated[int, Meta(ge=1)] = 1
+    hot_key_share: Share = 0.0
+    partition_key: str = "pk"
+    sort_key: str | None = None
+    capacity: Capacity = OnDemand()
+    partitions: Partitions = Partitions()
+    indexes: tuple[Index, ...] = ()
+    latency: Latency = Latency()
+    changes: tuple[Change, ...] = ()
+    brown_outs: tuple[BrownOut, ...] = ()
+    production_read_units: NotNegative = 0.0
+    remember_items: bool = False
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes that items take turns in."""
+        return (self.item_bytes,) if isinstance(self.item_bytes, int) else self.item_bytes
+
+
+class Settings(_Settings, frozen=True):
+    """A server: its tables, and whose they are. The same `seed` gives the same latencies."""
+
+    tables: tuple[Table, ...]
+    account: str = "123456789012"
+    region: str = "us-east-1"
+    seed: int = 1
+
+
+def read_settings(path: Path) -> Settings:
+    """Reads a settings file, TOML by its name or else JSON.
+
+    :raises ValueError: it is not understood, or makes no sense
+    """
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".toml":
+        return validate(msgspec.convert(tomllib.loads(text), Settings))
+    return validate(msgspec.json.decode(text, type=Settings))
+
+
+def validate(settings: Settings) -> Settings:
+    """Returns the settings if they make sense.
+
+    :raises ValueError: names what does not
+    """
+    msgspec.convert(msgspec.to_builtins(settings), Settings)
+    names = [table.name for table in settings.tables]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"the table {name} is there twice")
+    for table in settings.tables:
+        _check(table)
+    return settings
+
+
+def _check(table: Table) -> None:
+    if table.sort_key is None and (table.items_per_key > 1 or table.hot_key_share > 0):
+        raise ValueError(f"{table.name}: several items under one key need a sort_key")
+    indexes = {index.name for index in table.indexes}
+    for change in table.changes:
+        check_change(table.name, change, indexes)
+
+
+def check_change(table: str, change: Change, indexes: set[str]) -> None:
+    """Refuses a change of an index that the table does not have.
+
+    :raises ValueError: it has not
+    """
+    if change.index is not None and change.index not in indexes:
+        raise ValueError(f"{table} has no index {change.index}")

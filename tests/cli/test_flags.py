@@ -1,0 +1,144 @@
+"""From the command line to a plan."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynaferry.cli.flags import CopyFlags, OnRejectFlag, plan_from
+from dynaferry.errors import PlanError
+from dynaferry.plan import CopyPlan, TablePlan
+
+ROLE = "arn:aws:iam::222222222222:role/dynaferry-target"
+
+PLAN = f"""\
+readers = 3
+segments = 10
+consistent_read = true
+state_dir = "from-the-file"
+
+[target]
+region = "eu-west-1"
+role_arn = "{ROLE}"
+
+[[tables]]
+source = "orders"
+target = "orders"
+segments = 500
+
+[[tables]]
+source = "customers"
+target = "people"
+"""
+
+
+@pytest.fixture
+def plan_file(tmp_path: Path) -> Path:
+    path = tmp_path / "night-move.toml"
+    path.write_text(PLAN)
+    return path
+
+
+def test_two_names_make_a_plan_with_every_default() -> None:
+    plan = plan_from(CopyFlags(source="orders", target="orders"))
+    assert plan == CopyPlan(tables=(TablePlan("orders", "orders"),))
+
+
+def test_every_flag_that_is_not_given_leaves_what_the_file_says(plan_file: Path) -> None:
+    plan = plan_from(CopyFlags(plan=plan_file))
+    assert plan.run_name == "night-move"
+    assert (plan.readers, plan.segments, plan.consistent_read) == (3, 10, True)
+    assert plan.state_dir == Path("from-the-file")
+    assert plan.target.region == "eu-west-1"
+    assert [table.segments for table in plan.tables] == [500, None]
+
+
+def test_flags_override_what_the_file_says_and_nothing_beside_it(plan_file: Path) -> None:
+    plan = plan_from(
+        CopyFlags(
+            plan=plan_file,
+            readers=5,
+            consistent_read=False,
+            target_region="us-east-1",
+            state_dir=Path("typed"),
+            run="typed-too",
+            patience=7.5,
+            on_reject=OnRejectFlag.STOP,
+        )
+    )
+    assert (plan.readers, plan.consistent_read, plan.run_name) == (5, False, "typed-too")
+    assert (plan.target.region, plan.target.role_arn) == ("us-east-1", ROLE)
+    assert (plan.state_dir, plan.patience_seconds) == (Path("typed"), 7.5)
+    assert plan.on_reject == "stop"
+    assert plan.segments == 10
+
+
+@pytest.mark.parametrize(("typed", "segments"), [("auto", None), ("64", 64)])
+def test_typed_segments_count_for_every_table(
+    plan_file: Path, typed: str, segments: int | None
+) -> None:
+    plan = plan_from(CopyFlags(plan=plan_file, segments=typed))
+    assert plan.segments == segments
+    assert [table.segments for table in plan.tables] == [None, None]
+
+
+def test_each_side_has_its_own_account() -> None:
+    plan = plan_from(
+        CopyFlags(
+            source="orders",
+            target="orders",
+            source_profile="old",
+            source_endpoint_url="http://127.0.0.1:8000",
+            target_role_arn=ROLE,
+            target_external_id="a-secret",
+            sts_endpoint_url="http://127.0.0.1:9000",
+        )
+    )
+    assert (plan.source.profile, plan.source.endpoint_url) == ("old", "http://127.0.0.1:8000")
+    assert (plan.target.role_arn, plan.target.external_id) == (ROLE, "a-secret")
+    assert plan.sts_endpoint_url == "http://127.0.0.1:9000"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({}, "nothing says what to copy"),
+        ({"source": "orders"}, "the source is 'orders', but no target is named"),
+        (
+            {"source": "a-b", "target": "c-d", "plan": Path("x.toml")},
+            "tables are named on the command line and by --plan",
+        ),
+        ({"plan": Path("not-there.toml")}, "the plan not-there.toml cannot be read"),
+        ({"source": "a b", "target": "orders"}, "neither a table name nor a table ARN"),
+        (
+            {"source": "orders", "target": "orders", "segments": "many"},
+            "--segments 'many' is neither a number nor 'auto'",
+        ),
+        ({"source": "orders", "target": "orders", "readers": 0}, "out of range"),
+        ({"source": "orders", "target": "orders", "max_write_units": -1.0}, "out of range"),
+        (
+            {"source": "orders", "target": "orders", "max_write_units": float("nan")},
+            "out of range",
+        ),
+        ({"source": "orders", "target": "orders", "patience": 0.0}, "out of range"),
+        ({"source": "orders", "target": "orders", "target_role_arn": "me"}, "not a role ARN"),
+        (
+            {"source": "orders", "target": "orders", "target_external_id": "secret"},
+            "an external id for the target needs a role",
+        ),
+        (
+            {"source": "orders", "target": "orders", "source_endpoint_url": "localhost:8000"},
+            "is not a URL",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_a_plan_error_that_says_so(
+    flags: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(PlanError) as caught:
+        plan_from(CopyFlags(**flags))
+    assert message in caught.value.message
+
+
+def test_flags_do_not_show_an_external_id() -> None:
+    assert "a-secret" not in repr(CopyFlags(target_external_id="a-secret"))

@@ -1,0 +1,52 @@
+"""A reader that went away never stops a copy, and never shows a traceback."""
+
+import io
+import os
+import sys
+
+import pytest
+
+from dynaferry.cli import screen
+
+
+class _ClosedPipe(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    def flush(self) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_eyes_that_are_gone_are_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = _ClosedPipe()
+    monkeypatch.setattr(sys, "stderr", gone)
+    screen.say("still copying")
+    assert gone.getvalue() == ""
+
+
+def test_a_pipe_that_is_gone_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = _ClosedPipe()
+    monkeypatch.setattr(sys, "stdout", gone)
+    screen.print_document("{}")
+    screen.flush()
+    assert gone.getvalue() == ""
+
+
+def test_what_a_terminal_cannot_show_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(raw, encoding="ascii"))
+    screen.say("orders → orders")
+    sys.stderr.flush()
+    assert raw.getvalue() == b"orders ? orders\n"
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "kind", "live"),
+    [(True, "xterm", True), (True, "dumb", False), (True, "", False), (False, "xterm", False)],
+)
+def test_a_display_is_redrawn_only_where_that_works(
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, kind: str, live: bool
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
+    monkeypatch.setitem(os.environ, "TERM", kind)
+    assert screen.is_live_terminal() is live

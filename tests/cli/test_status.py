@@ -1,0 +1,237 @@
+"""`dynaferry status` on state files: while a run goes on, after it ended, and after a kill."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from dynaferry.cli.look import look_at
+from dynaferry.cli.main import run_command
+from dynaferry.cli.status import to_lines, to_summary
+from dynaferry.plan import CopyPlan, TablePlan, recorded_settings
+from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.store import (
+    RunIdentity,
+    RunStatus,
+    Sample,
+    SegmentRecord,
+    TableCounters,
+    TableIdentity,
+)
+
+TOTAL_SEGMENTS = 10
+
+
+def _identity(name: str) -> TableIdentity:
+    return TableIdentity(
+        source_arn=f"arn:aws:dynamodb:us-east-1:123456789012:table/{name}",
+        source_table_id=None,
+        source_endpoint="http://127.0.0.1:1",
+        target_arn=f"arn:aws:dynamodb:eu-west-1:222222222222:table/{name}",
+        target_table_id=None,
+        target_endpoint="http://127.0.0.1:1",
+        total_segments=TOTAL_SEGMENTS,
+    )
+
+
+async def _begun(state_dir: Path, run: str = "orders") -> SqliteStore:
+    """A run of one table whose attempt began 100 seconds ago, and that holds its lock."""
+    plan = CopyPlan(tables=(TablePlan("orders", "orders"),))
+    began = time.time() - 100
+    store = await SqliteStore.create(
+        state_dir,
+        run,
+        RunIdentity(tables=(_identity("orders"),)),
+        recorded_settings(plan),
+        "0.1.0",
+        began,
+    )
+    await store.begin_attempt("0.1.0", began)
+    return store
+
+
+async def _half_done(store: SqliteStore, segments: int = 5, rejected: int = 0) -> None:
+    """So many segments of 100 items each are complete, and items came at 5 a second."""
+    records = [
+        SegmentRecord(
+            segment=segment,
+            pages=1,
+            last_evaluated_key=None,
+            complete=True,
+            items_read=100,
+            items_written=100 - (rejected if segment == 0 else 0),
+            items_rejected=rejected if segment == 0 else 0,
+            items_filtered=0,
+            bytes_read=50_000,
+        )
+        for segment in range(segments)
+    ]
+    counters = TableCounters(read_units=62.54, write_units=500.0, throttled_requests=3)
+    await store.checkpoint(0, records, counters)
+    for second in (20, 10, 0):
+        await store.add_sample(
+            Sample(
+                table=0,
+                time=time.time() - second,
+                items_written=500 - second * 5,
+                bytes_read=0,
+                read_units=0.0,
+                write_units=0.0,
+                throttled_requests=0,
+            )
+        )
+
+
+async def test_a_running_run_shows_its_rate_and_what_is_left(tmp_path: Path) -> None:
+    store = await _begun(tmp_path)
+    try:
+        await _half_done(store)
+        look = await look_at(tmp_path, "orders")
+    finally:
+        await store.aclose()
+    lines = to_lines(look)
+    assert lines[:3] == ["run         orders", "state       running", "attempts    1"]
+    assert "orders (123456789012, us-east-1) → orders (222222222222, eu-west-1)" in lines
+    assert "  state     running, segments 5/10" in lines
+    assert "  items     500 read = 500 written + 0 rejected + 0 filtered" in lines
+    # 500 more items are expected, at 5 a second.
+    assert "  rate      5 items/s in the last minute, 1m 40s left" in lines
+    assert str(to_summary(look).status) == "running"
+
+
+async def test_a_killed_run_says_that_it_can_be_resumed(tmp_path: Path) -> None:
+    store = await _begun(tmp_path)
+    await _half_done(store)
+    # The lock goes with the process; nothing else is written when it is killed.
+    await store.aclose()
+    look = await look_at(tmp_path, "orders")
+    state = next(line for line in to_lines(look) if line.startswith("state"))
+    assert state.endswith("stopped without a word (killed or crashed); the same command resumes")
+    summary = to_summary(look)
+    assert summary.status == "interrupted"
+    assert summary.error is not None
+    assert summary.error.hint == "the same command resumes"
+
+
+@pytest.mark.parametrize(
+    ("status", "segments", "rejected", "table_status"),
+    [
+        ("complete", TOTAL_SEGMENTS, 0, "complete"),
+        ("rejected", TOTAL_SEGMENTS, 7, "rejected"),
+        ("interrupted", 5, 0, "interrupted"),
+        ("failed", 5, 0, "failed"),
+    ],
+)
+async def test_a_run_that_has_ended_says_how(
+    tmp_path: Path, status: RunStatus, segments: int, rejected: int, table_status: str
+) -> None:
+    store = await _begun(tmp_path)
+    await _half_done(store, segments, rejected)
+    error = ("ServiceGoneError", "nothing was accepted for 300 s", "look at the target")
+    await store.end_attempt(status, time.time(), error if status == "failed" else None)
+    await store.aclose()
+    look = await look_at(tmp_path, "orders")
+    summary = to_summary(look)
+    (table,) = summary.tables
+    assert (summary.status, table.status) == (status, table_status)
+    assert table.items_read == table.items_written + table.items_rejected == segments * 100
+    assert table.seconds == pytest.approx(100, abs=5)
+    assert table.items_per_second == pytest.approx(segments, rel=0.1)
+    if status == "failed":
+        assert to_lines(look)[-2:] == [
+            "error: nothing was accepted for 300 s",
+            "hint: look at the target",
+        ]
+
+
+def _make_killed_run(state_dir: Path, run: str) -> None:
+    async def make() -> None:
+        store = await _begun(state_dir, run)
+        await _half_done(store)
+        await store.aclose()
+
+    anyio.run(make)
+
+
+def _status(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = run_command(["status", *arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_the_only_run_need_not_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _make_killed_run(tmp_path, "orders")
+    code, out, err = _status(capsys, "--state-dir", str(tmp_path))
+    assert (code, err) == (0, "")
+    assert "run         orders" in out
+
+
+def test_json_is_one_document_in_the_shape_of_a_summary(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _make_killed_run(tmp_path, "orders")
+    code, out, _ = _status(capsys, "orders", "--state-dir", str(tmp_path), "--json")
+    document: dict[str, Any] = json.loads(out)
+    assert code == 0
+    assert set(document) == {"run", "status", "error", "tables"}
+    assert document["tables"][0] | {"seconds": 0, "items_per_second": 0} == {
+        "source": "orders",
+        "target": "orders",
+        "status": "interrupted",
+        "items_read": 500,
+        "items_written": 500,
+        "items_rejected": 0,
+        "items_filtered": 0,
+        "bytes_read": 250_000,
+        "read_units": 62.5,
+        "write_units": 500.0,
+        "throttled_requests": 3,
+        "retried_requests": 0,
+        "unprocessed_items": 0,
+        "segments_total": 10,
+        "segments_complete": 5,
+        "seconds": 0,
+        "items_per_second": 0,
+    }
+
+
+def test_without_any_run_it_says_where_it_looked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = _status(capsys, "--state-dir", str(tmp_path / "empty"))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: there is no run in {tmp_path / 'empty'}\nhint: ")
+
+
+def test_of_several_runs_one_must_be_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _make_killed_run(tmp_path, "first")
+    _make_killed_run(tmp_path, "second")
+    code, _, err = _status(capsys, "--state-dir", str(tmp_path))
+    assert code == 2
+    assert "first, second" in err
+    assert _status(capsys, "second", "--state-dir", str(tmp_path))[0] == 0
+
+
+def test_a_run_that_is_not_there_has_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _make_killed_run(tmp_path, "orders")
+    code, out, _ = _status(capsys, "other", "--state-dir", str(tmp_path), "--json")
+    assert code == 2
+    assert json.loads(out)["error"]["type"] == "PlanError"
+
+
+def test_a_broken_state_file_has_code_3_and_is_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "orders.sqlite"
+    broken.write_bytes(b"this is not a state file")
+    code, out, err = _status(capsys, "--state-dir", str(tmp_path))
+    assert (code, out) == (3, "")
+    assert err.startswith("error: ")
+    assert broken.read_bytes() == b"this is not a state file"

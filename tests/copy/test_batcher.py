@@ -1,0 +1,41 @@
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from dynaferry.copy.batcher import split
+from dynaferry.limits import BATCH_MAX_BYTES, BATCH_MAX_ITEMS, BATCH_TARGET_BYTES
+
+SMALL = st.lists(st.integers(1, 2000), max_size=120)
+LARGE = st.lists(st.integers(100_000, 5_000_000), max_size=40)
+
+
+def items_of(sizes: list[int]) -> list[Raw]:
+    return [Raw(bytes(size)) for size in sizes]
+
+
+@given(sizes=st.one_of(SMALL, LARGE))
+def test_every_item_is_in_one_batch_and_in_its_order(sizes: list[int]) -> None:
+    items = items_of(sizes)
+    batched = [item for batch in split(3, 7, items) for item in batch.items]
+    assert [id(item) for item in batched] == [id(item) for item in items]
+
+
+@given(sizes=st.one_of(SMALL, LARGE))
+def test_no_batch_is_over_a_limit_or_empty_or_smaller_than_it_could_be(sizes: list[int]) -> None:
+    batches = list(split(3, 7, items_of(sizes)))
+    for batch in batches:
+        batch_bytes = sum(len(item) for item in batch.items)
+        assert 1 <= len(batch.items) <= BATCH_MAX_ITEMS
+        assert batch_bytes <= BATCH_TARGET_BYTES or len(batch.items) == 1
+    for batch, following in zip(batches, batches[1:], strict=False):
+        batch_bytes = sum(len(item) for item in batch.items) + len(following.items[0])
+        assert len(batch.items) == BATCH_MAX_ITEMS or batch_bytes > BATCH_TARGET_BYTES
+
+
+def test_a_batch_knows_its_segment_and_page() -> None:
+    (batch,) = split(3, 7, items_of([1]))
+    assert (batch.segment, batch.page) == (3, 7)
+
+
+def test_the_size_that_a_batch_aims_at_is_well_under_what_a_request_may_hold() -> None:
+    assert BATCH_TARGET_BYTES <= 0.7 * BATCH_MAX_BYTES

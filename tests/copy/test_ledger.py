@@ -1,0 +1,91 @@
+import anyio
+import pytest
+from msgspec import Raw
+
+from dynaferry.copy.batcher import Batch
+from dynaferry.copy.ledger import MAX_PAGES_AHEAD, Ledger
+from dynaferry.ports import Page
+from dynaferry.state.store import SegmentRecord
+
+
+def page_of(items: int, last_evaluated_key: bytes | None = b"k") -> Page:
+    return Page(
+        items=[Raw(b"{}")] * items,
+        last_evaluated_key=last_evaluated_key,
+        scanned_count=items,
+        body_bytes=2 * items,
+    )
+
+
+def batch_of(segment: int, page: int, items: int) -> Batch:
+    return Batch(segment, page, [Raw(b"{}")] * items)
+
+
+def complete(segment: int) -> SegmentRecord:
+    return SegmentRecord(
+        segment=segment,
+        pages=1,
+        last_evaluated_key=None,
+        complete=True,
+        items_read=5,
+        items_written=5,
+        items_rejected=0,
+        items_filtered=0,
+        bytes_read=10,
+    )
+
+
+def test_complete_segments_are_not_read_again() -> None:
+    ledger = Ledger(4, [complete(2), complete(0)])
+    assert ledger.segments_to_read() == [1, 3]
+    assert ledger.complete_segments == 2
+
+
+def test_only_what_moved_is_to_be_stored_and_only_until_it_is() -> None:
+    ledger = Ledger(4)
+    page = ledger.page_read(1, page_of(2))
+    assert ledger.changed_records() == []
+    ledger.acknowledge(batch_of(1, page, 2), rejected=1)
+    (record,) = ledger.changed_records()
+    assert (record.segment, record.items_written, record.items_rejected) == (1, 1, 1)
+    ledger.stored([record])
+    assert ledger.changed_records() == []
+
+
+def test_what_moves_on_while_it_is_stored_is_still_to_be_stored() -> None:
+    ledger = Ledger(1)
+    ledger.acknowledge(batch_of(0, ledger.page_read(0, page_of(1)), 1), rejected=0)
+    being_stored = ledger.changed_records()
+    ledger.acknowledge(batch_of(0, ledger.page_read(0, page_of(1)), 1), rejected=0)
+    ledger.stored(being_stored)
+    assert [record.pages for record in ledger.changed_records()] == [2]
+
+
+def test_a_segment_that_ends_counts_as_complete_once() -> None:
+    ledger = Ledger(2)
+    ledger.acknowledge(batch_of(0, ledger.page_read(0, page_of(1)), 1), rejected=0)
+    ledger.page_read(0, page_of(0, last_evaluated_key=None))
+    assert ledger.complete_segments == 1
+    assert ledger.segments_to_read() == [1]
+
+
+@pytest.mark.parametrize("first_to_settle", [0, 1])
+async def test_a_reader_gets_room_only_when_the_watermark_moves(first_to_settle: int) -> None:
+    ledger = Ledger(1)
+    pages = [ledger.page_read(0, page_of(1)) for _ in range(MAX_PAGES_AHEAD)]
+    got_room = anyio.Event()
+
+    async def reader() -> None:
+        await ledger.wait_for_room(0)
+        got_room.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reader)
+        await anyio.wait_all_tasks_blocked()
+        ledger.acknowledge(batch_of(0, pages[first_to_settle], 1), rejected=0)
+        await anyio.wait_all_tasks_blocked()
+        assert got_room.is_set() == (first_to_settle == 0)
+        if first_to_settle == 1:
+            ledger.acknowledge(batch_of(0, pages[0], 1), rejected=0)
+            await anyio.wait_all_tasks_blocked()
+            assert got_room.is_set()

@@ -1,0 +1,139 @@
+from collections.abc import Awaitable, Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tenacity import RetryCallState, Retrying
+
+from dynaferry.errors import (
+    AccessDeniedError,
+    ItemRefusedError,
+    RetryableError,
+    ServiceGoneError,
+    ThrottledError,
+    UnavailableError,
+)
+from dynaferry.throttle.retry import (
+    FIRST_WAIT_SECONDS,
+    MAX_WAIT_SECONDS,
+    Patience,
+    RetryPolicy,
+    full_jitter,
+)
+
+
+class Timeline:
+    """A clock that sleeping moves, and a note of every sleep."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.sleeps: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+
+def policy_with(timeline: Timeline, patience_seconds: float = 300.0) -> RetryPolicy:
+    patience = Patience(patience_seconds, clock=timeline.clock)
+    return RetryPolicy("target", patience, sleep=timeline.sleep)
+
+
+def failing(times: int, error: Exception) -> tuple[list[int], Callable[[], Awaitable[str]]]:
+    calls: list[int] = []
+
+    async def attempt() -> str:
+        calls.append(1)
+        if len(calls) <= times:
+            raise error
+        return "done"
+
+    return calls, attempt
+
+
+async def test_a_call_that_works_is_made_once_and_waits_for_nothing() -> None:
+    timeline = Timeline()
+    calls, attempt = failing(0, UnavailableError("down"))
+    assert await policy_with(timeline).call(attempt) == "done"
+    assert (len(calls), timeline.sleeps) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UnavailableError("down"), ThrottledError("slow", code="ThrottlingException")],
+)
+async def test_what_may_pass_is_tried_again_with_a_wait_before_each_try(
+    error: RetryableError,
+) -> None:
+    timeline = Timeline()
+    calls, attempt = failing(7, error)
+    assert await policy_with(timeline).call(attempt) == "done"
+    assert (len(calls), len(timeline.sleeps)) == (8, 7)
+    assert all(seconds <= MAX_WAIT_SECONDS for seconds in timeline.sleeps)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [AccessDeniedError("no"), ItemRefusedError("bad", code="ValidationException"), ValueError()],
+)
+@pytest.mark.parametrize("after", [0, 1])
+async def test_what_will_not_pass_is_raised_at_once(error: Exception, after: int) -> None:
+    timeline = Timeline()
+    calls: list[int] = []
+
+    async def attempt() -> None:
+        calls.append(1)
+        raise UnavailableError("down") if len(calls) <= after else error
+
+    with pytest.raises(type(error)) as raised:
+        await policy_with(timeline).call(attempt)
+    assert raised.value is error
+    assert len(calls) == after + 1
+
+
+async def test_a_side_that_accepts_nothing_for_its_patience_is_called_gone() -> None:
+    timeline = Timeline()
+    calls, attempt = failing(10**9, UnavailableError("down", operation="BatchWriteItem"))
+    with pytest.raises(ServiceGoneError, match=r"the target accepted nothing for 300 s") as raised:
+        await policy_with(timeline).call(attempt)
+    assert timeline.now >= 300.0
+    assert timeline.now <= 300.0 + MAX_WAIT_SECONDS
+    assert raised.value.operation == "BatchWriteItem"
+    assert "same command" in (raised.value.hint or "")
+    assert isinstance(raised.value.__cause__, UnavailableError)
+    assert len(calls) < 400, "an outage is no time to hammer"
+
+
+async def test_a_batch_that_starves_while_others_get_through_does_not_end_the_run() -> None:
+    timeline = Timeline()
+    policy = policy_with(timeline, patience_seconds=60.0)
+
+    async def attempt() -> str:
+        policy.progress()  # another writer's
+        if timeline.now < 1000.0:
+            raise ThrottledError("hot key", code="ThrottlingException")
+        return "done"
+
+    assert await policy.call(attempt) == "done"
+    assert timeline.now >= 1000.0
+
+
+async def test_patience_begins_with_the_failure_however_long_nothing_was_asked() -> None:
+    timeline = Timeline()
+    policy = policy_with(timeline)
+    timeline.now = 10_000.0
+    _, attempt = failing(3, UnavailableError("down"))
+    assert await policy.call(attempt) == "done"
+
+
+@given(attempt=st.integers(1, 10_000))
+def test_a_wait_is_a_random_part_of_a_growing_span_with_a_cap(attempt: int) -> None:
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = attempt
+    span = min(MAX_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(attempt - 1, 32))
+    waits = [full_jitter(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS)(state) for _ in range(40)]
+    assert all(0.0 <= wait <= span for wait in waits)
+    assert max(waits) > span / 2 > min(waits), "full jitter uses the whole span"
