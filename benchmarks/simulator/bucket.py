@@ -47,9 +47,7 @@ class CapacityBucket:
     def _fill(self, now: float) -> None:
         if now > self._filled_at:
             gained = (now - self._filled_at) * self.units_per_second
-            self._level = min(
-                self._level + gained, self.units_per_second * self._depth_seconds
-            )
+            self._level = min(self._level + gained, self.units_per_second * self._depth_seconds)
             self._filled_at = now
 
 

@@ -91,9 +91,10 @@ def not_begun(plan: CopyPlan, error: DynaferryError) -> Outcome:
 
 def first_reason(group: BaseExceptionGroup[DynaferryError]) -> DynaferryError:
     """The error that ended a run: a reason to stop, before anything that merely came of it."""
-    leaves: list[DynaferryError] = []
-    for error in group.exceptions:
-        leaves.append(first_reason(error) if isinstance(error, BaseExceptionGroup) else error)
+    leaves = [
+        first_reason(error) if isinstance(error, BaseExceptionGroup) else error
+        for error in group.exceptions
+    ]
     return next((leaf for leaf in leaves if isinstance(leaf, StoppedError)), leaves[0])
 
 

@@ -157,7 +157,12 @@ class _Attempt:
             await self._watch(stats)
 
     async def _copy_in_turn(
-        self, table: int, run: RunRecord, stats: RunStats, caps: RunCaps, turns: anyio.CapacityLimiter
+        self,
+        table: int,
+        run: RunRecord,
+        stats: RunStats,
+        caps: RunCaps,
+        turns: anyio.CapacityLimiter,
     ) -> None:
         async with turns:
             if self._stop.asked:
@@ -174,9 +179,7 @@ class _Attempt:
                 stop=self._stop,
             )
 
-    async def _end(
-        self, run: RunRecord, stats: RunStats, error: DynaferryError | None
-    ) -> Outcome:
+    async def _end(self, run: RunRecord, stats: RunStats, error: DynaferryError | None) -> Outcome:
         status = status_of(stats, error)
         summary = await summarize(run.run, status, stats, self._store, error)
         with anyio.move_on_after(END_OF_ATTEMPT_SECONDS, shield=True):

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from dynaferry.assembly import RunCaps, assemble
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
@@ -34,7 +36,7 @@ class SmallCopy:
 def small_plan(state_dir: Path, **settings: object) -> CopyPlan:
     """The plan of the small copy."""
     plan = CopyPlan(tables=(TablePlan("orders", "orders"),), state_dir=state_dir, run=RUN)
-    return CopyPlan(**{**{f: getattr(plan, f) for f in plan.__struct_fields__}, **settings})  # type: ignore[arg-type]
+    return replace(plan, **settings)
 
 
 def small_identity(total_segments: int) -> RunIdentity:
@@ -61,7 +63,7 @@ async def small_copy(
     store_type: type[SqliteStore] = SqliteStore,
 ) -> AsyncIterator[SmallCopy]:
     """An attempt, new or resumed, as `dynaferry.run` would put it together."""
-    if state_path(plan.state_dir, RUN).exists():  # noqa: ASYNC240  # a test's own disk
+    if state_path(plan.state_dir, RUN).exists():  # a test's own disk
         store = await store_type.open(plan.state_dir, RUN)
     else:
         identity, settings = small_identity(total_segments), recorded_settings(plan)

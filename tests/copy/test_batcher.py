@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
@@ -27,7 +29,7 @@ def test_no_batch_is_over_a_limit_or_empty_or_smaller_than_it_could_be(sizes: li
         batch_bytes = sum(len(item) for item in batch.items)
         assert 1 <= len(batch.items) <= BATCH_MAX_ITEMS
         assert batch_bytes <= BATCH_TARGET_BYTES or len(batch.items) == 1
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in pairwise(batches):
         batch_bytes = sum(len(item) for item in batch.items) + len(following.items[0])
         assert len(batch.items) == BATCH_MAX_ITEMS or batch_bytes > BATCH_TARGET_BYTES
 

@@ -26,7 +26,9 @@ from tests.worlds.fakes import FakeSource, FakeTarget
 SEGMENTS = [pages_of(segment, [30, 0, 55, 26]) for segment in range(5)]
 
 
-async def copy_until_error(state_dir: Path, source: FakeSource, target: FakeTarget) -> DynaferryError:
+async def copy_until_error(
+    state_dir: Path, source: FakeSource, target: FakeTarget
+) -> DynaferryError:
     """Copies and returns the error that ended the copy."""
     async with small_copy(small_plan(state_dir), source, target, 5) as small:
         with pytest.raises(BaseExceptionGroup) as raised:
@@ -394,7 +396,7 @@ async def test_items_reach_the_target_as_the_bytes_that_the_source_gave(tmp_path
     ]
 
     class OddSource(FakeSource):
-        async def read_page(self, segment: int, exclusive_start_key: bytes | None):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        async def read_page(self, segment: int, exclusive_start_key: bytes | None):  # type: ignore[no-untyped-def]
             page = await super().read_page(segment, exclusive_start_key)
             page.items[:] = [Raw(item) for item in odd]
             return page
@@ -402,7 +404,7 @@ async def test_items_reach_the_target_as_the_bytes_that_the_source_gave(tmp_path
     received: list[bytes] = []
 
     class KeepingTarget(FakeTarget):
-        async def write_batch(self, items: Sequence[Raw]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        async def write_batch(self, items: Sequence[Raw]):  # type: ignore[no-untyped-def]
             received.extend(bytes(item) for item in items)
             return await super().write_batch(items)
 

@@ -41,9 +41,7 @@ def test_there_is_never_more_than_one_segment_for_16_mb_or_for_an_item(
 
 @given(readers=st.integers(1, 64))
 def test_a_large_table_has_at_least_eight_segments_for_each_reader(readers: int) -> None:
-    count = segment_count(
-        size_bytes=100 * GIB, item_count=10**8, readers=readers, requested=None
-    )
+    count = segment_count(size_bytes=100 * GIB, item_count=10**8, readers=readers, requested=None)
     assert count >= 8 * readers
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Raw
 
-from dynaferry import resume, run
+from dynaferry import assembly, resume, run
 from dynaferry.copy import pipeline
 from dynaferry.copy.batcher import Batch
 from dynaferry.copy.ledger import Ledger
@@ -88,8 +88,8 @@ def stand_at_the_points(executioner: Executioner) -> None:
             executioner.pass_point(BEFORE_CHECKPOINT)
         await checkpoint(self)
 
-    resume.SqliteStore = DyingStore  # type: ignore[misc]
-    run.copy_one_table.__globals__["Ledger"] = DyingLedger
+    vars(resume)["SqliteStore"] = DyingStore
+    vars(assembly)["Ledger"] = DyingLedger
     Pipeline._checkpoint = dying_checkpoint  # type: ignore[method-assign]
     pipeline.CHECKPOINT_SECONDS = 0.05  # the table is small
 

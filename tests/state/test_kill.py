@@ -1,7 +1,5 @@
 """What is on the disk after a real SIGKILL."""
 
-# ruff: noqa: ASYNC240  (looking at small files between two awaits holds nothing up)
-
 import asyncio
 import os
 import signal

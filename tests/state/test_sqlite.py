@@ -1,5 +1,3 @@
-# ruff: noqa: ASYNC240  (looking at small files between two awaits holds nothing up)
-
 import asyncio
 import hashlib
 import os

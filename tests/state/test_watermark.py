@@ -43,10 +43,11 @@ def test_a_page_is_not_reached_before_the_pages_in_front_of_it() -> None:
 def test_only_a_page_without_a_key_completes_the_segment() -> None:
     watermark = Watermark(NOTHING)
     watermark.page_read(items=0, scanned=5, bytes_read=9, last_evaluated_key=b"k0")
-    assert not watermark.record.complete
+    before = watermark.record
     watermark.page_read(items=0, scanned=0, bytes_read=9, last_evaluated_key=None)
-    assert watermark.record.complete
-    assert watermark.record.items_filtered == watermark.record.items_read == 5
+    after = watermark.record
+    assert (before.complete, after.complete) == (False, True)
+    assert after.items_filtered == after.items_read == 5
 
 
 def test_an_empty_page_does_not_pass_a_page_that_is_still_open() -> None:

@@ -15,9 +15,7 @@ LARGE_SEGMENT_BYTES = 256 * 1024 * 1024
 MAX_AUTO_SEGMENTS = 10_000
 
 
-def segment_count(
-    *, size_bytes: int, item_count: int, readers: int, requested: int | None
-) -> int:
+def segment_count(*, size_bytes: int, item_count: int, readers: int, requested: int | None) -> int:
     """The number of segments for a table of this size.
 
     `requested` is taken as it is. Otherwise: one per 256 MB, at least eight per reader, but

@@ -152,9 +152,7 @@ def from_answer(
     return RequestRefusedError(words, operation=operation, table=site.table)
 
 
-def _denied(
-    answer: ServiceAnswer, operation: str, where: str, site: CallSite
-) -> AccessDeniedError:
+def _denied(answer: ServiceAnswer, operation: str, where: str, site: CallSite) -> AccessDeniedError:
     if answer.code in ("AccessDenied", "AccessDeniedException", "NotAuthorized"):
         action = "sts:AssumeRole" if operation == "AssumeRole" else f"dynamodb:{operation}"
         hint = f"allow {action} on this resource to {site.acting_as}, then run the command again"
@@ -186,9 +184,7 @@ def from_network_error(error: Exception, *, operation: str, site: CallSite) -> D
             operation=operation,
             table=site.table,
         )
-    what = (
-        "timed out" if isinstance(error, asyncio.TimeoutError) else str(error) or repr(error)
-    )
+    what = "timed out" if isinstance(error, asyncio.TimeoutError) else str(error) or repr(error)
     return UnavailableError(f"{where}: {what}", operation=operation, table=site.table)
 
 

@@ -17,7 +17,7 @@ API_PREFIX = "DynamoDB_20120810."
 CONTENT_TYPE = "application/x-amz-json-1.0"
 
 _SIGNED = "content-type;host;x-amz-date;x-amz-target"
-_SIGNED_WITH_TOKEN = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target"
+_SIGNED_AS_ROLE = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target"
 
 
 class Signer:
@@ -37,7 +37,7 @@ class Signer:
         target = API_PREFIX + operation
         token = credentials.token
         token_line = f"x-amz-security-token:{token}\n" if token else ""
-        signed = _SIGNED_WITH_TOKEN if token else _SIGNED
+        signed = _SIGNED_AS_ROLE if token else _SIGNED
         canonical = (
             f"POST\n/\n\ncontent-type:{CONTENT_TYPE}\nhost:{self._host}\nx-amz-date:{time}\n"
             f"{token_line}x-amz-target:{target}\n\n{signed}\n{sha256(body).hexdigest()}"

@@ -28,9 +28,7 @@ _HINTS = {
 _OTHER_COPY = "use another --state-dir, or give the run a name of its own"
 
 
-def check_names(
-    stored: RunIdentity, wanted: Sequence[tuple[str, str]], *, run: str
-) -> None:
+def check_names(stored: RunIdentity, wanted: Sequence[tuple[str, str]], *, run: str) -> None:
     """Returns if the stored run is of tables with these names (source, target).
 
     It is what can be checked before anybody has looked at the tables.
