@@ -127,6 +127,22 @@ async def test_a_stopped_run_goes_on_where_it_was(world: MotoWorld, tmp_path: Pa
     await assert_equal_tables(world)
 
 
+async def test_a_stop_before_the_copy_has_begun_cancels_at_once(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = StopSignal()
+
+    async def hang(*_: Any, **__: Any) -> None:
+        stop.ask()
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr("dynaferry.run.preflight", hang)
+    outcome = await execute(plan_for(world, tmp_path), stop=stop)
+    assert outcome.summary.status == "interrupted"
+    assert outcome.error is None
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_a_resumed_run_keeps_its_segments_where_nobody_asks_for_others(
     world: MotoWorld, tmp_path: Path
 ) -> None:

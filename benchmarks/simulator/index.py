@@ -5,12 +5,11 @@ its attributes, so no item needs any. Every entry costs what a put of a new one 
 [DG:GSI]; changed index keys, which cost twice, do not occur in a copy.
 """
 
+from benchmarks.simulator.admission import write_units
 from benchmarks.simulator.lane import Lane, partitions_needed
 from benchmarks.simulator.places import SPACE, KeySpace, scatter
 from benchmarks.simulator.refusals import Reason
 from benchmarks.simulator.settings import Change, Index
-
-BYTES_PER_WRITE_UNIT = 1024  # [DG:read-write-operations]
 
 
 class SimulatedIndex:
@@ -45,7 +44,7 @@ class SimulatedIndex:
         entry = self._entry(place)
         if entry is None:
             return 0
-        units = -(-(self._settings.entry_bytes or size_bytes) // BYTES_PER_WRITE_UNIT) or 1
+        units = write_units(self._settings.entry_bytes or size_bytes)
         self._lane.take(entry, units)
         return units
 

@@ -59,6 +59,11 @@ class Lane:
         offered = min(self._total.units_per_second, self._space.count * self._partition_units)
         return offered if self._maximum is None else min(offered, self._maximum.units_per_second)
 
+    @property
+    def partitions(self) -> int:
+        """How many partitions there are."""
+        return self._space.count
+
     def load(self, now: float) -> float:
         """How much of what is offered was used just now: 0 idle, 1 saturated."""
         return self._used.at(now) / self.offered

@@ -1,7 +1,7 @@
 """Counts what happens to one table, second by second. Pure: the clock is passed in."""
 
 import heapq
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -25,9 +25,9 @@ class Counts:
     in_flight: int = 0
     production_units: float = 0.0
     production_lost_units: float = 0.0
-    partition_write_units: Counter[int] = field(default_factory=Counter)
-    partition_read_units: Counter[int] = field(default_factory=Counter)
-    index_write_units: Counter[str] = field(default_factory=Counter)
+    partition_write_units: dict[int, float] = field(default_factory=lambda: defaultdict(float))
+    partition_read_units: dict[int, float] = field(default_factory=lambda: defaultdict(float))
+    index_write_units: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     write_latencies: list[float] = field(default_factory=list)
     read_latencies: list[float] = field(default_factory=list)
 
@@ -87,15 +87,17 @@ class Record:
             production_lost_units=now.production_lost_units,
             partition_write_units=_listed(now.partition_write_units, offer.partitions),
             partition_read_units=_listed(now.partition_read_units, offer.partitions),
-            index_write_units={name: now.index_write_units[name] for name in offer.indexes},
+            index_write_units={
+                name: now.index_write_units.get(name, 0.0) for name in offer.indexes
+            },
             index_write_capacity=dict(offer.indexes),
             write_latency=_percentiles(now.write_latencies),
             read_latency=_percentiles(now.read_latencies),
         )
 
 
-def _listed(units: Counter[int], partitions: int) -> list[float]:
-    return [units[partition] for partition in range(partitions)]
+def _listed(units: Mapping[int, float], partitions: int) -> list[float]:
+    return [units.get(partition, 0.0) for partition in range(partitions)]
 
 
 def _percentiles(latencies: Sequence[float]) -> Percentiles | None:

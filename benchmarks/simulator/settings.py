@@ -30,7 +30,7 @@ class _Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What all settings have in common: a typing error is an error."""
 
 
-class Provisioned(_Settings, frozen=True, tag_field="mode", tag="provisioned"):
+class Provisioned(_Settings, frozen=True, kw_only=True, tag_field="mode", tag="provisioned"):
     """Capacity that somebody set.
 
     `saved_seconds` is the unused capacity that is there at the start, None for all that fits: a
@@ -43,7 +43,7 @@ class Provisioned(_Settings, frozen=True, tag_field="mode", tag="provisioned"):
     saved_seconds: NotNegative | None = None
 
 
-class OnDemand(_Settings, frozen=True, tag_field="mode", tag="on-demand"):
+class OnDemand(_Settings, frozen=True, kw_only=True, tag_field="mode", tag="on-demand"):
     """Capacity that follows use: up to twice the previous peak, at most the quota.
 
     `write_units` and `read_units` are what it sustains at the start (twice the previous peak).
@@ -63,7 +63,7 @@ class OnDemand(_Settings, frozen=True, tag_field="mode", tag="on-demand"):
 Capacity = Provisioned | OnDemand
 
 
-class Partitions(_Settings, frozen=True):
+class Partitions(_Settings, frozen=True, kw_only=True):
     """Equal ranges of the hash, each with its own hard limits.
 
     `count` None is what the capacity needs. A partition saves nothing beyond `burst_seconds`: an
@@ -76,7 +76,7 @@ class Partitions(_Settings, frozen=True):
     burst_seconds: NotNegative = 1.0
 
 
-class Latency(_Settings, frozen=True):
+class Latency(_Settings, frozen=True, kw_only=True):
     """Seconds that an answer takes. All assumptions: the service publishes none for batches.
 
     `write_seconds` and `read_seconds` (a full page) are the least; a lognormal tail with the
@@ -94,7 +94,7 @@ class Latency(_Settings, frozen=True):
 NO_LATENCY = Latency(write_seconds=0, read_seconds=0, tail_seconds=0, queue_seconds=0)
 
 
-class Index(_Settings, frozen=True):
+class Index(_Settings, frozen=True, kw_only=True):
     """A global secondary index: its own capacity, which holds the table's writes back.
 
     `share` of the items have an entry (a sparse index has fewer than all); an entry has
@@ -110,7 +110,7 @@ class Index(_Settings, frozen=True):
     keys: Annotated[int, Meta(ge=1)] | None = None
 
 
-class Change(_Settings, frozen=True):
+class Change(_Settings, frozen=True, kw_only=True):
     """Capacity that is set anew, of the table or of one index. None leaves a direction as it is.
 
     An on-demand table then sustains this much at once, as after raising its warm throughput.
@@ -122,7 +122,7 @@ class Change(_Settings, frozen=True):
     index: str | None = None
 
 
-class BrownOut(_Settings, frozen=True):
+class BrownOut(_Settings, frozen=True, kw_only=True):
     """A span in which a table takes nothing."""
 
     start_seconds: NotNegative = 0.0
@@ -130,7 +130,7 @@ class BrownOut(_Settings, frozen=True):
     answer: BrownOutAnswer = "throttle"
 
 
-class Table(_Settings, frozen=True):
+class Table(_Settings, frozen=True, kw_only=True):
     """One table: what it holds at the start, what it can take, and what happens to it.
 
     `item_bytes` is by the service's measure; several sizes take turns. `items_per_key` and
@@ -160,7 +160,7 @@ class Table(_Settings, frozen=True):
         return (self.item_bytes,) if isinstance(self.item_bytes, int) else self.item_bytes
 
 
-class Settings(_Settings, frozen=True):
+class Settings(_Settings, frozen=True, kw_only=True):
     """A server: its tables, and whose they are. The same `seed` gives the same latencies."""
 
     tables: tuple[Table, ...]

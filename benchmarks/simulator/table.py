@@ -11,65 +11,34 @@ whenever somebody calls.
 
 import random
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec.structs import replace
 
-from benchmarks.simulator import refusals
+from benchmarks.simulator.admission import (
+    Admission,
+    ReadAdmission,
+    SizedKey,
+    read_units,
+    write_units,
+)
+from benchmarks.simulator.brown_outs import BrownOuts
 from benchmarks.simulator.index import SimulatedIndex
 from benchmarks.simulator.lane import Lane, partitions_needed
 from benchmarks.simulator.latency import LatencyModel
-from benchmarks.simulator.places import SPACE, KeySpace
+from benchmarks.simulator.places import KeySpace
+from benchmarks.simulator.production import ProductionReader
 from benchmarks.simulator.record import Offer, Record
-from benchmarks.simulator.refusals import Reason, Refusal
+from benchmarks.simulator.refusals import Direction, Reason, Refusal, throttle
 from benchmarks.simulator.report import TableReport
 from benchmarks.simulator.settings import BrownOut, Change, OnDemand, Table
 
 BEATS_PER_SECOND = 10
-BYTES_PER_WRITE_UNIT = 1024  # rounded up per item, then summed [DG:read-write-operations]
-BYTES_PER_READ_UNIT = 4096  # rounded up per page, half price when eventual [same]
 DEFAULT_ACCOUNT, DEFAULT_REGION = "123456789012", "us-east-1"
 
 
-class SizedKey(NamedTuple):
-    """What the model needs to know of an item: its partition key's place, and its size."""
-
-    place: int
-    size_bytes: int
-
-
-class Admission(Struct, frozen=True, kw_only=True):
-    """What becomes of a batch.
-
-    `accepted` items are written. `unprocessed` are the positions of the others, where some were
-    taken; where none was, there is a `refusal` instead. Either answer comes after
-    `latency_seconds`.
-    """
-
-    accepted: int = 0
-    unprocessed: tuple[int, ...] = ()
-    refusal: Refusal | None = None
-    table_units: float = 0.0
-    index_units: dict[str, float] = {}
-    latency_seconds: float = 0.0
-
-    @property
-    def units(self) -> float:
-        """What the batch consumed in total, of the table and its indexes."""
-        return self.table_units + sum(self.index_units.values())
-
-
-class ReadAdmission(Struct, frozen=True, kw_only=True):
-    """What becomes of a page."""
-
-    refusal: Refusal | None = None
-    units: float = 0.0
-    latency_seconds: float = 0.0
-
-
 class SimulatedTable:
-    """One table, from `now` on."""
+    """One table, from `now` on. The same `seed` gives the same latencies."""
 
     def __init__(
         self,
@@ -82,6 +51,7 @@ class SimulatedTable:
     ) -> None:
         self.settings = settings
         self.arn = f"arn:aws:dynamodb:{region}:{account}:table/{settings.name}"
+        self._is_on_demand = isinstance(settings.capacity, OnDemand)
         self._started_at = now
         self._beats = 0
         self._space = KeySpace(partitions_needed(settings.capacity, settings.partitions))
@@ -89,7 +59,8 @@ class SimulatedTable:
         self._reads = self._lane("Read", now)
         self._indexes = [SimulatedIndex(index, self.arn, now) for index in settings.indexes]
         self._changes = sorted(settings.changes, key=lambda change: change.at_seconds)
-        self._brown_outs = list(settings.brown_outs)
+        self._brown_outs = BrownOuts(settings.brown_outs, self.arn, on_demand=self._is_on_demand)
+        self._production = ProductionReader(settings.production_read_units, self._reads)
         self._latency = LatencyModel(settings.latency, random.Random(f"{seed} {settings.name}"))
         self._record = Record()
         self._reasons: Counter[str] = Counter()
@@ -97,22 +68,22 @@ class SimulatedTable:
     # What is asked of it -------------------------------------------------------------------------
 
     def write(self, items: Sequence[SizedKey], now: float) -> Admission:
-        """Takes a batch, in part, whole, or not at all."""
+        """Takes a batch: whole, in part, or not at all."""
         self.advance(now)
-        refusal = self._brown_out_at(now)
-        admission = Admission(refusal=refusal) if refusal else self._admit(items, now)
         counts = self._record.now
         counts.write_requests += 1
+        refusal = self._brown_outs.refusal_at(now - self._started_at, "Write")
+        admission = self._admit(items, now) if refusal is None else Admission(refusal=refusal)
         if admission.refusal is not None:
             counts.throttled_writes += admission.refusal.is_throttle
-            return _after(admission, self._refuse(admission.refusal, now))
-        latency_seconds = self._latency.write_seconds(self._write_load(now))
-        counts.write_latencies.append(latency_seconds)
+            return replace(admission, latency_seconds=self._refuse(admission.refusal, now))
         counts.write_units += admission.table_units
         counts.items_written += admission.accepted
         counts.unprocessed_items += len(admission.unprocessed)
+        latency_seconds = self._latency.write_seconds(self._write_load(now))
+        counts.write_latencies.append(latency_seconds)
         self._record.begin_request(now, latency_seconds)
-        return _after(admission, latency_seconds)
+        return replace(admission, latency_seconds=latency_seconds)
 
     def read(
         self, place: int, size_bytes: int, now: float, *, consistent: bool = False, items: int = 0
@@ -124,18 +95,16 @@ class SimulatedTable:
         self.advance(now)
         counts = self._record.now
         counts.read_requests += 1
-        refusal = self._brown_out_at(now)
-        if refusal is None and (reason := self._reads.reason_against(place, now)) is not None:
-            refusal = self._throttle([reason])
+        refusal = self._refusal_of_read(place, now)
         if refusal is not None:
             counts.throttled_reads += refusal.is_throttle
             return ReadAdmission(refusal=refusal, latency_seconds=self._refuse(refusal, now))
         units = read_units(size_bytes, consistent=consistent)
         counts.partition_read_units[self._reads.take(place, units)] += units
-        self._reads.note_load(units, now)
-        latency_seconds = self._latency.read_seconds(self._reads.load(now))
         counts.read_units += units
         counts.items_read += items
+        self._reads.note_load(units, now)
+        latency_seconds = self._latency.read_seconds(self._reads.load(now))
         counts.read_latencies.append(latency_seconds)
         self._record.begin_request(now, latency_seconds)
         return ReadAdmission(units=units, latency_seconds=latency_seconds)
@@ -151,24 +120,18 @@ class SimulatedTable:
     def change(self, change: Change, now: float) -> None:
         """Offers another capacity from now on, whatever the change's own time."""
         self.advance(now)
-        if change.index is not None:
-            index = next(index for index in self._indexes if index.name == change.index)
-            index.change(change, now)
-            return
-        if change.write_units is not None:
+        for index in self._indexes:
+            if index.name == change.index:
+                index.change(change, now)
+        if change.index is None and change.write_units is not None:
             self._writes.set_capacity(change.write_units, now)
-        if change.read_units is not None:
+        if change.index is None and change.read_units is not None:
             self._reads.set_capacity(change.read_units, now)
         self._align(now)
 
     def brown_out(self, brown_out: BrownOut, now: float) -> None:
         """Takes nothing for a while; `start_seconds` counts from now."""
-        start_seconds = now - self._started_at + brown_out.start_seconds
-        self._brown_outs.append(
-            BrownOut(
-                start_seconds=start_seconds, seconds=brown_out.seconds, answer=brown_out.answer
-            )
-        )
+        self._brown_outs.add(brown_out, now - self._started_at)
 
     # What is seen of it --------------------------------------------------------------------------
 
@@ -186,47 +149,35 @@ class SimulatedTable:
         self.advance(now)
         return TableReport(seconds=self._record.seconds(self.offer()), reasons=dict(self._reasons))
 
-    # ---------------------------------------------------------------------------------------------
-
-    def _lane(self, direction: refusals.Direction, now: float) -> Lane:
-        return Lane(
-            self.settings.capacity,
-            self.settings.partitions,
-            self._space,
-            direction=direction,
-            resource="Table",
-            arn=self.arn,
-            now=now,
-        )
+    # Admission -----------------------------------------------------------------------------------
 
     def _admit(self, items: Sequence[SizedKey], now: float) -> Admission:
         """Each item by itself, in the batch's order: the batch is not atomic, each item is."""
         unprocessed: list[int] = []
         reasons: dict[Reason, None] = {}
-        table_units = 0
-        index_units: Counter[str] = Counter()
+        table_units = 0.0
+        index_units = {index.name: 0.0 for index in self._indexes}
         by_partition = self._record.now.partition_write_units
-        for position, item in enumerate(items):
-            reason = self._reason_against(item.place, now)
+        for position, (place, size_bytes) in enumerate(items):
+            reason = self._reason_against(place, now)
             if reason is not None:
                 unprocessed.append(position)
                 reasons[reason] = None
                 continue
-            units = -(-item.size_bytes // BYTES_PER_WRITE_UNIT) or 1
-            by_partition[self._writes.take(item.place, units)] += units
+            units = write_units(size_bytes)
+            by_partition[self._writes.take(place, units)] += units
             table_units += units
             for index in self._indexes:
-                index_units[index.name] += index.take(item.place, item.size_bytes)
-        for reason in reasons:
-            self._reasons[reason.reason] += 1
+                index_units[index.name] += index.take(place, size_bytes)
+        self._reasons.update(reason.reason for reason in reasons)
         if items and len(unprocessed) == len(items):
-            return Admission(refusal=self._throttle(list(reasons)))
-        self._note_write_load(table_units, index_units, now)
+            return Admission(refusal=throttle(list(reasons), on_demand=self._is_on_demand))
+        self._note_written(table_units, index_units, now)
         return Admission(
             accepted=len(items) - len(unprocessed),
             unprocessed=tuple(unprocessed),
             table_units=table_units,
-            index_units=dict(index_units),
+            index_units=index_units,
         )
 
     def _reason_against(self, place: int, now: float) -> Reason | None:
@@ -237,18 +188,24 @@ class SimulatedTable:
             reason = index.reason_against(place, now)
         return reason
 
-    def _note_write_load(self, table_units: float, by_index: Counter[str], now: float) -> None:
-        self._writes.note_load(table_units, now)
+    def _note_written(self, units: float, by_index: Mapping[str, float], now: float) -> None:
+        self._writes.note_load(units, now)
         for index in self._indexes:
             index.note_load(by_index[index.name], now)
-        self._record.now.index_write_units.update(by_index)
+            self._record.now.index_write_units[index.name] += by_index[index.name]
 
     def _write_load(self, now: float) -> float:
-        return max(self._writes.load(now), *(index.load(now) for index in self._indexes), 0.0)
+        return max([self._writes.load(now), *(index.load(now) for index in self._indexes)])
 
-    def _throttle(self, reasons: Sequence[Reason]) -> Refusal:
-        on_demand = isinstance(self.settings.capacity, OnDemand)
-        return refusals.throttle(reasons, on_demand=on_demand)
+    def _refusal_of_read(self, place: int, now: float) -> Refusal | None:
+        refusal = self._brown_outs.refusal_at(now - self._started_at, "Read")
+        if refusal is not None:
+            return refusal
+        reason = self._reads.reason_against(place, now)
+        if reason is None:
+            return None
+        self._reasons[reason.reason] += 1
+        return throttle([reason], on_demand=self._is_on_demand)
 
     def _refuse(self, refusal: Refusal, now: float) -> float:
         self._record.now.failed_requests += not refusal.is_throttle
@@ -256,25 +213,13 @@ class SimulatedTable:
         self._record.begin_request(now, latency_seconds)
         return latency_seconds
 
-    def _brown_out_at(self, now: float) -> Refusal | None:
-        seconds = now - self._started_at
-        for brown_out in self._brown_outs:
-            if 0 <= seconds - brown_out.start_seconds < brown_out.seconds:
-                if brown_out.answer != "throttle":
-                    return refusals.unavailable(brown_out.answer)
-                return self._throttle([self._brown_out_reason()])
-        return None
-
-    def _brown_out_reason(self) -> Reason:
-        on_demand = isinstance(self.settings.capacity, OnDemand)
-        limit = "KeyRange" if on_demand else "Provisioned"
-        return Reason(f"TableWrite{limit}ThroughputExceeded", self.arn)
+    # Time ----------------------------------------------------------------------------------------
 
     def _beat(self, now: float) -> None:
         while self._changes and self._changes[0].at_seconds <= now - self._started_at:
             self.change(self._changes.pop(0), now)
         self._align(now)
-        self._read_in_production(now)
+        self._production.beat(now, 1 / BEATS_PER_SECOND, self._record.now)
         if self._beats % BEATS_PER_SECOND == 0:
             self._record.end_second(self.offer())
 
@@ -285,35 +230,13 @@ class SimulatedTable:
         for index in self._indexes:
             index.beat(now)
 
-    def _read_in_production(self, now: float) -> None:
-        """The table's own readers: evenly over the partitions; what is throttled is lost."""
-        if self.settings.production_read_units == 0:
-            return
-        counts = self._record.now
-        count = self._space.count
-        units = self.settings.production_read_units / BEATS_PER_SECOND / count
-        for partition in range(count):
-            place = (2 * partition + 1) * SPACE // (2 * count)
-            counts.production_units += units
-            if self._reads.reason_against(place, now) is not None:
-                counts.production_lost_units += units
-            else:
-                counts.partition_read_units[self._reads.take(place, units)] += units
-        self._reads.note_load(units * count, now)
-
-
-def read_units(size_bytes: int, *, consistent: bool) -> float:
-    """What a page costs: an empty one is not free either."""
-    units = max(1, -(-size_bytes // BYTES_PER_READ_UNIT))
-    return float(units) if consistent else units / 2
-
-
-def _after(admission: Admission, latency_seconds: float) -> Admission:
-    return Admission(
-        accepted=admission.accepted,
-        unprocessed=admission.unprocessed,
-        refusal=admission.refusal,
-        table_units=admission.table_units,
-        index_units=admission.index_units,
-        latency_seconds=latency_seconds,
-    )
+    def _lane(self, direction: Direction, now: float) -> Lane:
+        return Lane(
+            self.settings.capacity,
+            self.settings.partitions,
+            self._space,
+            direction=direction,
+            resource="Table",
+            arn=self.arn,
+            now=now,
+        )

@@ -75,12 +75,16 @@ def _table_status(stats: TableStats) -> EndStatus:
     return stats.state
 
 
-def not_begun(plan: CopyPlan, error: DynaferryError) -> Outcome:
-    """The outcome of a run that wrote nothing.
+def not_begun(plan: CopyPlan, error: DynaferryError | None) -> Outcome:
+    """The outcome of a run that wrote nothing; without an error it was stopped before it began.
 
     A service that did not answer may do so later, so that has failed; all else is refused.
     """
-    status: Status = "failed" if isinstance(error, RetryableError) else "refused"
+    status: Status = "refused"
+    if error is None:
+        status = "interrupted"
+    elif isinstance(error, RetryableError):
+        status = "failed"
     tables = tuple(
         TableSummary(source=table.source_name, target=table.target_name, status=status)
         for table in plan.tables

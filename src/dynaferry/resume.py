@@ -68,7 +68,7 @@ def _table_identity(look: TablePreflight, total_segments: int) -> TableIdentity:
 
 
 @asynccontextmanager
-async def begun(
+async def open_state(
     plan: CopyPlan,
     identity: RunIdentity,
     stored: RunRecord | None,

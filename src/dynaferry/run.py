@@ -17,7 +17,7 @@ from dynaferry.observe.summary import RunSummary
 from dynaferry.outcome import Outcome, first_reason, not_begun, status_of, summarize
 from dynaferry.plan import CopyPlan, recorded_settings, validate, with_region
 from dynaferry.preflight import TablePreflight, preflight
-from dynaferry.resume import begun, identity_of, stats_from, stored_run
+from dynaferry.resume import identity_of, open_state, stats_from, stored_run
 from dynaferry.state.store import RunRecord, StateStore
 
 __all__ = ["Outcome", "copy_table", "dry_run", "execute"]
@@ -54,20 +54,39 @@ async def execute(
     """Does what `copy_table` does, and tells errors in the outcome.
 
     `watch` runs beside the copy and is cancelled when it ends; `say` is given what people should
-    know, line by line.
+    know, line by line. A stop that is asked for before the copy has begun cancels at once.
     """
-    say = say or _say_nothing
+    stop, outcome, error = stop or StopSignal(), None, None
+    begun = anyio.Event()
     try:
-        validate(plan)
-        async with _both_sides(plan) as sides:
-            stored = await stored_run(plan)
-            checked = await _look(plan, sides, stored, dry_run=False)
-            identity = identity_of(plan, checked, stored)
-            async with begun(plan, identity, stored, recorded_settings(plan), say) as store:
-                attempt = _Attempt(plan, sides, checked, store, stop or StopSignal(), watch, say)
-                return await attempt.make()
-    except DynaferryError as error:
-        return not_begun(plan, error)
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(_cancel_before_it_begins, beside.cancel_scope, stop, begun)
+            outcome = await _prepare_and_copy(plan, stop, watch, say or _say_nothing, begun)
+            beside.cancel_scope.cancel()
+    except* DynaferryError as group:
+        error = first_reason(group)
+    return outcome or not_begun(plan, error)
+
+
+async def _prepare_and_copy(
+    plan: CopyPlan, stop: StopSignal, watch: Watch | None, say: Say, begun: anyio.Event
+) -> Outcome:
+    validate(plan)
+    async with _both_sides(plan) as sides:
+        stored = await stored_run(plan)
+        checked = await _look(plan, sides, stored, dry_run=False)
+        identity = identity_of(plan, checked, stored)
+        async with open_state(plan, identity, stored, recorded_settings(plan), say) as store:
+            begun.set()
+            return await _Attempt(plan, sides, checked, store, stop, watch, say).make()
+
+
+async def _cancel_before_it_begins(
+    preparing: anyio.CancelScope, stop: StopSignal, begun: anyio.Event
+) -> None:
+    await stop.finish.wait()
+    if not begun.is_set():
+        preparing.cancel()
 
 
 async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePreflight, ...]:

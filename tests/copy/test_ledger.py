@@ -89,3 +89,25 @@ async def test_a_reader_gets_room_only_when_the_watermark_moves(first_to_settle:
             ledger.acknowledge(batch_of(0, pages[0], 1), rejected=0)
             await anyio.wait_all_tasks_blocked()
             assert got_room.is_set()
+
+
+async def test_what_is_held_of_all_segments_is_bounded_in_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dynaferry.copy.ledger.MAX_BYTES_AHEAD", 10)
+    ledger = Ledger(8)
+    for segment in range(3):
+        await ledger.wait_for_room(segment)
+        ledger.page_read(segment, page_of(2))
+    got_room = anyio.Event()
+
+    async def reader() -> None:
+        await ledger.wait_for_room(7)
+        got_room.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reader)
+        await anyio.wait_all_tasks_blocked()
+        assert not got_room.is_set()
+        ledger.acknowledge(batch_of(1, 0, 2), rejected=0)
+    assert got_room.is_set()

@@ -74,7 +74,7 @@ async def test_the_items_are_sent_byte_for_byte_in_a_body_that_is_json(items: li
     assert operation == "BatchWriteItem"
     assert wire.bodies[0] == {
         "ReturnConsumedCapacity": "TOTAL",
-        "RequestItems": {"orders": [{"PutRequest": {"Item": json.loads(i)}} for i in items]},
+        "RequestItems": {"orders": [{"PutRequest": {"Item": json.loads(bytes(i))}} for i in items]},
     }
     for item in items:
         assert b'{"PutRequest":{"Item":%b}}' % bytes(item) in body
@@ -120,12 +120,11 @@ def _escaped(item: dict[str, Any]) -> str:
 
     def escape(value: object) -> str:
         if isinstance(value, dict):
-            return "{%s}" % ",".join(f"{escape(k)}:{escape(v)}" for k, v in value.items())
-        if isinstance(value, list):
-            return "[%s]" % ",".join(map(escape, value))
-        units = str(value).encode("utf-16-be", "surrogatepass")
-        pairs = (units[index : index + 2] for index in range(0, len(units), 2))
-        return '"%s"' % "".join(f"\\u{pair.hex()}" for pair in pairs)
+            pairs = ",".join(f"{escape(name)}:{escape(inner)}" for name, inner in value.items())
+            return f"{{{pairs}}}"
+        units = str(value).encode("utf-16-be", "surrogatepass").hex()
+        escapes = "".join(f"\\u{units[index : index + 4]}" for index in range(0, len(units), 4))
+        return f'"{escapes}"'
 
     return escape(item)
 
@@ -160,7 +159,7 @@ async def test_the_remainder_is_found_however_the_service_writes_it(
         items[identity] = {"other": {"S": "x"}, "pk": value, "sk": {"N": "1"}}
     sent = [Raw(json.dumps(item).encode()) for item in items.values()]
     left = random.sample(range(len(sent)), random.randint(1, len(sent)))
-    named = [encode(json.loads(sent[index])).encode() for index in left]
+    named = [encode(json.loads(bytes(sent[index]))).encode() for index in left]
     result = await _write(_unprocessed(named), sent, keys=["pk", "sk"])
     assert _is_sent(result.unprocessed, [sent[index] for index in left])
 

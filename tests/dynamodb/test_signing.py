@@ -1,4 +1,4 @@
-"""The lean signer against botocore's: what the two make of one request is the same, byte for byte."""
+"""The lean signer against botocore's: both sign one request alike, byte for byte."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -16,6 +16,8 @@ from dynaferry.state.store import SegmentRecord
 from dynaferry.state.watermark import Watermark
 
 MAX_PAGES_AHEAD = 2
+# A page of 1 MB of items may be 7 MB of JSON (a list of flags is): what is held is bounded in bytes.
+MAX_BYTES_AHEAD = 32 * 1024 * 1024
 
 
 class Ledger:
@@ -27,7 +29,8 @@ class Ledger:
     def __init__(self, total_segments: int, records: Iterable[SegmentRecord] = ()) -> None:
         self._total_segments = total_segments
         self._watermarks = {record.segment: Watermark(record) for record in records}
-        self._moved: dict[int, anyio.Event] = {}
+        self._moved = anyio.Event()
+        self._bytes_ahead = 0
         self._changed: set[int] = set()
         self.complete_segments = sum(w.record.complete for w in self._watermarks.values())
 
@@ -40,31 +43,37 @@ class Ledger:
         return self._watermark(segment).record
 
     async def wait_for_room(self, segment: int) -> None:
-        """Returns when a page of `segment` may be read: at most two are ahead of the watermark."""
-        while self._watermark(segment).pages_ahead >= MAX_PAGES_AHEAD:
-            self._moved[segment] = anyio.Event()
-            await self._moved[segment].wait()
+        """Returns when a page of `segment` may be read (invariant 5).
+
+        At most two pages of a segment are ahead of its watermark, and not much more than
+        `MAX_BYTES_AHEAD` of all segments together.
+        """
+        watermark = self._watermark(segment)
+        while (
+            watermark.pages_ahead >= MAX_PAGES_AHEAD or self._bytes_ahead >= MAX_BYTES_AHEAD
+        ):
+            await self._moved.wait()
 
     def page_read(self, segment: int, page: Page) -> int:
         """Notes a page that was read, and returns its number in the segment."""
-        number = self._watermark(segment).page_read(
+        watermark = self._watermark(segment)
+        before = watermark.record
+        number = watermark.page_read(
             items=len(page.items),
             scanned=page.scanned_count,
             bytes_read=page.body_bytes,
             last_evaluated_key=page.last_evaluated_key,
         )
-        if not page.items:
-            self._note_move(segment)
+        self._bytes_ahead += page.body_bytes
+        self._note_move(before, watermark.record)
         return number
 
     def acknowledge(self, batch: Batch, *, rejected: int) -> None:
         """Notes that every item of `batch` is written, but for those durably set aside."""
-        written = len(batch.items) - rejected
-        moved = self._watermark(batch.segment).acknowledge(
-            batch.page, written=written, rejected=rejected
-        )
-        if moved:
-            self._note_move(batch.segment)
+        watermark = self._watermark(batch.segment)
+        before = watermark.record
+        watermark.acknowledge(batch.page, written=len(batch.items) - rejected, rejected=rejected)
+        self._note_move(before, watermark.record)
 
     def changed_records(self) -> list[SegmentRecord]:
         """The records that differ from what is stored."""
@@ -81,11 +90,14 @@ class Ledger:
             self._watermarks[segment] = Watermark(_untouched(segment))
         return self._watermarks[segment]
 
-    def _note_move(self, segment: int) -> None:
-        self._changed.add(segment)
-        self.complete_segments += self.record(segment).complete
-        if segment in self._moved:
-            self._moved.pop(segment).set()
+    def _note_move(self, before: SegmentRecord, after: SegmentRecord) -> None:
+        if after is before:
+            return
+        self._changed.add(after.segment)
+        self._bytes_ahead -= after.bytes_read - before.bytes_read
+        self.complete_segments += after.complete
+        self._moved.set()
+        self._moved = anyio.Event()
 
 
 def _untouched(segment: int) -> SegmentRecord:
