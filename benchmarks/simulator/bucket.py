@@ -31,7 +31,8 @@ class CapacityBucket:
 
     def is_open(self, now: float) -> bool:
         """Whether anything may be taken."""
-        self._fill(now)
+        if now > self._filled_at:  # asked for every item of a batch, at one time
+            self._fill(now)
         return self._level > 0
 
     def take(self, units: float) -> None:

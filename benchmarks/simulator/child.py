@@ -78,6 +78,7 @@ def simulator(settings: Settings) -> Iterator[RunningSimulator]:
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the copy; the simulator ends after it
         ) as child:
             try:
                 yield RunningSimulator(_first_line(child))

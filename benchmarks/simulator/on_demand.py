@@ -40,7 +40,9 @@ class Doubling:
         """Closes the windows that are over; says whether more is allowed than before."""
         before = self.allowed
         while now >= self._window_ends_at:
-            self._allowed = max(self._allowed, 2 * self._used / self._window_seconds)
+            # What was saved up can carry the average above the limit: no peak comes of that.
+            peak = min(self.allowed, self._used / self._window_seconds)
+            self._allowed = max(self._allowed, 2 * peak)
             self._used = 0.0
             self._window_ends_at += self._window_seconds
         return self.allowed > before

@@ -52,19 +52,23 @@ class Record:
 
     def begin_request(self, now: float, latency_seconds: float) -> None:
         """A request came that is answered after `latency_seconds`."""
-        while self._ends_at and self._ends_at[0] <= now:
-            heapq.heappop(self._ends_at)
         heapq.heappush(self._ends_at, now + latency_seconds)
-        self.now.in_flight = max(self.now.in_flight, len(self._ends_at))
+        self.now.in_flight = max(self.now.in_flight, self._in_flight(now))
 
-    def end_second(self, offer: Offer) -> None:
-        """The running second is over."""
+    def end_second(self, offer: Offer, now: float) -> None:
+        """The running second is over; who waits for an answer waits on in the next."""
         self._finished.append(self._second(offer))
-        self.now = Counts()
+        self.now = Counts(in_flight=self._in_flight(now))
 
     def seconds(self, offer: Offer) -> list[Second]:
         """Every second, with the running one as far as it is."""
         return [*self._finished, self._second(offer)]
+
+    def _in_flight(self, now: float) -> int:
+        # A request that is answered at once was still there.
+        while self._ends_at and self._ends_at[0] < now:
+            heapq.heappop(self._ends_at)
+        return len(self._ends_at)
 
     def _second(self, offer: Offer) -> Second:
         now = self.now

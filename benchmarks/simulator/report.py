@@ -52,8 +52,10 @@ class Second(Struct, frozen=True, kw_only=True):
 class TableReport(Struct, frozen=True, kw_only=True):
     """One table. The last second may not be over yet.
 
-    `distinct_items` and `items_digest` are of the written items, where the table remembers them:
-    equal to `seeded_digest` of a source, every item of it arrived, byte for byte.
+    `reasons` counts the requests that a reason held back, whole or in part: of the second kind the
+    service tells no reason. `distinct_items` and `items_digest` are of the written items, where
+    the table remembers them: equal to `seeded_digest` of a source, every item of it arrived, byte
+    for byte.
     """
 
     seconds: list[Second]

@@ -3,10 +3,9 @@
     table = SimulatedTable(Table(name="orders", capacity=Provisioned(...)))
     admission = table.write([SizedKey(place_of("a"), 1024)], now=0.5)
 
-A virtual clock drives it as well as a real one: hundreds of seconds of a rate controller against it
-take milliseconds. Calls come in the order of their times. What happens by itself (changes, growth,
-production's reads, the turn of a second) happens on a beat of a tenth of a second, made up for
-whenever somebody calls.
+A virtual clock drives it as well as a real one, at about 1.5 µs an item. Calls come in the order of
+their times. What happens by itself (changes, growth, production's reads, the turn of a second)
+happens on a beat of a tenth of a second, made up for whenever somebody calls.
 """
 
 import random
@@ -221,7 +220,7 @@ class SimulatedTable:
         self._align(now)
         self._production.beat(now, 1 / BEATS_PER_SECOND, self._record.now)
         if self._beats % BEATS_PER_SECOND == 0:
-            self._record.end_second(self.offer())
+            self._record.end_second(self.offer(), now)
 
     def _align(self, now: float) -> None:
         """Growth of one direction splits the partitions of both."""

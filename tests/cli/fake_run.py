@@ -62,6 +62,9 @@ class FakeRun:
 
     def summary(self, plan: CopyPlan) -> RunSummary:
         error = None if self.error is None else summarize(self.error)
+        if self.status == "refused":
+            tables = (TableSummary(source="orders", target="orders", status="refused"),)
+            return RunSummary(run=plan.run_name, status="refused", error=error, tables=tables)
         table = TableSummary(
             source="orders",
             target="orders",

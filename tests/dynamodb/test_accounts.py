@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiobotocore.httpsession import AIOHTTPSession
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dynaferry.dynamodb import accounts
@@ -23,10 +24,12 @@ from dynaferry.errors import (
     AccessDeniedError,
     DynaferryError,
     PlanError,
+    RequestRefusedError,
     TableNotFoundError,
     UnavailableError,
 )
 from dynaferry.plan import Account
+from tests.worlds.certificates import self_signed
 from tests.worlds.endpoint import Answer, Decide, Drop, Endpoint, Request, running_endpoint
 from tests.worlds.moto import REGION, TARGET_ACCOUNT_ID, TARGET_ROLE_ARN, MotoWorld
 from tests.worlds.sides import CredentialsInTurn, made_up_credentials, session_of
@@ -206,7 +209,6 @@ async def test_credentials_near_their_end_are_used_while_sts_is_away(
             assert len(sts.requests) > 1  # it was asked for new ones
 
 
-@pytest.mark.xfail(reason="botocore raises a plain RuntimeError")
 async def test_an_sts_that_gives_credentials_of_the_past_is_an_error_and_not_a_crash() -> None:
     async with running_endpoint() as sts:
         sts.otherwise = _role_sessions(lambda _: -HOUR)
@@ -276,12 +278,20 @@ def _slowly(turns: CredentialsInTurn) -> Callable[[], Awaitable[Any]]:
     return resolve
 
 
-@pytest.mark.xfail(reason="what is None while it is renewed is resolved by everybody who asks")
 async def test_requests_that_ask_during_a_slow_renewal_wait_for_it() -> None:
     turns = CredentialsInTurn([made_up_credentials(number) for number in range(1, 30)])
     source = CredentialSource(_slowly(turns), _not_expected)
     refused = await source.current()
     await asyncio.gather(source.renew(refused), *(source.current() for _ in range(20)))
+    assert turns.resolved == 2
+    assert await source.current() == made_up_credentials(2)
+
+
+async def test_many_requests_that_were_refused_renew_once_though_it_is_slow() -> None:
+    turns = CredentialsInTurn([made_up_credentials(number) for number in range(1, 30)])
+    source = CredentialSource(_slowly(turns), _not_expected)
+    refused = await source.current()
+    await asyncio.gather(*(source.renew(refused) for _ in range(20)))
     assert turns.resolved == 2
     assert await source.current() == made_up_credentials(2)
 
@@ -299,7 +309,6 @@ async def test_renewing_what_is_no_longer_current_resolves_nothing() -> None:
     assert await source.current() == made_up_credentials(1)
 
 
-@pytest.mark.xfail(reason="the client keeps the credentials that it was opened with")
 async def test_the_control_plane_signs_with_renewed_credentials_too() -> None:
     async with running_endpoint() as aws:
         sessions = _role_sessions()
@@ -313,7 +322,6 @@ async def test_the_control_plane_signs_with_renewed_credentials_too() -> None:
     assert aws.requests[-1].access_key == made_up_credentials(2).access_key
 
 
-@pytest.mark.xfail(reason="botocore answers from the session's cache")
 async def test_a_profiles_own_role_is_assumed_anew_when_its_session_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -351,7 +359,6 @@ async def test_a_profile_that_is_not_there_is_named_with_its_flag() -> None:
     assert "--target-profile" in (error.hint or "")
 
 
-@pytest.mark.xfail(reason="the message names --profile only")
 async def test_a_profile_of_the_environment_that_is_not_there_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -369,13 +376,11 @@ async def test_a_missing_region_is_a_plan_error_that_names_the_flag() -> None:
     assert "--source-region" in (error.hint or "")
 
 
-@pytest.mark.xfail(reason="only what the credentials raise is translated")
 async def test_a_region_that_is_none_is_an_error_and_not_a_crash() -> None:
     error = await _refuse_to_open(Account(region="not a region!"))
     assert "not a region!" in error.message
 
 
-@pytest.mark.xfail(reason="only ProfileNotFound is translated")
 async def test_a_configuration_that_cannot_be_read_is_an_error_and_not_a_crash(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -512,8 +517,23 @@ async def test_looking_for_the_endpoint_leaves_nothing_behind_on_the_client(
     async with open_account(Account(region=REGION), "source") as session:
         first = await session.endpoint_for("orders")
         second = await session.endpoint_for(ARN)
+        event = "before-send.dynamodb.DescribeTable"
+        answers = await session.client.meta.events.emit(event, request=AWSRequest("POST", first))
     assert (first, second) == (REGIONAL, OF_AN_ARNS_ACCOUNT)
     assert nothing_leaves == [REGIONAL, OF_AN_ARNS_ACCOUNT]
+    assert [h for h, _ in answers if h.__module__ == accounts.__name__] == []
+
+
+async def test_a_certificate_that_is_not_trusted_shows_in_the_first_call_with_its_hint(
+    no_waiting_between_retries: None, tmp_path: Path
+) -> None:
+    context, _ = self_signed(tmp_path)
+    async with running_endpoint(tls=context) as endpoint:
+        account = Account(region=REGION, endpoint_url=endpoint.url)
+        async with open_account(account, "source") as session:
+            with pytest.raises(RequestRefusedError) as caught:
+                await describe_table(session, "orders")
+    assert "AWS_CA_BUNDLE" in (caught.value.hint or "")
 
 
 # Errors and secrets ----------------------------------------------------------------------------

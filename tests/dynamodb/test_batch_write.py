@@ -231,6 +231,18 @@ async def test_an_answer_that_is_not_a_batch_writes_never_means_that_all_is_writ
     assert (caught.value.operation, caught.value.table) == ("BatchWriteItem", "orders")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"UnprocessedItems":{"\xff":[]}}',
+        _unprocessed([b'{"pk":{"S":"\xff"}}']),
+    ],
+)
+async def test_an_answer_that_is_not_utf_8_is_corrupt(answer: bytes) -> None:
+    with pytest.raises(CorruptAnswerError):
+        await _write(answer)
+
+
 # Cost and keys ---------------------------------------------------------------------------------
 
 

@@ -131,7 +131,6 @@ async def test_a_key_behind_no_items_is_not_the_end_of_the_segment() -> None:
     assert page.last_evaluated_key == b'{"pk":{"S":"z"}}'
 
 
-@pytest.mark.xfail(reason="any Raw that is not empty is taken for a key")
 async def test_a_null_in_place_of_the_key_is_not_a_key_to_go_on_from() -> None:
     """Sent back it would read the segment from its start, again and again."""
     try:

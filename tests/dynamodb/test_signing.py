@@ -123,6 +123,15 @@ def test_two_signers_share_no_key() -> None:
         _assert_as_botocore(there, ALICE, MIDNIGHT, region="us-east-1")
 
 
+@pytest.mark.parametrize("length", [1, 500, 4096])
+def test_a_token_is_sent_and_signed_whatever_its_length(length: int) -> None:
+    credentials = BOB._replace(token="t" * length)
+    signer = Signer(host=HOST, region=REGION)
+    headers = signer.headers("Scan", b"{}", credentials, MIDNIGHT)
+    assert headers["X-Amz-Security-Token"] == credentials.token
+    _assert_as_botocore(signer, credentials, MIDNIGHT)
+
+
 def test_without_a_token_no_token_is_sent_or_signed() -> None:
     headers = Signer(host=HOST, region=REGION).headers("Scan", b"{}", ALICE, MIDNIGHT)
     assert "X-Amz-Security-Token" not in headers

@@ -28,7 +28,7 @@ def test_a_bucket_that_saved_nothing_gives_one_second_and_then_its_rate() -> Non
 @pytest.mark.parametrize("units", [1, 30, 400])
 def test_the_average_is_kept_whatever_the_size_of_a_request(units: float) -> None:
     bucket = CapacityBucket(50, depth_seconds=1, now=0.0)
-    taken = units_taken(bucket, until=200, step=0.05, units=units)
+    taken = units_taken(bucket, until=200, step=0.005, units=units)
     assert taken == pytest.approx(50 + 200 * 50, abs=units + 50)
 
 

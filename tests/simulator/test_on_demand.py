@@ -48,6 +48,13 @@ def test_a_short_peak_does_not_count_as_one() -> None:
     assert table.allowed == 4000
 
 
+def test_a_burst_beyond_the_limit_does_not_raise_it_by_more_than_twice() -> None:
+    table = doubling()
+    table.use(6000 * 10)
+    table.beat(10.0)
+    assert table.allowed == 8000
+
+
 def test_a_peak_is_not_forgotten_in_idle_windows() -> None:
     table = doubling()
     table.use(4000 * 10)

@@ -3,6 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import benchmarks.simulator as simulator_package
 from benchmarks.simulator.settings import (
     BrownOut,
     Change,
@@ -68,3 +69,10 @@ def test_a_key_that_is_not_a_setting_is_refused(tmp_path: Path) -> None:
     path.write_text('{"tables": [{"name": "orders", "itmes": 5}]}')
     with pytest.raises(ValueError, match="itmes"):
         read_settings(path)
+
+
+def test_the_settings_that_the_readme_shows_are_understood(tmp_path: Path) -> None:
+    readme = Path(simulator_package.__file__).with_name("README.md").read_text()
+    path = tmp_path / "settings.json"
+    path.write_text(readme.partition("```json\n")[2].partition("```")[0])
+    assert [table.name for table in read_settings(path).tables] == ["source", "target"]

@@ -57,7 +57,7 @@ def _tell_outcome(outcome: Outcome, plan: CopyPlan, flags: CopyFlags) -> int:
 
     if outcome.error is not None:
         failure.tell(outcome.error)
-    if outcome.summary.status != "refused":
+    if any(table.segments_total for table in outcome.summary.tables):
         for line in summary_lines(outcome.summary, plan.state_dir, restarts=plan.restart):
             screen.say(line)
     if flags.json:

@@ -16,7 +16,7 @@ from dynaferry.state.store import SegmentRecord
 from dynaferry.state.watermark import Watermark
 
 MAX_PAGES_AHEAD = 2
-# A page of 1 MB of items may be 7 MB of JSON (a list of flags is): what is held is bounded in bytes.
+# A page of 1 MB of items may be 7 MB of JSON (think of a list of flags), so bytes are bounded too.
 MAX_BYTES_AHEAD = 32 * 1024 * 1024
 
 
@@ -49,9 +49,7 @@ class Ledger:
         `MAX_BYTES_AHEAD` of all segments together.
         """
         watermark = self._watermark(segment)
-        while (
-            watermark.pages_ahead >= MAX_PAGES_AHEAD or self._bytes_ahead >= MAX_BYTES_AHEAD
-        ):
+        while watermark.pages_ahead >= MAX_PAGES_AHEAD or self._bytes_ahead >= MAX_BYTES_AHEAD:
             await self._moved.wait()
 
     def page_read(self, segment: int, page: Page) -> int:

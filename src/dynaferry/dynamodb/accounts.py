@@ -9,7 +9,7 @@ shorter. When the service says earlier that credentials have expired, they are r
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -18,6 +18,7 @@ import aioboto3
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import (
     AioAssumeRoleCredentialFetcher,
+    AioCredentials,
     AioDeferredRefreshableCredentials,
 )
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
@@ -71,18 +72,40 @@ class CredentialSource:
         """
         try:
             if self.botocore_credentials is None:
-                self.botocore_credentials = await self._resolve()
+                self.botocore_credentials = await self._resolved()
             frozen = await self.botocore_credentials.get_frozen_credentials()
-        except (BotoCoreError, ClientError, OSError) as error:
+        except (BotoCoreError, ClientError, OSError, RuntimeError) as error:
             raise self._to_error(error) from error
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    async def _resolved(self) -> Any:
+        try:
+            return await self._resolve()
+        except (BotoCoreError, ClientError, OSError) as error:
+            raise self._to_error(error) from error
 
     async def renew(self, refused: Credentials) -> None:
         """Resolves anew, unless another request has already done so since `refused`."""
         async with self._renewing:
             if await self.current() == refused:
-                self.botocore_credentials = None
+                self.botocore_credentials = await self._resolved()
                 await self.current()
+
+
+class _SharedCredentials(AioCredentials):  # type: ignore[misc]  # botocore comes without types
+    """What a botocore client asks for credentials: always those of the source, renewed or not."""
+
+    def __init__(self, source: CredentialSource) -> None:
+        super().__init__("asked", "for", "each time", method="dynaferry")
+        self._source = source
+
+    async def get_frozen_credentials(self) -> Any:
+        await self._source.current()
+        return await self._source.botocore_credentials.get_frozen_credentials()
+
+    async def get_account_id(self) -> str | None:
+        account_id: str | None = (await self.get_frozen_credentials()).account_id
+        return account_id
 
 
 @dataclass(slots=True)
@@ -143,17 +166,23 @@ async def open_account(
             error, operation=operation, table="(all)", side=side, acting_as=acting_as
         )
 
-    resolve = _resolver(session, region, account, sts_endpoint_url)
+    resolve = _resolver(session, region, account, side, sts_endpoint_url)
     credentials = CredentialSource(resolve, to_error)
     await credentials.current()  # so that a role that may not be assumed shows here, not later
     # The control-plane client signs with the same: it asks its session for credentials.
-    session._session._credentials = credentials.botocore_credentials
-    async with session.client(
-        "dynamodb",
-        region_name=region,
-        endpoint_url=account.endpoint_url,
-        config=_CONTROL_PLANE,
-    ) as client:
+    session._session._credentials = _SharedCredentials(credentials)
+    async with AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(
+                session.client(
+                    "dynamodb",
+                    region_name=region,
+                    endpoint_url=account.endpoint_url,
+                    config=_CONTROL_PLANE,
+                )
+            )
+        except (BotoCoreError, ValueError) as error:
+            raise PlanError(f"the {side} cannot be opened: {error}") from error
         yield AccountSession(
             side=side,
             region=client.meta.region_name,
@@ -170,8 +199,13 @@ def _new_session(account: Account, side: Side) -> Any:
         session.region_name  # noqa: B018  # reads the profile, which is where a missing one shows
     except ProfileNotFound as error:
         raise PlanError(
-            f"there is no AWS profile named {account.profile!r}",
-            hint=f"check --{side}-profile against ~/.aws/config",
+            f"there is no AWS profile named {error.kwargs['profile']!r}",
+            hint=f"check --{side}-profile and AWS_PROFILE against ~/.aws/config",
+        ) from error
+    except BotoCoreError as error:
+        raise PlanError(
+            f"the AWS configuration for the {side} is not understood: {error}",
+            hint="check ~/.aws/config and ~/.aws/credentials",
         ) from error
     return session
 
@@ -188,11 +222,16 @@ def _region(session: Any, side: Side) -> str:
 
 
 def _resolver(
-    session: Any, region: str, account: Account, sts_endpoint_url: str | None
+    session: Any, region: str, account: Account, side: Side, sts_endpoint_url: str | None
 ) -> Callable[[], Awaitable[Any]]:
     """How to get credentials from scratch, for the plain caller or for the role."""
-    botocore_session = session._session
-    load_base = botocore_session.get_component("credential_provider").load_credentials
+
+    async def load_base() -> Any:
+        # A session of its own each time: a session caches the roles of its profile, and would
+        # give again what was just refused.
+        fresh = _new_session(account, side)._session
+        return await fresh.get_component("credential_provider").load_credentials()
+
     if account.role_arn is None:
         return partial(_load, load_base)
     extra = {"RoleSessionName": ROLE_SESSION_NAME, "DurationSeconds": ROLE_SESSION_SECONDS}

@@ -56,7 +56,7 @@ class TableTarget:
         answer = await self._wire.call("BatchWriteItem", body)
         try:
             written = _decode(answer)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._corrupt(str(error)) from error
         units = written.ConsumedCapacity
         return WriteResult(
@@ -78,7 +78,7 @@ class TableTarget:
         sent = {self._keys.identity(item): item for item in items}
         try:
             return [sent.pop(self._keys.identity(item)) for item in named]
-        except (KeyError, msgspec.MsgspecError) as error:
+        except (KeyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             # Whatever this means, nothing may be counted as written: the whole batch goes again.
             raise self._corrupt("it names an unprocessed item that was not sent") from error
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
 from msgspec import Struct
 
 from dynaferry.errors import (
@@ -101,15 +101,29 @@ class _ErrorBody(Struct, frozen=True):
     capital_reasons: tuple[_Reason, ...] = msgspec.field(name="ThrottlingReasons", default=())
 
 
+class _ErrorType(Struct, frozen=True):
+    type: str = msgspec.field(name="__type", default="")
+
+
 _decode_error = msgspec.json.Decoder(_ErrorBody).decode
+_decode_error_type = msgspec.json.Decoder(_ErrorType).decode
+
+
+def _read_error(body: bytes) -> _ErrorBody:
+    """What can be read of the body: a field that is not as modelled does not hide the code."""
+    unreadable = (msgspec.MsgspecError, UnicodeDecodeError)
+    try:
+        return _decode_error(body)
+    except unreadable:
+        try:
+            return _ErrorBody(type=_decode_error_type(body).type)
+        except unreadable:
+            return _ErrorBody()
 
 
 def decode_error(status: int, body: bytes) -> ServiceAnswer:
     """Reads the body of an answer that is not 200, whatever stands in it."""
-    try:
-        error = _decode_error(body)
-    except msgspec.MsgspecError:
-        error = _ErrorBody()
+    error = _read_error(body)
     code = error.type.rpartition("#")[2]
     if not code:
         code = "RequestEntityTooLargeException" if status == 413 else f"HTTP {status}"
@@ -224,6 +238,7 @@ _NETWORK_ERRORS = frozenset(
         "ConnectionClosedError",
         "EndpointConnectionError",
         "HTTPClientError",
+        "ProxyConnectionError",
         "ReadTimeoutError",
     }
 )
@@ -231,6 +246,8 @@ _NETWORK_ERRORS = frozenset(
 
 def _from_botocore(error: BotoCoreError, operation: str, site: CallSite) -> DynaferryError:
     where = f"{operation} on the {site.side} table {site.table}"
+    if isinstance(error, SSLError):
+        return from_network_error(error.kwargs["error"], operation=operation, site=site)
     if type(error).__name__ in _NETWORK_ERRORS:
         return UnavailableError(
             f"{where}: {error}",

@@ -1,6 +1,6 @@
 """Reads the key attributes of items in wire form, and nothing else of them."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal, InvalidOperation
 
 import msgspec
@@ -15,34 +15,66 @@ class _KeyValue(Struct, frozen=True, omit_defaults=True):
     B: str | None = None
 
 
+_Key = tuple[_KeyValue, ...]
+
+
 class KeyReader:
     """Reads the keys of one table's items: `names` are its key attributes, one or two."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        fields = [f"key_{index}" for index in range(len(names))]
+        self._names = tuple(names)
+        self._decode = _struct_decoder(names) or _mapping_decoder(names)
+
+    def wire_key(self, item: Raw) -> bytes:
+        """The key in wire form: `{"pk": {"S": "…"}, …}` without the spaces.
+
+        :raises msgspec.MsgspecError: the item lacks a key attribute, or is not JSON
+        """
+        return msgspec.json.encode(dict(zip(self._names, self._read(item), strict=True)))
+
+    def identity(self, item: Raw) -> Hashable:
+        """A value that is equal for items of the same key, however the key is written.
+
+        :raises msgspec.MsgspecError: the item lacks a key attribute, or is not JSON
+        """
+        return tuple(_identity(value) for value in self._read(item))
+
+    def _read(self, item: Raw) -> _Key:
+        try:
+            return self._decode(item)
+        except UnicodeDecodeError as error:
+            raise msgspec.DecodeError(f"the item is not UTF-8: {error}") from error
+
+
+def _struct_decoder(names: Sequence[str]) -> Callable[[Raw], _Key] | None:
+    """The fast way: 0.9 µs an item; None for names that have to be escaped in JSON."""
+    fields = [f"key_{index}" for index in range(len(names))]
+    try:
         key = msgspec.defstruct(
             "Key",
             [(field, _KeyValue) for field in fields],
             rename=dict(zip(fields, names, strict=True)),
             frozen=True,
         )
-        self._fields = fields
-        self._decode = msgspec.json.Decoder(key).decode
+    except ValueError:
+        return None
+    decode = msgspec.json.Decoder(key).decode
+    return lambda item: msgspec.structs.astuple(decode(item))
 
-    def wire_key(self, item: Raw) -> bytes:
-        """The key in wire form: `{"pk": {"S": "…"}, …}` without the spaces.
 
-        :raises msgspec.MsgspecError: the item lacks a key attribute
-        """
-        return msgspec.json.encode(self._decode(item))
+def _mapping_decoder(names: Sequence[str]) -> Callable[[Raw], _Key]:
+    """The way for any name."""
+    decode_item = msgspec.json.Decoder(dict[str, Raw]).decode
+    decode_value = msgspec.json.Decoder(_KeyValue).decode
 
-    def identity(self, item: Raw) -> Hashable:
-        """A value that is equal for items of the same key, however the key is written.
+    def decode(item: Raw) -> _Key:
+        attributes = decode_item(item)
+        missing = [name for name in names if name not in attributes]
+        if missing:
+            raise msgspec.ValidationError(f"the item lacks the key attribute {missing[0]!r}")
+        return tuple(decode_value(attributes[name]) for name in names)
 
-        :raises msgspec.MsgspecError: the item lacks a key attribute
-        """
-        key = self._decode(item)
-        return tuple(_identity(getattr(key, field)) for field in self._fields)
+    return decode
 
 
 def _identity(value: _KeyValue) -> Hashable:

@@ -64,6 +64,8 @@ class TableSource:
             raise self._corrupt(segment, f"Count is {scanned.Count}, but {count} items came")
         # Copied, so that a stored key does not keep its page in memory.
         last_key = bytes(scanned.LastEvaluatedKey)
+        if last_key and not last_key.startswith(b"{"):
+            raise self._corrupt(segment, "LastEvaluatedKey is not a key")
         return Page(
             items=scanned.Items,
             last_evaluated_key=last_key or None,

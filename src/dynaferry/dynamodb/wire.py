@@ -10,10 +10,12 @@ import io
 import time
 import urllib.request
 import zlib
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from ssl import SSLContext, create_default_context
+from typing import TypedDict
 
 import aiohttp
 from botocore.httpsession import get_cert_path
@@ -23,7 +25,7 @@ from dynaferry._version import __version__
 from dynaferry.dynamodb import faults
 from dynaferry.dynamodb.accounts import AccountSession, CredentialSource
 from dynaferry.dynamodb.signing import Signer
-from dynaferry.errors import CorruptAnswerError
+from dynaferry.errors import CorruptAnswerError, PlanError
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 30.0
@@ -34,6 +36,13 @@ READ_BUFFER_BYTES = 1024 * 1024  # a whole page without pausing the socket
 LARGE_BODY_BYTES = 1024 * 1024
 # The service accepts five minutes [facts sheet, section 4]; a smaller offset is not the cause.
 CLOCK_TOLERANCE_SECONDS = 60.0
+
+
+class Proxy(TypedDict, total=False):
+    """aiohttp's two arguments for a proxy."""
+
+    proxy: URL
+    proxy_headers: dict[str, str]
 
 
 class Wire:
@@ -47,7 +56,7 @@ class Wire:
         region: str,
         credentials: CredentialSource,
         site: faults.CallSite,
-        proxy: str | None = None,
+        proxy: Proxy | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._http = http
@@ -55,7 +64,7 @@ class Wire:
         self._signer = Signer(host=_host_header(self._url), region=region)
         self._credentials = credentials
         self._site = site
-        self._proxy = proxy
+        self._proxy: Proxy = proxy or {}
         self._clock = clock
         self._clock_offset_seconds = 0.0
 
@@ -68,7 +77,8 @@ class Wire:
         """
         for last_try in (False, True):
             credentials = await self._credentials.current()
-            now = self._clock() + self._clock_offset_seconds
+            offset = self._clock_offset_seconds
+            now = self._clock() + offset
             headers = self._signer.headers(operation, body, credentials, now)
             status, answer_headers, answer = await self._post(operation, body, headers)
             if status == 200:
@@ -78,7 +88,9 @@ class Wire:
                 if error.code in faults.EXPIRED_CREDENTIALS:
                     await self._credentials.renew(credentials)
                     continue
-                if error.code in faults.REFUSED_SIGNATURES and self._set_clock(answer_headers):
+                if error.code in faults.REFUSED_SIGNATURES and self._set_clock(
+                    answer_headers, offset
+                ):
                     continue
             break
         raise faults.from_answer(error, status=status, operation=operation, site=self._site)
@@ -89,7 +101,11 @@ class Wire:
         payload = body if len(body) < LARGE_BODY_BYTES else io.BytesIO(body)
         try:
             async with self._http.post(
-                self._url, data=payload, headers=headers, proxy=self._proxy
+                self._url,
+                data=payload,
+                headers=headers,
+                allow_redirects=False,  # the session token would go with it
+                **self._proxy,
             ) as response:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -115,14 +131,18 @@ class Wire:
             table=self._site.table,
         )
 
-    def _set_clock(self, headers: Mapping[str, str]) -> bool:
-        """Learns the clock's offset from the service; False where the clock is not the cause."""
+    def _set_clock(self, headers: Mapping[str, str], signed_with_seconds: float) -> bool:
+        """Learns the clock's offset from the service; False where the clock is not the cause.
+
+        It is the cause if the request was signed with another offset: what the wire knows by now
+        may have been learnt by a request that was refused at the same time.
+        """
         try:
             service_time = parsedate_to_datetime(headers["Date"]).timestamp()
         except (KeyError, ValueError):
             return False
         offset = service_time - self._clock()
-        if abs(offset - self._clock_offset_seconds) < CLOCK_TOLERANCE_SECONDS:
+        if abs(offset - signed_with_seconds) < CLOCK_TOLERANCE_SECONDS:
             return False
         self._clock_offset_seconds = offset
         return True
@@ -167,15 +187,29 @@ def _host_header(url: URL) -> str:
 
 def _trust(ca_bundle: str | None) -> SSLContext:
     """Trusts whom botocore would trust: the configured bundle, or its own."""
-    return create_default_context(cafile=get_cert_path(ca_bundle or True))
+    try:
+        return create_default_context(cafile=get_cert_path(ca_bundle or True))
+    except OSError as error:
+        raise PlanError(
+            f"the certificates {ca_bundle} cannot be read: {error}",
+            hint="check AWS_CA_BUNDLE and the profile's ca_bundle",
+        ) from error
 
 
-def _proxy_for(url: URL) -> str | None:
+def _proxy_for(url: URL) -> Proxy:
     """The proxy that the environment names for this endpoint.
 
     Looked up once: aiohttp's own `trust_env` would do it, and read ~/.netrc, at every request.
     """
     host = url.raw_host or ""
     if urllib.request.proxy_bypass(host):
-        return None
-    return urllib.request.getproxies().get(url.scheme)
+        return {}
+    named = urllib.request.getproxies().get(url.scheme)
+    if not named:
+        return {}
+    proxy = URL(named if "://" in named else f"http://{named.removeprefix('//')}")
+    if proxy.user is None:
+        return {"proxy": proxy}
+    # Apart, since aiohttp's errors name the proxy's address (invariant 8).
+    user = b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode()
+    return {"proxy": proxy.with_user(None), "proxy_headers": {"Authorization": f"Basic {user}"}}
