@@ -8,7 +8,7 @@ import pytest
 
 from dynaferry import CopyPlan, StopSignal, copy_table
 from dynaferry.dynamodb.wire import Wire
-from dynaferry.errors import PlanError, PreflightError, StateError
+from dynaferry.errors import PlanError, PreflightError, StateError, StateWriteError
 from dynaferry.observe.stats import RunStats
 from dynaferry.outcome import Outcome
 from dynaferry.plan import TablePlan
@@ -140,7 +140,7 @@ async def test_a_stop_before_the_copy_has_begun_cancels_at_once(
     outcome = await execute(plan_for(world, tmp_path), stop=stop)
     assert outcome.summary.status == "interrupted"
     assert outcome.error is None
-    assert list(tmp_path.iterdir()) == []
+    assert not state_path(tmp_path, "orders").exists()
 
 
 async def test_a_resumed_run_keeps_its_segments_where_nobody_asks_for_others(
@@ -236,7 +236,7 @@ async def test_a_missing_target_is_refused_and_leaves_no_state_behind(
     assert isinstance(outcome.error, PreflightError)
     assert "--create-target" in (outcome.error.hint or "")
     assert outcome.summary.status == outcome.summary.tables[0].status == "refused"
-    assert list(tmp_path.iterdir()) == []
+    assert not state_path(tmp_path, "orders").exists()
 
 
 async def test_a_library_call_raises_what_was_refused(world: MotoWorld, tmp_path: Path) -> None:
@@ -338,6 +338,39 @@ async def test_a_state_directory_that_cannot_be_made_is_refused(
     outcome = await execute(plan_for(world, tmp_path / "file"))
     assert isinstance(outcome.error, StateError)
     assert outcome.summary.status == "refused"
+    with pytest.raises(Exception, match="ResourceNotFound"):  # nothing was created for nothing
+        await world.target_tables.describe_table("orders")
+
+
+@pytest.mark.parametrize("also_at_the_end", [False, True])
+async def test_a_state_that_cannot_be_written_any_more_fails_the_run_with_its_true_counts(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, also_at_the_end: bool
+) -> None:
+    full = StateWriteError("the disk is full", hint="make room")
+    checkpoint = SqliteStore.checkpoint
+
+    async def store_once(self: SqliteStore, table: int, *rest: Any) -> None:
+        if (await self.read_totals(0)).items_written:
+            raise full
+        await checkpoint(self, table, *rest)
+
+    async def fail(*_: Any) -> None:
+        raise StateWriteError("the disk is still full")
+
+    plan = plan_for(world, tmp_path, readers=1, writers=1, segments=12)
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteStore, "checkpoint", store_once)
+        patch.setattr("dynaferry.copy.pipeline.CHECKPOINT_SECONDS", 0.01)
+        if also_at_the_end:
+            patch.setattr(SqliteStore, "end_attempt", fail)
+        outcome = await execute(plan)
+    assert outcome.error is full
+    assert outcome.summary.status == "failed"
+    (table,) = outcome.summary.tables
+    assert 0 < table.items_written < ITEMS
+    assert table.items_read == table.items_written
+    resumed = await execute(plan)
+    assert resumed.summary.tables[0].items_read == ITEMS
 
 
 async def test_how_a_run_ended_is_stored(world: MotoWorld, tmp_path: Path) -> None:

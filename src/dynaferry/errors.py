@@ -91,7 +91,7 @@ class CorruptAnswerError(RetryableError):
 
 
 class UnprocessedError(RetryableError):
-    """The service took a batch and accepted none of its items."""
+    """The service took a batch and left some or all of its items for another time."""
 
 
 # Isolate the item ----------------------------------------------------------------------------

@@ -75,15 +75,16 @@ def _table_status(stats: TableStats) -> EndStatus:
     return stats.state
 
 
-def not_begun(plan: CopyPlan, error: DynaferryError | None) -> Outcome:
-    """The outcome of a run that wrote nothing; without an error it was stopped before it began.
+def without_summary(plan: CopyPlan, error: DynaferryError | None, *, begun: bool) -> Outcome:
+    """The outcome of a run that has nothing to sum up: as a rule one that has not begun.
 
-    A service that did not answer may do so later, so that has failed; all else is refused.
+    Without an error it was stopped before it began. A service that did not answer may do so later,
+    so that has failed, as has whatever happened to a run that had begun; all else is refused.
     """
     status: Status = "refused"
     if error is None:
         status = "interrupted"
-    elif isinstance(error, RetryableError):
+    elif begun or isinstance(error, RetryableError):
         status = "failed"
     tables = tuple(
         TableSummary(source=table.source_name, target=table.target_name, status=status)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
+from anyio import to_thread
 
 from dynaferry._version import __version__
 from dynaferry.errors import StateError
@@ -13,6 +14,7 @@ from dynaferry.plan import CopyPlan, RecordedSettings
 from dynaferry.preflight import TablePreflight
 from dynaferry.state.directory import state_path
 from dynaferry.state.identity import check_identity, check_names, same_copy
+from dynaferry.state.run_file import RunFile
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import RunIdentity, RunRecord, StateStore, TableIdentity
 
@@ -32,6 +34,14 @@ async def stored_run(plan: CopyPlan) -> RunRecord | None:
     names = [(table.source_name, table.target_name) for table in plan.tables]
     check_names(run.identity, names, run=plan.run_name)
     return run
+
+
+async def check_state_can_be_kept(plan: CopyPlan) -> None:
+    """Returns if the state of a new run can be written, before anything else is.
+
+    :raises StateError: the directory cannot be made or written, or another process works there
+    """
+    await to_thread.run_sync(RunFile.try_out, plan.state_dir, plan.run_name)
 
 
 def identity_of(

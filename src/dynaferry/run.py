@@ -11,13 +11,13 @@ from dynaferry._version import __version__
 from dynaferry.assembly import RunCaps, Sides, copy_one_table
 from dynaferry.copy.stop import StopSignal
 from dynaferry.dynamodb.accounts import open_account
-from dynaferry.errors import DynaferryError
+from dynaferry.errors import DynaferryError, StateWriteError
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary
-from dynaferry.outcome import Outcome, first_reason, not_begun, status_of, summarize
+from dynaferry.outcome import Outcome, first_reason, status_of, summarize, without_summary
 from dynaferry.plan import CopyPlan, recorded_settings, validate, with_region
 from dynaferry.preflight import TablePreflight, preflight
-from dynaferry.resume import identity_of, open_state, stats_from, stored_run
+from dynaferry.resume import check_state_can_be_kept, identity_of, open_state, stats_from, stored_run
 from dynaferry.state.store import RunRecord, StateStore
 
 __all__ = ["Outcome", "copy_table", "dry_run", "execute"]
@@ -65,7 +65,7 @@ async def execute(
             beside.cancel_scope.cancel()
     except* DynaferryError as group:
         error = first_reason(group)
-    return outcome or not_begun(plan, error)
+    return outcome or without_summary(plan, error, begun=begun.is_set())
 
 
 async def _prepare_and_copy(
@@ -74,6 +74,8 @@ async def _prepare_and_copy(
     validate(plan)
     async with _both_sides(plan) as sides:
         stored = await stored_run(plan)
+        if stored is None:
+            await check_state_can_be_kept(plan)
         checked = await _look(plan, sides, stored, dry_run=False)
         identity = identity_of(plan, checked, stored)
         async with open_state(plan, identity, stored, recorded_settings(plan), say) as store:
@@ -199,11 +201,25 @@ class _Attempt:
             )
 
     async def _end(self, run: RunRecord, stats: RunStats, error: DynaferryError | None) -> Outcome:
-        status = status_of(stats, error)
-        summary = await summarize(run.run, status, stats, self._store, error)
         with anyio.move_on_after(END_OF_ATTEMPT_SECONDS, shield=True):
-            await self._store.end_attempt(status, time.time(), _stored_error(error))
+            try:
+                status = status_of(stats, error)
+                await self._store.end_attempt(status, time.time(), _stored_error(error))
+            except StateWriteError as not_stored:
+                # What was stored before still holds, and the first error is the one to tell.
+                error = error or not_stored
+        summary = await summarize(run.run, status_of(stats, error), stats, self._store, error)
+        self._say_what_is_not_kept(stats, summary)
         return Outcome(summary, error)
+
+    def _say_what_is_not_kept(self, stats: RunStats, summary: RunSummary) -> None:
+        written = sum(table.items_written for table in stats.tables)
+        kept = sum(table.items_written for table in summary.tables)
+        if written > kept:
+            self._say(
+                f"{written - kept:,} more items were written, on pages that are not finished; "
+                "they will be written again, to the same effect"
+            )
 
     def _say_what_matters(self, run: RunRecord, stats: RunStats) -> None:
         if run.attempts > 0:

@@ -20,6 +20,7 @@ from dynaferry.errors import (
 from dynaferry.outcome import first_reason
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import DeadLetter, SegmentRecord, TableCounters
+from dynaferry.throttle.retry import Patience, RetryPolicy
 from tests.copy.small_copy import pages_of, small_copy, small_plan
 from tests.worlds.fakes import FakeSource, FakeTarget
 
@@ -139,13 +140,19 @@ async def test_only_the_remainder_of_a_partly_accepted_batch_is_sent_again(
         return keys[3:]
 
     target.before_write = accept_three
+    waits: list[float] = []
+
+    async def note_wait(seconds: float) -> None:
+        waits.append(seconds)
+
     async with small_copy(small_plan(tmp_path), source, target, 1) as small:
+        small.pipeline.writer._retry = RetryPolicy("target", Patience(300.0), sleep=note_wait)
         assert await small.pipeline.copy(StopSignal())
         totals = await small.totals()
     assert [len(batch) for batch in target.batches] == [10, 7, 4, 1]
     assert set(target.written.values()) == {1}
     assert (totals.items_written, small.stats.unprocessed_items) == (10, 7 + 4 + 1)
-    assert small.stats.retried_requests == 3
+    assert small.stats.retried_requests == len(waits) == 3
 
 
 async def test_items_that_are_unprocessed_for_ever_end_the_run_and_are_not_counted(

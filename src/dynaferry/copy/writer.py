@@ -9,7 +9,6 @@ put of a whole item has the same effect again.
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from msgspec import Raw, Struct
 
@@ -24,7 +23,7 @@ from dynaferry.errors import (
 )
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan import OnReject
-from dynaferry.ports import BatchTarget, WriteResult
+from dynaferry.ports import BatchTarget
 from dynaferry.state.store import DeadLetter, StateStore
 from dynaferry.throttle.pace import Pace
 from dynaferry.throttle.retry import RetryPolicy
@@ -78,18 +77,25 @@ class Writer:
     async def _put(self, items: Sequence[Raw]) -> list[_Refusal]:
         """Writes what the target takes and returns what it refuses."""
         remaining = items
-        while remaining:
-            try:
-                result = await self._retry.call(partial(self._send, remaining))
-            except ItemRefusedError as error:
-                if len(remaining) == 1:
-                    return [_Refusal(remaining[0], error)]
-                half = len(remaining) // 2
-                return [*await self._put(remaining[:half]), *await self._put(remaining[half:])]
-            remaining = result.unprocessed
+
+        async def send_remaining() -> None:
+            nonlocal remaining
+            taken_from = remaining
+            remaining = await self._send(taken_from)
+            if remaining:
+                raise _unprocessed(remaining, taken_from)
+
+        try:
+            await self._retry.call(send_remaining)
+        except ItemRefusedError as error:
+            if len(remaining) == 1:
+                return [_Refusal(remaining[0], error)]
+            half = len(remaining) // 2
+            return [*await self._put(remaining[:half]), *await self._put(remaining[half:])]
         return []
 
-    async def _send(self, items: Sequence[Raw]) -> WriteResult:
+    async def _send(self, items: Sequence[Raw]) -> Sequence[Raw]:
+        """Sends the items once and returns those that must be sent again."""
         admitted = self._target.units_of(items)
         await self._pace.admit(admitted)
         self._stats.write_requests += 1
@@ -103,8 +109,12 @@ class Writer:
             raise
         self._pace.settle(admitted, result.consumed_units)
         self._stats.write_units += result.consumed_units or 0.0
-        self._note_remainder(items, result)
-        return result
+        if len(result.unprocessed) < len(items):
+            self._retry.progress()
+        if result.unprocessed:
+            self._stats.unprocessed_items += len(result.unprocessed)
+            self._stats.retried_requests += 1
+        return result.unprocessed
 
     def _note_retry(self, error: RetryableError, admitted: float) -> None:
         self._stats.retried_requests += 1
@@ -112,19 +122,6 @@ class Writer:
             self._stats.throttled_requests += 1
             self._pace.settle(admitted, 0.0)
             self._pace.throttled(error)
-
-    def _note_remainder(self, items: Sequence[Raw], result: WriteResult) -> None:
-        if len(result.unprocessed) < len(items):
-            self._retry.progress()
-        if not result.unprocessed:
-            return
-        self._stats.unprocessed_items += len(result.unprocessed)
-        self._stats.retried_requests += 1
-        if len(result.unprocessed) == len(items):
-            raise UnprocessedError(
-                f"BatchWriteItem took none of {len(items)} items and gave no reason",
-                operation="BatchWriteItem",
-            )
 
     async def _set_aside(self, batch: Batch, refusals: Sequence[_Refusal]) -> None:
         if self._on_reject == "stop":
@@ -154,3 +151,10 @@ class Writer:
                 for refusal in refusals
             ]
         )
+
+
+def _unprocessed(remaining: Sequence[Raw], sent: Sequence[Raw]) -> UnprocessedError:
+    return UnprocessedError(
+        f"BatchWriteItem left {len(remaining)} of {len(sent)} items unprocessed, without a reason",
+        operation="BatchWriteItem",
+    )

@@ -65,6 +65,16 @@ class RunFile:
                 _sync_directory(state_dir)
                 return cls(path, connect_for_writing(path), lock)
 
+    @staticmethod
+    def try_out(state_dir: Path, run: str) -> None:
+        """Makes the directory, takes the run's lock and lets go of it: `create` would work now.
+
+        :raises StateError: it would not
+        """
+        with _refusing(state_path(state_dir, run), "begun"):
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            RunLock.acquire(state_dir, run).release()
+
     @classmethod
     def open(cls, state_dir: Path, run: str) -> Self:
         """Opens a run to go on with it.
