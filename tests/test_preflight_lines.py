@@ -4,7 +4,7 @@ from dynaferry.dynamodb.descriptions import TableDescription, Throughput
 from dynaferry.estimate import as_created, estimate_copy
 from dynaferry.plan import CopyPlan, TablePlan
 from dynaferry.preflight import TablePreflight
-from dynaferry.preflight_lines import render_estimate
+from dynaferry.preflight_lines import estimate_lines, render_estimate, render_total
 from tests.described import BY_EMAIL, described
 
 TABLE = TablePlan("orders", "copy")
@@ -67,3 +67,16 @@ def test_a_table_without_any_units_is_said_never_to_end() -> None:
         "  time: it will not end: 0 units a second, the target's provisioned write units" in lines
     )
     assert "3.0 MB" in lines[1]
+
+
+def test_one_segment_is_not_many() -> None:
+    source = described()
+    one = estimate_copy(CopyPlan(tables=(TABLE,)), TABLE, source, source, total_segments=1)
+    assert estimate_lines(one)[0].endswith(" in 1 segment")
+
+
+def test_several_tables_are_added_up() -> None:
+    one = seen(described(item_count=1000, size_bytes=1024 * 1024), None).estimate
+    assert render_total([one, one]) == (
+        "total: 2 tables, 2,000 items, 2.0 MB, about 256 read and 4,000 write units, $0.00"
+    )

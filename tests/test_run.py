@@ -381,3 +381,23 @@ async def test_how_a_run_ended_is_stored(world: MotoWorld, tmp_path: Path) -> No
     assert (run.status, run.attempts, run.error_type) == ("complete", 1, None)
     assert run.ended_at is not None
     assert run.ended_at >= run.started_at
+
+
+async def test_a_notice_is_said_once_and_names_its_tables_where_it_is_not_about_all(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.source_tables.create_table("users")
+    looked = preflight
+
+    async def with_notices(*sides: Any, **settings: Any) -> tuple[TablePreflight, ...]:
+        orders, users = await looked(*sides, **settings)
+        return (
+            msgspec.structs.replace(orders, notices=("of both", "of one")),
+            msgspec.structs.replace(users, notices=("of both", "of the other")),
+        )
+
+    monkeypatch.setattr("dynaferry.run.preflight", with_notices)
+    said: list[str] = []
+    tables = (TablePlan("orders", "orders"), TablePlan("users", "users"))
+    await execute(plan_for(world, tmp_path, tables=tables), say=said.append)
+    assert said == ["of both", "orders: of one", "users: of the other"]

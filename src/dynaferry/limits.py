@@ -19,7 +19,6 @@ SCAN_MAX_TOTAL_SEGMENTS: Final = 1_000_000
 
 # Items [DG:Constraints]
 ITEM_MAX_BYTES: Final = 400 * 1024
-ITEM_MAX_NESTING: Final = 32
 
 # Capacity units [DG:read-write-operations]
 BYTES_PER_WRITE_UNIT: Final = 1024

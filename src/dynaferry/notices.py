@@ -154,8 +154,8 @@ def _on_source(source: TableDescription) -> Iterator[str]:
             "the source, and has to be set up at the target for the cut-over"
         )
     yield (
-        "what is written to the source during the copy may or may not be copied: stop the writers, "
-        "or compare afterwards with dynaferry verify"
+        "what is written to the source during the copy may or may not be copied: stop the writers "
+        "first, or compare the tables afterwards"
     )
 
 

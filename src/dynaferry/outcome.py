@@ -8,7 +8,7 @@ from dynaferry.errors import DynaferryError, RetryableError, StoppedError
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import ErrorSummary, RunSummary, Status, TableSummary
 from dynaferry.plan import CopyPlan
-from dynaferry.state.store import StateStore
+from dynaferry.state.store import StateStore, TableCounters, TableTotals
 
 EndStatus = Literal["complete", "rejected", "interrupted", "failed"]
 
@@ -47,10 +47,34 @@ async def _table_summary(index: int, stats: TableStats, store: StateStore) -> Ta
     done = totals.items_written + totals.items_rejected + totals.items_filtered
     seconds = (stats.ended_at or 0.0) - (stats.started_at or 0.0)
     rate = (done - stats.items_at_start) / seconds if seconds > 0 else 0.0
+    return table_summary(
+        stats.source,
+        stats.target,
+        _table_status(stats),
+        totals,
+        counters,
+        segments_total=stats.segments_total,
+        seconds=seconds,
+        items_per_second=rate,
+    )
+
+
+def table_summary(
+    source: str,
+    target: str,
+    status: Status,
+    totals: TableTotals,
+    counters: TableCounters,
+    *,
+    segments_total: int,
+    seconds: float,
+    items_per_second: float,
+) -> TableSummary:
+    """The summary of a table of which this is stored; `seconds` and the rate are an attempt's."""
     return TableSummary(
-        source=stats.source,
-        target=stats.target,
-        status=_table_status(stats),
+        source=source,
+        target=target,
+        status=status,
         items_read=totals.items_read,
         items_written=totals.items_written,
         items_rejected=totals.items_rejected,
@@ -61,10 +85,10 @@ async def _table_summary(index: int, stats: TableStats, store: StateStore) -> Ta
         throttled_requests=counters.throttled_requests,
         retried_requests=counters.retried_requests,
         unprocessed_items=counters.unprocessed_items,
-        segments_total=stats.segments_total,
+        segments_total=segments_total,
         segments_complete=totals.segments_complete,
         seconds=round(seconds, 3),
-        items_per_second=round(rate, 1),
+        items_per_second=round(items_per_second, 1),
     )
 
 

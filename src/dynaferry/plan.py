@@ -4,11 +4,13 @@ A plan comes from the command line, from a TOML file, or from code; `validate()`
 that says what makes sense, wherever it came from.
 """
 
+import math
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -151,13 +153,16 @@ def read_plan(path: Path) -> CopyPlan:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise PlanError(f"the plan {path} is not valid TOML: {error}") from error
     document.setdefault("run", path.stem)
+
+    def named(key: str) -> str:
+        return f"{key} in the plan {path}" if key else f"the plan {path}"
+
     try:
-        return _convert(document)
+        plan = _convert(document)
     except msgspec.ValidationError as error:
-        raise PlanError(
-            f"the plan {path} is not understood: {error}",
-            hint="the README lists every key that a plan may hold",
-        ) from error
+        raise _in_words(error, document, named) from error
+    _check_finite(plan, named)
+    return plan
 
 
 def _convert(document: object) -> CopyPlan:
@@ -169,10 +174,12 @@ def validate(plan: CopyPlan) -> CopyPlan:
 
     :raises PlanError: names the first setting that does not, and what it should be
     """
+    settings = msgspec.to_builtins(plan, enc_hook=str)
+    _check_finite(plan, _flag)
     try:
-        _convert(msgspec.to_builtins(plan, enc_hook=str))
+        _convert(settings)
     except msgspec.ValidationError as error:
-        raise PlanError(f"a setting is out of range: {error}") from error
+        raise _in_words(error, settings, _flag) from error
     _check_tables(plan)
     _check_account("source", plan.source)
     _check_account("target", plan.target)
@@ -183,6 +190,98 @@ def validate(plan: CopyPlan) -> CopyPlan:
             hint="use letters, digits, '.', '_' and '-'",
         )
     return plan
+
+
+# What msgspec says of a value, and what people read.
+_FAULTS: Final = (
+    (re.compile(r"Expected `\w+` >= (.+)"), "must be at least {}"),
+    (re.compile(r"Expected `\w+` <= (.+)"), "must be at most {}"),
+    (re.compile(r"Expected `\w+` > (.+)"), "must be more than {}"),
+    (re.compile(r"Expected `(\w+).*`, got `(\w+)`"), "must be {}, not {}"),
+    (re.compile(r"Object missing required field `(.+)`"), "has no {}"),
+    (re.compile(r"Invalid enum value '(.+)'"), "cannot be {!r}"),
+)
+_TYPES: Final = {
+    "int": "a whole number",
+    "null": "nothing",
+    "float": "a number",
+    "fraction": "a fraction",
+    "str": "text in quotes",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a section",
+}
+_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.+)`")
+_SECTIONS: Final = {"source": Account, "target": Account, "tables": TablePlan}
+
+
+def _in_words(
+    error: msgspec.ValidationError, document: Mapping[str, Any], named: Callable[[str], str]
+) -> PlanError:
+    """The error in the words of whoever wrote the plan; `named` gives a key as it was written."""
+    what, _, path = str(error).replace("got `float`", "got `fraction`").partition(" - at `$")
+    section, _, key = path.rstrip("`").lstrip(".").rpartition(".")
+    unknown = _UNKNOWN_FIELD.fullmatch(what)
+    if unknown is not None:
+        return _unknown_key(unknown[1], key, named(_place(key, document)))
+    if section.startswith("tables"):
+        key = f"{key} of {_place(section, document)}"
+    elif key.startswith("tables["):
+        key = _place(key, document)
+    elif section:
+        key = f"{section}.{key}"
+    hint = f"it is one of {', '.join(get_args(OnReject))}" if "enum" in what else None
+    return PlanError(f"{named(key)} {_fault(what)}", hint=hint)
+
+
+def _unknown_key(unknown: str, section: str, place: str) -> PlanError:
+    known = _SECTIONS.get(section.partition("[")[0], CopyPlan).__struct_fields__
+    likely = get_close_matches(unknown, known, n=1)
+    hint = f"did you mean {likely[0]!r}?" if likely else f"there is {', '.join(known)}"
+    return PlanError(f"{unknown!r} is not a key of {place}", hint=hint)
+
+
+def _place(section: str, document: Mapping[str, Any]) -> str:
+    """A section as people know it: a table by its source, or counted from 1."""
+    number = re.fullmatch(r"tables\[(\d+)\]", section)
+    if number is None:
+        return f"[{section}]" if section else ""
+    index = int(number[1])
+    table = document["tables"][index]
+    source = table.get("source") if isinstance(table, dict) else None
+    return f"the table {source}" if isinstance(source, str) else f"table {index + 1}"
+
+
+def _fault(what: str) -> str:
+    for pattern, words in _FAULTS:
+        found = pattern.fullmatch(what)
+        if found is not None:
+            return words.format(*(_word(group) for group in found.groups()))
+    return f"is not understood: {what}"
+
+
+def _word(word: str) -> str:
+    try:
+        return f"{float(word):,g}" if float(word) < 1000 else f"{float(word):,.0f}"
+    except ValueError:
+        return _TYPES.get(word, word)
+
+
+def _flag(key: str) -> str:
+    """A setting as it is typed; what is of one table has no flag."""
+    if not key or "table " in key:
+        return key or "the plan"
+    return "--" + key.removesuffix("_seconds").replace("_", "-").replace(".", "-")
+
+
+def _check_finite(plan: CopyPlan, named: Callable[[str], str]) -> None:
+    """No limit is said by leaving it out: `inf` and `nan` would pass as numbers."""
+    places = [("", plan), *((f" of the table {table.source}", table) for table in plan.tables)]
+    for where, settings in places:
+        for key in settings.__struct_fields__:
+            value = getattr(settings, key)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise PlanError(f"{named(key + where)} must be a number, not {value}")
 
 
 def _check_tables(plan: CopyPlan) -> None:
@@ -211,7 +310,8 @@ def _check_account(side: str, account: Account) -> None:
     if account.external_id is not None and account.role_arn is None:
         raise PlanError(
             f"an external id for the {side} needs a role to assume",
-            hint=f"add --{side}-role-arn",
+            hint=f"add --{side}-role-arn; an external id may also come from the variable "
+            f"DYNAFERRY_{side.upper()}_EXTERNAL_ID",
         )
     if account.external_id is not None and not 2 <= len(account.external_id) <= 1224:
         raise PlanError(f"the external id for the {side} must have 2 to 1224 characters")

@@ -1,6 +1,7 @@
 """A preflight as plain lines for people: what will be copied, what it takes, what to know."""
 
 import math
+from collections.abc import Sequence
 
 from dynaferry.estimate import Estimate, IndexCost, Pace
 from dynaferry.observe.readable import count, duration
@@ -17,12 +18,25 @@ def render_estimate(preflight: TablePreflight) -> list[str]:
     ]
 
 
+def render_total(estimates: Sequence[Estimate]) -> str:
+    """The line below several tables: what all of them take together."""
+    items, size, reads, writes = (
+        sum(getattr(estimate, name) for estimate in estimates)
+        for name in ("items", "bytes", "read_units", "write_units")
+    )
+    cost = sum(estimate.read_cost + estimate.write_cost for estimate in estimates)
+    return (
+        f"total: {len(estimates)} tables, {count(items)} items, {_size(size)}, about "
+        f"{count(reads)} read and {count(writes)} write units, ${cost:,.2f}"
+    )
+
+
 def estimate_lines(estimate: Estimate) -> list[str]:
     """The estimate as plain lines for people."""
     return [
         f"{count(estimate.items)} items, {_size(estimate.bytes)}, "
         f"{count(estimate.average_item_bytes)} bytes on average, in "
-        f"{count(estimate.segments)} segments",
+        f"{count(estimate.segments)} segment{'' if estimate.segments == 1 else 's'}",
         _side_line("reads", estimate.read_pace, estimate.read_units),
         _side_line("writes", estimate.write_pace, estimate.write_units),
         *(_index_line(cost) for cost in estimate.index_costs),

@@ -17,7 +17,13 @@ from dynaferry.observe.summary import RunSummary
 from dynaferry.outcome import Outcome, first_reason, status_of, summarize, without_summary
 from dynaferry.plan import CopyPlan, recorded_settings, validate, with_region
 from dynaferry.preflight import TablePreflight, preflight
-from dynaferry.resume import check_state_can_be_kept, identity_of, open_state, stats_from, stored_run
+from dynaferry.resume import (
+    check_state_can_be_kept,
+    identity_of,
+    open_state,
+    stats_from,
+    stored_run,
+)
 from dynaferry.state.store import RunRecord, StateStore
 
 __all__ = ["Outcome", "copy_table", "dry_run", "execute"]
@@ -225,9 +231,14 @@ class _Attempt:
         if run.attempts > 0:
             done = sum(table.items_done for table in stats.tables)
             self._say(f"resuming the run {run.run}: {done:,} items are done")
+        # Each notice once, with the tables that it is about where there are several.
+        about: dict[str, list[str]] = {}
         for look in self._checked:
             for notice in look.notices:
-                self._say(notice)
+                about.setdefault(notice, []).append(look.table.source_name)
+        for notice, names in about.items():
+            of_all = len(names) == len(self._checked)
+            self._say(notice if of_all else f"{', '.join(names)}: {notice}")
 
 
 def _stored_error(error: DynaferryError | None) -> tuple[str, str, str | None] | None:

@@ -20,7 +20,8 @@ from dynaferry.errors import (
     UnavailableError,
 )
 from dynaferry.estimate import estimate_copy
-from dynaferry.observe.summary import Status
+from dynaferry.observe.summary import RunSummary, Status
+from dynaferry.outcome import without_summary
 from dynaferry.plan import CopyPlan, TablePlan
 from dynaferry.preflight import TablePreflight
 from tests.cli.fake_run import FakeRun, put_in
@@ -200,6 +201,16 @@ def test_an_external_id_may_come_from_the_environment_alone(
     assert "a-secret" not in said.out + said.err
 
 
+def test_an_external_id_of_the_environment_without_a_role_names_the_variable(
+    fake: FakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DYNAFERRY_TARGET_EXTERNAL_ID", "a-secret")
+    assert run_command(["copy", "orders", "orders"]) == 2
+    said = capsys.readouterr().err
+    assert "--target-role-arn" in said
+    assert "DYNAFERRY_TARGET_EXTERNAL_ID" in said
+
+
 def test_a_bug_is_one_line_without_a_traceback_and_resumable(
     fake: FakeRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -231,9 +242,24 @@ def test_an_interrupt_before_the_copy_begins_is_told(
     monkeypatch.setattr("dynaferry.cli.interrupts.run_async", interrupted)
     assert run_command(["copy", "orders", "orders", "--json"]) == 130
     said = capsys.readouterr()
-    assert _only_document(said.out)["status"] == "interrupted"
+    document = _only_document(said.out)
+    assert (document["status"], document["error"]) == ("interrupted", None)
     assert "interrupted before anything was copied" in said.err
     assert fake.plans == []
+
+
+def test_a_copy_that_is_stopped_before_it_begins_says_so(
+    fake: FakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def not_begun_yet(plan: CopyPlan) -> RunSummary:
+        return without_summary(plan, None, begun=False).summary
+
+    monkeypatch.setattr(fake, "summary", not_begun_yet)
+    assert run_command(["copy", "orders", "orders", "--json"]) == 130
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1] == "interrupted before anything was copied"
+    document = _only_document(said.out)
+    assert (document["status"], document["error"]) == ("interrupted", None)
 
 
 def test_a_copy_that_is_stopped_ends_as_interrupted(
@@ -277,6 +303,14 @@ def test_a_dry_run_prints_the_estimate_for_eyes_and_for_scripts(
     assert table["notices"] == ["a thing to know"]
     assert table["write_units"] > 0
     assert "a thing to know" in said.err
+
+
+def test_a_dry_run_of_several_tables_ends_with_their_total(
+    fake: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.preflights = (_preflight(), _preflight())
+    run_command(["copy", "orders", "orders", "--dry-run"])
+    assert capsys.readouterr().err.splitlines()[-1].startswith("total: 2 tables, 2,000 items")
 
 
 @pytest.mark.parametrize(

@@ -114,13 +114,23 @@ def test_each_side_has_its_own_account() -> None:
             {"source": "orders", "target": "orders", "segments": "many"},
             "--segments 'many' is neither a number nor 'auto'",
         ),
-        ({"source": "orders", "target": "orders", "readers": 0}, "out of range"),
-        ({"source": "orders", "target": "orders", "max_write_units": -1.0}, "out of range"),
+        ({"source": "orders", "target": "orders", "readers": 0}, "--readers must be at least 1"),
+        (
+            {"source": "orders", "target": "orders", "max_write_units": -1.0},
+            "--max-write-units must be more than 0",
+        ),
         (
             {"source": "orders", "target": "orders", "max_write_units": float("nan")},
-            "out of range",
+            "--max-write-units must be a number, not nan",
         ),
-        ({"source": "orders", "target": "orders", "patience": 0.0}, "out of range"),
+        (
+            {"source": "orders", "target": "orders", "max_read_units": float("inf")},
+            "--max-read-units must be a number, not inf",
+        ),
+        (
+            {"source": "orders", "target": "orders", "patience": 0.0},
+            "--patience must be more than 0",
+        ),
         ({"source": "orders", "target": "orders", "target_role_arn": "me"}, "not a role ARN"),
         (
             {"source": "orders", "target": "orders", "target_external_id": "secret"},

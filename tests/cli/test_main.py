@@ -1,5 +1,7 @@
 """The command itself: help, version, and what a child process shows on its streams."""
 
+import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,8 @@ import pytest
 
 import dynaferry
 from dynaferry.cli.main import run_command
+from dynaferry.errors import StateError
+from tests.worlds.endpoint import Answer, running_endpoint
 
 SOURCE = Path(dynaferry.__file__).parents[1]
 HEAVY = ("aioboto3", "aiobotocore", "botocore", "aiohttp", "awscrt", "moto", "sqlite3", "rich.live")
@@ -112,3 +116,108 @@ def test_a_bug_before_a_run_begins_has_code_1(
     monkeypatch.setattr("dynaferry.cli.main.run_copy", broken)
     assert run_command(["copy", "orders", "orders"]) == 1
     assert capsys.readouterr().err.startswith("internal error: ZeroDivisionError: a bug\nhint: ")
+
+
+ROLE = "arn:aws:iam::222222222222:role/x"
+DENIED = (
+    b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+)
+
+
+async def _denied_role(**environment: str) -> str:
+    """What stderr shows of a copy whose role may not be assumed."""
+    async with running_endpoint() as sts:
+        sts.otherwise = Answer(body=DENIED, status=403, checksum="none")
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "dynaferry", "copy", "orders", "orders"),
+            *("--source-endpoint-url", sts.url, "--sts-endpoint-url", sts.url),
+            *("--target-role-arn", ROLE, "--source-region", "us-east-1"),
+            *("--target-region", "us-east-1"),
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **environment, "PYTHONPATH": str(SOURCE)},
+        )
+        _, said = await child.communicate()
+    return said.decode()
+
+
+async def test_a_denied_role_is_told_in_two_lines_and_no_library_adds_any() -> None:
+    assert (await _denied_role()).splitlines() == [
+        f"error: assuming the target's role {ROLE} was refused: AccessDenied: no",
+        "hint: the role's trust policy must name the caller and the external id must match;"
+        " the caller needs sts:AssumeRole on the role",
+    ]
+
+
+async def test_who_asks_for_a_traceback_gets_the_libraries_words_too() -> None:
+    assert "Refreshing temporary credentials failed" in await _denied_role(DYNAFERRY_TRACEBACK="1")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--version", ""),
+        ("copy --help", ""),
+        ("copy --plan not-there.toml --json", "error: the plan not-there.toml"),
+    ],
+)
+def test_a_document_that_cannot_be_written_is_an_error(arguments: str, said: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        child = subprocess.run(
+            [sys.executable, "-m", "dynaferry", *arguments.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+            env={"PYTHONPATH": str(SOURCE)},
+        )
+    assert child.returncode == 1
+    assert child.stderr.startswith(said)
+    assert child.stderr.endswith("error: stdout cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_process_without_a_standard_stream_works_on(closed: str, tmp_path: Path) -> None:
+    # What is opened later must not take the stream's number: the plan would be written over.
+    plan = tmp_path / "plan.toml"
+    plan.write_text("readers = 0")
+    child = subprocess.run(
+        ["sh", "-c", f'"$0" -m dynaferry copy --plan "$1" --json {closed}', sys.executable, plan],  # noqa: S607  # the system's shell
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={"PYTHONPATH": str(SOURCE)},
+    )
+    assert child.returncode == 2
+    assert "Traceback" not in child.stdout + child.stderr
+    assert "Fatal" not in child.stderr
+    assert ("error: " in child.stderr) is ("2>&-" not in closed)
+    assert bool(child.stdout) is (" >&-" not in f" {closed}".replace("2>&-", ""))
+
+
+def test_an_interrupt_while_modules_are_loaded_shows_no_traceback() -> None:
+    code = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from dynaferry.__main__ import main\n"
+        "main()\n"
+    )
+    child = _dynaferry(code=code)
+    assert (child.returncode, child.stdout, child.stderr) == (130, "", "")
+
+
+def test_an_error_alone_in_a_group_is_told_as_itself(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def grouped(_: object) -> int:
+        raise ExceptionGroup("", [ExceptionGroup("", [StateError("the state is busy")])])
+
+    monkeypatch.setattr("dynaferry.cli.main.run_copy", grouped)
+    assert run_command(["copy", "orders", "orders"]) == 3
+    assert capsys.readouterr().err == "error: the state is busy\n"

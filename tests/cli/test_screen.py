@@ -1,5 +1,6 @@
 """A reader that went away never stops a copy, and never shows a traceback."""
 
+import errno
 import io
 import os
 import sys
@@ -50,3 +51,21 @@ def test_a_display_is_redrawn_only_where_that_works(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
     monkeypatch.setitem(os.environ, "TERM", kind)
     assert screen.is_live_terminal() is live
+
+
+class _FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_document_for_a_full_disk_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", _FullDisk())
+    with pytest.raises(OSError, match="No space left"):
+        screen.print_document("{}")
+
+
+def test_words_for_a_full_disk_stop_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = _FullDisk()
+    monkeypatch.setattr(sys, "stderr", full)
+    screen.say("still copying")
+    assert full.getvalue() == ""

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from dynaferry.cli.look import look_at
+from dynaferry.cli.look import items_per_second, look_at
 from dynaferry.cli.main import run_command
 from dynaferry.cli.status import to_lines, to_summary
 from dynaferry.plan import CopyPlan, TablePlan, recorded_settings
@@ -37,10 +37,10 @@ def _identity(name: str) -> TableIdentity:
     )
 
 
-async def _begun(state_dir: Path, run: str = "orders") -> SqliteStore:
-    """A run of one table whose attempt began 100 seconds ago, and that holds its lock."""
+async def _begun(state_dir: Path, run: str = "orders", *, seconds_ago: float = 100) -> SqliteStore:
+    """A run of one table whose attempt began so long ago, and that holds its lock."""
     plan = CopyPlan(tables=(TablePlan("orders", "orders"),))
-    began = time.time() - 100
+    began = time.time() - seconds_ago
     store = await SqliteStore.create(
         state_dir,
         run,
@@ -53,9 +53,8 @@ async def _begun(state_dir: Path, run: str = "orders") -> SqliteStore:
     return store
 
 
-async def _half_done(store: SqliteStore, segments: int = 5, rejected: int = 0) -> None:
-    """So many segments of 100 items each are complete, and items came at 5 a second."""
-    records = [
+def _complete_segments(segments: int, rejected: int = 0) -> list[SegmentRecord]:
+    return [
         SegmentRecord(
             segment=segment,
             pages=1,
@@ -69,20 +68,27 @@ async def _half_done(store: SqliteStore, segments: int = 5, rejected: int = 0) -
         )
         for segment in range(segments)
     ]
+
+
+def _sample(*, seconds_ago: float, items_written: int) -> Sample:
+    return Sample(
+        table=0,
+        time=time.time() - seconds_ago,
+        items_written=items_written,
+        bytes_read=0,
+        read_units=0.0,
+        write_units=0.0,
+        throttled_requests=0,
+    )
+
+
+async def _half_done(store: SqliteStore, segments: int = 5, rejected: int = 0) -> None:
+    """So many segments of 100 items each are complete, and items came at 5 a second."""
+    records = _complete_segments(segments, rejected)
     counters = TableCounters(read_units=62.54, write_units=500.0, throttled_requests=3)
     await store.checkpoint(0, records, counters)
     for second in (20, 10, 0):
-        await store.add_sample(
-            Sample(
-                table=0,
-                time=time.time() - second,
-                items_written=500 - second * 5,
-                bytes_read=0,
-                read_units=0.0,
-                write_units=0.0,
-                throttled_requests=0,
-            )
-        )
+        await store.add_sample(_sample(seconds_ago=second, items_written=500 - second * 5))
 
 
 async def test_a_running_run_shows_its_rate_and_what_is_left(tmp_path: Path) -> None:
@@ -99,7 +105,52 @@ async def test_a_running_run_shows_its_rate_and_what_is_left(tmp_path: Path) -> 
     assert "  items     500 read = 500 written + 0 rejected + 0 filtered" in lines
     # 500 more items are expected, at 5 a second.
     assert "  rate      5 items/s in the last minute, 1m 40s left" in lines
+    assert next(line for line in lines if line.startswith("checkpoint")).endswith(" 0s ago")
     assert str(to_summary(look).status) == "running"
+
+
+async def test_the_last_checkpoint_is_not_the_last_sample(tmp_path: Path) -> None:
+    store = await _begun(tmp_path)
+    await _half_done(store)
+    await store.add_sample(_sample(seconds_ago=-30, items_written=900))
+    await store.aclose()
+    look = await look_at(tmp_path, "orders")
+    assert look.last_checkpoint == look.record.checkpointed_at
+    assert look.last_checkpoint is not None
+    assert look.last_checkpoint <= look.now
+
+
+async def test_a_rate_is_shown_before_there_is_a_sample(tmp_path: Path) -> None:
+    store = await _begun(tmp_path, seconds_ago=10)
+    try:
+        await store.checkpoint(0, _complete_segments(5), TableCounters())
+        look = await look_at(tmp_path, "orders")
+    finally:
+        await store.aclose()
+    assert items_per_second(look, look.tables[0]) == pytest.approx(50, rel=0.1)
+
+
+async def test_before_the_first_checkpoint_there_is_no_rate(tmp_path: Path) -> None:
+    store = await _begun(tmp_path)
+    await store.add_sample(_sample(seconds_ago=0, items_written=900))
+    await store.aclose()
+    look = await look_at(tmp_path, "orders")
+    assert items_per_second(look, look.tables[0]) is None
+    assert "checkpoint  -" in to_lines(look)
+
+
+async def test_a_resumed_run_that_is_killed_counts_only_what_is_stored(tmp_path: Path) -> None:
+    store = await _begun(tmp_path)
+    began = time.time() - 10
+    await store.begin_attempt("0.1.0", began)
+    # Samples count what is acknowledged, 9,900 items; the last checkpoint holds 500.
+    await store.add_sample(_sample(seconds_ago=9, items_written=100))
+    await store.add_sample(_sample(seconds_ago=0, items_written=9900))
+    await store.checkpoint(0, _complete_segments(5), TableCounters())
+    await store.aclose()
+    look = await look_at(tmp_path, "orders")
+    assert look.state == "killed"
+    assert items_per_second(look, look.tables[0]) == pytest.approx(40, rel=0.1)
 
 
 async def test_a_killed_run_says_that_it_can_be_resumed(tmp_path: Path) -> None:

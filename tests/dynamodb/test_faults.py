@@ -19,6 +19,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ from dynaferry.dynamodb.faults import (
 )
 from dynaferry.errors import (
     AccessDeniedError,
+    CorruptAnswerError,
     DynaferryError,
     ItemRefusedError,
     RequestRefusedError,
@@ -234,7 +236,7 @@ def test_a_missing_table_hints_at_region_and_account() -> None:
         (b'{"Message":"m","__type":"Code"}', "Code", "m"),
         (b'{"__type":"a.b#Code"}', "Code", "(no message)"),
         (b'{"__type":"a.b#Code","message":"m","x":[1]}', "Code", "m"),
-        (b"<html>Bad Gateway</html>", "HTTP 502", "(no message)"),
+        (b"<html>Bad Gateway</html>", "HTTP 502", "Bad Gateway"),
         (b"", "HTTP 502", "(no message)"),
         (b"{}", "HTTP 502", "(no message)"),
         (b"[]", "HTTP 502", "(no message)"),
@@ -415,3 +417,41 @@ def test_a_certificate_that_botocore_does_not_trust_hints_at_the_bundle() -> Non
 @pytest.mark.parametrize("error", [TimeoutError(), OSError(101, "Network is unreachable")])
 def test_what_comes_from_below_botocore_is_a_network_error(error: OSError) -> None:
     assert type(_from_client(error)) is UnavailableError
+
+
+A_PROXYS_PAGE = """\
+<!DOCTYPE html>
+<html><head><title>Sign in</title><style>body { color: red }</style></head>
+<body>Please\n   sign in</body></html>"""
+
+
+def test_a_page_of_a_proxy_is_told_in_one_line_without_its_markup() -> None:
+    assert decode_error(403, A_PROXYS_PAGE.encode()).message == "Sign in Please sign in"
+    error = ClientError({"Error": {"Code": "403", "Message": A_PROXYS_PAGE}}, "DescribeTable")
+    assert _from_client(error).message.endswith(": 403: Sign in Please sign in")
+
+
+def test_a_long_page_is_shortened() -> None:
+    message = decode_error(502, b"<p>no</p> " * 5000).message
+    assert len(message) == 200
+    assert message.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ResponseParserError("Unable to parse response:\nb'<html>a page</html>'"), "a page"),
+        (KeyError("Table"), "'Table' is missing"),
+        (AttributeError("'list' object has no attribute 'get'"), "'list' object"),
+    ],
+)
+def test_an_answer_that_is_not_the_services_is_corrupt_and_hints_at_what_stands_between(
+    error: Exception, words: str
+) -> None:
+    found = _from_client(error)
+    assert type(found) is CorruptAnswerError
+    assert words in found.message
+    assert "DescribeTable" in found.message
+    assert "\n" not in found.message
+    assert "<" not in found.message
+    assert "proxy" in (found.hint or "")

@@ -10,8 +10,10 @@ from dynaferry.dynamodb.tables import (
     has_items,
     read_tags,
 )
-from dynaferry.errors import AccessDeniedError, TableNotFoundError
+from dynaferry.errors import AccessDeniedError, CorruptAnswerError, TableNotFoundError
+from dynaferry.plan import Account
 from tests.described import described, described_on_the_wire, refusal, scripted
+from tests.worlds.endpoint import Answer, running_endpoint
 from tests.worlds.moto import MotoWorld
 
 
@@ -133,3 +135,24 @@ async def test_a_described_table_carries_the_endpoint_of_its_calls() -> None:
     assert (await describe_table(session, "orders")).endpoint == await session.endpoint_for(
         "orders"
     )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Sign in</html>",
+        b"{}",
+        b"[]",
+        b'{"Table":{}}',
+        b'{"Table":{"AttributeDefinitions":[{}]}}',
+        b"\xff\xfe",
+    ],
+)
+async def test_an_answer_that_is_not_the_services_is_corrupt(body: bytes) -> None:
+    async with running_endpoint() as service:
+        service.otherwise = Answer(body=body, checksum="none")
+        account = Account(region="us-east-1", endpoint_url=service.url)
+        async with open_account(account, "source") as session:
+            with pytest.raises(CorruptAnswerError, match="DescribeTable on the source") as caught:
+                await describe_table(session, "orders")
+    assert "endpoint address" in (caught.value.hint or "")

@@ -104,3 +104,17 @@ async def test_a_terminal_that_went_away_ends_the_display_and_nothing_else() -> 
     await watch_live(stats, readers=8, console=console)
     finished = True
     assert finished
+
+
+def test_a_small_terminal_still_shows_share_items_rate_segments_and_time_in_one_line() -> None:
+    heading, row = _drawn([_view("orders-of-the-past-2024")], 70)
+    for word in ("WCU/s", "RCU/s", "thr."):
+        assert word not in heading
+    for cell in ("42%", "1.2M", "12.3k", "27/64", "1h 05m"):
+        assert cell in row
+
+
+def test_long_names_are_told_apart_by_their_ends() -> None:
+    _, first, second = _drawn([_view(f"a-very-long-common-beginning-{n}") for n in (1, 2)], 80)
+    assert first.startswith("a-very-l…")
+    assert first.split()[0] != second.split()[0]

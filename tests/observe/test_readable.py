@@ -65,3 +65,12 @@ def test_counts_have_thousands_apart() -> None:
 def test_megabytes_are_of_a_million_bytes() -> None:
     assert readable.megabytes(12_345_678) == "12.3"
     assert readable.megabytes(None) == "-"
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "shown"),
+    [("orders", 6, "orders"), ("orders-2024-eu", 9, "orde…4-eu"), ("orders-2024-eu", 6, "ord…eu")],
+)
+def test_a_long_name_loses_its_middle(text: str, most: int, shown: str) -> None:
+    assert readable.shortened(text, most) == shown
+    assert len(shown) <= most

@@ -1,5 +1,6 @@
 """What is true of every state store. A store's own tests subclass `StateStoreContract`."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -234,6 +235,19 @@ class StateStoreContract:
             segment_record(3),
         ]
         assert await store.read_segments(1) == [segment_record(1, pages=9)]
+
+    async def test_the_run_knows_when_any_of_its_tables_was_checkpointed_last(
+        self, store: StateStore
+    ) -> None:
+        assert (await store.read_run()).checkpointed_at is None
+        before = time.time()
+        await store.checkpoint(1, [], counters())
+        first = (await store.read_run()).checkpointed_at
+        await store.checkpoint(0, [], counters())
+        last = (await store.read_run()).checkpointed_at
+        assert first is not None
+        assert last is not None
+        assert before <= first <= last <= time.time()
 
     async def test_totals_are_the_sums_of_the_segments(self, store: StateStore) -> None:
         assert await store.read_totals(0) == TableTotals()

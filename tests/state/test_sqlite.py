@@ -161,7 +161,7 @@ class TestBeginning:
 
     async def test_a_state_directory_that_is_a_file_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        with pytest.raises(StateError, match="cannot be begun: File exists") as caught:
+        with pytest.raises(StateError, match="cannot be made or written to: File exists") as caught:
             async with begun(tmp_path / "file"):
                 pass
         assert caught.value.hint is not None
@@ -547,3 +547,10 @@ class TestSettingAside:
             assert connection.execute("SELECT COUNT(*) FROM segments").fetchone() == (1,)
         async with begun(state_dir) as store:
             assert await store.read_segments(0) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+async def test_a_state_directory_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StateError, match="cannot be made or written to: Permission denied"):
+        await SqliteStore.create(tmp_path, RUN, IDENTITY, SETTINGS, VERSION, 0)

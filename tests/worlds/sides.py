@@ -48,7 +48,7 @@ def session_of(
 
     def to_error(error: Exception) -> DynaferryError:
         return from_client_error(
-            error, operation="AssumeRole", table="(all)", side=side, acting_as=ROLE
+            error, operation="AssumeRole", table=None, side=side, acting_as=ROLE
         )
 
     turns = credentials or CredentialsInTurn([made_up_credentials()])

@@ -57,12 +57,18 @@ def _tell_outcome(outcome: Outcome, plan: CopyPlan, flags: CopyFlags) -> int:
 
     if outcome.error is not None:
         failure.tell(outcome.error)
-    if any(table.segments_total for table in outcome.summary.tables):
+    elif outcome.summary.status == "interrupted" and not _has_begun(outcome):
+        screen.say(failure.INTERRUPTED_BEFORE)
+    if _has_begun(outcome):
         for line in summary_lines(outcome.summary, plan.state_dir, restarts=plan.restart):
             screen.say(line)
     if flags.json:
         screen.print_document(msgspec.json.encode(outcome.summary).decode())
     return exit_codes.of_outcome(outcome.summary.status, outcome.error)
+
+
+def _has_begun(outcome: Outcome) -> bool:
+    return any(table.segments_total for table in outcome.summary.tables)
 
 
 def watcher(progress: ProgressFlag, *, readers: int) -> Watch | None:
@@ -82,7 +88,7 @@ def watcher(progress: ProgressFlag, *, readers: int) -> Watch | None:
 
 def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
     from dynaferry.cli.interrupts import run_async
-    from dynaferry.preflight_lines import render_estimate
+    from dynaferry.preflight_lines import render_estimate, render_total
     from dynaferry.run import dry_run
 
     async def body() -> tuple[TablePreflight, ...]:
@@ -95,6 +101,8 @@ def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
     for preflight in preflights:
         for line in render_estimate(preflight):
             screen.say(line)
+    if len(preflights) > 1:
+        screen.say(render_total([preflight.estimate for preflight in preflights]))
     if flags.json:
         screen.print_document(msgspec.json.encode(_estimates(plan, preflights)).decode())
     return exit_codes.COMPLETE
@@ -103,8 +111,9 @@ def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
 def _tell_refusal(error: Exception, plan: CopyPlan, flags: CopyFlags) -> int:
     """A look that failed refuses the copy, whatever the service's reason."""
     failure.tell(error)
-    code = exit_codes.of_error(error)
-    if isinstance(error, DynaferryError) and not isinstance(error, PlanError):
+    reason = failure.sole_reason(error)
+    code = exit_codes.of_error(reason)
+    if isinstance(reason, DynaferryError) and not isinstance(reason, PlanError):
         code = exit_codes.REFUSED
     if flags.json:
         failure.print_refusal(code, failure.summarize(error), plan.run_name)

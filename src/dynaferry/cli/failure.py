@@ -1,4 +1,7 @@
-"""How an error is told: what happened and where, then what to do now. Never a traceback."""
+"""How an error is told: what happened and where, then what to do now.
+
+A traceback is only for who asks for it, by an environment variable.
+"""
 
 import os
 import traceback
@@ -10,10 +13,12 @@ from dynaferry.errors import DynaferryError
 from dynaferry.observe.summary import ErrorSummary, RunSummary
 
 TRACEBACK_VARIABLE = "DYNAFERRY_TRACEBACK"
+INTERRUPTED_BEFORE = "interrupted before anything was copied"
 
 
 def summarize(error: Exception) -> ErrorSummary:
     """The error as `--json` prints it."""
+    error = sole_reason(error)
     if isinstance(error, DynaferryError):
         return ErrorSummary(type=type(error).__name__, message=error.message, hint=error.hint)
     return ErrorSummary(
@@ -24,12 +29,24 @@ def summarize(error: Exception) -> ErrorSummary:
     )
 
 
+def sole_reason(error: Exception) -> Exception:
+    """The error itself where a group, as a task group raises it, holds no other."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def wants_traceback() -> bool:
+    """Whether the environment asks for all that is known of an error."""
+    return os.environ.get(TRACEBACK_VARIABLE) == "1"
+
+
 def tell(error: Exception) -> None:
     """Tells people on stderr."""
-    if os.environ.get(TRACEBACK_VARIABLE) == "1":
+    if wants_traceback():
         screen.say("".join(traceback.format_exception(error)).rstrip())
     summary = summarize(error)
-    is_ours = isinstance(error, DynaferryError)
+    is_ours = isinstance(sole_reason(error), DynaferryError)
     screen.say(f"error: {summary.message}" if is_ours else summary.message)
     if summary.hint is not None:
         screen.say(f"hint: {summary.hint}")
@@ -40,7 +57,7 @@ def report(
 ) -> int:
     """Tells people and, where it was asked for, scripts; returns the exit code."""
     tell(error)
-    code = exit_codes.of_error(error, under_way=under_way)
+    code = exit_codes.of_error(sole_reason(error), under_way=under_way)
     if as_json:
         print_refusal(code, summarize(error), run)
     return code
@@ -48,16 +65,13 @@ def report(
 
 def report_interrupt(*, as_json: bool, run: str | None = None) -> int:
     """Says that a signal came before there was anything to finish; returns the exit code."""
-    screen.say("interrupted before anything was copied")
+    screen.say(INTERRUPTED_BEFORE)
     if as_json:
-        error = ErrorSummary(
-            type="Interrupted", message="interrupted before anything was copied", hint=None
-        )
-        print_refusal(exit_codes.INTERRUPTED, error, run)
+        print_refusal(exit_codes.INTERRUPTED, None, run)
     return exit_codes.INTERRUPTED
 
 
-def print_refusal(code: int, error: ErrorSummary, run: str | None) -> None:
+def print_refusal(code: int, error: ErrorSummary | None, run: str | None) -> None:
     """Prints the one document of a command that has no run to sum up."""
     summary = RunSummary(run=run, status=exit_codes.status_of(code), error=error, tables=())
     screen.print_document(msgspec.json.encode(summary).decode())

@@ -49,9 +49,8 @@ class RunLook(Struct, frozen=True, kw_only=True):
 
     @property
     def last_checkpoint(self) -> float | None:
-        """When this attempt last stored something, to within a sample."""
-        times = [table.samples[-1].time for table in self.tables if table.samples]
-        return max(times, default=None)
+        """When the run last stored how far it is, in whichever attempt."""
+        return self.record.checkpointed_at
 
     @property
     def seconds(self) -> float:
@@ -77,7 +76,7 @@ async def look_at(state_dir: Path, run: str) -> RunLook:
             record = await store.read_run()
             state = "killed" if record.status == "running" else record.status
         tables = [
-            await _look_at_table(store, index, identity, record)
+            await _look_at_table(store, index, identity, record.started_at, state)
             for index, identity in enumerate(record.identity.tables)
         ]
         return RunLook(record=record, state=state, tables=tables, now=time.time())
@@ -86,9 +85,9 @@ async def look_at(state_dir: Path, run: str) -> RunLook:
 
 
 async def _look_at_table(
-    store: StateStore, index: int, identity: TableIdentity, record: RunRecord
+    store: StateStore, index: int, identity: TableIdentity, started_at: float, state: State
 ) -> TableLook:
-    running = record.status == "running"
+    running = state == "running"
     samples = await store.read_samples(
         index, _SAMPLES_WHILE_RUNNING if running else _SAMPLES_AFTERWARDS
     )
@@ -97,7 +96,7 @@ async def _look_at_table(
         totals=await store.read_totals(index),
         counters=await store.read_counters(index),
         segments=await store.read_segments(index),
-        samples=[sample for sample in samples if sample.time >= record.started_at],
+        samples=[sample for sample in samples if sample.time >= started_at],
     )
 
 
@@ -107,17 +106,38 @@ def items_done(totals: TableTotals) -> int:
 
 
 def items_per_second(look: RunLook, table: TableLook) -> float | None:
-    """Of the last minute while it runs, of the whole attempt afterwards; None when unknown."""
-    samples = table.samples
-    if look.state == "running" and samples:
-        since = samples[-1].time - _RATE_SECONDS
-        samples = [sample for sample in samples if sample.time >= since]
-    elif look.record.attempts == 1 and look.seconds > 0:
-        return items_done(table.totals) / look.seconds
-    if len(samples) < 2:
+    """Of the last minute while it runs, of the whole attempt afterwards; None when unknown.
+
+    It ends with what is stored, as the summary does: a sample may be ahead of that, and a run
+    that was killed has to do again what lay between.
+    """
+    end = look.last_checkpoint
+    if end is None:
         return None
-    first, last = samples[0], samples[-1]
-    return rates.rate_between((first.time, first.items_written), (last.time, last.items_written))
+    if look.state != "running":
+        began, at_start = _start(look, table)
+        return rates.rate_between(
+            (began, at_start), (began + look.seconds, items_done(table.totals))
+        )
+    first = _first_of_the_last_minute(look, table, end)
+    return rates.rate_between(first, (end, items_done(table.totals)))
+
+
+def _start(look: RunLook, table: TableLook) -> tuple[float, int]:
+    """When this attempt began, and what was done by then; known late, so rather too much."""
+    if look.record.attempts == 1:
+        return look.record.started_at, 0
+    at_start = table.samples[0].items_written if table.samples else items_done(table.totals)
+    return look.record.started_at, at_start
+
+
+def _first_of_the_last_minute(look: RunLook, table: TableLook, end: float) -> tuple[float, int]:
+    since = end - _RATE_SECONDS
+    if look.record.attempts == 1 and look.record.started_at >= since:
+        return look.record.started_at, 0
+    recent = (sample for sample in table.samples if sample.time >= since)
+    first = next(recent, None)
+    return (first.time, first.items_written) if first else (end, 0)
 
 
 def expected_items(table: TableLook) -> int | None:

@@ -1,5 +1,6 @@
 """The `dynaferry` command: what can be typed, and the last place where an error can be told."""
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from dynaferry.plan import (
 # Typer takes click's errors from click or from a copy of its own, depending on its version. The
 # root that knows how to show itself stands second above BadParameter in both.
 _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
+
+_LIBRARIES = ("aiobotocore", "aiohttp", "asyncio", "boto3", "botocore", "urllib3")
 
 SOURCE, TARGET, SPEED, SAFETY, OUTPUT = "Source", "Target", "Speed", "Safety", "Output"
 
@@ -324,6 +327,10 @@ def run_command(arguments: Sequence[str]) -> int:
         return _report_usage(error, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         return failure.report_interrupt(as_json=as_json)
+    except OSError as error:
+        # Each command tells its own errors: what is left is that stdout takes nothing.
+        screen.say(f"error: stdout cannot be written: {error.strerror}")
+        return exit_codes.INTERNAL
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
         return failure.report(error, as_json=as_json)
     return code if isinstance(code, int) else exit_codes.COMPLETE
@@ -337,8 +344,19 @@ def _report_usage(error: typer.BadParameter, *, as_json: bool) -> int:
     return exit_codes.USAGE
 
 
+def _quiet_libraries() -> None:
+    """Keeps libraries from telling on stderr, by a traceback, what an error of ours tells."""
+    for name in _LIBRARIES:
+        logger = logging.getLogger(name)
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False
+
+
 def main() -> None:
-    """The console script."""
+    """Runs the command line of this process."""
+    screen.open_closed_streams()
+    if not failure.wants_traceback():
+        _quiet_libraries()
     code = run_command(sys.argv[1:])
     screen.flush()
     sys.exit(code)

@@ -6,18 +6,43 @@ from typing import TextIO
 
 
 def say(text: str) -> None:
-    """Writes a line for eyes to stderr."""
-    _write(sys.stderr, text)
+    """Writes a line for eyes to stderr, as long as anything takes it."""
+    try:
+        _write(sys.stderr, text)
+    except OSError:
+        _let_go_of(sys.stderr)
 
 
 def print_document(text: str) -> None:
-    """Writes what the command was asked for to stdout."""
-    _write(sys.stdout, text)
+    """Writes what the command was asked for to stdout.
+
+    :raises OSError: it cannot be written (disk full); a reader that went away is no error
+    """
+    try:
+        _write(sys.stdout, text)
+    except (BrokenPipeError, ConnectionResetError):
+        _let_go_of(sys.stdout)
 
 
 def is_live_terminal() -> bool:
     """Whether stderr is a terminal on which a display can be redrawn in place."""
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def open_closed_streams() -> None:
+    """Opens nowhere for each standard stream that the process was started without.
+
+    Otherwise the next file that is opened would take its number, and its output.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is the one that is missing.
+            os.open(os.devnull, os.O_RDWR)
+    # Python has None for a stream that was closed when it started.
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def flush() -> None:
@@ -31,12 +56,10 @@ def flush() -> None:
 def _write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text + "\n")
-        stream.flush()
     except UnicodeEncodeError:
         encoding = stream.encoding or "ascii"
         stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    except OSError:
-        _let_go_of(stream)
+    stream.flush()
 
 
 def _let_go_of(stream: TextIO) -> None:

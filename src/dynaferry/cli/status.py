@@ -20,6 +20,7 @@ from dynaferry.cli.look import (
 from dynaferry.cli.render import equation
 from dynaferry.observe import readable
 from dynaferry.observe.summary import ErrorSummary, RunSummary, Status, TableSummary
+from dynaferry.outcome import table_summary
 from dynaferry.state.directory import sole_run
 
 # `copy` never prints this one, so that it is not among its statuses.
@@ -79,25 +80,15 @@ def _table_status(look: RunLook, table: TableLook) -> Status:
 
 
 def _table_summary(look: RunLook, table: TableLook) -> TableSummary:
-    totals, counters = table.totals, table.counters
-    return TableSummary(
-        source=_table_name(table.identity.source_arn),
-        target=_table_name(table.identity.target_arn),
-        status=_table_status(look, table),
-        items_read=totals.items_read,
-        items_written=totals.items_written,
-        items_rejected=totals.items_rejected,
-        items_filtered=totals.items_filtered,
-        bytes_read=totals.bytes_read,
-        read_units=round(counters.read_units, 1),
-        write_units=round(counters.write_units, 1),
-        throttled_requests=counters.throttled_requests,
-        retried_requests=counters.retried_requests,
-        unprocessed_items=counters.unprocessed_items,
+    return table_summary(
+        _table_name(table.identity.source_arn),
+        _table_name(table.identity.target_arn),
+        _table_status(look, table),
+        table.totals,
+        table.counters,
         segments_total=table.identity.total_segments,
-        segments_complete=totals.segments_complete,
-        seconds=round(look.seconds, 3),
-        items_per_second=round(items_per_second(look, table) or 0.0, 1),
+        seconds=look.seconds,
+        items_per_second=items_per_second(look, table) or 0.0,
     )
 
 

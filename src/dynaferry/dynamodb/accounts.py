@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import aioboto3
@@ -21,9 +22,9 @@ from aiobotocore.credentials import (
     AioCredentials,
     AioDeferredRefreshableCredentials,
 )
-from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ProfileNotFound
 
-from dynaferry.dynamodb.faults import from_client_error
+from dynaferry.dynamodb.faults import CALL_ERRORS, from_client_error
 from dynaferry.errors import DynaferryError, PlanError
 from dynaferry.limits import ROLE_SESSION_SECONDS
 from dynaferry.plan import Account
@@ -69,19 +70,20 @@ class CredentialSource:
 
         :raises AccessDeniedError: there are none, or the role may not be assumed
         :raises UnavailableError: STS did not answer
+        :raises CorruptAnswerError: something else than STS answered
         """
         try:
             if self.botocore_credentials is None:
                 self.botocore_credentials = await self._resolved()
             frozen = await self.botocore_credentials.get_frozen_credentials()
-        except (BotoCoreError, ClientError, OSError, RuntimeError) as error:
+        except (*CALL_ERRORS, OSError, RuntimeError) as error:
             raise self._to_error(error) from error
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     async def _resolved(self) -> Any:
         try:
             return await self._resolve()
-        except (BotoCoreError, ClientError, OSError) as error:
+        except (*CALL_ERRORS, OSError) as error:
             raise self._to_error(error) from error
 
     async def renew(self, refused: Credentials) -> None:
@@ -134,7 +136,7 @@ class AccountSession:
         self.client.meta.events.register(event, note_url)
         try:
             await self.client.describe_table(TableName=table)
-        except (BotoCoreError, ClientError) as error:
+        except CALL_ERRORS as error:
             if not urls:
                 raise self.error_for(error, operation="DescribeTable", table=table) from error
         finally:
@@ -154,16 +156,17 @@ async def open_account(
 ) -> AsyncIterator[AccountSession]:
     """Opens one side.
 
-    :raises PlanError: the profile is not there, or no region is set anywhere
+    :raises PlanError: the profile or the certificates are not there, or no region is set anywhere
     """
     session = _new_session(account, side)
+    ca_bundle = await asyncio.to_thread(_ca_bundle, session)
     region = _region(session, side)
     acting_as = _acting_as(account)
 
     def to_error(error: Exception) -> DynaferryError:
         operation = "AssumeRole" if account.role_arn else "resolving credentials"
         return from_client_error(
-            error, operation=operation, table="(all)", side=side, acting_as=acting_as
+            error, operation=operation, table=None, side=side, acting_as=acting_as
         )
 
     resolve = _resolver(session, region, account, side, sts_endpoint_url)
@@ -189,7 +192,7 @@ async def open_account(
             acting_as=acting_as,
             client=client,
             credentials=credentials,
-            ca_bundle=session._session.get_config_variable("ca_bundle"),
+            ca_bundle=ca_bundle,
         )
 
 
@@ -208,6 +211,17 @@ def _new_session(account: Account, side: Side) -> Any:
             hint="check ~/.aws/config and ~/.aws/credentials",
         ) from error
     return session
+
+
+def _ca_bundle(session: Any) -> str | None:
+    """The file of certificates to trust, where one is set. It blocks."""
+    ca_bundle: str | None = session._session.get_config_variable("ca_bundle")
+    if ca_bundle and not Path(ca_bundle).is_file():
+        raise PlanError(
+            f"the certificates {ca_bundle} are not there",
+            hint="check AWS_CA_BUNDLE and the profile's ca_bundle",
+        )
+    return ca_bundle
 
 
 def _region(session: Any, side: Side) -> str:

@@ -79,7 +79,6 @@ class TableDescription(Struct, frozen=True, kw_only=True):
     warm: Throughput | None = None
     indexes: tuple[IndexDescription, ...] = ()
     stream_view_type: str | None = None
-    stream_arn: str | None = None
     table_class: str = STANDARD_CLASS
     kms_key_arn: str | None = None
     deletion_protection: bool = False
@@ -121,7 +120,6 @@ def read_description(table: Mapping[str, Any], *, endpoint: str) -> TableDescrip
         warm=_read_warm(table),
         indexes=_read_indexes(table, types, billing_mode),
         stream_view_type=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
-        stream_arn=table.get("LatestStreamArn"),
         table_class=table.get("TableClassSummary", {}).get("TableClass", STANDARD_CLASS),
         kms_key_arn=table.get("SSEDescription", {}).get("KMSMasterKeyArn"),
         deletion_protection=table.get("DeletionProtectionEnabled", False),

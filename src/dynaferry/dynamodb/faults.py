@@ -5,16 +5,19 @@ service's documentation and 403 on another. Sources: [DG:Programming.Errors], [M
 """
 
 import asyncio
+import re
 import ssl
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
+from botocore.parsers import ResponseParserError
 from msgspec import Struct
 
 from dynaferry.errors import (
     AccessDeniedError,
+    CorruptAnswerError,
     DynaferryError,
     ItemRefusedError,
     RequestRefusedError,
@@ -22,6 +25,11 @@ from dynaferry.errors import (
     ThrottledError,
     UnavailableError,
 )
+
+# What reading an answer raises, in botocore as here, where another kind of answer came.
+NOT_AN_ANSWER: Final = (ResponseParserError, AttributeError, KeyError, TypeError, ValueError)
+# What comes of a call that botocore makes.
+CALL_ERRORS: Final = (BotoCoreError, ClientError, *NOT_AN_ANSWER)
 
 EXPIRED_CREDENTIALS = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "UnrecognizedClientException"}
@@ -72,11 +80,22 @@ _PASSING = frozenset(
 
 
 class CallSite(Struct, frozen=True, kw_only=True):
-    """Where a call was made: what every message names."""
+    """Where a call was made: what every message names.
 
-    table: str
+    `table` is None for what is done once for the whole side.
+    """
+
+    table: str | None
     side: str
     acting_as: str
+
+    def where(self, operation: str) -> str:
+        """The beginning of a message."""
+        if self.table is not None:
+            return f"{operation} on the {self.side} table {self.table}"
+        if operation == "AssumeRole":
+            return f"assuming the {self.side}'s {self.acting_as}"
+        return f"{operation} for the {self.side}"
 
 
 class ServiceAnswer(Struct, frozen=True, kw_only=True):
@@ -121,6 +140,16 @@ def _read_error(body: bytes) -> _ErrorBody:
             return _ErrorBody()
 
 
+_MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_MOST_WORDS = 200  # characters
+
+
+def in_one_line(text: str) -> str:
+    """What anybody on the way may answer (a proxy's page, say), without markup and not too long."""
+    words = " ".join(_MARKUP.sub(" ", text).split())
+    return words if len(words) <= _MOST_WORDS else f"{words[: _MOST_WORDS - 1]}…"
+
+
 def decode_error(status: int, body: bytes) -> ServiceAnswer:
     """Reads the body of an answer that is not 200, whatever stands in it."""
     error = _read_error(body)
@@ -129,16 +158,25 @@ def decode_error(status: int, body: bytes) -> ServiceAnswer:
         code = "RequestEntityTooLargeException" if status == 413 else f"HTTP {status}"
     return ServiceAnswer(
         code=code,
-        message=error.message or error.capital_message or "(no message)",
+        message=error.message or error.capital_message or _words_of(body) or "(no message)",
         reasons=tuple((r.reason, r.resource) for r in (*error.reasons, *error.capital_reasons)),
     )
+
+
+def _words_of(body: bytes) -> str:
+    """A body in one line, where it is not JSON, so that no field of it is a message."""
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return in_one_line(body.decode("utf-8", "replace"))
+    return ""
 
 
 def from_answer(
     answer: ServiceAnswer, *, status: int, operation: str, site: CallSite
 ) -> DynaferryError:
     """The error for what the service answered to `operation`."""
-    where = f"{operation} on the {site.side} table {site.table}"
+    where = site.where(operation)
     words = f"{where}: {answer.code}: {answer.message}"
     if answer.code in _THROTTLES:
         return ThrottledError(
@@ -177,8 +215,9 @@ def _denied(answer: ServiceAnswer, operation: str, where: str, site: CallSite) -
             )
     else:
         hint = f"check the credentials of {site.acting_as} and this machine's clock"
+    whom = "" if site.table is None else f" to {site.acting_as}"
     return AccessDeniedError(
-        f"{where} was refused to {site.acting_as}: {answer.code}: {answer.message}",
+        f"{where} was refused{whom}: {answer.code}: {answer.message}",
         hint=hint,
         operation=operation,
         table=site.table,
@@ -190,7 +229,7 @@ def from_network_error(error: Exception, *, operation: str, site: CallSite) -> D
 
     A certificate that is not trusted will not be trusted a minute later: that stops the run.
     """
-    where = f"{operation} on the {site.side} table {site.table}"
+    where = site.where(operation)
     if isinstance(error, (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError)):
         return RequestRefusedError(
             f"{where}: the endpoint's certificate is not trusted: {error}",
@@ -203,9 +242,12 @@ def from_network_error(error: Exception, *, operation: str, site: CallSite) -> D
 
 
 def from_client_error(
-    error: Exception, *, operation: str, table: str, side: str, acting_as: str
+    error: Exception, *, operation: str, table: str | None, side: str, acting_as: str
 ) -> DynaferryError:
-    """The error for what botocore raised from a control-plane call."""
+    """The error for what botocore raised from a control-plane call.
+
+    `table` is None for what is done once for the whole side.
+    """
     site = CallSite(table=table, side=side, acting_as=acting_as)
     if isinstance(error, ClientError):
         answer, status = _read_client_error(error)
@@ -219,16 +261,32 @@ def from_client_error(
         )
     if isinstance(error, BotoCoreError):
         return _from_botocore(error, operation, site)
+    if isinstance(error, NOT_AN_ANSWER):
+        return _not_an_answer(error, operation, site)
     return from_network_error(error, operation=operation, site=site)
+
+
+def _not_an_answer(error: Exception, operation: str, site: CallSite) -> CorruptAnswerError:
+    """Somebody answered, in another way than the service does."""
+    missing = f"{error} is missing" if isinstance(error, KeyError) else in_one_line(str(error))
+    return CorruptAnswerError(
+        f"{site.where(operation)}: the answer is not one of the service's: {missing}",
+        hint="look whether a proxy answers instead, and check the endpoint address",
+        operation=operation,
+        table=site.table,
+    )
 
 
 def _read_client_error(error: ClientError) -> tuple[ServiceAnswer, int]:
     response: dict[str, Any] = error.response
     words = response.get("Error", {})
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
     answer = ServiceAnswer(
-        code=str(words.get("Code", "")), message=str(words.get("Message", "(no message)"))
+        code=str(words.get("Code") or f"HTTP {status}"),
+        # botocore takes a body that is not JSON for the message.
+        message=in_one_line(str(words.get("Message", ""))) or "(no message)",
     )
-    return answer, int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
+    return answer, status
 
 
 # What botocore raises when the network, not the request, is at fault.
@@ -245,7 +303,7 @@ _NETWORK_ERRORS = frozenset(
 
 
 def _from_botocore(error: BotoCoreError, operation: str, site: CallSite) -> DynaferryError:
-    where = f"{operation} on the {site.side} table {site.table}"
+    where = site.where(operation)
     if isinstance(error, SSLError):
         return from_network_error(error.kwargs["error"], operation=operation, site=site)
     if type(error).__name__ in _NETWORK_ERRORS:

@@ -7,29 +7,17 @@ tags) is `NotKnown` where the role may not read it or an emulator does not offer
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
 from dynaferry.dynamodb.accounts import AccountSession
-from dynaferry.dynamodb.descriptions import (
-    IndexDescription,
-    KeyAttribute,
-    OnDemandLimits,
-    TableDescription,
-    Throughput,
-    read_description,
-)
+from dynaferry.dynamodb.descriptions import TableDescription, read_description
+from dynaferry.dynamodb.faults import CALL_ERRORS, NOT_AN_ANSWER
 from dynaferry.errors import AccessDeniedError, RequestRefusedError
 
 __all__ = [
-    "IndexDescription",
-    "KeyAttribute",
     "NotKnown",
-    "OnDemandLimits",
     "SideSettings",
-    "TableDescription",
     "Tag",
-    "Throughput",
     "call_service",
     "describe_side_settings",
     "describe_table",
@@ -72,10 +60,14 @@ async def describe_table(session: AccountSession, table: str) -> TableDescriptio
     :raises TableNotFoundError: it is not there
     :raises AccessDeniedError: the role lacks dynamodb:DescribeTable on it
     :raises UnavailableError: the service did not answer
+    :raises CorruptAnswerError: something else than the service answered
     """
     answer = await call_service(session, "DescribeTable", table, TableName=table)
     endpoint = await session.endpoint_for(table)
-    return read_description(answer["Table"], endpoint=endpoint)
+    try:
+        return read_description(answer["Table"], endpoint=endpoint)
+    except NOT_AN_ANSWER as error:
+        raise session.error_for(error, operation="DescribeTable", table=table) from error
 
 
 async def has_items(session: AccountSession, table: str) -> bool:
@@ -125,7 +117,7 @@ async def call_service(
     """
     try:
         answer: Mapping[str, Any] = await getattr(session.client, _METHODS[operation])(**parameters)
-    except (BotoCoreError, ClientError) as error:
+    except CALL_ERRORS as error:
         raise session.error_for(error, operation=operation, table=table) from error
     return answer
 

@@ -17,6 +17,8 @@ from dynaferry.observe.stats import RunStats
 _REFRESH_SECONDS = 0.5
 # All columns fit from here; a narrower terminal is shown the ones that matter most.
 _WIDE_COLUMNS = 110
+# Below this there is only room for how far it is, how fast, and how long it will take.
+_NARROW_COLUMNS = 72
 # More tables than this do not fit: then only those that run are shown, and the rest is counted.
 _MOST_ROWS = 12
 
@@ -26,7 +28,7 @@ def render(views: Sequence[TableView], width: int) -> RenderableType:
     shown = views
     if len(views) > _MOST_ROWS:
         shown = [view for view in views if view.state == "running"][:_MOST_ROWS]
-    table = _table(shown, wide=width >= _WIDE_COLUMNS)
+    table = _table(shown, width)
     if len(shown) == len(views):
         return table
     waiting = sum(view.state == "waiting" for view in views)
@@ -35,31 +37,39 @@ def render(views: Sequence[TableView], width: int) -> RenderableType:
     return Group(table, Text(f"{ended} tables ended, {running} running, {waiting} waiting"))
 
 
-def _table(views: Sequence[TableView], *, wide: bool) -> Table:
+def _table(views: Sequence[TableView], width: int) -> Table:
+    wide = width >= _WIDE_COLUMNS
+    name_width, bar_width = (40, 20) if wide else (16, 8)
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("table", overflow="ellipsis", no_wrap=True, max_width=40 if wide else 16)
-    table.add_column("", width=20 if wide else 8)
-    for heading in _headings(wide=wide):
+    table.add_column("table", overflow="ellipsis", no_wrap=True, max_width=name_width)
+    table.add_column("", width=bar_width)
+    for heading in _headings(width):
         table.add_column(heading, justify="right", no_wrap=True)
     for view in views:
-        bar = ProgressBar(total=1.0, completed=view.share_done, width=20 if wide else 8)
-        table.add_row(Text(view.name), bar, *_cells(view, wide=wide))
+        bar = ProgressBar(total=1.0, completed=view.share_done, width=bar_width)
+        name = Text(readable.shortened(view.name, name_width))
+        table.add_row(name, bar, *_cells(view, width))
     return table
 
 
-def _headings(*, wide: bool) -> tuple[str, ...]:
-    if wide:
+def _headings(width: int) -> tuple[str, ...]:
+    if width >= _WIDE_COLUMNS:
         return "", "items", "items/s", "MB/s", "WCU/s", "RCU/s", "throttled", "segments", "left"
-    return "", "items", "items/s", "WCU/s", "thr.", "segments", "left"
+    if width >= _NARROW_COLUMNS:
+        return "", "items", "items/s", "WCU/s", "thr.", "segments", "left"
+    return "", "items", "items/s", "segments", "left"
 
 
-def _cells(view: TableView, *, wide: bool) -> tuple[str, ...]:
+def _cells(view: TableView, width: int) -> tuple[str, ...]:
     share = readable.percent(view.share_done)
     items_per_second = readable.short(view.items_per_second)
     write_units = readable.short(view.write_units_per_second)
     throttled = readable.percent(view.throttled_share)
     segments = f"{view.segments_complete}/{view.segments_total}"
-    if not wide:
+    if width < _NARROW_COLUMNS:
+        items = readable.short(view.items_done)
+        return share, items, items_per_second, segments, _ending(view)
+    if width < _WIDE_COLUMNS:
         items = readable.short(view.items_done)
         return share, items, items_per_second, write_units, throttled, segments, _ending(view)
     return (

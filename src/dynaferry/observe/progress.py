@@ -1,7 +1,7 @@
 """The progress of a run: stats in, what people read out.
 
-`RunMeter` turns counters into rates, `plain_lines` turns those into lines for a log, `live.py`
-into a table on a terminal. All of it only reads the stats: nothing here steers a copy, and
+`RunMeter` turns counters into rates, `PlainLog` those into lines for a log, `live.py` into a
+table on a terminal. All of it only reads the stats: nothing here steers a copy, and
 nothing here can stop one.
 """
 

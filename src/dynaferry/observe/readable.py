@@ -50,3 +50,11 @@ def duration(seconds: float | None) -> str:
     if minutes < 24 * 60:
         return f"{minutes // 60}h {minutes % 60:02d}m"
     return f"{minutes // 1440}d {minutes % 1440 // 60:02d}h"
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters of a name: the middle is left out, since the ends tell apart."""
+    if len(text) <= most:
+        return text
+    head = most // 2
+    return f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"

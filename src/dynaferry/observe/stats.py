@@ -10,9 +10,10 @@ TableState = Literal["waiting", "running", "complete", "rejected", "interrupted"
 class TableStats:
     """One table's counters for the whole run, earlier attempts included.
 
-    `items_*` and `bytes_read` move with each acknowledgement, so they may run ahead of the
-    checkpoint by what is in flight. `expected_items` is an estimate (the service's own item
-    count is hours old). `*_at_start` is what earlier attempts had done.
+    `items_read`, `items_filtered` and `bytes_read` move when a page is read, `items_written` and
+    `items_rejected` with each acknowledgement, so all of them may run ahead of the checkpoint by
+    what is in flight. `expected_items` is an estimate (the service's own item count is hours
+    old). `items_at_start` is what earlier attempts had done.
     """
 
     source: str

@@ -4,6 +4,7 @@ A new file is built under another name and renamed when it is whole. So a file u
 was always finished once: a crash in between leaves a run that was never begun.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -55,7 +56,7 @@ class RunFile:
         """
         path = state_path(state_dir, record.run)
         with _refusing(path, "begun"):
-            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_directory(state_dir)
             lock = RunLock.acquire(state_dir, record.run)
             with _released_on_error(lock):
                 _check_absent(path)
@@ -72,7 +73,7 @@ class RunFile:
         :raises StateError: it would not
         """
         with _refusing(state_path(state_dir, run), "begun"):
-            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_directory(state_dir)
             RunLock.acquire(state_dir, run).release()
 
     @classmethod
@@ -175,6 +176,18 @@ def set_aside(state_dir: Path, run: str, now: float) -> Path:
         finally:
             lock.release()
     return aside
+
+
+def _make_directory(state_dir: Path) -> None:
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(state_dir, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise StateError(
+            f"the state directory {state_dir} cannot be made or written to: {error.strerror}",
+            hint="choose another --state-dir",
+        ) from error
 
 
 def _check_absent(path: Path) -> None:

@@ -49,7 +49,8 @@ _TABLES: Final = (
         write_units REAL NOT NULL,
         throttled_requests INTEGER NOT NULL,
         retried_requests INTEGER NOT NULL,
-        unprocessed_items INTEGER NOT NULL
+        unprocessed_items INTEGER NOT NULL,
+        checkpointed_at REAL
     )
     """,
     """
@@ -102,13 +103,13 @@ _INSERT_RUN: Final = """
 
 _INSERT_TABLE: Final = """
     INSERT INTO tables VALUES (:table, :read_units, :write_units, :throttled_requests,
-        :retried_requests, :unprocessed_items)
+        :retried_requests, :unprocessed_items, NULL)
 """
 
 UPDATE_COUNTERS: Final = """
     UPDATE tables SET read_units = :read_units, write_units = :write_units,
         throttled_requests = :throttled_requests, retried_requests = :retried_requests,
-        unprocessed_items = :unprocessed_items
+        unprocessed_items = :unprocessed_items, checkpointed_at = :now
     WHERE "table" = :table
 """
 
@@ -143,6 +144,10 @@ BEGIN_ATTEMPT: Final = """
 END_ATTEMPT: Final = """
     UPDATE run SET status = :status, ended_at = :now,
         error_type = :type, error_message = :message, error_hint = :hint
+"""
+
+SELECT_RUN: Final = """
+    SELECT *, (SELECT MAX(checkpointed_at) FROM tables) AS checkpointed_at FROM run
 """
 
 SELECT_TOTALS: Final = """
@@ -215,7 +220,7 @@ def segment_of(row: sqlite3.Row) -> SegmentRecord:
 
 def counters_of(row: sqlite3.Row) -> TableCounters:
     """The counters in `row`."""
-    return TableCounters(**row_fields(row, "table"))
+    return TableCounters(**row_fields(row, "table", "checkpointed_at"))
 
 
 def totals_of(row: sqlite3.Row) -> TableTotals:
@@ -233,6 +238,6 @@ def sample_of(row: sqlite3.Row) -> Sample:
     return Sample(**row_fields(row, "number"))
 
 
-def row_fields(row: sqlite3.Row, without: str = "") -> dict[str, Any]:
+def row_fields(row: sqlite3.Row, *without: str) -> dict[str, Any]:
     """The columns of `row` by name, all but `without`."""
-    return {name: row[name] for name in row.keys() if name != without}  # noqa: SIM118
+    return {name: row[name] for name in row.keys() if name not in without}  # noqa: SIM118

@@ -7,6 +7,7 @@ transaction that waits its turn is dropped, one that has begun runs to its end.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -110,7 +111,7 @@ class SqliteStore:
 
     async def read_run(self) -> RunRecord:
         """The run as stored."""
-        row = (await self._rows("SELECT * FROM run"))[0]
+        row = (await self._rows(schema.SELECT_RUN))[0]
         try:
             return schema.run_of(row)
         except msgspec.MsgspecError as error:
@@ -166,7 +167,7 @@ class SqliteStore:
         def store(connection: sqlite3.Connection) -> None:
             connection.executemany(schema.PUT_SEGMENT, segment_rows)
             self.reached("inside a checkpoint")
-            row = schema.counters_row(table, counters)
+            row = schema.counters_row(table, counters) | {"now": time.time()}
             if connection.execute(schema.UPDATE_COUNTERS, row).rowcount != 1:
                 raise _no_such_table(table)
 

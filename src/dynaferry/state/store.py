@@ -110,7 +110,10 @@ class Sample(Struct, frozen=True, kw_only=True):
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):
-    """A run as its state file tells it. Times are seconds since the epoch."""
+    """A run as its state file tells it. Times are seconds since the epoch.
+
+    `checkpointed_at` is the time of the last checkpoint of any table, in whichever attempt.
+    """
 
     run: str
     identity: RunIdentity
@@ -124,6 +127,7 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     error_type: str | None = None
     error_message: str | None = None
     error_hint: str | None = None
+    checkpointed_at: float | None = None
 
 
 class StateStore(Protocol):

@@ -1,0 +1,84 @@
+"""A plan file that makes no sense is told in the words in which it was written."""
+
+from pathlib import Path
+
+import pytest
+
+from dynaferry.errors import PlanError
+from dynaferry.plan import CopyPlan, TablePlan, read_plan, validate
+
+TABLE = '[[tables]]\nsource = "orders"\ntarget = "orders"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("readers = 0\n" + TABLE, "readers in PLAN must be at least 1", None),
+        ("tables_at_once = 65\n" + TABLE, "tables_at_once in PLAN must be at most 64", None),
+        ("segments = 2000000\n" + TABLE, "segments in PLAN must be at most 1,000,000", None),
+        (
+            'readers = "8"\n' + TABLE,
+            "readers in PLAN must be a whole number, not text in quotes",
+            None,
+        ),
+        ("readers = 1.5\n" + TABLE, "readers in PLAN must be a whole number, not a fraction", None),
+        (
+            "max_read_units = inf\n" + TABLE,
+            "max_read_units in PLAN must be a number, not inf",
+            None,
+        ),
+        (
+            TABLE + "max_read_units = inf\n",
+            "max_read_units of the table orders in PLAN must be a number, not inf",
+            None,
+        ),
+        (TABLE + "segments = 0\n", "segments of the table orders in PLAN must be at least 1", None),
+        (
+            TABLE + "[target]\nregion = 4\n",
+            "target.region in PLAN must be text in quotes, not",
+            None,
+        ),
+        ("source = 3\n" + TABLE, "source in PLAN must be a section, not a whole number", None),
+        ("tables = [5]\n", "table 1 in PLAN must be a section, not a whole number", None),
+        (TABLE + '[[tables]]\ntarget = "x"\n', "table 2 in PLAN has no source", None),
+        ('[[tables]]\nsource = "orders"\n', "the table orders in PLAN has no target", None),
+        (
+            'on_reject = "ignore"\n' + TABLE,
+            "on_reject in PLAN cannot be 'ignore'",
+            "it is one of dead-letter, stop",
+        ),
+        ("reader = 3\n" + TABLE, "'reader' is not a key of PLAN", "did you mean 'readers'?"),
+        (
+            TABLE + '[source]\nregin = "x"\n',
+            "'regin' is not a key of [source] in PLAN",
+            "did you mean 'region'?",
+        ),
+        (
+            TABLE + "segment = 3\n",
+            "'segment' is not a key of the table orders in PLAN",
+            "did you mean 'segments'?",
+        ),
+    ],
+)
+def test_a_key_is_named_as_it_was_written(
+    tmp_path: Path, text: str, message: str, hint: str | None
+) -> None:
+    path = tmp_path / "night.toml"
+    path.write_text(text)
+    with pytest.raises(PlanError) as caught:
+        read_plan(path)
+    assert caught.value.message.startswith(message.replace("PLAN", f"the plan {path}"))
+    assert caught.value.hint == hint
+
+
+def test_an_unknown_key_like_no_other_is_answered_with_all_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "night.toml"
+    path.write_text("zzz = 1\n" + TABLE)
+    with pytest.raises(PlanError) as caught:
+        read_plan(path)
+    assert "readers" in (caught.value.hint or "")
+
+
+def test_a_tables_own_setting_has_no_flag() -> None:
+    with pytest.raises(PlanError, match=r"^segments of the table orders must be at least 1$"):
+        validate(CopyPlan(tables=(TablePlan("orders", "orders", segments=0),)))
