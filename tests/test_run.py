@@ -8,7 +8,13 @@ import pytest
 
 from dynaferry import CopyPlan, StopSignal, copy_table
 from dynaferry.dynamodb.wire import Wire
-from dynaferry.errors import PlanError, PreflightError, StateError, StateWriteError
+from dynaferry.errors import (
+    AccessDeniedError,
+    PlanError,
+    PreflightError,
+    StateError,
+    StateWriteError,
+)
 from dynaferry.observe.stats import RunStats
 from dynaferry.outcome import Outcome
 from dynaferry.plan import TablePlan
@@ -190,6 +196,39 @@ async def test_restart_starts_over_and_keeps_the_earlier_state_aside(
     assert summary.tables[0].segments_total == 3
     assert ("target", "BatchWriteItem") in calls
     assert len(list(tmp_path.glob("orders.sqlite.*.old"))) == 1
+
+
+async def test_restart_refuses_a_target_that_was_created_again_and_filled_by_others(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await copy_table(plan_for(world, tmp_path))
+    looked: list[Any] = []
+
+    async def note(*arguments: Any, **settings: Any) -> tuple[TablePreflight, ...]:
+        looked.append(settings["written_before"])
+        return await preflight(*arguments, **{**settings, "written_before": {"another-id"}})
+
+    monkeypatch.setattr("dynaferry.run.preflight", note)
+    outcome = await execute(plan_for(world, tmp_path, restart=True))
+    assert looked == [{None}], "moto gives no ids"
+    assert isinstance(outcome.error, PreflightError)
+    assert "is not empty" in outcome.error.message
+
+
+async def test_a_bug_beside_a_reason_to_stop_does_not_hide_the_reason(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denied = AccessDeniedError("the policy was changed", operation="BatchWriteItem")
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise BaseExceptionGroup("both", [ZeroDivisionError(), denied])
+
+    monkeypatch.setattr("dynaferry.run.copy_one_table", fail)
+    outcome = await execute(plan_for(world, tmp_path))
+    assert outcome.error is denied
+    store = await SqliteStore.open_for_reading(tmp_path, "orders")
+    assert ((await store.read_run()).status, outcome.summary.status) == ("failed", "failed")
+    await store.aclose()
 
 
 async def test_restart_creates_a_target_that_is_gone(world: MotoWorld, tmp_path: Path) -> None:

@@ -321,10 +321,10 @@ def _check_url(flag: str, url: str | None) -> None:
     if url is None:
         return
     parts = urlsplit(url)
+    if parts.username is not None or parts.query or parts.fragment:  # first: not to be repeated
+        raise PlanError(f"{flag} must be an address only, without credentials or a query")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise PlanError(f"{flag} {url!r} is not a URL", hint="it looks like https://host:port")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise PlanError(f"{flag} must be an address only, without credentials or a query")
 
 
 class RecordedSettings(Struct, frozen=True, kw_only=True):

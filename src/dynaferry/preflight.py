@@ -5,7 +5,7 @@ to do now. All tables are looked at before the first target is created, so that 
 a whole or not at all. A role that may not look stays an AccessDeniedError.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -54,18 +54,23 @@ async def preflight(
     *,
     resuming: bool,
     dry_run: bool,
+    written_before: Collection[str | None] = (),
 ) -> tuple[TablePreflight, ...]:
     """Looks at every table of the plan, in its order, and then creates the targets that are to be.
 
     A resumed run has written to its targets: they must be there and need not be empty. A dry run
-    creates nothing.
+    creates nothing. `written_before` are the ids of targets that an earlier run of this plan has
+    written: they need not be empty either (None stands for all where the service gives no ids).
 
     :raises PreflightError: a table is not fit to be copied from or to
     :raises AccessDeniedError: a role may not look at a table, or not create one
     :raises UnavailableError: the service did not answer
     """
     findings = [
-        await _look_at(plan, table, source, target, resuming=resuming) for table in plan.tables
+        await _look_at(
+            plan, table, source, target, resuming=resuming, written_before=written_before
+        )
+        for table in plan.tables
     ]
     check_no_target_is_used_twice(findings)
     checked = tuple(
@@ -89,6 +94,7 @@ async def _look_at(
     target: AccountSession,
     *,
     resuming: bool,
+    written_before: Collection[str | None],
 ) -> Findings:
     check_region("source", table.source, plan.source, source.region)
     check_region("target", table.target, plan.target, target.region)
@@ -108,7 +114,8 @@ async def _look_at(
     check_not_the_same(source_table, target_table)
     check_usable("target", target_table)
     check_keys_agree(source_table, target_table)
-    if not (resuming or plan.allow_non_empty_target):
+    is_our_own = target_table.table_id in written_before
+    if not (resuming or is_our_own or plan.allow_non_empty_target):
         await _check_empty(target, table.target)
     return Findings(
         source=source_table,

@@ -19,6 +19,9 @@ from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import RunIdentity, RunRecord, StateStore, TableIdentity
 
 CLOSE_SECONDS = 5.0
+# Which of the service's own endpoints botocore chooses depends on where the credentials come from;
+# that does not make it another table.
+DEFAULT_ENDPOINT = "the service's own"
 
 
 async def stored_run(plan: CopyPlan) -> RunRecord | None:
@@ -58,21 +61,23 @@ def identity_of(
         asked_for = table.segments or plan.segments
         keep = asked_for is None and index < len(began_with)
         tables.append(
-            _table_identity(look, began_with[index].total_segments if keep else look.total_segments)
+            _table_identity(
+                plan, look, began_with[index].total_segments if keep else look.total_segments
+            )
         )
     return RunIdentity(tables=tuple(tables))
 
 
-def _table_identity(look: TablePreflight, total_segments: int) -> TableIdentity:
+def _table_identity(plan: CopyPlan, look: TablePreflight, total_segments: int) -> TableIdentity:
     if look.target is None:
         raise StateError(f"the target {look.table.target} is not there")
     return TableIdentity(
         source_arn=look.source.arn,
         source_table_id=look.source.table_id,
-        source_endpoint=look.source.endpoint,
+        source_endpoint=plan.source.endpoint_url or DEFAULT_ENDPOINT,
         target_arn=look.target.arn,
         target_table_id=look.target.table_id,
-        target_endpoint=look.target.endpoint,
+        target_endpoint=plan.target.endpoint_url or DEFAULT_ENDPOINT,
         total_segments=total_segments,
     )
 
@@ -97,6 +102,9 @@ async def open_state(
         say(f"starting over; the state of the earlier run is kept as {aside}")
     if stored is not None and not plan.restart:
         store = await SqliteStore.open(plan.state_dir, run)
+        async with _closed_on_error(store):
+            # Somebody may have started it over since it was looked at.
+            check_identity((await store.read_run()).identity, identity, run=run)
     else:
         store = await SqliteStore.create(
             plan.state_dir, run, identity, settings, __version__, time.time()
@@ -134,6 +142,15 @@ async def stats_from(
             table.state = "rejected" if table.items_rejected else "complete"
         stats.tables.append(table)
     return stats
+
+
+@asynccontextmanager
+async def _closed_on_error(store: StateStore) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException:
+        await store.aclose()
+        raise
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
-from msgspec.structs import replace
 
 from dynaferry._version import __version__
 from dynaferry.assembly import RunCaps, Sides, copy_one_table
@@ -106,7 +105,7 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
     async with _both_sides(plan) as sides:
         stored = await stored_run(plan)
         if stored is not None and say is not None:
-            say(f"the run {stored.run} has begun and would be resumed; it is {stored.status}")
+            say(_standing(stored, restarts=plan.restart))
         return await _look(plan, sides, stored, dry_run=True)
 
 
@@ -125,11 +124,16 @@ async def _both_sides(plan: CopyPlan) -> AsyncIterator[Sides]:
 async def _look(
     plan: CopyPlan, sides: Sides, stored: RunRecord | None, *, dry_run: bool
 ) -> tuple[TablePreflight, ...]:
-    if stored is not None and plan.restart:
-        # What the target holds is what this very run has written: that is no reason to refuse.
-        plan = replace(plan, allow_non_empty_target=True)
     resuming = stored is not None and not plan.restart
-    return await preflight(plan, *sides, resuming=resuming, dry_run=dry_run)
+    # What such a target holds this very run has written: for a restart no reason to refuse.
+    written_before = () if stored is None else stored.identity.tables
+    return await preflight(
+        plan,
+        *sides,
+        resuming=resuming,
+        dry_run=dry_run,
+        written_before={table.target_table_id for table in written_before},
+    )
 
 
 class _Attempt:
@@ -165,8 +169,14 @@ class _Attempt:
         error: DynaferryError | None = None
         try:
             await self._copy_all(run, stats)
-        except* DynaferryError as group:
-            error = first_reason(group)
+        except BaseExceptionGroup as group:
+            reasons, bugs = group.split(DynaferryError)
+            if reasons is None:
+                raise
+            # A reason to stop may have brought other failures with it: it is what people need.
+            error = first_reason(reasons)
+            if bugs is not None:
+                error.__cause__ = bugs
         return await self._end(run, stats, error)
 
     async def _copy_all(self, run: RunRecord, stats: RunStats) -> None:
@@ -239,6 +249,14 @@ class _Attempt:
         for notice, names in about.items():
             of_all = len(names) == len(self._checked)
             self._say(notice if of_all else f"{', '.join(names)}: {notice}")
+
+
+def _standing(stored: RunRecord, *, restarts: bool) -> str:
+    if restarts:
+        return f"the run {stored.run} has begun and would be started over"
+    if stored.status in ("complete", "rejected"):
+        return f"the run {stored.run} is complete already"
+    return f"the run {stored.run} has begun and would be resumed"
 
 
 def _stored_error(error: DynaferryError | None) -> tuple[str, str, str | None] | None:

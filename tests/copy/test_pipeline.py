@@ -5,6 +5,7 @@ from pathlib import Path
 import anyio
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import (
@@ -18,6 +19,7 @@ from dynaferry.errors import (
     UnavailableError,
 )
 from dynaferry.outcome import first_reason
+from dynaferry.plan import TablePlan
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import DeadLetter, SegmentRecord, TableCounters
 from dynaferry.throttle.retry import Patience, RetryPolicy
@@ -328,6 +330,45 @@ async def test_a_checkpoint_that_cannot_be_stored_ends_the_run(tmp_path: Path) -
     async with small_copy(plan, source, target, 5, store_type=FullDisk) as small:
         with pytest.raises(StateWriteError):
             await small.pipeline.copy(StopSignal())
+
+
+async def test_a_last_checkpoint_that_is_not_stored_in_time_does_not_complete_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StallingDisk(SqliteStore):
+        async def checkpoint(
+            self, table: int, segments: Sequence[SegmentRecord], counters: TableCounters
+        ) -> None:
+            await anyio.sleep_forever()
+
+    monkeypatch.setattr("dynaferry.copy.pipeline.LAST_CHECKPOINT_SECONDS", 0.05)
+    source, target = FakeSource(SEGMENTS), FakeTarget()
+    plan = small_plan(tmp_path)
+    async with small_copy(plan, source, target, 5, store_type=StallingDisk) as small:
+        with pytest.raises(StateWriteError, match="last checkpoint"):
+            await small.pipeline.copy(StopSignal())
+        assert (await small.totals()).items_read == 0
+
+
+@pytest.mark.parametrize("side", ["read", "write"])
+async def test_a_copy_obeys_the_caps_of_the_run_and_of_the_table(tmp_path: Path, side: str) -> None:
+    source, target = FakeSource([pages_of(0, [5] * 4)]), FakeTarget()
+    table = replace(TablePlan("orders", "orders"), **{f"max_{side}_units": 40.0})
+    plan = small_plan(tmp_path, tables=(table,), **{f"max_{side}_units": 1000.0})
+    async with small_copy(plan, source, target, 1) as small:
+        admitted: list[float] = []
+        worker = small.pipeline.reader if side == "read" else small.pipeline.writer
+        rates = sorted(cap.units_per_second for cap in worker._pace._caps)  # type: ignore[attr-defined]
+        admit = worker._pace.admit
+
+        async def note(units: float) -> None:
+            admitted.append(units)
+            await admit(units)
+
+        worker._pace.admit = note  # type: ignore[method-assign]
+        assert await small.pipeline.copy(StopSignal())
+    assert rates == [40.0, 1000.0]
+    assert len(admitted) == 4
 
 
 async def test_the_first_signal_ends_reading_and_finishes_what_is_in_flight(

@@ -36,7 +36,13 @@ class Ledger:
 
     def segments_to_read(self) -> list[int]:
         """The segments that are not complete, in the order in which to take them."""
-        return [s for s in spread(self._total_segments) if not self.record(s).complete]
+        complete = {s for s, watermark in self._watermarks.items() if watermark.record.complete}
+        return [segment for segment in spread(self._total_segments) if segment not in complete]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every segment is acknowledged to its end."""
+        return self.complete_segments == self._total_segments
 
     def record(self, segment: int) -> SegmentRecord:
         """How far `segment` is acknowledged."""

@@ -18,6 +18,7 @@ from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.reader import Reader
 from dynaferry.copy.stop import StopSignal
 from dynaferry.copy.writer import Writer
+from dynaferry.errors import StateWriteError
 from dynaferry.observe.stats import TableStats
 from dynaferry.state.store import Sample, StateStore, TableCounters
 
@@ -64,7 +65,13 @@ class Pipeline:
             ):
                 await self._checkpoint()
                 await self._sample()
-        return not self.ledger.segments_to_read()
+        if self.ledger.changed_records():
+            # Only what is stored is done: no run is complete ahead of its watermarks.
+            raise StateWriteError(
+                f"the last checkpoint was not stored within {LAST_CHECKPOINT_SECONDS:.0f} s",
+                hint="look at the disk of the state directory, then run the same command again",
+            )
+        return self.ledger.is_complete
 
     async def _move(self, stop: StopSignal) -> None:
         batches_in, batches_out = anyio.create_memory_object_stream[Batch](self.writers)

@@ -50,6 +50,7 @@ class Reader:
             await self._ledger.wait_for_room(segment)
             page = await self._retry.call(partial(self._read_page, segment, start_key))
             number = self._ledger.page_read(segment, page)
+            self._stats.segments_complete = self._ledger.complete_segments
             self._note_page(page)
             for batch in split(segment, number, page.items):
                 await deliver(batch)

@@ -21,6 +21,7 @@ from dynaferry.errors import RetryableError, ServiceGoneError
 T = TypeVar("T")
 
 FIRST_WAIT_SECONDS = 0.05
+LEAST_ATTEMPTS = 5
 MAX_WAIT_SECONDS = 10.0
 
 
@@ -66,7 +67,9 @@ class _stop_when_gone(stop_base):  # noqa: N801  # tenacity's policies are named
         self._failing_since = patience.now()
 
     def __call__(self, retry_state: RetryCallState) -> bool:
-        return self._patience.is_out(self._failing_since)
+        # Under a low cap most of the time goes by in waiting for admission: that alone is no sign.
+        tried_enough = retry_state.attempt_number >= LEAST_ATTEMPTS
+        return tried_enough and self._patience.is_out(self._failing_since)
 
 
 class RetryPolicy:
