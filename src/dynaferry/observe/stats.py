@@ -14,6 +14,11 @@ class TableStats:
     `items_rejected` with each acknowledgement, so all of them may run ahead of the checkpoint by
     what is in flight. `expected_items` is an estimate (the service's own item count is hours
     old). `items_at_start` is what earlier attempts had done.
+
+    `throttles` counts this attempt's throttled requests by (operation, reason), the reason in the
+    service's word, "" where it gave none. `bottleneck` is the resource that held the writes back
+    last, in people's words. The rate limits are what the pace allows now, in units a second, None
+    where nothing limits.
     """
 
     source: str
@@ -34,6 +39,12 @@ class TableStats:
     throttled_requests: int = 0
     retried_requests: int = 0
     unprocessed_items: int = 0
+    throttles: dict[tuple[str, str], int] = field(default_factory=dict)
+    bottleneck: str | None = None
+    read_rate_limit_units: float | None = None
+    write_rate_limit_units: float | None = None
+    read_requests_in_flight: int = 0
+    write_requests_in_flight: int = 0
     items_at_start: int = 0
     started_at: float | None = None
     ended_at: float | None = None
