@@ -112,6 +112,19 @@ class ItemRefusedError(DynaferryError):
         self.code = code
 
 
+class ConditionFailedError(DynaferryError):
+    """The service did nothing, since the condition of a write did not hold.
+
+    `item` is what it found instead, in wire form; None where it found nothing.
+    """
+
+    def __init__(
+        self, message: str, *, item: bytes | None, operation: str, table: str | None = None
+    ) -> None:
+        super().__init__(message, operation=operation, table=table)
+        self.item = item
+
+
 # Stop; what was acknowledged is kept and the run can be resumed ------------------------------
 
 
@@ -137,6 +150,10 @@ class RequestRefusedError(StoppedError):
 
 class RejectedItemError(StoppedError):
     """An item was refused, and the run was told to stop rather than to set it aside."""
+
+
+class TooManyRejectedError(StoppedError):
+    """More items were refused than the run was told to set aside."""
 
 
 class StateWriteError(StoppedError):

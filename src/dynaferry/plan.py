@@ -25,6 +25,7 @@ DEFAULT_READERS = 8
 DEFAULT_WRITERS = 32
 DEFAULT_STATE_DIR = Path(".dynaferry")
 DEFAULT_PATIENCE_SECONDS = 300.0
+DEFAULT_MAX_REJECTED = 1000
 
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _TABLE_ARN = re.compile(
@@ -76,7 +77,8 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Limits are capacity units a second and hold for the run in total, whatever the number of
     tables; `TablePlan` has limits for one table. `segments` None means: decide by the table's
-    size. `patience_seconds` is how long a side may accept nothing before the run stops.
+    size. `patience_seconds` is how long a side may accept nothing before the run stops, and
+    `max_rejected` how many items the targets may refuse, in total, before it does.
     """
 
     tables: tuple[TablePlan, ...]
@@ -96,6 +98,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state_dir: Path = DEFAULT_STATE_DIR
     restart: bool = False
     on_reject: OnReject = "dead-letter"
+    max_rejected: Annotated[int, Meta(ge=0)] = DEFAULT_MAX_REJECTED
     patience_seconds: Annotated[float, Meta(gt=0)] = DEFAULT_PATIENCE_SECONDS
     price_per_million_writes: Annotated[float, Meta(ge=0)] = limits.PRICE_PER_MILLION_WRITES
     price_per_million_reads: Annotated[float, Meta(ge=0)] = limits.PRICE_PER_MILLION_READS
@@ -333,6 +336,7 @@ class RecordedSettings(Struct, frozen=True, kw_only=True):
     A profile names a person's machine and an external id is a secret: neither is kept.
     """
 
+    tables: tuple[TablePlan, ...]
     source_region: str | None
     source_role_arn: str | None
     source_endpoint_url: str | None
@@ -351,6 +355,7 @@ class RecordedSettings(Struct, frozen=True, kw_only=True):
 def recorded_settings(plan: CopyPlan) -> RecordedSettings:
     """What of the plan goes into the state file."""
     return RecordedSettings(
+        tables=plan.tables,
         source_region=plan.source.region,
         source_role_arn=plan.source.role_arn,
         source_endpoint_url=plan.source.endpoint_url,

@@ -7,7 +7,7 @@ its whole response alive, so whoever holds one lets go of it once it is acknowle
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Raw, Struct
 
@@ -36,6 +36,17 @@ class WriteResult(Struct, frozen=True):
     """
 
     unprocessed: Sequence[Raw]
+    consumed_units: float | None = None
+
+
+class PutResult(Struct, frozen=True):
+    """What became of one item that was put by itself.
+
+    `present` is None if it was written, or else what the target holds under its key: the same
+    item or another. `consumed_units` is None where the service did not say.
+    """
+
+    present: Literal["same", "other"] | None
     consumed_units: float | None = None
 
 
@@ -75,4 +86,17 @@ class BatchTarget(Protocol):
 
     def key_of(self, item: Raw) -> bytes:
         """The item's key attributes in wire form, for people and for dead letters."""
+        ...
+
+
+class ItemTarget(Protocol):
+    """Takes the items of one table one by one."""
+
+    async def put_item(self, item: Raw, *, overwrite: bool) -> PutResult:
+        """Puts an item in wire form; with `overwrite` false only where its key is not there yet.
+
+        :raises RetryableError: nothing is known to be written; the same call is safe to repeat
+        :raises ItemRefusedError: the item is refused for its content
+        :raises StoppedError: no wait will help
+        """
         ...

@@ -323,6 +323,96 @@ class StateStoreContract:
         await store.begin_attempt(VERSION, CREATED_AT + 1)
         assert await store.read_dead_letters() == kept
 
+    async def test_counted_dead_letters_come_in_pages_and_without_those_beyond_the_watermark(
+        self, store: StateStore
+    ) -> None:
+        await store.checkpoint(0, [segment_record(1, pages=2), segment_record(2)], counters())
+        await store.checkpoint(1, [segment_record(1)], counters())
+        counted = [dead_letter(f"k{n}", segment=1 + n // 3, page=1) for n in range(6)]
+        await store.add_dead_letters(
+            [
+                *counted,
+                dead_letter("beyond", segment=1, page=2),
+                dead_letter("no record", segment=3),
+                dead_letter("other", table=1),
+            ]
+        )
+        pages = []
+        after = None
+        while page := await store.read_counted_dead_letters(0, after, 4):
+            pages.append(page)
+            after = page[-1]
+        assert pages == [counted[:4], counted[4:]]
+        assert await store.read_counted_dead_letters(1, None, 9) == [dead_letter("other", table=1)]
+
+    async def test_a_letter_that_was_written_is_counted_so_once_and_is_gone(
+        self, store: StateStore
+    ) -> None:
+        records = [segment_record(1), segment_record(2)]
+        await store.checkpoint(0, records, counters())
+        letters = [dead_letter("a"), dead_letter("b"), dead_letter("c", segment=2)]
+        await store.add_dead_letters(letters)
+        before = await store.read_totals(0)
+        for _ in range(2):
+            await store.settle_dead_letters(
+                0, written=[letters[0], letters[2]], refused=[], counters=counters(2)
+            )
+        after = await store.read_totals(0)
+        assert await store.read_dead_letters() == [letters[1]]
+        assert after.items_rejected == before.items_rejected - 2
+        assert after.items_written == before.items_written + 2
+        assert [r.items_rejected for r in await store.read_segments(0)] == [
+            record.items_rejected - 1 for record in records
+        ]
+
+    async def test_a_letter_that_is_refused_again_keeps_its_item_and_has_the_new_reason(
+        self, store: StateStore
+    ) -> None:
+        await store.checkpoint(0, [segment_record(1)], counters())
+        await store.add_dead_letters([dead_letter("a", message="old"), dead_letter("b")])
+        before = await store.read_totals(0)
+        refused = dead_letter("a", message="new")
+        await store.settle_dead_letters(0, written=[], refused=[refused], counters=counters())
+        assert await store.read_dead_letters() == [refused, dead_letter("b")]
+        assert await store.read_totals(0) == before
+
+    async def test_settling_stores_what_writing_cost_and_nothing_of_reading(
+        self, store: StateStore
+    ) -> None:
+        await store.checkpoint(0, [segment_record(1)], counters(1))
+        await store.settle_dead_letters(0, written=[], refused=[], counters=counters(2))
+        stored = await store.read_counters(0)
+        assert stored.write_units == counters(2).write_units
+        assert stored.throttled_requests == counters(2).throttled_requests
+        assert stored.retried_requests == counters(2).retried_requests
+        assert stored.read_units == counters(1).read_units
+
+    async def test_a_rejected_run_is_complete_with_its_last_letter_and_not_before(
+        self, store: StateStore
+    ) -> None:
+        await store.checkpoint(0, [segment_record(1)], counters())
+        await store.add_dead_letters([dead_letter("a"), dead_letter("b", table=1)])
+        await store.end_attempt("rejected", CREATED_AT + 1)
+        await store.settle_dead_letters(
+            0, written=[dead_letter("a")], refused=[], counters=counters()
+        )
+        assert (await store.read_run()).status == "rejected"
+        await store.settle_dead_letters(
+            1, written=[dead_letter("b", table=1)], refused=[], counters=counters()
+        )
+        assert (await store.read_run()).status == "complete"
+
+    async def test_an_unfinished_run_stays_so_when_its_last_letter_is_written(
+        self, store: StateStore
+    ) -> None:
+        await store.checkpoint(0, [segment_record(1)], counters())
+        await store.add_dead_letters([dead_letter("a")])
+        await store.end_attempt("failed", CREATED_AT + 1)
+        await store.settle_dead_letters(
+            0, written=[dead_letter("a")], refused=[], counters=counters()
+        )
+        assert (await store.read_run()).status == "failed"
+
     async def test_the_latest_samples_come_back_oldest_first(self, store: StateStore) -> None:
         for second in range(5):
             await store.add_sample(sample(second))

@@ -13,10 +13,11 @@ import aiohttp
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
 from botocore.parsers import ResponseParserError
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from dynaferry.errors import (
     AccessDeniedError,
+    ConditionFailedError,
     CorruptAnswerError,
     DynaferryError,
     ItemRefusedError,
@@ -67,6 +68,8 @@ _ITEM_REFUSALS = frozenset(
         "ValidationError",
     }
 )
+_WRITES_OF_ITEMS = frozenset({"BatchWriteItem", "PutItem"})
+_CONDITIONAL_WRITES = frozenset({"PutItem", "DeleteItem"})
 _PASSING = frozenset(
     {
         "InternalServerError",
@@ -104,6 +107,7 @@ class ServiceAnswer(Struct, frozen=True, kw_only=True):
     code: str
     message: str
     reasons: tuple[tuple[str, str], ...] = ()
+    item: bytes | None = None
 
 
 class _Reason(Struct, frozen=True):
@@ -118,6 +122,8 @@ class _ErrorBody(Struct, frozen=True):
     # The spelling depends on the exception [M]: both are read.
     reasons: tuple[_Reason, ...] = msgspec.field(name="throttlingReasons", default=())
     capital_reasons: tuple[_Reason, ...] = msgspec.field(name="ThrottlingReasons", default=())
+    # Of a condition that did not hold, with ReturnValuesOnConditionCheckFailure [M:PutItem].
+    item: Raw = msgspec.field(name="Item", default=Raw())
 
 
 class _ErrorType(Struct, frozen=True):
@@ -160,6 +166,7 @@ def decode_error(status: int, body: bytes) -> ServiceAnswer:
         code=code,
         message=error.message or error.capital_message or _words_of(body) or "(no message)",
         reasons=tuple((r.reason, r.resource) for r in (*error.reasons, *error.capital_reasons)),
+        item=bytes(error.item) or None,
     )
 
 
@@ -188,7 +195,9 @@ def from_answer(
         )
     if answer.code in _PASSING or (status >= 500 and answer.code not in _DENIALS):
         return UnavailableError(words, operation=operation, table=site.table)
-    if answer.code in _ITEM_REFUSALS and operation == "BatchWriteItem":
+    if answer.code == "ConditionalCheckFailedException" and operation in _CONDITIONAL_WRITES:
+        return ConditionFailedError(words, item=answer.item, operation=operation, table=site.table)
+    if answer.code in _ITEM_REFUSALS and operation in _WRITES_OF_ITEMS:
         return ItemRefusedError(
             answer.message, code=answer.code, operation=operation, table=site.table
         )

@@ -123,6 +123,28 @@ PUT_DEAD_LETTER: Final = """
         :error_code, :error_message, :time)
 """
 
+# What a replay settles, each statement for one letter or one segment.
+DELETE_DEAD_LETTER: Final = """
+    DELETE FROM dead_letters WHERE "table" = :table AND segment = :segment AND key = :key
+"""
+UPDATE_REFUSAL: Final = """
+    UPDATE dead_letters SET error_code = :error_code, error_message = :error_message, time = :time
+    WHERE "table" = :table AND segment = :segment AND key = :key
+"""
+COUNT_REJECTED_AS_WRITTEN: Final = """
+    UPDATE segments SET items_rejected = items_rejected - 1, items_written = items_written + 1
+    WHERE "table" = :table AND segment = :segment
+"""
+UPDATE_WRITE_COUNTERS: Final = """
+    UPDATE tables SET write_units = :write_units, throttled_requests = :throttled_requests,
+        retried_requests = :retried_requests
+    WHERE "table" = :table
+"""
+COMPLETE_WITHOUT_DEAD_LETTERS: Final = """
+    UPDATE run SET status = 'complete'
+    WHERE status = 'rejected' AND NOT EXISTS (SELECT 1 FROM dead_letters)
+"""
+
 DROP_DEAD_LETTERS_BEYOND_THE_WATERMARKS: Final = """
     DELETE FROM dead_letters WHERE page >= COALESCE(
         (SELECT pages FROM segments WHERE segments."table" = dead_letters."table"
@@ -165,6 +187,14 @@ SELECT_COUNTERS: Final = 'SELECT * FROM tables WHERE "table" = ?'
 SELECT_DEAD_LETTERS: Final = """
     SELECT * FROM dead_letters WHERE ?1 IS NULL OR "table" = ?1
     ORDER BY "table", segment, page, key
+"""
+# In the order of the primary key, and CROSS JOIN keeps it: each page is a look into the index.
+SELECT_COUNTED_DEAD_LETTERS: Final = """
+    SELECT dead_letters.* FROM dead_letters CROSS JOIN segments
+        ON segments."table" = dead_letters."table" AND segments.segment = dead_letters.segment
+    WHERE dead_letters."table" = ? AND (dead_letters.segment, dead_letters.key) > (?, ?)
+        AND dead_letters.page < segments.pages
+    ORDER BY dead_letters.segment, dead_letters.key LIMIT ?
 """
 SELECT_SAMPLES: Final = 'SELECT * FROM samples WHERE "table" = ? ORDER BY number DESC LIMIT ?'
 

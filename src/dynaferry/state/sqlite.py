@@ -30,7 +30,7 @@ from dynaferry.state.store import (
     TableTotals,
 )
 
-Moment = Literal["inside a checkpoint", "after a checkpoint"]
+Moment = Literal["inside a checkpoint", "after a checkpoint", "inside a settlement"]
 
 _Row = sqlite3.Row
 _Record = TypeVar("_Record")
@@ -188,6 +188,41 @@ class SqliteStore:
         """The dead letters, of one table or of all, by table, segment and page."""
         return await self._records(schema.dead_letter_of, schema.SELECT_DEAD_LETTERS, table)
 
+    async def read_counted_dead_letters(
+        self, table: int, after: DeadLetter | None, limit: int
+    ) -> list[DeadLetter]:
+        """The next `limit` letters of a table behind `after`, of pages behind the watermarks."""
+        behind = (-1, b"") if after is None else (after.segment, after.key)
+        query = schema.SELECT_COUNTED_DEAD_LETTERS
+        return await self._records(schema.dead_letter_of, query, table, *behind, limit)
+
+    async def settle_dead_letters(
+        self,
+        table: int,
+        *,
+        written: Sequence[DeadLetter],
+        refused: Sequence[DeadLetter],
+        counters: TableCounters,
+    ) -> None:
+        """Counts letters as written and stores why others were refused again, all or nothing.
+
+        :raises StateWriteError: it could not be stored; nothing of it is
+        """
+        written_rows = [msgspec.structs.asdict(letter) for letter in written]
+        refused_rows = [msgspec.structs.asdict(letter) for letter in refused]
+
+        def settle(connection: sqlite3.Connection) -> None:
+            for row in written_rows:
+                # A letter is counted once, however often it is settled.
+                if connection.execute(schema.DELETE_DEAD_LETTER, row).rowcount:
+                    connection.execute(schema.COUNT_REJECTED_AS_WRITTEN, row)
+            self.reached("inside a settlement")
+            connection.executemany(schema.UPDATE_REFUSAL, refused_rows)
+            connection.execute(schema.UPDATE_WRITE_COUNTERS, schema.counters_row(table, counters))
+            connection.execute(schema.COMPLETE_WITHOUT_DEAD_LETTERS)
+
+        await self._write(settle)
+
     async def add_sample(self, sample: Sample) -> None:
         """Stores one sample."""
         row = msgspec.structs.asdict(sample)
@@ -206,11 +241,11 @@ class SqliteStore:
         await asyncio.shield(asyncio.wrap_future(self._closing))
 
     async def _records(
-        self, record_of: Callable[[_Row], _Record], query: str, *parameters: int | None
+        self, record_of: Callable[[_Row], _Record], query: str, *parameters: int | bytes | None
     ) -> list[_Record]:
         return [record_of(row) for row in await self._rows(query, *parameters)]
 
-    async def _rows(self, query: str, *parameters: int | None) -> list[_Row]:
+    async def _rows(self, query: str, *parameters: int | bytes | None) -> list[_Row]:
         def read() -> list[_Row]:
             with self._file.reading() as connection:
                 return connection.execute(query, parameters).fetchall()

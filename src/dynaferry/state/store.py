@@ -182,6 +182,32 @@ class StateStore(Protocol):
         """The dead letters, of one table or of all, by table, segment and page."""
         ...
 
+    async def read_counted_dead_letters(
+        self, table: int, after: DeadLetter | None, limit: int
+    ) -> list[DeadLetter]:
+        """The next `limit` letters of a table behind `after`, in an order that stays.
+
+        Only those of pages behind the watermarks: they are what the counts count.
+        """
+        ...
+
+    async def settle_dead_letters(
+        self,
+        table: int,
+        *,
+        written: Sequence[DeadLetter],
+        refused: Sequence[DeadLetter],
+        counters: TableCounters,
+    ) -> None:
+        """Counts letters as written and stores why others were refused again, all or nothing.
+
+        What is written is no letter any more: one rejected less, one written more. `refused` are
+        the letters with their new reasons. A rejected run without a letter left is complete.
+
+        :raises StateWriteError: it could not be stored; nothing of it is
+        """
+        ...
+
     async def add_sample(self, sample: Sample) -> None:
         """Stores one sample."""
         ...
