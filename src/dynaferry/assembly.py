@@ -6,6 +6,7 @@ from typing import NamedTuple
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
 from dynaferry.copy.reader import Reader
+from dynaferry.copy.rejections import RejectionLimit
 from dynaferry.copy.stop import StopSignal
 from dynaferry.copy.writer import Writer
 from dynaferry.dynamodb.accounts import AccountSession
@@ -32,9 +33,10 @@ class Sides(NamedTuple):
 
 
 class RunCaps:
-    """The caps given for the run, shared by all its tables."""
+    """The caps given for the run, shared by all its tables; `rejected` is counted already."""
 
-    def __init__(self, plan: CopyPlan) -> None:
+    def __init__(self, plan: CopyPlan, *, rejected: int = 0) -> None:
+        self.rejections = RejectionLimit(plan.max_rejected, so_far=rejected)
         self._read = _bucket(plan.max_read_units)
         self._write = _bucket(plan.max_write_units)
 
@@ -120,6 +122,7 @@ def assemble(
         store=store,
         pace=caps.write_pace(limits.max_write_units),
         retry=RetryPolicy("target", Patience(plan.patience_seconds)),
+        rejections=caps.rejections,
         on_reject=plan.on_reject,
     )
     return Pipeline(

@@ -20,6 +20,7 @@ from dynaferry import limits
 from dynaferry.errors import PlanError
 
 OnReject = Literal["dead-letter", "stop"]
+IfPresent = Literal["keep", "overwrite", "accept"]
 
 DEFAULT_READERS = 8
 DEFAULT_WRITERS = 32

@@ -100,3 +100,7 @@ class ItemTarget(Protocol):
         :raises StoppedError: no wait will help
         """
         ...
+
+    def units_of(self, items: Sequence[Raw]) -> float:
+        """The write units that putting `items` is likely to consume."""
+        ...

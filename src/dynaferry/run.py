@@ -182,7 +182,8 @@ class _Attempt:
     async def _copy_all(self, run: RunRecord, stats: RunStats) -> None:
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._be_watched, stats)
-            caps = RunCaps(self._plan)
+            rejected = sum(table.items_rejected for table in stats.tables)
+            caps = RunCaps(self._plan, rejected=rejected)
             turns = anyio.CapacityLimiter(self._plan.tables_at_once)
             async with anyio.create_task_group() as tables:
                 for table in range(len(self._plan.tables)):

@@ -63,9 +63,11 @@ def test_one_table_has_no_total() -> None:
 
 def test_rejected_items_are_said_to_be_kept_and_where() -> None:
     lines = _lines("rejected", _table("rejected", rejected=2))
-    assert lines[-1] == (
+    assert lines[-2] == (
         "2 rejected items are kept, each with the target's reason, in .dynaferry/orders.sqlite"
     )
+    assert "dynaferry dead-letters list orders" in lines[-1]
+    assert "dynaferry dead-letters replay orders" in lines[-1]
 
 
 @pytest.mark.parametrize("status", ["interrupted", "failed"])

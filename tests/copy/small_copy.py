@@ -79,7 +79,8 @@ async def small_copy(
             items_rejected=totals.items_rejected,
         )
         ledger = Ledger(total_segments, await store.read_segments(0))
-        pipeline = assemble(plan, 0, source, target, ledger, store, stats, RunCaps(plan))
+        caps = RunCaps(plan, rejected=totals.items_rejected)
+        pipeline = assemble(plan, 0, source, target, ledger, store, stats, caps)
         yield SmallCopy(pipeline, store, stats)
     finally:
         await store.aclose()

@@ -16,6 +16,7 @@ from dynaferry.errors import (
     RejectedItemError,
     ServiceGoneError,
     StateWriteError,
+    TooManyRejectedError,
     UnavailableError,
 )
 from dynaferry.outcome import first_reason
@@ -254,6 +255,61 @@ async def test_a_dead_letter_is_durable_before_its_page_is_acknowledged(tmp_path
             await small.pipeline.copy(StopSignal())
         assert isinstance(first_reason(raised.value), StateWriteError)
         assert (await small.totals()).items_read == 0
+
+
+def _refusing(*bad: str) -> FakeTarget:
+    target = FakeTarget()
+
+    async def refuse_the_bad(keys: list[str]) -> None:
+        if set(bad).intersection(keys):
+            raise ItemRefusedError("Type mismatch", code="ValidationException")
+
+    target.before_write = refuse_the_bad
+    return target
+
+
+async def test_more_refusals_than_allowed_stop_the_copy_as_a_wrong_target(tmp_path: Path) -> None:
+    source = FakeSource([pages_of(0, [25] * 4)])
+    target = _refusing(*source.keys[20:24])
+    plan = small_plan(tmp_path, max_rejected=3, writers=1)
+    async with small_copy(plan, source, target, 1) as small:
+        with pytest.raises(BaseExceptionGroup) as raised:
+            await small.pipeline.copy(StopSignal())
+        assert await small.store.read_dead_letters() == []
+        assert (await small.totals()).items_rejected == 0
+    error = first_reason(raised.value)
+    assert isinstance(error, TooManyRejectedError)
+    assert "more than 3 items were refused" in error.message
+    assert "wrong target, not of bad items" in (error.hint or "")
+    assert "--max-rejected" in (error.hint or "")
+
+
+async def test_as_many_refusals_as_allowed_stop_nothing(tmp_path: Path) -> None:
+    source = FakeSource([pages_of(0, [25] * 4)])
+    plan = small_plan(tmp_path, max_rejected=3)
+    async with small_copy(plan, source, _refusing(*source.keys[20:23]), 1) as small:
+        assert await small.pipeline.copy(StopSignal())
+        assert (await small.totals()).items_rejected == 3
+
+
+async def test_refusals_of_an_earlier_attempt_count_and_those_beyond_it_are_not_repeated(
+    tmp_path: Path,
+) -> None:
+    pages = [pages_of(0, [25] * 4)]
+    first, later = "s0-p0-7", "s0-p2-7"
+    plan = small_plan(tmp_path, max_rejected=1, writers=1, readers=1)
+    for _ in range(2):  # the second time it stops at the same item, with the same counts
+        async with small_copy(plan, FakeSource(pages), _refusing(first, later), 1) as small:
+            with pytest.raises(BaseExceptionGroup) as raised:
+                await small.pipeline.copy(StopSignal())
+            assert isinstance(first_reason(raised.value), TooManyRejectedError)
+            totals = await small.totals()
+            assert (totals.items_read, totals.items_rejected) == (50, 1)
+    async with small_copy(plan, FakeSource(pages), _refusing(first), 1) as small:
+        assert await small.pipeline.copy(StopSignal())  # the cause of the second is mended
+        totals = await small.totals()
+        assert (totals.items_read, totals.items_written, totals.items_rejected) == (100, 99, 1)
+        assert len(await small.store.read_dead_letters()) == 1
 
 
 async def test_on_reject_stop_stops_with_the_item_and_the_reason(tmp_path: Path) -> None:

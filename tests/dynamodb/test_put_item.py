@@ -26,7 +26,9 @@ def refused(body: bytes) -> CannedAnswer:
 
 
 def condition_failed(item: bytes) -> CannedAnswer:
-    return refused(b'{"__type":"x#ConditionalCheckFailedException","message":"no","Item":%b}' % item)
+    return refused(
+        b'{"__type":"x#ConditionalCheckFailedException","message":"no","Item":%b}' % item
+    )
 
 
 async def test_an_item_is_put_as_it_is_where_its_key_is_not_there() -> None:

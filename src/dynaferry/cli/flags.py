@@ -18,6 +18,14 @@ class OnRejectFlag(StrEnum):
     STOP = "stop"
 
 
+class IfPresentFlag(StrEnum):
+    """The values of --if-present."""
+
+    KEEP = "keep"
+    OVERWRITE = "overwrite"
+    ACCEPT = "accept"
+
+
 class ProgressFlag(StrEnum):
     """The values of --progress."""
 
@@ -57,6 +65,7 @@ class CopyFlags(Struct, frozen=True, kw_only=True):
     state_dir: Path | None = None
     restart: bool | None = None
     on_reject: OnRejectFlag | None = None
+    max_rejected: int | None = None
     price_per_million_writes: float | None = None
     price_per_million_reads: float | None = None
     dry_run: bool = False
@@ -66,6 +75,25 @@ class CopyFlags(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Nothing of what was typed: there may be an external id in it (invariant 8)."""
         return "CopyFlags(…)"
+
+
+class ReplayFlags(Struct, frozen=True, kw_only=True):
+    """The command line of `dead-letters replay` as it was typed."""
+
+    run: str | None
+    state_dir: Path
+    target_region: str | None = None
+    target_profile: str | None = None
+    target_role_arn: str | None = None
+    target_external_id: str | None = None
+    sts_endpoint_url: str | None = None
+    max_write_units: float | None = None
+    if_present: IfPresentFlag = IfPresentFlag.KEEP
+    json: bool = False
+
+    def __repr__(self) -> str:
+        """Nothing of what was typed: there may be an external id in it (invariant 8)."""
+        return "ReplayFlags(…)"
 
 
 # Flags that are settings of the plan under the same name.
@@ -83,6 +111,7 @@ _SAME_NAME = (
     "state_dir",
     "restart",
     "on_reject",
+    "max_rejected",
     "price_per_million_writes",
     "price_per_million_reads",
 )

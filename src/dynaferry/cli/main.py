@@ -4,17 +4,19 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import typer
-from typer.core import TyperCommand
 
 from dynaferry._version import __version__
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.copy import run_copy
 from dynaferry.cli.flags import CopyFlags, OnRejectFlag, ProgressFlag
+from dynaferry.cli.letters_app import letters_app
+from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, TARGET, PanelCommand, option
 from dynaferry.errors import PlanError
 from dynaferry.plan import (
+    DEFAULT_MAX_REJECTED,
     DEFAULT_PATIENCE_SECONDS,
     DEFAULT_READERS,
     DEFAULT_STATE_DIR,
@@ -26,28 +28,6 @@ from dynaferry.plan import (
 _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 
 _LIBRARIES = ("aiobotocore", "aiohttp", "asyncio", "boto3", "botocore", "urllib3")
-
-SOURCE, TARGET, SPEED, SAFETY, OUTPUT = "Source", "Target", "Speed", "Safety", "Output"
-
-
-class PanelCommand(TyperCommand):
-    """A command whose help groups the options by panel, in plain text.
-
-    Typer's own panels need rich, which would be most of the time that --help takes.
-    """
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Writes the options under the headings of their panels, in the order of first use."""
-        panels: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                default = "Arguments" if param.param_type_name == "argument" else "Other"
-                panel = getattr(param, "rich_help_panel", None) or default
-                panels.setdefault(panel, []).append(record)
-        for panel, records in panels.items():
-            with formatter.section(panel):
-                formatter.write_dl(records)
 
 
 app = typer.Typer(
@@ -80,10 +60,6 @@ def root(
     """What stands before a command."""
 
 
-def _option(panel: str, help_text: str, *names: str, **settings: Any) -> Any:
-    return typer.Option(*names, help=help_text, rich_help_panel=panel, **settings)
-
-
 _EXAMPLE = (
     "Example: dynaferry copy orders orders"
     " --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target --create-target"
@@ -100,20 +76,20 @@ def copy(
     ] = None,
     plan: Annotated[
         Path | None,
-        _option(SOURCE, "Copy the tables of this plan file instead.", metavar="PLAN.toml"),
+        option(SOURCE, "Copy the tables of this plan file instead.", metavar="PLAN.toml"),
     ] = None,
     source_region: Annotated[
-        str | None, _option(SOURCE, "Region of the source. [default: as the AWS CLI finds it]")
+        str | None, option(SOURCE, "Region of the source. [default: as the AWS CLI finds it]")
     ] = None,
     source_profile: Annotated[
-        str | None, _option(SOURCE, "AWS profile to reach the source with.")
+        str | None, option(SOURCE, "AWS profile to reach the source with.")
     ] = None,
     source_role_arn: Annotated[
-        str | None, _option(SOURCE, "Role to assume for the source.", metavar="ARN")
+        str | None, option(SOURCE, "Role to assume for the source.", metavar="ARN")
     ] = None,
     source_external_id: Annotated[
         str | None,
-        _option(
+        option(
             SOURCE,
             "External id for that role; the variable keeps it out of the process list.",
             envvar="DYNAFERRY_SOURCE_EXTERNAL_ID",
@@ -121,20 +97,20 @@ def copy(
         ),
     ] = None,
     source_endpoint_url: Annotated[
-        str | None, _option(SOURCE, "Endpoint of the source, for a local DynamoDB.", metavar="URL")
+        str | None, option(SOURCE, "Endpoint of the source, for a local DynamoDB.", metavar="URL")
     ] = None,
     target_region: Annotated[
-        str | None, _option(TARGET, "Region of the target. [default: as the AWS CLI finds it]")
+        str | None, option(TARGET, "Region of the target. [default: as the AWS CLI finds it]")
     ] = None,
     target_profile: Annotated[
-        str | None, _option(TARGET, "AWS profile to reach the target with.")
+        str | None, option(TARGET, "AWS profile to reach the target with.")
     ] = None,
     target_role_arn: Annotated[
-        str | None, _option(TARGET, "Role to assume for the target.", metavar="ARN")
+        str | None, option(TARGET, "Role to assume for the target.", metavar="ARN")
     ] = None,
     target_external_id: Annotated[
         str | None,
-        _option(
+        option(
             TARGET,
             "External id for that role; the variable keeps it out of the process list.",
             envvar="DYNAFERRY_TARGET_EXTERNAL_ID",
@@ -142,14 +118,14 @@ def copy(
         ),
     ] = None,
     target_endpoint_url: Annotated[
-        str | None, _option(TARGET, "Endpoint of the target, for a local DynamoDB.", metavar="URL")
+        str | None, option(TARGET, "Endpoint of the target, for a local DynamoDB.", metavar="URL")
     ] = None,
     sts_endpoint_url: Annotated[
-        str | None, _option(TARGET, "Endpoint of STS, for both sides' roles.", metavar="URL")
+        str | None, option(TARGET, "Endpoint of STS, for both sides' roles.", metavar="URL")
     ] = None,
     create_target: Annotated[
         bool | None,
-        _option(
+        option(
             TARGET,
             "Create the target like the source if it is not there.",
             "--create-target/--no-create-target",
@@ -157,7 +133,7 @@ def copy(
     ] = None,
     segments: Annotated[
         str | None,
-        _option(
+        option(
             SPEED,
             "How many segments each table is cut into. [default: auto, by its size]",
             metavar="N|auto",
@@ -165,15 +141,15 @@ def copy(
     ] = None,
     readers: Annotated[
         int | None,
-        _option(SPEED, f"Segments read at once. [default: {DEFAULT_READERS}]", metavar="N"),
+        option(SPEED, f"Segments read at once. [default: {DEFAULT_READERS}]", metavar="N"),
     ] = None,
     writers: Annotated[
         int | None,
-        _option(SPEED, f"Most write requests in flight. [default: {DEFAULT_WRITERS}]", metavar="N"),
+        option(SPEED, f"Most write requests in flight. [default: {DEFAULT_WRITERS}]", metavar="N"),
     ] = None,
     max_read_units: Annotated[
         float | None,
-        _option(
+        option(
             SPEED,
             "Never use more read capacity units a second than this, in total.",
             metavar="RCU/s",
@@ -181,18 +157,18 @@ def copy(
     ] = None,
     max_write_units: Annotated[
         float | None,
-        _option(
+        option(
             SPEED,
             "Never use more write capacity units a second than this, in total.",
             metavar="WCU/s",
         ),
     ] = None,
     tables_at_once: Annotated[
-        int | None, _option(SPEED, "Tables copied at once. [default: 1]", metavar="N")
+        int | None, option(SPEED, "Tables copied at once. [default: 1]", metavar="N")
     ] = None,
     patience: Annotated[
         float | None,
-        _option(
+        option(
             SPEED,
             "Stop when a side accepts nothing for this long."
             f" [default: {DEFAULT_PATIENCE_SECONDS:.0f}]",
@@ -201,11 +177,11 @@ def copy(
     ] = None,
     dry_run: Annotated[
         bool,
-        _option(SAFETY, "Look and estimate; write nothing.", "--dry-run", show_default=False),
+        option(SAFETY, "Look and estimate; write nothing.", "--dry-run", show_default=False),
     ] = False,
     consistent_read: Annotated[
         bool | None,
-        _option(
+        option(
             SAFETY,
             "Read the source consistently, for twice the read units.",
             "--consistent-read/--no-consistent-read",
@@ -213,7 +189,7 @@ def copy(
     ] = None,
     allow_non_empty_target: Annotated[
         bool | None,
-        _option(
+        option(
             SAFETY,
             "Copy into a target that holds items; same keys are overwritten.",
             "--allow-non-empty-target/--no-allow-non-empty-target",
@@ -221,19 +197,28 @@ def copy(
     ] = None,
     on_reject: Annotated[
         OnRejectFlag | None,
-        _option(
+        option(
             SAFETY,
             "What to do with an item that the target refuses: keep it aside and go on,"
             " or stop. [default: dead-letter]",
         ),
     ] = None,
+    max_rejected: Annotated[
+        int | None,
+        option(
+            SAFETY,
+            "Stop when more items than this are refused, in total: that is a wrong target, not"
+            f" bad items. [default: {DEFAULT_MAX_REJECTED}]",
+            metavar="N",
+        ),
+    ] = None,
     run: Annotated[
         str | None,
-        _option(SAFETY, "Name of the run. [default: after the tables or the plan]", metavar="NAME"),
+        option(SAFETY, "Name of the run. [default: after the tables or the plan]", metavar="NAME"),
     ] = None,
     state_dir: Annotated[
         Path | None,
-        _option(
+        option(
             SAFETY,
             f"Where runs are kept, to resume them. [default: {DEFAULT_STATE_DIR}]",
             metavar="DIR",
@@ -241,7 +226,7 @@ def copy(
     ] = None,
     restart: Annotated[
         bool | None,
-        _option(
+        option(
             SAFETY,
             "Forget what an earlier attempt did and begin anew.",
             "--restart/--no-restart",
@@ -249,15 +234,15 @@ def copy(
     ] = None,
     price_per_million_writes: Annotated[
         float | None,
-        _option(OUTPUT, "For the estimate: price of a million write units.", metavar="DOLLARS"),
+        option(OUTPUT, "For the estimate: price of a million write units.", metavar="DOLLARS"),
     ] = None,
     price_per_million_reads: Annotated[
         float | None,
-        _option(OUTPUT, "For the estimate: price of a million read units.", metavar="DOLLARS"),
+        option(OUTPUT, "For the estimate: price of a million read units.", metavar="DOLLARS"),
     ] = None,
     progress: Annotated[
         ProgressFlag,
-        _option(
+        option(
             OUTPUT,
             "A live display, a line every 10 seconds, or nothing; auto looks whether stderr"
             " is a terminal.",
@@ -265,7 +250,7 @@ def copy(
     ] = ProgressFlag.AUTO,
     json: Annotated[
         bool,
-        _option(
+        option(
             OUTPUT,
             "Print one JSON document on stdout at the end.",
             "--json",
@@ -299,6 +284,9 @@ def status(
     from dynaferry.cli.status import run_status
 
     return run_status(run, state_dir, as_json=json)
+
+
+app.add_typer(letters_app, name="dead-letters")
 
 
 @app.command(cls=PanelCommand)

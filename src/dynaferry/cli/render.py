@@ -74,10 +74,12 @@ def next_steps(summary: RunSummary, state_dir: Path, *, restarts: bool) -> list[
     lines = []
     rejected = sum(table.items_rejected for table in summary.tables)
     if rejected and summary.run is not None:
-        lines.append(
+        lines += [
             f"{readable.count(rejected)} rejected items are kept, each with the target's reason, "
-            f"in {state_path(state_dir, summary.run)}"
-        )
+            f"in {state_path(state_dir, summary.run)}",
+            f"dynaferry dead-letters list {summary.run} says which and why; once the cause is "
+            f"mended, dynaferry dead-letters replay {summary.run} writes them again",
+        ]
     if summary.status in ("interrupted", "failed"):
         lines.append(
             "the same command without --restart resumes"

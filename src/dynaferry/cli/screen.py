@@ -24,6 +24,18 @@ def print_document(text: str) -> None:
         _let_go_of(sys.stdout)
 
 
+def print_bytes(content: bytes) -> None:
+    """Writes bytes to stdout as they are, whatever its encoding.
+
+    :raises OSError: they cannot be written (disk full); a reader that went away is no error
+    """
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except (BrokenPipeError, ConnectionResetError):
+        _let_go_of(sys.stdout)
+
+
 def is_live_terminal() -> bool:
     """Whether stderr is a terminal on which a display can be redrawn in place."""
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")

@@ -14,11 +14,13 @@ from msgspec import Raw, Struct
 
 from dynaferry.copy.batcher import Batch
 from dynaferry.copy.ledger import Ledger
+from dynaferry.copy.rejections import RejectionLimit
 from dynaferry.errors import (
     ItemRefusedError,
     RejectedItemError,
     RetryableError,
     ThrottledError,
+    TooManyRejectedError,
     UnprocessedError,
 )
 from dynaferry.observe.stats import TableStats
@@ -47,6 +49,7 @@ class Writer:
         store: StateStore,
         pace: Pace,
         retry: RetryPolicy,
+        rejections: RejectionLimit,
         on_reject: OnReject = "dead-letter",
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -57,6 +60,7 @@ class Writer:
         self._store = store
         self._pace = pace
         self._retry = retry
+        self._rejections = rejections
         self._on_reject = on_reject
         self._clock = clock
 
@@ -64,6 +68,7 @@ class Writer:
         """Returns when the batch is acknowledged.
 
         :raises RejectedItemError: an item was refused and the run is to stop then
+        :raises TooManyRejectedError: more items were refused than the run may set aside
         :raises StoppedError: the batch could not be written and no wait will help
         """
         refusals = await self._put(batch.items)
@@ -125,16 +130,9 @@ class Writer:
 
     async def _set_aside(self, batch: Batch, refusals: Sequence[_Refusal]) -> None:
         if self._on_reject == "stop":
-            first = refusals[0]
-            key = self._target.key_of(first.item).decode()
-            raise RejectedItemError(
-                f"the target {self._stats.target} refused the item {key}: "
-                f"{first.error.code}: {first.error.message}",
-                hint="mend the item or the target's schema, or go on with --on-reject dead-letter",
-                operation="BatchWriteItem",
-                table=self._stats.target,
-                segment=batch.segment,
-            )
+            raise self._stopped_by(batch, refusals[0])
+        if not self._rejections.allows(len(refusals)):
+            raise self._stopped_by_many(batch, refusals[0])
         now = self._clock()
         await self._store.add_dead_letters(
             [
@@ -151,6 +149,30 @@ class Writer:
                 for refusal in refusals
             ]
         )
+
+    def _stopped_by(self, batch: Batch, refusal: _Refusal) -> RejectedItemError:
+        return RejectedItemError(
+            f"the target {self._stats.target} refused the item {self._words(refusal)}",
+            hint="mend the item or the target's schema, or go on with --on-reject dead-letter",
+            operation="BatchWriteItem",
+            table=self._stats.target,
+            segment=batch.segment,
+        )
+
+    def _stopped_by_many(self, batch: Batch, refusal: _Refusal) -> TooManyRejectedError:
+        return TooManyRejectedError(
+            f"more than {self._rejections.most:,} items were refused, at last by the target "
+            f"{self._stats.target} the item {self._words(refusal)}",
+            hint="so many speak of a wrong target, not of bad items: compare its keys and indexes "
+            "with the source's; the same command goes on, and --max-rejected sets more aside",
+            operation="BatchWriteItem",
+            table=self._stats.target,
+            segment=batch.segment,
+        )
+
+    def _words(self, refusal: _Refusal) -> str:
+        key = self._target.key_of(refusal.item).decode()
+        return f"{key}: {refusal.error.code}: {refusal.error.message}"
 
 
 def _unprocessed(remaining: Sequence[Raw], sent: Sequence[Raw]) -> UnprocessedError:

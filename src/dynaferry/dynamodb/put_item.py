@@ -4,11 +4,13 @@ For the few items that are written by themselves. Other than a batch, a single p
 leave alone what is there already, and the answer then says what that is.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
+from dynaferry.dynamodb import capacity
 from dynaferry.dynamodb.same_item import is_same_item
 from dynaferry.dynamodb.wire import Wire
 from dynaferry.errors import ConditionFailedError, CorruptAnswerError
@@ -54,6 +56,10 @@ class ItemPutter:
             same = error.item is not None and is_same_item(Raw(error.item), item)
             return PutResult(present="same" if same else "other")
         return PutResult(present=None, consumed_units=self._units(answer))
+
+    def units_of(self, items: Sequence[Raw]) -> float:
+        """What putting the items is likely to consume; see `ItemTarget`."""
+        return capacity.write_units(items)
 
     def _units(self, answer: bytes) -> float | None:
         try:

@@ -49,3 +49,21 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     status: Status
     error: ErrorSummary | None
     tables: tuple[TableSummary, ...]
+
+
+class ReplaySummary(Struct, frozen=True, kw_only=True):
+    """What `dead-letters replay --json` prints.
+
+    `status` is the replay's: complete when no letter is left. `run_status` is the run's, None
+    where that could not be read. `written` and `refused` are this replay's, `left` and the tables'
+    counts the run's.
+    """
+
+    run: str | None
+    status: Status
+    run_status: str | None
+    error: ErrorSummary | None
+    written: int = 0
+    refused: int = 0
+    left: int = 0
+    tables: tuple[TableSummary, ...] = ()

@@ -3,12 +3,17 @@
 Key and item are put into the line as they came from the source, never decoded (invariant 3).
 """
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from dynaferry.state.store import DeadLetter
+from dynaferry.state.store import DeadLetter, StateStore
+
+# Items of 400 KB may be 3 MB of JSON each, and a store may hold any number of them.
+LETTERS_A_PAGE: Final = 25
 
 _KEY_WIDTH = 80
 _MESSAGE_WIDTH = 120
@@ -32,6 +37,24 @@ class ExportedLetter(Struct, frozen=True):
     time: str
 
 
+class ListedLetter(Struct, frozen=True):
+    """One letter of a list: as in an export, without the item."""
+
+    table: str
+    segment: int
+    key: Raw
+    error: ExportedError
+    time: str
+
+
+async def pages_of_letters(store: StateStore, table: int) -> AsyncIterator[list[DeadLetter]]:
+    """A table's letters, as far as they are counted, a few at a time (invariant 5)."""
+    after: DeadLetter | None = None
+    while letters := await store.read_counted_dead_letters(table, after, LETTERS_A_PAGE):
+        yield letters
+        after = letters[-1]
+
+
 def export_line(letter: DeadLetter, table: str) -> bytes:
     """The letter as one line of JSON, with its line break; `table` is the source's name or ARN."""
     return (
@@ -46,6 +69,17 @@ def export_line(letter: DeadLetter, table: str) -> bytes:
             )
         )
         + b"\n"
+    )
+
+
+def listed(letter: DeadLetter, table: str) -> ListedLetter:
+    """The letter for a program that wants to know which and why, and not what."""
+    return ListedLetter(
+        table=table,
+        segment=letter.segment,
+        key=_one_line(letter.key),
+        error=ExportedError(letter.error_code, letter.error_message),
+        time=_iso_time(letter.time),
     )
 
 
