@@ -9,7 +9,7 @@ from typing import Annotated, cast
 import typer
 
 from dynaferry._version import __version__
-from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli import exit_codes, failure, options, screen
 from dynaferry.cli.copy import run_copy
 from dynaferry.cli.flags import CopyFlags, OnRejectFlag, ProgressFlag
 from dynaferry.cli.letters_app import letters_app
@@ -17,8 +17,6 @@ from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, TARGET, PanelCom
 from dynaferry.errors import PlanError
 from dynaferry.plan import (
     DEFAULT_MAX_REJECTED,
-    DEFAULT_PATIENCE_SECONDS,
-    DEFAULT_READERS,
     DEFAULT_STATE_DIR,
     DEFAULT_WRITERS,
 )
@@ -68,61 +66,23 @@ _EXAMPLE = (
 
 @app.command(cls=PanelCommand, epilog=_EXAMPLE)
 def copy(
-    source: Annotated[
-        str | None, typer.Argument(help="The source table: its name or ARN.", metavar="SOURCE")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Argument(help="The target table: its name or ARN.", metavar="TARGET")
-    ] = None,
+    source: options.SourceTable = None,
+    target: options.TargetTable = None,
     plan: Annotated[
         Path | None,
         option(SOURCE, "Copy the tables of this plan file instead.", metavar="PLAN.toml"),
     ] = None,
-    source_region: Annotated[
-        str | None, option(SOURCE, "Region of the source. [default: as the AWS CLI finds it]")
-    ] = None,
-    source_profile: Annotated[
-        str | None, option(SOURCE, "AWS profile to reach the source with.")
-    ] = None,
-    source_role_arn: Annotated[
-        str | None, option(SOURCE, "Role to assume for the source.", metavar="ARN")
-    ] = None,
-    source_external_id: Annotated[
-        str | None,
-        option(
-            SOURCE,
-            "External id for that role; the variable keeps it out of the process list.",
-            envvar="DYNAFERRY_SOURCE_EXTERNAL_ID",
-            show_envvar=True,
-        ),
-    ] = None,
-    source_endpoint_url: Annotated[
-        str | None, option(SOURCE, "Endpoint of the source, for a local DynamoDB.", metavar="URL")
-    ] = None,
-    target_region: Annotated[
-        str | None, option(TARGET, "Region of the target. [default: as the AWS CLI finds it]")
-    ] = None,
-    target_profile: Annotated[
-        str | None, option(TARGET, "AWS profile to reach the target with.")
-    ] = None,
-    target_role_arn: Annotated[
-        str | None, option(TARGET, "Role to assume for the target.", metavar="ARN")
-    ] = None,
-    target_external_id: Annotated[
-        str | None,
-        option(
-            TARGET,
-            "External id for that role; the variable keeps it out of the process list.",
-            envvar="DYNAFERRY_TARGET_EXTERNAL_ID",
-            show_envvar=True,
-        ),
-    ] = None,
-    target_endpoint_url: Annotated[
-        str | None, option(TARGET, "Endpoint of the target, for a local DynamoDB.", metavar="URL")
-    ] = None,
-    sts_endpoint_url: Annotated[
-        str | None, option(TARGET, "Endpoint of STS, for both sides' roles.", metavar="URL")
-    ] = None,
+    source_region: options.SourceRegion = None,
+    source_profile: options.SourceProfile = None,
+    source_role_arn: options.SourceRoleArn = None,
+    source_external_id: options.SourceExternalId = None,
+    source_endpoint_url: options.SourceEndpointUrl = None,
+    target_region: options.TargetRegion = None,
+    target_profile: options.TargetProfile = None,
+    target_role_arn: options.TargetRoleArn = None,
+    target_external_id: options.TargetExternalId = None,
+    target_endpoint_url: options.TargetEndpointUrl = None,
+    sts_endpoint_url: options.StsEndpointUrl = None,
     create_target: Annotated[
         bool | None,
         option(
@@ -131,18 +91,8 @@ def copy(
             "--create-target/--no-create-target",
         ),
     ] = None,
-    segments: Annotated[
-        str | None,
-        option(
-            SPEED,
-            "How many segments each table is cut into. [default: auto, by its size]",
-            metavar="N|auto",
-        ),
-    ] = None,
-    readers: Annotated[
-        int | None,
-        option(SPEED, f"Segments read at once. [default: {DEFAULT_READERS}]", metavar="N"),
-    ] = None,
+    segments: options.Segments = None,
+    readers: options.Readers = None,
     writers: Annotated[
         int | None,
         option(SPEED, f"Most write requests in flight. [default: {DEFAULT_WRITERS}]", metavar="N"),
@@ -166,15 +116,7 @@ def copy(
     tables_at_once: Annotated[
         int | None, option(SPEED, "Tables copied at once. [default: 1]", metavar="N")
     ] = None,
-    patience: Annotated[
-        float | None,
-        option(
-            SPEED,
-            "Stop when a side accepts nothing for this long."
-            f" [default: {DEFAULT_PATIENCE_SECONDS:.0f}]",
-            metavar="SECONDS",
-        ),
-    ] = None,
+    patience: options.Patience = None,
     dry_run: Annotated[
         bool,
         option(SAFETY, "Look and estimate; write nothing.", "--dry-run", show_default=False),
@@ -212,26 +154,9 @@ def copy(
             metavar="N",
         ),
     ] = None,
-    run: Annotated[
-        str | None,
-        option(SAFETY, "Name of the run. [default: after the tables or the plan]", metavar="NAME"),
-    ] = None,
-    state_dir: Annotated[
-        Path | None,
-        option(
-            SAFETY,
-            f"Where runs are kept, to resume them. [default: {DEFAULT_STATE_DIR}]",
-            metavar="DIR",
-        ),
-    ] = None,
-    restart: Annotated[
-        bool | None,
-        option(
-            SAFETY,
-            "Forget what an earlier attempt did and begin anew.",
-            "--restart/--no-restart",
-        ),
-    ] = None,
+    run: options.RunName = None,
+    state_dir: options.StateDir = None,
+    restart: options.Restart = None,
     price_per_million_writes: Annotated[
         float | None,
         option(OUTPUT, "For the estimate: price of a million write units.", metavar="DOLLARS"),
@@ -240,23 +165,8 @@ def copy(
         float | None,
         option(OUTPUT, "For the estimate: price of a million read units.", metavar="DOLLARS"),
     ] = None,
-    progress: Annotated[
-        ProgressFlag,
-        option(
-            OUTPUT,
-            "A live display, a line every 10 seconds, or nothing; auto looks whether stderr"
-            " is a terminal.",
-        ),
-    ] = ProgressFlag.AUTO,
-    json: Annotated[
-        bool,
-        option(
-            OUTPUT,
-            "Print one JSON document on stdout at the end.",
-            "--json",
-            show_default=False,
-        ),
-    ] = False,
+    progress: options.Progress = ProgressFlag.AUTO,
+    json: options.Json = False,
 ) -> int:
     """Copy one table, or the tables of a plan. The same command again resumes.
 

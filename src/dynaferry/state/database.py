@@ -24,8 +24,8 @@ _HEADER_BYTES = 100
 _BUSY_SECONDS = 5.0
 
 
-def check_header(path: Path) -> None:
-    """Returns if the file is a state file of this version, as far as its first bytes tell.
+def check_header(path: Path, application_id: int = APPLICATION_ID) -> None:
+    """Returns if the file is a state file of this kind and version, as far as its first bytes tell.
 
     :raises StateError: it is not there, not ours, or of another version
     :raises OSError: it cannot be read
@@ -40,19 +40,19 @@ def check_header(path: Path) -> None:
         raise StateError(f"the state file {path} is not a file", hint=MOVE_IT)
     with path.open("rb") as file:
         header = file.read(_HEADER_BYTES)
-    fault = _header_fault(header)
+    fault = _header_fault(header, application_id)
     if fault is not None:
         raise StateError(f"the state file {path} {fault}", hint=MOVE_IT)
 
 
-def _header_fault(header: bytes) -> str | None:
+def _header_fault(header: bytes, application_id: int) -> str | None:
     if not header:
         return "is empty"
     if not header.startswith(_MAGIC):
         return "is not a SQLite database"
     if len(header) < _HEADER_BYTES:
         return "is cut short"
-    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+    if int.from_bytes(header[68:72], "big") != application_id:
         return "is a SQLite database that dynaferry did not make"
     version = int.from_bytes(header[60:64], "big")
     if version > SCHEMA_VERSION:

@@ -7,11 +7,11 @@ was always finished once: a crash in between leaves a run that was never begun.
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from dynaferry.errors import StateError, StateWriteError
 from dynaferry.state.database import (
@@ -26,8 +26,7 @@ from dynaferry.state.database import (
 )
 from dynaferry.state.directory import log_paths, state_path, unfinished_path
 from dynaferry.state.lock import RunLock
-from dynaferry.state.schema import write_new_run
-from dynaferry.state.store import RunRecord
+from dynaferry.state.schema import APPLICATION_ID
 
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _WRITE_HINTS = {
@@ -40,6 +39,8 @@ _WRITE_HINTS = {
 class RunFile:
     """The open file of one run, with its lock. Only the thread that opened it may use it."""
 
+    application_id: ClassVar[int] = APPLICATION_ID
+
     __slots__ = ("_connection", "_lock", "_place", "path")
 
     def __init__(self, path: Path, connection: sqlite3.Connection, lock: RunLock | None) -> None:
@@ -49,19 +50,21 @@ class RunFile:
         self._place = _place(path)
 
     @classmethod
-    def create(cls, state_dir: Path, record: RunRecord) -> Self:
-        """Begins a run: the directory, the file and all of `record`, or no file at all.
+    def create(
+        cls, state_dir: Path, run: str, write_new: Callable[[sqlite3.Connection], None]
+    ) -> Self:
+        """Begins a run: the directory, the file and all that `write_new` puts into it, or no file.
 
         :raises StateError: there is such a run, or it cannot be written
         """
-        path = state_path(state_dir, record.run)
+        path = state_path(state_dir, run)
         with _refusing(path, "begun"):
             _make_directory(state_dir)
-            lock = RunLock.acquire(state_dir, record.run)
+            lock = RunLock.acquire(state_dir, run)
             with _released_on_error(lock):
                 _check_absent(path)
-                unfinished = unfinished_path(state_dir, record.run)
-                _build(unfinished, record)
+                unfinished = unfinished_path(state_dir, run)
+                _build(unfinished, write_new)
                 unfinished.rename(path)
                 _sync_directory(state_dir)
                 return cls(path, connect_for_writing(path), lock)
@@ -84,7 +87,7 @@ class RunFile:
         """
         path = state_path(state_dir, run)
         with _refusing(path, "opened"):
-            check_header(path)
+            check_header(path, cls.application_id)
             lock = RunLock.acquire(state_dir, run)
             with _released_on_error(lock):
                 check_damage(path)
@@ -98,7 +101,7 @@ class RunFile:
         """
         path = state_path(state_dir, run)
         with _refusing(path, "read"):
-            check_header(path)
+            check_header(path, cls.application_id)
             connection = connect(path, "ro")
             # The first access is where a log left by a crash is read.
             with closed_on_error(connection):
@@ -205,14 +208,14 @@ def _check_absent(path: Path) -> None:
     _remove_spent_log(path)
 
 
-def _build(path: Path, record: RunRecord) -> None:
+def _build(path: Path, write_new: Callable[[sqlite3.Connection], None]) -> None:
     for leftover in (path, *log_paths(path), Path(f"{path}-journal")):
         leftover.unlink(missing_ok=True)
     # SQLite gives the log and its index the mode of the file.
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     with closing(connect(path, "rw")) as connection:
         with transaction(connection):
-            write_new_run(connection, record)
+            write_new(connection)
         # Last, so that the file alone holds everything when it gets its name.
         mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":

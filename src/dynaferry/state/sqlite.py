@@ -1,23 +1,18 @@
-"""The embedded store: one SQLite file for one run.
-
-All SQL of a store runs on one thread of its own, a whole transaction at a time. So the event
-loop never waits for a disk, and an await that is cancelled leaves no half of anything: a
-transaction that waits its turn is dropped, one that has begun runs to its end.
-"""
+"""The embedded store: one SQLite file for one run."""
 
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self
 
 import msgspec
 
 from dynaferry.errors import StateError
 from dynaferry.plan import RecordedSettings
 from dynaferry.state import run_file, schema
+from dynaferry.state.file_thread import FileThread
 from dynaferry.state.run_file import RunFile
 from dynaferry.state.store import (
     DeadLetter,
@@ -32,17 +27,9 @@ from dynaferry.state.store import (
 
 Moment = Literal["inside a checkpoint", "after a checkpoint", "inside a settlement"]
 
-_Row = sqlite3.Row
-_Record = TypeVar("_Record")
 
-
-class SqliteStore:
+class SqliteStore(FileThread):
     """A `StateStore` in `STATE_DIR/RUN.sqlite`. Made by `create`, `open` or `open_for_reading`."""
-
-    def __init__(self, file: RunFile, thread: ThreadPoolExecutor) -> None:
-        self._file = file
-        self._thread = thread
-        self._closing: Future[None] | None = None
 
     @classmethod
     async def create(
@@ -69,7 +56,11 @@ class SqliteStore:
             started_at=now,
             ended_at=None,
         )
-        return await cls._opened_by(lambda: RunFile.create(state_dir, record))
+
+        def write_new(connection: sqlite3.Connection) -> None:
+            schema.write_new_run(connection, record)
+
+        return await cls._opened_by(lambda: RunFile.create(state_dir, run, write_new))
 
     @classmethod
     async def open(cls, state_dir: Path, run: str) -> Self:
@@ -96,18 +87,6 @@ class SqliteStore:
             broken; it is left as it is
         """
         return await asyncio.to_thread(run_file.set_aside, state_dir, run, now)
-
-    @classmethod
-    async def _opened_by(cls, opening: Callable[[], RunFile]) -> Self:
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dynaferry-state")
-        opened = thread.submit(opening)
-        try:
-            return cls(await asyncio.wrap_future(opened), thread)
-        except BaseException:
-            # Cancelled or not, a file that is open by now is closed where it was opened.
-            thread.submit(_close_opened, opened)
-            thread.shutdown(wait=False)
-            raise
 
     async def read_run(self) -> RunRecord:
         """The run as stored."""
@@ -232,48 +211,6 @@ class SqliteStore:
         """The latest `limit` samples, oldest first."""
         latest = await self._records(schema.sample_of, schema.SELECT_SAMPLES, table, limit)
         return latest[::-1]
-
-    async def aclose(self) -> None:
-        """Lets go of the store and its lock, after what is under way; also when cancelled."""
-        if self._closing is None:
-            self._closing = self._thread.submit(self._file.close)
-            self._thread.shutdown(wait=False)
-        await asyncio.shield(asyncio.wrap_future(self._closing))
-
-    async def _records(
-        self, record_of: Callable[[_Row], _Record], query: str, *parameters: int | bytes | None
-    ) -> list[_Record]:
-        return [record_of(row) for row in await self._rows(query, *parameters)]
-
-    async def _rows(self, query: str, *parameters: int | bytes | None) -> list[_Row]:
-        def read() -> list[_Row]:
-            with self._file.reading() as connection:
-                return connection.execute(query, parameters).fetchall()
-
-        return await self._on_thread(read)
-
-    async def _write(
-        self,
-        change: Callable[[sqlite3.Connection], object],
-        stored: Callable[[], None] = lambda: None,
-    ) -> None:
-        if self._file.only_for_reading:
-            raise RuntimeError("this store was opened for reading, so nothing can be stored in it")
-
-        def write() -> None:
-            with self._file.writing() as connection:
-                change(connection)
-            stored()
-
-        await self._on_thread(write)
-
-    async def _on_thread(self, step: Callable[[], _Record]) -> _Record:
-        return await asyncio.wrap_future(self._thread.submit(step))
-
-
-def _close_opened(opened: "Future[RunFile]") -> None:
-    if not opened.cancelled() and opened.exception() is None:
-        opened.result().close()
 
 
 def _no_such_table(table: int) -> IndexError:
