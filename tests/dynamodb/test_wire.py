@@ -557,6 +557,17 @@ async def test_a_proxy_is_told_the_user_and_password_that_the_environment_gives(
     assert tunnel.headers["proxy-authorization"] == basic
 
 
+async def test_a_large_body_goes_through_a_proxy_and_a_large_answer_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body, answer = EVERY_BYTE * 8192, EVERY_BYTE * 4096
+    async with running_endpoint(Answer(body=answer, chunked=True)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        async with _wire_to("http://dynamodb.example") as wire:
+            assert await wire.call("BatchWriteItem", body) == answer
+    assert proxy.requests[0].body == body
+
+
 async def test_netrc_is_never_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("default login somebody password netrc-secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
@@ -630,6 +641,19 @@ async def test_no_error_holds_the_password_of_a_proxy(
             with pytest.raises(DynaferryError) as caught:
                 await wire.call("Scan", b"{}")
     assert "proxy-secret" not in _everything_in(caught.value)
+
+
+@pytest.mark.parametrize("token", ["token\n", "to\r\nX-Injected: yes", "t\u00f6ken"])
+async def test_a_token_that_no_header_may_hold_is_refused_and_not_shown(token: str) -> None:
+    pasted = made_up_credentials()._replace(token=token)
+    async with (
+        running_endpoint() as endpoint,
+        _wire_to(endpoint.url, CredentialsInTurn([pasted])) as wire,
+    ):
+        with pytest.raises(AccessDeniedError, match="cannot be sent in a header") as caught:
+            await wire.call("Scan", b"{}")
+    assert endpoint.requests == []
+    assert token not in _everything_in(caught.value)
 
 
 def test_credentials_do_not_show_themselves() -> None:

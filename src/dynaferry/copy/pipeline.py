@@ -6,7 +6,8 @@ the copy, the last checkpoint is made, shielded and with a deadline.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
@@ -95,7 +96,7 @@ class Pipeline:
 
     async def _write(self, batches_out: MemoryObjectReceiveStream[Batch]) -> None:
         async with batches_out:
-            async for batch in batches_out:
+            async for batch in _each(batches_out):
                 await self.writer.write(batch)
 
     async def _checkpoint_regularly(self) -> None:
@@ -135,6 +136,17 @@ def counters_of(stats: TableStats) -> TableCounters:
         retried_requests=stats.retried_requests,
         unprocessed_items=stats.unprocessed_items,
     )
+
+
+async def _each(batches: MemoryObjectReceiveStream[Batch]) -> AsyncIterator[Batch]:
+    """Every batch until the stream ends, without a pass of the event loop where one waits."""
+    with suppress(anyio.EndOfStream):
+        while True:
+            try:
+                batch = batches.receive_nowait()
+            except anyio.WouldBlock:
+                batch = await batches.receive()
+            yield batch
 
 
 async def _cancel_when_asked(readers: TaskGroup, stop: StopSignal) -> None:

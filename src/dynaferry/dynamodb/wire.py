@@ -6,7 +6,6 @@ with the offset learnt from the service's own Date. Everything else is raised, a
 layer decides.
 """
 
-import io
 import time
 import urllib.request
 import zlib
@@ -15,7 +14,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from ssl import SSLContext, create_default_context
-from typing import TypedDict
 
 import aiohttp
 from botocore.httpsession import get_cert_path
@@ -24,6 +22,9 @@ from yarl import URL
 from dynaferry._version import __version__
 from dynaferry.dynamodb import faults
 from dynaferry.dynamodb.accounts import AccountSession, CredentialSource
+from dynaferry.dynamodb.http_connection import HttpAnswer
+from dynaferry.dynamodb.http_pool import Address, ConnectionPool, Http, Patience
+from dynaferry.dynamodb.http_proxied import Proxy, open_proxied
 from dynaferry.dynamodb.signing import Signer
 from dynaferry.errors import CorruptAnswerError, PlanError
 
@@ -31,18 +32,9 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 30.0
 # "AWS has a 20 second idle timeout" (aiobotocore's source): let go of a connection before that.
 KEEP_ALIVE_SECONDS = 12.0
-READ_BUFFER_BYTES = 1024 * 1024  # a whole page without pausing the socket
-# aiohttp warns on plain bytes above this size.
-LARGE_BODY_BYTES = 1024 * 1024
 # The service accepts five minutes [facts sheet, section 4]; a smaller offset is not the cause.
 CLOCK_TOLERANCE_SECONDS = 60.0
-
-
-class Proxy(TypedDict, total=False):
-    """aiohttp's two arguments for a proxy."""
-
-    proxy: URL
-    proxy_headers: dict[str, str]
+FIXED_HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"dynaferry/{__version__}"}
 
 
 class Wire:
@@ -50,21 +42,17 @@ class Wire:
 
     def __init__(
         self,
-        http: aiohttp.ClientSession,
+        http: Http,
         *,
-        endpoint: str,
-        region: str,
+        signer: Signer,
         credentials: CredentialSource,
         site: faults.CallSite,
-        proxy: Proxy | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._http = http
-        self._url = URL(endpoint)
-        self._signer = Signer(host=_host_header(self._url), region=region)
+        self._signer = signer
         self._credentials = credentials
         self._site = site
-        self._proxy: Proxy = proxy or {}
         self._clock = clock
         self._clock_offset_seconds = 0.0
 
@@ -80,49 +68,39 @@ class Wire:
             offset = self._clock_offset_seconds
             now = self._clock() + offset
             headers = self._signer.headers(operation, body, credentials, now)
-            status, answer_headers, answer = await self._post(operation, body, headers)
-            if status == 200:
-                return answer
-            error = faults.decode_error(status, answer)
+            answer = await self._post(operation, body, headers)
+            unpacked = self._unpack(operation, answer)
+            if answer.status == 200:
+                return unpacked
+            error = faults.decode_error(answer.status, unpacked)
             if not last_try:
                 if error.code in faults.EXPIRED_CREDENTIALS:
                     await self._credentials.renew(credentials)
                     continue
                 if error.code in faults.REFUSED_SIGNATURES and self._set_clock(
-                    answer_headers, offset
+                    answer.headers, offset
                 ):
                     continue
             break
-        raise faults.from_answer(error, status=status, operation=operation, site=self._site)
+        raise faults.from_answer(error, status=answer.status, operation=operation, site=self._site)
 
-    async def _post(
-        self, operation: str, body: bytes, headers: dict[str, str]
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        payload = body if len(body) < LARGE_BODY_BYTES else io.BytesIO(body)
+    async def _post(self, operation: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
         try:
-            async with self._http.post(
-                self._url,
-                data=payload,
-                headers=headers,
-                allow_redirects=False,  # the session token would go with it
-                **self._proxy,
-            ) as response:
-                answer = await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return await self._http.post(headers, body)
+        except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
             raise faults.from_network_error(error, operation=operation, site=self._site) from error
-        return response.status, response.headers, self._unpack(operation, response.headers, answer)
 
-    def _unpack(self, operation: str, headers: Mapping[str, str], answer: bytes) -> bytes:
+    def _unpack(self, operation: str, answer: HttpAnswer) -> bytes:
         """Checks x-amz-crc32, which covers the body as sent, and only then decompresses it."""
-        checksum = headers.get("x-amz-crc32")
-        if checksum is not None and checksum != str(zlib.crc32(answer)):
+        checksum = answer.headers.get("x-amz-crc32")
+        if checksum is not None and checksum != str(zlib.crc32(answer.body)):
             raise self._corrupt(operation, "the answer failed its checksum")
-        if headers.get("Content-Encoding") == "gzip":
+        if answer.headers.get("content-encoding") == "gzip":
             try:
-                return zlib.decompress(answer, wbits=31)
+                return zlib.decompress(answer.body, wbits=31)
             except zlib.error as error:
                 raise self._corrupt(operation, "the answer could not be unpacked") from error
-        return answer
+        return answer.body
 
     def _corrupt(self, operation: str, what: str) -> CorruptAnswerError:
         return CorruptAnswerError(
@@ -138,7 +116,7 @@ class Wire:
         may have been learnt by a request that was refused at the same time.
         """
         try:
-            service_time = parsedate_to_datetime(headers["Date"]).timestamp()
+            service_time = parsedate_to_datetime(headers["date"]).timestamp()
         except (KeyError, ValueError):
             return False
         offset = service_time - self._clock()
@@ -154,30 +132,32 @@ async def open_wire(
 ) -> AsyncIterator[Wire]:
     """Opens the data path of one side: as many keep-alive connections as requests in flight."""
     url = URL(endpoint)
-    connector = aiohttp.TCPConnector(
-        limit=connections,
-        keepalive_timeout=KEEP_ALIVE_SECONDS,
-        ssl=_trust(session.ca_bundle) if url.scheme == "https" else True,
-    )
-    async with aiohttp.ClientSession(
-        connector=connector,
-        auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Accept-Encoding": "identity", "User-Agent": f"dynaferry/{__version__}"},
-        skip_auto_headers=("Accept",),
-        read_bufsize=READ_BUFFER_BYTES,
-        timeout=aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=READ_TIMEOUT_SECONDS
-        ),
-    ) as http:
+    async with _open_http(url, session.ca_bundle, connections) as http:
         yield Wire(
             http,
-            endpoint=endpoint,
-            region=session.region,
+            signer=Signer(host=_host_header(url), region=session.region, also=FIXED_HEADERS),
             credentials=session.credentials,
             site=faults.CallSite(table=table, side=session.side, acting_as=session.acting_as),
-            proxy=_proxy_for(url),
         )
+
+
+@asynccontextmanager
+async def _open_http(url: URL, ca_bundle: str | None, connections: int) -> AsyncIterator[Http]:
+    tls = _trust(ca_bundle) if url.scheme == "https" else None
+    patience = Patience(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, KEEP_ALIVE_SECONDS)
+    proxy = _proxy_for(url)
+    if proxy is not None:
+        async with open_proxied(
+            url, proxy, tls=tls, limit=connections, patience=patience
+        ) as proxied:
+            yield proxied
+        return
+    address = Address(url.raw_host or "", url.port or 0, tls, url.raw_path or "/")
+    pool = ConnectionPool(address, limit=connections, patience=patience)
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
 
 
 def _host_header(url: URL) -> str:
@@ -196,20 +176,20 @@ def _trust(ca_bundle: str | None) -> SSLContext:
         ) from error
 
 
-def _proxy_for(url: URL) -> Proxy:
+def _proxy_for(url: URL) -> Proxy | None:
     """The proxy that the environment names for this endpoint.
 
     Looked up once: aiohttp's own `trust_env` would do it, and read ~/.netrc, at every request.
     """
     host = url.raw_host or ""
     if urllib.request.proxy_bypass(host):
-        return {}
+        return None
     named = urllib.request.getproxies().get(url.scheme)
     if not named:
-        return {}
+        return None
     proxy = URL(named if "://" in named else f"http://{named.removeprefix('//')}")
     if proxy.user is None:
-        return {"proxy": proxy}
+        return Proxy(proxy, {})
     # Apart, since aiohttp's errors name the proxy's address (invariant 8).
     user = b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode()
-    return {"proxy": proxy.with_user(None), "proxy_headers": {"Authorization": f"Basic {user}"}}
+    return Proxy(proxy.with_user(None), {"Authorization": f"Basic {user}"})

@@ -1,0 +1,167 @@
+"""One keep-alive HTTP/1.1 connection: one request at a time, its answer whole or an error.
+
+A signed POST needs little of what a client library does for it, and a copy sends thousands a
+second: see benchmarks/README.md for what that costs. How an answer is framed (lengths, chunks,
+headers) is left to httptools, the parser of Node.js. An answer counts when its frame says that it
+is whole: one that only ends with the connection does not, since nobody could tell it from one
+that was cut short.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+# Larger bodies go to the socket beside their head instead of being copied behind it.
+JOINED_BODY_BYTES = 256 * 1024
+
+
+class HttpAnswer(NamedTuple):
+    """An answer as it came. Names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Connection(asyncio.Protocol):
+    """Speaks with one endpoint over one transport.
+
+    `is_reusable` says whether another request may be sent; `idle_since` is for whoever keeps it.
+    `lost` is done when the transport is gone.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, silence_seconds: float) -> None:
+        self.is_reusable = False
+        self.idle_since = 0.0
+        self.lost: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._silence_seconds = silence_seconds
+        self._transport: asyncio.Transport | None = None
+        self._parser = HttpResponseParser(self)
+        self._headers: dict[str, str] = {}
+        self._chunks: list[bytes] = []
+        self._waiting: asyncio.Future[HttpAnswer] | None = None
+        self._heard_at = 0.0
+        self._unsent_bytes = 0
+        self._watch: asyncio.TimerHandle | None = None
+
+    async def exchange(self, head: bytes, body: bytes) -> HttpAnswer:
+        """Sends one request and returns its answer; after any error the connection is closed.
+
+        :raises OSError: closed, silent for too long (TimeoutError), or no HTTP
+        """
+        waiting: asyncio.Future[HttpAnswer] = self._loop.create_future()
+        self._waiting = waiting
+        self.is_reusable = False
+        try:
+            self._send(head, body)
+            return await waiting
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            self._waiting = None
+
+    def abort(self) -> None:
+        """Closes at once. What was on its way is lost."""
+        self.is_reusable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _send(self, head: bytes, body: bytes) -> None:
+        if self._transport is None:
+            raise ConnectionResetError("the endpoint closed the connection")
+        if len(body) < JOINED_BODY_BYTES:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
+        self._unsent_bytes = len(head) + len(body)
+        self._heard_at = self._loop.time()
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._silence_seconds, self._look_for_silence)
+
+    def _look_for_silence(self) -> None:
+        """Ends a wait that has lasted too long.
+
+        One timer stays with the connection and looks again, since setting one for each request
+        costs more than it tells. A request that is still leaving is not silence.
+        """
+        self._watch = None
+        if self._waiting is None or self._transport is None:
+            return
+        now = self._loop.time()
+        unsent_bytes = self._transport.get_write_buffer_size()
+        if 0 < unsent_bytes < self._unsent_bytes:
+            self._heard_at = now
+        self._unsent_bytes = unsent_bytes
+        left_seconds = self._heard_at + self._silence_seconds - now
+        if left_seconds > 0:
+            self._watch = self._loop.call_later(left_seconds, self._look_for_silence)
+        else:
+            self._fail(TimeoutError())
+
+    def _fail(self, error: Exception) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(error)
+        self.abort()
+
+    # What the transport tells ---------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is open."""
+        self._transport = transport  # type: ignore[assignment]  # a stream's transport is one
+        self.is_reusable = True
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: part of the answer, or what nobody asked for."""
+        if self._waiting is None or self._waiting.done():
+            self.abort()
+            return
+        self._heard_at = self._loop.time()
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            failure = ConnectionError("the answer is not HTTP")
+            failure.__cause__ = error
+            self._fail(failure)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is gone."""
+        self._transport = None
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        self._fail(error or ConnectionResetError("the endpoint closed the connection unanswered"))
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    # What the parser tells ------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """An answer begins."""
+        if self._waiting is None or self._waiting.done():
+            self.abort()  # a second answer to one request
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header of the answer, or of what follows its last chunk."""
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1").rstrip()
+
+    def on_body(self, chunk: bytes) -> None:
+        """Part of the body."""
+        self._chunks.append(chunk)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole."""
+        status = self._parser.get_status_code()
+        answer = HttpAnswer(status, self._headers, b"".join(self._chunks))
+        self._headers, self._chunks = {}, []
+        if status < 200:
+            return  # "100 Continue" and its like: the answer is still to come
+        if self._waiting is None or self._waiting.done() or self._transport is None:
+            return  # of an answer that nobody asked for
+        # Where the endpoint answered before it had read everything, it will not go on.
+        was_sent = self._transport.get_write_buffer_size() == 0
+        self.is_reusable = was_sent and self._parser.should_keep_alive()
+        self._waiting.set_result(answer)

@@ -1,0 +1,102 @@
+"""The connections to one endpoint: as many as requests in flight, kept open between them."""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from dynaferry.dynamodb.http_connection import Connection, HttpAnswer
+
+CLOSE_SECONDS = 1.0
+
+
+class Http(Protocol):
+    """Posts to one endpoint. There is no retry, no redirect and no cookie behind it."""
+
+    async def post(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """Returns the answer, whatever its status.
+
+        :raises OSError: there is none; TimeoutError included
+        """
+        ...
+
+
+class Address(NamedTuple):
+    """Where an endpoint listens; `tls` is None for plain HTTP."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    path: str = "/"
+
+
+class Patience(NamedTuple):
+    """How long to wait for a connection, for an answer, and to keep what is idle."""
+
+    connect_seconds: float
+    silence_seconds: float
+    keep_alive_seconds: float
+
+
+class ConnectionPool:
+    """At most `limit` connections. To be made inside a running event loop."""
+
+    def __init__(self, address: Address, *, limit: int, patience: Patience) -> None:
+        self._address = address
+        self._patience = patience
+        self._loop = asyncio.get_running_loop()
+        self._turns = asyncio.Semaphore(limit)
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._first_line = f"POST {address.path} HTTP/1.1\r\n"
+
+    async def post(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """Posts over a connection that is open already, or over a new one; see `Http`."""
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        head = f"{self._first_line}{''.join(lines)}Content-Length: {len(body)}\r\n\r\n"
+        async with self._turns:
+            connection = self._take_idle() or await self._connect()
+            answer = await connection.exchange(head.encode("latin-1"), body)
+            if connection.is_reusable:
+                connection.idle_since = self._loop.time()
+                self._idle.append(connection)
+            else:
+                connection.abort()
+        return answer
+
+    def _take_idle(self) -> Connection | None:
+        """The connection that was used last, so that those not needed grow old and close."""
+        while self._idle:
+            connection = self._idle.pop()
+            idle_seconds = self._loop.time() - connection.idle_since
+            if connection.is_reusable and idle_seconds < self._patience.keep_alive_seconds:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self) -> Connection:
+        host, port, tls, _ = self._address
+        try:
+            async with asyncio.timeout(self._patience.connect_seconds):
+                _, connection = await self._loop.create_connection(
+                    partial(Connection, self._loop, self._patience.silence_seconds),
+                    host,
+                    port,
+                    ssl=tls,
+                    server_hostname=host if tls else None,
+                )
+        except (TimeoutError, ssl.SSLCertVerificationError):
+            raise
+        except OSError as error:
+            raise ConnectionError(f"cannot connect to {host}:{port}: {error}") from error
+        self._open.add(connection)
+        connection.lost.add_done_callback(lambda _: self._open.discard(connection))
+        return connection
+
+    async def aclose(self) -> None:
+        """Closes every connection."""
+        for connection in self._open:
+            connection.abort()
+        if self._open:
+            await asyncio.wait([c.lost for c in self._open], timeout=CLOSE_SECONDS)
