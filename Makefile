@@ -10,7 +10,7 @@ DYNAMODB_LOCAL := .cache/dynamodb-local
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-local check bench lock clean
+.PHONY: help demo test test-local soak check bench lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ test: $(VENV)/.dev  ## the tests; those that need DynamoDB Local skip where it i
 
 test-local: $(VENV)/.dev $(DYNAMODB_LOCAL)/.fetched  ## the tests against DynamoDB Local (Java 17, Maven)
 	DYNAFERRY_REQUIRE_DYNAMODB_LOCAL=1 $(BIN)/python -m pytest tests/local
+
+N ?= 100
+FIRST ?= 0
+soak: $(VENV)/.dev  ## N seeded mixtures of faults from seed FIRST on: make soak N=1000
+	$(BIN)/python -m tests.faults.soak --mixtures $(N) --first-seed $(FIRST)
 
 check: $(VENV)/.dev  ## lint, format, types, and who imports whom
 	$(BIN)/ruff check $(SOURCES)

@@ -60,7 +60,7 @@ class Happening:
         elif self._requests == self._later_at:
             self._go_on(self._event)
 
-    def _happen(self, event: Event) -> None:  # noqa: C901  # one line an event
+    def _happen(self, event: Event) -> None:
         service = self._world.service
         match event:
             case "power cut":

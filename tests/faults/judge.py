@@ -51,7 +51,7 @@ async def judge_finished(
     refused = sum(is_refused(source, item) for item in source.items.values())
     twice = sum(TWICE in item for item in source.items.values())
     (table,) = summary.tables
-    said = {
+    said: dict[str, tuple[object, object]] = {
         "status": (summary.status, "rejected" if refused else "complete"),
         "table status": (table.status, summary.status),
         "read": (table.items_read, len(source.items) + twice),
@@ -63,7 +63,9 @@ async def judge_finished(
         "segments": (table.segments_complete, table.segments_total),
         "writes to the source": (_writes_to(service, source), []),
     }
-    verdict.miscounted += [f"{what}: {is_} != {be}" for what, (is_, be) in said.items() if is_ != be]
+    verdict.miscounted += [
+        f"{what}: {is_} != {be}" for what, (is_, be) in said.items() if is_ != be
+    ]
     return verdict
 
 

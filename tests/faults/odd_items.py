@@ -12,7 +12,21 @@ from tests.worlds.table_client import KeyAttribute
 
 KeyType = Literal["S", "N", "B"]
 OWN_NAMES = ("Items", "LastEvaluatedKey", "UnprocessedItems", "PutRequest", "RequestItems", "Count")
-TEXT = ("a", "Z", " ", '"', "\\", "/", "\x00", "\x1f", "\x7f", "é", "\u2028", "\ufeff", "\U0001f6a2")
+TEXT = (
+    "a",
+    "Z",
+    " ",
+    '"',
+    "\\",
+    "/",
+    "\x00",
+    "\x1f",
+    "\x7f",
+    "é",
+    "\u2028",
+    "\ufeff",
+    "\U0001f6a2",
+)
 # The same value in many notations: the service takes all of them and gives one back.
 NUMBERS = ("{}", "{}.0", "{}.50", "-{}", "{}E+2", "{}e-3", "0.00{}", "{}00000000000000000000000000")
 

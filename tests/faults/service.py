@@ -206,9 +206,7 @@ class Service:
             "assumed-role/ferry/dynaferry</Arn></AssumedRoleUser></AssumeRoleResult>"
             "</AssumeRoleResponse>"
         )
-        return Answer(
-            body=body.encode(), headers={"Content-Type": "text/xml"}, checksum="none"
-        )
+        return Answer(body=body.encode(), headers={"Content-Type": "text/xml"}, checksum="none")
 
 
 def scan_answer(table: StoredTable, items: Sequence[bytes], last_key: Any) -> bytes:

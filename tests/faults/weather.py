@@ -42,6 +42,7 @@ FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
 ONLY_WRITES: Final = frozenset(
     {"partly unprocessed", "all unprocessed", "refused after some were written"}
 )
+SILENCES: Final = frozenset({"no answer before", "no answer after", "answer stalls half-way"})
 ONLY_READS: Final = frozenset({"empty page"})
 # The control plane is botocore's: it is tried with what botocore says it can take.
 ALSO_CONTROL: Final[tuple[Fault, ...]] = ("500 before", "503", "connection dropped before")
@@ -91,6 +92,10 @@ class Weather:
         self._asked: Counter[tuple[str, int]] = Counter()
         self.requests = 0
 
+    def set_shares(self, shares: Mapping[Fault, float]) -> None:
+        """From now on each fault is met this often."""
+        self._shares = dict(shares)
+
     def clear_up(self) -> None:
         """Ends all faults."""
         self._shares = {}
@@ -133,9 +138,7 @@ def faults_of(request: Request) -> tuple[Fault, ...]:
     return tuple(fault for fault in FAULTS if fault not in others)
 
 
-def done_to(  # noqa: C901, PLR0911  # one line a fault
-    fault: Fault, service: Service, request: Request, chance: random.Random
-) -> Behaviour:
+def done_to(fault: Fault, service: Service, request: Request, chance: random.Random) -> Behaviour:
     """What comes of a request that meets this fault."""
     match fault:
         case "500 before":

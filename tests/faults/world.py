@@ -66,8 +66,7 @@ def some_items(count: int, *, filler: int = 40, seed: int = 0) -> list[bytes]:
     """Plain items with a key of text."""
     chance = random.Random(seed)
     return [
-        b'{"pk":{"S":"order %d"},"note":{"S":"%b"}}'
-        % (number, b"x" * chance.randrange(filler))
+        b'{"pk":{"S":"order %d"},"note":{"S":"%b"}}' % (number, b"x" * chance.randrange(filler))
         for number in range(count)
     ]
 
