@@ -92,7 +92,7 @@ async def test_a_fault_that_passes_costs_requests_and_no_item(tmp_path: Path, fa
         ("503", "ServiceUnavailable"),
         ("all unprocessed", "unprocessed"),
         ("no answer before", "timed out"),
-        ("connection dropped after", "Server disconnected"),
+        ("connection dropped after", "closed the connection"),
         ("answer corrupt", "checksum"),
         ("answer of somebody else", "not one"),
     ],
