@@ -5,12 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SOURCES := src tests $(wildcard benchmarks)
+SOURCES := src tests deploy $(wildcard benchmarks)
 DYNAMODB_LOCAL := .cache/dynamodb-local
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-local soak check bench lock clean
+.PHONY: help demo test test-local test-image soak check bench dashboard lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ FIRST ?= 0
 soak: $(VENV)/.dev  ## N seeded mixtures of faults from seed FIRST on: make soak N=1000
 	$(BIN)/python -m tests.faults.soak --mixtures $(N) --first-seed $(FIRST)
 
+test-image: $(VENV)/.dev  ## the steps of the image's build, without a container; installs anew
+	DYNAFERRY_BUILD_IMAGE_STEPS=1 $(BIN)/python -m pytest tests/deploy/test_docker.py
+
 check: $(VENV)/.dev  ## lint, format, types, and who imports whom
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -37,6 +40,9 @@ check: $(VENV)/.dev  ## lint, format, types, and who imports whom
 
 bench: $(VENV)/.dev  ## how fast the copy is on this machine
 	$(BIN)/python -m benchmarks
+
+dashboard: $(VENV)/.dev  ## writes deploy/grafana/dashboard.json anew
+	$(BIN)/python deploy/grafana/make_dashboard.py
 
 clean:  ## removes all that make made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -82,6 +88,7 @@ lock: | $(BIN)/python  ## writes requirements/*.txt anew from pyproject.toml
 	$(PIP) install uv
 	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/run.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 
 # DynamoDB Local -------------------------------------------------------------------------------

@@ -1,0 +1,92 @@
+"""Every CloudFormation template of deploy/ is what cfn-lint takes for right."""
+
+import json
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from cfnlint import lint
+
+from dynaferry.cli.main import app
+from tests.deploy.places import DEPLOY, read_template
+
+TEMPLATES = sorted(
+    path
+    for path in DEPLOY.rglob("*.yaml")
+    if "AWSTemplateFormatVersion" in path.read_text(encoding="utf-8")
+)
+TASK = DEPLOY / "ecs" / "task.yaml"
+
+
+def test_there_are_templates() -> None:
+    assert TASK in TEMPLATES
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(DEPLOY)))
+def test_a_template_has_no_findings(path: Path) -> None:
+    findings = lint(path.read_text(encoding="utf-8"), regions=["us-east-1", "eu-west-1"])
+    assert [f"{found.rule.id} line {found.linenumber}: {found.message}" for found in findings] == []
+
+
+def resources(kind: str) -> dict[str, Any]:
+    found = read_template(TASK)["Resources"]
+    return {name: each["Properties"] for name, each in found.items() if each["Type"] == kind}
+
+
+def container() -> dict[str, Any]:
+    (task,) = resources("AWS::ECS::TaskDefinition").values()
+    (found,) = task["ContainerDefinitions"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_task_can_write_only_its_state() -> None:
+    assert container()["ReadonlyRootFilesystem"] is True
+    assert container()["LinuxParameters"] == {"Capabilities": {"Drop": ["ALL"]}}
+    assert [mount["ContainerPath"] for mount in container()["MountPoints"]] == [
+        "/var/lib/dynaferry"
+    ]
+
+
+def test_the_state_belongs_to_the_user_of_the_task_alone() -> None:
+    (access,) = resources("AWS::EFS::AccessPoint").values()
+    user = (access["PosixUser"]["Uid"], access["PosixUser"]["Gid"])
+    created = access["RootDirectory"]["CreationInfo"]
+    assert container()["User"] == ":".join(user)
+    assert (created["OwnerUid"], created["OwnerGid"], created["Permissions"]) == (*user, "0700")
+
+
+def test_the_state_outlives_the_stack() -> None:
+    found = read_template(TASK)["Resources"]
+    assert found["FileSystem"]["DeletionPolicy"] == "Retain"
+    assert found["AccessPoint"]["DeletionPolicy"] == "Retain"
+
+
+def test_the_task_knows_external_ids_from_secrets_by_the_names_of_the_command_line() -> None:
+    (task,) = resources("AWS::ECS::TaskDefinition").values()
+    named = {secret["If"][1]["Name"] for secret in container()["Secrets"]}
+    read = {
+        variable
+        for command in app.registered_commands
+        for variable in _variables_of(command.callback)
+    }
+    assert named == {"DYNAFERRY_TARGET_EXTERNAL_ID", "DYNAFERRY_SOURCE_EXTERNAL_ID"}
+    assert named <= read
+    assert "external" not in json.dumps(task["ContainerDefinitions"][0].get("Environment", []))
+
+
+def _variables_of(function: Any) -> set[str]:
+    hints = get_type_hints(function, include_extras=True)
+    return {
+        option.envvar
+        for hint in hints.values()
+        for option in getattr(hint, "__metadata__", ())
+        if isinstance(getattr(option, "envvar", None), str)
+    }
+
+
+def test_nothing_reaches_the_task_and_only_the_task_reaches_the_state() -> None:
+    groups = resources("AWS::EC2::SecurityGroup")
+    assert "SecurityGroupIngress" not in groups["TaskSecurityGroup"]
+    (rule,) = groups["FileSystemSecurityGroup"]["SecurityGroupIngress"]
+    assert rule["SourceSecurityGroupId"] == {"Ref": "TaskSecurityGroup"}

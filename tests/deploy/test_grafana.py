@@ -1,0 +1,92 @@
+"""The dashboard is what its script makes, and what Grafana imports."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import promql_parser
+import pytest
+
+from deploy.grafana import make_dashboard
+from tests.deploy.places import read_json
+
+BOARD = read_json(make_dashboard.OUTPUT)
+# What Grafana puts in before a query is sent.
+VARIABLES = {"$__rate_interval": "1m", "$job": ".*", "$instance": ".*", "$source": ".*"}
+# Units by Grafana's own ids, as far as they are used.
+UNITS = {"percentunit", "s", "short", "Bps", "currencyUSD"}
+
+
+def panels() -> Iterator[dict[str, Any]]:
+    """The panels that show something: all but the rows' headings."""
+    return (panel for panel in BOARD["panels"] if panel["type"] != "row")
+
+
+def queries() -> list[str]:
+    return [target["expr"] for panel in panels() for target in panel["targets"]]
+
+
+def with_variables(query: str) -> str:
+    for name, value in VARIABLES.items():
+        query = query.replace(name, value)
+    return query
+
+
+def test_the_committed_dashboard_is_what_the_script_makes() -> None:
+    committed = make_dashboard.OUTPUT.read_text(encoding="utf-8")
+    assert committed == make_dashboard.encode(), "run `make dashboard`"
+
+
+@pytest.mark.parametrize("query", queries())
+def test_a_query_is_promql_once_its_variables_are_filled_in(query: str) -> None:
+    filled = with_variables(query)
+    assert "$" not in filled
+    assert promql_parser.parse(filled)
+
+
+def test_it_can_be_imported_again_without_a_second_copy() -> None:
+    assert BOARD["uid"] == "dynaferry"
+    assert BOARD.get("id") is None  # one that is set would be another dashboard's
+
+
+def test_everything_asks_the_data_source_that_the_person_chose() -> None:
+    asked = {
+        each["datasource"]["uid"] for panel in panels() for each in (panel, *panel["targets"])
+    } | {
+        variable["datasource"]["uid"]
+        for variable in BOARD["templating"]["list"]
+        if variable["type"] == "query"
+    }
+    assert asked == {"${datasource}"}
+    (chosen,) = (v for v in BOARD["templating"]["list"] if v["type"] == "datasource")
+    assert (chosen["name"], chosen["query"]) == ("datasource", "prometheus")
+
+
+def test_every_variable_of_a_query_is_defined() -> None:
+    defined = {variable["name"] for variable in BOARD["templating"]["list"]}
+    used = {name for query in queries() for name in re.findall(r"\$(\w+)", query)}
+    assert used <= defined | {"__rate_interval"}
+
+
+def test_every_panel_has_a_unit_a_description_and_a_number_of_its_own() -> None:
+    for panel in panels():
+        assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
+        assert panel["description"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+    numbers = [panel["id"] for panel in BOARD["panels"]]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_panels_fill_the_grid_without_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in BOARD["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (column, line)
+            for column in range(place["x"], place["x"] + place["w"])
+            for line in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+    assert len(taken) == 24 * (max(line for _, line in taken) + 1)

@@ -1,0 +1,70 @@
+"""The alerts are what Prometheus takes, and fire when they should."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import promql_parser
+import pytest
+
+from tests.deploy.places import DEPLOY, read_yaml
+
+ALERTS = DEPLOY / "prometheus" / "alerts.yml"
+CASES = DEPLOY / "prometheus" / "alerts_test.yml"
+PROMTOOL = shutil.which("promtool")
+needs_promtool = pytest.mark.skipif(
+    PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)"
+)
+
+
+def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    assert PROMTOOL is not None
+    return subprocess.run(
+        [PROMTOOL, *arguments], capture_output=True, text=True, check=False, cwd=ALERTS.parent
+    )
+
+
+@needs_promtool
+def test_promtool_finds_the_rules_right() -> None:
+    ran = promtool("check", "rules", ALERTS)
+    assert ran.returncode == 0, ran.stderr
+
+
+@needs_promtool
+def test_the_alerts_fire_when_they_should_and_only_then() -> None:
+    ran = promtool("test", "rules", CASES)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@needs_promtool
+def test_a_case_that_expects_another_alert_fails(tmp_path: Path) -> None:
+    cases = CASES.read_text(encoding="utf-8")
+    (tmp_path / ALERTS.name).write_text(
+        ALERTS.read_text(encoding="utf-8").replace("_total > 0", "_total > 100"), encoding="utf-8"
+    )
+    (tmp_path / CASES.name).write_text(cases, encoding="utf-8")
+    assert promtool("test", "rules", tmp_path / CASES.name).returncode == 1
+
+
+def rules() -> list[dict[str, str]]:
+    return [rule for group in read_yaml(ALERTS)["groups"] for rule in group["rules"]]
+
+
+def test_every_alert_says_what_happened_and_what_to_do() -> None:
+    for rule in rules():
+        assert set(rule["annotations"]) == {"summary", "description", "action"}, rule["alert"]
+
+
+def test_every_alert_has_a_case_in_which_it_fires() -> None:
+    fired = {
+        case["alertname"]
+        for test in read_yaml(CASES)["tests"]
+        for case in test["alert_rule_test"]
+        if case["exp_alerts"]
+    }
+    assert fired == {rule["alert"] for rule in rules()}
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_an_expression_is_promql(rule: dict[str, str]) -> None:
+    assert promql_parser.parse(rule["expr"])
