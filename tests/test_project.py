@@ -27,8 +27,10 @@ def test_lock_files_agree_on_versions() -> None:
     versions: dict[str, set[str]] = {}
     for lock_file in LOCK_FILES:
         for line in requirements(lock_file):
-            name, _, version = line.split(" ")[0].partition("==")
-            versions.setdefault(name, set()).add(version)
+            # One version for each Python, where a package has several.
+            package, _, marker = line.partition(" --hash")[0].partition(" ; ")
+            name, _, version = package.partition("==")
+            versions.setdefault(f"{name} ; {marker}", set()).add(version)
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 
