@@ -111,3 +111,28 @@ async def test_what_is_held_of_all_segments_is_bounded_in_bytes(
         assert not got_room.is_set()
         ledger.acknowledge(batch_of(1, 0, 2), rejected=0)
     assert got_room.is_set()
+
+
+async def test_pages_on_their_way_take_room_as_large_as_the_last_ones_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dynaferry.copy.ledger.MAX_BYTES_AHEAD", 10)
+    monkeypatch.setattr("dynaferry.copy.ledger.FIRST_PAGE_BYTES", 10)
+    ledger = Ledger(4)
+    await ledger.wait_for_room(0)
+    got_room: list[int] = []
+
+    async def reader(segment: int) -> None:
+        await ledger.wait_for_room(segment)
+        got_room.append(segment)
+
+    async with anyio.create_task_group() as tasks:
+        for segment in (1, 2, 3):
+            tasks.start_soon(reader, segment)
+        await anyio.wait_all_tasks_blocked()
+        assert got_room == [], "an unknown page may be as large as a page can be"
+        ledger.page_read(0, page_of(2))
+        await anyio.wait_all_tasks_blocked()
+        # 4 of 10 bytes are held now, and each page on its way counts for half of what was feared.
+        assert got_room == [1, 2]
+        tasks.cancel_scope.cancel()

@@ -1,8 +1,10 @@
 import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 from msgspec import Raw
 from msgspec.structs import replace
@@ -21,6 +23,7 @@ from dynaferry.errors import (
 )
 from dynaferry.outcome import first_reason
 from dynaferry.plan import TablePlan
+from dynaferry.ports import Page
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import DeadLetter, SegmentRecord, TableCounters
 from dynaferry.throttle.retry import Patience, RetryPolicy
@@ -132,6 +135,35 @@ async def test_what_is_held_in_memory_depends_on_the_workers_and_not_on_the_tabl
         assert len(source.reads) <= 4 + 4 + 3, "in flight, in the stream, and one in each reader"
         stop.ask()
         stop.ask()
+
+
+async def test_a_page_that_is_acknowledged_is_held_by_nobody_however_many_writers_wait(
+    tmp_path: Path,
+) -> None:
+    source, target = FakeSource([pages_of(s, [60, 60]) for s in range(8)]), FakeTarget()
+    bodies: list[bytes] = []
+    all_written, let_go = anyio.Event(), anyio.Event()
+
+    async def as_from_the_wire(segment: int, exclusive_start_key: bytes | None) -> Page:
+        if segment == 7:
+            all_written.set()
+            await let_go.wait()
+        page = await FakeSource.read_page(source, segment, exclusive_start_key)
+        body = msgspec.json.encode(page.items)
+        bodies.append(body)
+        return replace(page, items=msgspec.json.decode(body, type=list[Raw]))
+
+    source.read_page = as_from_the_wire  # type: ignore[method-assign]
+    plan = small_plan(tmp_path, readers=1, writers=5)
+    async with small_copy(plan, source, target, 8) as small, anyio.create_task_group() as tasks:
+        tasks.start_soon(small.pipeline.copy, StopSignal())
+        await all_written.wait()
+        await anyio.wait_all_tasks_blocked()
+        assert len(bodies) == 14
+        referrers = [sys.getrefcount(bodies[number]) for number in range(14)]
+        let_go.set()
+    # The list, and the argument of getrefcount.
+    assert referrers == [2] * 14
 
 
 async def test_only_the_remainder_of_a_partly_accepted_batch_is_sent_again(

@@ -18,6 +18,8 @@ from dynaferry.state.watermark import Watermark
 MAX_PAGES_AHEAD = 2
 # A page of 1 MB of items may be 7 MB of JSON (think of a list of flags), so bytes are bounded too.
 MAX_BYTES_AHEAD = 32 * 1024 * 1024
+# What a page on its way is taken for until one is known: the most that it can be.
+FIRST_PAGE_BYTES = 8 * 1024 * 1024
 
 
 class Ledger:
@@ -31,6 +33,8 @@ class Ledger:
         self._watermarks = {record.segment: Watermark(record) for record in records}
         self._moved = anyio.Event()
         self._bytes_ahead = 0
+        self._pages_on_their_way = 0
+        self._page_bytes = FIRST_PAGE_BYTES
         self._changed: set[int] = set()
         self.complete_segments = sum(w.record.complete for w in self._watermarks.values())
 
@@ -52,25 +56,37 @@ class Ledger:
         """Returns when a page of `segment` may be read (invariant 5).
 
         At most two pages of a segment are ahead of its watermark, and not much more than
-        `MAX_BYTES_AHEAD` of all segments together.
+        `MAX_BYTES_AHEAD` of all segments together, pages on their way included. Whoever gets room
+        is to read a page and note it.
         """
         watermark = self._watermark(segment)
-        while watermark.pages_ahead >= MAX_PAGES_AHEAD or self._bytes_ahead >= MAX_BYTES_AHEAD:
+        while watermark.pages_ahead >= MAX_PAGES_AHEAD or not self._has_room():
             await self._moved.wait()
+        self._pages_on_their_way += 1
+
+    def _has_room(self) -> bool:
+        return self._bytes_ahead + self._pages_on_their_way * self._page_bytes < MAX_BYTES_AHEAD
 
     def page_read(self, segment: int, page: Page) -> int:
         """Notes a page that was read, and returns its number in the segment."""
         watermark = self._watermark(segment)
         before = watermark.record
+        self._note_arrival(page)
         number = watermark.page_read(
             items=len(page.items),
             scanned=page.scanned_count,
             bytes_read=page.body_bytes,
             last_evaluated_key=page.last_evaluated_key,
         )
-        self._bytes_ahead += page.body_bytes
         self._note_move(before, watermark.record)
         return number
+
+    def _note_arrival(self, page: Page) -> None:
+        """A large page is expected to be followed by large ones, a small one halves the fear."""
+        self._pages_on_their_way -= 1
+        self._page_bytes = max(page.body_bytes, self._page_bytes // 2)
+        self._bytes_ahead += page.body_bytes
+        self._let_readers_look()
 
     def acknowledge(self, batch: Batch, *, rejected: int) -> None:
         """Notes that every item of `batch` is written, but for those durably set aside."""
@@ -100,6 +116,9 @@ class Ledger:
         self._changed.add(after.segment)
         self._bytes_ahead -= after.bytes_read - before.bytes_read
         self.complete_segments += after.complete
+        self._let_readers_look()
+
+    def _let_readers_look(self) -> None:
         self._moved.set()
         self._moved = anyio.Event()
 

@@ -98,6 +98,7 @@ class Pipeline:
         async with batches_out:
             async for batch in _each(batches_out):
                 await self.writer.write(batch)
+                del batch  # as in `_each`
 
     async def _checkpoint_regularly(self) -> None:
         checkpoints = 0
@@ -147,6 +148,8 @@ async def _each(batches: MemoryObjectReceiveStream[Batch]) -> AsyncIterator[Batc
             except anyio.WouldBlock:
                 batch = await batches.receive()
             yield batch
+            # A batch keeps its whole page alive, and the next one may be long in coming.
+            del batch
 
 
 async def _cancel_when_asked(readers: TaskGroup, stop: StopSignal) -> None:

@@ -49,13 +49,20 @@ class Reader:
         while not is_last:
             await self._ledger.wait_for_room(segment)
             page = await self._retry.call(partial(self._read_page, segment, start_key))
-            number = self._ledger.page_read(segment, page)
-            self._stats.segments_complete = self._ledger.complete_segments
-            self._note_page(page)
-            for batch in split(segment, number, page.items):
-                await deliver(batch)
             start_key = page.last_evaluated_key
             is_last = start_key is None
+            await self._pass_on(segment, page, deliver)
+            # Room may be long in coming: nothing may keep the page alive meanwhile.
+            del page
+
+    async def _pass_on(
+        self, segment: int, page: Page, deliver: Callable[[Batch], Awaitable[None]]
+    ) -> None:
+        number = self._ledger.page_read(segment, page)
+        self._stats.segments_complete = self._ledger.complete_segments
+        self._note_page(page)
+        for batch in split(segment, number, page.items):
+            await deliver(batch)
 
     async def _read_page(self, segment: int, start_key: bytes | None) -> Page:
         admitted = self._expected_units
