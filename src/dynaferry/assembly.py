@@ -20,9 +20,10 @@ from dynaferry.plan import CopyPlan
 from dynaferry.ports import BatchTarget, PageSource
 from dynaferry.preflight import TablePreflight
 from dynaferry.state.store import StateStore
+from dynaferry.throttle.cap import Cap
+from dynaferry.throttle.gate import Gate
 from dynaferry.throttle.pace import CappedPace
 from dynaferry.throttle.retry import Patience, RetryPolicy
-from dynaferry.throttle.token_bucket import TokenBucket
 
 
 class Sides(NamedTuple):
@@ -33,26 +34,28 @@ class Sides(NamedTuple):
 
 
 class RunCaps:
-    """The caps given for the run, shared by all its tables; `rejected` is counted already."""
+    """What holds a run back: caps that its tables share, each changeable, and its pause.
+
+    `rejected` is counted already.
+    """
 
     def __init__(self, plan: CopyPlan, *, rejected: int = 0) -> None:
         self.rejections = RejectionLimit(plan.max_rejected, so_far=rejected)
-        self._read = _bucket(plan.max_read_units)
-        self._write = _bucket(plan.max_write_units)
+        self.read = Cap(plan.max_read_units)
+        self.write = Cap(plan.max_write_units)
+        self.gate = Gate()
 
     def read_pace(self, table_max_units: float | None) -> CappedPace:
         """The read pace of a table with this cap of its own."""
-        return CappedPace([*self._read, *_bucket(table_max_units)])
+        return CappedPace([Cap(table_max_units), self.read], self.gate)
 
     def write_pace(self, table_max_units: float | None) -> CappedPace:
         """The write pace of a table with this cap of its own."""
-        return CappedPace([*self._write, *_bucket(table_max_units)])
+        return CappedPace([Cap(table_max_units), self.write], self.gate)
 
-
-def _bucket(units_per_second: float | None) -> list[TokenBucket]:
-    if units_per_second is None:
-        return []
-    return [TokenBucket(units_per_second, now=time.monotonic())]
+    def patience(self, seconds: float) -> Patience:
+        """A side's patience, which does not run out while the run is paused."""
+        return Patience(seconds, clock=self.gate.open_clock)
 
 
 async def copy_one_table(
@@ -112,7 +115,7 @@ def assemble(
         ledger,
         stats,
         pace=caps.read_pace(limits.max_read_units),
-        retry=RetryPolicy("source", Patience(plan.patience_seconds)),
+        retry=RetryPolicy("source", caps.patience(plan.patience_seconds)),
     )
     writer = Writer(
         target,
@@ -121,7 +124,7 @@ def assemble(
         table=table,
         store=store,
         pace=caps.write_pace(limits.max_write_units),
-        retry=RetryPolicy("target", Patience(plan.patience_seconds)),
+        retry=RetryPolicy("target", caps.patience(plan.patience_seconds)),
         rejections=caps.rejections,
         on_reject=plan.on_reject,
     )

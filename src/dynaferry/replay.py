@@ -27,7 +27,7 @@ from dynaferry.plan import CopyPlan
 from dynaferry.replay_request import ReplayRequest, find_target, plan_of
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import RunRecord, StateStore, TableTotals
-from dynaferry.throttle.retry import Patience, RetryPolicy
+from dynaferry.throttle.retry import RetryPolicy
 
 __all__ = ["ReplayOutcome", "ReplayRequest", "replay"]
 
@@ -126,7 +126,7 @@ class _Replay:
                 table=table,
                 store=store,
                 pace=caps.write_pace(named.max_write_units),
-                retry=RetryPolicy("target", Patience(plan.patience_seconds)),
+                retry=RetryPolicy("target", caps.patience(plan.patience_seconds)),
                 if_present=self._request.if_present,
                 writers=plan.writers,
             )

@@ -1,5 +1,3 @@
-import math
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,21 +9,29 @@ REQUESTS = st.lists(
 )
 
 
+def take(bucket: TokenBucket, units: float, now: float) -> float:
+    """Waits for `units`, takes them, and returns the time by then."""
+    now += bucket.wait_seconds(units, now)
+    assert bucket.wait_seconds(units, now) == 0.0
+    bucket.take(units)
+    return now
+
+
 @given(rate=RATES, requests=REQUESTS)
-def test_what_is_consumed_in_any_window_is_at_most_the_rate_and_one_request(
+def test_what_is_taken_in_any_window_is_at_most_the_rate_and_one_request(
     rate: float, requests: list[tuple[float, float, float]]
 ) -> None:
     bucket = TokenBucket(rate, now=0.0)
     now, sent = 0.0, []
     for pause, units, _ in requests:
-        now += pause
-        sent.append((now + bucket.take(units, now), units))
+        now = take(bucket, units, now + pause)
+        sent.append((now, units))
     for start, _ in sent:
         for end, _ in sent:
             inside = sum(units for at, units in sent if start <= at <= end)
             largest = max(units for _, units in sent)
             allowed = rate * (end - start + BURST_SECONDS) + largest
-            assert end < start or inside <= allowed * (1 + 1e-9)
+            assert end < start or inside <= allowed * (1 + 1e-6)
 
 
 @given(rate=RATES, requests=REQUESTS)
@@ -35,30 +41,64 @@ def test_what_the_service_says_it_consumed_is_what_counts_in_the_long_run(
     bucket = TokenBucket(rate, now=0.0)
     now, consumed = 0.0, 0.0
     for _, units, factor in requests:
-        now += bucket.take(units, now)
-        bucket.settle(units, units * factor)
+        now = take(bucket, units, now)
+        bucket.take(units * factor - units)
         consumed += units * factor
-    now += bucket.take(0.0, now)  # whatever is owed is waited for by whoever comes next
-    assert consumed <= rate * (now + BURST_SECONDS) * (1 + 1e-9) + 1e-6
+    now += bucket.wait_seconds(0.0, now)  # whatever is owed is waited for by whoever comes next
+    assert consumed <= rate * (now + BURST_SECONDS) * (1 + 1e-6) + 1e-6
+
+
+@given(rate=RATES, requests=REQUESTS, change=st.integers(0, 60), changed_rate=RATES)
+def test_a_changed_rate_holds_from_the_change_on(
+    rate: float, requests: list[tuple[float, float, float]], change: int, changed_rate: float
+) -> None:
+    bucket = TokenBucket(rate, now=0.0)
+    now, changed_at, taken = 0.0, 0.0, 0.0
+    for number, (pause, units, _) in enumerate(requests):
+        if number == change:
+            bucket.set_rate(changed_rate, now)
+            changed_at, taken = now, 0.0
+        now = take(bucket, units, now + pause)
+        taken += units
+    rate_now = changed_rate if change < len(requests) else rate
+    saved = max(rate, changed_rate) * BURST_SECONDS + max(units for _, units, _ in requests)
+    assert taken <= (rate_now * (now - changed_at) + saved) * (1 + 1e-6)
 
 
 def test_the_first_second_is_not_a_burst() -> None:
     bucket = TokenBucket(100.0, now=5.0)
-    assert bucket.take(50.0, 5.0) == 0.5
+    assert bucket.wait_seconds(50.0, 5.0) == 0.5
 
 
 def test_an_idle_bucket_saves_up_next_to_nothing() -> None:
     bucket = TokenBucket(100.0, now=0.0)
-    assert math.isclose(bucket.take(110.0, 3600.0), 1.0)
+    assert bucket.wait_seconds(110.0, 3600.0) == 1.0
+
+
+def test_whoever_waits_for_more_than_it_saves_up_gets_it() -> None:
+    bucket = TokenBucket(1.0, now=0.0)
+    assert bucket.wait_seconds(128.0, 0.0) == 128.0
+    assert bucket.wait_seconds(128.0, 127.0) == 1.0
+    assert bucket.wait_seconds(128.0, 128.0) == 0.0
 
 
 def test_a_clock_that_goes_back_gives_nothing_away() -> None:
     bucket = TokenBucket(100.0, now=10.0)
-    bucket.take(100.0, 10.0)
-    assert bucket.take(0.0, 3.0) == 1.0
-    assert bucket.take(0.0, 10.5) == 0.5
+    bucket.take(100.0)
+    assert bucket.wait_seconds(0.0, 3.0) == 1.0
+    assert bucket.wait_seconds(0.0, 10.5) == 0.5
 
 
-def test_takers_are_served_in_the_order_they_came() -> None:
-    bucket = TokenBucket(10.0, now=0.0)
-    assert [bucket.take(10.0, 0.0) for _ in range(3)] == [1.0, 2.0, 3.0]
+def test_a_change_serves_whoever_waits_at_the_new_rate() -> None:
+    bucket = TokenBucket(1.0, now=0.0)
+    assert bucket.wait_seconds(25.0, 0.0) == 25.0
+    bucket.set_rate(1000.0, 5.0)
+    assert bucket.wait_seconds(25.0, 5.0) == 0.02
+
+
+def test_what_is_given_back_is_there_for_those_who_come_at_once_only() -> None:
+    bucket = TokenBucket(100.0, now=0.0)
+    bucket.take(-500.0)
+    assert bucket.wait_seconds(400.0, 0.5) == 0.0
+    bucket.take(0.0)
+    assert bucket.wait_seconds(110.0, 3600.0) == 1.0

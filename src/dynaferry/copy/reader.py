@@ -8,11 +8,9 @@ from dynaferry.copy.ledger import Ledger
 from dynaferry.errors import RetryableError, ThrottledError
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource
+from dynaferry.throttle.cost import from_above
 from dynaferry.throttle.pace import Pace
 from dynaferry.throttle.retry import RetryPolicy
-
-# How much the newest page weighs in what the next one is expected to cost.
-NEWEST_PAGE_WEIGHT = 0.3
 
 
 class Reader:
@@ -81,8 +79,9 @@ class Reader:
         self._stats.retried_requests += 1
         if isinstance(error, ThrottledError):
             self._stats.throttled_requests += 1
-            self._pace.settle(admitted, 0.0)
-            self._pace.throttled(error)
+            self._pace.throttled(error, admitted)
+        else:
+            self._pace.settle(admitted, None)
 
     def _note_page(self, page: Page) -> None:
         self._stats.items_read += page.scanned_count
@@ -90,6 +89,5 @@ class Reader:
         self._stats.bytes_read += page.body_bytes
         if page.consumed_units is not None:
             self._stats.read_units += page.consumed_units
-            self._expected_units += NEWEST_PAGE_WEIGHT * (
-                page.consumed_units - self._expected_units
-            )
+            # A cap holds as long as no page costs more than was expected.
+            self._expected_units = from_above(self._expected_units, page.consumed_units)

@@ -136,6 +136,9 @@ class Replayer:
         except RetryableError as error:
             self._note_retry(error, admitted)
             raise
+        except ItemRefusedError:
+            self._pace.settle(admitted, None)
+            raise
         self._pace.settle(admitted, result.consumed_units)
         self._stats.write_units += result.consumed_units or 0.0
         self._retry.progress()
@@ -145,5 +148,6 @@ class Replayer:
         self._stats.retried_requests += 1
         if isinstance(error, ThrottledError):
             self._stats.throttled_requests += 1
-            self._pace.settle(admitted, 0.0)
-            self._pace.throttled(error)
+            self._pace.throttled(error, admitted)
+        else:
+            self._pace.settle(admitted, None)

@@ -110,6 +110,7 @@ class Writer:
             self._note_retry(error, admitted)
             raise
         except ItemRefusedError:
+            self._pace.settle(admitted, None)
             self._retry.progress()
             raise
         self._pace.settle(admitted, result.consumed_units)
@@ -125,8 +126,9 @@ class Writer:
         self._stats.retried_requests += 1
         if isinstance(error, ThrottledError):
             self._stats.throttled_requests += 1
-            self._pace.settle(admitted, 0.0)
-            self._pace.throttled(error)
+            self._pace.throttled(error, admitted)
+        else:
+            self._pace.settle(admitted, None)
 
     async def _set_aside(self, batch: Batch, refusals: Sequence[_Refusal]) -> None:
         if self._on_reject == "stop":

@@ -1,72 +1,113 @@
 """How fast may I go: the one question that readers and writers ask before a request.
 
 A `Pace` is asked before, and told after: what was consumed, and when the service throttled. The
-paces here obey caps that people give; one that finds the rate by itself stands behind the same
-protocol.
+pace here obeys caps and the pause that people give; one that finds the rate by itself stands behind
+the same protocol.
 """
 
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import anyio
 
 from dynaferry.errors import ThrottledError
-from dynaferry.throttle.token_bucket import TokenBucket
+from dynaferry.throttle.cap import Cap, Share
+from dynaferry.throttle.cost import CostRatio
+from dynaferry.throttle.gate import Gate
 
 
 class Pace(Protocol):
-    """Admits requests of one side, in capacity units."""
+    """Admits requests of one side, in capacity units. Each one admitted is settled, once."""
 
     async def admit(self, units: float) -> None:
         """Returns when a request that consumes about `units` may be sent."""
         ...
 
-    def settle(self, admitted: float, consumed: float | None) -> None:
-        """Tells what an admitted request consumed; None where nobody knows."""
+    def settle(
+        self,
+        admitted: float,
+        consumed: float | None,
+        *,
+        refused: float = 0.0,
+        latency_seconds: float = 0.0,
+    ) -> None:
+        """Tells what an admitted request consumed, None where nobody knows, and how long it took.
+
+        `refused` are the units of what the service left undone for its rate.
+        """
         ...
 
-    def throttled(self, error: ThrottledError) -> None:
-        """Tells that the service refused a request for its rate."""
+    def throttled(self, error: ThrottledError, admitted: float) -> None:
+        """Tells that the service refused a whole request for its rate. It is settled by that."""
         ...
 
 
 class CappedPace:
-    """Holds every cap given: the run's, shared by its tables, and the table's own.
+    """Holds every cap given, the table's own and the run's, and a pause.
 
-    Without a cap it admits at once.
+    Without any of them it admits at once.
     """
 
-    def __init__(
-        self,
-        caps: Sequence[TokenBucket],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
-    ) -> None:
+    def __init__(self, caps: Sequence[Cap], gate: Gate | None = None) -> None:
         self._caps = tuple(caps)
-        self._clock = clock
-        self._sleep = sleep
+        self._cost = CostRatio()
+        self._shares = tuple(Share(cap, self._cost) for cap in caps)
+        self._gate = gate or Gate()
+        self._turn = anyio.Lock(fast_acquire=True)
+
+    @property
+    def units_per_second(self) -> float | None:
+        """The strictest cap that holds now; None where none does."""
+        limits = [cap.units_per_second for cap in self._caps]
+        return min((limit for limit in limits if limit is not None), default=None)
 
     async def admit(self, units: float) -> None:
-        """Reserves in every bucket and waits for the slowest."""
-        if not self._caps:
+        """Waits for the pause to end, and for every cap."""
+        if self._gate.is_open and not any(share.is_limited for share in self._shares):
+            for share in self._shares:
+                share.enter(units)
             return
-        now = self._clock()
-        wait_seconds = max(cap.take(units, now) for cap in self._caps)
-        if wait_seconds > 0:
-            try:
-                await self._sleep(wait_seconds)
-            except BaseException:
-                # Cancelled: nothing will be sent, so nothing stays reserved.
-                self.settle(units, 0.0)
-                raise
+        # One at a time, so that a pause or a low cap never holds a crowd that was half let in.
+        async with self._turn:
+            await self._admit(units)
 
-    def settle(self, admitted: float, consumed: float | None) -> None:
-        """Corrects the reservation; one that nobody can correct stands as it is."""
-        if consumed is not None:
-            for cap in self._caps:
-                cap.settle(admitted, consumed)
+    async def _admit(self, units: float) -> None:
+        entered: list[Share] = []
 
-    def throttled(self, error: ThrottledError) -> None:
-        """A cap knows no more after a throttle than before it."""
+        async def enter(share: Share) -> None:
+            await share.admit(units)
+            entered.append(share)
+
+        try:
+            await self._gate.passed()
+            if len(self._shares) == 1:
+                await enter(self._shares[0])
+            else:
+                # Side by side: each cap saves up for this request meanwhile.
+                async with anyio.create_task_group() as caps:
+                    for share in self._shares:
+                        caps.start_soon(enter, share)
+            await self._gate.passed()
+        except BaseException:
+            # Cancelled: nothing will be sent, so nothing stays reserved.
+            for share in entered:
+                share.leave(units, 0.0)
+            raise
+
+    def settle(
+        self,
+        admitted: float,
+        consumed: float | None,
+        *,
+        refused: float = 0.0,  # a cap counts what is consumed
+        latency_seconds: float = 0.0,
+    ) -> None:
+        """Corrects the reservation; where nobody knows what it cost, it cost what was reserved."""
+        self._cost.learn(admitted, consumed)
+        cost = admitted * self._cost.value if consumed is None else consumed
+        for share in self._shares:
+            share.leave(admitted, cost)
+
+    def throttled(self, error: ThrottledError, admitted: float) -> None:
+        """A cap knows no more after a throttle than before it: nothing was consumed."""
+        self.settle(admitted, 0.0)

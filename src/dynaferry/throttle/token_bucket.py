@@ -1,12 +1,16 @@
 """A token bucket in capacity units. Pure: the clock is passed in.
 
-Takers reserve: `take` subtracts at once, into debt if need be, and says how long to wait before
-the call. So takers are served in the order they came, and what the service then reports is
-settled against what was reserved. The bucket starts empty and holds next to nothing, since a
-bucket that saves up is a burst that the user's cap did not allow.
+Whoever takes pays first: a request waits until the bucket holds what it is expected to cost, and
+what the service then reports is settled, into debt if need be. The bucket starts empty and saves
+up next to nothing while nobody waits, since a bucket that saves up is a burst that the user's cap
+did not allow. What is given back was allowed once, so it stays, but not for long.
 """
 
 BURST_SECONDS = 0.1
+# With nobody asking for so long, what was given back is not needed.
+IDLE_SECONDS = 1.0
+# Sums of fractions leave a rest, for which nobody has to wait.
+_ENOUGH = 1 - 1e-9
 
 
 class TokenBucket:
@@ -15,6 +19,7 @@ class TokenBucket:
     def __init__(self, units_per_second: float, *, now: float) -> None:
         self._rate = units_per_second
         self._tokens = 0.0
+        self._waited_for = 0.0
         self._filled_at = now
 
     @property
@@ -22,17 +27,29 @@ class TokenBucket:
         """The rate that this bucket allows."""
         return self._rate
 
-    def take(self, units: float, now: float) -> float:
-        """Reserves `units` and returns the seconds to wait before they may be used."""
+    def set_rate(self, units_per_second: float, now: float) -> None:
+        """Allows another rate from now on; what was saved or owed until now stays."""
         self._fill(now)
-        self._tokens -= units
-        return max(0.0, -self._tokens / self._rate)
+        self._rate = units_per_second
 
-    def settle(self, taken: float, consumed: float) -> None:
-        """Gives back what was taken and not consumed, or takes what was consumed beyond."""
-        self._tokens += taken - consumed
+    def wait_seconds(self, units: float, now: float) -> float:
+        """How long until `units` may be taken; while somebody waits for them they are saved up."""
+        self._fill(now)
+        self._waited_for = units
+        if self._tokens >= units * _ENOUGH:
+            return 0.0
+        return (units - self._tokens) / self._rate
+
+    def take(self, units: float) -> None:
+        """Takes `units`; those that were taken and not needed are given back as a negative."""
+        self._tokens -= units
+        self._waited_for = 0.0
 
     def _fill(self, now: float) -> None:
         elapsed = max(0.0, now - self._filled_at)
         self._filled_at = max(now, self._filled_at)
-        self._tokens = min(self._tokens + elapsed * self._rate, self._rate * BURST_SECONDS)
+        most = max(self._waited_for, self._rate * BURST_SECONDS)
+        if self._tokens < most:
+            self._tokens = min(self._tokens + elapsed * self._rate, most)
+        elif elapsed > IDLE_SECONDS:
+            self._tokens = most
