@@ -4,6 +4,7 @@ import time
 from typing import NamedTuple
 
 from dynaferry.copy.ledger import Ledger
+from dynaferry.copy.measured import MeasuredSource, MeasuredTarget
 from dynaferry.copy.pipeline import Pipeline
 from dynaferry.copy.reader import Reader
 from dynaferry.copy.rejections import RejectionLimit
@@ -93,7 +94,9 @@ async def copy_one_table(
         )
         keys = KeyReader([key.name for key in checked.source.keys])
         target = TableTarget(target_wire, table=names.target, keys=keys)
-        ledger = Ledger(total_segments, await store.read_segments(table))
+        records = await store.read_segments(table)
+        stats.segments.done_before(record.segment for record in records if record.complete)
+        ledger = Ledger(total_segments, records, on_complete=stats.segments.done)
         pipeline = assemble(plan, table, source, target, ledger, store, stats, caps)
         await _copy_and_note(pipeline, stats, stop)
 
@@ -111,14 +114,14 @@ def assemble(
     """The pipeline from any source to any target, with the plan's settings."""
     limits = plan.tables[table]
     reader = Reader(
-        source,
+        MeasuredSource(source, stats),
         ledger,
         stats,
         pace=caps.read_pace(limits.max_read_units),
         retry=RetryPolicy("source", caps.patience(plan.patience_seconds)),
     )
     writer = Writer(
-        target,
+        MeasuredTarget(target, stats),
         ledger,
         stats,
         table=table,

@@ -58,6 +58,8 @@ class Estimate(Struct, frozen=True, kw_only=True):
     write_pace: Pace
     read_cost: float
     write_cost: float
+    dollars_per_read_unit: float
+    dollars_per_write_unit: float
     source_provisioned: bool
     target_provisioned: bool
     prices: str
@@ -96,12 +98,14 @@ def estimate_copy(
     `target` is the table that will be written, or, where it is still to be created, `as_created`.
     """
     average = source.size_bytes / source.item_count if source.item_count else 0.0
-    read_units = units_to_read(source.size_bytes, consistent=plan.consistent_read)
-    index_costs = tuple(_index_cost(index, average) for index in target.indexes)
-    paces = _write_paces(target, source.item_count, average, index_costs)
-    write_units = sum(pace.units for pace in paces)
     reads_provisioned = source.billing_mode == "PROVISIONED"
     writes_provisioned = target.billing_mode == "PROVISIONED"
+    read_units = units_to_read(source.size_bytes, consistent=plan.consistent_read)
+    index_costs = tuple(_index_cost(index, average) for index in target.indexes)
+    read_price = 0.0 if reads_provisioned else plan.price_per_million_reads / 1e6
+    write_price = 0.0 if writes_provisioned else plan.price_per_million_writes / 1e6
+    paces = _write_paces(target, source.item_count, average, index_costs)
+    write_units = sum(pace.units for pace in paces)
     return Estimate(
         items=source.item_count,
         bytes=source.size_bytes,
@@ -120,10 +124,10 @@ def estimate_copy(
                 "--max-write-units", write_units, plan.max_write_units, table.max_write_units
             ),
         ),
-        read_cost=0.0 if reads_provisioned else _dollars(read_units, plan.price_per_million_reads),
-        write_cost=(
-            0.0 if writes_provisioned else _dollars(write_units, plan.price_per_million_writes)
-        ),
+        read_cost=read_units * read_price,
+        write_cost=write_units * write_price,
+        dollars_per_read_unit=read_price,
+        dollars_per_write_unit=write_price,
         source_provisioned=reads_provisioned,
         target_provisioned=writes_provisioned,
         prices=_prices(plan),
@@ -232,10 +236,6 @@ def _slowest(paces: Iterable[Pace], *, given: Pace | None) -> Pace:
 
 def _seconds(pace: Pace) -> float:
     return pace.seconds
-
-
-def _dollars(units: int, price_per_million: float) -> float:
-    return units / 1e6 * price_per_million
 
 
 def _prices(plan: CopyPlan) -> str:

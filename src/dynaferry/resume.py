@@ -136,6 +136,8 @@ async def stats_from(
             throttled_requests=counters.throttled_requests,
             retried_requests=counters.retried_requests,
             unprocessed_items=counters.unprocessed_items,
+            dollars_per_read_unit=look.estimate.dollars_per_read_unit,
+            dollars_per_write_unit=look.estimate.dollars_per_write_unit,
         )
         table.items_at_start = table.items_done
         if table.segments_complete == table.segments_total:

@@ -12,6 +12,7 @@ import msgspec
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.flags import CopyFlags, ProgressFlag, plan_from
+from dynaferry.cli.observed import observed, together, wants_lookout
 from dynaferry.errors import DynaferryError, PlanError
 
 if TYPE_CHECKING:
@@ -43,16 +44,28 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
 
     async def body(stop: StopSignal) -> Outcome:
         watch = watcher(flags.progress, readers=plan.readers)
-        return await execute(plan, stop=stop, watch=watch, say=screen.say)
+        if not wants_lookout(flags):
+            outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
+            _tell_eyes(outcome, plan)
+            return outcome
+        async with observed(flags, plan, stop) as lookout:
+            watch = together(lookout.watch, watch)
+            outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
+            lookout.ended(outcome.summary)
+            # Before whatever still serves the end of it: nobody should wait for that to read it.
+            _tell_eyes(outcome, plan)
+            return outcome
 
     try:
         outcome = run_async(partial(run_until_stopped, body))
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
         return failure.report(error, as_json=flags.json, run=plan.run_name, under_way=True)
-    return _tell_outcome(outcome, plan, flags)
+    if flags.json:
+        screen.print_document(msgspec.json.encode(outcome.summary).decode())
+    return exit_codes.of_outcome(outcome.summary.status, outcome.error)
 
 
-def _tell_outcome(outcome: Outcome, plan: CopyPlan, flags: CopyFlags) -> int:
+def _tell_eyes(outcome: Outcome, plan: CopyPlan) -> None:
     from dynaferry.cli.render import summary_lines
 
     if outcome.error is not None:
@@ -62,9 +75,6 @@ def _tell_outcome(outcome: Outcome, plan: CopyPlan, flags: CopyFlags) -> int:
     if _has_begun(outcome):
         for line in summary_lines(outcome.summary, plan.state_dir, restarts=plan.restart):
             screen.say(line)
-    if flags.json:
-        screen.print_document(msgspec.json.encode(outcome.summary).decode())
-    return exit_codes.of_outcome(outcome.summary.status, outcome.error)
 
 
 def _has_begun(outcome: Outcome) -> bool:

@@ -69,6 +69,10 @@ class CopyFlags(Struct, frozen=True, kw_only=True):
     price_per_million_writes: float | None = None
     price_per_million_reads: float | None = None
     dry_run: bool = False
+    metrics_listen: str | None = None
+    metrics_push: str | None = None
+    metrics_textfile: Path | None = None
+    metrics_linger: float = 0.0
     progress: ProgressFlag = ProgressFlag.AUTO
     json: bool = False
 

@@ -27,7 +27,6 @@ _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[
 
 _LIBRARIES = ("aiobotocore", "aiohttp", "asyncio", "boto3", "botocore", "urllib3")
 
-
 app = typer.Typer(
     name="dynaferry",
     help="Copies DynamoDB tables between AWS accounts: parallel Scan on the source, BatchWriteItem"
@@ -165,6 +164,10 @@ def copy(
         float | None,
         option(OUTPUT, "For the estimate: price of a million read units.", metavar="DOLLARS"),
     ] = None,
+    metrics_listen: options.MetricsListen = None,
+    metrics_push: options.MetricsPush = None,
+    metrics_textfile: options.MetricsTextfile = None,
+    metrics_linger: options.MetricsLinger = 0.0,
     progress: options.Progress = ProgressFlag.AUTO,
     json: options.Json = False,
 ) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dynaferry.cli.flags import ProgressFlag
-from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, TARGET, option
+from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, TARGET, WATCH, option
 from dynaferry.plan import DEFAULT_PATIENCE_SECONDS, DEFAULT_READERS, DEFAULT_STATE_DIR
 
 SourceTable = Annotated[
@@ -80,6 +80,34 @@ Patience = Annotated[
         SPEED,
         "Stop when a side accepts nothing for this long."
         f" [default: {DEFAULT_PATIENCE_SECONDS:.0f}]",
+        metavar="SECONDS",
+    ),
+]
+
+# Watched from outside ------------------------------------------------------------------------
+
+MetricsListen = Annotated[
+    str | None,
+    option(
+        WATCH,
+        "Serve the live page, /metrics and /healthz there while it runs.",
+        metavar="HOST:PORT",
+    ),
+]
+MetricsPush = Annotated[
+    str | None,
+    option(WATCH, "Push metrics to this Pushgateway every 15 seconds.", metavar="URL"),
+]
+MetricsTextfile = Annotated[
+    Path | None,
+    option(WATCH, "Write metrics to this *.prom file, for node_exporter.", metavar="FILE"),
+]
+MetricsLinger = Annotated[
+    float,
+    option(
+        WATCH,
+        "Keep serving for so long after the end, so that the last scrape tells it.",
+        min=0,
         metavar="SECONDS",
     ),
 ]

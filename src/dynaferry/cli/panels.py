@@ -5,7 +5,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-SOURCE, TARGET, SPEED, SAFETY, OUTPUT = "Source", "Target", "Speed", "Safety", "Output"
+SOURCE, TARGET, SPEED, SAFETY = "Source", "Target", "Speed", "Safety"
+WATCH, OUTPUT = "Watch", "Output"
 
 
 class PanelCommand(TyperCommand):

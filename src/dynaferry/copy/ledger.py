@@ -5,7 +5,7 @@ the checkpoint takes from here what has changed. A worker elsewhere could do all
 messages: nothing here is bound to the tasks of one process.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 
@@ -25,11 +25,19 @@ FIRST_PAGE_BYTES = 8 * 1024 * 1024
 class Ledger:
     """The acknowledgements of one table, going on from the stored `records`.
 
-    `complete_segments` counts the segments that are acknowledged to their end.
+    `complete_segments` counts the segments that are acknowledged to their end; `on_complete` is
+    told each of them.
     """
 
-    def __init__(self, total_segments: int, records: Iterable[SegmentRecord] = ()) -> None:
+    def __init__(
+        self,
+        total_segments: int,
+        records: Iterable[SegmentRecord] = (),
+        *,
+        on_complete: Callable[[int], None] | None = None,
+    ) -> None:
         self._total_segments = total_segments
+        self._on_complete = on_complete
         self._watermarks = {record.segment: Watermark(record) for record in records}
         self._moved = anyio.Event()
         self._bytes_ahead = 0
@@ -116,6 +124,8 @@ class Ledger:
         self._changed.add(after.segment)
         self._bytes_ahead -= after.bytes_read - before.bytes_read
         self.complete_segments += after.complete
+        if after.complete and self._on_complete is not None:
+            self._on_complete(after.segment)
         self._let_readers_look()
 
     def _let_readers_look(self) -> None:

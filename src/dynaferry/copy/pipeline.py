@@ -46,6 +46,7 @@ class Pipeline:
     readers: int
     writers: int
     clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
 
     async def copy(self, stop: StopSignal) -> bool:
         """Copies until every segment is complete or a stop is asked for.
@@ -113,6 +114,7 @@ class Pipeline:
         records = self.ledger.changed_records()
         await self.store.checkpoint(self.table, records, counters_of(self.stats))
         self.ledger.stored(records)
+        self.stats.checkpointed_at = self.monotonic()
 
     async def _sample(self) -> None:
         await self.store.add_sample(
@@ -136,6 +138,7 @@ def counters_of(stats: TableStats) -> TableCounters:
         throttled_requests=stats.throttled_requests,
         retried_requests=stats.retried_requests,
         unprocessed_items=stats.unprocessed_items,
+        dollars=stats.dollars,
     )
 
 

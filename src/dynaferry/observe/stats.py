@@ -1,7 +1,14 @@
 """Plain counters of a running copy. They are read by whoever shows them, and steer nothing."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
+
+from dynaferry.observe.requests import RequestStats
+from dynaferry.observe.segment_map import SegmentMap
+
+# Reasons are the service's words: as a rule a handful, never without bound.
+MOST_REASONS: Final = 20
+OTHER_REASONS: Final = "other reasons"
 
 TableState = Literal["waiting", "running", "complete", "rejected", "interrupted", "failed"]
 
@@ -18,7 +25,9 @@ class TableStats:
     `throttles` counts this attempt's throttled requests by (operation, reason), the reason in the
     service's word, "" where it gave none. `bottleneck` is the resource that held the writes back
     last, in people's words. The rate limits are what the pace allows now, in units a second, None
-    where nothing limits.
+    where nothing limits. `rejections` counts this attempt's rejected items by the target's words.
+    Prices are dollars for one unit, 0 where capacity is provisioned and so paid by the hour.
+    `checkpointed_at` is by the clock of `started_at`.
     """
 
     source: str
@@ -48,6 +57,30 @@ class TableStats:
     items_at_start: int = 0
     started_at: float | None = None
     ended_at: float | None = None
+    scans: RequestStats = field(default_factory=RequestStats)
+    batch_writes: RequestStats = field(default_factory=RequestStats)
+    segments: SegmentMap = field(init=False)
+    rejections: dict[str, int] = field(default_factory=dict)
+    checkpointed_at: float | None = None
+    dollars_per_read_unit: float = 0.0
+    dollars_per_write_unit: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.segments = SegmentMap(self.segments_total)
+
+    def note_rejection(self, reason: str) -> None:
+        """Counts an item that the target refused."""
+        if reason not in self.rejections and len(self.rejections) >= MOST_REASONS:
+            reason = OTHER_REASONS
+        self.rejections[reason] = self.rejections.get(reason, 0) + 1
+
+    @property
+    def dollars(self) -> float:
+        """What the units consumed so far cost, at the prices that were given."""
+        return (
+            self.read_units * self.dollars_per_read_unit
+            + self.write_units * self.dollars_per_write_unit
+        )
 
     @property
     def items_done(self) -> int:
@@ -57,7 +90,8 @@ class TableStats:
 
 @dataclass(slots=True)
 class RunStats:
-    """The counters of every table of a run, in the plan's order."""
+    """The counters of every table of a run, in the plan's order, and whether it is paused."""
 
     run: str
     tables: list[TableStats] = field(default_factory=list)
+    paused: bool = False

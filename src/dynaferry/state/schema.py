@@ -50,6 +50,7 @@ _TABLES: Final = (
         throttled_requests INTEGER NOT NULL,
         retried_requests INTEGER NOT NULL,
         unprocessed_items INTEGER NOT NULL,
+        dollars REAL NOT NULL,
         checkpointed_at REAL
     )
     """,
@@ -103,13 +104,13 @@ _INSERT_RUN: Final = """
 
 _INSERT_TABLE: Final = """
     INSERT INTO tables VALUES (:table, :read_units, :write_units, :throttled_requests,
-        :retried_requests, :unprocessed_items, NULL)
+        :retried_requests, :unprocessed_items, :dollars, NULL)
 """
 
 UPDATE_COUNTERS: Final = """
     UPDATE tables SET read_units = :read_units, write_units = :write_units,
         throttled_requests = :throttled_requests, retried_requests = :retried_requests,
-        unprocessed_items = :unprocessed_items, checkpointed_at = :now
+        unprocessed_items = :unprocessed_items, dollars = :dollars, checkpointed_at = :now
     WHERE "table" = :table
 """
 

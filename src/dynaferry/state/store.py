@@ -59,13 +59,17 @@ class SegmentRecord(Struct, frozen=True, kw_only=True):
 
 
 class TableCounters(Struct, frozen=True, kw_only=True):
-    """What a table cost over all attempts so far. After a kill, up to a second of it is missing."""
+    """What a table cost over all attempts so far. After a kill, up to a second of it is missing.
+
+    `dollars` is what the units cost at the prices that the plan gave.
+    """
 
     read_units: float = 0.0
     write_units: float = 0.0
     throttled_requests: int = 0
     retried_requests: int = 0
     unprocessed_items: int = 0
+    dollars: float = 0.0
 
 
 class TableTotals(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,108 @@
+"""A run that can be watched from outside: what the metrics flags ask for, around `execute`.
+
+Whatever cannot be served or written is refused here, before anything is copied.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from dynaferry.cli import screen
+from dynaferry.errors import PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from dynaferry.cli.flags import CopyFlags
+    from dynaferry.copy.stop import StopSignal
+    from dynaferry.observe.lookout import Lookout
+    from dynaferry.observe.stats import RunStats
+    from dynaferry.plan import CopyPlan
+    from dynaferry.web.export import Export
+
+    Watch = Callable[[RunStats], Awaitable[None]]
+
+
+def wants_lookout(flags: CopyFlags) -> bool:
+    """Whether anybody watches from outside."""
+    return any((flags.metrics_listen, flags.metrics_push, flags.metrics_textfile))
+
+
+@asynccontextmanager
+async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncIterator[Lookout]:
+    """The lookout of the run that is made within; what it sees is served, pushed and written.
+
+    :raises PlanError: it cannot be served or written there
+    """
+    from dynaferry.observe.lookout import Lookout
+
+    lookout = Lookout(plan.run_name, readers=plan.readers)
+    async with AsyncExitStack() as stack:
+        if flags.metrics_listen is not None:
+            await _serve(stack, lookout, flags.metrics_listen)
+        exports = await _exports(lookout, flags)
+        async with anyio.create_task_group() as beside:
+            for export in exports:
+                beside.start_soon(export.regularly)
+            yield lookout
+            beside.cancel_scope.cancel()
+        for export in exports:
+            await export.last()
+        await _linger(flags, stop)
+
+
+async def _serve(stack: AsyncExitStack, lookout: Lookout, listen: str) -> None:
+    from dynaferry.web import address
+    from dynaferry.web.server import serving
+
+    place = address.parse(listen)
+    listener = address.bind(place)
+    await stack.enter_async_context(serving(lookout, listener, place))
+    url = place.url(listener.getsockname()[1])
+    screen.say(f"watch it at {url} (metrics at {url}metrics)")
+
+
+async def _exports(lookout: Lookout, flags: CopyFlags) -> list[Export]:
+    from dynaferry.web.export import FAILURES, reason_of, to_gateway, to_textfile
+
+    exports = []
+    if flags.metrics_push is not None:
+        exports.append(to_gateway(lookout, flags.metrics_push, screen.say))
+    if flags.metrics_textfile is not None:
+        textfile = to_textfile(lookout, flags.metrics_textfile, screen.say)
+        try:
+            await textfile.attempt()
+        except FAILURES as error:
+            raise PlanError(
+                f"--metrics-textfile {flags.metrics_textfile} cannot be written: "
+                f"{reason_of(error)}",
+                hint="its directory must be there, and writable",
+            ) from error
+        exports.append(textfile)
+    return exports
+
+
+async def _linger(flags: CopyFlags, stop: StopSignal) -> None:
+    """Stays for those who come by now and then; a signal ends it."""
+    if flags.metrics_listen is not None and flags.metrics_linger > 0 and not stop.asked:
+        screen.say(f"serving for {flags.metrics_linger:g} s more; Ctrl-C ends it")
+        with anyio.move_on_after(flags.metrics_linger):
+            await stop.finish.wait()
+
+
+def together(*watches: Watch | None) -> Watch:
+    """Several watches as one, which is over when it is cancelled; None stands for no watch."""
+    return partial(_watch_all, [watch for watch in watches if watch is not None])
+
+
+async def _watch_all(watches: Sequence[Watch], stats: RunStats) -> None:
+    async def be_watched(watch: Watch) -> None:
+        await watch(stats)
+
+    async with anyio.create_task_group() as group:
+        for watch in watches:
+            group.start_soon(be_watched, watch)

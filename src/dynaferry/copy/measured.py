@@ -1,0 +1,97 @@
+"""A source and a target whose requests are counted and timed.
+
+They stand between the copy and the real ones, behind the same ports: what reads and what writes
+knows nothing of them, and they change nothing.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec import Raw
+
+from dynaferry.errors import (
+    CorruptAnswerError,
+    DynaferryError,
+    ItemRefusedError,
+    RetryableError,
+    ThrottledError,
+)
+from dynaferry.observe.requests import Outcome
+from dynaferry.observe.stats import TableStats
+from dynaferry.ports import BatchTarget, Page, PageSource, WriteResult
+
+
+class MeasuredSource:
+    """A `PageSource` that notes in `stats` how its requests go."""
+
+    def __init__(
+        self,
+        source: PageSource,
+        stats: TableStats,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source = source
+        self._scans = stats.scans
+        self._segments = stats.segments
+        self._clock = clock
+
+    @property
+    def full_page_units(self) -> float:
+        """The read units of a full page."""
+        return self._source.full_page_units
+
+    async def read_page(self, segment: int, exclusive_start_key: bytes | None) -> Page:
+        """Reads one page, as the source does."""
+        self._segments.begun(segment)
+        began = self._clock()
+        try:
+            page = await self._source.read_page(segment, exclusive_start_key)
+        except DynaferryError as error:
+            self._scans.note(outcome_of(error), self._clock() - began)
+            raise
+        self._scans.note("ok", self._clock() - began)
+        return page
+
+
+class MeasuredTarget:
+    """A `BatchTarget` that notes in `stats` how its requests go."""
+
+    def __init__(
+        self,
+        target: BatchTarget,
+        stats: TableStats,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._target = target
+        self._writes = stats.batch_writes
+        self._stats = stats
+        self._clock = clock
+        # Asked for with every batch: not worth a call of its own.
+        self.units_of = target.units_of
+        self.key_of = target.key_of
+
+    async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
+        """Puts the items, as the target does."""
+        began = self._clock()
+        try:
+            result = await self._target.write_batch(items)
+        except DynaferryError as error:
+            self._writes.note(outcome_of(error), self._clock() - began)
+            if isinstance(error, ItemRefusedError) and len(items) == 1:
+                self._stats.note_rejection(f"{error.code}: {error.message}")
+            raise
+        self._writes.note("unprocessed" if result.unprocessed else "ok", self._clock() - began)
+        return result
+
+
+def outcome_of(error: DynaferryError) -> Outcome:
+    """How a request that raised `error` has ended."""
+    if isinstance(error, ThrottledError):
+        return "throttled"
+    if isinstance(error, CorruptAnswerError):
+        return "corrupt"
+    if isinstance(error, RetryableError):
+        return "unavailable"
+    return "refused" if isinstance(error, ItemRefusedError) else "stopped"

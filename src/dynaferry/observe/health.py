@@ -1,0 +1,100 @@
+"""Is the run healthy? Red when nothing was acknowledged for a minute and nobody can say why.
+
+A run that stands still may have a good reason: it is paused, the service throttles all that is
+sent, a low cap lets nothing through for now. Then it is green, and the reason is told. All that is
+left is what an operator must look at: requests that fail or never come back. Pure; whoever asks
+gives the time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dynaferry.observe.stats import RunStats, TableStats
+
+STALL_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A verdict, and in a few words what it rests on."""
+
+    ok: bool
+    reason: str
+
+
+@dataclass(slots=True)
+class _Mark:
+    """A number that only grows, and when it was last seen to."""
+
+    value: float = -1.0
+    moved_at: float = 0.0
+
+    def see(self, value: float, now: float) -> None:
+        if value != self.value:
+            self.value, self.moved_at = value, now
+
+
+class HealthWatch:
+    """Looks at the counters of a run about once a second and keeps when they last moved."""
+
+    def __init__(self, now: float) -> None:
+        self._acknowledged = _Mark(moved_at=now)
+        self._throttled = _Mark(0.0, now - STALL_SECONDS)
+        self._failed = _Mark(0.0, now - STALL_SECONDS)
+
+    def see(self, stats: RunStats, now: float) -> None:
+        """Takes a look."""
+        tables = stats.tables
+        done = sum(t.items_done + t.segments_complete for t in tables)
+        # A run that is paused, or has nothing under way, starts its minute when it goes on.
+        if stats.paused or not _is_under_way(tables):
+            self._acknowledged.moved_at = now
+        self._acknowledged.see(done, now)
+        self._throttled.see(sum(t.throttled_requests + t.unprocessed_items for t in tables), now)
+        self._failed.see(sum(_failures(table) for table in tables), now)
+
+    def verdict(self, stats: RunStats, now: float) -> Health:
+        """What the looks so far say at this moment."""
+        if stats.paused:
+            return Health(ok=True, reason="paused")
+        if not _is_under_way(stats.tables):
+            return _ended(stats.tables)
+        still = now - self._acknowledged.moved_at
+        if still <= STALL_SECONDS:
+            return Health(ok=True, reason="running")
+        failing = now - self._failed.moved_at < STALL_SECONDS
+        if not failing and now - self._throttled.moved_at < STALL_SECONDS:
+            return Health(ok=True, reason=f"throttled: all that was sent for {still:.0f} s")
+        if not failing and _waits_under_a_cap(stats.tables):
+            return Health(ok=True, reason="waiting under a cap")
+        why = "requests fail" if failing else "requests do not come back"
+        return Health(ok=False, reason=f"nothing was acknowledged for {still:.0f} s: {why}")
+
+
+def _is_under_way(tables: Sequence[TableStats]) -> bool:
+    return any(table.state == "running" for table in tables)
+
+
+def _ended(tables: Sequence[TableStats]) -> Health:
+    states = {table.state for table in tables}
+    if "failed" in states:
+        return Health(ok=False, reason="failed")
+    for state in ("waiting", "interrupted", "rejected"):
+        if state in states:
+            return Health(ok=True, reason=state)
+    return Health(ok=True, reason="complete")
+
+
+def _failures(table: TableStats) -> int:
+    outcomes = (table.scans.outcomes, table.batch_writes.outcomes)
+    return sum(each.get("unavailable", 0) + each.get("corrupt", 0) for each in outcomes)
+
+
+def _waits_under_a_cap(tables: Sequence[TableStats]) -> bool:
+    running = [table for table in tables if table.state == "running"]
+    in_flight = sum(t.read_requests_in_flight + t.write_requests_in_flight for t in running)
+    limited = any(
+        t.read_rate_limit_units is not None or t.write_rate_limit_units is not None for t in running
+    )
+    return limited and in_flight == 0

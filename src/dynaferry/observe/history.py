@@ -1,0 +1,83 @@
+"""How a run went over time, in a bounded number of points.
+
+Points hold totals, not rates: so that when there are too many, every second one can be dropped and
+the rates between those that are left are still true.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from dynaferry.observe.stats import RunStats, TableStats
+
+MOST_POINTS = 600
+
+
+class Point(Struct, frozen=True, array_like=True):
+    """The totals of all tables at one moment, and the rate limits that held then.
+
+    `seconds` is by a clock that only goes forward. A limit is None where nothing limits.
+    """
+
+    seconds: float
+    items: int
+    read_units: float
+    write_units: float
+    throttled_requests: int
+    read_limit: float | None
+    write_limit: float | None
+
+
+class History:
+    """The points of a run, evenly apart; the distance doubles when there are too many."""
+
+    def __init__(self, most: int = MOST_POINTS) -> None:
+        self._most = most
+        self._every = 1
+        self._seen = 0
+        self._points: list[Point] = []
+        self._newest: Point | None = None
+
+    def add(self, point: Point) -> None:
+        """Takes the next point; points come at an even pace."""
+        self._newest = point
+        if self._seen % self._every == 0:
+            self._points.append(point)
+            if len(self._points) > self._most:
+                del self._points[1::2]
+                self._every *= 2
+        self._seen += 1
+
+    def __iter__(self) -> Iterator[Point]:
+        """The points that are kept, and the newest one in any case."""
+        yield from self._points
+        if self._newest is not None and self._newest is not self._points[-1]:
+            yield self._newest
+
+
+def point_of(stats: RunStats, now: float) -> Point:
+    """How a run stands at this moment."""
+    tables = stats.tables
+    return Point(
+        seconds=now,
+        items=sum(table.items_done for table in tables),
+        read_units=sum(table.read_units for table in tables),
+        write_units=sum(table.write_units for table in tables),
+        throttled_requests=sum(table.throttled_requests for table in tables),
+        read_limit=_sum(table.read_rate_limit_units for table in _running(tables)),
+        write_limit=_sum(table.write_rate_limit_units for table in _running(tables)),
+    )
+
+
+def _running(tables: list[TableStats]) -> list[TableStats]:
+    return [table for table in tables if table.state == "running"]
+
+
+def _sum(limits: Iterable[float | None]) -> float | None:
+    """The limits of tables that run side by side; None as soon as one has none."""
+    total, any_limit = 0.0, False
+    for limit in limits:
+        if limit is None:
+            return None
+        total, any_limit = total + limit, True
+    return total if any_limit else None

@@ -1,0 +1,104 @@
+"""What is known of a run at any moment, for whoever asks from outside: metrics, health, the page.
+
+A run has one. It is told when the copy begins and when it has ended, and takes a look at the
+counters once a second in between. It reads them and changes nothing.
+"""
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Literal
+
+import anyio
+
+from dynaferry.observe.health import Health, HealthWatch
+from dynaferry.observe.history import History, point_of
+from dynaferry.observe.progress import RunMeter, TableView
+from dynaferry.observe.requests import BOUNDS, RequestStats
+from dynaferry.observe.stats import RunStats
+from dynaferry.observe.summary import RunSummary
+
+LOOK_SECONDS: Final = 1.0
+# Percentiles are of the last minute, so that an hour that went well does not hide a bad one.
+LATENCY_LOOKS: Final = 60
+
+Phase = Literal["preparing", "running", "ended"]
+
+
+class Lookout:
+    """Looks at one run. `readers` is how many segments of a table are under way at most."""
+
+    def __init__(
+        self, run: str, *, readers: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.run = run
+        self.clock = clock
+        self.stats = RunStats(run)
+        self.phase: Phase = "preparing"
+        self.summary: RunSummary | None = None
+        self.views: Sequence[TableView] = ()
+        self.history = History()
+        self.began_at = clock()
+        self.looked = anyio.Event()
+        self._meter = RunMeter(readers)
+        self._health = HealthWatch(self.began_at)
+        self._scans = _Recent()
+        self._batch_writes = _Recent()
+
+    async def watch(
+        self, stats: RunStats, *, sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    ) -> None:
+        """Looks at `stats` until it is cancelled because the copy ended."""
+        self.stats, self.phase = stats, "running"
+        try:
+            while True:
+                self.look()
+                await sleep(LOOK_SECONDS)
+        finally:
+            self.look()
+
+    def ended(self, summary: RunSummary) -> None:
+        """Takes note of how the run ended."""
+        self.phase, self.summary = "ended", summary
+        self.look()
+
+    def look(self) -> None:
+        """Takes a look now, and wakes up who waits for `looked`."""
+        now = self.clock()
+        self.views = self._meter.view(self.stats, now)
+        self.history.add(point_of(self.stats, now))
+        self._health.see(self.stats, now)
+        self._scans.add([table.scans for table in self.stats.tables])
+        self._batch_writes.add([table.batch_writes for table in self.stats.tables])
+        self.looked.set()
+        self.looked = anyio.Event()
+
+    @property
+    def health(self) -> Health:
+        """Whether the run is healthy, at this moment."""
+        if self.phase == "preparing":
+            return Health(ok=True, reason="preparing")
+        if self.summary is not None:
+            return Health(ok=self.summary.status != "failed", reason=self.summary.status)
+        return self._health.verdict(self.stats, self.clock())
+
+    def recent_latency(self) -> dict[str, list[int]]:
+        """By operation, the requests of the last minute in the buckets of `RequestStats`."""
+        return {"Scan": self._scans.buckets(), "BatchWriteItem": self._batch_writes.buckets()}
+
+
+class _Recent:
+    """The buckets of an operation, of all tables, as they were at each of the last looks."""
+
+    def __init__(self) -> None:
+        self._looks: deque[list[int]] = deque(maxlen=LATENCY_LOOKS + 1)
+
+    def add(self, tables: Sequence[RequestStats]) -> None:
+        nothing = [0] * (len(BOUNDS) + 1)
+        columns = zip(nothing, *(table.buckets for table in tables), strict=True)
+        self._looks.append([sum(column) for column in columns])
+
+    def buckets(self) -> list[int]:
+        if not self._looks:
+            return [0] * (len(BOUNDS) + 1)
+        return [new - old for old, new in zip(self._looks[0], self._looks[-1], strict=True)]

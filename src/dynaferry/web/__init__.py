@@ -1,0 +1,1 @@
+"""What a run shows over HTTP: metrics, health, the live page."""

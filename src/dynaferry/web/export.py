@@ -1,0 +1,135 @@
+"""Metrics for those who do not scrape: a Pushgateway, and a file for node_exporter.
+
+The metrics are taken in the event loop, in one go, and carried away by a thread. Neither a gateway
+that is gone nor a disk that is full stops a copy; it is said once.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+
+import anyio
+from anyio import to_thread
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.exposition import push_to_gateway, write_to_textfile
+from prometheus_client.registry import Collector
+
+from dynaferry.errors import PlanError
+from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.prometheus import RunCollector
+
+EVERY_SECONDS = 15.0
+PUSH_TIMEOUT_SECONDS = 5.0
+LAST_EXPORT_SECONDS = 6.0
+JOB = "dynaferry"
+# What carrying raises when the place is not there.
+FAILURES = (OSError, HTTPException)
+
+# Carries metrics to their place; blocks.
+Carry = Callable[[CollectorRegistry], None]
+
+
+class Export:
+    """Brings the metrics of one run to one place, again and again."""
+
+    def __init__(
+        self, lookout: Lookout, place: str, carry: Carry, say: Callable[[str], None]
+    ) -> None:
+        self._collector = RunCollector(lookout)
+        self._place = place
+        self._carry = carry
+        self._say = say
+        self._has_failed = False
+
+    async def once(self) -> None:
+        """Brings them there now. That it failed is said the first time."""
+        try:
+            await self.attempt()
+        except FAILURES as error:
+            if not self._has_failed:
+                self._say(f"metrics cannot be brought to {self._place}: {reason_of(error)}")
+            self._has_failed = True
+
+    async def attempt(self) -> None:
+        """Brings them there now.
+
+        :raises OSError: they did not get there; or an HTTPException
+        """
+        registry = CollectorRegistry()
+        registry.register(_Taken(list(self._collector.collect())))
+        await to_thread.run_sync(self._carry, registry, abandon_on_cancel=True)
+
+    async def regularly(self, *, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
+        """Brings them there until it is cancelled."""
+        while True:
+            await self.once()
+            await sleep(EVERY_SECONDS)
+
+    async def last(self) -> None:
+        """Brings them there once more, so that what stays is how the run ended."""
+        with anyio.move_on_after(LAST_EXPORT_SECONDS, shield=True):
+            await self.once()
+
+
+def to_gateway(lookout: Lookout, url: str, say: Callable[[str], None]) -> Export:
+    """To a Pushgateway, under the job `dynaferry` and the run's name.
+
+    :raises PlanError: it is no URL
+    """
+    parts = urlsplit(url)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise PlanError("--metrics-push must be an address only, without credentials or a query")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise PlanError(
+            f"--metrics-push {url!r} is not a URL", hint="it looks like http://pushgateway:9091"
+        )
+    carry = partial(_push, url=url, grouping={"run": lookout.run})
+    return Export(lookout, url, carry, say)
+
+
+def to_textfile(lookout: Lookout, path: Path, say: Callable[[str], None]) -> Export:
+    """To a file that is replaced as a whole each time.
+
+    :raises PlanError: its name is not one that node_exporter reads
+    """
+    if path.suffix != ".prom":
+        raise PlanError(
+            f"--metrics-textfile {path} does not end in .prom",
+            hint="node_exporter reads only the *.prom of its textfile directory",
+        )
+    return Export(lookout, str(path), partial(_write, path=str(path)), say)
+
+
+def _push(registry: CollectorRegistry, *, url: str, grouping: dict[str, str]) -> None:
+    try:
+        push_to_gateway(
+            url, job=JOB, registry=registry, grouping_key=grouping, timeout=PUSH_TIMEOUT_SECONDS
+        )
+    except HTTPError as answer:
+        answer.close()  # it holds its connection
+        raise
+
+
+def _write(registry: CollectorRegistry, *, path: str) -> None:
+    write_to_textfile(path, registry)
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong, without the numbers and classes around it."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    cause = getattr(error, "reason", None)
+    return reason_of(cause) if isinstance(cause, Exception) else str(error)
+
+
+class _Taken(Collector):
+    """Metrics as they were at one moment."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self._metrics)

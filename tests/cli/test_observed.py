@@ -1,0 +1,66 @@
+"""The flags by which a run is watched from outside."""
+
+import socket
+from pathlib import Path
+
+import anyio
+import pytest
+
+from dynaferry.cli.main import run_command
+from dynaferry.copy.stop import StopSignal
+from dynaferry.observe.stats import RunStats, TableStats
+from tests.cli.fake_run import FakeRun, put_in
+
+COPY = ("copy", "orders", "orders")
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRun:
+    fake = FakeRun()
+    put_in(monkeypatch, fake)
+    return fake
+
+
+def test_an_address_that_makes_no_sense_is_refused_before_anything_is_copied(
+    fake: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command([*COPY, "--metrics-listen", "9464"]) == 2
+    assert "error: --metrics-listen '9464' is not HOST:PORT" in capsys.readouterr().err
+    assert fake.plans == []
+
+
+def test_a_port_in_use_is_refused_before_anything_is_copied(
+    fake: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        place = f"127.0.0.1:{other.getsockname()[1]}"
+        assert run_command([*COPY, "--metrics-listen", place]) == 2
+    told = capsys.readouterr().err
+    assert f"error: --metrics-listen {place} cannot be listened on: Address already in use" in told
+    assert "hint: another run may have it" in told
+    assert fake.plans == []
+
+
+def test_a_textfile_that_cannot_be_written_is_refused_before_anything_is_copied(
+    fake: FakeRun, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "missing" / "dynaferry.prom"
+    assert run_command([*COPY, "--metrics-textfile", str(path)]) == 2
+    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+    assert fake.plans == []
+
+
+def test_the_textfile_tells_in_the_end_how_the_run_ended(fake: FakeRun, tmp_path: Path) -> None:
+    path = tmp_path / "dynaferry.prom"
+
+    async def copy(_: StopSignal) -> None:
+        table = TableStats("orders", "orders", 8, state="complete", items_written=1000)
+        [watch] = fake.watched
+        assert watch is not None
+        with anyio.move_on_after(0):
+            await watch(RunStats("orders", [table]))
+
+    fake.while_copying = copy
+    assert run_command([*COPY, "--metrics-textfile", str(path)]) == 0
+    written = 'dynaferry_items_written_total{source="orders",target="orders"} 1000.0'
+    assert written in path.read_text().splitlines()

@@ -1,0 +1,101 @@
+from collections.abc import Sequence
+
+import pytest
+
+from dynaferry.copy.measured import MeasuredSource, MeasuredTarget, outcome_of
+from dynaferry.errors import (
+    AccessDeniedError,
+    CorruptAnswerError,
+    DynaferryError,
+    ItemRefusedError,
+    ThrottledError,
+    UnavailableError,
+)
+from dynaferry.observe.stats import MOST_REASONS, OTHER_REASONS, TableStats
+from tests.worlds.fakes import FakeSource, FakeTarget, wire_item
+
+
+def stats_of(segments: int = 4) -> TableStats:
+    return TableStats(source="orders", target="orders", segments_total=segments)
+
+
+class Clock:
+    """A quarter of a second passes between any two looks at it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 0.25
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ThrottledError("slow down", code="ThrottlingException"), "throttled"),
+        (UnavailableError("gone"), "unavailable"),
+        (CorruptAnswerError("cut short"), "corrupt"),
+        (ItemRefusedError("no", code="ValidationException"), "refused"),
+        (AccessDeniedError("no"), "stopped"),
+    ],
+)
+async def test_a_request_that_fails_is_counted_by_what_came_of_it(
+    error: DynaferryError, outcome: str
+) -> None:
+    stats, target = stats_of(), FakeTarget()
+
+    async def refuse(_: list[str]) -> None:
+        raise error
+
+    target.before_write = refuse
+    with pytest.raises(type(error)):
+        await MeasuredTarget(target, stats).write_batch([wire_item("a"), wire_item("b")])
+    assert outcome_of(error) == outcome
+    assert stats.batch_writes.outcomes == {outcome: 1}
+    assert stats.rejections == {}
+
+
+async def test_a_page_is_timed_and_its_segment_is_under_way() -> None:
+    stats = stats_of()
+    source = MeasuredSource(FakeSource([[["a", "b"], ["c"]]]), stats, clock=Clock())
+    page = await source.read_page(0, None)
+    assert len(page.items) == 2
+    assert source.full_page_units == 128.0
+    assert stats.scans.outcomes == {"ok": 1}
+    assert stats.scans.seconds == 0.25
+    assert list(stats.segments.running) == [0]
+
+
+async def test_a_remainder_is_an_outcome_of_its_own() -> None:
+    stats, target = stats_of(), FakeTarget()
+
+    async def leave_b(_: list[str]) -> Sequence[str]:
+        return ["b"]
+
+    target.before_write = leave_b
+    result = await MeasuredTarget(target, stats).write_batch([wire_item("a"), wire_item("b")])
+    assert len(result.unprocessed) == 1
+    assert stats.batch_writes.outcomes == {"unprocessed": 1}
+
+
+async def test_an_item_that_is_refused_alone_is_a_rejection_with_the_targets_words() -> None:
+    stats, target = stats_of(), FakeTarget()
+
+    async def refuse(_: list[str]) -> None:
+        raise ItemRefusedError("too large", code="ValidationException")
+
+    target.before_write = refuse
+    with pytest.raises(ItemRefusedError):
+        await MeasuredTarget(target, stats).write_batch([wire_item("a")])
+    assert stats.rejections == {"ValidationException: too large": 1}
+
+
+def test_reasons_are_bounded() -> None:
+    stats = stats_of()
+    for number in range(MOST_REASONS + 5):
+        stats.note_rejection(f"reason {number}")
+    stats.note_rejection("reason 0")
+    assert len(stats.rejections) == MOST_REASONS + 1
+    assert stats.rejections[OTHER_REASONS] == 5
+    assert stats.rejections["reason 0"] == 2

@@ -1,0 +1,153 @@
+"""The metrics, by the very names that dashboards and alerts rest on."""
+
+import math
+
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from dynaferry import __version__
+from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.prometheus import registry_for
+from dynaferry.observe.requests import BOUNDS
+from dynaferry.observe.stats import RunStats, TableStats
+from tests.observe.test_segment_map import Clock
+
+TABLE = {"source": "orders", "target": "orders-copy"}
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def scrape(lookout: Lookout) -> Samples:
+    """Every sample of a scrape, by its name and labels."""
+    text = generate_latest(registry_for(lookout)).decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(samples: Samples, name: str, **labels: str) -> float | None:
+    return samples.get((f"dynaferry_{name}", frozenset((TABLE | labels).items())))
+
+
+def busy_lookout() -> tuple[Lookout, TableStats, Clock]:
+    table = TableStats(
+        source="orders",
+        target="orders-copy",
+        segments_total=10,
+        expected_items=1000,
+        state="running",
+        items_read=450,
+        items_written=390,
+        items_rejected=3,
+        items_filtered=7,
+        bytes_read=123_456,
+        read_units=60.5,
+        write_units=400.0,
+        unprocessed_items=12,
+        throttles={("BatchWriteItem", "TableWriteKeyRangeThroughputExceeded"): 5, ("Scan", ""): 1},
+        write_rate_limit_units=900.0,
+        read_requests_in_flight=2,
+        write_requests_in_flight=30,
+        checkpointed_at=97.5,
+        dollars_per_write_unit=0.5,
+    )
+    table.segments.begun(8)
+    table.segments.begun(9)
+    table.scans.note("ok", 0.004)
+    table.batch_writes.note("ok", 0.008)
+    table.batch_writes.note("throttled", 50.0)
+    clock = Clock()
+    lookout = Lookout("orders-run", readers=8, clock=clock)
+    lookout.stats = RunStats("orders-run", [table])
+    lookout.look()
+    return lookout, table, clock
+
+
+def test_every_metric_of_the_issue_is_there_by_its_name() -> None:
+    lookout, table, clock = busy_lookout()
+    clock.now += 1
+    table.items_written += 100
+    lookout.look()
+    samples = scrape(lookout)
+    assert value(samples, "items_read_total") == 450
+    assert value(samples, "items_written_total") == 490
+    assert value(samples, "items_rejected_total") == 3
+    assert value(samples, "bytes_read_total") == 123_456
+    assert value(samples, "read_capacity_units_total") == 60.5
+    assert value(samples, "write_capacity_units_total") == 400
+    assert value(samples, "unprocessed_items_total") == 12
+    assert value(samples, "write_rate_limit_units") == 900
+    assert value(samples, "read_rate_limit_units") is None
+    assert value(samples, "in_flight_requests", operation="Scan") == 2
+    assert value(samples, "in_flight_requests", operation="BatchWriteItem") == 30
+    assert value(samples, "checkpoint_age_seconds") == 3.5
+    assert value(samples, "estimated_cost_dollars") == 200
+    assert value(samples, "progress_ratio") == 0.5
+    assert value(samples, "eta_seconds") == 5
+    assert (
+        samples["dynaferry_run_info", frozenset({("run", "orders-run"), ("version", __version__)})]
+        == 1
+    )
+
+
+def test_requests_are_counted_by_operation_and_outcome() -> None:
+    samples = scrape(busy_lookout()[0])
+    assert value(samples, "requests_total", operation="Scan", outcome="ok") == 1
+    assert value(samples, "requests_total", operation="BatchWriteItem", outcome="throttled") == 1
+
+
+def test_throttles_are_counted_by_operation_and_reason() -> None:
+    samples = scrape(busy_lookout()[0])
+    name = "throttled_requests_total"
+    reason = "TableWriteKeyRangeThroughputExceeded"
+    assert value(samples, name, operation="BatchWriteItem", reason=reason) == 5
+    assert value(samples, name, operation="Scan", reason="") == 1
+
+
+def test_durations_are_a_histogram_that_only_grows_from_bucket_to_bucket() -> None:
+    samples = scrape(busy_lookout()[0])
+    name, writes = "request_seconds", "BatchWriteItem"
+    counts = [
+        value(samples, f"{name}_bucket", operation=writes, le=str(bound))
+        for bound in (*BOUNDS, "+Inf")
+    ]
+    assert counts == [float(bound >= 0.008) for bound in BOUNDS] + [2.0]
+    assert value(samples, f"{name}_count", operation=writes) == 2
+    assert math.isclose(value(samples, f"{name}_sum", operation=writes) or 0, 50.008)
+
+
+def test_segments_are_waiting_running_or_done() -> None:
+    lookout, table, _ = busy_lookout()
+    states = ("waiting", "running", "done")
+    samples = scrape(lookout)
+    assert [value(samples, "segments", state=state) for state in states] == [8, 2, 0]
+    table.state, table.segments_complete = "interrupted", 4
+    samples = scrape(lookout)
+    assert [value(samples, "segments", state=state) for state in states] == [6, 0, 4]
+
+
+def test_a_table_that_is_done_has_nothing_left_and_no_checkpoint_that_ages() -> None:
+    lookout, table, _ = busy_lookout()
+    table.state, table.segments_complete = "complete", 10
+    lookout.look()
+    samples = scrape(lookout)
+    assert value(samples, "eta_seconds") == 0
+    assert value(samples, "progress_ratio") == 1
+    assert value(samples, "checkpoint_age_seconds") is None
+
+
+def test_before_the_copy_begins_there_is_the_run_and_nothing_else() -> None:
+    samples = scrape(Lookout("orders-run", readers=8))
+    assert {name for name, _ in samples} == {"dynaferry_run_info"}
+
+
+def test_no_label_grows_with_the_table() -> None:
+    lookout, table, _ = busy_lookout()
+    before = len(scrape(lookout))
+    table.segments_total = 10_000
+    for segment in range(9_000):
+        table.segments.begun(segment)
+        table.segments.done(segment)
+        table.note_rejection(f"reason {segment}")
+    assert len(scrape(lookout)) == before
