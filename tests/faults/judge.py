@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dynaferry.observe.summary import RunSummary
 from dynaferry.state.sqlite import SqliteStore
-from dynaferry.state.store import DeadLetter
+from dynaferry.state.store import DeadLetter, RunIdentity, SegmentRecord
 from tests.faults.service import POISON, READS, TWICE, Service
 from tests.faults.stored import Position, StoredTable
 
@@ -27,6 +27,12 @@ class Verdict:
     def is_good(self) -> bool:
         """Whether nothing is wrong."""
         return not (self.lost or self.invented or self.miscounted)
+
+    def add(self, other: "Verdict") -> None:
+        """Adds what else is wrong."""
+        self.lost += other.lost
+        self.invented += other.invented
+        self.miscounted += other.miscounted
 
     def __str__(self) -> str:
         return f"lost {self.lost}, invented {self.invented}, miscounted {self.miscounted}"
@@ -89,12 +95,7 @@ async def judge_state(
         await store.aclose()
     set_aside = {source.position(json.loads(letter.key)) for letter in letters}
     for record in records:
-        last = record.last_evaluated_key
-        behind = source.up_to(
-            record.segment,
-            identity.tables[0].total_segments,
-            None if record.complete else json.loads(last or b"null"),
-        )
+        behind = _behind(source, record, identity)
         counts = Counter(is_refused(source, source.items[position]) for position in behind)
         counts[False] += sum(TWICE in source.items[position] for position in behind)
         if (record.items_written, record.items_rejected) != (counts[False], counts[True]):
@@ -107,6 +108,21 @@ async def judge_state(
                 verdict.lost.append(position)
     _find_invented(verdict, source, target)
     return verdict
+
+
+def acknowledged(
+    source: StoredTable, records: Iterable[SegmentRecord], identity: RunIdentity
+) -> frozenset[Position]:
+    """Where the items lie that these records call acknowledged."""
+    return frozenset(
+        position for record in records for position in _behind(source, record, identity)
+    )
+
+
+def _behind(source: StoredTable, record: SegmentRecord, identity: RunIdentity) -> list[Position]:
+    """The items of a segment up to its watermark; every record has one."""
+    last = None if record.complete else json.loads(record.last_evaluated_key or b"")
+    return source.up_to(record.segment, identity.tables[0].total_segments, last)
 
 
 async def dead_letters(state_dir: Path, run: str) -> list[DeadLetter]:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -105,15 +105,20 @@ def botocore_models_read_once() -> Iterator[None]:
         JSONFileLoader.load_file = load_file
 
 
+def strangers_environment(environment: MutableMapping[str, str]) -> None:
+    """Hides the person's AWS settings, and gives made-up credentials."""
+    for name in [name for name in environment if name.startswith("AWS_")]:
+        del environment[name]
+    environment.update(CREDENTIALS)
+
+
 def main() -> int:
     """Runs as many as are asked for; 1 where any of them failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--mixtures", type=int, default=100)
     parser.add_argument("--first-seed", type=int, default=0)
     asked = parser.parse_args()
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(CREDENTIALS)
+    strangers_environment(os.environ)
     seeds = range(asked.first_seed, asked.first_seed + asked.mixtures)
     logging.disable()  # libraries that log what is on purpose here
     started_at = time.monotonic()

@@ -1,35 +1,49 @@
-"""Copies, and kills itself at a named point: run by test_kills.py as a process.
+"""Copies, and kills itself at a named point: run by `killed.py` as a process.
 
-Arguments: the plan as JSON, the point, and how many times the point is passed before.
+Arguments: the plan as JSON, the seconds between checkpoints, the point ("" for none: the parent
+kills), and how many times the point is passed before. What it prints is the summary.
 """
 
 import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
 
 from dynaferry import assembly, resume, run
 from dynaferry.copy import pipeline
 from dynaferry.copy.batcher import Batch
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
-from dynaferry.dynamodb.batch_write import TableTarget
-from dynaferry.errors import ItemRefusedError
 from dynaferry.plan import CopyPlan
-from dynaferry.ports import WriteResult
+from dynaferry.ports import Page
 from dynaferry.state.sqlite import Moment, SqliteStore
+from dynaferry.state.store import DeadLetter
 
-BEFORE_LAST_ACKNOWLEDGEMENT = "before a page's last acknowledgement"
-BEFORE_CHECKPOINT = "between acknowledgement and checkpoint"
-INSIDE_CHECKPOINT = "inside a checkpoint"
-AFTER_CHECKPOINT = "after a checkpoint"
-REFUSED = b"item that the target refuses"
-POINTS = (BEFORE_LAST_ACKNOWLEDGEMENT, BEFORE_CHECKPOINT, INSIDE_CHECKPOINT, AFTER_CHECKPOINT)
+WHEN_BEGUN: Final = "when the state is begun"
+PAGE_READ: Final = "when a page is read"
+BEFORE_LAST_ACKNOWLEDGEMENT: Final = "before a page's last acknowledgement"
+BEFORE_LETTERS: Final = "before dead letters are stored"
+AFTER_LETTERS: Final = "between dead letters and their acknowledgement"
+BEFORE_CHECKPOINT: Final = "between acknowledgement and checkpoint"
+INSIDE_CHECKPOINT: Final = "inside a checkpoint"
+AFTER_CHECKPOINT: Final = "after a checkpoint"
+BEFORE_END: Final = "before the end of an attempt is stored"
+# Those that an attempt passes once, and those that it passes again and again.
+POINTS_PASSED_ONCE: Final = (WHEN_BEGUN, BEFORE_END)
+POINTS: Final = (
+    PAGE_READ,
+    BEFORE_LAST_ACKNOWLEDGEMENT,
+    BEFORE_LETTERS,
+    AFTER_LETTERS,
+    BEFORE_CHECKPOINT,
+    INSIDE_CHECKPOINT,
+    AFTER_CHECKPOINT,
+)
 
 
 class Executioner:
@@ -47,58 +61,57 @@ class Executioner:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def refuse_marked_items() -> Callable[[], None]:
-    """Has the target refuse items that hold REFUSED, which moto would take; returns the undoing.
-
-    As in life the refusal is of the whole batch.
-    """
-    write_batch = TableTarget.write_batch
-
-    async def refusing(self: TableTarget, items: Sequence[Raw]) -> WriteResult:
-        if any(REFUSED in bytes(item) for item in items):
-            raise ItemRefusedError("Type mismatch for Index Key", code="ValidationException")
-        return await write_batch(self, items)
-
-    TableTarget.write_batch = refusing  # type: ignore[method-assign]
-
-    def undo() -> None:
-        TableTarget.write_batch = write_batch  # type: ignore[method-assign]
-
-    return undo
-
-
 def stand_at_the_points(executioner: Executioner) -> None:
     """Has the copy tell the executioner where it is."""
+    pass_point = executioner.pass_point
 
     class DyingStore(SqliteStore):
         def reached(self, moment: Moment) -> None:
-            executioner.pass_point(moment)
+            pass_point(moment)
+
+        async def begin_attempt(self, *args: Any) -> None:
+            pass_point(WHEN_BEGUN)
+            await super().begin_attempt(*args)
+
+        async def end_attempt(self, *args: Any) -> None:
+            pass_point(BEFORE_END)
+            await super().end_attempt(*args)
+
+        async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+            pass_point(BEFORE_LETTERS)
+            await super().add_dead_letters(letters)
+            pass_point(AFTER_LETTERS)
 
     class DyingLedger(Ledger):
+        def page_read(self, segment: int, page: Page) -> int:
+            number = super().page_read(segment, page)
+            pass_point(PAGE_READ)
+            return number
+
         def acknowledge(self, batch: Batch, *, rejected: int) -> None:
             opened = self._watermark(batch.segment)._open[0]
             if opened.unsettled == len(batch.items):
-                executioner.pass_point(BEFORE_LAST_ACKNOWLEDGEMENT)
+                pass_point(BEFORE_LAST_ACKNOWLEDGEMENT)
             super().acknowledge(batch, rejected=rejected)
 
     checkpoint = Pipeline._checkpoint
 
     async def dying_checkpoint(self: Pipeline) -> None:
         if self.ledger.changed_records():
-            executioner.pass_point(BEFORE_CHECKPOINT)
+            pass_point(BEFORE_CHECKPOINT)
         await checkpoint(self)
 
     vars(resume)["SqliteStore"] = DyingStore
     vars(assembly)["Ledger"] = DyingLedger
     Pipeline._checkpoint = dying_checkpoint  # type: ignore[method-assign]
-    pipeline.CHECKPOINT_SECONDS = 0.05  # the table is small
 
 
 def main() -> None:
-    plan = msgspec.json.decode(sys.argv[1], type=CopyPlan, dec_hook=lambda _, path: Path(path))
-    refuse_marked_items()
-    stand_at_the_points(Executioner(sys.argv[2], int(sys.argv[3])))
-    outcome = asyncio.run(run.execute(plan))
+    plan, checkpoint_seconds, point, spared = sys.argv[1:]
+    pipeline.CHECKPOINT_SECONDS = float(checkpoint_seconds)
+    stand_at_the_points(Executioner(point, int(spared)))
+    copied = msgspec.json.decode(plan, type=CopyPlan, dec_hook=lambda _, path: Path(path))
+    outcome = asyncio.run(run.execute(copied))
     sys.stdout.buffer.write(msgspec.json.encode(outcome.summary))
 
 

@@ -1,101 +1,51 @@
-"""A copy that is killed with SIGKILL at named points, again and again, and resumed."""
+"""A copy that is killed with SIGKILL at named points and at random times, and resumed."""
 
-import asyncio
-import signal
-import sys
-from collections.abc import Iterator
+import random
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from dynaferry.observe.summary import RunSummary
-from dynaferry.plan import CopyPlan, TablePlan
-from dynaferry.run import copy_table
-from dynaferry.state.sqlite import SqliteStore
-from tests.kills.copy_child import POINTS, REFUSED, refuse_marked_items
-from tests.worlds.moto import MotoWorld
-from tests.worlds.wire import WireItem
+from tests.faults.service import POISON
+from tests.faults.world import faulty_world, some_items
+from tests.kills.copy_child import POINTS, POINTS_PASSED_ONCE
+from tests.kills.killed import Kill, KilledCopy, random_kill
+from tests.worlds.quick_time import run_quickly
 
-ITEMS = 900
-BAD_ITEMS = 5
-
-
-def an_item(number: int) -> WireItem:
-    """Every so often one that the target refuses."""
-    is_bad = number % (ITEMS // BAD_ITEMS) == 3
-    note = REFUSED.decode() if is_bad else "fine"
-    return {"pk": {"S": f"k{number}"}, "note": {"S": note}, "filler": {"S": "x" * 3000}}
+ITEMS = 800
+BAD_ITEMS = 24
+CHECKPOINT_SECONDS = 0.05  # the table is small
 
 
-async def seed(world: MotoWorld) -> None:
-    await world.source_tables.create_table("orders")
-    await world.source_tables.put_items("orders", [an_item(n) for n in range(ITEMS)])
-    await world.target_tables.create_table("orders")
+def items_with_bad_ones() -> list[bytes]:
+    bad = [b'{"pk":{"S":"bad %d"},"v":{"S":"%b"}}' % (n, POISON) for n in range(BAD_ITEMS)]
+    return [*some_items(ITEMS), *bad]
 
 
-def plan_for(world: MotoWorld, state_dir: Path) -> CopyPlan:
-    return CopyPlan(
-        tables=(TablePlan("orders", "orders"),),
-        source=world.source,
-        target=world.target,
-        sts_endpoint_url=world.sts_endpoint_url,
-        state_dir=state_dir,
-        segments=6,
-        writers=2,
-        readers=2,
-    )
+async def copy_killed(state_dir: Path, kills: list[Kill]) -> tuple[KilledCopy, int]:
+    """A copy through these kills, and how many of them struck."""
+    async with faulty_world(items_with_bad_ones(), shares={"answer slow": 0.2}) as world:
+        copy = KilledCopy(world, state_dir, checkpoint_seconds=CHECKPOINT_SECONDS)
+        struck = sum([await copy.killed_attempt(kill) for kill in kills])
+        summary = await copy.last_attempt()
+        assert summary.tables[0].items_rejected == BAD_ITEMS
+    return copy, struck
 
 
-async def killed_attempt(plan: CopyPlan, point: str, spared: int) -> None:
-    """One attempt in a process of its own, which must end by its own SIGKILL."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.kills.copy_child",
-        msgspec.json.encode(plan, enc_hook=str).decode(),
-        point,
-        str(spared),
-        stdout=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-    )
-    output, _ = await child.communicate()
-    assert child.returncode == -signal.SIGKILL, output.decode()
-
-
-def check_sums(summary: RunSummary) -> None:
-    (table,) = summary.tables
-    assert table.items_read == ITEMS
-    assert table.items_rejected == BAD_ITEMS
-    assert table.items_read == table.items_written + table.items_rejected + table.items_filtered
-    assert table.segments_complete == table.segments_total == 6
-
-
-@pytest.fixture
-def refusals() -> Iterator[None]:
-    """The last attempt, in this process, meets the same target as those before it."""
-    undo = refuse_marked_items()
-    yield
-    undo()
-
-
-@pytest.mark.usefixtures("refusals")
-@pytest.mark.parametrize("point", POINTS)
-async def test_a_copy_killed_three_times_and_resumed_leaves_equal_tables_and_true_sums(
-    moto_world: MotoWorld, tmp_path: Path, point: str
+@pytest.mark.parametrize("point", [*POINTS, *POINTS_PASSED_ONCE])
+def test_a_copy_killed_at_a_point_and_resumed_leaves_equal_tables_and_true_sums(
+    tmp_path: Path, point: str
 ) -> None:
-    await seed(moto_world)
-    plan = plan_for(moto_world, tmp_path / "state")
-    for spared in (1, 2, 0):
-        await killed_attempt(plan, point, spared)
-    summary = await copy_table(plan)
-    assert summary.status == "rejected"
-    check_sums(summary)
-    store = await SqliteStore.open_for_reading(plan.state_dir, plan.run_name)
-    assert len(await store.read_dead_letters()) == BAD_ITEMS
-    await store.aclose()
-    source = await moto_world.source_tables.read_table("orders")
-    target = await moto_world.target_tables.read_table("orders")
-    missing = {key for key in source if key not in target}
-    assert len(missing) == BAD_ITEMS
-    assert target == {key: item for key, item in source.items() if key not in missing}
+    spared = (0, 0) if point in POINTS_PASSED_ONCE else (2, 0)
+    kills = [Kill(point=point, spared=number) for number in spared]
+    copy, struck = run_quickly(copy_killed(tmp_path, kills))
+    assert struck == len(kills)
+    assert copy.verdict.is_good, str(copy.verdict)
+    assert copy.faults == []
+
+
+def test_a_copy_killed_at_random_times_leaves_equal_tables_and_true_sums(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    copy, struck = run_quickly(copy_killed(tmp_path, [random_kill(chance, 60) for _ in range(3)]))
+    assert struck > 0
+    assert copy.verdict.is_good, str(copy.verdict)
+    assert copy.faults == []

@@ -1,0 +1,173 @@
+"""A copy whose process is killed with SIGKILL, again and again, and what is left each time.
+
+After every kill the state file is judged against both tables as the endpoint holds them; the next
+attempt shows how much was written again. All of that is the endpoint's view.
+"""
+
+import asyncio
+import random
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from dynaferry.observe.summary import RunSummary
+from dynaferry.plan import CopyPlan
+from dynaferry.state.directory import state_path
+from dynaferry.state.sqlite import SqliteStore
+from tests.faults.judge import Verdict, acknowledged, judge_finished, judge_state
+from tests.faults.stored import Position
+from tests.faults.world import RUN, World
+from tests.worlds.endpoint import Request
+
+ROOT = Path(__file__).parents[2]
+PAGES_AHEAD = 2  # of a segment, see `copy/ledger.py`
+# A checkpoint is late on a busy machine, and its clock is read when it is stored.
+SLACK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """How one attempt is killed: at a named point, or after so many requests of any time."""
+
+    point: str = ""
+    spared: int = 0
+    after_requests: int = 0
+    after_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """What a kill left: what it cost is known when the next attempt has written it again.
+
+    `allowed` is the most that may be written again: what the service took since shortly before the
+    last checkpoint, and what was in flight then.
+    """
+
+    acknowledged: frozenset[Position]
+    puts_before: int
+    allowed: int
+    since_checkpoint_seconds: float | None
+
+
+class KilledCopy:
+    """One copy through all its attempts."""
+
+    def __init__(self, world: World, state_dir: Path, *, checkpoint_seconds: float) -> None:
+        self._world = world
+        self._checkpoint_seconds = checkpoint_seconds
+        self._state_dir = state_dir
+        self._remains: Remains | None = None
+        self.verdict = Verdict()
+        self.written_again: list[int] = []
+        self.since_checkpoint_seconds: list[float] = []
+        self.faults: list[str] = []
+
+    def _plan(self) -> CopyPlan:
+        return replace(self._world.plan(self._state_dir), patience_seconds=60.0)
+
+    async def killed_attempt(self, kill: Kill) -> bool:
+        """Makes an attempt that is killed, unless it is done before; returns whether it was."""
+        child = await self._start(kill)
+        if not kill.point:
+            self._kill_later(child, kill)
+        output, _ = await child.communicate()
+        self._world.weather.before_request = None
+        killed_at = time.time()
+        await self._note_written_again()
+        if child.returncode == 0:
+            return False
+        assert child.returncode == -signal.SIGKILL, output.decode()
+        if state_path(self._state_dir, RUN).exists():
+            self.verdict.add(
+                await judge_state(self._world.source, self._world.target, self._state_dir, RUN)
+            )
+            self._remains = await self._look_at_remains(killed_at)
+        return True
+
+    async def last_attempt(self) -> RunSummary:
+        """Copies to the end, and judges the whole."""
+        child = await self._start(Kill())
+        output, _ = await child.communicate()
+        assert child.returncode == 0, output.decode()
+        await self._note_written_again()
+        summary = msgspec.json.decode(output, type=RunSummary)
+        world = self._world
+        self.verdict.add(
+            await judge_finished(
+                world.service, world.source, world.target, summary, self._state_dir
+            )
+        )
+        return summary
+
+    async def _start(self, kill: Kill) -> Process:
+        plan = msgspec.json.encode(self._plan(), enc_hook=str).decode()
+        arguments = (plan, str(self._checkpoint_seconds), kill.point, str(kill.spared))
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.kills.copy_child", *arguments, stdout=PIPE, cwd=ROOT
+        )
+
+    def _kill_later(self, child: Process, kill: Kill) -> None:
+        left = kill.after_requests
+        loop = asyncio.get_running_loop()
+
+        def strike() -> None:
+            if child.returncode is None:
+                child.kill()
+
+        def count(_: Request) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                loop.call_later(kill.after_seconds, strike)
+
+        self._world.weather.before_request = count
+
+    async def _look_at_remains(self, killed_at: float) -> Remains:
+        world = self._world
+        store = await SqliteStore.open_for_reading(self._state_dir, RUN)
+        try:
+            run = await store.read_run()
+            records = await store.read_segments(0)
+        finally:
+            await store.aclose()
+        checkpointed_at = run.checkpointed_at
+        plan = self._plan()
+        # Each page that is not settled has a batch that is written, waits for a writer, or waits
+        # to be handed over; and one more page may have been read behind it.
+        pages = PAGES_AHEAD * (2 * plan.writers + plan.readers)
+        since = (checkpointed_at or 0.0) - self._checkpoint_seconds - SLACK_SECONDS
+        to_wall = time.time() - time.monotonic()
+        recent = sum(when + to_wall >= since for _, when in world.service.puts)
+        return Remains(
+            acknowledged=acknowledged(world.source, records, run.identity),
+            puts_before=len(world.service.puts),
+            allowed=recent + pages * world.source.page_items,
+            since_checkpoint_seconds=checkpointed_at and killed_at - checkpointed_at,
+        )
+
+    async def _note_written_again(self) -> None:
+        """What the attempt since the kill has put that had been put before."""
+        remains, self._remains = self._remains, None
+        if remains is None:
+            return
+        puts = self._world.service.puts
+        before = {position for position, _ in puts[: remains.puts_before]}
+        again = {position for position, _ in puts[remains.puts_before :]} & before
+        self.written_again.append(len(again))
+        if remains.since_checkpoint_seconds is not None:
+            self.since_checkpoint_seconds.append(remains.since_checkpoint_seconds)
+        if again & remains.acknowledged:
+            self.faults.append(f"acknowledged and written again: {again & remains.acknowledged}")
+        if len(again) > remains.allowed:
+            self.faults.append(f"{len(again)} written again, and {remains.allowed} were in flight")
+
+
+def random_kill(chance: random.Random, requests: int) -> Kill:
+    """At any time of an attempt that makes about so many requests."""
+    return Kill(after_requests=chance.randrange(1, requests), after_seconds=chance.uniform(0, 2.0))
