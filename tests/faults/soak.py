@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from botocore.loaders import JSONFileLoader
 
@@ -98,7 +99,12 @@ async def soak(seeds: range, directory: Path, *, at_once: int = AT_ONCE) -> Tall
 def botocore_models_read_once() -> Iterator[None]:
     """A third of a mixture's time would go into reading the same descriptions of DynamoDB."""
     load_file = JSONFileLoader.load_file
-    JSONFileLoader.load_file = cache(load_file)
+
+    @cache
+    def load_once(path: str) -> Any:
+        return load_file(JSONFileLoader(), path)
+
+    JSONFileLoader.load_file = lambda _, path: load_once(path)
     try:
         yield
     finally:
