@@ -82,3 +82,26 @@ def test_an_unknown_key_like_no_other_is_answered_with_all_there_are(tmp_path: P
 def test_a_tables_own_setting_has_no_flag() -> None:
     with pytest.raises(PlanError, match=r"^segments of the table orders must be at least 1$"):
         validate(CopyPlan(tables=(TablePlan("orders", "orders", segments=0),)))
+
+
+def test_any_two_tables_make_a_run_name_that_a_file_can_have() -> None:
+    names = ("orders", ".hidden", "-dashed", "a.b", "_" * 255, "x" * 254 + "1", "x" * 254 + "2")
+    runs = {
+        validate(CopyPlan(tables=(TablePlan(source, target),))).run_name: (source, target)
+        for source in names
+        for target in names
+    }
+    assert len(runs) == len(names) ** 2
+    # The longest file name that is made of it: the log of a state that was set aside.
+    assert max(len(f".{run}.sqlite.20260101T000000Z-99.old-wal") for run in runs) <= 255
+
+
+def test_a_run_of_one_name_is_named_after_its_table() -> None:
+    assert CopyPlan(tables=(TablePlan("orders", "orders"),)).run_name == "orders"
+    assert CopyPlan(tables=(TablePlan("a", "b"),)).run_name == "a-to-b"
+
+
+def test_a_run_name_that_is_too_long_for_a_file_is_refused() -> None:
+    with pytest.raises(PlanError) as caught:
+        validate(CopyPlan(tables=(TablePlan("orders", "orders"),), run="r" * 201))
+    assert "at most 200" in (caught.value.hint or "")

@@ -4,6 +4,7 @@ A plan comes from the command line, from a TOML file, or from code; `validate()`
 that says what makes sense, wherever it came from.
 """
 
+import hashlib
 import math
 import re
 import tomllib
@@ -33,7 +34,10 @@ _TABLE_ARN = re.compile(
     r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/(?P<name>[a-zA-Z0-9_.-]{3,255})"
 )
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
-_RUN_NAME = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,511}")
+# With what is added to it, a run's name is that of a file: 255 bytes everywhere.
+MAX_RUN_NAME = 200
+_RUN_NAME = re.compile(rf"[a-zA-Z0-9_][a-zA-Z0-9_.-]{{0,{MAX_RUN_NAME - 1}}}")
+_DIGEST_DIGITS = 16
 
 
 class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,8 +131,18 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return self.run
         first = self.tables[0]
         if first.source_name == first.target_name:
-            return first.source_name
-        return f"{first.source_name}-to-{first.target_name}"
+            return _as_run_name(first.source_name)
+        return _as_run_name(f"{first.source_name}-to-{first.target_name}")
+
+
+def _as_run_name(name: str) -> str:
+    """A name that a run may have: tables may have longer ones, and begin with a dot or a dash."""
+    if name[:1] in (".", "-"):
+        name = f"_{name}"
+    if len(name) <= MAX_RUN_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_DIGITS]
+    return f"{name[: MAX_RUN_NAME - _DIGEST_DIGITS - 1]}-{digest}"
 
 
 def table_name(name_or_arn: str) -> str:
@@ -191,7 +205,7 @@ def validate(plan: CopyPlan) -> CopyPlan:
     if not _RUN_NAME.fullmatch(plan.run_name):
         raise PlanError(
             f"a run cannot be named {plan.run_name!r}",
-            hint="use letters, digits, '.', '_' and '-'",
+            hint=f"use at most {MAX_RUN_NAME} letters, digits, '.', '_' and '-'",
         )
     return plan
 

@@ -150,7 +150,7 @@ async def test_items_come_out_byte_for_byte() -> None:
     assert [bytes(item) for item in page.items] == ITEMS
 
 
-@given(st.lists(_items, max_size=4), _items, st.randoms())
+@given(st.lists(_items, max_size=4), _items.filter(lambda key: key != b"{}"), st.randoms())
 async def test_any_item_comes_out_byte_for_byte_whatever_the_order_of_the_fields(
     items: list[bytes], key: bytes, random: Any
 ) -> None:

@@ -49,6 +49,9 @@ class Service:
         self.clock_offset_seconds = 0.0
         self.oldest_session = 0
         self.sessions_given = 0
+        # Oddities of the service's own: keys in one notation, an item that no table could hold.
+        self.normalizes_numbers = False
+        self.also_in_a_page: bytes | None = None
         self._chance = random.Random(seed)
         self._operations: dict[str, Callable[[bytes], Any]] = {
             "Scan": self._scan,
@@ -91,6 +94,9 @@ class Service:
             answer = self._operations[operation](request.body)
         except RefusedError as error:
             refusal = error.refusal
+            return self._dated(Answer(body=refusal.body(), status=refusal.status))
+        except UnicodeDecodeError as error:
+            refusal = Refusal(400, "SerializationException", str(error))
             return self._dated(Answer(body=refusal.body(), status=refusal.status))
         body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
         return self._dated(Answer(body=body))
@@ -144,6 +150,9 @@ class Service:
             request.get("Limit"),
         )
         items = [item for one in page.items for item in [one] * (1 + (TWICE in one))]
+        is_first = request.get("Segment") == 0 and "ExclusiveStartKey" not in request
+        if self.also_in_a_page is not None and is_first:
+            items.append(self.also_in_a_page)
         return scan_answer(table, items, page.last_evaluated_key)
 
     def _batch_write(self, body: bytes) -> dict[str, Any]:

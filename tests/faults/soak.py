@@ -23,7 +23,7 @@ from botocore.loaders import JSONFileLoader
 
 from tests.faults.mixture import Mixture, run_mixture
 from tests.faults.power import unreliable_power
-from tests.worlds.quick_time import run_quickly
+from tests.worlds.quick_time import disk_as_slow_as_it_is, run_quickly
 
 AT_ONCE = 16
 CREDENTIALS = {
@@ -90,7 +90,7 @@ async def soak(seeds: range, directory: Path, *, at_once: int = AT_ONCE) -> Tall
         for seed in turns:
             await tally.add(seed, directory / str(seed))
 
-    with unreliable_power(), botocore_models_read_once():
+    with unreliable_power(), botocore_models_read_once(), disk_as_slow_as_it_is():
         await asyncio.gather(*(take_turns() for _ in range(at_once)))
     return tally
 

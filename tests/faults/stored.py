@@ -43,12 +43,17 @@ class StoredTable:
     ) -> None:
         self.name = name
         self.keys = tuple(keys)
-        self.arn = f"arn:aws:dynamodb:us-east-1:{account}:table/{name}"
+        self._account = account
         self.table_id = table_id
         self.page_items = page_items
         self.status = "ACTIVE"
         self.items: dict[Position, bytes] = {}
         self._order: list[Position] = []
+
+    @property
+    def arn(self) -> str:
+        """The table's ARN."""
+        return f"arn:aws:dynamodb:us-east-1:{self._account}:table/{self.name}"
 
     def position(self, item: dict[str, Any]) -> Position:
         """Where an item (or a key) lies: equal keys lie at the same place, however written.

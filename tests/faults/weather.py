@@ -6,6 +6,7 @@ before: on nothing that the order of tasks could change. So a mixture can be run
 
 import asyncio
 import random
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -210,7 +211,14 @@ def _unprocessed(
     taken = [item for item in items if item not in left]
     service.take(table, taken)
     chance.shuffle(left)
+    if service.normalizes_numbers:
+        left = [_with_plain_numbers(item) for item in left]
     return Answer(body=msgspec.json.encode(batch_answer(table, len(taken), left)))
+
+
+def _with_plain_numbers(item: bytes) -> bytes:
+    """Its whole numbers, without the zeros behind the point."""
+    return re.sub(rb'("N":"\d+)\.0+"', rb'\1"', item)
 
 
 def _written_and_refused(service: Service, request: Request, chance: random.Random) -> Behaviour:

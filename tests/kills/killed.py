@@ -148,7 +148,8 @@ class KilledCopy:
             acknowledged=acknowledged(world.source, records, run.identity),
             puts_before=len(world.service.puts),
             allowed=recent + pages * world.source.page_items,
-            since_checkpoint_seconds=checkpointed_at and killed_at - checkpointed_at,
+            since_checkpoint_seconds=checkpointed_at
+            and killed_at - max(checkpointed_at, run.started_at),
         )
 
     async def _note_written_again(self) -> None:

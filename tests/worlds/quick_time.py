@@ -7,8 +7,12 @@ test. What reads the machine's clocks, as a run's patience does, is not touched.
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+from dynaferry import resume, run
+from dynaferry.copy import pipeline
 
 SPEED = 50.0
 
@@ -34,3 +38,21 @@ def run_quickly(main: Coroutine[Any, Any, T]) -> T:
     """Runs `main` to its end, as `asyncio.run` does."""
     with asyncio.Runner(loop_factory=QuickLoop) as runner:
         return runner.run(main)
+
+
+@contextmanager
+def disk_as_slow_as_it_is() -> Iterator[None]:
+    """Gives what waits for the disk the time that it has by the machine's clock."""
+    deadlines = (
+        (pipeline, "LAST_CHECKPOINT_SECONDS"),
+        (run, "END_OF_ATTEMPT_SECONDS"),
+        (resume, "CLOSE_SECONDS"),
+    )
+    seconds = [vars(module)[name] for module, name in deadlines]
+    for (module, name), usual in zip(deadlines, seconds, strict=True):
+        vars(module)[name] = usual * SPEED
+    try:
+        yield
+    finally:
+        for (module, name), usual in zip(deadlines, seconds, strict=True):
+            vars(module)[name] = usual

@@ -173,7 +173,7 @@ class Writer:
         )
 
     def _words(self, refusal: _Refusal) -> str:
-        key = self._target.key_of(refusal.item).decode()
+        key = self._target.key_of(refusal.item).decode("utf-8", "replace")
         return f"{key}: {refusal.error.code}: {refusal.error.message}"
 
 

@@ -1,6 +1,6 @@
 """Batch -> WriteResult."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import msgspec
 from msgspec import Raw, Struct
@@ -56,7 +56,7 @@ class TableTarget:
         answer = await self._wire.call("BatchWriteItem", body)
         try:
             written = _decode(answer)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise self._corrupt(str(error)) from error
         units = written.ConsumedCapacity
         return WriteResult(
@@ -69,18 +69,31 @@ class TableTarget:
         return capacity.write_units(items)
 
     def key_of(self, item: Raw) -> bytes:
-        """The item's key attributes; see `BatchTarget`."""
-        return self._keys.wire_key(item)
+        """The item's key attributes; see `BatchTarget`.
+
+        An item in which they cannot be read stands for itself: that it is refused is no surprise.
+        """
+        try:
+            return self._keys.wire_key(item)
+        except msgspec.MsgspecError:
+            return bytes(item)
 
     def _remainder(self, items: Sequence[Raw], answer: _BatchAnswer) -> list[Raw]:
         """The sent items that the answer names, in their own bytes, not the service's."""
         named = [r.PutRequest.Item for rs in answer.UnprocessedItems.values() for r in rs]
-        sent = {self._keys.identity(item): item for item in items}
+        sent = {self._identity(item): item for item in items}
         try:
-            return [sent.pop(self._keys.identity(item)) for item in named]
-        except (KeyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return [sent.pop(self._identity(item)) for item in named]
+        except KeyError as error:
             # Whatever this means, nothing may be counted as written: the whole batch goes again.
             raise self._corrupt("it names an unprocessed item that was not sent") from error
+
+    def _identity(self, item: Raw) -> Hashable:
+        """The item's key, or its bytes where no key can be read."""
+        try:
+            return self._keys.identity(item)
+        except msgspec.MsgspecError:
+            return bytes(item)
 
     def _corrupt(self, what: str) -> CorruptAnswerError:
         return CorruptAnswerError(

@@ -1,12 +1,18 @@
 """Scan -> Page."""
 
+from typing import Annotated
+
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from dynaferry.dynamodb import capacity
 from dynaferry.dynamodb.wire import Wire
 from dynaferry.errors import CorruptAnswerError
+from dynaferry.limits import PAGE_MAX_ITEM_BYTES
 from dynaferry.ports import Page
+
+# An item has one byte at least, so that no page counts more of them.
+_ItemCount = Annotated[int, Meta(ge=0, le=PAGE_MAX_ITEM_BYTES)]
 
 
 class _Capacity(Struct, frozen=True):
@@ -16,11 +22,12 @@ class _Capacity(Struct, frozen=True):
 class _ScanAnswer(Struct, frozen=True):
     """What is read of a Scan's answer; unknown fields are passed over."""
 
-    Items: list[Raw] = []
+    # No default: an answer without it is not an answer, and must not count as an empty page.
+    Items: list[Raw]
     # `Raw | None` is not a field type of msgspec's: an empty Raw stands for an absent key.
     LastEvaluatedKey: Raw = Raw()
-    Count: int | None = None
-    ScannedCount: int | None = None
+    Count: _ItemCount | None = None
+    ScannedCount: _ItemCount | None = None
     ConsumedCapacity: _Capacity | None = None
 
 
@@ -49,7 +56,7 @@ class TableSource:
         """Reads one page; see `PageSource`.
 
         Only an absent LastEvaluatedKey means the end of a segment [M:Scan]. An answer whose
-        Count is not the number of its items is not believed.
+        counts do not fit its items, or whose key is none, is not believed.
         """
         body = b'%b,"Segment":%d}' % (self._request, segment)
         if exclusive_start_key is not None:
@@ -57,19 +64,22 @@ class TableSource:
         answer = await self._wire.call("Scan", body)
         try:
             scanned = _decode(answer)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise self._corrupt(segment, str(error)) from error
         count = len(scanned.Items)
         if scanned.Count is None or scanned.Count != count:
             raise self._corrupt(segment, f"Count is {scanned.Count}, but {count} items came")
+        evaluated = count if scanned.ScannedCount is None else scanned.ScannedCount
+        if evaluated < count:
+            raise self._corrupt(segment, f"{count} items came of {evaluated} that were evaluated")
         # Copied, so that a stored key does not keep its page in memory.
         last_key = bytes(scanned.LastEvaluatedKey)
-        if last_key and not last_key.startswith(b"{"):
+        if last_key and not _is_key(last_key):
             raise self._corrupt(segment, "LastEvaluatedKey is not a key")
         return Page(
             items=scanned.Items,
             last_evaluated_key=last_key or None,
-            scanned_count=count if scanned.ScannedCount is None else scanned.ScannedCount,
+            scanned_count=evaluated,
             body_bytes=len(answer),
             consumed_units=scanned.ConsumedCapacity.CapacityUnits
             if scanned.ConsumedCapacity is not None
@@ -83,3 +93,14 @@ class TableSource:
             table=self._table,
             segment=segment,
         )
+
+
+def _is_key(raw: bytes) -> bool:
+    """Whether it is an object with something in it; only the service knows whether it is a key.
+
+    What is not UTF-8 would be stored with the watermark, and refused by the service ever after.
+    """
+    try:
+        return raw.startswith(b"{") and raw.decode()[1:].lstrip() != "}"
+    except UnicodeDecodeError:
+        return False
