@@ -145,12 +145,10 @@ async def test_a_state_made_read_only_mid_way_stops_the_run_and_the_next_goes_on
 
 
 async def test_two_runs_of_one_state_at_once_and_the_second_is_refused(tmp_path: Path) -> None:
-    async with faulty_world(ITEMS) as world:
+    async with faulty_world([*some_items(100), *BAD_ITEMS[:2]]) as world:
         second: list[asyncio.Task[Outcome]] = []
-        held: list[object] = []
 
         def start_second() -> None:
-            held.append(dict(world.target.items))
             second.append(asyncio.ensure_future(execute(world.plan(tmp_path))))
 
         at_request(world, "BatchWriteItem", 2, start_second)
