@@ -5,12 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SOURCES := src tests deploy $(wildcard benchmarks)
+SOURCES := src tests deploy docs $(wildcard benchmarks)
 DYNAMODB_LOCAL := .cache/dynamodb-local
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-local test-image soak check bench dashboard lock clean
+.PHONY: help demo test test-local test-image soak check bench docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,7 +43,8 @@ check: $(VENV)/.dev  ## lint, format, types, and who imports whom
 bench: $(VENV)/.dev  ## how fast the copy is on this machine
 	$(BIN)/python -m benchmarks
 
-dashboard: $(VENV)/.dev  ## writes deploy/grafana/dashboard.json anew
+docs: $(VENV)/.dev  ## writes docs/cli.md and deploy/grafana/dashboard.json anew
+	$(BIN)/python docs/make_cli.py
 	$(BIN)/python deploy/grafana/make_dashboard.py
 
 clean:  ## removes all that make made

@@ -1,4 +1,4 @@
-"""Writes dashboard.json, the Grafana dashboard of a run: `make dashboard`.
+"""Writes dashboard.json, the Grafana dashboard of a run: `make docs`.
 
 The types are Grafana's own (grafana-foundation-sdk), so that what is written can be imported. The
 sizes are of a grid 24 wide; a row of panels fills it.

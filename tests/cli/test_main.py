@@ -2,14 +2,16 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 import dynaferry
-from dynaferry.cli.main import run_command
+from dynaferry.cli.main import app, run_command
 from dynaferry.errors import StateError
 from tests.worlds.endpoint import Answer, running_endpoint
 
@@ -52,7 +54,19 @@ def test_the_help_of_copy_groups_what_can_be_typed_and_gives_an_example(
     lines = capsys.readouterr().out.splitlines()
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert headings[:6] == ["Arguments:", "Source:", "Target:", "Speed:", "Safety:", "Output:"]
-    assert any("Example: dynaferry copy orders orders" in line for line in lines)
+    # As it is typed: neither wrapped nor joined.
+    typed = lines[lines.index("Examples:") + 1 :]
+    assert "  dynaferry copy orders orders --create-target --dry-run \\" in typed
+
+
+def test_the_help_groups_the_commands_and_forgets_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    shown = [line.split()[0] for line in lines if re.match(r"  [a-z]\S*  ", line)]
+    there = set(getattr(typer.main.get_command(app), "commands", {}))
+    assert headings == ["Options:", "Copy:", "Look and steer:", "Try and measure:"]
+    assert sorted(shown) == sorted(there)
 
 
 def test_the_version_is_printed() -> None:
@@ -63,7 +77,7 @@ def test_the_version_is_printed() -> None:
 def test_without_a_command_the_help_is_shown_with_code_2() -> None:
     child = _dynaferry()
     assert child.returncode == 2
-    assert "Commands:" in child.stderr + child.stdout
+    assert "\nCopy:\n  copy " in child.stderr + child.stdout
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:

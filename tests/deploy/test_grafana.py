@@ -34,7 +34,7 @@ def with_variables(query: str) -> str:
 
 def test_the_committed_dashboard_is_what_the_script_makes() -> None:
     committed = make_dashboard.OUTPUT.read_text(encoding="utf-8")
-    assert committed == make_dashboard.encode(), "run `make dashboard`"
+    assert committed == make_dashboard.encode(), "run `make docs`"
 
 
 @pytest.mark.parametrize("query", queries())

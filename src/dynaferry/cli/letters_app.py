@@ -24,7 +24,7 @@ Json = Annotated[
 ]
 
 
-@letters_app.command("list", cls=PanelCommand)
+@letters_app.command("list", cls=PanelCommand, epilog="Example: dynaferry dead-letters list orders")
 def list_letters(
     run: Run = None, state_dir: StateDir = DEFAULT_STATE_DIR, json: Json = False
 ) -> int:

@@ -13,7 +13,17 @@ from dynaferry.cli import exit_codes, failure, options, screen
 from dynaferry.cli.copy import run_copy
 from dynaferry.cli.flags import CopyFlags, OnRejectFlag, ProgressFlag
 from dynaferry.cli.letters_app import letters_app
-from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, TARGET, PanelCommand, option
+from dynaferry.cli.panels import (
+    OUTPUT,
+    SAFETY,
+    SOURCE,
+    SPEED,
+    TARGET,
+    PanelCommand,
+    PanelGroup,
+    examples,
+    option,
+)
 from dynaferry.errors import PlanError
 from dynaferry.plan import (
     DEFAULT_MAX_REJECTED,
@@ -29,6 +39,7 @@ _LIBRARIES = ("aiobotocore", "aiohttp", "asyncio", "boto3", "botocore", "urllib3
 
 app = typer.Typer(
     name="dynaferry",
+    cls=PanelGroup,
     help="Copies DynamoDB tables between AWS accounts: parallel Scan on the source, BatchWriteItem"
     " on the target, resumable at any moment.",
     epilog="Try it on this machine, without an account: dynaferry demo",
@@ -57,13 +68,19 @@ def root(
     """What stands before a command."""
 
 
-_EXAMPLE = (
-    "Example: dynaferry copy orders orders"
-    " --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target --create-target"
+_COPY_EXAMPLES = examples(
+    "# Look first: checks both tables, estimates time and cost, writes nothing.",
+    "dynaferry copy orders orders --create-target --dry-run \\",
+    "    --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target",
+    "# Copy, and leave most of the source to production. Again, to resume.",
+    "dynaferry copy orders orders --create-target --max-read-units 500 \\",
+    "    --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target",
+    "# Several tables, for a script.",
+    "dynaferry copy --plan move.toml --progress none --json",
 )
 
 
-@app.command(cls=PanelCommand, epilog=_EXAMPLE)
+@app.command(cls=PanelCommand, epilog=_COPY_EXAMPLES)
 def copy(
     source: options.SourceTable = None,
     target: options.TargetTable = None,
@@ -180,7 +197,9 @@ def copy(
     return run_copy(CopyFlags(**locals()))
 
 
-@app.command(cls=PanelCommand)
+@app.command(
+    cls=PanelCommand, epilog=examples("dynaferry status", "dynaferry status orders --json")
+)
 def status(
     run: Annotated[
         str | None,
@@ -202,7 +221,9 @@ def status(
 app.add_typer(letters_app, name="dead-letters")
 
 
-@app.command(cls=PanelCommand)
+@app.command(
+    cls=PanelCommand, epilog=examples("dynaferry demo", "dynaferry demo --items 100000 --keep")
+)
 def demo(
     items: Annotated[
         int, typer.Option(help="How many items to seed and copy.", min=1, metavar="N")

@@ -1,19 +1,29 @@
-"""Options in groups: how they are declared, and how --help shows them."""
+"""How --help shows commands, options and examples, in plain text.
 
-from typing import Any
+Typer's own panels need rich, which would be most of the time that --help takes.
+"""
+
+from typing import Any, Final
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 SOURCE, TARGET, SPEED, SAFETY = "Source", "Target", "Speed", "Safety"
 WATCH, OUTPUT = "Watch", "Output"
 
+# The commands by what a person is about to do, in the order of doing it.
+COMMAND_GROUPS: Final = {
+    "Copy": ("copy", "verify", "dead-letters"),
+    "Look and steer": ("status", "set", "pause", "resume", "report"),
+    "Try and measure": ("demo", "bench"),
+}
+_MORE: Final = "More"
+# Longer than any first sentence: write_dl breaks lines by itself.
+_NO_LIMIT: Final = 300
+
 
 class PanelCommand(TyperCommand):
-    """A command whose help groups the options by panel, in plain text.
-
-    Typer's own panels need rich, which would be most of the time that --help takes.
-    """
+    """A command whose help groups the options by panel, and shows examples as they are typed."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes the options under the headings of their panels, in the order of first use."""
@@ -27,6 +37,41 @@ class PanelCommand(TyperCommand):
         for panel, records in panels.items():
             with formatter.section(panel):
                 formatter.write_dl(records)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Writes the examples, each on lines of its own, so that they can be copied."""
+        if self.epilog:
+            with formatter.section("Examples"):
+                for line in self.epilog.removeprefix("Example: ").splitlines():
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+class PanelGroup(TyperGroup):
+    """The root: its help groups the commands by what a person is about to do."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes each command with its whole first sentence."""
+        rest = self.list_commands(ctx)
+        for group, members in COMMAND_GROUPS.items():
+            self._write(ctx, formatter, group, [name for name in members if name in rest])
+            rest = [name for name in rest if name not in members]
+        self._write(ctx, formatter, _MORE, rest)
+
+    def _write(self, ctx: Any, formatter: Any, group: str, names: list[str]) -> None:
+        commands = [(name, self.get_command(ctx, name)) for name in names]
+        records = [
+            (name, command.get_short_help_str(_NO_LIMIT))
+            for name, command in commands
+            if command is not None and not command.hidden
+        ]
+        if records:
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
+def examples(*commands: str) -> str:
+    """An epilog of a PanelCommand: what is typed, each as it is."""
+    return "\n".join(commands)
 
 
 def option(panel: str, help_text: str, *names: str, **settings: Any) -> Any:

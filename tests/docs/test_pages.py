@@ -1,0 +1,84 @@
+"""The pages for people: current, short enough, with pictures and links that lead somewhere."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from docs import make_cli
+from dynaferry.plan import Account, CopyPlan, TablePlan
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "deploy").rglob("*.md")),
+]
+MOST_LINES_OF_A_FRONT_PAGE = 350
+
+
+def test_the_page_of_commands_is_what_help_says() -> None:
+    committed = make_cli.OUTPUT.read_text(encoding="utf-8")
+    assert committed == make_cli.encode(), "run `make docs`"
+
+
+def test_every_command_has_examples() -> None:
+    blocks = re.split(r"(?m)^## ", make_cli.encode())[1:]
+    groups = [block for block in blocks if "COMMAND [ARGS]" in block]
+    bare = [
+        block.splitlines()[0]
+        for block in blocks
+        if block not in groups and "\nExamples:\n" not in block
+    ]
+    assert bare == []
+
+
+def names(struct: type[msgspec.Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(struct)}
+
+
+def test_the_page_of_the_plan_lists_every_key() -> None:
+    page = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
+    rows = re.findall(r"(?m)^\| (.+?) \| (.+) \|$", page)
+    listed = {where: set(re.findall(r"`([a-z_]+)`", keys)) for where, keys in rows}
+    assert listed["at the top"] == names(CopyPlan) - {"source", "target", "tables"}
+    assert listed["`[source]`, `[target]`"] == names(Account)
+    assert listed["each `[[tables]]`"] == names(TablePlan)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_link_leads_to_a_file_and_to_a_heading_of_it(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    for link in links:
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, heading = link.partition("#")
+        found = page if not name else (page.parent / name).resolve()
+        assert found.exists(), link
+        if heading:
+            assert heading in anchors(found), link
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", page.read_text(encoding="utf-8"))
+    kept = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+def test_the_front_page_is_one_that_people_read() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= MOST_LINES_OF_A_FRONT_PAGE
+
+
+def test_the_picture_says_in_words_what_it_shows_and_knows_the_dark() -> None:
+    text = (ROOT / "docs" / "data-way.svg").read_text(encoding="utf-8")
+    picture = ElementTree.fromstring(text)  # noqa: S314  # the project's own file
+    space = "{http://www.w3.org/2000/svg}"
+    assert picture.findtext(f"{space}title")
+    assert picture.findtext(f"{space}desc")
+    assert "prefers-color-scheme: dark" in text
+    assert picture.get("width") is None  # it takes the room that it is given
