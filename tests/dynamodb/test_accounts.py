@@ -200,6 +200,24 @@ async def test_credentials_are_renewed_ahead_of_their_end(left: timedelta) -> No
     assert sts.operations == ["AssumeRole"] * 2
 
 
+async def test_how_long_credentials_last_is_told_without_renewing_them() -> None:
+    async with running_endpoint() as sts:
+        sts.otherwise = _role_sessions()
+        before = datetime.now(UTC)
+        async with open_account(ROLE_ACCOUNT, "target", sts_endpoint_url=sts.url) as session:
+            left = session.credentials.seconds_left(before)
+            assert left is not None
+            # The service tells the end to the second.
+            assert left >= HOUR.total_seconds() - 1
+            assert session.credentials.seconds_left(before + 2 * HOUR) == left - 7200
+    assert sts.operations == ["AssumeRole"]
+
+
+async def test_credentials_of_the_environment_have_no_end() -> None:
+    async with open_account(Account(region="us-east-1"), "source") as session:
+        assert session.credentials.seconds_left(datetime.now(UTC)) is None
+
+
 async def test_credentials_near_their_end_are_used_while_sts_is_away(
     no_waiting_between_retries: None,
 ) -> None:

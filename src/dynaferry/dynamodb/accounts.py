@@ -11,6 +11,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -85,6 +86,16 @@ class CredentialSource:
             return await self._resolve()
         except (*CALL_ERRORS, OSError) as error:
             raise self._to_error(error) from error
+
+    def seconds_left(self, now: datetime) -> float | None:
+        """How long the credentials of this moment last; None where they have no end.
+
+        botocore renews those that it can 15 to 10 minutes ahead, so less than that tells of
+        trouble. Asking renews nothing.
+        """
+        # botocore has no public word for it.
+        end: datetime | None = getattr(self.botocore_credentials, "_expiry_time", None)
+        return None if end is None else (end - now).total_seconds()
 
     async def renew(self, refused: Credentials) -> None:
         """Resolves anew, unless another request has already done so since `refused`."""
