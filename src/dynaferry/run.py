@@ -3,13 +3,15 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 
 import anyio
 
 from dynaferry._version import __version__
 from dynaferry.assembly import RunCaps, Sides, copy_one_table
 from dynaferry.copy.stop import StopSignal
-from dynaferry.dynamodb.accounts import open_account
+from dynaferry.dynamodb.accounts import AccountSession, open_account
 from dynaferry.errors import DynaferryError, StateWriteError
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary
@@ -165,6 +167,9 @@ class _Attempt:
             return Outcome(await summarize(run.run, run.status, stats, self._store))
         await self._store.begin_attempt(__version__, time.time())
         stats = await stats_from(run, self._checked, self._store)
+        stats.credentials_left = {
+            session.side: partial(_seconds_left, session) for session in self._sides
+        }
         self._say_what_matters(run, stats)
         error: DynaferryError | None = None
         try:
@@ -250,6 +255,10 @@ class _Attempt:
         for notice, names in about.items():
             of_all = len(names) == len(self._checked)
             self._say(notice if of_all else f"{', '.join(names)}: {notice}")
+
+
+def _seconds_left(session: AccountSession) -> float | None:
+    return session.credentials.seconds_left(datetime.now(UTC))
 
 
 def _standing(stored: RunRecord, *, restarts: bool) -> str:

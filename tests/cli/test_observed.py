@@ -1,12 +1,14 @@
 """The flags by which a run is watched from outside."""
 
 import socket
+import time
 from pathlib import Path
 
 import anyio
 import pytest
 
 from dynaferry.cli.main import run_command
+from dynaferry.cli.observed import moment_of
 from dynaferry.copy.stop import StopSignal
 from dynaferry.observe.stats import RunStats, TableStats
 from tests.cli.fake_run import FakeRun, put_in
@@ -64,3 +66,37 @@ def test_the_textfile_tells_in_the_end_how_the_run_ended(fake: FakeRun, tmp_path
     assert run_command([*COPY, "--metrics-textfile", str(path)]) == 0
     written = 'dynaferry_items_written_total{source="orders",target="orders"} 1000.0'
     assert written in path.read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-03-01T06:00+01:00", 1_772_341_200.0),
+        ("2026-03-01T05:00Z", 1_772_341_200.0),
+        ("2026-03-01T05:00", 1_772_341_200.0),  # this machine's zone, UTC in this test
+    ],
+)
+def test_a_time_to_be_done_is_a_moment(
+    text: str, moment: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    assert moment_of(text) == moment
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "06:00", "2026-02-30T06:00"])
+def test_a_time_that_is_none_is_refused_before_anything_is_copied(
+    text: str, fake: FakeRun, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    watched = ("--metrics-textfile", str(tmp_path / "dynaferry.prom"))
+    assert run_command([*COPY, *watched, "--finish-by", text]) == 2
+    assert f"error: --finish-by '{text}' is not a date and time" in capsys.readouterr().err
+    assert fake.plans == []
+
+
+def test_a_time_that_nobody_would_be_told_is_refused(
+    fake: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command([*COPY, "--finish-by", "2026-03-01T06:00"]) == 2
+    assert "hint: add --metrics-listen" in capsys.readouterr().err
+    assert fake.plans == []

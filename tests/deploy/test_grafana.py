@@ -8,6 +8,7 @@ import promql_parser
 import pytest
 
 from deploy.grafana import make_dashboard
+from tests.deploy.metrics import TARGET_LABELS, asked, exported, grouped_by, unknown
 from tests.deploy.places import read_json
 
 BOARD = read_json(make_dashboard.OUTPUT)
@@ -42,6 +43,43 @@ def test_a_query_is_promql_once_its_variables_are_filled_in(query: str) -> None:
     filled = with_variables(query)
     assert "$" not in filled
     assert promql_parser.parse(filled)
+
+
+@pytest.mark.parametrize("query", queries())
+def test_a_query_asks_for_what_dynaferry_exports(query: str) -> None:
+    assert asked(with_variables(query))
+    assert unknown(with_variables(query)) == []
+
+
+def test_a_legend_shows_labels_that_the_query_gives() -> None:
+    for panel in panels():
+        for target in panel["targets"]:
+            shown = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+            query = with_variables(target["expr"])
+            given = grouped_by(query) or {
+                label for name, _ in asked(query) for label in exported()[name]
+            }
+            assert shown <= given, target["expr"]
+
+
+def test_a_choice_lists_values_of_a_label_that_dynaferry_exports() -> None:
+    for variable in BOARD["templating"]["list"]:
+        if variable["type"] == "query":
+            selector, label = re.fullmatch(
+                r"label_values\((.+), (\w+)\)", variable["query"]["query"]
+            ).groups()  # type: ignore[union-attr]
+            assert unknown(with_variables(selector)) == []
+            assert label in TARGET_LABELS | exported()[asked(with_variables(selector))[0][0]]
+
+
+def test_every_metric_is_on_the_dashboard_or_left_out_on_purpose() -> None:
+    shown = {name for query in queries() for name, _ in asked(with_variables(query))}
+    missing = set(exported()) - shown
+    assert missing == {
+        "dynaferry_finish_by_timestamp_seconds",  # for the alert
+        "dynaferry_request_seconds_count",  # requests_total counts them with their outcome
+        "dynaferry_request_seconds_sum",  # quantiles say more than a mean
+    }
 
 
 def test_it_can_be_imported_again_without_a_second_copy() -> None:

@@ -4,9 +4,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import promql_parser
 import pytest
 
+from tests.deploy.metrics import TARGET_LABELS, asked, exported, unknown
 from tests.deploy.places import DEPLOY, read_yaml
 
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"
@@ -66,5 +66,14 @@ def test_every_alert_has_a_case_in_which_it_fires() -> None:
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
-def test_an_expression_is_promql(rule: dict[str, str]) -> None:
-    assert promql_parser.parse(rule["expr"])
+def test_an_alert_rests_on_what_dynaferry_exports(rule: dict[str, str]) -> None:
+    assert asked(rule["expr"])
+    assert unknown(rule["expr"]) == []
+
+
+def test_the_cases_feed_the_alerts_with_series_as_dynaferry_exports_them() -> None:
+    for test in read_yaml(CASES)["tests"]:
+        for each in test["input_series"]:
+            if each["series"].startswith("dynaferry_"):
+                ((name, labels),) = asked(each["series"])
+                assert labels - TARGET_LABELS == exported()[name], name

@@ -137,9 +137,9 @@ def test_a_table_that_is_done_has_nothing_left_and_no_checkpoint_that_ages() -> 
     assert value(samples, "checkpoint_age_seconds") is None
 
 
-def test_before_the_copy_begins_there_is_the_run_and_nothing_else() -> None:
+def test_before_the_copy_begins_there_is_the_run_and_that_it_is_healthy() -> None:
     samples = scrape(Lookout("orders-run", readers=8))
-    assert {name for name, _ in samples} == {"dynaferry_run_info"}
+    assert {name for name, _ in samples} == {"dynaferry_run_info", "dynaferry_healthy"}
 
 
 def test_no_label_grows_with_the_table() -> None:
@@ -151,3 +151,28 @@ def test_no_label_grows_with_the_table() -> None:
         table.segments.done(segment)
         table.note_rejection(f"reason {segment}")
     assert len(scrape(lookout)) == before
+
+
+def test_health_is_a_metric_so_that_an_alert_can_rest_on_it() -> None:
+    lookout, _, clock = busy_lookout()
+    lookout.phase = "running"
+    assert scrape(lookout)["dynaferry_healthy", frozenset()] == 1
+    clock.now += 61
+    lookout.look()
+    assert scrape(lookout)["dynaferry_healthy", frozenset()] == 0
+
+
+def test_credentials_without_an_end_are_absent() -> None:
+    lookout, _, _ = busy_lookout()
+    lookout.stats.credentials_left = {"source": lambda: None, "target": lambda: 3210.5}
+    name = "dynaferry_credentials_expire_seconds"
+    found = {labels: value for (each, labels), value in scrape(lookout).items() if each == name}
+    assert found == {frozenset({("side", "target")}): 3210.5}
+
+
+def test_the_time_to_be_done_is_there_when_it_was_given() -> None:
+    lookout, _, _ = busy_lookout()
+    name = ("dynaferry_finish_by_timestamp_seconds", frozenset[tuple[str, str]]())
+    assert name not in scrape(lookout)
+    lookout.finish_by = 1_772_341_200.0
+    assert scrape(lookout)[name] == 1_772_341_200.0

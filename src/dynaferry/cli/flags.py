@@ -73,6 +73,7 @@ class CopyFlags(Struct, frozen=True, kw_only=True):
     metrics_push: str | None = None
     metrics_textfile: Path | None = None
     metrics_linger: float = 0.0
+    finish_by: str | None = None
     progress: ProgressFlag = ProgressFlag.AUTO
     json: bool = False
 

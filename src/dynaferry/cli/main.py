@@ -185,6 +185,7 @@ def copy(
     metrics_push: options.MetricsPush = None,
     metrics_textfile: options.MetricsTextfile = None,
     metrics_linger: options.MetricsLinger = 0.0,
+    finish_by: options.FinishBy = None,
     progress: options.Progress = ProgressFlag.AUTO,
     json: options.Json = False,
 ) -> int:

@@ -6,6 +6,7 @@ Whatever cannot be served or written is refused here, before anything is copied.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,31 @@ if TYPE_CHECKING:
 
 
 def wants_lookout(flags: CopyFlags) -> bool:
-    """Whether anybody watches from outside."""
-    return any((flags.metrics_listen, flags.metrics_push, flags.metrics_textfile))
+    """Whether anybody watches from outside.
+
+    :raises PlanError: something is told to those who watch, and nobody does
+    """
+    watched = any((flags.metrics_listen, flags.metrics_push, flags.metrics_textfile))
+    if flags.finish_by is not None and not watched:
+        raise PlanError(
+            "--finish-by is for an alert, and no metrics are asked for",
+            hint="add --metrics-listen, --metrics-push or --metrics-textfile",
+        )
+    return watched
+
+
+def moment_of(text: str) -> float:
+    """A date and time as seconds since 1970; in the zone of this machine unless it names one.
+
+    :raises PlanError: it is none
+    """
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise PlanError(
+            f"--finish-by {text!r} is not a date and time",
+            hint="it looks like 2026-03-01T06:00, or 2026-03-01T06:00+01:00",
+        ) from None
 
 
 @asynccontextmanager
@@ -41,6 +65,7 @@ async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncI
     from dynaferry.observe.lookout import Lookout
 
     lookout = Lookout(plan.run_name, readers=plan.readers)
+    lookout.finish_by = None if flags.finish_by is None else moment_of(flags.finish_by)
     async with AsyncExitStack() as stack:
         if flags.metrics_listen is not None:
             await _serve(stack, lookout, flags.metrics_listen)

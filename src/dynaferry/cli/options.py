@@ -111,6 +111,15 @@ MetricsLinger = Annotated[
         metavar="SECONDS",
     ),
 ]
+FinishBy = Annotated[
+    str | None,
+    option(
+        WATCH,
+        "When the copy has to be done, for an alert: 2026-03-01T06:00, or with a zone"
+        " 2026-03-01T06:00+01:00.",
+        metavar="TIME",
+    ),
+]
 
 # State and output ----------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ class Lookout:
         self.stats = RunStats(run)
         self.phase: Phase = "preparing"
         self.summary: RunSummary | None = None
+        self.finish_by: float | None = None  # seconds since 1970, where the person gave a time
         self.views: Sequence[TableView] = ()
         self.history = History()
         self.began_at = clock()

@@ -89,6 +89,9 @@ class RunCollector(Collector):
             self._checkpoint_age,
         )
         yield from self._progress(tables)
+        yield self._healthy()
+        yield self._credentials()
+        yield from self._finish_by()
 
     def _run_info(self) -> Metric:
         info = GaugeMetricFamily(
@@ -98,6 +101,32 @@ class RunCollector(Collector):
         )
         info.add_metric([self._lookout.run, __version__], 1)
         return info
+
+    def _healthy(self) -> Metric:
+        text = "1, or 0 when the run has failed or stands still and nothing explains it."
+        return GaugeMetricFamily(
+            "dynaferry_healthy", text, value=1.0 if self._lookout.health.ok else 0.0
+        )
+
+    def _credentials(self) -> Metric:
+        family = GaugeMetricFamily(
+            "dynaferry_credentials_expire_seconds",
+            "Seconds until the credentials of a side end; absent where they have no end.",
+            labels=["side"],
+        )
+        for side, left in self._lookout.stats.credentials_left.items():
+            seconds = left()
+            if seconds is not None:
+                family.add_metric([side], seconds)
+        return family
+
+    def _finish_by(self) -> Iterator[Metric]:
+        if self._lookout.finish_by is not None:
+            yield GaugeMetricFamily(
+                "dynaferry_finish_by_timestamp_seconds",
+                "When the copy has to be done, as --finish-by says.",
+                value=self._lookout.finish_by,
+            )
 
     def _checkpoint_age(self, table: TableStats) -> float | None:
         since = table.checkpointed_at or table.started_at

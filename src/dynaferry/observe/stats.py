@@ -1,5 +1,6 @@
 """Plain counters of a running copy. They are read by whoever shows them, and steer nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -90,8 +91,13 @@ class TableStats:
 
 @dataclass(slots=True)
 class RunStats:
-    """The counters of every table of a run, in the plan's order, and whether it is paused."""
+    """The counters of every table of a run, in the plan's order, and whether it is paused.
+
+    `credentials_left` says by side for how many seconds its credentials last, when asked: None
+    where they have no end.
+    """
 
     run: str
     tables: list[TableStats] = field(default_factory=list)
     paused: bool = False
+    credentials_left: dict[str, Callable[[], float | None]] = field(default_factory=dict)
