@@ -72,13 +72,21 @@ class RealPrometheus:
 
     def value(self, query: str) -> float | None:
         """The one value of a query; None while there is none."""
-        url = self._url + urllib.parse.urlencode({"query": query})
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # loopback
-                found = json.load(answer)["data"]["result"]
+            found = self.series(query)
         except OSError:
             return None
         return float(found[0]["value"][1]) if len(found) == 1 else None
+
+    def series(self, query: str) -> list[Any]:
+        """All that a query gives.
+
+        :raises OSError: Prometheus does not answer, or the query is wrong
+        """
+        url = self._url + urllib.parse.urlencode({"query": query})
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # loopback
+            found: list[Any] = json.load(answer)["data"]["result"]
+        return found
 
 
 @contextmanager

@@ -1,0 +1,51 @@
+"""A real Prometheus that scrapes a real run answers every query of the dashboard and the alerts."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.null_endpoint import SOURCE, TARGET
+from tests.deploy.places import DEPLOY, read_yaml
+from tests.deploy.test_grafana import queries, with_variables
+from tests.web.test_real_prometheus import PROMETHEUS, null_endpoint, prometheus, started, until
+
+# What a run without a limit, a throttle or a role has nothing to show for.
+SILENT = (
+    "rate_limit_units",
+    "throttled_requests",
+    'outcome!="ok"',
+    "dynaferry_credentials_expire_seconds",
+    "dynaferry_checkpoint_age_seconds",  # the run has ended by then
+)
+
+
+@pytest.mark.skipif(PROMETHEUS is None, reason="there is no prometheus on this machine")
+def test_every_panel_shows_something_for_a_run_that_went_well(tmp_path: Path) -> None:
+    alerts = [
+        rule["expr"]
+        for group in read_yaml(DEPLOY / "prometheus" / "alerts.yml")["groups"]
+        for rule in group["rules"]
+    ]
+    with null_endpoint() as url:
+        command = [sys.executable, "-m", "dynaferry", "copy", SOURCE, TARGET]
+        command += ["--source-endpoint-url", url, "--target-endpoint-url", url]
+        command += ["--source-region", "us-east-1", "--target-region", "us-east-1"]
+        command += ["--state-dir", str(tmp_path / "state"), "--progress", "none"]
+        command += ["--metrics-listen", "127.0.0.1:0", "--metrics-linger", "600"]
+        with started(command, stderr=subprocess.PIPE) as run:
+            assert run.stderr is not None
+            place = re.search(r"http://(\S+:\d+)/", run.stderr.readline())
+            assert place is not None
+            with prometheus(tmp_path, place[1]) as scraper:
+                until(lambda: scraper.value("dynaferry_progress_ratio") == 1)
+                # A rate needs two scrapes.
+                until(lambda: scraper.value("count_over_time(dynaferry_healthy[1m])") != 1)
+                shown = {query: scraper.series(with_variables(query)) for query in queries()}
+                fired = {query: scraper.series(query) for query in alerts}
+    empty = [query for query, found in shown.items() if not found]
+    assert [query for query in empty if not any(word in query for word in SILENT)] == []
+    assert len(empty) < len(shown) / 2
+    assert {query: found for query, found in fired.items() if found} == {}
