@@ -213,9 +213,18 @@ def from_answer(
     return RequestRefusedError(words, operation=operation, table=site.table)
 
 
+_MISSING_ACTION = re.compile(r"not authorized to perform: (\w+:\w+)")
+
+
+def _missing_action(message: str) -> str | None:
+    """The action that the service names: CreateTable with tags may miss dynamodb:TagResource."""
+    found = _MISSING_ACTION.search(message)
+    return None if found is None else found[1]
+
+
 def _denied(answer: ServiceAnswer, operation: str, where: str, site: CallSite) -> AccessDeniedError:
     if answer.code in ("AccessDenied", "AccessDeniedException", "NotAuthorized"):
-        action = "sts:AssumeRole" if operation == "AssumeRole" else f"dynamodb:{operation}"
+        action = _missing_action(answer.message) or f"dynamodb:{operation}"
         hint = f"allow {action} on this resource to {site.acting_as}, then run the command again"
         if operation == "AssumeRole":
             hint = (

@@ -1,0 +1,349 @@
+"""The roles of deploy/iam, deployed into moto with IAM enforced, and a copy under them."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from dynaferry import CopyPlan
+from dynaferry.dynamodb.accounts import open_account
+from dynaferry.dynamodb.tables import describe_table
+from dynaferry.errors import AccessDeniedError
+from dynaferry.outcome import Outcome
+from dynaferry.plan import Account, TablePlan
+from dynaferry.replay import ReplayRequest, replay
+from dynaferry.run import execute
+from tests.worlds.iam import (
+    RUNNER_ROLE_ARN,
+    actions_of,
+    deploy,
+    enforced,
+    policies_of,
+    session_of_runner,
+    table_arn,
+    take_away,
+    trust_of,
+)
+from tests.worlds.moto import (
+    REGION,
+    SOURCE_ACCOUNT_ID,
+    TARGET_ACCOUNT_ID,
+    TARGET_ROLE_ARN,
+    MotoWorld,
+)
+from tests.worlds.refusals import REFUSED, refusing_marked_items
+
+SOURCE_ROLE_ARN = f"arn:aws:iam::{SOURCE_ACCOUNT_ID}:role/dynaferry-source"
+SOURCE_SECRET, TARGET_SECRET = "of-the-source", "of-the-target"
+ITEMS = 60
+COPIED = ("orders", "orders-2")
+
+# Every action of the data plane and beside it that changes a table or what is in it.
+WRITES: dict[str, dict[str, object]] = {
+    "PutItem": {"Item": {"pk": {"S": "a"}}},
+    "UpdateItem": {"Key": {"pk": {"S": "a"}}},
+    "DeleteItem": {"Key": {"pk": {"S": "a"}}},
+    "BatchWriteItem": {"RequestItems": {"orders": [{"PutRequest": {"Item": {"pk": {"S": "a"}}}}]}},
+    "UpdateTable": {"BillingMode": "PAY_PER_REQUEST"},
+    "DeleteTable": {},
+    "UpdateTimeToLive": {"TimeToLiveSpecification": {"Enabled": True, "AttributeName": "ttl"}},
+}
+MAY_READ = {
+    "dynamodb:BatchGetItem",
+    "dynamodb:DescribeContinuousBackups",
+    "dynamodb:DescribeTable",
+    "dynamodb:DescribeTimeToLive",
+    "dynamodb:GetItem",
+    "dynamodb:ListTagsOfResource",
+    "dynamodb:Scan",
+}
+
+
+def deploy_roles(world: MotoWorld, **target: str) -> None:
+    """The three roles; `target` are parameters of the target's."""
+    deploy(
+        world,
+        "source",
+        "runner",
+        RoleArns=f"{SOURCE_ROLE_ARN},{TARGET_ROLE_ARN}",
+    )
+    source = deploy(
+        world,
+        "source",
+        "source",
+        RunnerArn=RUNNER_ROLE_ARN,
+        ExternalId=SOURCE_SECRET,
+        TableArns=",".join(table_arn(SOURCE_ACCOUNT_ID, table) for table in COPIED),
+    )
+    assert source == SOURCE_ROLE_ARN
+    parameters = {
+        "RunnerArn": RUNNER_ROLE_ARN,
+        "ExternalId": TARGET_SECRET,
+        "TableArns": ",".join(table_arn(TARGET_ACCOUNT_ID, table) for table in COPIED),
+    }
+    assert deploy(world, "target", "target", **parameters, **target) == TARGET_ROLE_ARN
+
+
+@pytest.fixture
+async def world(moto_world: MotoWorld, monkeypatch: pytest.MonkeyPatch) -> MotoWorld:
+    """A table in both accounts, and the environment of a container under the runner role."""
+    tags = [{"Key": "team", "Value": "ferry"}]
+    await moto_world.source_tables.create_table("orders", Tags=tags)
+    await moto_world.source_tables.put_items(
+        "orders",
+        [{"pk": {"S": f"k{n}"}, "note": {"S": REFUSED if n == 7 else ""}} for n in range(ITEMS)],
+    )
+    await moto_world.target_tables.create_table("orders")
+    for name, value in session_of_runner(moto_world).items():
+        monkeypatch.setenv(name, value)
+    return moto_world
+
+
+def plan_for(world: MotoWorld, state_dir: Path, **settings: object) -> CopyPlan:
+    plan = CopyPlan(
+        tables=(TablePlan("orders", "orders"),),
+        source=Account(
+            region=REGION,
+            endpoint_url=world.url,
+            role_arn=SOURCE_ROLE_ARN,
+            external_id=SOURCE_SECRET,
+        ),
+        target=Account(
+            region=REGION,
+            endpoint_url=world.url,
+            role_arn=TARGET_ROLE_ARN,
+            external_id=TARGET_SECRET,
+        ),
+        sts_endpoint_url=world.url,
+        state_dir=state_dir,
+        segments=2,
+    )
+    return replace(plan, **settings)
+
+
+async def copy_under_the_roles(plan: CopyPlan) -> Outcome:
+    with enforced():
+        return await execute(plan)
+
+
+async def test_a_copy_runs_under_the_deployed_roles(world: MotoWorld, tmp_path: Path) -> None:
+    deploy_roles(world)
+    outcome = await copy_under_the_roles(plan_for(world, tmp_path))
+    assert outcome.error is None
+    assert (outcome.summary.status, outcome.summary.tables[0].items_written) == ("complete", ITEMS)
+    source = await world.source_tables.read_table("orders")
+    assert await world.target_tables.read_table("orders") == source
+
+
+async def test_without_the_policies_a_copy_is_refused_so_they_are_what_lets_it(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    deploy_roles(world)
+    for action in actions_of(TARGET_ROLE_ARN):
+        take_away(TARGET_ROLE_ARN, action)
+    outcome = await copy_under_the_roles(plan_for(world, tmp_path))
+    assert isinstance(outcome.error, AccessDeniedError)
+
+
+@pytest.mark.parametrize(
+    ("role_arn", "action"),
+    [
+        (RUNNER_ROLE_ARN, "sts:AssumeRole"),
+        (SOURCE_ROLE_ARN, "dynamodb:DescribeTable"),
+        (SOURCE_ROLE_ARN, "dynamodb:Scan"),
+        (TARGET_ROLE_ARN, "dynamodb:DescribeTable"),
+        (TARGET_ROLE_ARN, "dynamodb:Scan"),
+        (TARGET_ROLE_ARN, "dynamodb:BatchWriteItem"),
+    ],
+)
+async def test_an_action_that_a_copy_lacks_is_named_with_the_role(
+    world: MotoWorld, tmp_path: Path, role_arn: str, action: str
+) -> None:
+    deploy_roles(world, AllowRepair="false", AllowVerify="false")
+    take_away(role_arn, action)
+    outcome = await copy_under_the_roles(plan_for(world, tmp_path))
+    error = outcome.error
+    assert isinstance(error, AccessDeniedError)
+    assert action in (error.hint or "")
+    assert (role_arn if role_arn != RUNNER_ROLE_ARN else SOURCE_ROLE_ARN) in error.message
+    assert outcome.summary.tables[0].items_written == 0
+    for secret in (SOURCE_SECRET, TARGET_SECRET):
+        assert secret not in f"{error.message} {error.hint}"
+
+
+@pytest.mark.parametrize(
+    ("role_arn", "action"),
+    [
+        (SOURCE_ROLE_ARN, "dynamodb:DescribeTimeToLive"),
+        (SOURCE_ROLE_ARN, "dynamodb:DescribeContinuousBackups"),
+        (TARGET_ROLE_ARN, "dynamodb:DescribeTimeToLive"),
+        (TARGET_ROLE_ARN, "dynamodb:DescribeContinuousBackups"),
+    ],
+)
+async def test_what_only_makes_notices_better_is_not_needed(
+    world: MotoWorld, tmp_path: Path, role_arn: str, action: str
+) -> None:
+    deploy_roles(world)
+    take_away(role_arn, action)
+    outcome = await copy_under_the_roles(plan_for(world, tmp_path))
+    assert outcome.summary.status == "complete"
+
+
+@pytest.mark.parametrize("action", ["dynamodb:CreateTable", "dynamodb:TagResource"])
+async def test_an_action_that_creating_the_target_lacks_is_named(
+    world: MotoWorld, tmp_path: Path, action: str
+) -> None:
+    await world.target_tables.call("DeleteTable", {"TableName": "orders"})
+    deploy_roles(world, AllowCreate="true")
+    take_away(TARGET_ROLE_ARN, action)
+    outcome = await copy_under_the_roles(plan_for(world, tmp_path, create_target=True))
+    assert isinstance(outcome.error, AccessDeniedError)
+    assert f"allow {action} " in (outcome.error.hint or "")
+
+
+async def test_the_target_is_created_with_its_policy_and_not_without(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    await world.target_tables.call("DeleteTable", {"TableName": "orders"})
+    deploy_roles(world, AllowCreate="true")
+    outcome = await copy_under_the_roles(plan_for(world, tmp_path, create_target=True))
+    assert outcome.error is None
+    assert outcome.summary.status == "complete"
+
+
+async def test_letters_are_replayed_with_the_replay_policy_and_its_action_is_named_without(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    deploy_roles(world)
+    with refusing_marked_items():
+        assert (await copy_under_the_roles(plan_for(world, tmp_path))).summary.status == "rejected"
+    request = ReplayRequest(
+        run="orders", state_dir=tmp_path, target=Account(external_id=TARGET_SECRET)
+    )
+    documents = policies_of(TARGET_ROLE_ARN)
+    take_away(TARGET_ROLE_ARN, "dynamodb:PutItem")
+    with enforced():
+        denied = await replay(request)
+    assert isinstance(denied.error, AccessDeniedError)
+    assert "dynamodb:PutItem" in (denied.error.hint or "")
+    assert denied.summary.left == 1
+    assert "dynamodb:PutItem" in documents["replay"]["Statement"][0]["Action"]
+
+
+async def test_letters_are_replayed_under_the_deployed_role(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    deploy_roles(world)
+    with refusing_marked_items():
+        await copy_under_the_roles(plan_for(world, tmp_path))
+    with enforced():
+        outcome = await replay(
+            ReplayRequest(
+                run="orders", state_dir=tmp_path, target=Account(external_id=TARGET_SECRET)
+            )
+        )
+    assert (outcome.error, outcome.summary.run_status) == (None, "complete")
+
+
+async def test_a_table_that_is_not_named_is_out_of_reach(world: MotoWorld, tmp_path: Path) -> None:
+    await world.source_tables.create_table("salaries")
+    deploy_roles(world)
+    plan = plan_for(world, tmp_path, tables=(TablePlan("salaries", "orders"),))
+    outcome = await copy_under_the_roles(plan)
+    assert isinstance(outcome.error, AccessDeniedError)
+    assert "salaries" in outcome.error.message
+
+
+# The source cannot be written ------------------------------------------------------------------
+
+
+async def test_the_source_role_cannot_write(world: MotoWorld) -> None:
+    deploy_roles(world)
+    before = await world.source_tables.read_table("orders")
+    account = plan_for(world, Path()).source
+    with enforced():
+        async with open_account(account, "source", sts_endpoint_url=world.url) as session:
+            assert (await describe_table(session, "orders")).name == "orders"
+            for operation, parameters in WRITES.items():
+                named: dict[str, object] = {"TableName": "orders"}
+                if operation == "BatchWriteItem":
+                    named = {}
+                with pytest.raises(Exception, match="AccessDeniedException"):
+                    await session.client._make_api_call(operation, named | parameters)
+    assert await world.source_tables.read_table("orders") == before
+
+
+def test_the_source_role_holds_reading_actions_of_the_named_tables_only(world: MotoWorld) -> None:
+    deploy_roles(world)
+    assert actions_of(SOURCE_ROLE_ARN) == MAY_READ
+    for document in policies_of(SOURCE_ROLE_ARN).values():
+        for statement in document["Statement"]:
+            assert statement["Resource"] == [table_arn(SOURCE_ACCOUNT_ID, t) for t in COPIED]
+
+
+# What can be left out, and who is let in -------------------------------------------------------
+
+
+def test_what_goes_beyond_a_copy_can_be_left_out(world: MotoWorld) -> None:
+    deploy_roles(world, AllowReplay="false", AllowVerify="false")
+    assert set(policies_of(TARGET_ROLE_ARN)) == {"copy"}
+    assert actions_of(TARGET_ROLE_ARN) == {
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DescribeContinuousBackups",
+        "dynamodb:DescribeTable",
+        "dynamodb:DescribeTimeToLive",
+        "dynamodb:Scan",
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameter", "policy", "adds"),
+    [
+        ("AllowReplay", "replay", {"dynamodb:PutItem"}),
+        ("AllowVerify", "verify", {"dynamodb:BatchGetItem", "dynamodb:GetItem"}),
+        ("AllowRepair", "repair", {"dynamodb:PutItem", "dynamodb:DeleteItem"}),
+        ("AllowCreate", "create-target", {"dynamodb:CreateTable", "dynamodb:TagResource"}),
+        ("AllowWarm", "warm-target", {"dynamodb:UpdateTable"}),
+    ],
+)
+def test_each_parameter_adds_one_policy(
+    world: MotoWorld, parameter: str, policy: str, adds: set[str]
+) -> None:
+    all_out = {"AllowReplay": "false", "AllowVerify": "false"}
+    deploy_roles(world, **(all_out | {parameter: "true"}))
+    assert set(policies_of(TARGET_ROLE_ARN)) == {"copy", policy}
+    assert adds <= actions_of(TARGET_ROLE_ARN)
+
+
+def test_creating_and_warming_reach_tables_and_their_indexes(world: MotoWorld) -> None:
+    deploy_roles(world, AllowCreate="true", AllowWarm="true")
+    tables = [table_arn(TARGET_ACCOUNT_ID, table) for table in COPIED]
+    for policy in ("create-target", "warm-target"):
+        (statement,) = policies_of(TARGET_ROLE_ARN)[policy]["Statement"]
+        assert statement["Resource"] == [*tables, *(f"{arn}/index/*" for arn in tables)]
+
+
+def test_both_roles_trust_the_runner_alone_and_ask_for_the_external_id(world: MotoWorld) -> None:
+    deploy_roles(world)
+    for role_arn, external_id in (
+        (SOURCE_ROLE_ARN, SOURCE_SECRET),
+        (TARGET_ROLE_ARN, TARGET_SECRET),
+    ):
+        (statement,) = trust_of(role_arn)["Statement"]
+        assert statement["Principal"] == {"AWS": RUNNER_ROLE_ARN}
+        assert statement["Action"] == "sts:AssumeRole"
+        assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": external_id}}
+
+
+@pytest.mark.parametrize("says", [None, "another"])
+async def test_a_wrong_external_id_is_refused_and_explained(
+    world: MotoWorld, tmp_path: Path, says: str | None
+) -> None:
+    deploy_roles(world)
+    plan = plan_for(world, tmp_path)
+    outcome = await copy_under_the_roles(
+        replace(plan, target=replace(plan.target, external_id=says))
+    )
+    assert isinstance(outcome.error, AccessDeniedError)
+    assert f"assuming the target's role {TARGET_ROLE_ARN}" in outcome.error.message
+    assert "external id must match" in (outcome.error.hint or "")
