@@ -23,6 +23,9 @@ MAY_BLOCK: dict[str, set[str]] = {
     # botocore reads ~/.aws when a session is made or its credentials are looked up: two small
     # files, before the first page.
     "botocore/configloader.py": {"raw_config_parse"},
+    # Where credentials come from a file: the token of a person's SSO, of a container, of a pod.
+    "botocore/utils.py": {"__call__", "__contains__", "__getitem__"},
+    "botocore/credentials.py": {"_build_headers"},
 }
 
 

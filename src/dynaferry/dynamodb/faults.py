@@ -320,6 +320,9 @@ _NETWORK_ERRORS = frozenset(
 )
 
 
+_LOGGED_OUT = frozenset({"SSOTokenLoadError", "TokenRetrievalError", "UnauthorizedSSOTokenError"})
+
+
 def _from_botocore(error: BotoCoreError, operation: str, site: CallSite) -> DynaferryError:
     where = site.where(operation)
     if isinstance(error, SSLError):
@@ -328,6 +331,17 @@ def _from_botocore(error: BotoCoreError, operation: str, site: CallSite) -> Dyna
         return UnavailableError(
             f"{where}: {error}",
             hint="check the region, the endpoint address and the network",
+            operation=operation,
+            table=site.table,
+        )
+    if type(error).__name__ in _LOGGED_OUT:
+        profile = site.acting_as.removeprefix("profile ")
+        login = (
+            f"aws sso login --profile {profile}" if profile != site.acting_as else "aws sso login"
+        )
+        return AccessDeniedError(
+            f"{where}: {error}",
+            hint=f"run {login}, then the same command again",
             operation=operation,
             table=site.table,
         )
