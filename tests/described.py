@@ -6,12 +6,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from dynaferry.dynamodb.accounts import AccountSession, Side
+from dynaferry.dynamodb.accounts import AccountSession, CredentialSource, Side
 from dynaferry.dynamodb.descriptions import (
     IndexDescription,
     KeyAttribute,
     TableDescription,
 )
+from dynaferry.errors import DynaferryError
 
 ENDPOINT = "http://127.0.0.1:9"
 PK = KeyAttribute("pk", "S", "HASH")
@@ -82,6 +83,14 @@ class ScriptedSession(AccountSession):
         return ENDPOINT
 
 
+async def _nothing_is_signed() -> Any:
+    raise AssertionError("credentials were asked for")
+
+
+def _nothing_goes_wrong(error: Exception) -> DynaferryError:
+    raise AssertionError from error
+
+
 def scripted(side: Side = "source", /, **answers: Sequence[Any]) -> ScriptedSession:
     """A side that answers each control-plane method in turn as told."""
     return ScriptedSession(
@@ -89,7 +98,7 @@ def scripted(side: Side = "source", /, **answers: Sequence[Any]) -> ScriptedSess
         region="us-east-1",
         acting_as="role arn:aws:iam::123456789012:role/reader",
         client=ScriptedClient(**answers),
-        credentials=None,  # type: ignore[arg-type]  # never asked for: nothing is signed
+        credentials=CredentialSource(_nothing_is_signed, _nothing_goes_wrong),
         ca_bundle=None,
     )
 

@@ -35,7 +35,9 @@ from dynaferry.plan import (
 # root that knows how to show itself stands second above BadParameter in both.
 _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 
-_LIBRARIES = ("aiobotocore", "aiohttp", "asyncio", "boto3", "botocore", "urllib3")
+# These log what they were answered, and what they sign with: never heard (invariant 8).
+_TELLERS = ("aiobotocore", "boto3", "botocore", "urllib3")
+_LIBRARIES = ("aiohttp", "asyncio")
 
 app = typer.Typer(
     name="dynaferry",
@@ -267,9 +269,9 @@ def _report_usage(error: typer.BadParameter, *, as_json: bool) -> int:
     return exit_codes.USAGE
 
 
-def _quiet_libraries() -> None:
+def _quiet(libraries: Sequence[str]) -> None:
     """Keeps libraries from telling on stderr, by a traceback, what an error of ours tells."""
-    for name in _LIBRARIES:
+    for name in libraries:
         logger = logging.getLogger(name)
         logger.addHandler(logging.NullHandler())
         logger.propagate = False
@@ -278,8 +280,9 @@ def _quiet_libraries() -> None:
 def main() -> None:
     """Runs the command line of this process."""
     screen.open_closed_streams()
+    _quiet(_TELLERS)
     if not failure.wants_traceback():
-        _quiet_libraries()
+        _quiet(_LIBRARIES)
     code = run_command(sys.argv[1:])
     screen.flush()
     sys.exit(code)

@@ -26,6 +26,7 @@ from aiobotocore.credentials import (
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from dynaferry.dynamodb.faults import CALL_ERRORS, from_client_error
+from dynaferry.dynamodb.secrets import Secrets
 from dynaferry.errors import DynaferryError, PlanError
 from dynaferry.limits import ROLE_SESSION_SECONDS
 from dynaferry.plan import Account
@@ -60,9 +61,11 @@ class CredentialSource:
         self,
         resolve: Callable[[], Awaitable[Any]],
         to_error: Callable[[Exception], DynaferryError],
+        secrets: Secrets | None = None,
     ) -> None:
         self._resolve = resolve
         self._to_error = to_error
+        self.secrets = secrets or Secrets()
         self._renewing = asyncio.Lock()
         self.botocore_credentials: Any = None
 
@@ -79,7 +82,9 @@ class CredentialSource:
             frozen = await self.botocore_credentials.get_frozen_credentials()
         except (*CALL_ERRORS, OSError, RuntimeError) as error:
             raise self._to_error(error) from error
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+        credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+        self.secrets.note(credentials)
+        return credentials
 
     async def _resolved(self) -> Any:
         try:
@@ -121,6 +126,20 @@ class _SharedCredentials(AioCredentials):  # type: ignore[misc]  # botocore come
         return account_id
 
 
+class _CallersCredentials(AioCredentials):  # type: ignore[misc]  # botocore comes without types
+    """What a role is assumed with, each time it is: it is a secret too."""
+
+    def __init__(self, found: Any, secrets: Secrets) -> None:
+        super().__init__("asked", "for", "each time", method=found.method)
+        self._found = found
+        self._secrets = secrets
+
+    async def get_frozen_credentials(self) -> Any:
+        frozen = await self._found.get_frozen_credentials()
+        self._secrets.note((frozen.access_key, frozen.secret_key, frozen.token))
+        return frozen
+
+
 @dataclass(slots=True)
 class AccountSession:
     """One side, opened: its control-plane client, its credentials and what botocore decided."""
@@ -156,6 +175,7 @@ class AccountSession:
 
     def error_for(self, error: Exception, *, operation: str, table: str) -> DynaferryError:
         """What botocore raised, as an error that names the operation, the table and the role."""
+        self.credentials.secrets.hide_in_error(error)
         return from_client_error(
             error, operation=operation, table=table, side=self.side, acting_as=self.acting_as
         )
@@ -173,15 +193,17 @@ async def open_account(
     ca_bundle = await asyncio.to_thread(_ca_bundle, session)
     region = _region(session, side)
     acting_as = _acting_as(account)
+    secrets = Secrets(account.external_id)
 
     def to_error(error: Exception) -> DynaferryError:
+        secrets.hide_in_error(error)
         operation = "AssumeRole" if account.role_arn else "resolving credentials"
         return from_client_error(
             error, operation=operation, table=None, side=side, acting_as=acting_as
         )
 
-    resolve = _resolver(session, region, account, side, sts_endpoint_url)
-    credentials = CredentialSource(resolve, to_error)
+    resolve = _resolver(session, region, account, side, sts_endpoint_url, secrets)
+    credentials = CredentialSource(resolve, to_error, secrets)
     await credentials.current()  # so that a role that may not be assumed shows here, not later
     # The control-plane client signs with the same: it asks its session for credentials.
     session._session._credentials = _SharedCredentials(credentials)
@@ -247,7 +269,12 @@ def _region(session: Any, side: Side) -> str:
 
 
 def _resolver(
-    session: Any, region: str, account: Account, side: Side, sts_endpoint_url: str | None
+    session: Any,
+    region: str,
+    account: Account,
+    side: Side,
+    sts_endpoint_url: str | None,
+    secrets: Secrets,
 ) -> Callable[[], Awaitable[Any]]:
     """How to get credentials from scratch, for the plain caller or for the role."""
 
@@ -275,7 +302,7 @@ def _resolver(
     async def assume() -> Any:
         fetcher = AioAssumeRoleCredentialFetcher(
             client_creator=create_sts,
-            source_credentials=await _load(load_base),
+            source_credentials=_CallersCredentials(await _load(load_base), secrets),
             role_arn=account.role_arn,
             extra_args=extra,
         )

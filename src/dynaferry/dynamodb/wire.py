@@ -72,7 +72,8 @@ class Wire:
             unpacked = self._unpack(operation, answer)
             if answer.status == 200:
                 return unpacked
-            error = faults.decode_error(answer.status, unpacked)
+            told = self._credentials.secrets.hide_in_bytes(unpacked)
+            error = faults.decode_error(answer.status, told)
             if not last_try:
                 if error.code in faults.EXPIRED_CREDENTIALS:
                     await self._credentials.renew(credentials)
