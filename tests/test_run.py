@@ -440,3 +440,15 @@ async def test_a_notice_is_said_once_and_names_its_tables_where_it_is_not_about_
     tables = (TablePlan("orders", "orders"), TablePlan("users", "users"))
     await execute(plan_for(world, tmp_path, tables=tables), say=said.append)
     assert said == ["of both", "orders: of one", "users: of the other"]
+
+
+async def test_a_state_directory_that_others_may_change_is_named(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    state_dir = tmp_path / "state"
+    state_dir.mkdir()
+    state_dir.chmod(0o777)
+    said: list[str] = []
+    outcome = await execute(plan_for(world, state_dir), say=said.append)
+    assert outcome.summary.status == "complete"
+    assert any("may be changed by others (mode 777)" in line for line in said)

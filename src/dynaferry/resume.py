@@ -12,7 +12,7 @@ from dynaferry.errors import StateError
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.plan import CopyPlan, RecordedSettings
 from dynaferry.preflight import TablePreflight
-from dynaferry.state.directory import state_path
+from dynaferry.state.directory import exposures, state_path
 from dynaferry.state.identity import check_identity, check_names, same_copy
 from dynaferry.state.run_file import RunFile
 from dynaferry.state.sqlite import SqliteStore
@@ -95,6 +95,8 @@ async def open_state(
     :raises StateError: the stored run is another (invariant 7); it is left as it is
     """
     run = plan.run_name
+    for exposure in await to_thread.run_sync(exposures, plan.state_dir, run):
+        say(exposure)
     if stored is not None and not (plan.restart and same_copy(stored.identity, identity)):
         check_identity(stored.identity, identity, run=run)
     if stored is not None and plan.restart:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dynaferry.errors import PlanError, StateError
-from dynaferry.state.directory import find_runs, sole_run, state_path
+from dynaferry.state.directory import exposures, find_runs, sole_run, state_path
 
 
 def begin(state_dir: Path, *runs: str) -> None:
@@ -71,3 +71,33 @@ def test_several_runs_are_listed_to_choose_from(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="there are 2 runs in") as caught:
         sole_run(tmp_path, None)
     assert caught.value.hint == "name one of orders, users"
+
+
+@pytest.mark.parametrize(
+    ("directory", "file", "said"),
+    [
+        (0o700, 0o600, 0),
+        (0o755, 0o600, 0),  # others may list it, and read nothing
+        (0o1777, 0o600, 0),  # as /tmp: nobody replaces a file of somebody else
+        (0o770, 0o600, 1),
+        (0o757, 0o600, 1),
+        (0o700, 0o640, 1),
+        (0o777, 0o644, 2),
+    ],
+)
+def test_what_others_could_reach_is_said_with_what_to_do(
+    tmp_path: Path, directory: int, file: int, said: int
+) -> None:
+    state_dir = tmp_path / "state"
+    state_dir.mkdir()
+    path = state_path(state_dir, "orders")
+    path.touch()
+    path.chmod(file)
+    state_dir.chmod(directory)
+    found = exposures(state_dir, "orders")
+    assert len(found) == said
+    assert all("chmod" in line for line in found)
+
+
+def test_what_is_not_there_yet_is_no_exposure(tmp_path: Path) -> None:
+    assert exposures(tmp_path / "not-yet", "orders") == []

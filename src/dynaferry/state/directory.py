@@ -4,6 +4,7 @@ A run's name begins with a letter, a digit or `_`, so names that begin with a do
 files that are still being made.
 """
 
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,6 +48,33 @@ def find_runs(state_dir: Path) -> list[str]:
             hint="choose another --state-dir",
         ) from error
     return sorted(entry.name.removesuffix(_SUFFIX) for entry in entries if _is_state_file(entry))
+
+
+def exposures(state_dir: Path, run: str) -> list[str]:
+    """What of a run's state other people of this machine could reach, each with what to do.
+
+    What dynaferry makes itself is for its owner alone. A directory of one's own that others may
+    list is no harm, since they cannot read the files; one that they may write to lets them replace
+    a file. It is said and not refused: a volume that a container is given is often like that.
+    """
+    found = []
+    mode = _mode(state_dir)
+    if mode & 0o022 and not mode & stat.S_ISVTX:
+        found.append(
+            f"the state directory {state_dir} may be changed by others (mode {mode & 0o777:o}): "
+            f"chmod go-w {state_dir}"
+        )
+    path = state_path(state_dir, run)
+    if _mode(path) & 0o077:
+        found.append(f"the state file {path} may be read by others: chmod 600 {path}")
+    return found
+
+
+def _mode(path: Path) -> int:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return 0
 
 
 def _is_state_file(entry: Path) -> bool:
