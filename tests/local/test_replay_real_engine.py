@@ -1,13 +1,16 @@
 """Dead letters of the service's own engine: refused by an index, written once the index is gone."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dynaferry import CopyPlan, copy_table
 from dynaferry.plan import TablePlan
 from dynaferry.replay import ReplayRequest, replay
 from dynaferry.state.sqlite import SqliteStore
 from tests.local.dynamodb_local import LocalWorld
-from tests.worlds.wire import WireItem
+
+if TYPE_CHECKING:
+    from tests.worlds.wire import WireItem
 
 GOOD, BAD = 200, 40
 INDEX = "by-owner"
