@@ -65,6 +65,8 @@ class Place:
             cwd=work,
             env=self._environment() | dict(env or {}),
         )
+        listed = Path(f"/proc/{child.pid}/cmdline")  # what `ps` shows to everybody
+        self.said.append(listed.read_bytes() if listed.exists() else b"")
         out, err = await child.communicate()
         self.said += [out, err]
         return Finished(child.returncode, out, err)
@@ -147,7 +149,8 @@ async def _sts(services: CredentialServices) -> AsyncIterator[str]:
 
 async def test_success_rejections_dead_letters_and_status_tell_no_secret(place: Place) -> None:
     assert (await place.run(*place.copy("--dry-run"))).code == 0
-    rejected = await place.run(*place.copy(), fault="refusals")
+    metrics = ("--metrics-textfile", "metrics.prom")
+    rejected = await place.run(*place.copy(*metrics), fault="refusals")
     assert (rejected.code, json.loads(rejected.out)["status"]) == (4, "rejected")
     assert (await place.run("status", "--json")).code == 0
     assert (await place.run("dead-letters", "list", "--json")).code == 0
@@ -158,6 +161,7 @@ async def test_success_rejections_dead_letters_and_status_tell_no_secret(place: 
     assert place.services.given >= 8
     assert (place.path / "work" / "letters.jsonl").stat().st_size > 0
     assert (place.path / "work" / "debug.log").exists()
+    assert b"dynaferry_items_written_total" in (place.path / "work" / "metrics.prom").read_bytes()
     assert place.leaks() == []
 
 
@@ -262,7 +266,8 @@ async def _passed_on(request: Request, url: str) -> Behaviour:
 
 
 async def test_a_command_line_that_is_wrong_tells_no_secret(place: Place) -> None:
-    typed = ["copy", "orders", "copied", "--target-external-id", TARGET_EXTERNAL_ID, "--json"]
+    (place.path / "work").mkdir()
+    typed = ["copy", "orders", "copied", "--target-region", "nowhere at all", "--json"]
     assert (await place.run(*typed)).code == 2
     assert (await place.run(*typed, "--no-such-flag")).code == 2
     assert (await place.run(*typed, "--readers", "x")).code == 2
@@ -273,7 +278,6 @@ async def test_a_command_line_that_is_wrong_tells_no_secret(place: Place) -> Non
     )
     assert (await place.run("copy", "--plan", "plan.toml", "--json")).code == 2
     plan.unlink()
-    (place.path / "work" / "looked").touch()
     assert place.leaks() == []
 
 
