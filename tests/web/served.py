@@ -9,7 +9,8 @@ from anyio import to_thread
 
 from dynaferry.observe.lookout import Lookout
 from dynaferry.web.address import Address, bind
-from dynaferry.web.server import serving
+from dynaferry.web.control import Controls
+from dynaferry.web.server import Site, serving
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,11 @@ class Served:
 
 
 @asynccontextmanager
-async def served(lookout: Lookout) -> AsyncIterator[Served]:
+async def served(lookout: Lookout, controls: Controls | None = None) -> AsyncIterator[Served]:
     """Serves what `lookout` sees."""
     address = Address("127.0.0.1", 0)
     listener = bind(address)
     port = listener.getsockname()[1]
-    async with serving(lookout, listener, address):
+    site = Site(lookout=lookout, address=address, settings=[("writers", "32")], controls=controls)
+    async with serving(site, listener):
         yield Served(port)

@@ -1,6 +1,14 @@
+import json
+
+import pytest
+
 from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.news import Newsreader
 from dynaferry.observe.summary import RunSummary
+from dynaferry.web.control import Change, Controls
+from dynaferry.web.guards import TOKEN_HEADER
 from tests.web.served import served
+from tests.web.staged import StagedRun
 
 
 async def test_a_scrape_is_answered_in_the_form_that_was_asked_for() -> None:
@@ -43,3 +51,71 @@ async def test_every_answer_forbids_what_the_page_does_not_need() -> None:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def refuse(_: Change) -> None:
+    raise AssertionError("nobody may control this run")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 403),
+        ({TOKEN_HEADER: "wrong"}, 403),
+        ({TOKEN_HEADER: "right", "Origin": "http://evil.example"}, 403),
+        ({TOKEN_HEADER: "right", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({TOKEN_HEADER: "right", "Host": "evil.example"}, 421),
+        ({TOKEN_HEADER: "right", "Content-Type": "text/plain"}, 415),
+    ],
+)
+async def test_who_may_not_control_changes_nothing(headers: dict[str, str], status: int) -> None:
+    given = {"Content-Type": "application/json"} | headers
+    async with served(Lookout("orders", readers=8), Controls("right", refuse)) as server:
+        answer = await server.ask("POST", "/control", b'{"paused": true}', given)
+    assert answer.status == status
+
+
+async def test_a_run_that_was_started_without_control_cannot_be_changed() -> None:
+    async with served(Lookout("orders", readers=8)) as server:
+        answer = await server.ask("POST", "/control", b'{"paused": true}', {})
+    assert answer.status == 403
+    assert "--allow-control" in answer.text
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"pause": true}', b'{"paused": 1}', b'{"max_write_units": 0}',
+             b'{"max_read_units": "fast"}', b'{"max_write_units": -1}']
+)  # fmt: skip
+async def test_a_change_that_is_not_understood_is_not_made(body: bytes) -> None:
+    headers = {"Content-Type": "application/json", TOKEN_HEADER: "right"}
+    async with served(Lookout("orders", readers=8), Controls("right", refuse)) as server:
+        answer = await server.ask("POST", "/control", body, headers)
+    assert answer.status == 400
+
+
+async def test_news_are_everything_at_first_and_then_only_what_is_new() -> None:
+    run = StagedRun(100)
+    run.go_on(10)
+    reader = Newsreader(run.lookout, settings=[("writers", "32")], can_control=False)
+    first = reader.news()
+    assert first.settings == [("writers", "32")]
+    assert len(first.points) == 10
+    assert len(first.tables[0].finished) == run.table.segments_complete
+    run.go_on(1)
+    then = reader.news()
+    assert then.settings is None
+    assert len(then.points) == 1
+    assert len(first.tables[0].finished) + len(then.tables[0].finished) == len(
+        run.table.segments.finished
+    )
+
+
+async def test_the_last_news_are_how_it_ended_and_then_the_line_is_closed() -> None:
+    lookout = Lookout("orders", readers=8)
+    async with served(lookout) as server:
+        lookout.ended(RunSummary(run="orders", status="complete", error=None, tables=()))
+        answer = await server.get("/events")
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    [line] = answer.text.strip().splitlines()
+    news = json.loads(line.removeprefix("data: "))
+    assert (news["phase"], news["status"]) == ("ended", "complete")

@@ -68,7 +68,7 @@ async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncI
     lookout.finish_by = None if flags.finish_by is None else moment_of(flags.finish_by)
     async with AsyncExitStack() as stack:
         if flags.metrics_listen is not None:
-            await _serve(stack, lookout, flags.metrics_listen)
+            await _serve(stack, lookout, flags, plan)
         exports = await _exports(lookout, flags)
         async with anyio.create_task_group() as beside:
             for export in exports:
@@ -80,15 +80,33 @@ async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncI
         await _linger(flags, stop)
 
 
-async def _serve(stack: AsyncExitStack, lookout: Lookout, listen: str) -> None:
+async def _serve(stack: AsyncExitStack, lookout: Lookout, flags: CopyFlags, plan: CopyPlan) -> None:
     from dynaferry.web import address
-    from dynaferry.web.server import serving
+    from dynaferry.web.server import Site, serving
 
-    place = address.parse(listen)
+    place = address.parse(flags.metrics_listen or "")
     listener = address.bind(place)
-    await stack.enter_async_context(serving(lookout, listener, place))
+    site = Site(lookout=lookout, address=place, settings=settings_shown(plan))
+    await stack.enter_async_context(serving(site, listener))
     url = place.url(listener.getsockname()[1])
     screen.say(f"watch it at {url} (metrics at {url}metrics)")
+
+
+def settings_shown(plan: CopyPlan) -> list[tuple[str, str]]:
+    """What the page says of the plan: no secret, and no path of this machine."""
+    settings = []
+    for side, account in (("source", plan.source), ("target", plan.target)):
+        for name in ("region", "role_arn", "endpoint_url"):
+            value = getattr(account, name)
+            if value is not None:
+                settings.append((f"{side} {name.removesuffix('_arn').replace('_url', '')}", value))
+    settings += [("readers", str(plan.readers)), ("writers", str(plan.writers))]
+    for name, cap in (("read", plan.max_read_units), ("write", plan.max_write_units)):
+        given = "no limit given" if cap is None else f"{cap:,g} a second"
+        settings.append((f"most {name} units", given))
+    settings.append(("refused items", "set aside" if plan.on_reject != "stop" else "stop the run"))
+    settings.append(("consistent reads", "yes" if plan.consistent_read else "no"))
+    return settings
 
 
 async def _exports(lookout: Lookout, flags: CopyFlags) -> list[Export]:

@@ -16,7 +16,7 @@ MOST_POINTS = 600
 class Point(Struct, frozen=True, array_like=True):
     """The totals of all tables at one moment, and the rate limits that held then.
 
-    `seconds` is by a clock that only goes forward. A limit is None where nothing limits.
+    `seconds` counts from when the run was begun. A limit is None where nothing limits.
     """
 
     seconds: float

@@ -40,6 +40,7 @@ class Lookout:
         self.views: Sequence[TableView] = ()
         self.history = History()
         self.began_at = clock()
+        self.ended_at: float | None = None
         self.looked = anyio.Event()
         self._meter = RunMeter(readers)
         self._health = HealthWatch(self.began_at)
@@ -60,14 +61,14 @@ class Lookout:
 
     def ended(self, summary: RunSummary) -> None:
         """Takes note of how the run ended."""
-        self.phase, self.summary = "ended", summary
+        self.phase, self.summary, self.ended_at = "ended", summary, self.clock()
         self.look()
 
     def look(self) -> None:
         """Takes a look now, and wakes up who waits for `looked`."""
         now = self.clock()
         self.views = self._meter.view(self.stats, now)
-        self.history.add(point_of(self.stats, now))
+        self.history.add(point_of(self.stats, now - self.began_at))
         self._health.see(self.stats, now)
         self._scans.add([table.scans for table in self.stats.tables])
         self._batch_writes.add([table.batch_writes for table in self.stats.tables])

@@ -1,0 +1,42 @@
+"""News of the run for an open page, as server-sent events, for as long as there are any."""
+
+import msgspec
+from aiohttp import web
+
+from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.news import Newsreader
+
+# Each costs a little of the time that the copy could have.
+MOST_PAGES = 16
+
+
+class Events:
+    """The pages that are open."""
+
+    def __init__(self, lookout: Lookout) -> None:
+        self._lookout = lookout
+        self._open = 0
+
+    async def tell(self, request: web.Request, reader: Newsreader) -> web.StreamResponse:
+        """Tells one page everything, then what is new, until the run has ended."""
+        if self._open >= MOST_PAGES:
+            return web.Response(status=503, text=f"{MOST_PAGES} pages are open already\n")
+        self._open += 1
+        try:
+            return await self._tell(request, reader)
+        finally:
+            self._open -= 1
+
+    async def _tell(self, request: web.Request, reader: Newsreader) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        while True:
+            # Asked for before the news are: what is seen while they travel is not missed.
+            looked, ended = self._lookout.looked, self._lookout.phase == "ended"
+            try:
+                await response.write(b"data: %b\n\n" % msgspec.json.encode(reader.news()))
+            except ConnectionError:  # the page was closed
+                return response
+            if ended:
+                return response
+            await looked.wait()

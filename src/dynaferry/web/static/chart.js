@@ -1,0 +1,102 @@
+// Rates over time, by Lightweight Charts. Points come as totals: a rate is what lies between two.
+
+import { duration, short } from "/words.js";
+
+const MOST_POINTS = 1200;
+// Pages and batches come in bursts: a rate is of so many seconds.
+const SMOOTH_SECONDS = 5;
+const charts = window.LightweightCharts;
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+export class Points {
+  constructor() { this.all = []; }
+
+  // Returns whether earlier points were dropped, so that all must be drawn anew.
+  add(points) {
+    for (const [seconds, items, reads, writes, throttles, readLimit, writeLimit] of points) {
+      const time = Math.round(seconds);
+      const last = this.all[this.all.length - 1];
+      const point = { time, items, reads, writes, throttles, readLimit, writeLimit };
+      if (last && last.time >= time) this.all[this.all.length - 1] = { ...point, time: last.time };
+      else this.all.push(point);
+    }
+    if (this.all.length <= MOST_POINTS) return;
+    const newest = this.all.length - 1;
+    this.all = this.all.filter((_, index) => index % 2 === 0 || index === newest);
+  }
+
+  rates(of) {
+    let first = 0;
+    return this.all.map((point, index) => {
+      while (first < index - 1 && this.all[first + 1].time <= point.time - SMOOTH_SECONDS) first += 1;
+      const seconds = point.time - this.all[first].time;
+      if (seconds <= 0) return { time: point.time };
+      return { time: point.time, value: Math.max(0, of(point) - of(this.all[first])) / seconds };
+    });
+  }
+
+  limits(of) {
+    return this.all.map((point) =>
+      of(point) == null ? { time: point.time } : { time: point.time, value: of(point) });
+  }
+}
+
+// A rate is judged by its height above nothing.
+function fromZero(original) {
+  const info = original();
+  if (info !== null) info.priceRange.minValue = 0;
+  return info;
+}
+
+export class RateChart {
+  constructor(element, { rate, limit, throttles, hue }) {
+    this.hue = hue;
+    this.rate = rate;
+    this.limit = limit;
+    this.throttles = throttles;
+    this.chart = charts.createChart(element, {
+      autoSize: true,
+      layout: { attributionLogo: false }, // it is told in the footer; the logo wants inline styles
+      handleScroll: { vertTouchDrag: false },
+      handleScale: { mouseWheel: false },
+      timeScale: { timeVisible: true, secondsVisible: true, tickMarkFormatter: duration, fixLeftEdge: true, fixRightEdge: true },
+      localization: { timeFormatter: duration, priceFormatter: short },
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.1, bottom: 0.02 } },
+    });
+    this.rateSeries = this.chart.addSeries(charts.AreaSeries, { lineWidth: 2, priceLineVisible: false, autoscaleInfoProvider: fromZero });
+    this.limitSeries = this.chart.addSeries(charts.LineSeries,
+      { lineWidth: 2, lineStyle: charts.LineStyle.Dashed, priceLineVisible: false, lastValueVisible: false,
+        crosshairMarkerVisible: false });
+    if (throttles) {
+      this.throttleSeries = this.chart.addSeries(charts.HistogramSeries,
+        { priceScaleId: "throttles", priceLineVisible: false, lastValueVisible: false });
+      this.throttleSeries.priceScale().applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } });
+    }
+    this.paint();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
+  }
+
+  paint() {
+    const line = colour(this.hue);
+    this.chart.applyOptions({
+      layout: { background: { color: "transparent" }, textColor: colour("--quiet"),
+        fontFamily: getComputedStyle(document.body).fontFamily },
+      grid: { vertLines: { visible: false }, horzLines: { color: colour("--line") } },
+      timeScale: { borderColor: colour("--line") },
+    });
+    this.rateSeries.applyOptions({ lineColor: line, topColor: `${line}40`, bottomColor: `${line}08` });
+    this.limitSeries.applyOptions({ color: colour("--limit") });
+    if (this.throttleSeries) this.throttleSeries.applyOptions({ color: colour("--slowest") });
+  }
+
+  draw(points) {
+    this.rateSeries.setData(points.rates(this.rate));
+    this.limitSeries.setData(points.limits(this.limit));
+    if (this.throttleSeries) {
+      const rates = points.rates(this.throttles);
+      this.throttleSeries.setData(rates.map((point) => (point.value ? point : { time: point.time })));
+    }
+    this.chart.timeScale().fitContent();
+  }
+}

@@ -1,0 +1,222 @@
+// The live page of one run. It is told news once a second and shows them; text is only ever set
+// as text, so that no name and no message becomes markup.
+
+import { Points, RateChart } from "/chart.js";
+import { SegmentMap } from "/map.js";
+import { count, dollars, duration, latency, megabytes, percent, short } from "/words.js";
+
+const $ = (id) => document.getElementById(id);
+const STATES = {
+  preparing: "preparing", running: "running", paused: "paused", complete: "complete",
+  rejected: "complete, with rejected items", interrupted: "interrupted", failed: "failed",
+  refused: "refused", unhealthy: "stalled", throttled: "throttled", lost: "connection lost",
+};
+
+let points = new Points();
+let tables = [];
+let writes = null, reads = null;
+let paused = false;
+const token = takeToken();
+
+// The token comes in the fragment, which is never sent, and does not stay in the address bar.
+function takeToken() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given) {
+    sessionStorage.setItem("dynaferry-token", given);
+    history.replaceState(null, "", location.pathname);
+  }
+  return given || sessionStorage.getItem("dynaferry-token");
+}
+
+function node(tag, text, className) {
+  const element = document.createElement(tag);
+  if (text != null) element.textContent = text;
+  if (className) element.className = className;
+  return element;
+}
+
+// What is shown --------------------------------------------------------------------------------
+
+function show(news) {
+  if (news.settings !== null) begin(news);
+  paused = news.paused;
+  showState(news);
+  showHeadline(news);
+  showTables(news.tables);
+  points.add(news.points);
+  writes.draw(points);
+  reads.draw(points);
+  showLatency(news.latency);
+  showBars("throttles", news.throttles.map(([operation, reason, times]) =>
+    [`${operation}: ${reason || "no reason given"}`, times]), "none");
+  showBars("rejections", news.rejections, "none");
+}
+
+function begin(news) {
+  document.title = `${news.run} – dynaferry`;
+  $("run").textContent = news.run;
+  $("settings").replaceChildren(...news.settings.flatMap(([name, value]) =>
+    [node("dt", name), node("dd", value)]));
+  $("controls").hidden = $("limits").hidden = !(news.can_control && token);
+  points = new Points();
+  tables = [];
+  $("tables").replaceChildren();
+}
+
+function stateOf(news) {
+  if (news.phase === "ended") return news.status;
+  if (news.phase === "preparing") return "preparing";
+  if (news.paused) return "paused";
+  if (!news.healthy) return "unhealthy";
+  return news.health.startsWith("throttled") ? "throttled" : "running";
+}
+
+function setState(state, words) {
+  const pill = $("state");
+  if (pill.dataset.state !== state) pill.dataset.state = state;
+  const text = words || STATES[state] || state;
+  if (pill.textContent !== text) pill.textContent = text;
+}
+
+function showState(news) {
+  const state = stateOf(news);
+  setState(state);
+  $("elapsed").textContent = duration(news.seconds);
+  $("pause").textContent = news.paused ? "Resume" : "Pause";
+  if (news.phase === "ended") $("controls").hidden = $("limits").hidden = true;
+  const unhealthy = state === "unhealthy";
+  $("trouble").hidden = !(news.error || unhealthy);
+  $("trouble-what").textContent = news.error ? news.error.message : news.health;
+  $("trouble-hint").textContent = (news.error && news.error.hint) || "";
+}
+
+const total = (list, of) => list.reduce((sum, table) => sum + (of(table) || 0), 0);
+
+function shareOf(list) {
+  const weight = (table) => table.segments_total || 1;
+  const all = total(list, weight);
+  return all ? total(list, (table) => table.share_done * weight(table)) / all : 0;
+}
+
+function showHeadline({ tables: list, status, phase }) {
+  const share = shareOf(list);
+  const left = Math.max(...list.map((table) => table.seconds_left ?? -1));
+  const waiting = list.some((table) => table.state === "waiting");
+  $("share").textContent = list.length ? percent(share) : "–";
+  $("progress").value = share;
+  const facts = [
+    ["time left", phase === "ended" ? status : left < 0 ? "–" : duration(left) + (waiting ? " +" : "")],
+    ["items", count(total(list, (t) => t.items_done))],
+    ["items/s", short(total(list, (t) => t.items_per_second))],
+    ["MB/s", megabytes(total(list, (t) => t.bytes_per_second))],
+    ["write units/s", short(total(list, (t) => t.write_units_per_second))],
+    ["read units/s", short(total(list, (t) => t.read_units_per_second))],
+    ["throttled", percent(Math.max(0, ...list.map((t) => t.throttled_share || 0)))],
+    ["rejected", count(total(list, (t) => t.items_rejected))],
+    ["cost so far", dollars(total(list, (t) => t.dollars))],
+  ];
+  $("facts").replaceChildren(...facts.map(([name, value]) => {
+    const pair = node("div");
+    pair.append(node("dt", name), node("dd", value));
+    return pair;
+  }));
+  const held = list.filter((table) => table.state === "running" && table.bottleneck);
+  $("bottleneck").textContent = held.length ? `held back last by ${held[0].bottleneck}` : "";
+}
+
+// Tables ---------------------------------------------------------------------------------------
+
+function showTables(list) {
+  while (tables.length < list.length) addTable(list[tables.length], list.length);
+  list.forEach((table, index) => {
+    const shown = tables[index];
+    if (shown.state === "waiting" && table.state === "running") shown.details.open = true;
+    shown.state = table.state;
+    shown.words.textContent = `${table.state}, ${count(table.items_done)} items`;
+    shown.left.textContent = `${count(table.segments_complete)} of ${count(table.segments_total)} segments`;
+    shown.map.update(table);
+  });
+}
+
+function addTable(table, howMany) {
+  const details = node("details", null, "table");
+  details.open = howMany <= 3 || table.state === "running";
+  const summary = node("summary");
+  const name = table.source === table.target ? table.source : `${table.source} → ${table.target}`;
+  const words = node("span", "", "quiet"), left = node("span", "", "quiet left");
+  summary.append(node("b", name), words, left);
+  const canvas = node("canvas", null, "map"), told = node("p", "", "quiet told");
+  canvas.setAttribute("role", "img");
+  details.append(summary, canvas, told);
+  $("tables").append(details);
+  tables.push({ details, words, left, state: table.state, map: new SegmentMap(canvas, told, table.segments_total) });
+}
+
+// Lists ----------------------------------------------------------------------------------------
+
+function showLatency(list) {
+  $("latency").replaceChildren(...list.map((each) => {
+    const row = node("tr");
+    row.append(node("td", each.operation), node("td", count(each.requests)),
+      ...[each.p50, each.p95, each.p99].map((seconds) => node("td", latency(seconds))));
+    return row;
+  }));
+}
+
+function showBars(id, entries, none) {
+  const most = Math.max(1, ...entries.map(([, times]) => times));
+  $(id).replaceChildren(...(entries.length ? entries.map(([reason, times]) => {
+    const item = node("li"), meter = node("meter");
+    meter.max = most;
+    meter.value = times;
+    meter.setAttribute("aria-hidden", "true");
+    item.append(node("span", reason), node("b", count(times)), meter);
+    return item;
+  }) : [node("li", none, "none")]));
+}
+
+// Control --------------------------------------------------------------------------------------
+
+async function change(what) {
+  const answer = await fetch("/control", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Dynaferry-Token": token },
+    body: JSON.stringify(what),
+  }).catch(() => null);
+  const told = answer === null ? { message: "the run does not answer" } : await answer.json();
+  $("said").textContent = told.message;
+  return answer !== null && answer.ok;
+}
+
+$("pause").addEventListener("click", async () => {
+  $("pause").disabled = true;
+  await change({ paused: !paused });
+  $("pause").disabled = false;
+});
+
+for (const button of document.querySelectorAll("[data-cap]")) {
+  button.addEventListener("click", () => {
+    const text = $(button.dataset.input).value;
+    change({ [button.dataset.cap]: text === "" ? null : Number(text) });
+  });
+}
+$("limits-form").addEventListener("submit", (event) => event.preventDefault());
+
+// News -----------------------------------------------------------------------------------------
+
+function listen() {
+  const events = new EventSource("/events");
+  events.addEventListener("message", (event) => {
+    const news = JSON.parse(event.data);
+    show(news);
+    if (news.phase === "ended") events.close();
+  });
+  events.addEventListener("error", () => {
+    setState("lost", "connection lost: dynaferry status tells how it stands");
+  });
+}
+
+writes = new RateChart($("writes"), {
+  rate: (p) => p.writes, limit: (p) => p.writeLimit, throttles: (p) => p.throttles, hue: "--accent" });
+reads = new RateChart($("reads"), { rate: (p) => p.reads, limit: (p) => p.readLimit, hue: "--reads" });
+listen();

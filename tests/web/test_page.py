@@ -1,0 +1,266 @@
+"""The live page in a real browser: it loads, moves on, controls, and shows how a run ended."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from dynaferry.errors import StateError
+from dynaferry.observe.summary import ErrorSummary, RunSummary, Status
+from dynaferry.web.control import Change, Controls
+from tests.web.chromium import DESK, PHONE, chromium, complaints, needs_chromium
+from tests.web.served import Served, served
+from tests.web.staged import StagedRun
+
+pytestmark = needs_chromium
+
+TOKEN = "a-token-of-this-test"
+WAIT_SECONDS = 20
+T = TypeVar("T")
+
+
+class Page:
+    """The page in a browser; whatever talks to the browser does so in a thread."""
+
+    def __init__(self, driver: WebDriver, server: Served) -> None:
+        self.driver = driver
+        self._server = server
+
+    async def open(self, fragment: str = "") -> None:
+        await self._in_thread(
+            lambda: self.driver.get(f"http://127.0.0.1:{self._server.port}/{fragment}")
+        )
+
+    async def text(self, selector: str) -> str:
+        return await self._in_thread(
+            lambda: self.driver.find_element(By.CSS_SELECTOR, selector).text
+        )
+
+    async def shows(self, selector: str, text: str) -> None:
+        """Returns when the element holds the text."""
+
+        def holds(driver: WebDriver) -> bool:
+            return text in driver.find_element(By.CSS_SELECTOR, selector).text
+
+        await self._in_thread(
+            lambda: WebDriverWait(self.driver, WAIT_SECONDS).until(
+                holds, f"{selector} never showed {text!r}"
+            )
+        )
+
+    async def click(self, selector: str) -> None:
+        await self._in_thread(lambda: self.driver.find_element(By.CSS_SELECTOR, selector).click())
+
+    async def type(self, selector: str, text: str) -> None:
+        await self._in_thread(
+            lambda: self.driver.find_element(By.CSS_SELECTOR, selector).send_keys(text)
+        )
+
+    async def run(self, script: str) -> object:
+        return await self._in_thread(lambda: self.driver.execute_script(f"return {script}"))
+
+    async def complaints(self) -> list[str]:
+        return await self._in_thread(lambda: complaints(self.driver))
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await to_thread.run_sync(call)
+
+
+@asynccontextmanager
+async def page_of(
+    run: StagedRun,
+    profile: Path,
+    *,
+    control: Callable[[Change], Awaitable[None]] | None = None,
+    size: tuple[int, int] = DESK,
+) -> AsyncIterator[Page]:
+    """The page of a run that goes on, one of its seconds in a tenth of ours."""
+
+    async def go_on() -> None:
+        while run.lookout.phase != "ended":
+            if not run.lookout.stats.paused:
+                run.go_on(1)
+            else:
+                run.lookout.look()
+            await anyio.sleep(0.1)
+
+    controls = None if control is None else Controls(TOKEN, control)
+    async with served(run.lookout, controls) as server, anyio.create_task_group() as beside:
+        beside.start_soon(go_on)
+        browser = await to_thread.run_sync(lambda: (c := chromium(profile, size), c.__enter__()))
+        try:
+            yield Page(browser[1], server)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(browser[0].__exit__, None, None, None)
+        beside.cancel_scope.cancel()
+
+
+def ended(status: Status, error: ErrorSummary | None = None) -> RunSummary:
+    return RunSummary(run="orders", status=status, error=error, tables=())
+
+
+async def test_it_loads_with_ten_thousand_segments_and_moves_on(tmp_path: Path) -> None:
+    run = StagedRun()
+    run.go_on(60)
+    async with page_of(run, tmp_path) as page:
+        await page.open()
+        await page.shows("#state", "running")
+        assert await page.text("#run") == "orders"
+        await page.shows("#settings", "32")
+        await page.shows("#throttles", "TableWriteKeyRangeThroughputExceeded")
+        await page.shows("#latency", "BatchWriteItem")
+        before = await page.text("#facts")
+        looks = await page.run("document.querySelector('canvas.map').getAttribute('aria-label')")
+        assert "of 10000 segments done" in str(looks)
+        await page.run(f"(window.before = {before!r}, 0)")
+        await to_thread.run_sync(
+            lambda: WebDriverWait(page.driver, WAIT_SECONDS).until(
+                lambda driver: driver.find_element(By.ID, "facts").text != before
+            )
+        )
+        drawn = await page.run(
+            "new Set(new Uint32Array(document.querySelector('canvas.map').getContext('2d')"
+            ".getImageData(0, 0, 400, 100).data.buffer)).size"
+        )
+        assert isinstance(drawn, int)
+        assert drawn >= 3
+        assert await page.run("document.querySelectorAll('#writes canvas').length > 0")
+        assert await page.run("document.getElementById('controls').hidden")
+        assert await page.complaints() == []
+
+
+async def test_it_asks_nobody_but_the_run_for_anything(tmp_path: Path) -> None:
+    run = StagedRun(64)
+    run.go_on(5)
+    async with page_of(run, tmp_path) as page:
+        await page.open()
+        await page.shows("#state", "running")
+        asked = await page.run(
+            "performance.getEntriesByType('resource').map((entry) => entry.name)"
+        )
+        here = str(await page.run("location.origin"))
+    assert isinstance(asked, list)
+    assert {f"{here}/charts.js", f"{here}/page.css"} <= set(asked)
+    assert all(name.startswith((here, "data:")) for name in asked)
+
+
+async def test_it_fits_a_phone(tmp_path: Path) -> None:
+    run = StagedRun()
+    run.go_on(30)
+    run.table.note_rejection("ValidationException: " + "a-very-long-word" * 20)
+    async with page_of(run, tmp_path, size=PHONE) as page:
+        await to_thread.run_sync(
+            page.driver.execute_cdp_cmd,
+            "Emulation.setDeviceMetricsOverride",
+            {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True},
+        )
+        await page.open()
+        await page.shows("#rejections", "a-very-long-word")
+        assert await page.run("document.documentElement.scrollWidth") == 390
+
+
+async def test_names_and_messages_are_shown_as_text(tmp_path: Path) -> None:
+    run = StagedRun(64)
+    markup = "<img src=x onerror=document.title='owned'>"
+    run.table.note_rejection(markup)
+    run.table.bottleneck = markup
+    async with page_of(run, tmp_path) as page:
+        await page.open()
+        await page.shows("#rejections", markup)
+        assert str(await page.run("document.title")).startswith("orders")
+        assert await page.run("document.querySelector('img') === null")
+
+
+async def test_it_pauses_a_run_lets_it_go_on_and_changes_its_limits(tmp_path: Path) -> None:
+    run, all_made = StagedRun(64), anyio.Event()
+    changes: list[Change] = []
+
+    async def control(change: Change) -> None:
+        changes.append(change)
+        if isinstance(change.paused, bool):
+            run.lookout.stats.paused = change.paused
+        if len(changes) == 4:
+            all_made.set()
+
+    async with page_of(run, tmp_path, control=control) as page:
+        await page.open(f"#token={TOKEN}")
+        await page.shows("#pause", "Pause")
+        assert TOKEN not in str(await page.run("location.href"))
+        await page.click("#pause")
+        await page.shows("#state", "paused")
+        await page.shows("#pause", "Resume")
+        await page.click("#pause")
+        await page.shows("#state", "running")
+        await page.type("#max-write", "1500")
+        await page.click("[data-cap=max_write_units]")
+        await page.shows("#said", "done")
+        await page.click("[data-cap=max_read_units]")
+        with anyio.fail_after(WAIT_SECONDS):
+            await all_made.wait()
+    assert changes == [
+        Change(paused=True),
+        Change(paused=False),
+        Change(max_write_units=1500.0),
+        Change(max_read_units=None),
+    ]
+
+
+async def test_a_change_that_the_run_cannot_make_is_told(tmp_path: Path) -> None:
+    async def control(_: Change) -> None:
+        raise StateError("the state file is busy")
+
+    async with page_of(StagedRun(64), tmp_path, control=control) as page:
+        await page.open(f"#token={TOKEN}")
+        await page.shows("#pause", "Pause")
+        await page.click("#pause")
+        await page.shows("#said", "the state file is busy")
+
+
+async def test_without_the_token_there_is_nothing_to_press(tmp_path: Path) -> None:
+    async def control(_: Change) -> None:
+        raise AssertionError("nobody may")
+
+    async with page_of(StagedRun(64), tmp_path, control=control) as page:
+        await page.open()
+        await page.shows("#state", "running")
+        assert await page.run("document.getElementById('controls').hidden")
+        assert await page.run("document.getElementById('limits').hidden")
+
+
+async def test_a_finished_run_stays_on_the_page_when_nobody_serves_it_any_more(
+    tmp_path: Path,
+) -> None:
+    run = StagedRun(64)
+    run.go_on(5)
+    async with page_of(run, tmp_path) as page:
+        await page.open()
+        await page.shows("#state", "running")
+        run.table.state, run.table.segments_complete = "complete", 64
+        run.lookout.ended(ended("complete"))
+        await page.shows("#state", "complete")
+        await page.shows("#share", "100%")
+        assert await page.complaints() == []
+
+
+async def test_a_failed_run_says_what_happened_and_what_to_do(tmp_path: Path) -> None:
+    run = StagedRun(64)
+    run.go_on(5)
+    async with page_of(run, tmp_path) as page:
+        await page.open()
+        await page.shows("#state", "running")
+        error = ErrorSummary(
+            type="AccessDeniedError",
+            message="BatchWriteItem on the target table orders is denied",
+            hint="allow dynamodb:BatchWriteItem",
+        )
+        run.lookout.ended(ended("failed", error))
+        await page.shows("#state", "failed")
+        await page.shows("#trouble", "BatchWriteItem on the target table orders is denied")
+        await page.shows("#trouble", "allow dynamodb:BatchWriteItem")
