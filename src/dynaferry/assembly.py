@@ -1,6 +1,8 @@
 """Puts one table's copy together: the network edge of both sides behind the pipeline's ports."""
 
+import logging
 import time
+from functools import partial
 from typing import NamedTuple
 
 from dynaferry.copy.ledger import Ledger
@@ -25,6 +27,8 @@ from dynaferry.throttle.cap import Cap
 from dynaferry.throttle.gate import Gate
 from dynaferry.throttle.pace import CappedPace
 from dynaferry.throttle.retry import Patience, RetryPolicy
+
+_log = logging.getLogger(__name__)
 
 
 class Sides(NamedTuple):
@@ -96,7 +100,7 @@ async def copy_one_table(
         target = TableTarget(target_wire, table=names.target, keys=keys)
         records = await store.read_segments(table)
         stats.segments.done_before(record.segment for record in records if record.complete)
-        ledger = Ledger(total_segments, records, on_complete=stats.segments.done)
+        ledger = Ledger(total_segments, records, on_complete=partial(_segment_done, stats))
         pipeline = assemble(plan, table, source, target, ledger, store, stats, caps)
         await _copy_and_note(pipeline, stats, stop)
 
@@ -143,9 +147,19 @@ def assemble(
     )
 
 
+def _segment_done(stats: TableStats, segment: int) -> None:
+    stats.segments.done(segment)
+    _log.debug("segment done", extra=_table_event(stats) | {"segment": segment})
+
+
+def _table_event(stats: TableStats) -> dict[str, object]:
+    return {"source": stats.source, "target": stats.target}
+
+
 async def _copy_and_note(pipeline: Pipeline, stats: TableStats, stop: StopSignal) -> None:
     stats.started_at = time.monotonic()
     stats.state = "running"
+    _log.info("table begun", extra=_table_event(stats))
     try:
         if await pipeline.copy(stop):
             stats.state = "rejected" if stats.items_rejected else "complete"
@@ -156,3 +170,5 @@ async def _copy_and_note(pipeline: Pipeline, stats: TableStats, stop: StopSignal
         raise
     finally:
         stats.ended_at = time.monotonic()
+        ending = {"status": stats.state, "items": stats.items_done}
+        _log.info("table ended", extra=_table_event(stats) | ending)

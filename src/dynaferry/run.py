@@ -1,5 +1,6 @@
 """The whole story: plan, preflight, new or resumed state, copy, summary."""
 
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -33,6 +34,8 @@ Say = Callable[[str], None]
 Watch = Callable[[RunStats], Awaitable[None]]
 
 END_OF_ATTEMPT_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
 
 
 async def copy_table(plan: CopyPlan, *, stop: StopSignal | None = None) -> RunSummary:
@@ -166,6 +169,7 @@ class _Attempt:
             stats = await stats_from(run, self._checked, self._store)
             return Outcome(await summarize(run.run, run.status, stats, self._store))
         await self._store.begin_attempt(__version__, time.time())
+        _log.info("attempt begun", extra={"attempt": run.attempts + 1})
         stats = await stats_from(run, self._checked, self._store)
         stats.credentials_left = {
             session.side: partial(_seconds_left, session) for session in self._sides
@@ -231,6 +235,7 @@ class _Attempt:
                 # What was stored before still holds, and the first error is the one to tell.
                 error = error or not_stored
         summary = await summarize(run.run, status_of(stats, error), stats, self._store, error)
+        _log.info("attempt ended", extra={"attempt": run.attempts + 1, "status": summary.status})
         self._say_what_is_not_kept(stats, summary)
         return Outcome(summary, error)
 

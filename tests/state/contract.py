@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+import msgspec
 import pytest
 
 from dynaferry.plan import Account, CopyPlan, RecordedSettings, TablePlan, recorded_settings
@@ -447,3 +448,49 @@ class StateStoreContract:
         again = await store_factory.reopen()
         assert (await again.read_run()).attempts == 0
         await again.aclose()
+
+    # Attempts ------------------------------------------------------------------------------------
+
+    async def test_every_attempt_is_remembered_with_how_it_ended(
+        self, store_factory: OneRun
+    ) -> None:
+        store = await store_factory.create()
+        assert await store.read_attempts() == []
+        await store.begin_attempt("1.0", CREATED_AT)
+        await store.end_attempt("failed", CREATED_AT + 5, ("ServiceGoneError", "gone", "again"))
+        await store.begin_attempt("1.1", CREATED_AT + 9)
+        await store.aclose()
+        store = await store_factory.reopen()
+        await store.begin_attempt("1.2", CREATED_AT + 20)
+        await store.end_attempt("complete", CREATED_AT + 30)
+        attempts = await store.read_attempts()
+        await store.aclose()
+        assert [(a.attempt, a.version, a.status) for a in attempts] == [
+            (1, "1.0", "failed"),
+            (2, "1.1", "running"),
+            (3, "1.2", "complete"),
+        ]
+        assert [a.started_at - CREATED_AT for a in attempts] == [0, 9, 20]
+        assert [a.ended_at for a in attempts] == [CREATED_AT + 5, None, CREATED_AT + 30]
+        assert [a.error_message for a in attempts] == ["gone", None, None]
+
+    async def test_reasons_of_dead_letters_are_counted_the_most_frequent_first(
+        self, store_factory: OneRun
+    ) -> None:
+        store = await store_factory.create()
+        letters = [dead_letter(f"a{n}", message="too large") for n in range(3)]
+        letters += [dead_letter("b", message="wrong type")]
+        letters += [dead_letter("c", message="wrong type", table=1)]
+        await store.add_dead_letters(letters)
+        counts = await store.count_dead_letters(0, 10)
+        most_frequent = await store.count_dead_letters(0, 1)
+        await store.aclose()
+        assert [(c.error_message, c.items) for c in counts] == [("too large", 3), ("wrong type", 1)]
+        assert most_frequent == counts[:1]
+
+    async def test_a_sample_keeps_the_limits_that_held(self, store_factory: OneRun) -> None:
+        store = await store_factory.create()
+        limited = msgspec.structs.replace(sample(1), read_limit_units=None, write_limit_units=99.5)
+        await store.add_sample(limited)
+        assert await store.read_samples(0, 10) == [limited]
+        await store.aclose()

@@ -12,6 +12,7 @@ import msgspec
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.flags import CopyFlags, ProgressFlag, plan_from
+from dynaferry.cli.logging_setup import log_set_up
 from dynaferry.cli.observed import observed, together, wants_lookout
 from dynaferry.errors import DynaferryError, PlanError
 
@@ -29,13 +30,15 @@ if TYPE_CHECKING:
 
 def run_copy(flags: CopyFlags) -> int:
     """Does what the flags say and returns the exit code; every error is told, none is raised."""
-    try:
-        plan = plan_from(flags)
-        return _dry_run(plan, flags) if flags.dry_run else _copy(plan, flags)
-    except PlanError as error:
-        return failure.report(error, as_json=flags.json, run=flags.run)
-    except KeyboardInterrupt:
-        return failure.report_interrupt(as_json=flags.json, run=flags.run)
+    with log_set_up(flags) as log:
+        try:
+            plan = plan_from(flags)
+            log.name = plan.run_name
+            return _dry_run(plan, flags) if flags.dry_run else _copy(plan, flags)
+        except PlanError as error:
+            return failure.report(error, as_json=flags.json, run=flags.run)
+        except KeyboardInterrupt:
+            return failure.report_interrupt(as_json=flags.json, run=flags.run)
 
 
 def _copy(plan: CopyPlan, flags: CopyFlags) -> int:

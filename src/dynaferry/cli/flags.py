@@ -34,6 +34,22 @@ class ProgressFlag(StrEnum):
     NONE = "none"
 
 
+class LogFormatFlag(StrEnum):
+    """The values of --log-format."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevelFlag(StrEnum):
+    """The values of --log-level."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 class CopyFlags(Struct, frozen=True, kw_only=True):
     """The command line of `copy` as it was typed; None stands for a flag that was not given."""
 
@@ -69,6 +85,9 @@ class CopyFlags(Struct, frozen=True, kw_only=True):
     price_per_million_writes: float | None = None
     price_per_million_reads: float | None = None
     dry_run: bool = False
+    allow_control: bool = False
+    log_format: LogFormatFlag = LogFormatFlag.TEXT
+    log_level: LogLevelFlag = LogLevelFlag.WARNING
     metrics_listen: str | None = None
     metrics_push: str | None = None
     metrics_textfile: Path | None = None

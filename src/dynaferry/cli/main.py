@@ -11,7 +11,7 @@ import typer
 from dynaferry._version import __version__
 from dynaferry.cli import exit_codes, failure, options, screen
 from dynaferry.cli.copy import run_copy
-from dynaferry.cli.flags import CopyFlags, OnRejectFlag, ProgressFlag
+from dynaferry.cli.flags import CopyFlags, LogFormatFlag, LogLevelFlag, OnRejectFlag, ProgressFlag
 from dynaferry.cli.letters_app import letters_app
 from dynaferry.cli.panels import (
     OUTPUT,
@@ -188,6 +188,8 @@ def copy(
     metrics_textfile: options.MetricsTextfile = None,
     metrics_linger: options.MetricsLinger = 0.0,
     finish_by: options.FinishBy = None,
+    log_format: options.LogFormat = LogFormatFlag.TEXT,
+    log_level: options.LogLevel = LogLevelFlag.WARNING,
     progress: options.Progress = ProgressFlag.AUTO,
     json: options.Json = False,
 ) -> int:
@@ -222,6 +224,29 @@ def status(
 
 
 app.add_typer(letters_app, name="dead-letters")
+
+
+@app.command(cls=PanelCommand, epilog=examples("dynaferry report orders -o orders.html"))
+def report(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="The run; may be left out where there is one.", metavar="RUN"),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write.", metavar="FILE.html")
+    ] = Path("report.html"),
+    certificate: Annotated[
+        Path | None,
+        typer.Option(help="What verify certified, to be told as well.", metavar="FILE"),
+    ] = None,
+    state_dir: Annotated[
+        Path, typer.Option(help="Where runs are kept.", metavar="DIR")
+    ] = DEFAULT_STATE_DIR,
+) -> int:
+    """Write what a run did into one HTML file that needs nothing else: to keep or to send."""
+    from dynaferry.cli.report import run_report
+
+    return run_report(run, state_dir, output, certificate)
 
 
 @app.command(

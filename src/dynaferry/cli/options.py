@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dynaferry.cli.flags import ProgressFlag
+from dynaferry.cli.flags import LogFormatFlag, LogLevelFlag, ProgressFlag
 from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, TARGET, WATCH, option
 from dynaferry.plan import DEFAULT_PATIENCE_SECONDS, DEFAULT_READERS, DEFAULT_STATE_DIR
 
@@ -118,6 +118,29 @@ FinishBy = Annotated[
         "When the copy has to be done, for an alert: 2026-03-01T06:00, or with a zone"
         " 2026-03-01T06:00+01:00.",
         metavar="TIME",
+    ),
+]
+
+AllowControl = Annotated[
+    bool,
+    option(
+        WATCH,
+        "Let the live page pause the run and change its limits: on this machine, with the token"
+        " that is printed.",
+        "--allow-control",
+        show_default=False,
+    ),
+]
+LogFormat = Annotated[
+    LogFormatFlag,
+    option(
+        OUTPUT, "Write events as text lines, or all that goes to stderr as one JSON object a line."
+    ),
+]
+LogLevel = Annotated[
+    LogLevelFlag,
+    option(
+        OUTPUT, "Which events are written: info has tables and failed requests, debug segments."
     ),
 ]
 

@@ -4,6 +4,7 @@ They stand between the copy and the real ones, behind the same ports: what reads
 knows nothing of them, and they change nothing.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,8 @@ from dynaferry.errors import (
 from dynaferry.observe.requests import Outcome
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import BatchTarget, Page, PageSource, WriteResult
+
+_log = logging.getLogger(__name__)
 
 
 class MeasuredSource:
@@ -49,6 +52,7 @@ class MeasuredSource:
             page = await self._source.read_page(segment, exclusive_start_key)
         except DynaferryError as error:
             self._scans.note(outcome_of(error), self._clock() - began)
+            _log.info("request failed", extra=_event("Scan", error) | {"segment": segment})
             raise
         self._scans.note("ok", self._clock() - began)
         return page
@@ -79,6 +83,7 @@ class MeasuredTarget:
             result = await self._target.write_batch(items)
         except DynaferryError as error:
             self._writes.note(outcome_of(error), self._clock() - began)
+            _log.info("request failed", extra=_event("BatchWriteItem", error))
             if isinstance(error, ItemRefusedError) and len(items) == 1:
                 self._stats.note_rejection(f"{error.code}: {error.message}")
             raise
@@ -95,3 +100,9 @@ def outcome_of(error: DynaferryError) -> Outcome:
     if isinstance(error, RetryableError):
         return "unavailable"
     return "refused" if isinstance(error, ItemRefusedError) else "stopped"
+
+
+def _event(operation: str, error: DynaferryError) -> dict[str, str]:
+    """What the log is told: what kind of failure, and nothing that the service said of an item."""
+    outcome, kind = outcome_of(error), type(error).__name__
+    return {"operation": operation, "outcome": outcome, "error": getattr(error, "code", kind)}

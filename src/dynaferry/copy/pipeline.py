@@ -126,6 +126,8 @@ class Pipeline:
                 read_units=self.stats.read_units,
                 write_units=self.stats.write_units,
                 throttled_requests=self.stats.throttled_requests,
+                read_limit_units=self.stats.read_rate_limit_units,
+                write_limit_units=self.stats.write_rate_limit_units,
             )
         )
 

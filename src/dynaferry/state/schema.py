@@ -13,7 +13,9 @@ import msgspec
 from dynaferry.plan import RecordedSettings
 from dynaferry.state.store import (
     SCHEMA_VERSION,
+    AttemptRecord,
     DeadLetter,
+    LetterCount,
     RunIdentity,
     RunRecord,
     Sample,
@@ -91,7 +93,19 @@ _TABLES: Final = (
         bytes_read INTEGER NOT NULL,
         read_units REAL NOT NULL,
         write_units REAL NOT NULL,
-        throttled_requests INTEGER NOT NULL
+        throttled_requests INTEGER NOT NULL,
+        read_limit_units REAL,
+        write_limit_units REAL
+    )
+    """,
+    """
+    CREATE TABLE attempts (
+        attempt INTEGER PRIMARY KEY,
+        version TEXT NOT NULL,
+        started_at REAL NOT NULL,
+        ended_at REAL,
+        status TEXT NOT NULL,
+        error_message TEXT
     )
     """,
     'CREATE INDEX samples_of_a_table ON samples ("table")',
@@ -155,13 +169,22 @@ DROP_DEAD_LETTERS_BEYOND_THE_WATERMARKS: Final = """
 
 INSERT_SAMPLE: Final = """
     INSERT INTO samples VALUES (NULL, :table, :time, :items_written, :bytes_read, :read_units,
-        :write_units, :throttled_requests)
+        :write_units, :throttled_requests, :read_limit_units, :write_limit_units)
 """
 
 BEGIN_ATTEMPT: Final = """
     UPDATE run SET status = 'running', attempts = attempts + 1, version = :version,
         started_at = :now, ended_at = NULL,
         error_type = NULL, error_message = NULL, error_hint = NULL
+"""
+
+NOTE_ATTEMPT: Final = """
+    INSERT INTO attempts SELECT attempts, version, started_at, NULL, status, NULL FROM run
+"""
+
+NOTE_END_OF_ATTEMPT: Final = """
+    UPDATE attempts SET ended_at = :now, status = :status, error_message = :message
+    WHERE attempt = (SELECT attempts FROM run)
 """
 
 END_ATTEMPT: Final = """
@@ -197,6 +220,11 @@ SELECT_COUNTED_DEAD_LETTERS: Final = """
         AND dead_letters.page < segments.pages
     ORDER BY dead_letters.segment, dead_letters.key LIMIT ?
 """
+COUNT_DEAD_LETTERS: Final = """
+    SELECT error_code, error_message, COUNT(*) AS items FROM dead_letters WHERE "table" = ?
+    GROUP BY error_code, error_message ORDER BY items DESC, error_code, error_message LIMIT ?
+"""
+SELECT_ATTEMPTS: Final = "SELECT * FROM attempts ORDER BY attempt"
 SELECT_SAMPLES: Final = 'SELECT * FROM samples WHERE "table" = ? ORDER BY number DESC LIMIT ?'
 
 
@@ -262,6 +290,16 @@ def totals_of(row: sqlite3.Row) -> TableTotals:
 def dead_letter_of(row: sqlite3.Row) -> DeadLetter:
     """The dead letter in `row`."""
     return DeadLetter(**row_fields(row))
+
+
+def letter_count_of(row: sqlite3.Row) -> LetterCount:
+    """The count in `row`."""
+    return LetterCount(**row_fields(row))
+
+
+def attempt_of(row: sqlite3.Row) -> AttemptRecord:
+    """The attempt in `row`."""
+    return AttemptRecord(**row_fields(row))
 
 
 def sample_of(row: sqlite3.Row) -> Sample:

@@ -15,7 +15,9 @@ from dynaferry.state import run_file, schema
 from dynaferry.state.file_thread import FileThread
 from dynaferry.state.run_file import RunFile
 from dynaferry.state.store import (
+    AttemptRecord,
     DeadLetter,
+    LetterCount,
     RunIdentity,
     RunRecord,
     RunStatus,
@@ -104,6 +106,7 @@ class SqliteStore(FileThread):
 
         def begin(connection: sqlite3.Connection) -> None:
             connection.execute(schema.BEGIN_ATTEMPT, {"version": version, "now": now})
+            connection.execute(schema.NOTE_ATTEMPT)
             connection.execute(schema.DROP_DEAD_LETTERS_BEYOND_THE_WATERMARKS)
 
         await self._write(begin)
@@ -117,7 +120,12 @@ class SqliteStore(FileThread):
         """Stores how the attempt ended; `error` is (type, message, hint)."""
         kind, message, hint = error or (None, None, None)
         ending = {"status": status, "now": now, "type": kind, "message": message, "hint": hint}
-        await self._write(lambda connection: connection.execute(schema.END_ATTEMPT, ending))
+
+        def end(connection: sqlite3.Connection) -> None:
+            connection.execute(schema.END_ATTEMPT, ending)
+            connection.execute(schema.NOTE_END_OF_ATTEMPT, ending)
+
+        await self._write(end)
 
     async def read_segments(self, table: int) -> list[SegmentRecord]:
         """The records of the segments that have one, in the order of their numbers."""
@@ -201,6 +209,14 @@ class SqliteStore(FileThread):
             connection.execute(schema.COMPLETE_WITHOUT_DEAD_LETTERS)
 
         await self._write(settle)
+
+    async def count_dead_letters(self, table: int, limit: int) -> list[LetterCount]:
+        """The `limit` most frequent reasons of a table's dead letters, the most frequent first."""
+        return await self._records(schema.letter_count_of, schema.COUNT_DEAD_LETTERS, table, limit)
+
+    async def read_attempts(self) -> list[AttemptRecord]:
+        """Every attempt that was begun, in order."""
+        return await self._records(schema.attempt_of, schema.SELECT_ATTEMPTS)
 
     async def add_sample(self, sample: Sample) -> None:
         """Stores one sample."""

@@ -101,8 +101,19 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     time: float
 
 
+class LetterCount(Struct, frozen=True, kw_only=True):
+    """How many dead letters of a table have this reason."""
+
+    error_code: str
+    error_message: str
+    items: int
+
+
 class Sample(Struct, frozen=True, kw_only=True):
-    """A table's totals at one moment of one attempt, for rates and the report."""
+    """A table's totals at one moment of one attempt, for rates and the report.
+
+    The limits are the units a second that were allowed then; None where nothing limited.
+    """
 
     table: int
     time: float
@@ -111,6 +122,22 @@ class Sample(Struct, frozen=True, kw_only=True):
     read_units: float
     write_units: float
     throttled_requests: int
+    read_limit_units: float | None = None
+    write_limit_units: float | None = None
+
+
+class AttemptRecord(Struct, frozen=True, kw_only=True):
+    """One attempt at a run; attempts are counted from 1.
+
+    One that ended without a word, killed or crashed, is still `running` in the file.
+    """
+
+    attempt: int
+    version: str
+    started_at: float
+    ended_at: float | None
+    status: RunStatus
+    error_message: str | None
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):
@@ -210,6 +237,14 @@ class StateStore(Protocol):
 
         :raises StateWriteError: it could not be stored; nothing of it is
         """
+        ...
+
+    async def count_dead_letters(self, table: int, limit: int) -> list[LetterCount]:
+        """The `limit` most frequent reasons of a table's dead letters, the most frequent first."""
+        ...
+
+    async def read_attempts(self) -> list[AttemptRecord]:
+        """Every attempt that was begun, in order."""
         ...
 
     async def add_sample(self, sample: Sample) -> None:

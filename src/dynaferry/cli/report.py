@@ -1,0 +1,40 @@
+"""`dynaferry report`: what a run did, as one file to keep or to send."""
+
+import time
+from functools import partial
+from pathlib import Path
+
+from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.interrupts import run_async
+from dynaferry.errors import PlanError
+from dynaferry.report.facts import read_certificate, read_facts
+from dynaferry.report.page import render
+from dynaferry.state.directory import sole_run
+
+
+def run_report(run: str | None, state_dir: Path, output: Path, certificate: Path | None) -> int:
+    """Writes the report and returns the exit code; every error is told."""
+    try:
+        name = sole_run(state_dir, run)
+        facts = run_async(partial(read_facts, state_dir, name))
+        verified = None if certificate is None else read_certificate(certificate)
+        _write(output, render(facts, verified, now=time.time()))
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return failure.report(error, as_json=False, run=run)
+    screen.say(f"the report of {name} is {output}")
+    return exit_codes.COMPLETE
+
+
+def _write(output: Path, text: str) -> None:
+    """Puts the file there whole, or not at all."""
+    unfinished = output.with_name(f".{output.name}.new")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(output)
+    except OSError as error:
+        raise PlanError(
+            f"the report {output} cannot be written: {error.strerror}",
+            hint="its directory must be there, and writable",
+        ) from error

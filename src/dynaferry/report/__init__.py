@@ -1,0 +1,1 @@
+"""A run that has ended, told in one file."""

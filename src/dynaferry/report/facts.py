@@ -1,0 +1,104 @@
+"""What a report tells, read from a run's state file. It may be read while the run goes on."""
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from dynaferry.errors import PlanError
+from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.store import (
+    AttemptRecord,
+    LetterCount,
+    RunRecord,
+    Sample,
+    StateStore,
+    TableCounters,
+    TableIdentity,
+    TableTotals,
+)
+
+MOST_SAMPLES = 1_000_000
+MOST_REASONS = 20
+
+
+class TableFacts(Struct, frozen=True, kw_only=True):
+    """One table; `reasons` are the most frequent ones of its rejected items."""
+
+    identity: TableIdentity
+    totals: TableTotals
+    counters: TableCounters
+    samples: list[Sample]
+    reasons: list[LetterCount]
+
+
+class RunFacts(Struct, frozen=True, kw_only=True):
+    """A run and all its attempts. Times are seconds since the epoch."""
+
+    record: RunRecord
+    attempts: list[AttemptRecord]
+    tables: list[TableFacts]
+
+
+class VerifiedTable(Struct, frozen=True, kw_only=True):
+    """What verify found of one table."""
+
+    source: str
+    target: str
+    source_items: int
+    target_items: int
+    matching: int
+    missing: int
+    extra: int
+    different: int
+    in_flux: int
+
+
+class Certificate(Struct, frozen=True, kw_only=True):
+    """What verify found, as its certificate tells it; what is not needed here is left out."""
+
+    status: str
+    tables: list[VerifiedTable]
+
+
+async def read_facts(state_dir: Path, run: str) -> RunFacts:
+    """Reads the state file, whoever else has it open.
+
+    :raises StateError: it is broken, or not one
+    """
+    store = await SqliteStore.open_for_reading(state_dir, run)
+    try:
+        record = await store.read_run()
+        tables = [
+            await _read_table(store, index, identity)
+            for index, identity in enumerate(record.identity.tables)
+        ]
+        return RunFacts(record=record, attempts=await store.read_attempts(), tables=tables)
+    finally:
+        await store.aclose()
+
+
+async def _read_table(store: StateStore, index: int, identity: TableIdentity) -> TableFacts:
+    return TableFacts(
+        identity=identity,
+        totals=await store.read_totals(index),
+        counters=await store.read_counters(index),
+        samples=await store.read_samples(index, MOST_SAMPLES),
+        reasons=await store.count_dead_letters(index, MOST_REASONS),
+    )
+
+
+def read_certificate(path: Path) -> Certificate:
+    """Reads what verify wrote.
+
+    :raises PlanError: it cannot be read, or is no certificate
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Certificate)
+    except OSError as error:
+        raise PlanError(f"the certificate {path} cannot be read: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise PlanError(
+            f"the certificate {path} is not understood: {error}",
+            hint="it is what dynaferry verify wrote with --certificate",
+        ) from error

@@ -1,0 +1,243 @@
+"""The report as one HTML file: everything is in it, nothing is fetched, no script runs. Pure.
+
+Whatever comes from a table, a service or a person is escaped where it enters the page: the
+functions here take text and return markup.
+"""
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from dynaferry._version import __version__
+from dynaferry.observe import readable
+from dynaferry.plan import RecordedSettings
+from dynaferry.report.facts import Certificate, RunFacts, TableFacts
+from dynaferry.report.plot import Line, plot
+from dynaferry.report.rates import limits, rates
+from dynaferry.state.store import AttemptRecord, RunRecord
+
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_STATUS: Final = {
+    "running": "running, or stopped without a word",
+    "complete": "complete",
+    "rejected": "complete, but the target rejected items",
+    "interrupted": "interrupted",
+    "failed": "stopped by an error",
+}
+
+
+def render(facts: RunFacts, certificate: Certificate | None, *, now: float) -> str:
+    """The whole file."""
+    record = facts.record
+    body = "".join(
+        (
+            _head(record, facts.attempts),
+            _totals(facts),
+            "".join(_table(table, facts.attempts) for table in facts.tables),
+            _attempts(facts.attempts),
+            _settings(record.settings),
+            "" if certificate is None else _certificate(certificate),
+            f'<p class="quiet">Written by dynaferry {__version__} on {_moment(now)}.</p>',
+        )
+    )
+    style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(record.run)}: report</title><style>{style}</style></head>"
+        f"<body>{body}</body></html>\n"
+    )
+
+
+def _head(record: RunRecord, attempts: Sequence[AttemptRecord]) -> str:
+    first = attempts[0].started_at if attempts else record.created_at
+    ended = "not yet" if record.ended_at is None else _moment(record.ended_at)
+    error = ""
+    if record.error_message is not None:
+        hint = "" if record.error_hint is None else f" ({record.error_hint})"
+        error = f'<p class="bad">{escape(record.error_message + hint)}</p>'
+    return (
+        f"<h1>{escape(record.run)}</h1><p>{escape(_STATUS[record.status])}</p>{error}"
+        f'<p class="quiet">begun {_moment(first)}, ended {ended}</p>'
+    )
+
+
+def _totals(facts: RunFacts) -> str:
+    totals = [table.totals for table in facts.tables]
+    counters = [table.counters for table in facts.tables]
+    moments = [sample.time for table in facts.tables for sample in table.samples]
+    if facts.record.checkpointed_at is not None:
+        moments.append(facts.record.checkpointed_at)
+    seconds = seconds_at_work(facts.attempts, moments)
+    written = sum(total.items_written for total in totals)
+    return _facts(
+        (
+            ("items read", readable.count(sum(total.items_read for total in totals))),
+            ("= written", readable.count(written)),
+            ("+ rejected", readable.count(sum(total.items_rejected for total in totals))),
+            ("+ filtered", readable.count(sum(total.items_filtered for total in totals))),
+            ("read", f"{readable.megabytes(sum(total.bytes_read for total in totals))} MB"),
+            ("at work for", readable.duration(seconds)),
+            ("items written/s", readable.count(written / seconds if seconds else None)),
+            ("cost at the prices given", f"${sum(each.dollars for each in counters):,.2f}"),
+            ("attempts", str(len(facts.attempts))),
+        )
+    )
+
+
+def seconds_at_work(attempts: Sequence[AttemptRecord], moments: Sequence[float]) -> float:
+    """The time of all attempts; one that ended without a word is taken to its last sign of life.
+
+    `moments` are such signs: samples and checkpoints, of whichever attempt.
+    """
+    total, next_began = 0.0, math.inf
+    for attempt in reversed(attempts):
+        began, end = attempt.started_at, attempt.ended_at
+        if end is None:
+            end = max((each for each in moments if began <= each < next_began), default=began)
+        total += max(0.0, end - began)
+        next_began = began
+    return total
+
+
+# A table ---------------------------------------------------------------------------------------
+
+
+def _table(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
+    identity, totals, counters = table.identity, table.totals, table.counters
+    facts = _facts(
+        (
+            ("segments", f"{totals.segments_complete:,} of {identity.total_segments:,}"),
+            ("items written", readable.count(totals.items_written)),
+            ("items rejected", readable.count(totals.items_rejected)),
+            ("read units", readable.count(counters.read_units)),
+            ("write units", readable.count(counters.write_units)),
+            ("throttled requests", readable.count(counters.throttled_requests)),
+            ("retried requests", readable.count(counters.retried_requests)),
+            ("unprocessed, sent again", readable.count(counters.unprocessed_items)),
+            ("cost at the prices given", f"${counters.dollars:,.2f}"),
+        )
+    )
+    name = f"{_name(identity.source_arn)} → {_name(identity.target_arn)}"
+    return (
+        f'<section><h2>{escape(name)}</h2><p class="quiet">from {escape(identity.source_arn)}'
+        f"<br>to {escape(identity.target_arn)}</p>{facts}"
+        f"{_plots(table, attempts)}{_reasons(table)}</section>"
+    )
+
+
+def _plots(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
+    samples = table.samples
+    items = rates(samples, attempts, lambda sample: sample.items_written)
+    writes = rates(samples, attempts, lambda sample: sample.write_units)
+    reads = rates(samples, attempts, lambda sample: sample.read_units)
+    throttles = rates(samples, attempts, lambda sample: sample.throttled_requests)
+    write_limits = limits(samples, attempts, lambda sample: sample.write_limit_units)
+    read_limits = limits(samples, attempts, lambda sample: sample.read_limit_units)
+    pictures = (
+        ("Items written a second", [Line("items", items)]),
+        (
+            "Write units a second, and the limit (dashed)",
+            [Line("limit", write_limits), Line("writes", writes)],
+        ),
+        (
+            "Read units a second, and the limit (dashed)",
+            [Line("limit", read_limits), Line("reads", reads)],
+        ),
+        ("Throttled requests a second", [Line("throttles", throttles)]),
+    )
+    return "".join(f"<h3>{escape(title)}</h3>{plot(title, lines)}" for title, lines in pictures)
+
+
+def _reasons(table: TableFacts) -> str:
+    if not table.reasons:
+        return ""
+    rows = [
+        (readable.count(each.items), f"{each.error_code}: {each.error_message}")
+        for each in table.reasons
+    ]
+    return "<h3>Rejected items by the target's reason</h3>" + _rows(("items", "reason"), rows)
+
+
+# The run ---------------------------------------------------------------------------------------
+
+
+def _attempts(attempts: Sequence[AttemptRecord]) -> str:
+    rows = []
+    for attempt in attempts:
+        ended, took, status = "-", "-", _STATUS[attempt.status]
+        if attempt.ended_at is not None:
+            ended = _moment(attempt.ended_at)
+            took = readable.duration(attempt.ended_at - attempt.started_at)
+        if attempt.error_message is not None:
+            status = f"{status}: {attempt.error_message}"
+        number = str(attempt.attempt)
+        rows.append((number, _moment(attempt.started_at), ended, took, attempt.version, status))
+    heading = ("", "started", "ended", "took", "version", "how it ended")
+    return "<section><h2>Attempts</h2>" + _rows(heading, rows) + "</section>"
+
+
+def _settings(settings: RecordedSettings) -> str:
+    names = settings.__struct_fields__
+    given = [(name, getattr(settings, name)) for name in names]
+    rows = [(name.replace("_", " "), str(value)) for name, value in given if value is not None]
+    return "<section><h2>Settings</h2>" + _rows(("setting", "value"), rows) + "</section>"
+
+
+def _certificate(certificate: Certificate) -> str:
+    heading = ("table", "source", "target", "matching", "missing", "extra", "different", "in flux")
+    rows = [
+        (
+            f"{table.source} → {table.target}",
+            *(
+                readable.count(number)
+                for number in (
+                    table.source_items,
+                    table.target_items,
+                    table.matching,
+                    table.missing,
+                    table.extra,
+                    table.different,
+                    table.in_flux,
+                )
+            ),
+        )
+        for table in certificate.tables
+    ]
+    return (
+        f"<section><h2>Verified: {escape(certificate.status)}</h2>{_rows(heading, rows)}</section>"
+    )
+
+
+# Markup ----------------------------------------------------------------------------------------
+
+
+def _facts(pairs: Iterable[tuple[str, str]]) -> str:
+    shown = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs
+    )
+    return f'<dl class="facts">{shown}</dl>'
+
+
+def _rows(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heading)
+    body = "".join(
+        "<tr>" + "".join(f'<td class="words">{escape(cell)}</td>' for cell in row) + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _moment(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
+
+
+def _name(arn: str) -> str:
+    return arn.rpartition("/")[2]

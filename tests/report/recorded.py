@@ -1,0 +1,87 @@
+"""A run as its state file tells it: two attempts, the first one killed."""
+
+from msgspec.structs import replace
+
+from dynaferry.report.facts import RunFacts, TableFacts
+from dynaferry.state.store import (
+    AttemptRecord,
+    LetterCount,
+    RunRecord,
+    Sample,
+    TableCounters,
+    TableTotals,
+)
+from tests.state.contract import IDENTITY, SETTINGS, table_identity
+
+BEGAN = 1_700_000_000.0
+ATTEMPTS = [
+    AttemptRecord(
+        attempt=1,
+        version="0.1",
+        started_at=BEGAN,
+        ended_at=None,
+        status="running",
+        error_message=None,
+    ),
+    AttemptRecord(
+        attempt=2,
+        version="0.2",
+        started_at=BEGAN + 100,
+        ended_at=BEGAN + 160,
+        status="rejected",
+        error_message=None,
+    ),
+]
+RECORD = RunRecord(
+    run="orders",
+    identity=replace(IDENTITY, tables=(table_identity(),)),
+    settings=SETTINGS,
+    version="0.2",
+    status="rejected",
+    attempts=2,
+    created_at=BEGAN,
+    started_at=BEGAN + 100,
+    ended_at=BEGAN + 160,
+    checkpointed_at=BEGAN + 160,
+)
+
+
+def sample_at(second: int, items: int, **settings: float) -> Sample:
+    """A sample so many seconds after the run began."""
+    return Sample(
+        table=0,
+        time=BEGAN + second,
+        items_written=items,
+        bytes_read=items * 1000,
+        read_units=items / 8,
+        write_units=float(items),
+        throttled_requests=items // 100,
+        **settings,
+    )
+
+
+SAMPLES = [
+    *(sample_at(second, second * 10, write_limit_units=50.0) for second in range(0, 60, 10)),
+    *(sample_at(second, 400 + (second - 100) * 20) for second in range(101, 160, 10)),
+]
+
+
+def facts(reason: str = "too large", run: str = "orders") -> RunFacts:
+    """The run, with items rejected for this reason."""
+    table = TableFacts(
+        identity=table_identity(),
+        totals=TableTotals(
+            segments_complete=64,
+            items_read=1607,
+            items_written=1600,
+            items_rejected=4,
+            items_filtered=3,
+            bytes_read=1_600_000,
+        ),
+        counters=TableCounters(
+            read_units=200, write_units=1600, throttled_requests=16, dollars=12.5
+        ),
+        samples=SAMPLES,
+        reasons=[LetterCount(error_code="ValidationException", error_message=reason, items=4)],
+    )
+    return RunFacts(record=replace(RECORD, run=run), attempts=ATTEMPTS, tables=[table])

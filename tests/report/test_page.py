@@ -1,0 +1,95 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from dynaferry.report.facts import Certificate, VerifiedTable
+from dynaferry.report.page import render, seconds_at_work
+from tests.report.recorded import ATTEMPTS, BEGAN, facts
+from tests.state.contract import EXTERNAL_ID
+
+NOW = BEGAN + 1000
+MARKUP = "</td><script>alert(1)</script><img src=x onerror=alert(1)>"
+CERTIFICATE = Certificate(
+    status="different",
+    tables=[
+        VerifiedTable(
+            source="orders",
+            target="orders",
+            source_items=1607,
+            target_items=1603,
+            matching=1600,
+            missing=4,
+            extra=0,
+            different=3,
+            in_flux=0,
+        )
+    ],
+)
+
+
+class Read(HTMLParser):
+    """The tags and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += f"{data}\n"
+
+
+def test_it_tells_what_was_copied_and_how_it_adds_up() -> None:
+    text = Read(render(facts(), None, now=NOW)).text
+    for told in ("1,607", "1,600", "$12.50", "64 of 64", "complete, but the target rejected items",
+                 "table/source-0", "table/target-0", "2023-11-14 22:13:20 UTC"):  # fmt: skip
+        assert told in text
+
+
+def test_it_tells_each_attempt_and_each_reason() -> None:
+    text = Read(render(facts(), None, now=NOW)).text
+    assert "running, or stopped without a word" in text
+    assert "ValidationException: too large" in text
+
+
+def test_it_draws_speed_limits_and_throttles() -> None:
+    page = Read(render(facts(), None, now=NOW))
+    drawn = [attrs.get("class") for tag, attrs in page.tags if tag == "polyline"]
+    assert {"items", "writes", "reads", "limit", "throttles"} <= set(drawn)
+
+
+def test_it_tells_what_verify_found() -> None:
+    text = Read(render(facts(), CERTIFICATE, now=NOW)).text
+    assert "Verified: different" in text
+    assert "Verified" not in Read(render(facts(), None, now=NOW)).text
+
+
+@pytest.mark.parametrize("where", ["reason", "run"])
+def test_whatever_comes_from_elsewhere_is_text(where: str) -> None:
+    page = render(facts(**{where: MARKUP}), None, now=NOW)
+    read = Read(page)
+    assert MARKUP in read.text.replace("\n", "")
+    assert not {"script", "img"} & {tag for tag, _ in read.tags}
+
+
+def test_nothing_is_fetched_and_no_script_may_run() -> None:
+    page = render(facts(), CERTIFICATE, now=NOW)
+    [policy] = [attrs for tag, attrs in Read(page).tags if "http-equiv" in attrs]
+    assert policy["content"] == "default-src 'none'; style-src 'unsafe-inline'"
+    assert not re.search(r"""(src|href|url)\s*[=(]""", page)
+
+
+def test_it_holds_no_secret() -> None:
+    assert EXTERNAL_ID not in render(facts(), None, now=NOW)
+
+
+def test_an_attempt_that_was_killed_counts_to_its_last_sign_of_life() -> None:
+    moments = [BEGAN + 10, BEGAN + 50, BEGAN + 130]
+    assert seconds_at_work(ATTEMPTS, moments) == 50 + 60
+    assert seconds_at_work(ATTEMPTS[:1], []) == 0
+    assert seconds_at_work([], moments) == 0

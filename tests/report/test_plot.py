@@ -1,0 +1,39 @@
+from xml.etree import ElementTree
+
+import pytest
+
+from dynaferry.report.plot import HEIGHT, WIDTH, Line, _round_up, plot
+from dynaferry.report.rates import Rate
+
+SVG = ElementTree.fromstring
+
+
+def test_a_gap_breaks_the_line() -> None:
+    rates = [Rate(0, 1), Rate(1, 2), Rate(2, None), Rate(3, 4), Rate(4, 1)]
+    picture = SVG(plot("items", [Line("items", rates)]))  # our own
+    lines = picture.findall("polyline")
+    assert [len((line.get("points") or "").split()) for line in lines] == [2, 2]
+
+
+def test_all_of_it_is_within_the_picture() -> None:
+    rates = [Rate(second, second**3 % 977) for second in range(100)]
+    picture = SVG(plot("items", [Line("items", rates)]))  # our own
+    [line] = picture.findall("polyline")
+    for point in (line.get("points") or "").split():
+        x, y = map(float, point.split(","))
+        assert 0 <= x <= WIDTH
+        assert 0 <= y <= HEIGHT
+
+
+def test_the_title_is_text() -> None:
+    picture = plot("<b>&", [Line("items", [Rate(0, 1), Rate(1, 1)])])
+    assert "<title>&lt;b&gt;&amp;</title>" in picture
+
+
+def test_what_cannot_be_drawn_is_said() -> None:
+    assert "too short" in plot("items", [Line("items", [Rate(0, 1), Rate(1, None)])])
+
+
+@pytest.mark.parametrize(("value", "top"), [(0.0, 1), (1.0, 1), (3.0, 4), (79.0, 80), (81.0, 100)])
+def test_the_axis_ends_at_a_number_that_is_easy_to_read(value: float, top: float) -> None:
+    assert _round_up(value) == top

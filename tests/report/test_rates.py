@@ -1,0 +1,35 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynaferry.report.rates import MOST_POINTS, limits, rates, thinned
+from tests.report.recorded import ATTEMPTS, SAMPLES, sample_at
+
+
+def test_a_rate_is_what_lies_between_two_samples() -> None:
+    found = rates(SAMPLES, ATTEMPTS, lambda sample: sample.items_written)
+    assert [rate.per_second for rate in found[:5]] == [10.0] * 5
+    assert [rate.per_second for rate in found[6:]] == [20.0] * 5
+    assert [rate.seconds for rate in found[:2]] == [10.0, 20.0]
+
+
+def test_between_two_attempts_there_is_a_gap() -> None:
+    found = rates(SAMPLES, ATTEMPTS, lambda sample: sample.items_written)
+    assert [rate.seconds for rate in found if rate.per_second is None] == [101.0]
+
+
+def test_limits_are_those_of_their_moments() -> None:
+    found = limits(SAMPLES, ATTEMPTS, lambda sample: sample.write_limit_units)
+    assert [rate.per_second for rate in found] == [50.0] * 6 + [None] * 6
+
+
+def test_without_an_attempt_there_is_nothing() -> None:
+    assert rates(SAMPLES, [], lambda sample: sample.items_written) == []
+    assert limits(SAMPLES, [], lambda sample: sample.write_limit_units) == []
+
+
+@given(st.integers(1, 5 * MOST_POINTS))
+def test_thinned_samples_hold_the_first_and_the_last(count: int) -> None:
+    samples = [sample_at(second, second) for second in range(count)]
+    kept = thinned(samples)
+    assert len(kept) <= MOST_POINTS + 1
+    assert (kept[0], kept[-1]) == (samples[0], samples[-1])
