@@ -61,7 +61,7 @@ class StoredTable:
         :raises KeyError: it lacks a key attribute, or that is of another type
         """
         values = [_comparable(kind, item[name][kind]) for name, kind in self.keys]
-        return (place_of(repr(values[0])), *values)
+        return (place_of(_hashed(values[0])), *values)
 
     def put(self, raw: bytes) -> Position:
         """Puts an item; one with the same key is replaced."""
@@ -113,6 +113,11 @@ class StoredTable:
     def _bounds(self, segment: int, total_segments: int) -> tuple[int, int]:
         first, end = segment_bounds(segment, total_segments)
         return bisect_left(self._order, (first,)), bisect_left(self._order, (end,))
+
+
+def _hashed(value: bytes | Decimal) -> str:
+    """A text that is the same for equal keys: numbers hash by value."""
+    return str(hash(value)) if isinstance(value, Decimal) else repr(value)
 
 
 def _comparable(kind: str, value: str) -> Any:

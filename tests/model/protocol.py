@@ -20,7 +20,7 @@ BATCHES: Final = 2
 PAGES_AHEAD: Final = 2
 CRASHES: Final = 2
 # The batch of every segment that the target refuses: its page and number.
-REFUSED: Final = (1, 0)
+REFUSED: Final = (0, 0)
 
 BatchState = Literal["waiting", "kept", "acknowledged"]
 Place = tuple[int, int]  # a batch: its page, and its number there

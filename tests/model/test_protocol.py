@@ -4,6 +4,7 @@ import pytest
 
 from tests.model.protocol import (
     PAGES,
+    REFUSED,
     Place,
     Protocol,
     Record,
@@ -31,7 +32,7 @@ class StoresLettersAfterAcknowledging(Protocol):
     may_acknowledge = ("waiting", "kept")
 
     def acknowledge(self, segment: Segment, place: Place) -> Segment:
-        if place not in segment.kept and place != (1, 0):
+        if place not in segment.kept and place != REFUSED:
             return segment
         return super().acknowledge(segment, place)
 
