@@ -9,7 +9,7 @@ from anyio import to_thread
 
 from dynaferry._version import __version__
 from dynaferry.errors import StateError
-from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.observe.stats import MOST_REASONS, RunStats, TableStats
 from dynaferry.plan import CopyPlan, RecordedSettings
 from dynaferry.preflight import TablePreflight
 from dynaferry.state.directory import exposures, state_path
@@ -142,6 +142,8 @@ async def stats_from(
             dollars_per_write_unit=look.estimate.dollars_per_write_unit,
         )
         table.items_at_start = table.items_done
+        reasons = await store.count_dead_letters(index, MOST_REASONS)
+        table.rejections = {f"{e.error_code}: {e.error_message}": e.items for e in reasons}
         if table.segments_complete == table.segments_total:
             table.state = "rejected" if table.items_rejected else "complete"
         stats.tables.append(table)

@@ -1,3 +1,5 @@
+import logging
+
 import anyio
 import anyio.lowlevel
 import pytest
@@ -60,3 +62,21 @@ async def test_its_health_is_in_the_end_that_of_the_summary(status: Status, *, o
     error = ErrorSummary(type="ServiceGoneError", message="gone", hint=None)
     lookout.ended(RunSummary(run="orders", status=status, error=None if ok else error, tables=()))
     assert (lookout.health.ok, lookout.health.reason) == (ok, status)
+
+
+async def test_a_run_that_stands_still_is_told_to_the_log_once_and_again_when_it_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "dynaferry.observe.lookout")
+    clock = Clock()
+    lookout = Lookout("orders", readers=8, clock=clock)
+    lookout.stats, lookout.phase = stats_of_one(), "running"
+    for _ in range(100):
+        clock.now += 1
+        lookout.look()
+    lookout.stats.tables[0].items_written += 1
+    lookout.look()
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "health: nothing was acknowledged for 61 s: requests do not come back"),
+        ("INFO", "health: running"),
+    ]

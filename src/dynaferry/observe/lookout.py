@@ -4,6 +4,7 @@ A run has one. It is told when the copy begins and when it has ended, and takes 
 counters once a second in between. It reads them and changes nothing.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,6 +18,8 @@ from dynaferry.observe.progress import RunMeter, TableView
 from dynaferry.observe.requests import BOUNDS, RequestStats
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary
+
+_log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 1.0
 # Percentiles are of the last minute, so that an hour that went well does not hide a bad one.
@@ -44,6 +47,7 @@ class Lookout:
         self.looked = anyio.Event()
         self._meter = RunMeter(readers)
         self._health = HealthWatch(self.began_at)
+        self._was_healthy = True
         self._scans = _Recent()
         self._batch_writes = _Recent()
 
@@ -70,10 +74,17 @@ class Lookout:
         self.views = self._meter.view(self.stats, now)
         self.history.add(point_of(self.stats, now - self.began_at))
         self._health.see(self.stats, now)
+        self._log_change_of_health()
         self._scans.add([table.scans for table in self.stats.tables])
         self._batch_writes.add([table.batch_writes for table in self.stats.tables])
         self.looked.set()
         self.looked = anyio.Event()
+
+    def _log_change_of_health(self) -> None:
+        health = self.health
+        if health.ok != self._was_healthy:
+            _log.log(logging.INFO if health.ok else logging.WARNING, "health: %s", health.reason)
+        self._was_healthy = health.ok
 
     @property
     def health(self) -> Health:

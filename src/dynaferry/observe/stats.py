@@ -26,7 +26,7 @@ class TableStats:
     `throttles` counts this attempt's throttled requests by (operation, reason), the reason in the
     service's word, "" where it gave none. `bottleneck` is the resource that held the writes back
     last, in people's words. The rate limits are what the pace allows now, in units a second, None
-    where nothing limits. `rejections` counts this attempt's rejected items by the target's words.
+    where nothing limits. `rejections` counts rejected items by the target's words.
     Prices are dollars for one unit, 0 where capacity is provisioned and so paid by the hour.
     `checkpointed_at` is by the clock of `started_at`.
     """

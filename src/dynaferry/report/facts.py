@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry.errors import PlanError
+from dynaferry.observe.stats import MOST_REASONS
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import (
     AttemptRecord,
@@ -19,7 +20,6 @@ from dynaferry.state.store import (
 )
 
 MOST_SAMPLES = 1_000_000
-MOST_REASONS = 20
 
 
 class TableFacts(Struct, frozen=True, kw_only=True):
