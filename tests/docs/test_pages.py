@@ -9,6 +9,7 @@ import pytest
 
 from docs import make_cli
 from dynaferry.plan import Account, CopyPlan, TablePlan
+from tests.deploy.metrics import exported
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -46,6 +47,18 @@ def test_the_page_of_the_plan_lists_every_key() -> None:
     assert listed["at the top"] == names(CopyPlan) - {"source", "target", "tables"}
     assert listed["`[source]`, `[target]`"] == names(Account)
     assert listed["each `[[tables]]`"] == names(TablePlan)
+
+
+def test_the_page_of_metrics_lists_what_is_exported_with_its_labels() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = re.findall(r"(?m)^\| `(dynaferry_\w+)` \| (.*?) ?\| ", page)
+    told = {}
+    for name, labels in rows:
+        alone = labels == "none" or labels.startswith("only ")
+        told[name] = {*re.findall(r"`(\w+)`", labels), *(() if alone else ("source", "target"))}
+    parts = re.compile(r"(?<=request_seconds)_(bucket|count|sum)$")
+    there = {parts.sub("", name): labels - {"le"} for name, labels in exported().items()}
+    assert told == there
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
