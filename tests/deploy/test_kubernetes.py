@@ -1,10 +1,13 @@
 """The manifests of deploy/kubernetes fit the schemas, each other, and how dynaferry ends."""
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from dynaferry.cli import exit_codes
 from dynaferry.cli.flags import CopyFlags, plan_from
@@ -27,6 +30,23 @@ def test_a_manifest_fits_the_schema(name: str, version: str) -> None:
 def test_every_manifest_is_part_of_the_kustomization() -> None:
     files = {path.name for path in MANIFESTS.glob("*.yaml")}
     assert files == {*KUSTOMIZATION["resources"], "kustomization.yaml", "runner-role.yaml"}
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl on this machine")
+def test_the_kustomization_builds_and_says_which_image_runs() -> None:
+    ran = subprocess.run(
+        ["kubectl", "kustomize", MANIFESTS],  # noqa: S607  # the one that was found
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    built = {each["kind"]: each for each in yaml.safe_load_all(ran.stdout)}
+    (image,) = KUSTOMIZATION["images"]
+    (container,) = built["Job"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"{image['newName']}:{image['newTag']}"
+    assert "plan.toml" in built["ConfigMap"]["data"]
+    assert {each["metadata"].get("namespace") for each in built.values()} == {"dynaferry", None}
 
 
 def job() -> dict[str, Any]:
