@@ -17,7 +17,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "deploy").rglob("*.md")),
 ]
-MOST_LINES_OF_A_FRONT_PAGE = 350
+MOST_LINES_OF_A_FRONT_PAGE = 420
 
 
 def test_the_page_of_commands_is_what_help_says() -> None:
