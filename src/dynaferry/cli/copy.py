@@ -13,7 +13,6 @@ import msgspec
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.flags import CopyFlags, ProgressFlag, plan_from
 from dynaferry.cli.logging_setup import log_set_up
-from dynaferry.cli.observed import observed, together, wants_lookout
 from dynaferry.errors import DynaferryError, PlanError
 
 if TYPE_CHECKING:
@@ -45,9 +44,13 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
     from dynaferry.cli.interrupts import run_async, run_until_stopped
     from dynaferry.run import execute
 
+    is_watched = wants_lookout(flags)
+    if is_watched:
+        from dynaferry.cli.observed import observed, together
+
     async def body(stop: StopSignal) -> Outcome:
         watch = watcher(flags.progress, readers=plan.readers)
-        if not wants_lookout(flags):
+        if not is_watched:
             outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
             _tell_eyes(outcome, plan)
             return outcome
@@ -161,3 +164,17 @@ def _estimate(preflight: TablePreflight) -> dict[str, Any]:
         "prices": estimate.prices,
         "notices": list(preflight.notices),
     }
+
+
+def wants_lookout(flags: CopyFlags) -> bool:
+    """Whether anybody watches from outside.
+
+    :raises PlanError: something is told to those who watch, and nobody does
+    """
+    watched = any((flags.metrics_listen, flags.metrics_push, flags.metrics_textfile))
+    if flags.finish_by is not None and not watched:
+        raise PlanError(
+            "--finish-by is for an alert, and no metrics are asked for",
+            hint="add --metrics-listen, --metrics-push or --metrics-textfile",
+        )
+    return watched

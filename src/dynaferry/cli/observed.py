@@ -1,45 +1,28 @@
 """A run that can be watched from outside: what the metrics flags ask for, around `execute`.
 
-Whatever cannot be served or written is refused here, before anything is copied.
+Whatever cannot be served or written is refused here, before anything is copied. To be imported
+before the event loop runs, and only by a run that is watched: it brings a web server along.
 """
 
-from __future__ import annotations
-
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 import anyio
 
 from dynaferry.cli import screen
+from dynaferry.cli.flags import CopyFlags
+from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import PlanError
+from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.stats import RunStats
+from dynaferry.plan import CopyPlan
+from dynaferry.web import address
+from dynaferry.web.export import FAILURES, Export, reason_of, to_gateway, to_textfile
+from dynaferry.web.server import Site, serving
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-
-    from dynaferry.cli.flags import CopyFlags
-    from dynaferry.copy.stop import StopSignal
-    from dynaferry.observe.lookout import Lookout
-    from dynaferry.observe.stats import RunStats
-    from dynaferry.plan import CopyPlan
-    from dynaferry.web.export import Export
-
-    Watch = Callable[[RunStats], Awaitable[None]]
-
-
-def wants_lookout(flags: CopyFlags) -> bool:
-    """Whether anybody watches from outside.
-
-    :raises PlanError: something is told to those who watch, and nobody does
-    """
-    watched = any((flags.metrics_listen, flags.metrics_push, flags.metrics_textfile))
-    if flags.finish_by is not None and not watched:
-        raise PlanError(
-            "--finish-by is for an alert, and no metrics are asked for",
-            hint="add --metrics-listen, --metrics-push or --metrics-textfile",
-        )
-    return watched
+Watch = Callable[[RunStats], Awaitable[None]]
 
 
 def moment_of(text: str) -> float:
@@ -62,8 +45,6 @@ async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncI
 
     :raises PlanError: it cannot be served or written there
     """
-    from dynaferry.observe.lookout import Lookout
-
     lookout = Lookout(plan.run_name, readers=plan.readers)
     lookout.finish_by = None if flags.finish_by is None else moment_of(flags.finish_by)
     async with AsyncExitStack() as stack:
@@ -81,9 +62,6 @@ async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncI
 
 
 async def _serve(stack: AsyncExitStack, lookout: Lookout, flags: CopyFlags, plan: CopyPlan) -> None:
-    from dynaferry.web import address
-    from dynaferry.web.server import Site, serving
-
     place = address.parse(flags.metrics_listen or "")
     listener = address.bind(place)
     site = Site(lookout=lookout, address=place, settings=settings_shown(plan))
@@ -110,8 +88,6 @@ def settings_shown(plan: CopyPlan) -> list[tuple[str, str]]:
 
 
 async def _exports(lookout: Lookout, flags: CopyFlags) -> list[Export]:
-    from dynaferry.web.export import FAILURES, reason_of, to_gateway, to_textfile
-
     exports = []
     if flags.metrics_push is not None:
         exports.append(to_gateway(lookout, flags.metrics_push, screen.say))
