@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dynaferry.observe.summary import RunSummary, TableSummary
     from dynaferry.plan import Account, CopyPlan, TablePlan, read_plan
     from dynaferry.run import copy_table
+    from dynaferry.verify.run import verify_tables
+    from dynaferry.verify.settings import VerifyPlan
+    from dynaferry.verify.summary import VerifySummary
 
 __all__ = [
     "Account",
@@ -32,9 +35,12 @@ __all__ = [
     "StoppedError",
     "TablePlan",
     "TableSummary",
+    "VerifyPlan",
+    "VerifySummary",
     "__version__",
     "copy_table",
     "read_plan",
+    "verify_tables",
 ]
 
 _HOMES = {
@@ -49,8 +55,11 @@ _HOMES = {
     "StoppedError": "dynaferry.errors",
     "TablePlan": "dynaferry.plan",
     "TableSummary": "dynaferry.observe.summary",
+    "VerifyPlan": "dynaferry.verify.settings",
+    "VerifySummary": "dynaferry.verify.summary",
     "copy_table": "dynaferry.run",
     "read_plan": "dynaferry.plan",
+    "verify_tables": "dynaferry.verify.run",
 }
 
 

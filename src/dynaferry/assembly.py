@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -12,14 +14,14 @@ from dynaferry.copy.reader import Reader
 from dynaferry.copy.rejections import RejectionLimit
 from dynaferry.copy.stop import StopSignal
 from dynaferry.copy.writer import Writer
-from dynaferry.dynamodb.accounts import AccountSession
+from dynaferry.dynamodb.accounts import AccountSession, open_account
 from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.keys import KeyReader
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.dynamodb.wire import open_wire
 from dynaferry.errors import StoppedError
 from dynaferry.observe.stats import TableStats
-from dynaferry.plan import CopyPlan
+from dynaferry.plan import CopyPlan, with_region
 from dynaferry.ports import BatchTarget, PageSource
 from dynaferry.preflight import TablePreflight
 from dynaferry.state.store import StateStore
@@ -36,6 +38,23 @@ class Sides(NamedTuple):
 
     source: AccountSession
     target: AccountSession
+
+
+@asynccontextmanager
+async def open_sides(plan: CopyPlan) -> AsyncIterator[Sides]:
+    """Opens both accounts of the plan.
+
+    :raises PlanError: a profile or a region is missing
+    :raises AccessDeniedError: there are no credentials, or a role may not be assumed
+    """
+    source = with_region(plan.source, [table.source for table in plan.tables])
+    target = with_region(plan.target, [table.target for table in plan.tables])
+    sts = plan.sts_endpoint_url
+    async with (
+        open_account(source, "source", sts_endpoint_url=sts) as source_session,
+        open_account(target, "target", sts_endpoint_url=sts) as target_session,
+    ):
+        yield Sides(source_session, target_session)
 
 
 class RunCaps:

@@ -13,6 +13,9 @@ BATCH_MAX_BYTES: Final = 16 * 1024 * 1024
 # since a batch of 25 ordinary items is far smaller.
 BATCH_TARGET_BYTES: Final = 10 * 1024 * 1024
 
+# BatchGetItem [M:BatchGetItem]
+BATCH_GET_MAX_KEYS: Final = 100
+
 # Scan [M:Scan]
 PAGE_MAX_ITEM_BYTES: Final = 1024 * 1024
 SCAN_MAX_TOTAL_SEGMENTS: Final = 1_000_000

@@ -34,6 +34,8 @@ _TABLE_ARN = re.compile(
     r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/(?P<name>[a-zA-Z0-9_.-]{3,255})"
 )
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
+# Of the file beside a run's own that keeps its verification.
+RESERVED_RUN_SUFFIX: Final = ".verify"
 # With what is added to it, a run's name is that of a file: 255 bytes everywhere.
 MAX_RUN_NAME = 200
 _RUN_NAME = re.compile(rf"[a-zA-Z0-9_][a-zA-Z0-9_.-]{{0,{MAX_RUN_NAME - 1}}}")
@@ -206,6 +208,11 @@ def validate(plan: CopyPlan) -> CopyPlan:
         raise PlanError(
             f"a run cannot be named {plan.run_name!r}",
             hint=f"use at most {MAX_RUN_NAME} letters, digits, '.', '_' and '-'",
+        )
+    if plan.run_name.endswith(RESERVED_RUN_SUFFIX):
+        raise PlanError(
+            f"a run cannot be named {plan.run_name!r}: such names are those of verifications",
+            hint="give the run another name with --run",
         )
     return plan
 

@@ -50,6 +50,18 @@ class PutResult(Struct, frozen=True):
     consumed_units: float | None = None
 
 
+class FoundItems(Struct, frozen=True):
+    """What one look-up by keys found.
+
+    `items` are in wire form, in any order, and only those that are there; `unprocessed` are the
+    keys that must be asked for again. `consumed_units` is None where the service did not say.
+    """
+
+    items: Sequence[Raw]
+    unprocessed: Sequence[bytes]
+    consumed_units: float | None = None
+
+
 class PageSource(Protocol):
     """Gives the pages of one table, segment by segment."""
 
@@ -103,4 +115,42 @@ class ItemTarget(Protocol):
 
     def units_of(self, items: Sequence[Raw]) -> float:
         """The write units that putting `items` is likely to consume."""
+        ...
+
+
+class KeyLookup(Protocol):
+    """Finds the items of one table by their keys, read consistently."""
+
+    async def find_items(self, keys: Sequence[bytes]) -> FoundItems:
+        """Asks once for up to 100 different keys in wire form.
+
+        :raises RetryableError: the same call may succeed after a wait
+        :raises StoppedError: it will not, until somebody acts
+        """
+        ...
+
+
+class ItemMender(Protocol):
+    """Changes single items of one table, each only if it still is what was seen there.
+
+    Both methods return the consumed units, None where the service did not say.
+    """
+
+    async def put_if_unchanged(self, item: bytes, seen: bytes | None, /) -> float | None:
+        """Puts `item` in the place of `seen`, which has its key, or where nothing was seen.
+
+        :raises ConditionFailedError: there is something else by now; nothing was done
+        :raises ItemRefusedError: the item is refused for its content
+        :raises RetryableError: the same call may succeed after a wait; it may have taken effect
+        :raises StoppedError: no wait will help
+        """
+        ...
+
+    async def delete_if_unchanged(self, key: bytes, seen: bytes, /) -> float | None:
+        """Deletes the item with this key if it still is `seen`.
+
+        :raises ConditionFailedError: there is something else by now; nothing was done
+        :raises RetryableError: the same call may succeed after a wait; it may have taken effect
+        :raises StoppedError: no wait will help
+        """
         ...

@@ -2,22 +2,21 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 import anyio
 
 from dynaferry._version import __version__
-from dynaferry.assembly import RunCaps, Sides, copy_one_table
+from dynaferry.assembly import RunCaps, Sides, copy_one_table, open_sides
 from dynaferry.copy.stop import StopSignal
-from dynaferry.dynamodb.accounts import AccountSession, open_account
+from dynaferry.dynamodb.accounts import AccountSession
 from dynaferry.errors import DynaferryError, StateWriteError
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary
 from dynaferry.outcome import Outcome, first_reason, status_of, summarize, without_summary
-from dynaferry.plan import CopyPlan, recorded_settings, validate, with_region
+from dynaferry.plan import CopyPlan, recorded_settings, validate
 from dynaferry.preflight import TablePreflight, preflight
 from dynaferry.resume import (
     check_state_can_be_kept,
@@ -82,7 +81,7 @@ async def _prepare_and_copy(
     plan: CopyPlan, stop: StopSignal, watch: Watch | None, say: Say, begun: anyio.Event
 ) -> Outcome:
     validate(plan)
-    async with _both_sides(plan) as sides:
+    async with open_sides(plan) as sides:
         stored = await stored_run(plan)
         if stored is None:
             await check_state_can_be_kept(plan)
@@ -107,23 +106,11 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
     :raises DynaferryError: what `execute` would refuse or fail with
     """
     validate(plan)
-    async with _both_sides(plan) as sides:
+    async with open_sides(plan) as sides:
         stored = await stored_run(plan)
         if stored is not None and say is not None:
             say(_standing(stored, restarts=plan.restart))
         return await _look(plan, sides, stored, dry_run=True)
-
-
-@asynccontextmanager
-async def _both_sides(plan: CopyPlan) -> AsyncIterator[Sides]:
-    source = with_region(plan.source, [table.source for table in plan.tables])
-    target = with_region(plan.target, [table.target for table in plan.tables])
-    sts = plan.sts_endpoint_url
-    async with (
-        open_account(source, "source", sts_endpoint_url=sts) as source_session,
-        open_account(target, "target", sts_endpoint_url=sts) as target_session,
-    ):
-        yield Sides(source_session, target_session)
 
 
 async def _look(

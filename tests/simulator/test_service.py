@@ -59,9 +59,14 @@ def wire_to(table: Table) -> ServiceWire:
     )
 
 
-def source(wire: ServiceWire, total_segments: int = 1, **settings: bool) -> TableSource:
+def source(
+    wire: ServiceWire, total_segments: int = 1, *, consistent_read: bool = False
+) -> TableSource:
     return TableSource(
-        cast("Wire", wire), table="orders", total_segments=total_segments, **settings
+        cast("Wire", wire),
+        table="orders",
+        total_segments=total_segments,
+        consistent_read=consistent_read,
     )
 
 

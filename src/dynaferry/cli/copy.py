@@ -66,9 +66,14 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
         outcome = run_async(partial(run_until_stopped, body))
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
         return failure.report(error, as_json=flags.json, run=plan.run_name, under_way=True)
+    code = exit_codes.of_outcome(outcome.summary.status, outcome.error)
+    if flags.after_copy:
+        from dynaferry.cli.after_copy import verify_after
+
+        return verify_after(outcome.summary, code, plan, flags)
     if flags.json:
         screen.print_document(msgspec.json.encode(outcome.summary).decode())
-    return exit_codes.of_outcome(outcome.summary.status, outcome.error)
+    return code
 
 
 def _tell_eyes(outcome: Outcome, plan: CopyPlan) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from dynaferry.errors import DynaferryError, PlanError, RefusedError
-from dynaferry.observe.summary import Status
+from dynaferry.observe.summary import Status, VerifyStatus
 
 COMPLETE: Final = 0
 INTERNAL: Final = 1
@@ -16,6 +16,8 @@ INTERRUPTED: Final = 130
 
 _BY_STATUS: Final[dict[str, int]] = {
     "complete": COMPLETE,
+    "equal": COMPLETE,
+    "different": DIFFERENT,
     "refused": REFUSED,
     "rejected": REJECTED,
     "failed": FAILED,
@@ -23,7 +25,7 @@ _BY_STATUS: Final[dict[str, int]] = {
 }
 
 
-def of_outcome(status: Status, error: DynaferryError | None) -> int:
+def of_outcome(status: Status | VerifyStatus, error: DynaferryError | None) -> int:
     """The code of a run that ended with this status, and with this error if there was one.
 
     What the plan asked for wrongly is the caller's to correct, whenever it was found out.

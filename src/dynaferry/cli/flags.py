@@ -85,6 +85,7 @@ class CopyFlags(Struct, frozen=True, kw_only=True):
     price_per_million_writes: float | None = None
     price_per_million_reads: float | None = None
     dry_run: bool = False
+    after_copy: bool = False
     allow_control: bool = False
     log_format: LogFormatFlag = LogFormatFlag.TEXT
     log_level: LogLevelFlag = LogLevelFlag.WARNING

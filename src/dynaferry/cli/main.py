@@ -24,6 +24,7 @@ from dynaferry.cli.panels import (
     examples,
     option,
 )
+from dynaferry.cli.verify_app import VERIFY_EXAMPLES, verify
 from dynaferry.errors import PlanError
 from dynaferry.plan import (
     DEFAULT_MAX_REJECTED,
@@ -139,6 +140,15 @@ def copy(
         bool,
         option(SAFETY, "Look and estimate; write nothing.", "--dry-run", show_default=False),
     ] = False,
+    after_copy: Annotated[
+        bool,
+        option(
+            SAFETY,
+            "Verify at once when the copy is done: compare both tables, as `verify` does.",
+            "--after-copy",
+            show_default=False,
+        ),
+    ] = False,
     consistent_read: Annotated[
         bool | None,
         option(
@@ -196,7 +206,8 @@ def copy(
     """Copy one table, or the tables of a plan. The same command again resumes.
 
     Exit codes: 0 done; 2 usage or plan error; 3 refused before anything was written; 4 done, but
-    items were rejected; 5 stopped by an error, resumable; 130 interrupted, resumable.
+    items were rejected; 5 stopped by an error, resumable; 6 done, but --after-copy found other
+    differences than the rejected items; 130 interrupted, resumable.
     """
     # CopyFlags has a field for each of these parameters, by the same name.
     return run_copy(CopyFlags(**locals()))
@@ -223,6 +234,7 @@ def status(
     return run_status(run, state_dir, as_json=json)
 
 
+app.command(cls=PanelCommand, epilog=VERIFY_EXAMPLES)(verify)
 app.add_typer(letters_app, name="dead-letters")
 
 

@@ -38,10 +38,17 @@ class TableSource:
     """The pages of one table. A `PageSource`."""
 
     def __init__(
-        self, wire: Wire, *, table: str, total_segments: int, consistent_read: bool = False
+        self,
+        wire: Wire,
+        *,
+        table: str,
+        total_segments: int,
+        consistent_read: bool = False,
+        side: str = "source",
     ) -> None:
         self._wire = wire
         self._table = table
+        self._side = side
         self.full_page_units = capacity.full_page_read_units(consistent_read=consistent_read)
         self._request = msgspec.json.encode(
             {
@@ -88,7 +95,7 @@ class TableSource:
 
     def _corrupt(self, segment: int, what: str) -> CorruptAnswerError:
         return CorruptAnswerError(
-            f"Scan of the source table {self._table} gave an answer that is not one: {what}",
+            f"Scan of the {self._side} table {self._table} gave an answer that is not one: {what}",
             operation="Scan",
             table=self._table,
             segment=segment,

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+VerifyStatus = Literal["equal", "different", "interrupted", "failed", "refused"]
 Status = Literal["complete", "rejected", "interrupted", "failed", "refused"]
 
 

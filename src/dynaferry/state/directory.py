@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dynaferry.errors import PlanError, StateError
+from dynaferry.plan import RESERVED_RUN_SUFFIX
 
 _SUFFIX = ".sqlite"
 
@@ -16,6 +17,11 @@ _SUFFIX = ".sqlite"
 def state_path(state_dir: Path, run: str) -> Path:
     """The run's state file."""
     return state_dir / f"{run}{_SUFFIX}"
+
+
+def verification_name(run: str) -> str:
+    """The name under which the run's verification is kept."""
+    return f"{run}{RESERVED_RUN_SUFFIX}"
 
 
 def unfinished_path(state_dir: Path, run: str) -> Path:
@@ -47,7 +53,8 @@ def find_runs(state_dir: Path) -> list[str]:
             f"the state directory {state_dir} cannot be read: {error.strerror}",
             hint="choose another --state-dir",
         ) from error
-    return sorted(entry.name.removesuffix(_SUFFIX) for entry in entries if _is_state_file(entry))
+    names = (entry.name.removesuffix(_SUFFIX) for entry in entries if _is_state_file(entry))
+    return sorted(name for name in names if not name.endswith(RESERVED_RUN_SUFFIX))
 
 
 def exposures(state_dir: Path, run: str) -> list[str]:

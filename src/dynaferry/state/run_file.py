@@ -108,6 +108,23 @@ class RunFile:
                 connection.execute("SELECT run FROM run")
                 return cls(path, connection, None)
 
+    @classmethod
+    def discard(cls, state_dir: Path, run: str) -> None:
+        """Removes a run's file, be it damaged, with its log.
+
+        :raises StateError: there is none, it is busy, or the file is foreign
+        """
+        path = state_path(state_dir, run)
+        with _refusing(path, "removed"):
+            check_header(path, cls.application_id)
+            lock = RunLock.acquire(state_dir, run)
+            with _released_on_error(lock):
+                # The log last: a file that is left without it would be taken for whole.
+                path.unlink()
+                _remove_spent_log(path)
+                _sync_directory(state_dir)
+            lock.release()
+
     @property
     def only_for_reading(self) -> bool:
         """Whether the file was opened to be looked at."""

@@ -1,0 +1,56 @@
+"""`copy --after-copy`: the verification that follows a copy, and what both come to together.
+
+One document: the copy's, with the verification's as its field `verify`, null where there was
+nothing to verify. One exit code: the copy's, unless the verification found what the copy does not
+explain, or did not come to its end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.verify import verify_and_tell
+from dynaferry.verify.settings import VerifyPlan
+from dynaferry.verify.summary import VerifySummary
+
+if TYPE_CHECKING:
+    from dynaferry.cli.flags import CopyFlags
+    from dynaferry.observe.summary import RunSummary
+    from dynaferry.plan import CopyPlan
+
+
+def verify_after(copied: RunSummary, code: int, plan: CopyPlan, flags: CopyFlags) -> int:
+    """Verifies what was copied, prints the one document, and returns the one exit code."""
+    verified = None
+    if copied.status == "complete" or copied.status == "rejected":
+        verified = _verify(copied, plan, flags)
+    if flags.json:
+        document: dict[str, Any] = msgspec.structs.asdict(copied) | {"verify": verified}
+        screen.print_document(msgspec.json.encode(document).decode())
+    return code if verified is None else combined(code, verified)
+
+
+def _verify(copied: RunSummary, plan: CopyPlan, flags: CopyFlags) -> VerifySummary:
+    # What an earlier verification had seen is of no use once something was copied since.
+    is_new = any(table.seconds > 0 for table in copied.tables)
+    wanted = VerifyPlan(copy=msgspec.structs.replace(plan, restart=plan.restart or is_new))
+    try:
+        return verify_and_tell(wanted, flags.progress, asks=False).summary
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        failure.tell(error)
+        told = failure.summarize(error)
+        return VerifySummary(run=plan.run_name, status="failed", error=told)
+
+
+def combined(code: int, verified: VerifySummary) -> int:
+    """The exit code of a copy that ended with `code`, and of its verification."""
+    if verified.status == "equal":
+        return code
+    if verified.status == "different":
+        unexplained = sum(t.missing + t.extra + t.different for t in verified.tables)
+        return exit_codes.DIFFERENT if unexplained else max(code, exit_codes.REJECTED)
+    # Something was written: that it was refused would say the contrary.
+    return exit_codes.INTERRUPTED if verified.status == "interrupted" else exit_codes.FAILED

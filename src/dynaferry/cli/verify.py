@@ -1,0 +1,118 @@
+"""`dynaferry verify`: compares, shows how it goes, asks before it mends, and says what differs."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+from anyio import to_thread
+
+from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.flags import ProgressFlag
+from dynaferry.cli.verify_flags import VerifyFlags, verify_plan_from
+from dynaferry.cli.verify_render import repair_lines, verify_lines
+from dynaferry.errors import PlanError
+
+if TYPE_CHECKING:
+    from dynaferry.copy.stop import StopSignal
+    from dynaferry.verify.repair import RepairPlan
+    from dynaferry.verify.run import Watch
+    from dynaferry.verify.settings import VerifyPlan
+    from dynaferry.verify.summary import VerifyOutcome
+
+INTERRUPTED_BEFORE = "interrupted before anything was compared"
+
+
+def run_verify(flags: VerifyFlags) -> int:
+    """Does what the flags say and returns the exit code; every error is told, none is raised."""
+    try:
+        plan = verify_plan_from(flags)
+        _check_that_it_can_ask(plan, asks=not flags.yes)
+        outcome = verify_and_tell(plan, flags.progress, asks=not flags.yes)
+    except PlanError as error:
+        return failure.report(error, as_json=flags.json, run=flags.run)
+    except KeyboardInterrupt:
+        return failure.report_interrupt(as_json=flags.json, run=flags.run)
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return failure.report(error, as_json=flags.json, run=flags.run, under_way=True)
+    if flags.json:
+        screen.print_document(msgspec.json.encode(outcome.summary).decode())
+    return exit_codes.of_outcome(outcome.summary.status, outcome.error)
+
+
+def verify_and_tell(plan: VerifyPlan, progress: ProgressFlag, *, asks: bool) -> VerifyOutcome:
+    """Verifies, and tells people on stderr what came of it."""
+    from dynaferry.cli.interrupts import run_async, run_until_stopped
+    from dynaferry.verify.run import execute
+
+    watch = watcher(progress, readers=plan.copy.readers)
+
+    async def body(stop: StopSignal) -> VerifyOutcome:
+        return await execute(
+            plan,
+            stop=stop,
+            watch=watch,
+            say=screen.say,
+            approve=_ask if asks else _tell,
+        )
+
+    outcome = run_async(partial(run_until_stopped, body))
+    if outcome.error is not None:
+        failure.tell(outcome.error)
+    has_begun = any(table.segments_total for table in outcome.summary.tables)
+    if has_begun:
+        for line in verify_lines(outcome.summary, limit=plan.limit):
+            screen.say(line)
+        if plan.certificate is not None and outcome.summary.status in ("equal", "different"):
+            screen.say(f"the certificate is {plan.certificate}")
+    elif outcome.summary.status == "interrupted":
+        screen.say(INTERRUPTED_BEFORE)
+    return outcome
+
+
+def watcher(progress: ProgressFlag, *, readers: int) -> Watch | None:
+    """The progress display that suits stderr: redrawn in place on a terminal, else lines."""
+    from dynaferry.observe.comparing import watch_plain
+
+    if progress is ProgressFlag.NONE:
+        return None
+    if progress is ProgressFlag.AUTO and screen.is_live_terminal():
+        from rich.console import Console
+
+        from dynaferry.observe.comparing_live import watch_live
+
+        return partial(watch_live, readers=readers, console=Console(stderr=True))
+    return partial(watch_plain, readers=readers, write=screen.say)
+
+
+def _check_that_it_can_ask(plan: VerifyPlan, *, asks: bool) -> None:
+    """Known before hours of reading, not after."""
+    if plan.mends and asks and not sys.stdin.isatty():
+        raise PlanError(
+            "a repair is shown and confirmed before anything is written, and stdin is no terminal",
+            hint="run it on a terminal, or add --yes; without --repair and --delete-extra nothing "
+            "is written",
+        )
+
+
+async def _tell(planned: RepairPlan) -> bool:
+    for line in repair_lines(planned):
+        screen.say(line)
+    return True
+
+
+async def _ask(planned: RepairPlan) -> bool:
+    await _tell(planned)
+    # A signal must not wait for an answer.
+    answer = await to_thread.run_sync(_read_answer, abandon_on_cancel=True)
+    if answer.strip().lower() in ("y", "yes"):
+        return True
+    screen.say("nothing is written")
+    return False
+
+
+def _read_answer() -> str:
+    screen.say("go on? [y/N]")
+    return sys.stdin.readline()

@@ -1,0 +1,71 @@
+"""Keys -> FoundItems, read consistently."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Raw, Struct
+
+from dynaferry.dynamodb.wire import Wire
+from dynaferry.errors import CorruptAnswerError
+from dynaferry.ports import FoundItems
+
+
+class _Capacity(Struct, frozen=True):
+    CapacityUnits: float = 0.0
+
+
+class _Unprocessed(Struct, frozen=True):
+    Keys: list[Raw]
+
+
+class _BatchAnswer(Struct, frozen=True):
+    """What is read of a BatchGetItem's answer; unknown fields are passed over."""
+
+    # No defaults: an answer without them is not an answer, and must not count as "nothing there".
+    Responses: dict[str, list[Raw]]
+    UnprocessedKeys: dict[str, _Unprocessed]
+    ConsumedCapacity: list[_Capacity] | None = None
+
+
+_decode = msgspec.json.Decoder(_BatchAnswer).decode
+
+
+class TableLookup:
+    """The items of one table by their keys. A `KeyLookup`."""
+
+    def __init__(self, wire: Wire, *, table: str, side: str) -> None:
+        self._wire = wire
+        self._table = table
+        self._side = side
+        self._before_keys = (
+            b'{"ReturnConsumedCapacity":"TOTAL","RequestItems":{%b:{"ConsistentRead":true,"Keys":['
+            % msgspec.json.encode(table)
+        )
+
+    async def find_items(self, keys: Sequence[bytes]) -> FoundItems:
+        """Asks for the items; see `KeyLookup`."""
+        body = b"".join((self._before_keys, b",".join(keys), b"]}}}"))
+        answer = await self._wire.call("BatchGetItem", body)
+        try:
+            found = _decode(answer)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self._corrupt(str(error)) from error
+        # The service names the table as it was asked for, by its name or its ARN: it is the one.
+        items = [item for items in found.Responses.values() for item in items]
+        unprocessed = [bytes(k) for rest in found.UnprocessedKeys.values() for k in rest.Keys]
+        if len(items) + len(unprocessed) > len(keys):
+            raise self._corrupt(f"{len(keys)} keys were asked for, and more came")
+        units = found.ConsumedCapacity
+        return FoundItems(
+            items=items,
+            unprocessed=unprocessed,
+            consumed_units=None if units is None else sum(u.CapacityUnits for u in units),
+        )
+
+    def _corrupt(self, what: str) -> CorruptAnswerError:
+        return CorruptAnswerError(
+            f"BatchGetItem on the {self._side} table {self._table} "
+            f"gave an answer that is not one: {what}",
+            operation="BatchGetItem",
+            table=self._table,
+        )

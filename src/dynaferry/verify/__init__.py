@@ -1,0 +1,16 @@
+"""Proof that the copy is the source: what is missing, extra or different.
+
+The way of an item, cheapest first; each step gets only what the one before it could not settle:
+
+1. `join`: both tables are scanned segment by segment, side by side. Items that are the same to
+   the byte on both sides cancel out.
+2. `join` again: of what is left, keys and digests of the canonical form (`canonical`) cancel out:
+   sets in another order, numbers in another notation.
+3. `confirm`: of what is left, the item is read by its key, consistently, on both sides, and once
+   more a while later. Only what differs both times, and has not changed in between, is reported.
+
+Nothing rests on two tables putting the same keys into the same segment, or in the same order: where
+they do, steps 1 and 2 settle everything at the price of one scan of each table; where they do not,
+step 3 does, at a higher price. Extra items on the target are found because the target is scanned
+as well.
+"""

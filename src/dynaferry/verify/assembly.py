@@ -1,0 +1,166 @@
+"""Puts one table's verification together: the network edge of both sides behind its ports."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from dynaferry.assembly import RunCaps, Sides
+from dynaferry.dynamodb.batch_get import TableLookup
+from dynaferry.dynamodb.keys import KeyReader
+from dynaferry.dynamodb.mend_item import TableMender
+from dynaferry.dynamodb.scan import TableSource
+from dynaferry.dynamodb.wire import Wire, open_wire
+from dynaferry.errors import CorruptAnswerError
+from dynaferry.observe.comparison import ComparisonStats
+from dynaferry.ports import ItemMender
+from dynaferry.state.verification_store import VerificationStore
+from dynaferry.throttle.retry import RetryPolicy
+from dynaferry.verify.canonical import canonical
+from dynaferry.verify.comparison import TableComparison
+from dynaferry.verify.confirm import KEYS_AT_ONCE, LOOKS_AT_ONCE, Confirmer
+from dynaferry.verify.join import Side
+from dynaferry.verify.preflight import TablePair
+from dynaferry.verify.reader import SideReader
+from dynaferry.verify.repair import Repair
+from dynaferry.verify.settings import VerifyPlan
+
+
+class VerifyCaps:
+    """The caps given for the verification: the one on reads holds on each side by itself."""
+
+    def __init__(self, plan: VerifyPlan) -> None:
+        self.source = RunCaps(plan.copy)
+        self.target = RunCaps(plan.copy)
+
+
+class TableTools(NamedTuple):
+    """What verifies and mends one table."""
+
+    comparison: TableComparison
+    confirmer: Confirmer
+    repair: Repair
+
+
+@asynccontextmanager
+async def open_tools(
+    plan: VerifyPlan,
+    table: int,
+    sides: Sides,
+    pair: TablePair,
+    *,
+    total_segments: int,
+    store: VerificationStore,
+    stats: ComparisonStats,
+    caps: VerifyCaps,
+    rejected: Collection[bytes],
+) -> AsyncIterator[TableTools]:
+    """Opens the data path to both sides of the table number `table`."""
+    reads = plan.copy.readers + LOOKS_AT_ONCE
+    names = pair.table
+    async with (
+        open_wire(
+            sides.source, table=names.source, endpoint=pair.source.endpoint, connections=reads
+        ) as source_wire,
+        open_wire(
+            sides.target,
+            table=names.target,
+            endpoint=pair.target.endpoint,
+            connections=reads + KEYS_AT_ONCE,
+        ) as target_wire,
+    ):
+        key_names = [key.name for key in pair.source.keys]
+        key_of = key_reader(key_names)
+
+        def reader(side: Side, wire: Wire, name: str) -> SideReader:
+            run_caps: RunCaps = getattr(caps, side)
+            return SideReader(
+                TableSource(
+                    wire,
+                    table=name,
+                    total_segments=total_segments,
+                    consistent_read=plan.copy.consistent_read,
+                    side=side,
+                ),
+                TableLookup(wire, table=name, side=side),
+                stats,
+                key_of=key_of,
+                pace=run_caps.read_pace(names.max_read_units),
+                retry=RetryPolicy(side, run_caps.patience(plan.copy.patience_seconds)),
+            )
+
+        yield assemble(
+            plan,
+            table,
+            reader("source", source_wire, names.source),
+            reader("target", target_wire, names.target),
+            TableMender(target_wire, table=names.target, keys=key_names),
+            store=store,
+            stats=stats,
+            caps=caps,
+            key_of=key_of,
+            rejected=rejected,
+        )
+
+
+def assemble(
+    plan: VerifyPlan,
+    table: int,
+    source: SideReader,
+    target: SideReader,
+    mender: ItemMender,
+    *,
+    store: VerificationStore,
+    stats: ComparisonStats,
+    caps: VerifyCaps,
+    key_of: Callable[[bytes], bytes],
+    rejected: Collection[bytes] = (),
+    clock: Callable[[], float] = time.time,
+) -> TableTools:
+    """The tools for any two sides, with the plan's settings."""
+    confirmer = Confirmer(source, target, rejected=rejected, clock=clock)
+    comparison = TableComparison(
+        source,
+        target,
+        confirmer,
+        store,
+        stats,
+        table=table,
+        key_of=key_of,
+        readers=plan.copy.readers,
+        settle_seconds=plan.settle_seconds,
+        clock=clock,
+    )
+    repair = Repair(
+        mender,
+        confirmer,
+        store,
+        stats,
+        table=table,
+        kinds=kinds_to_mend(plan),
+        pace=caps.target.write_pace(plan.copy.tables[table].max_write_units),
+        retry=RetryPolicy("target", caps.target.patience(plan.copy.patience_seconds)),
+    )
+    return TableTools(comparison, confirmer, repair)
+
+
+def kinds_to_mend(plan: VerifyPlan) -> frozenset[str]:
+    """The kinds of differences that the plan asks to mend."""
+    written = {"missing", "different"} if plan.repair else set()
+    return frozenset(written | ({"extra"} if plan.delete_extra else set()))
+
+
+def key_reader(names: list[str]) -> Callable[[bytes], bytes]:
+    """Gives the canonical key of an item; `names` are the table's key attributes."""
+    keys = KeyReader(names)
+
+    def key_of(item: bytes) -> bytes:
+        try:
+            return canonical(keys.wire_key(Raw(item)))
+        except msgspec.MsgspecError as error:
+            raise CorruptAnswerError(f"an item came without its key: {error}") from error
+
+    return key_of

@@ -1,0 +1,146 @@
+"""A file that says what was compared, when, and what came of it, to be filed away.
+
+It holds no key and no value of any item, and nothing of how the accounts were reached.
+"""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from dynaferry._version import __version__
+from dynaferry.errors import PlanError, StateWriteError
+from dynaferry.observe.summary import VerifyStatus
+from dynaferry.state.verification import Verification
+from dynaferry.verify.settings import VerifyPlan
+from dynaferry.verify.summary import ComparisonSummary, VerifySummary
+
+
+class TableCertificate(Struct, frozen=True, kw_only=True):
+    """One table: what was compared with what, and the counts."""
+
+    source_arn: str
+    source_table_id: str | None
+    target_arn: str
+    target_table_id: str | None
+    status: VerifyStatus
+    source_items: int
+    target_items: int
+    matching: int
+    missing: int
+    extra: int
+    different: int
+    rejected: int
+    in_flux: int
+    written: int
+    deleted: int
+    source_digest: str | None
+    target_digest: str | None
+    segments_total: int
+    segments_compared: int
+
+
+class Certificate(Struct, frozen=True, kw_only=True):
+    """The whole document. Times are UTC."""
+
+    what: str = "dynaferry verification"
+    version: str
+    run: str
+    status: VerifyStatus
+    began_at: str
+    ended_at: str
+    attempts: int
+    sample_percent: float | None
+    settle_seconds: float
+    consistent_read: bool
+    digest: str = "sum modulo 2^128 of the BLAKE2b-128 digests of the canonical items"
+    tables: tuple[TableCertificate, ...]
+
+
+def certificate_of(
+    plan: VerifyPlan, record: Verification, summary: VerifySummary, ended_at: float
+) -> Certificate:
+    """The certificate of a verification that came to its end. Pure."""
+    pairs = zip(record.identity.tables, summary.tables, strict=True)
+    return Certificate(
+        version=__version__,
+        run=record.run,
+        status=summary.status,
+        began_at=iso_time(record.created_at),
+        ended_at=iso_time(ended_at),
+        attempts=record.attempts,
+        sample_percent=record.sample_percent,
+        settle_seconds=plan.settle_seconds,
+        consistent_read=plan.copy.consistent_read,
+        tables=tuple(
+            TableCertificate(
+                source_arn=identity.source_arn,
+                source_table_id=identity.source_table_id,
+                target_arn=identity.target_arn,
+                target_table_id=identity.target_table_id,
+                **_counts(table),
+            )
+            for identity, table in pairs
+        ),
+    )
+
+
+def check_place(path: Path) -> None:
+    """Returns if a file may be there: to be known before hours of reading. It blocks.
+
+    :raises PlanError: the path is a directory, or in none
+    """
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise PlanError(
+            f"the certificate {path} cannot be written: it is a directory, or in none",
+            hint="name a file in a directory that is there",
+        )
+
+
+def write_certificate(path: Path, certificate: Certificate) -> None:
+    """Writes the file, whole or not at all; one that is there is replaced. It blocks.
+
+    :raises StateWriteError: it cannot be written
+    """
+    text = msgspec.json.format(msgspec.json.encode(certificate), indent=2) + b"\n"
+    unfinished = path.with_name(f".{path.name}.new")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise StateWriteError(
+            f"the certificate {path} cannot be written: {error.strerror}",
+            hint="make room or name another file, and run the same command again",
+        ) from error
+
+
+def _counts(table: ComparisonSummary) -> dict[str, Any]:
+    return {
+        "status": table.status,
+        "source_items": table.source_items,
+        "target_items": table.target_items,
+        "matching": table.matching,
+        "missing": table.missing,
+        "extra": table.extra,
+        "different": table.different,
+        "rejected": table.rejected,
+        "in_flux": table.in_flux,
+        "written": table.written,
+        "deleted": table.deleted,
+        "source_digest": table.digest,
+        "target_digest": table.target_digest,
+        "segments_total": table.segments_total,
+        "segments_compared": table.segments_compared,
+    }
+
+
+def iso_time(seconds: float) -> str:
+    """The time in UTC, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,73 @@
+"""Refuse early: look at both tables of each pair before anything is read of them."""
+
+from msgspec import Struct
+
+from dynaferry.assembly import Sides
+from dynaferry.dynamodb.accounts import AccountSession
+from dynaferry.dynamodb.descriptions import TableDescription
+from dynaferry.dynamodb.tables import describe_table
+from dynaferry.errors import PreflightError, TableNotFoundError
+from dynaferry.plan import TablePlan
+from dynaferry.preflight_checks import (
+    check_keys_agree,
+    check_not_the_same,
+    check_region,
+    check_usable,
+)
+from dynaferry.verify.segments import verification_segments
+from dynaferry.verify.settings import VerifyPlan
+
+
+class TablePair(Struct, frozen=True, kw_only=True):
+    """Two tables that may be compared."""
+
+    table: TablePlan
+    source: TableDescription
+    target: TableDescription
+    total_segments: int
+
+
+async def look_at_tables(plan: VerifyPlan, sides: Sides) -> tuple[TablePair, ...]:
+    """Looks at every pair of the plan, in its order.
+
+    :raises PreflightError: a table is not there, or two tables cannot be compared
+    :raises AccessDeniedError: a role may not look at a table
+    :raises UnavailableError: the service did not answer
+    """
+    return tuple([await _look_at(plan, table, sides) for table in plan.copy.tables])
+
+
+async def _look_at(plan: VerifyPlan, table: TablePlan, sides: Sides) -> TablePair:
+    check_region("source", table.source, plan.copy.source, sides.source.region)
+    check_region("target", table.target, plan.copy.target, sides.target.region)
+    source = await _describe(sides.source, table.source)
+    target = await _describe(sides.target, table.target)
+    check_usable("source", source)
+    check_usable("target", target)
+    check_not_the_same(source, target)
+    check_keys_agree(source, target)
+    return TablePair(
+        table=table,
+        source=source,
+        target=target,
+        total_segments=verification_segments(
+            size_bytes=source.size_bytes,
+            item_count=source.item_count,
+            readers=plan.copy.readers,
+            requested=table.segments or plan.copy.segments,
+            sample_percent=plan.sample_percent,
+        ),
+    )
+
+
+async def _describe(session: AccountSession, table: str) -> TableDescription:
+    try:
+        return await describe_table(session, table)
+    except TableNotFoundError as error:
+        raise PreflightError(
+            f"the {session.side} table {table} does not exist in {session.region}, "
+            f"seen as {session.acting_as}",
+            hint=f"check the name, --{session.side}-region, and whose credentials are used; a "
+            "table of another account that is shared with this one is named by its ARN",
+            table=table,
+        ) from error

@@ -1,0 +1,56 @@
+"""The keys of a copy's dead letters, so that a verification tells them apart."""
+
+from collections.abc import Sequence
+
+import anyio
+
+from dynaferry.errors import StateError
+from dynaferry.state.directory import state_path
+from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.store import DeadLetter, StateStore, TableIdentity
+from dynaferry.verify.canonical import canonical
+from dynaferry.verify.preflight import TablePair
+from dynaferry.verify.settings import VerifyPlan
+
+LETTERS_AT_ONCE = 100
+
+
+async def rejected_keys(plan: VerifyPlan, pairs: Sequence[TablePair]) -> list[frozenset[bytes]]:
+    """The canonical keys of the dead letters of each pair, from the copy's state file.
+
+    Empty where there is no such file, or where the copy was of other tables.
+
+    :raises StateError: the file is there and cannot be read
+    """
+    state_dir, run = plan.copy.state_dir, plan.copy.run_name
+    if not await anyio.Path(state_path(state_dir, run)).exists():
+        return [frozenset()] * len(pairs)
+    store = await SqliteStore.open_for_reading(state_dir, run)
+    try:
+        copied = (await store.read_run()).identity.tables
+        return [await _keys_of(store, _index_of(pair, copied)) for pair in pairs]
+    finally:
+        await store.aclose()
+
+
+def _index_of(pair: TablePair, copied: Sequence[TableIdentity]) -> int | None:
+    ways = [(table.source_arn, table.target_arn) for table in copied]
+    way = (pair.source.arn, pair.target.arn)
+    return ways.index(way) if way in ways else None
+
+
+async def _keys_of(store: StateStore, table: int | None) -> frozenset[bytes]:
+    keys: set[bytes] = set()
+    after: DeadLetter | None = None
+    while table is not None:
+        letters = await store.read_counted_dead_letters(table, after, LETTERS_AT_ONCE)
+        keys.update(canonical(letter.key) for letter in letters)
+        if not letters:
+            break
+        after = letters[-1]
+    return frozenset(keys)
+
+
+def cannot_tell(error: StateError) -> str:
+    """What to say where the copy's state cannot be read."""
+    return f"the copy's rejected items are not told apart from others: {error.message}"

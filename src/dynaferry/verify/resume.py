@@ -1,0 +1,130 @@
+"""New or gone on with: the state of a verification.
+
+One that has ended is of its moment: it makes room for the next. One that has not is gone on with,
+if it is of the same tables, segments and sample.
+"""
+
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+from dynaferry._version import __version__
+from dynaferry.errors import StateError
+from dynaferry.resume import DEFAULT_ENDPOINT
+from dynaferry.state.directory import state_path, verification_name
+from dynaferry.state.identity import check_identity
+from dynaferry.state.store import RunIdentity, TableIdentity
+from dynaferry.state.verification import ENDED, Verification
+from dynaferry.state.verification_store import VerificationStore
+from dynaferry.verify.preflight import TablePair
+from dynaferry.verify.settings import VerifyPlan
+
+CLOSE_SECONDS = 5.0
+
+
+async def unfinished(plan: VerifyPlan) -> Verification | None:
+    """The verification to go on with; None where a new one is to begin.
+
+    :raises StateError: there is one, but its file is broken or another process works on it, or no
+        new one could be kept
+    """
+    state_dir, run = plan.copy.state_dir, plan.copy.run_name
+    if plan.copy.restart or not await anyio.Path(_path(state_dir, run)).exists():
+        await VerificationStore.try_out(state_dir, run)
+        return None
+    store = await VerificationStore.open(state_dir, run)
+    async with _closing(store):
+        stored = await store.read_run()
+    return None if stored.status in ENDED else stored
+
+
+@asynccontextmanager
+async def open_state(
+    plan: VerifyPlan, pairs: Sequence[TablePair], stored: Verification | None
+) -> AsyncIterator[VerificationStore]:
+    """The open state: the stored one, or new, in the place of one that has ended.
+
+    :raises StateError: the stored one is of other tables, segments or sample; it is left as it is
+    """
+    state_dir, run = plan.copy.state_dir, plan.copy.run_name
+    identity = _identity(plan, pairs, stored)
+    if stored is not None:
+        check_identity(stored.identity, identity, run=verification_name(run))
+        _check_sample(plan, stored)
+        store = await VerificationStore.open(state_dir, run)
+    else:
+        if await anyio.Path(_path(state_dir, run)).exists():
+            await VerificationStore.discard(state_dir, run)
+        store = await VerificationStore.create(state_dir, _new(plan, identity))
+    async with _closing(store):
+        yield store
+
+
+def _new(plan: VerifyPlan, identity: RunIdentity) -> Verification:
+    now = time.time()
+    return Verification(
+        run=plan.copy.run_name,
+        identity=identity,
+        sample_percent=plan.sample_percent,
+        seed=random.SystemRandom().getrandbits(32),
+        version=__version__,
+        status="running",
+        attempts=0,
+        created_at=now,
+        started_at=now,
+    )
+
+
+def _identity(
+    plan: VerifyPlan, pairs: Sequence[TablePair], stored: Verification | None
+) -> RunIdentity:
+    began_with = () if stored is None else stored.identity.tables
+    tables = []
+    for index, pair in enumerate(pairs):
+        asked_for = pair.table.segments or plan.copy.segments
+        keep = asked_for is None and index < len(began_with)
+        segments = began_with[index].total_segments if keep else pair.total_segments
+        tables.append(_table_identity(plan, pair, segments))
+    return RunIdentity(tables=tuple(tables))
+
+
+def _table_identity(plan: VerifyPlan, pair: TablePair, total_segments: int) -> TableIdentity:
+    return TableIdentity(
+        source_arn=pair.source.arn,
+        source_table_id=pair.source.table_id,
+        source_endpoint=plan.copy.source.endpoint_url or DEFAULT_ENDPOINT,
+        target_arn=pair.target.arn,
+        target_table_id=pair.target.table_id,
+        target_endpoint=plan.copy.target.endpoint_url or DEFAULT_ENDPOINT,
+        total_segments=total_segments,
+    )
+
+
+def _check_sample(plan: VerifyPlan, stored: Verification) -> None:
+    if plan.sample_percent != stored.sample_percent:
+        raise StateError(
+            f"the unfinished verification {stored.run!r} compares "
+            f"{_share(stored.sample_percent)}, not {_share(plan.sample_percent)}",
+            hint="leave --sample as it was to go on, or --restart to begin anew",
+        )
+
+
+def _share(sample_percent: float | None) -> str:
+    return "all segments" if sample_percent is None else f"{sample_percent:g} % of the segments"
+
+
+def _path(state_dir: Path, run: str) -> Path:
+    return state_path(state_dir, verification_name(run))
+
+
+@asynccontextmanager
+async def _closing(store: VerificationStore) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+            await store.aclose()

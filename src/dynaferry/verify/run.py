@@ -1,0 +1,317 @@
+"""The whole story: plan, look, new or resumed state, compare, confirm, mend, sum up."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+from anyio import to_thread
+
+from dynaferry._version import __version__
+from dynaferry.assembly import Sides, open_sides
+from dynaferry.copy.stop import StopSignal
+from dynaferry.errors import DynaferryError, StateError, StateWriteError
+from dynaferry.observe.comparison import ComparisonRunStats, ComparisonStats
+from dynaferry.outcome import first_reason
+from dynaferry.state.verification import Verification, VerificationStatus
+from dynaferry.state.verification_store import VerificationStore
+from dynaferry.verify.assembly import TableTools, VerifyCaps, open_tools
+from dynaferry.verify.certificate import certificate_of, check_place, iso_time, write_certificate
+from dynaferry.verify.confirm import KEYS_AT_ONCE
+from dynaferry.verify.preflight import TablePair, look_at_tables
+from dynaferry.verify.rejections import cannot_tell, rejected_keys
+from dynaferry.verify.repair import RepairPlan, repair_plan
+from dynaferry.verify.report import Items, summarize, without_summary
+from dynaferry.verify.resume import open_state, unfinished
+from dynaferry.verify.segments import chosen_segments
+from dynaferry.verify.settings import VerifyPlan, validate_verify
+from dynaferry.verify.summary import VerifyOutcome, VerifySummary
+
+Say = Callable[[str], None]
+Watch = Callable[[ComparisonRunStats], Awaitable[None]]
+Approve = Callable[[RepairPlan], Awaitable[bool]]
+
+END_OF_ATTEMPT_SECONDS = 5.0
+
+
+async def verify_tables(plan: VerifyPlan, *, stop: StopSignal | None = None) -> VerifySummary:
+    """Compares what the plan says; whether it is equal, `status` of the summary says.
+
+    What the plan allows to mend is mended.
+
+    :raises PlanError: the plan makes no sense
+    :raises RefusedError: the tables cannot be compared
+    :raises StoppedError: it cannot go on now; the same call goes on where it stopped
+    """
+    outcome = await execute(plan, stop=stop)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.summary
+
+
+async def execute(
+    plan: VerifyPlan,
+    *,
+    stop: StopSignal | None = None,
+    watch: Watch | None = None,
+    say: Say | None = None,
+    approve: Approve | None = None,
+) -> VerifyOutcome:
+    """Does what `verify_tables` does, and tells errors in the outcome.
+
+    `watch` runs beside and is cancelled at the end; `say` is given what people should know, line
+    by line; `approve` is asked before anything is written. A stop that is asked for before the
+    comparison has begun cancels at once.
+    """
+    stop, outcome, error = stop or StopSignal(), None, None
+    begun = anyio.Event()
+    try:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(_cancel_before_it_begins, beside.cancel_scope, stop, begun)
+            outcome = await _prepare_and_verify(
+                plan, stop, watch, say or _say_nothing, approve or _approve, begun
+            )
+            beside.cancel_scope.cancel()
+    except* DynaferryError as group:
+        error = first_reason(group)
+    return outcome or without_summary(plan, error, begun=begun.is_set())
+
+
+async def _prepare_and_verify(
+    plan: VerifyPlan,
+    stop: StopSignal,
+    watch: Watch | None,
+    say: Say,
+    approve: Approve,
+    begun: anyio.Event,
+) -> VerifyOutcome:
+    validate_verify(plan)
+    if plan.certificate is not None:
+        await to_thread.run_sync(check_place, plan.certificate)
+    stored = await unfinished(plan)
+    async with open_sides(plan.copy) as sides:
+        pairs = await look_at_tables(plan, sides)
+        async with open_state(plan, pairs, stored) as store:
+            begun.set()
+            attempt = _Attempt(plan, sides, pairs, store, stop, say, approve)
+            return await attempt.make(watch)
+
+
+async def _cancel_before_it_begins(
+    preparing: anyio.CancelScope, stop: StopSignal, begun: anyio.Event
+) -> None:
+    await stop.finish.wait()
+    if not begun.is_set():
+        preparing.cancel()
+
+
+class _Attempt:
+    """One attempt at a verification, from its state as it is to its state when it ends."""
+
+    def __init__(
+        self,
+        plan: VerifyPlan,
+        sides: Sides,
+        pairs: Sequence[TablePair],
+        store: VerificationStore,
+        stop: StopSignal,
+        say: Say,
+        approve: Approve,
+    ) -> None:
+        self._plan = plan
+        self._sides = sides
+        self._pairs = pairs
+        self._store = store
+        self._stop = stop
+        self._say = say
+        self._approve = approve
+        self._caps = VerifyCaps(plan)
+        self._rejected: list[frozenset[bytes]] = []
+        self._values: dict[int, tuple[Items, Items]] = {}
+
+    async def make(self, watch: Watch | None) -> VerifyOutcome:
+        await self._store.begin_attempt(__version__, time.time())
+        record = await self._store.read_run()
+        stats = await self._stats_from(record)
+        self._rejected = await self._rejected_keys()
+        if record.attempts > 1:
+            done = sum(table.segments_complete for table in stats.tables)
+            self._say(
+                f"going on with the verification {record.run} that began at "
+                f"{iso_time(record.created_at)}: {done:,} segments are done; "
+                "--restart begins anew"
+            )
+        error: DynaferryError | None = None
+        try:
+            await self._verify_all(record, stats, watch)
+        except BaseExceptionGroup as group:
+            reasons, bugs = group.split(DynaferryError)
+            if reasons is None:
+                raise
+            error = first_reason(reasons)
+            if bugs is not None:
+                error.__cause__ = bugs
+        return await self._end(record, stats, error)
+
+    async def _rejected_keys(self) -> list[frozenset[bytes]]:
+        try:
+            return await rejected_keys(self._plan, self._pairs)
+        except StateError as error:
+            self._say(cannot_tell(error))
+            return [frozenset()] * len(self._pairs)
+
+    async def _verify_all(
+        self, record: Verification, stats: ComparisonRunStats, watch: Watch | None
+    ) -> None:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(_be_watched, watch, stats)
+            turns = anyio.CapacityLimiter(self._plan.copy.tables_at_once)
+            async with anyio.create_task_group() as tables:
+                for table in range(len(self._pairs)):
+                    tables.start_soon(self._verify_in_turn, table, record, stats, turns)
+            beside.cancel_scope.cancel()
+
+    async def _verify_in_turn(
+        self,
+        table: int,
+        record: Verification,
+        stats: ComparisonRunStats,
+        turns: anyio.CapacityLimiter,
+    ) -> None:
+        async with turns:
+            if not self._stop.asked:
+                await self._verify(table, record, stats.tables[table])
+
+    async def _verify(self, table: int, record: Verification, stats: ComparisonStats) -> None:
+        stats.started_at, stats.state = time.monotonic(), "running"
+        try:
+            async with open_tools(
+                self._plan,
+                table,
+                self._sides,
+                self._pairs[table],
+                total_segments=record.identity.tables[table].total_segments,
+                store=self._store,
+                stats=stats,
+                caps=self._caps,
+                rejected=self._rejected[table],
+            ) as tools:
+                complete = await self._compare_and_mend(table, record, stats, tools)
+            stats.state = "complete" if complete else "interrupted"
+        except BaseException:
+            stats.state = "failed"
+            raise
+        finally:
+            stats.ended_at = time.monotonic()
+
+    async def _compare_and_mend(
+        self, table: int, record: Verification, stats: ComparisonStats, tools: TableTools
+    ) -> bool:
+        chosen = chosen_segments(
+            record.identity.tables[table].total_segments, record.sample_percent, record.seed
+        )
+        compared = {done.segment for done in await self._store.read_segments(table)}
+        remaining = [segment for segment in chosen if segment not in compared]
+        if not await tools.comparison.compare(remaining, self._stop):
+            return False
+        mended = not self._plan.mends or await self._mend(table, stats, tools)
+        if self._plan.show_values:
+            self._values[table] = await self._read_values(table, tools)
+        return mended
+
+    async def _mend(self, table: int, stats: ComparisonStats, tools: TableTools) -> bool:
+        totals = await self._store.read_totals(table)
+        planned = repair_plan(self._plan, stats.target, totals)
+        if totals.rejected:
+            self._say(
+                f"{totals.rejected:,} items that the copy set aside are left as they are: "
+                f"dynaferry dead-letters replay writes them again"
+            )
+        if planned.items == 0 or not await self._approve(planned):
+            return True
+        finished = await tools.repair.mend_all(self._stop)
+        for refusal in tools.repair.refusals[: self._plan.limit]:
+            self._say(f"the target refused the item {refusal}")
+        return finished
+
+    async def _read_values(self, table: int, tools: TableTools) -> tuple[Items, Items]:
+        """The items that will be shown, read now: the state keeps no values (invariant 8)."""
+        shown = await self._store.read_differences(table, self._plan.limit)
+        source: dict[bytes, bytes] = {}
+        target: dict[bytes, bytes] = {}
+        for start in range(0, len(shown), KEYS_AT_ONCE):
+            keys = [one.key for one in shown[start : start + KEYS_AT_ONCE]]
+            there, here = await tools.confirmer.look_at_both(keys)
+            source |= there
+            target |= here
+        return source, target
+
+    async def _end(
+        self, record: Verification, stats: ComparisonRunStats, error: DynaferryError | None
+    ) -> VerifyOutcome:
+        summary = await summarize(self._plan, record, stats, self._store, error, self._values)
+        status = summary.status
+        now = time.time()
+        with anyio.move_on_after(END_OF_ATTEMPT_SECONDS, shield=True):
+            try:
+                if self._plan.certificate is not None and status in ("equal", "different"):
+                    certificate = certificate_of(self._plan, record, summary, now)
+                    await to_thread.run_sync(write_certificate, self._plan.certificate, certificate)
+                await self._store.end_attempt(_stored(summary), now, _stored_error(error))
+            except StateWriteError as not_stored:
+                # What was stored before still holds, and the first error is the one to tell.
+                error = error or not_stored
+                summary = await summarize(
+                    self._plan, record, stats, self._store, error, self._values
+                )
+        return VerifyOutcome(summary, error)
+
+    async def _stats_from(self, record: Verification) -> ComparisonRunStats:
+        """Counters that go on from where the stored ones stand."""
+        stats = ComparisonRunStats(record.run)
+        for index, pair in enumerate(self._pairs):
+            totals = await self._store.read_totals(index)
+            counters = await self._store.read_counters(index)
+            total_segments = record.identity.tables[index].total_segments
+            chosen = len(chosen_segments(total_segments, record.sample_percent, record.seed))
+            stats.tables.append(
+                ComparisonStats(
+                    source=pair.table.source_name,
+                    target=pair.table.target_name,
+                    segments_total=chosen,
+                    segments_complete=totals.segments_compared,
+                    expected_items=pair.source.item_count * chosen // total_segments,
+                    items_read=totals.source_items,
+                    items_written=totals.source_items,
+                    items_at_start=totals.source_items,
+                    target_items=totals.target_items,
+                    unconfirmed=totals.unconfirmed,
+                    differences=totals.missing + totals.extra + totals.different + totals.rejected,
+                    read_units=counters.read_units,
+                    write_units=counters.write_units,
+                    throttled_requests=counters.throttled_requests,
+                    retried_requests=counters.retried_requests,
+                )
+            )
+        return stats
+
+
+def _stored(summary: VerifySummary) -> VerificationStatus:
+    return "failed" if summary.status == "refused" else summary.status
+
+
+def _stored_error(error: DynaferryError | None) -> tuple[str, str, str | None] | None:
+    return None if error is None else (type(error).__name__, error.message, error.hint)
+
+
+async def _be_watched(watch: Watch | None, stats: ComparisonRunStats) -> None:
+    if watch is not None:
+        await watch(stats)
+
+
+def _say_nothing(_: str) -> None:
+    """Nobody listens."""
+
+
+async def _approve(_: RepairPlan) -> bool:
+    """The plan itself allows it."""
+    return True

@@ -1,0 +1,76 @@
+"""What a verification found, as `--json` prints it: names and values that scripts rely on."""
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from dynaferry.errors import DynaferryError
+from dynaferry.observe.summary import ErrorSummary, VerifyStatus
+from dynaferry.state.verification import DifferenceKind
+
+
+class BothValues(Struct, frozen=True, omit_defaults=True):
+    """An attribute's value on each side that has it."""
+
+    source: Raw | UnsetType = UNSET
+    target: Raw | UnsetType = UNSET
+
+
+class DifferenceSummary(Struct, frozen=True, kw_only=True):
+    """One item that differs. `values`, where they were asked for, are those of the attributes."""
+
+    kind: DifferenceKind
+    key: Raw
+    attributes: tuple[str, ...]
+    values: dict[str, BothValues] | UnsetType = UNSET
+
+
+class ComparisonSummary(Struct, frozen=True, kw_only=True):
+    """What was found about one table.
+
+    Without writes meanwhile, `source_items = matching + missing + different + rejected` and
+    `target_items = matching + extra + different`, and those of the rejected that are there, before
+    anything was `written` or `deleted` by a repair. `rejected` are differences that the copy's
+    dead letters explain. `digest` is the source's, equal to `target_digest` if the items are.
+    Counts and units are of the whole verification, `seconds` of this attempt.
+    """
+
+    source: str
+    target: str
+    status: VerifyStatus
+    source_items: int = 0
+    target_items: int = 0
+    matching: int = 0
+    missing: int = 0
+    extra: int = 0
+    different: int = 0
+    rejected: int = 0
+    in_flux: int = 0
+    unconfirmed: int = 0
+    written: int = 0
+    deleted: int = 0
+    differences: tuple[DifferenceSummary, ...] = ()
+    in_flux_keys: tuple[Raw, ...] = ()
+    digest: str | None = None
+    target_digest: str | None = None
+    read_units: float = 0.0
+    write_units: float = 0.0
+    throttled_requests: int = 0
+    segments_total: int = 0
+    segments_compared: int = 0
+    seconds: float = 0.0
+
+
+class VerifySummary(Struct, frozen=True, kw_only=True):
+    """The one document that `--json` prints. `sample_percent` is null where all is compared."""
+
+    run: str | None
+    status: VerifyStatus
+    error: ErrorSummary | None
+    sample_percent: float | None = None
+    tables: tuple[ComparisonSummary, ...] = ()
+
+
+class VerifyOutcome(Struct, frozen=True):
+    """The summary of an attempt, and its error as it was raised."""
+
+    summary: VerifySummary
+    error: DynaferryError | None = None

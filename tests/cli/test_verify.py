@@ -1,0 +1,295 @@
+"""`dynaferry verify` and `copy --after-copy`, as they are typed, between two accounts."""
+
+import asyncio
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynaferry.cli import verify as module
+from dynaferry.cli.after_copy import combined
+from dynaferry.cli.main import run_command
+from dynaferry.cli.verify_render import repair_lines, verify_lines
+from dynaferry.observe.summary import VerifyStatus
+from dynaferry.verify.repair import RepairPlan
+from dynaferry.verify.summary import ComparisonSummary, VerifySummary
+from tests.worlds.moto import TARGET_EXTERNAL_ID, TARGET_ROLE_ARN, MotoWorld
+from tests.worlds.refusals import REFUSED, refusing_marked_items
+from tests.worlds.wire import WireItem
+
+Run = Callable[..., tuple[int, dict[str, Any] | None, str]]
+
+
+def an_item(number: int, note: str = "fine") -> WireItem:
+    return {"pk": {"S": f"k{number}"}, "n": {"N": str(number)}, "note": {"S": note}}
+
+
+@pytest.fixture
+def world(moto_world: MotoWorld) -> MotoWorld:
+    """Two accounts with a table `orders` of 60 equal items."""
+
+    async def seed() -> None:
+        for tables in (moto_world.source_tables, moto_world.target_tables):
+            await tables.create_table("orders")
+            await tables.put_items("orders", map(an_item, range(60)))
+
+    asyncio.run(seed())
+    return moto_world
+
+
+def plant(world: MotoWorld) -> None:
+    """One missing, one different, one extra."""
+
+    async def change() -> None:
+        await world.target_tables.delete_item("orders", {"pk": {"S": "k3"}})
+        changed = [an_item(4, "\x1b[31mother"), {"pk": {"S": "extra"}}]
+        await world.target_tables.put_items("orders", changed)
+
+    asyncio.run(change())
+
+
+@pytest.fixture
+def run(
+    moto_world: MotoWorld,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Run:
+    """Types a command with the flags of both accounts; (exit code, document, stderr)."""
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("DYNAFERRY_TARGET_EXTERNAL_ID", TARGET_EXTERNAL_ID)
+    url = moto_world.url
+    flags = ["--source-endpoint-url", url, "--target-endpoint-url", url]
+    flags += ["--sts-endpoint-url", url, "--target-role-arn", TARGET_ROLE_ARN]
+    flags += ["--state-dir", str(tmp_path / "state"), "--segments", "4", "--progress", "plain"]
+
+    def type_in(command: str, *more: str) -> tuple[int, dict[str, Any] | None, str]:
+        settle = ["--settle", "0"] if command == "verify" else []
+        code = run_command([command, "orders", "orders", *flags, *settle, *more])
+        said = capsys.readouterr()
+        document = json.loads(said.out) if said.out else None
+        return code, document, said.err
+
+    return type_in
+
+
+def only_table(document: dict[str, Any] | None) -> dict[str, Any]:
+    assert document is not None
+    (table,) = document["tables"]
+    assert isinstance(table, dict)
+    return table
+
+
+def test_equal_is_0_with_one_document_on_stdout(world: MotoWorld, run: Run) -> None:
+    code, document, err = run("verify", "--json")
+    assert code == 0, err
+    assert document is not None
+    assert (document["run"], document["status"], document["error"]) == ("orders", "equal", None)
+    table = only_table(document)
+    assert table.keys() >= {
+        *("source", "target", "source_items", "target_items", "matching", "missing", "extra"),
+        *("different", "in_flux", "differences", "digest", "read_units", "seconds"),
+    }
+    assert (table["matching"], table["differences"]) == (60, [])
+    assert "orders: equal" in err
+    assert "60 items compared" in err
+
+
+def test_different_is_6_and_says_what_differs_and_what_to_do(world: MotoWorld, run: Run) -> None:
+    plant(world)
+    code, document, err = run("verify", "--json")
+    assert code == 6
+    assert only_table(document)["missing"] == 1
+    assert 'missing   {"pk":{"S":"k3"}}' in err
+    assert 'different {"pk":{"S":"k4"}}: note' in err
+    assert 'extra     {"pk":{"S":"extra"}}' in err
+    assert "--repair" in err
+    assert "--delete-extra" in err
+
+
+def test_values_on_a_terminal_cannot_steer_it(world: MotoWorld, run: Run) -> None:
+    plant(world)
+    _, _, err = run("verify", "--show-values")
+    assert "other" in err
+    assert "\x1b" not in err
+
+
+def test_without_json_stdout_stays_empty(world: MotoWorld, run: Run) -> None:
+    assert run("verify")[1] is None
+
+
+def test_a_repair_that_cannot_ask_is_refused_before_anything_is_read(
+    world: MotoWorld, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(world)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    code, document, err = run("verify", "--repair", "--json")
+    assert code == 2
+    assert document is not None
+    assert document["status"] == "refused"
+    assert "--yes" in err
+
+
+def test_a_repair_is_shown_and_done_with_yes(world: MotoWorld, run: Run) -> None:
+    plant(world)
+    code, document, err = run("verify", "--repair", "--delete-extra", "--yes", "--json")
+    assert code == 0
+    table = only_table(document)
+    assert (table["written"], table["deleted"], table["status"]) == (2, 1, "equal")
+    for line in ("write 1 missing", "overwrite 1 different", "delete 1 extra", "mended"):
+        assert line in err
+    assert run("verify")[0] == 0
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("YES\n", 0), ("\n", 6), ("", 6)])
+def test_a_repair_asks_on_a_terminal_and_only_yes_is_yes(
+    world: MotoWorld, run: Run, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    plant(world)
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    found, _, err = run("verify", "--repair", "--delete-extra")
+    assert found == code
+    assert "go on?" in err
+    assert ("nothing is written" in err) == (code == 6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--sample", "0"], 2, "--sample"),
+        (["--settle", "-1"], 2, "--settle"),
+        (["--limit", "-1"], 2, "--limit"),
+        (["--limit", "x"], 2, "valid integer"),
+        (["--run", "orders.verify"], 2, "verifications"),
+        (["--certificate", "/no/such/place/x.json"], 2, "certificate"),
+        (["--plan", "/no/such/plan.toml"], 2, "--plan"),
+    ],
+)
+def test_what_makes_no_sense_is_2_and_says_why(
+    world: MotoWorld, run: Run, arguments: list[str], code: int, words: str
+) -> None:
+    found, document, err = run("verify", *arguments, "--json")
+    assert (found, words in err) == (code, True)
+    assert document is not None
+    assert document["error"] is not None
+
+
+def test_a_table_that_is_not_there_is_3(moto_world: MotoWorld, run: Run) -> None:
+    code, document, err = run("verify", "--json")
+    assert code == 3
+    assert document is not None
+    assert document["status"] == "refused"
+    assert "does not exist" in err
+    assert "hint:" in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["orders"]])
+def test_who_names_no_two_tables_is_told_how(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert run_command(["verify", *arguments]) == 2
+    assert "dynaferry verify SOURCE TARGET" in capsys.readouterr().err
+
+
+def test_a_copy_verified_at_once_is_one_document_and_one_code(
+    moto_world: MotoWorld, run: Run
+) -> None:
+    async def seed() -> None:
+        await moto_world.source_tables.create_table("orders")
+        await moto_world.source_tables.put_items("orders", map(an_item, range(60)))
+
+    asyncio.run(seed())
+    code, document, err = run("copy", "--create-target", "--after-copy", "--json")
+    assert code == 0
+    assert document is not None
+    assert (document["status"], document["verify"]["status"]) == ("complete", "equal")
+    assert document["verify"]["tables"][0]["matching"] == 60
+    assert "orders: complete" in err
+    assert "orders: equal" in err
+
+    plant(moto_world)
+    code, document, _ = run("copy", "--create-target", "--after-copy", "--json")
+    assert code == 6
+    assert document is not None
+    assert (document["status"], document["verify"]["status"]) == ("complete", "different")
+
+
+def test_rejected_items_alone_stay_the_copys_code(moto_world: MotoWorld, run: Run) -> None:
+    async def seed() -> None:
+        await moto_world.source_tables.create_table("orders")
+        items = [an_item(n, REFUSED if n == 7 else "fine") for n in range(60)]
+        await moto_world.source_tables.put_items("orders", items)
+
+    asyncio.run(seed())
+    with refusing_marked_items():
+        code, document, err = run("copy", "--create-target", "--after-copy", "--json")
+    assert code == 4
+    assert document is not None
+    assert document["verify"]["tables"][0]["rejected"] == 1
+    assert "dead-letters replay" in err
+
+
+def test_a_copy_that_is_refused_verifies_nothing(world: MotoWorld, run: Run) -> None:
+    code, document, _ = run("copy", "--after-copy", "--json")
+    assert code == 3
+    assert document is not None
+    assert (document["status"], document["verify"]) == ("refused", None)
+
+
+def summary(status: VerifyStatus, **counts: int) -> VerifySummary:
+    table = ComparisonSummary(source="a", target="b", status=status, **counts)  # type: ignore[arg-type]
+    return VerifySummary(run="a", status=status, error=None, tables=(table,))
+
+
+@pytest.mark.parametrize(
+    ("code", "verified", "both"),
+    [
+        (0, summary("equal"), 0),
+        (4, summary("equal"), 4),
+        (0, summary("different", missing=1), 6),
+        (4, summary("different", rejected=1), 4),
+        (0, summary("different", rejected=1), 4),
+        (4, summary("different", rejected=1, extra=1), 6),
+        (0, summary("failed"), 5),
+        (0, summary("refused"), 5),
+        (4, summary("interrupted"), 130),
+    ],
+)
+def test_the_code_of_a_copy_and_its_verification(
+    code: int, verified: VerifySummary, both: int
+) -> None:
+    assert combined(code, verified) == both
+
+
+def test_what_is_in_flux_is_told_and_what_was_not_told_is_counted() -> None:
+    lines = verify_lines(summary("different", missing=30, in_flux=2), limit=20)
+    assert any("30 more" in line for line in lines)
+    assert any("in flux were changed" in line for line in lines)
+    assert verify_lines(summary("interrupted"), limit=20)[-1].startswith("the same command again")
+
+
+def test_a_repair_tells_only_what_it_will_do() -> None:
+    planned = RepairPlan(target="b", write_missing=0, overwrite_different=0, delete_extra=1200)
+    assert repair_lines(planned) == ["in the target b this will", "  delete 1,200 extra items"]
+
+
+def test_the_display_suits_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dynaferry.cli.flags import ProgressFlag
+
+    assert module.watcher(ProgressFlag.NONE, readers=1) is None
+    plain = module.watcher(ProgressFlag.AUTO, readers=1)
+    assert plain is not None
+    assert plain.func.__name__ == "watch_plain"  # type: ignore[attr-defined]
+    monkeypatch.setattr("dynaferry.cli.screen.is_live_terminal", lambda: True)
+    live = module.watcher(ProgressFlag.AUTO, readers=1)
+    assert live is not None
+    assert live.func.__name__ == "watch_live"  # type: ignore[attr-defined]

@@ -1,0 +1,211 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from dynaferry.copy.stop import StopSignal
+from dynaferry.errors import ItemRefusedError, UnavailableError
+from dynaferry.state.verification import ComparisonTotals, Difference
+from dynaferry.verify.canonical import digest_of
+from dynaferry.verify.repair import next_step, repair_plan
+from tests.verify.small_verify import opened, plan_of, tools_of
+from tests.worlds.fake_tables import FakeTable, item, key
+
+SOURCE = [item(n) for n in range(100)]
+# 3 missing, 2 different, 2 extra.
+TARGET = [item(3, 9), item(4, 9), *SOURCE[5:], item("x1"), item("x2")]
+
+
+async def mended(
+    tmp_path: Path,
+    source: FakeTable,
+    target: FakeTable,
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
+    repair: bool = True,
+    delete_extra: bool = True,
+    rejected: Sequence[bytes] = (),
+) -> tuple[ComparisonTotals, list[str]]:
+    """Compares, lets `meanwhile` happen, and mends; the totals and the refusals."""
+    plan = plan_of(tmp_path, repair=repair, delete_extra=delete_extra)
+    async with opened(plan) as store:
+        tools = tools_of(plan, store, source, target, rejected=rejected)
+        assert await tools.comparison.compare([0], StopSignal())
+        meanwhile()
+        assert await tools.repair.mend_all(StopSignal())
+        return await store.read_totals(0), tools.repair.refusals
+
+
+async def test_the_target_becomes_the_source(tmp_path: Path) -> None:
+    source, target = FakeTable(SOURCE), FakeTable(TARGET)
+    totals, refusals = await mended(tmp_path, source, target)
+    assert target.items == source.items
+    assert (totals.written, totals.deleted, refusals) == (5, 2, [])
+    assert (totals.missing, totals.different, totals.extra) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("repair", "delete_extra", "left"), [(True, False, (0, 0, 2)), (False, True, (3, 2, 0))]
+)
+async def test_only_what_was_asked_for_is_mended(
+    tmp_path: Path, repair: bool, delete_extra: bool, left: tuple[int, int, int]
+) -> None:
+    totals, _ = await mended(
+        tmp_path, FakeTable(SOURCE), FakeTable(TARGET), repair=repair, delete_extra=delete_extra
+    )
+    assert (totals.missing, totals.different, totals.extra) == left
+
+
+async def test_what_the_copy_had_set_aside_is_left_to_a_replay(tmp_path: Path) -> None:
+    target = FakeTable(TARGET)
+    totals, _ = await mended(tmp_path, FakeTable(SOURCE), target, rejected=[key(0)])
+    assert key(0) not in target.items
+    assert (totals.written, totals.rejected) == (4, 1)
+
+
+async def test_what_is_written_is_the_source_as_it_is_now_in_its_own_bytes(tmp_path: Path) -> None:
+    source, target = FakeTable(SOURCE), FakeTable(TARGET)
+    newer = b'{"pk": {"S": "0"}, "n": {"N": "1.50"}}'
+
+    def changed() -> None:
+        source.items[key(0)] = newer
+
+    totals, _ = await mended(tmp_path, source, target, meanwhile=changed)
+    assert target.items[key(0)] == newer
+    assert totals.written == 5
+
+
+async def test_a_target_that_others_changed_since_is_never_overwritten(tmp_path: Path) -> None:
+    target = FakeTable(TARGET)
+
+    def changed() -> None:
+        target.items[key(0)] = item(0, 77)  # was missing
+        target.items[key(3)] = item(3, 77)  # was different
+        target.items[key("x1")] = item("x1", 77)  # was extra
+
+    totals, _ = await mended(tmp_path, FakeTable(SOURCE), target, meanwhile=changed)
+    assert target.items[key(0)] == item(0, 77)
+    assert target.items[key(3)] == item(3, 77)
+    assert target.items[key("x1")] == item("x1", 77)
+    assert (totals.written, totals.deleted) == (3, 1)
+    assert (totals.missing, totals.different, totals.extra) == (1, 1, 1)
+
+
+async def test_a_target_that_changes_right_before_the_write_is_not_overwritten(
+    tmp_path: Path,
+) -> None:
+    """Between the last look and the write only the write's own condition helps."""
+    target = FakeTable(TARGET)
+    put = target.put_if_unchanged
+
+    async def put_too_late(item_: bytes, seen: bytes | None) -> float | None:
+        target.items[key(0)] = item(0, 77)
+        return await put(item_, seen)
+
+    target.put_if_unchanged = put_too_late  # type: ignore[method-assign]
+    totals, _ = await mended(tmp_path, FakeTable(SOURCE), target)
+    assert target.items[key(0)] == item(0, 77)
+    assert (totals.written, totals.missing) == (4, 1)
+
+
+async def test_an_extra_item_that_the_source_has_by_now_is_not_deleted(tmp_path: Path) -> None:
+    source, target = FakeTable(SOURCE), FakeTable(TARGET)
+
+    def written() -> None:
+        source.items[key("x1")] = item("x1", 5)
+
+    totals, _ = await mended(tmp_path, source, target, meanwhile=written)
+    assert key("x1") in target.items
+    assert (totals.deleted, totals.extra) == (1, 1)
+
+
+async def test_a_difference_that_is_gone_by_itself_is_not_one_any_more(tmp_path: Path) -> None:
+    source, target = FakeTable(SOURCE), FakeTable(TARGET)
+
+    def replicated() -> None:
+        target.items[key(0)] = source.items[key(0)]
+
+    totals, _ = await mended(tmp_path, source, target, meanwhile=replicated)
+    assert (totals.agreed, totals.written, totals.missing) == (1, 4, 0)
+
+
+async def test_a_write_that_took_effect_unanswered_counts_as_written(tmp_path: Path) -> None:
+    target = FakeTable(TARGET)
+    put, delete, lost = target.put_if_unchanged, target.delete_if_unchanged, set[bytes]()
+
+    async def put_unanswered(item_: bytes, seen: bytes | None) -> float | None:
+        units = await put(item_, seen)
+        if item_ not in lost:
+            lost.add(item_)
+            raise UnavailableError("the connection was dropped")
+        return units
+
+    async def delete_unanswered(key_: bytes, seen: bytes) -> float | None:
+        units = await delete(key_, seen)
+        if key_ not in lost:
+            lost.add(key_)
+            raise UnavailableError("the connection was dropped")
+        return units
+
+    target.put_if_unchanged = put_unanswered  # type: ignore[method-assign]
+    target.delete_if_unchanged = delete_unanswered  # type: ignore[method-assign]
+    source = FakeTable(SOURCE)
+    totals, _ = await mended(tmp_path, source, target)
+    assert target.items == source.items
+    assert (totals.written, totals.deleted) == (5, 2)
+
+
+async def test_an_item_that_the_target_refuses_stays_a_difference_and_is_told(
+    tmp_path: Path,
+) -> None:
+    target = FakeTable(TARGET)
+    put = target.put_if_unchanged
+
+    async def refuse(item_: bytes, seen: bytes | None) -> float | None:
+        if item_ == item(1):
+            raise ItemRefusedError("an index key has the wrong type", code="ValidationException")
+        return await put(item_, seen)
+
+    target.put_if_unchanged = refuse  # type: ignore[method-assign]
+    totals, refusals = await mended(tmp_path, FakeTable(SOURCE), target)
+    assert (totals.written, totals.missing) == (4, 1)
+    assert refusals == ['{"pk":{"S":"1"}}: ValidationException: an index key has the wrong type']
+
+
+async def test_a_stop_ends_it_between_two_requests_worth_of_items(tmp_path: Path) -> None:
+    source, target = FakeTable(SOURCE), FakeTable()
+    plan = plan_of(tmp_path, repair=True)
+    stop = StopSignal()
+    async with opened(plan) as store:
+        tools = tools_of(plan, store, source, target)
+        assert await tools.comparison.compare([0], StopSignal())
+        target.before_find = lambda _: stop.ask() if len(target.items) >= 25 else None
+        assert not await tools.repair.mend_all(stop)
+        totals = await store.read_totals(0)
+        assert 0 < totals.written < 100
+        assert totals.written == len(target.items)
+        assert await tools.repair.mend_all(StopSignal())
+        assert (await store.read_totals(0)).written == 100
+
+
+def test_the_plan_counts_what_was_asked_for_and_nothing_else(tmp_path: Path) -> None:
+    totals = ComparisonTotals(missing=3, different=2, extra=4, rejected=5, in_flux=6)
+    both = repair_plan(plan_of(tmp_path, repair=True, delete_extra=True), "orders", totals)
+    assert (both.write_missing, both.overwrite_different, both.delete_extra) == (3, 2, 4)
+    only = repair_plan(plan_of(tmp_path, delete_extra=True), "orders", totals)
+    assert (only.write_missing, only.overwrite_different, only.items) == (0, 0, 4)
+
+
+def test_what_is_done_depends_on_how_both_sides_are_now() -> None:
+    one, other = item(1, 1), item(1, 2)
+    missing = Difference(key=key(1), kind="missing")
+    different = Difference(key=key(1), kind="different", target_digest=digest_of(other))
+    extra = Difference(key=key(1), kind="extra", target_digest=digest_of(other))
+    assert next_step(missing, one, None) == "write"
+    assert next_step(missing, one, other) == "leave"
+    assert next_step(missing, None, None) == "nothing"
+    assert next_step(different, one, other) == "write"
+    assert next_step(different, None, other) == "leave"
+    assert next_step(different, other, other) == "nothing"
+    assert next_step(extra, None, other) == "delete"
+    assert next_step(extra, one, other) == "leave"

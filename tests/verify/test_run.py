@@ -1,0 +1,409 @@
+"""A verification between two accounts, through the command line and from Python."""
+
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio.lowlevel
+import msgspec
+import pytest
+
+from dynaferry import CopyPlan, StopSignal, copy_table
+from dynaferry.dynamodb.wire import Wire
+from dynaferry.errors import (
+    AccessDeniedError,
+    PlanError,
+    PreflightError,
+    StateError,
+    UnavailableError,
+)
+from dynaferry.observe.comparison import ComparisonRunStats
+from dynaferry.plan import TablePlan
+from dynaferry.state.directory import state_path
+from dynaferry.state.sqlite import SqliteStore
+from dynaferry.verify.repair import RepairPlan
+from dynaferry.verify.run import execute, verify_tables
+from dynaferry.verify.settings import VerifyPlan
+from tests.worlds.moto import TARGET_EXTERNAL_ID, MotoWorld
+from tests.worlds.refusals import REFUSED, refusing_marked_items
+from tests.worlds.wire import WireItem
+
+ITEMS = 120
+
+
+def an_item(number: int) -> WireItem:
+    return {
+        "pk": {"S": f"k{number}"},
+        "n": {"N": str(number)},
+        "tags": {"SS": ["a", "b", "c"]},
+        "map": {"M": {"x": {"N": "1"}, "y": {"B": "AA=="}}},
+    }
+
+
+def written_otherwise(item: WireItem) -> WireItem:
+    """The same item with everything that has no order in another one."""
+    other = dict(reversed(item.items()))
+    other["tags"] = {"SS": ["c", "a", "b"]}
+    other["map"] = {"M": {"y": {"B": "AA=="}, "x": {"N": "1.0"}}}
+    return other
+
+
+@pytest.fixture
+async def world(moto_world: MotoWorld) -> MotoWorld:
+    """Two accounts with a table `orders` of the same items, in another notation on the target."""
+    items = [an_item(number) for number in range(ITEMS)]
+    for tables in (moto_world.source_tables, moto_world.target_tables):
+        await tables.create_table("orders")
+    await moto_world.source_tables.put_items("orders", items)
+    await moto_world.target_tables.put_items("orders", map(written_otherwise, items))
+    return moto_world
+
+
+async def plant(world: MotoWorld) -> None:
+    """Two missing, one different, three extra."""
+    for number in (3, 4):
+        await world.target_tables.delete_item("orders", {"pk": {"S": f"k{number}"}})
+    await world.target_tables.put_items(
+        "orders",
+        [
+            an_item(5) | {"n": {"N": "-5"}, "new": {"S": "secret-value"}},
+            *({"pk": {"S": f"extra{number}"}} for number in range(3)),
+        ],
+    )
+
+
+def plan_for(world: MotoWorld, state_dir: Path, **settings: Any) -> VerifyPlan:
+    copy = CopyPlan(
+        tables=(TablePlan("orders", "orders"),),
+        source=world.source,
+        target=world.target,
+        sts_endpoint_url=world.sts_endpoint_url,
+        state_dir=state_dir,
+        segments=4,
+        readers=2,
+    )
+    copy_settings = {n: settings.pop(n) for n in list(settings) if n in CopyPlan.__struct_fields__}
+    copy = msgspec.structs.replace(copy, **copy_settings)
+    return msgspec.structs.replace(VerifyPlan(copy=copy, settle_seconds=0.0), **settings)
+
+
+def record_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Every call of the data path from here on: (side, operation)."""
+    calls: list[tuple[str, str]] = []
+    call = Wire.call
+
+    async def recording(self: Wire, operation: str, body: bytes) -> bytes:
+        calls.append((self._site.side, operation))
+        return await call(self, operation, body)
+
+    monkeypatch.setattr(Wire, "call", recording)
+    return calls
+
+
+async def test_equal_tables_are_equal_however_they_are_written(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = record_calls(monkeypatch)
+    summary = await verify_tables(plan_for(world, tmp_path))
+    (table,) = summary.tables
+    assert (summary.status, table.status, summary.error) == ("equal", "equal", None)
+    assert table.source_items == table.target_items == table.matching == ITEMS
+    assert table.digest == table.target_digest
+    assert (table.segments_total, table.segments_compared) == (4, 4)
+    assert table.read_units > 0
+    assert {operation for _, operation in calls} == {"Scan"}
+
+
+async def test_what_differs_is_told_by_kind_key_and_attributes_and_never_by_value(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await plant(world)
+    calls = record_calls(monkeypatch)
+    summary = await verify_tables(plan_for(world, tmp_path))
+    (table,) = summary.tables
+    assert (summary.status, table.source_items, table.target_items) == ("different", 120, 121)
+    assert (table.matching, table.missing, table.different, table.extra) == (117, 2, 1, 3)
+    document = json.loads(msgspec.json.encode(summary))
+    found = {
+        (one["kind"], one["key"]["pk"]["S"]): one["attributes"]
+        for one in document["tables"][0]["differences"]
+    }
+    assert found == {
+        ("missing", "k3"): [],
+        ("missing", "k4"): [],
+        ("different", "k5"): ["n", "new"],
+        ("extra", "extra0"): [],
+        ("extra", "extra1"): [],
+        ("extra", "extra2"): [],
+    }
+    assert "secret-value" not in json.dumps(document)
+    assert {operation for _, operation in calls} == {"Scan", "BatchGetItem"}
+    files = [path.read_bytes() for path in tmp_path.iterdir()]
+    assert not any(b"secret-value" in content for content in files)
+
+
+async def test_values_are_told_to_who_asks(world: MotoWorld, tmp_path: Path) -> None:
+    await plant(world)
+    summary = await verify_tables(plan_for(world, tmp_path, show_values=True))
+    document = json.loads(msgspec.json.encode(summary))
+    different = [d for d in document["tables"][0]["differences"] if d["kind"] == "different"]
+    assert different[0]["values"] == {
+        "n": {"source": {"N": "5"}, "target": {"N": "-5"}},
+        "new": {"target": {"S": "secret-value"}},
+    }
+
+
+async def test_as_many_as_the_limit_are_told_and_all_are_counted(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    await plant(world)
+    (table,) = (await verify_tables(plan_for(world, tmp_path, limit=2))).tables
+    assert len(table.differences) == 2
+    assert (table.missing, table.different, table.extra) == (2, 1, 3)
+
+
+async def test_a_repair_is_approved_before_anything_is_written(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await plant(world)
+    plan = plan_for(world, tmp_path, repair=True, delete_extra=True)
+    asked: list[RepairPlan] = []
+
+    async def answer_no(planned: RepairPlan) -> bool:
+        asked.append(planned)
+        return False
+
+    calls = record_calls(monkeypatch)
+    outcome = await execute(plan, approve=answer_no)
+    assert outcome.summary.status == "different"
+    assert [(p.write_missing, p.overwrite_different, p.delete_extra) for p in asked] == [(2, 1, 3)]
+    assert {operation for _, operation in calls} == {"Scan", "BatchGetItem"}
+
+    (table,) = (await verify_tables(plan)).tables
+    assert (table.status, table.written, table.deleted) == ("equal", 3, 3)
+    assert {op for side, op in calls if side == "source"} == {"Scan", "BatchGetItem"}
+    (again,) = (await verify_tables(plan_for(world, tmp_path))).tables
+    assert (again.status, again.matching, again.target_items) == ("equal", 120, 120)
+    assert await world.target_tables.read_items("orders")
+
+
+async def test_items_that_the_copy_set_aside_are_reported_apart(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    await moto_world.source_tables.create_table("orders")
+    items = [an_item(n) | {"note": {"S": REFUSED if n < 2 else "fine"}} for n in range(ITEMS)]
+    await moto_world.source_tables.put_items("orders", items)
+    plan = plan_for(moto_world, tmp_path, create_target=True)
+    with refusing_marked_items():
+        assert (await copy_table(plan.copy)).status == "rejected"
+    await moto_world.target_tables.delete_item("orders", {"pk": {"S": "k77"}})
+    summary = await verify_tables(plan)
+    (table,) = summary.tables
+    assert (summary.status, table.rejected, table.missing, table.matching) == (
+        "different",
+        2,
+        1,
+        ITEMS - 3,
+    )
+    assert sorted(one.kind for one in table.differences) == ["missing", "rejected", "rejected"]
+
+
+async def test_a_stopped_verification_goes_on_and_one_that_ended_begins_anew(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await plant(world)
+    plan = plan_for(world, tmp_path, readers=1)
+    stop = StopSignal()
+
+    async def stop_early(stats: ComparisonRunStats) -> None:
+        while stats.tables[0].segments_complete == 0:  # plain counters tell nobody
+            await anyio.lowlevel.checkpoint()
+        stop.ask()
+
+    first = (await execute(plan, stop=stop, watch=stop_early)).summary
+    assert first.status == first.tables[0].status == "interrupted"
+    done = first.tables[0].segments_compared
+    assert 0 < done < 4
+
+    said: list[str] = []
+    calls = record_calls(monkeypatch)
+    second = (await execute(plan, say=said.append)).summary
+    (table,) = second.tables
+    assert second.status == "different"
+    assert (table.matching, table.missing, table.different, table.extra) == (117, 2, 1, 3)
+    assert calls.count(("source", "Scan")) == 4 - done
+    assert any("going on" in line for line in said)
+
+    calls.clear()
+    third = (await execute(plan)).summary
+    assert third.tables[0].matching == 117
+    assert calls.count(("source", "Scan")) == 4
+
+
+async def failed_halfway(plan: VerifyPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt that ends with an error after its first segment."""
+    with monkeypatch.context() as patched:
+        call, scans = Wire.call, 0
+
+        async def deny(self: Wire, operation: str, body: bytes) -> bytes:
+            nonlocal scans
+            scans += operation == "Scan"
+            if scans > 2:
+                raise AccessDeniedError("the policy was changed")
+            return await call(self, operation, body)
+
+        patched.setattr(Wire, "call", deny)
+        outcome = await execute(plan)
+    assert isinstance(outcome.error, AccessDeniedError)
+    assert (outcome.summary.status, outcome.summary.tables[0].segments_compared) == ("failed", 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [({"segments": 5}, "segments"), ({"sample_percent": 50.0}, "sample|50 %")]
+)
+async def test_an_unfinished_one_of_another_kind_is_refused_and_left_as_it_is(
+    world: MotoWorld,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any],
+    words: str,
+) -> None:
+    await failed_halfway(plan_for(world, tmp_path, readers=1), monkeypatch)
+    other = plan_for(world, tmp_path, **change)
+    with pytest.raises(StateError, match=words):
+        await verify_tables(other)
+    restarted = plan_for(world, tmp_path, restart=True, **change)
+    assert (await verify_tables(restarted)).status == "equal"
+
+
+async def test_a_sample_compares_its_share_and_says_so(world: MotoWorld, tmp_path: Path) -> None:
+    await plant(world)
+    plan = plan_for(world, tmp_path, segments=20, sample_percent=25.0)
+    summary = await verify_tables(plan)
+    (table,) = summary.tables
+    assert summary.sample_percent == 25.0
+    assert (table.segments_total, table.segments_compared) == (5, 5)
+    assert 0 < table.source_items < ITEMS
+    assert table.source_items == table.matching + table.missing + table.different
+
+
+async def test_the_certificate_says_what_was_found_and_holds_no_key_and_no_secret(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    await plant(world)
+    path = tmp_path / "orders.json"
+    path.write_text("an older one")
+    summary = await verify_tables(plan_for(world, tmp_path, certificate=path))
+    text = path.read_text()
+    certificate = json.loads(text)
+    (table,) = certificate["tables"]
+    assert (certificate["status"], table["status"]) == ("different", "different")
+    assert (table["matching"], table["missing"], table["extra"]) == (117, 2, 3)
+    assert table["source_digest"] == summary.tables[0].digest != table["target_digest"]
+    assert table["target_arn"] == "arn:aws:dynamodb:us-east-1:222222222222:table/orders"
+    assert certificate["began_at"].endswith("Z")
+    assert "extra0" not in text
+    assert TARGET_EXTERNAL_ID not in text
+    assert "role" not in text
+    assert [p.name for p in tmp_path.iterdir() if p.name.endswith(".new")] == []
+    assert stat.S_ISREG(path.stat().st_mode)
+
+
+async def test_no_certificate_is_written_of_what_did_not_end(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "orders.json"
+    plan = plan_for(world, tmp_path, readers=1, certificate=path)
+    await failed_halfway(plan, monkeypatch)
+    assert not path.exists()
+
+
+def _no_target(plan: VerifyPlan) -> VerifyPlan:
+    copy = msgspec.structs.replace(plan.copy, tables=(TablePlan("orders", "nowhere"),))
+    return msgspec.structs.replace(plan, copy=copy)
+
+
+def _same_table(plan: VerifyPlan) -> VerifyPlan:
+    copy = msgspec.structs.replace(plan.copy, target=plan.copy.source)
+    return msgspec.structs.replace(plan, copy=copy)
+
+
+@pytest.mark.parametrize(
+    ("broken", "error", "words"),
+    [
+        (_no_target, PreflightError, "target table nowhere does not exist"),
+        (_same_table, PreflightError, "the same table"),
+        (
+            lambda plan: msgspec.structs.replace(plan, sample_percent=0.0),
+            PlanError,
+            "--sample",
+        ),
+        (
+            lambda plan: msgspec.structs.replace(plan, settle_seconds=float("nan")),
+            PlanError,
+            "--settle",
+        ),
+        (
+            lambda plan: msgspec.structs.replace(plan, certificate=Path("/no/such/place/x.json")),
+            PlanError,
+            "certificate",
+        ),
+    ],
+)
+async def test_what_cannot_be_compared_is_refused_before_anything_is_read(
+    world: MotoWorld,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: Callable[[VerifyPlan], VerifyPlan],
+    error: type[Exception],
+    words: str,
+) -> None:
+    calls = record_calls(monkeypatch)
+    outcome = await execute(broken(plan_for(world, tmp_path)))
+    assert isinstance(outcome.error, error)
+    assert words in str(outcome.error)
+    assert outcome.summary.status == "refused"
+    assert calls == []
+
+
+async def test_a_side_that_is_gone_ends_it_with_its_reason_and_resumable(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(self: Wire, operation: str, body: bytes) -> bytes:
+        raise UnavailableError(f"{operation}: the connection was refused")
+
+    plan = plan_for(world, tmp_path, patience_seconds=0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(Wire, "call", gone)
+        outcome = await execute(plan)
+    assert outcome.summary.status == "failed"
+    assert outcome.summary.error is not None
+    assert outcome.summary.error.type == "ServiceGoneError"
+    assert (await verify_tables(plan)).status == "equal"
+
+
+async def test_a_copy_state_that_cannot_be_read_is_said_and_does_not_stop_it(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    path = state_path(tmp_path, "orders")
+    path.write_bytes(b"not a state file")
+    said: list[str] = []
+    outcome = await execute(plan_for(world, tmp_path), say=said.append)
+    assert outcome.summary.status == "equal"
+    assert any("not told apart" in line for line in said)
+    assert path.read_bytes() == b"not a state file"
+
+
+async def test_the_copys_own_state_is_only_read(world: MotoWorld, tmp_path: Path) -> None:
+    plan = plan_for(world, tmp_path, allow_non_empty_target=True)
+    await copy_table(plan.copy)
+    before = state_path(tmp_path, "orders").read_bytes()
+    await verify_tables(plan)
+    assert state_path(tmp_path, "orders").read_bytes() == before
+    store = await SqliteStore.open(tmp_path, "orders")
+    try:
+        assert (await store.read_run()).status == "complete"
+    finally:
+        await store.aclose()
