@@ -9,6 +9,7 @@ from typing import Any
 import anyio.lowlevel
 import msgspec
 import pytest
+from anyio import to_thread
 
 from dynaferry import CopyPlan, StopSignal, copy_table
 from dynaferry.dynamodb.wire import Wire
@@ -21,6 +22,7 @@ from dynaferry.errors import (
 )
 from dynaferry.observe.comparison import ComparisonRunStats
 from dynaferry.plan import TablePlan
+from dynaferry.report.facts import read_certificate
 from dynaferry.state.directory import state_path
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.verify.repair import RepairPlan
@@ -304,6 +306,8 @@ async def test_the_certificate_says_what_was_found_and_holds_no_key_and_no_secre
     assert table["source_digest"] == summary.tables[0].digest != table["target_digest"]
     assert table["target_arn"] == "arn:aws:dynamodb:us-east-1:222222222222:table/orders"
     assert certificate["began_at"].endswith("Z")
+    reported = (await to_thread.run_sync(read_certificate, path)).tables[0]
+    assert (reported.source, reported.matching, reported.extra) == ("orders", 117, 3)
     assert "extra0" not in text
     assert TARGET_EXTERNAL_ID not in text
     assert "role" not in text

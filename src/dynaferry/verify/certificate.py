@@ -22,6 +22,8 @@ from dynaferry.verify.summary import ComparisonSummary, VerifySummary
 class TableCertificate(Struct, frozen=True, kw_only=True):
     """One table: what was compared with what, and the counts."""
 
+    source: str
+    target: str
     source_arn: str
     source_table_id: str | None
     target_arn: str
@@ -123,6 +125,8 @@ def write_certificate(path: Path, certificate: Certificate) -> None:
 
 def _counts(table: ComparisonSummary) -> dict[str, Any]:
     return {
+        "source": table.source,
+        "target": table.target,
         "status": table.status,
         "source_items": table.source_items,
         "target_items": table.target_items,
