@@ -12,6 +12,7 @@ NOW = BEGAN + 1000
 MARKUP = "</td><script>alert(1)</script><img src=x onerror=alert(1)>"
 CERTIFICATE = Certificate(
     status="different",
+    ended_at="2026-01-02 03:04:05 UTC",
     tables=[
         VerifiedTable(
             source="orders",
@@ -66,6 +67,7 @@ def test_it_draws_speed_limits_and_throttles() -> None:
 def test_it_tells_what_verify_found() -> None:
     text = Read(render(facts(), CERTIFICATE, now=NOW)).text
     assert "Verified: different" in text
+    assert "2026-01-02 03:04:05 UTC" in text
     assert "Verified" not in Read(render(facts(), None, now=NOW)).text
 
 

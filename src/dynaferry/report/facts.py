@@ -52,6 +52,7 @@ class VerifiedTable(Struct, frozen=True, kw_only=True):
     extra: int
     different: int
     in_flux: int
+    rejected: int = 0
 
 
 class Certificate(Struct, frozen=True, kw_only=True):
@@ -59,6 +60,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
 
     status: str
     tables: list[VerifiedTable]
+    ended_at: str = "at a time that is not told"
 
 
 async def read_facts(state_dir: Path, run: str) -> RunFacts:

@@ -189,7 +189,8 @@ def _settings(settings: RecordedSettings) -> str:
 
 
 def _certificate(certificate: Certificate) -> str:
-    heading = ("table", "source", "target", "matching", "missing", "extra", "different", "in flux")
+    counts = ("matching", "missing", "extra", "different", "rejected", "in flux")
+    heading = ("table", "source", "target", *counts)
     rows = [
         (
             f"{table.source} → {table.target}",
@@ -202,6 +203,7 @@ def _certificate(certificate: Certificate) -> str:
                     table.missing,
                     table.extra,
                     table.different,
+                    table.rejected,
                     table.in_flux,
                 )
             ),
@@ -209,7 +211,8 @@ def _certificate(certificate: Certificate) -> str:
         for table in certificate.tables
     ]
     return (
-        f"<section><h2>Verified: {escape(certificate.status)}</h2>{_rows(heading, rows)}</section>"
+        f"<section><h2>Verified: {escape(certificate.status)}</h2>"
+        f'<p class="quiet">{escape(certificate.ended_at)}</p>{_rows(heading, rows)}</section>'
     )
 
 
