@@ -40,12 +40,15 @@ check: $(VENV)/.dev  ## lint, format, types, and who imports whom
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev  ## how fast the copy is on this machine
+bench: $(VENV)/.dev  ## how fast the copy is on this machine; writes benchmarks/results and the README's table
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.dev  ## writes docs/cli.md and deploy/grafana/dashboard.json anew
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python deploy/grafana/make_dashboard.py
+
+bench-quick: $(VENV)/.dev  ## a first look at that, in under two minutes; changes no file that is kept
+	$(BIN)/python -m benchmarks --quick
 
 clean:  ## removes all that make made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

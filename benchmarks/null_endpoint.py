@@ -1,55 +1,78 @@
 """An endpoint that answers at once, so that the client is what is measured.
 
-It knows two tables. `bench-source` has `segments x pages` canned pages of about 1 MB, whatever
-the number of segments a scan asks for; `bench-target` is empty and takes everything. Nothing is
-stored and nothing is checked.
+It knows two tables. `bench-source` has `pages` canned pages of about 1 MB, whatever the number of
+segments a scan asks for; `bench-target` is empty and takes everything. Nothing is stored, and
+nothing is checked but that what is written are items, as many as the client says.
 
-    python -m benchmarks.null_endpoint --item-bytes 1024 --pages 100
+    python -m benchmarks.null_endpoint --item-bytes 1024 --pages 100 [--tls CERTIFICATE KEY]
 
-prints its address on the first line and runs until its standard input ends.
+prints its address on the first line, runs until its standard input ends, and then prints what it
+saw: requests by operation, items written, and items written in each quarter of a second.
 """
 
 import argparse
 import asyncio
 import json
 import re
+import ssl
 import sys
 import uuid
 import zlib
+from collections import Counter
+from functools import partial
 from typing import Any
 
+import msgspec
 import uvloop
 
 PAGE_BYTES = 1024 * 1024
 SOURCE, TARGET = "bench-source", "bench-target"
+TICK_SECONDS = 0.25
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _OPERATION = re.compile(rb"x-amz-target: *DynamoDB_20120810\.(\w+)", re.IGNORECASE)
 _TOTAL_SEGMENTS = re.compile(rb'"TotalSegments": ?(\d+)')
 _SEGMENT = re.compile(rb'"Segment": ?(\d+)')
 _PAGE = re.compile(rb'"ExclusiveStartKey": ?\{"pk": ?\{"S": ?"(\d+)"')
+_LIMIT = re.compile(rb'"Limit": ?(\d+)')
+_PUT = b'"PutRequest"'
+
+
+class Seen(msgspec.Struct):
+    """What the endpoint saw."""
+
+    requests: dict[str, int]
+    items_written: int
+    items_per_tick: list[int]
+    tick_seconds: float = TICK_SECONDS
 
 
 class Tables:
     """The canned answers for one item size and number of pages."""
 
     def __init__(self, item_bytes: int, pages: int) -> None:
-        self.pages = pages
         self.items_per_page = max(1, PAGE_BYTES // item_bytes)
         self.item_bytes = item_bytes
-        items = [self._item(number) for number in range(self.items_per_page)]
-        self._before = b'{"Items":[' + b",".join(items) + b"]"
-        count = self.items_per_page
-        self._after = (
-            f',"Count":{count},"ScannedCount":{count},'
-            '"ConsumedCapacity":{"TableName":"bench-source","CapacityUnits":128.0}}'
-        ).encode()
+        self.items = pages * self.items_per_page
+        self.requests: Counter[str] = Counter()
+        self.items_written = 0
+        self._wire_items = [self._item(number) for number in range(self.items_per_page)]
+        self._page = self._page_of(self.items_per_page)
+        self._limited_pages: dict[int, tuple[bytes, bytes]] = {}
         self._empty = b'{"Items":[],"Count":0,"ScannedCount":0}'
         self._written = (
             b'{"UnprocessedItems":{},"ConsumedCapacity":'
             b'[{"TableName":"bench-target","CapacityUnits":25.0}]}'
         )
         self._ids = {name: str(uuid.uuid4()) for name in (SOURCE, TARGET)}
+
+    def _page_of(self, count: int) -> tuple[bytes, bytes]:
+        """A page of so many items: what stands before its LastEvaluatedKey, and behind."""
+        after = (
+            f',"Count":{count},"ScannedCount":{count},'
+            '"ConsumedCapacity":{"TableName":"bench-source","CapacityUnits":128.0}}'
+        )
+        return b'{"Items":[' + b",".join(self._wire_items[:count]) + b"]", after.encode()
 
     def _item(self, number: int) -> bytes:
         """An item of about the wanted size on the wire, like an order or a user record: a key,
@@ -75,7 +98,9 @@ class Tables:
 
     def answer(self, operation: bytes, body: bytes) -> tuple[int, bytes]:
         """The status and body of the answer to one request."""
+        self.requests[operation.decode()] += 1
         if operation == b"BatchWriteItem":
+            self.items_written += body.count(_PUT)
             return 200, self._written
         if operation == b"Scan":
             return 200, self._scan(body)
@@ -84,20 +109,30 @@ class Tables:
         return 400, b'{"__type":"com.amazonaws#UnknownOperationException","message":"unknown"}'
 
     def _scan(self, body: bytes) -> bytes:
-        segment, total = _SEGMENT.search(body), _TOTAL_SEGMENTS.search(body)
-        if segment is None or total is None:
-            return self._empty  # the look whether the target is empty
-        of_segment = range(int(segment[1]), self.pages, int(total[1]))
+        if b'"bench-source"' not in body:
+            return self._empty
+        segment, total, limit = (p.search(body) for p in (_SEGMENT, _TOTAL_SEGMENTS, _LIMIT))
+        count = min(int(limit[1]), self.items_per_page) if limit else self.items_per_page
+        pages = -(-self.items // count)
+        of_segment = range(int(segment[1]) if segment else 0, pages, int(total[1]) if total else 1)
         started = _PAGE.search(body)
         page = int(started[1]) if started else 0
         if page >= len(of_segment):
             return self._empty
-        last = b'"LastEvaluatedKey":{"pk":{"S":"%d"}}' % (page + 1)
-        return self._before + (b"," + last if page + 1 < len(of_segment) else b"") + self._after
+        before, after = self._page if limit is None else self._limited(count)
+        if page == len(of_segment) - 1 and of_segment[page] == pages - 1:
+            before, after = self._limited(self.items - (pages - 1) * count)
+        last = b',"LastEvaluatedKey":{"pk":{"S":"%d"}}' % (page + 1)
+        return before + (last if page + 1 < len(of_segment) else b"") + after
+
+    def _limited(self, count: int) -> tuple[bytes, bytes]:
+        if count not in self._limited_pages:
+            self._limited_pages[count] = self._page_of(count)
+        return self._limited_pages[count]
 
     def _describe(self, name: str) -> bytes:
         is_source = name == SOURCE
-        items = self.pages * self.items_per_page if is_source else 0
+        items = self.items if is_source else 0
         table = {
             "TableName": name,
             "TableArn": f"arn:aws:dynamodb:us-east-1:123456789012:table/{name}",
@@ -119,10 +154,11 @@ def _wire_bytes(item: dict[str, Any]) -> int:
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection: requests in, canned answers out."""
+    """One keep-alive connection: requests in, canned answers out, at once or after a wait."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, wait_seconds: float) -> None:
         self._tables = tables
+        self._wait_seconds = wait_seconds
         self._received = bytearray()
         self._transport: asyncio.Transport | None = None
 
@@ -144,30 +180,61 @@ class Connection(asyncio.Protocol):
     def _respond(self, head: bytes, body: bytes) -> None:
         operation = _OPERATION.search(head)
         status, answer = self._tables.answer(operation[1] if operation else b"", body)
-        assert self._transport is not None  # noqa: S101  # data comes after the connection
-        self._transport.write(
+        sent = (
             b"HTTP/1.1 %d OK\r\nContent-Type: application/x-amz-json-1.0\r\n"
             b"x-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n"
             % (status, zlib.crc32(answer), len(answer))
-            + answer
         )
+        if self._wait_seconds:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._wait_seconds, self._send, sent + answer)
+        else:
+            self._send(sent + answer)
+
+    def _send(self, answer: bytes) -> None:
+        assert self._transport is not None  # noqa: S101  # data comes after the connection
+        self._transport.write(answer)
 
 
-async def serve(tables: Tables) -> None:
+async def count_ticks(tables: Tables, items_per_tick: list[int]) -> None:
+    """Notes what is written in each tick, from the first item on."""
+    before = 0
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        if tables.items_written:
+            items_per_tick.append(tables.items_written - before)
+            before = tables.items_written
+
+
+async def serve(tables: Tables, wait_seconds: float, tls: ssl.SSLContext | None) -> Seen:
     """Serves on a free loopback port until standard input ends."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(tables), "127.0.0.1", 0)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201
-    async with server:
-        await loop.run_in_executor(None, sys.stdin.read)
+    connection = partial(Connection, tables, wait_seconds)
+    server = await loop.create_server(connection, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    print(f"{'https' if tls else 'http'}://127.0.0.1:{port}", flush=True)  # noqa: T201
+    items_per_tick: list[int] = []
+    ticking = asyncio.create_task(count_ticks(tables, items_per_tick))
+    await loop.run_in_executor(None, sys.stdin.read)
+    ticking.cancel()
+    server.close()
+    return Seen(dict(tables.requests), tables.items_written, items_per_tick)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="an endpoint that answers at once")
     parser.add_argument("--item-bytes", type=int, default=1024)
     parser.add_argument("--pages", type=int, default=100)
+    parser.add_argument("--wait-seconds", type=float, default=0.0)
+    parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     arguments = parser.parse_args()
-    uvloop.run(serve(Tables(arguments.item_bytes, arguments.pages)))
+    tls = None
+    if arguments.tls:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(*arguments.tls)
+    tables = Tables(arguments.item_bytes, arguments.pages)
+    seen = uvloop.run(serve(tables, arguments.wait_seconds, tls))
+    print(msgspec.json.encode(seen).decode(), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

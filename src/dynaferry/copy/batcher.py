@@ -5,6 +5,7 @@ since a page does not.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from msgspec import Raw, Struct
 
@@ -24,16 +25,15 @@ def split(segment: int, page: int, items: Sequence[Raw]) -> Iterator[Batch]:
     the 16 MB that a request may hold. An item that is larger than that alone travels alone.
     """
     start = 0
-    batch_bytes = 0
-    for index, item in enumerate(items):
-        item_bytes = len(item)
-        is_full = index - start == BATCH_MAX_ITEMS or (
-            index > start and batch_bytes + item_bytes > BATCH_TARGET_BYTES
-        )
-        if is_full:
-            yield Batch(segment, page, items[start:index])
-            start = index
-            batch_bytes = 0
-        batch_bytes += item_bytes
-    if start < len(items):
-        yield Batch(segment, page, items[start:])
+    while start < len(items):
+        taken = items[start : start + BATCH_MAX_ITEMS]
+        if len(taken) > 1 and sum(map(len, taken)) > BATCH_TARGET_BYTES:
+            taken = taken[: _fitting(taken)]
+        yield Batch(segment, page, taken)
+        start += len(taken)
+
+
+def _fitting(items: Sequence[Raw]) -> int:
+    """How many of the first items fit; at least one."""
+    sums = accumulate(map(len, items))
+    return max(1, sum(total <= BATCH_TARGET_BYTES for total in sums))

@@ -1,20 +1,18 @@
 """One table's copy: readers, writers, checkpoints, and the order in which they stop.
 
-Readers put batches into one bounded stream, writers take from it. The end of reading closes the
-stream, an empty closed stream ends the writers. Around them runs the checkpoint; whatever ends
+Readers hand batches over to writers through one bounded queue. The end of reading closes it, and a
+closed queue that is empty ends the writers. Around them runs the checkpoint; whatever ends
 the copy, the last checkpoint is made, shielded and with a deadline.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from dynaferry.copy.batcher import Batch
+from dynaferry.copy.handover import Handover
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.reader import Reader
 from dynaferry.copy.stop import StopSignal
@@ -76,30 +74,29 @@ class Pipeline:
         return self.ledger.is_complete
 
     async def _move(self, stop: StopSignal) -> None:
-        batches_in, batches_out = anyio.create_memory_object_stream[Batch](self.writers)
+        handover = Handover(self.writers, takers=self.writers)
         async with anyio.create_task_group() as movers:
-            async with anyio.create_task_group() as writers, batches_out:
+            async with anyio.create_task_group() as writers:
                 movers.start_soon(_cancel_when_over, writers, stop)
                 for _ in range(self.writers):
-                    writers.start_soon(self._write, batches_out.clone())
-                async with batches_in:
-                    await self._read(batches_in, stop)
+                    writers.start_soon(self._write, handover)
+                await self._read(handover, stop)
+                await handover.close()
             movers.cancel_scope.cancel()
 
-    async def _read(self, batches_in: MemoryObjectSendStream[Batch], stop: StopSignal) -> None:
+    async def _read(self, handover: Handover, stop: StopSignal) -> None:
         segments = iter(self.ledger.segments_to_read())
         async with anyio.create_task_group() as watch:
             async with anyio.create_task_group() as readers:
                 watch.start_soon(_cancel_when_asked, readers, stop)
                 for _ in range(self.readers):
-                    readers.start_soon(self.reader.read, segments, batches_in.send)
+                    readers.start_soon(self.reader.read, segments, handover.put)
             watch.cancel_scope.cancel()
 
-    async def _write(self, batches_out: MemoryObjectReceiveStream[Batch]) -> None:
-        async with batches_out:
-            async for batch in _each(batches_out):
-                await self.writer.write(batch)
-                del batch  # as in `_each`
+    async def _write(self, handover: Handover) -> None:
+        async for batch in handover.each():
+            await self.writer.write(batch)
+            del batch  # as in `Handover.each`
 
     async def _checkpoint_regularly(self) -> None:
         checkpoints = 0
@@ -142,19 +139,6 @@ def counters_of(stats: TableStats) -> TableCounters:
         unprocessed_items=stats.unprocessed_items,
         dollars=stats.dollars,
     )
-
-
-async def _each(batches: MemoryObjectReceiveStream[Batch]) -> AsyncIterator[Batch]:
-    """Every batch until the stream ends, without a pass of the event loop where one waits."""
-    with suppress(anyio.EndOfStream):
-        while True:
-            try:
-                batch = batches.receive_nowait()
-            except anyio.WouldBlock:
-                batch = await batches.receive()
-            yield batch
-            # A batch keeps its whole page alive, and the next one may be long in coming.
-            del batch
 
 
 async def _cancel_when_asked(readers: TaskGroup, stop: StopSignal) -> None:

@@ -17,7 +17,7 @@ from dynaferry.limits import (
 
 def write_units(items: Iterable[Sized]) -> int:
     """The write units of putting `items` (wire form), estimated from above, without indexes."""
-    return sum((len(item) + BYTES_PER_WRITE_UNIT - 1) // BYTES_PER_WRITE_UNIT for item in items)
+    return -sum([-len(item) // BYTES_PER_WRITE_UNIT for item in items])
 
 
 def full_page_read_units(*, consistent_read: bool) -> float:

@@ -8,7 +8,6 @@ layer decides.
 
 import time
 import urllib.request
-import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from ssl import SSLContext, create_default_context
 import aiohttp
 from botocore.httpsession import get_cert_path
 from yarl import URL
+from zlib_ng import zlib_ng
 
 from dynaferry._version import __version__
 from dynaferry.dynamodb import faults
@@ -94,12 +94,12 @@ class Wire:
     def _unpack(self, operation: str, answer: HttpAnswer) -> bytes:
         """Checks x-amz-crc32, which covers the body as sent, and only then decompresses it."""
         checksum = answer.headers.get("x-amz-crc32")
-        if checksum is not None and checksum != str(zlib.crc32(answer.body)):
+        if checksum is not None and checksum != str(zlib_ng.crc32(answer.body)):
             raise self._corrupt(operation, "the answer failed its checksum")
         if answer.headers.get("content-encoding") == "gzip":
             try:
-                return zlib.decompress(answer.body, wbits=31)
-            except zlib.error as error:
+                return zlib_ng.decompress(answer.body, wbits=31)
+            except zlib_ng.error as error:  # type: ignore[misc]  # its stub says a value
                 raise self._corrupt(operation, "the answer could not be unpacked") from error
         return answer.body
 

@@ -3,7 +3,7 @@
 One scan, 16 writers, no resume, no pacing: `scan` page by page into `batch_write_item`, sending
 unprocessed items again.
 
-    python -m benchmarks.plain_aioboto3 ENDPOINT
+    python -m benchmarks.peers.plain_aioboto3 ENDPOINT
 """
 
 import asyncio
