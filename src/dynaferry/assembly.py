@@ -16,6 +16,7 @@ from dynaferry.copy.stop import StopSignal
 from dynaferry.copy.writer import Writer
 from dynaferry.dynamodb.accounts import AccountSession, open_account
 from dynaferry.dynamodb.batch_write import TableTarget
+from dynaferry.dynamodb.compression import wants_packed
 from dynaferry.dynamodb.keys import KeyReader
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.dynamodb.wire import open_wire
@@ -103,7 +104,11 @@ async def copy_one_table(
     target_endpoint = checked.target.endpoint if checked.target else source_endpoint
     async with (
         open_wire(
-            sides.source, table=names.source, endpoint=source_endpoint, connections=plan.readers
+            sides.source,
+            table=names.source,
+            endpoint=source_endpoint,
+            connections=plan.readers,
+            packed_answers=await wants_packed(plan.compress, source_endpoint),
         ) as source_wire,
         open_wire(
             sides.target, table=names.target, endpoint=target_endpoint, connections=plan.writers

@@ -21,6 +21,7 @@ from dynaferry import limits
 from dynaferry.errors import PlanError
 
 OnReject = Literal["dead-letter", "stop"]
+Compress = Literal["auto", "on", "off"]
 IfPresent = Literal["keep", "overwrite", "accept"]
 
 DEFAULT_READERS = 8
@@ -104,6 +105,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allow_non_empty_target: bool = False
     state_dir: Path = DEFAULT_STATE_DIR
     restart: bool = False
+    compress: Compress = "auto"
     on_reject: OnReject = "dead-letter"
     max_rejected: Annotated[int, Meta(ge=0)] = DEFAULT_MAX_REJECTED
     patience_seconds: Annotated[float, Meta(gt=0)] = DEFAULT_PATIENCE_SECONDS

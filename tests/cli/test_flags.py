@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dynaferry.cli.flags import CopyFlags, OnRejectFlag, plan_from
+from dynaferry.cli.flags import CompressFlag, CopyFlags, OnRejectFlag, plan_from
 from dynaferry.errors import PlanError
 from dynaferry.plan import CopyPlan, TablePlan
 
@@ -64,12 +64,14 @@ def test_flags_override_what_the_file_says_and_nothing_beside_it(plan_file: Path
             run="typed-too",
             patience=7.5,
             on_reject=OnRejectFlag.STOP,
+            compress=CompressFlag.ON,
         )
     )
     assert (plan.readers, plan.consistent_read, plan.run_name) == (5, False, "typed-too")
     assert (plan.target.region, plan.target.role_arn) == ("us-east-1", ROLE)
     assert (plan.state_dir, plan.patience_seconds) == (Path("typed"), 7.5)
     assert plan.on_reject == "stop"
+    assert plan.compress == "on"
     assert plan.segments == 10
 
 

@@ -18,6 +18,14 @@ class OnRejectFlag(StrEnum):
     STOP = "stop"
 
 
+class CompressFlag(StrEnum):
+    """The values of --compress."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class IfPresentFlag(StrEnum):
     """The values of --if-present."""
 
@@ -74,6 +82,7 @@ class CopyFlags(Struct, frozen=True, kw_only=True):
     max_read_units: float | None = None
     max_write_units: float | None = None
     tables_at_once: int | None = None
+    compress: CompressFlag | None = None
     patience: float | None = None
     consistent_read: bool | None = None
     create_target: bool | None = None
@@ -182,6 +191,8 @@ def _apply(plan: CopyPlan, flags: CopyFlags) -> CopyPlan:
         account: Account = getattr(plan, side)
         given = _given(flags, {f"{side}_{name}": name for name in _ACCOUNT})
         changes[side] = msgspec.structs.replace(account, **given)
+    if flags.compress is not None:
+        changes["compress"] = flags.compress.value
     if flags.on_reject is not None:
         changes["on_reject"] = flags.on_reject.value
     if flags.segments is not None:

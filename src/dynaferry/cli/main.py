@@ -11,7 +11,14 @@ import typer
 from dynaferry._version import __version__
 from dynaferry.cli import exit_codes, failure, options, screen
 from dynaferry.cli.copy import run_copy
-from dynaferry.cli.flags import CopyFlags, LogFormatFlag, LogLevelFlag, OnRejectFlag, ProgressFlag
+from dynaferry.cli.flags import (
+    CompressFlag,
+    CopyFlags,
+    LogFormatFlag,
+    LogLevelFlag,
+    OnRejectFlag,
+    ProgressFlag,
+)
 from dynaferry.cli.letters_app import letters_app
 from dynaferry.cli.panels import (
     OUTPUT,
@@ -134,6 +141,14 @@ def copy(
     ] = None,
     tables_at_once: Annotated[
         int | None, option(SPEED, "Tables copied at once. [default: 1]", metavar="N")
+    ] = None,
+    compress: Annotated[
+        CompressFlag | None,
+        option(
+            SPEED,
+            "Ask the source for packed answers (gzip); auto does where it is far away."
+            " [default: auto]",
+        ),
     ] = None,
     patience: options.Patience = None,
     dry_run: Annotated[

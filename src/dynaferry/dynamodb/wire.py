@@ -34,7 +34,7 @@ READ_TIMEOUT_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 12.0
 # The service accepts five minutes [facts sheet, section 4]; a smaller offset is not the cause.
 CLOCK_TOLERANCE_SECONDS = 60.0
-FIXED_HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"dynaferry/{__version__}"}
+USER_AGENT = f"dynaferry/{__version__}"
 
 
 class Wire:
@@ -129,14 +129,27 @@ class Wire:
 
 @asynccontextmanager
 async def open_wire(
-    session: AccountSession, *, table: str, endpoint: str, connections: int
+    session: AccountSession,
+    *,
+    table: str,
+    endpoint: str,
+    connections: int,
+    packed_answers: bool = False,
 ) -> AsyncIterator[Wire]:
-    """Opens the data path of one side: as many keep-alive connections as requests in flight."""
+    """Opens the data path of one side: as many keep-alive connections as requests in flight.
+
+    `packed_answers` asks for gzip.
+    """
+    encoding = "gzip" if packed_answers else "identity"
     url = URL(endpoint)
     async with _open_http(url, session.ca_bundle, connections) as http:
         yield Wire(
             http,
-            signer=Signer(host=_host_header(url), region=session.region, also=FIXED_HEADERS),
+            signer=Signer(
+                host=_host_header(url),
+                region=session.region,
+                also={"Accept-Encoding": encoding, "User-Agent": USER_AGENT},
+            ),
             credentials=session.credentials,
             site=faults.CallSite(table=table, side=session.side, acting_as=session.acting_as),
         )
@@ -146,7 +159,7 @@ async def open_wire(
 async def _open_http(url: URL, ca_bundle: str | None, connections: int) -> AsyncIterator[Http]:
     tls = _trust(ca_bundle) if url.scheme == "https" else None
     patience = Patience(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, KEEP_ALIVE_SECONDS)
-    proxy = _proxy_for(url)
+    proxy = proxy_for(url)
     if proxy is not None:
         async with open_proxied(
             url, proxy, tls=tls, limit=connections, patience=patience
@@ -177,7 +190,7 @@ def _trust(ca_bundle: str | None) -> SSLContext:
         ) from error
 
 
-def _proxy_for(url: URL) -> Proxy | None:
+def proxy_for(url: URL) -> Proxy | None:
     """The proxy that the environment names for this endpoint.
 
     Looked up once: aiohttp's own `trust_env` would do it, and read ~/.netrc, at every request.
