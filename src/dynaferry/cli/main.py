@@ -10,6 +10,7 @@ import typer
 
 from dynaferry._version import __version__
 from dynaferry.cli import exit_codes, failure, options, screen
+from dynaferry.cli.bench_app import bench_app
 from dynaferry.cli.copy import run_copy
 from dynaferry.cli.flags import (
     CompressFlag,
@@ -251,6 +252,7 @@ def status(
 
 app.command(cls=PanelCommand, epilog=VERIFY_EXAMPLES)(verify)
 app.add_typer(letters_app, name="dead-letters")
+app.add_typer(bench_app, name="bench")
 
 
 @app.command(cls=PanelCommand, epilog=examples("dynaferry report orders -o orders.html"))

@@ -124,6 +124,7 @@ async def call_service(
 
 _METHODS = {
     "CreateTable": "create_table",
+    "DeleteTable": "delete_table",
     "DescribeContinuousBackups": "describe_continuous_backups",
     "DescribeTable": "describe_table",
     "DescribeTimeToLive": "describe_time_to_live",

@@ -1,0 +1,95 @@
+"""What a benchmark has spent, and how long its requests took. Pure."""
+
+import math
+from collections import Counter
+
+from dynaferry.bench.settings import Forecast, Latency
+
+# Buckets grow by 5%: a percentile is off by less than that, in memory that does not grow.
+BUCKET_GROWTH = math.log(1.05)
+LEAST_SECONDS = 1e-5
+
+
+class CostMeter:
+    """Keeps what is spent under `max_dollars`: nothing is sent that might go beyond.
+
+    A request reserves what it is likely to cost, and is settled by what it did cost.
+    """
+
+    def __init__(self, max_dollars: float, price_per_million: float) -> None:
+        self._max_dollars = max_dollars
+        self._dollars_per_unit = price_per_million / 1e6
+        self._reserved_units = 0.0
+        self.units = 0.0
+        self.is_full = False
+
+    @property
+    def dollars(self) -> float:
+        """What is spent so far."""
+        return self.units * self._dollars_per_unit
+
+    def reserve(self, units: float) -> bool:
+        """Whether so many more units may be spent; if so they are set aside."""
+        expected = (self.units + self._reserved_units + units) * self._dollars_per_unit
+        if expected > self._max_dollars:
+            self.is_full = True
+            return False
+        self._reserved_units += units
+        return True
+
+    def settle(self, reserved: float, consumed: float) -> None:
+        """Tells what a request that had reserved so much did consume."""
+        self._reserved_units -= reserved
+        self.units += consumed
+
+
+class Stopwatch:
+    """The distribution of durations."""
+
+    def __init__(self) -> None:
+        self._buckets: Counter[int] = Counter()
+        self._most = 0.0
+
+    def note(self, seconds: float) -> None:
+        """One more duration."""
+        self._most = max(self._most, seconds)
+        self._buckets[round(math.log(max(seconds, LEAST_SECONDS)) / BUCKET_GROWTH)] += 1
+
+    def latency(self) -> Latency | None:
+        """The percentiles; None where nothing was noted."""
+        if not self._buckets:
+            return None
+        return Latency(
+            p50=self._percentile(0.5),
+            p90=self._percentile(0.9),
+            p99=self._percentile(0.99),
+            max=_milliseconds(self._most),
+        )
+
+    def _percentile(self, share: float) -> float:
+        wanted = math.ceil(share * self._buckets.total())
+        seen = 0
+        for bucket in sorted(self._buckets):
+            seen += self._buckets[bucket]
+            if seen >= wanted:
+                break
+        return min(_milliseconds(math.exp(bucket * BUCKET_GROWTH)), _milliseconds(self._most))
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 2)
+
+
+def forecast(
+    items: int, *, measured_items: int, seconds: float, units: float, price_per_million: float
+) -> Forecast | None:
+    """What `items` take when so many took so long and so much; None where nothing was measured."""
+    if measured_items == 0 or seconds <= 0:
+        return None
+    all_units = units / measured_items * items
+    return Forecast(
+        items=items,
+        seconds=round(items / (measured_items / seconds), 1),
+        units=round(all_units, 1),
+        cost_dollars=round(all_units * price_per_million / 1e6, 4),
+    )

@@ -1,0 +1,369 @@
+"""A benchmark from the first look to the forecast."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import islice, repeat
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from dynaferry.bench.items import synthetic_items
+from dynaferry.bench.meter import CostMeter, Stopwatch, forecast
+from dynaferry.bench.scratch import Note, forget, notes, scratch_table
+from dynaferry.bench.settings import BenchError, BenchPlan, BenchSummary, Status
+from dynaferry.copy.segments import segment_count, spread
+from dynaferry.copy.stop import StopSignal
+from dynaferry.dynamodb.accounts import AccountSession, open_account
+from dynaferry.dynamodb.batch_write import TableTarget
+from dynaferry.dynamodb.descriptions import TableDescription
+from dynaferry.dynamodb.keys import KeyReader
+from dynaferry.dynamodb.scan import TableSource
+from dynaferry.dynamodb.tables import describe_table
+from dynaferry.dynamodb.wire import Wire, open_wire
+from dynaferry.errors import (
+    DynaferryError,
+    RetryableError,
+    TableNotFoundError,
+    ThrottledError,
+    UnprocessedError,
+)
+from dynaferry.limits import BATCH_MAX_ITEMS, BATCH_TARGET_BYTES
+from dynaferry.outcome import first_reason
+from dynaferry.plan import with_region
+from dynaferry.throttle.retry import Patience, RetryPolicy
+
+PATIENCE_SECONDS = 30.0
+FORECAST_ITEMS = 1_000_000  # where nobody says how many
+
+Say = Callable[[str], None]
+Step = Callable[[], Awaitable[None]]  # one request
+
+
+class Measured:
+    """What has come of it so far. Read by whoever shows it."""
+
+    def __init__(self, plan: BenchPlan, *, billed: bool) -> None:
+        # What is provisioned is paid by the hour, used or not.
+        self.price_per_million = plan.price_per_million if billed else 0.0
+        self.cost = CostMeter(plan.max_cost, self.price_per_million)
+        self.stopwatch = Stopwatch()
+        self.items = self.bytes = self.requests = 0
+        self.throttled_requests = self.unprocessed_items = 0
+        self.started_at = time.monotonic()
+        self.ended_at: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run."""
+        return (self.ended_at or time.monotonic()) - self.started_at
+
+
+class Bench:
+    """One benchmark. `watch` runs beside it, with what is measured so far."""
+
+    def __init__(
+        self,
+        plan: BenchPlan,
+        *,
+        stop: StopSignal,
+        say: Say,
+        watch: Callable[[Measured], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
+        self._plan = plan
+        self._stop = stop
+        self._say = say
+        self._watch = watch
+        self._table: TableDescription | None = None
+        self._measured: Measured | None = None
+        self._scratch_dropped: bool | None = None
+
+    async def run(self) -> tuple[BenchSummary, DynaferryError | None]:
+        """Measures, and tells errors in what it returns."""
+        error: DynaferryError | None = None
+        status: Status = "refused"
+        try:
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(self._cancel_when_told, beside.cancel_scope)
+                status = await self._measure_a_table()
+                beside.cancel_scope.cancel()
+            if self._stop.asked:  # also where it was cancelled, and returned nothing
+                status = "interrupted"
+        except* DynaferryError as group:
+            error = first_reason(group)
+            status = "failed" if self._measured else "refused"
+        return self._summary(status, error), error
+
+    async def _cancel_when_told(self, scope: anyio.CancelScope) -> None:
+        """Asked once, no more requests are made; before there are any, it ends at once."""
+        await self._stop.finish.wait()
+        if self._measured is not None:
+            await self._stop.cancel.wait()
+        scope.cancel()
+
+    async def _measure_a_table(self) -> Status:
+        plan = self._plan
+        account = with_region(plan.account, [plan.table] if plan.table else [])
+        async with open_account(
+            account, plan.side, sts_endpoint_url=plan.sts_endpoint_url
+        ) as session:
+            await self._tell_of_leftovers(session)
+            async with self._a_table(session) as table:
+                self._table = table
+                return await self._measure(session, table)
+
+    async def _tell_of_leftovers(self, session: AccountSession) -> None:
+        """Says which scratch tables a killed run has left, and forgets those that are gone."""
+        for path, note in await anyio.to_thread.run_sync(notes, self._plan.state_dir):
+            if (note.region, note.endpoint_url, note.acting_as) == (
+                session.region,
+                self._plan.account.endpoint_url,
+                session.acting_as,
+            ):
+                try:
+                    await describe_table(session, note.table)
+                except TableNotFoundError:
+                    await forget(path)
+                    continue
+                except DynaferryError:
+                    pass  # it may be there: it is told of
+            self._say(
+                f"an earlier run has left the scratch table {note.table} in {note.region}"
+                f" ({note.acting_as}); drop it: {note.how_to_drop()}"
+            )
+
+    @asynccontextmanager
+    async def _a_table(self, session: AccountSession) -> AsyncIterator[TableDescription]:
+        """The table to measure: the one that is named, or a scratch table while this lasts."""
+        if self._plan.table is not None:
+            yield await describe_table(session, self._plan.table)
+            return
+        note = Note(
+            table=f"dynaferry-bench-{secrets.token_hex(4)}",
+            region=session.region,
+            endpoint_url=self._plan.account.endpoint_url,
+            acting_as=session.acting_as,
+        )
+        self._scratch_dropped = False
+        async with scratch_table(
+            session,
+            note,
+            sort_key=self._plan.sort_key,
+            state_dir=self._plan.state_dir,
+            dropped=self._note_drop,
+        ) as created:
+            self._say(f"created the scratch table {note.table}")
+            yield created
+        self._say(f"dropped the scratch table {note.table}")
+
+    def _note_drop(self) -> None:
+        self._scratch_dropped = True
+
+    async def _measure(self, session: AccountSession, table: TableDescription) -> Status:
+        plan = self._plan
+        async with open_wire(
+            session, table=table.name, endpoint=table.endpoint, connections=plan.workers
+        ) as wire:
+            measured = self._measured = Measured(
+                plan, billed=table.billing_mode == "PAY_PER_REQUEST"
+            )
+            steps = self._steps(wire, table, measured)
+            retry = RetryPolicy(plan.side, Patience(PATIENCE_SECONDS))
+            try:
+                async with anyio.create_task_group() as beside:
+                    if self._watch is not None:
+                        beside.start_soon(self._watch, measured)
+                    async with anyio.create_task_group() as workers:
+                        for _ in range(plan.workers):
+                            workers.start_soon(self._work, steps(), retry, measured)
+                    beside.cancel_scope.cancel()
+            finally:
+                measured.ended_at = time.monotonic()
+        if self._stop.asked:
+            return "interrupted"
+        return "cost_ceiling" if measured.cost.is_full else "complete"
+
+    async def _work(self, steps: Iterator[Step], retry: RetryPolicy, measured: Measured) -> None:
+        for step in steps:
+            if self._is_over(measured):
+                return
+            await retry.call(partial(self._try, step, retry, measured))
+
+    def _is_over(self, measured: Measured) -> bool:
+        return self._stop.asked or measured.cost.is_full or measured.seconds >= self._plan.seconds
+
+    async def _try(self, step: Step, retry: RetryPolicy, measured: Measured) -> None:
+        if self._is_over(measured):
+            return  # also where it would only be tried again
+        started = time.monotonic()
+        measured.requests += 1
+        try:
+            await step()
+        except ThrottledError:
+            measured.throttled_requests += 1
+            raise
+        measured.stopwatch.note(time.monotonic() - started)
+        retry.progress()
+
+    def _steps(
+        self, wire: Wire, table: TableDescription, measured: Measured
+    ) -> Callable[[], Iterator[Step]]:
+        """What makes the steps of one worker."""
+        if self._plan.kind == "write":
+            return _writes(self._plan, wire, table, measured)
+        return _reads(self._plan, wire, table, measured)
+
+    def _summary(self, status: Status, error: DynaferryError | None) -> BenchSummary:
+        plan, measured = self._plan, self._measured
+        told = (
+            None if error is None else BenchError(type(error).__name__, error.message, error.hint)
+        )
+        named = self._table.name if self._table else plan.table
+        if measured is None:
+            return BenchSummary(
+                bench=plan.kind,
+                status=status,
+                error=told,
+                table=named,
+                max_cost_dollars=plan.max_cost,
+                scratch_dropped=self._scratch_dropped,
+            )
+        seconds = measured.seconds
+        return BenchSummary(
+            bench=plan.kind,
+            status=status,
+            error=told,
+            table=named,
+            seconds=round(seconds, 3),
+            items=measured.items,
+            bytes=measured.bytes,
+            units=round(measured.cost.units, 1),
+            requests=measured.requests,
+            throttled_requests=measured.throttled_requests,
+            unprocessed_items=measured.unprocessed_items,
+            items_per_second=_rate(measured.items, seconds),
+            units_per_second=_rate(measured.cost.units, seconds),
+            megabytes_per_second=_rate(measured.bytes / 1e6, seconds),
+            latency_milliseconds=measured.stopwatch.latency(),
+            cost_dollars=round(measured.cost.dollars, 6),
+            max_cost_dollars=plan.max_cost,
+            forecast=forecast(
+                self._items_to_forecast(),
+                measured_items=measured.items,
+                seconds=seconds,
+                units=measured.cost.units,
+                price_per_million=measured.price_per_million,
+            ),
+            scratch_dropped=self._scratch_dropped,
+        )
+
+    def _items_to_forecast(self) -> int:
+        if self._plan.forecast_items is not None:
+            return self._plan.forecast_items
+        if self._plan.kind == "read" and self._table is not None and self._table.item_count:
+            return self._table.item_count
+        return FORECAST_ITEMS
+
+
+def _rate(amount: float, seconds: float) -> float:
+    return round(amount / seconds, 1) if seconds > 0 else 0.0
+
+
+def question(plan: BenchPlan) -> str:
+    """What is about to be done and spent, for people to agree to."""
+    limits = f"for up to {plan.seconds:g} s and ${plan.max_cost:g}"
+    if plan.kind == "read":
+        return f"This reads the table {plan.table} {limits}. Production may be reading it too."
+    if plan.table is None:
+        return f"This creates a scratch table, writes to it {limits}, and drops it."
+    return f"This writes synthetic items to the table {plan.table} {limits}. They stay there."
+
+
+def _writes(
+    plan: BenchPlan, wire: Wire, table: TableDescription, measured: Measured
+) -> Callable[[], Iterator[Step]]:
+    """Batches without end."""
+    target = TableTarget(wire, table=table.name, keys=KeyReader([key.name for key in table.keys]))
+    items = synthetic_items(table.keys, plan.item_bytes, secrets.token_hex(4))
+    per_batch = max(1, min(BATCH_MAX_ITEMS, BATCH_TARGET_BYTES // plan.item_bytes))
+
+    async def write() -> None:
+        batch = list(islice(items, per_batch))
+        expected = target.units_of(batch)
+        if not measured.cost.reserve(expected):
+            return
+        consumed = 0.0
+        try:
+            result = await target.write_batch(batch)
+            consumed = expected if result.consumed_units is None else result.consumed_units
+        except RetryableError as error:
+            # Of an answer that did not come nobody knows whether it was written, and billed.
+            consumed = 0.0 if isinstance(error, ThrottledError) else expected
+            raise
+        finally:
+            measured.cost.settle(expected, consumed)
+        measured.unprocessed_items += len(result.unprocessed)
+        measured.items += len(batch) - len(result.unprocessed)
+        measured.bytes += (len(batch) - len(result.unprocessed)) * plan.item_bytes
+        if result.unprocessed:
+            # Without a reason, but most likely for the rate: wait before the next.
+            raise UnprocessedError(
+                f"BatchWriteItem left {len(result.unprocessed)} of {len(batch)} items unprocessed",
+                operation="BatchWriteItem",
+            )
+
+    return lambda: repeat(write)
+
+
+def _reads(
+    plan: BenchPlan, wire: Wire, table: TableDescription, measured: Measured
+) -> Callable[[], Iterator[Step]]:
+    """The pages of segments from all over the table, until all are read."""
+    total = segment_count(
+        size_bytes=table.size_bytes,
+        item_count=table.item_count,
+        readers=plan.workers,
+        requested=None,
+    )
+    source = TableSource(
+        wire, table=table.name, total_segments=total, consistent_read=plan.consistent_read
+    )
+    segments = spread(total)
+
+    def steps() -> Iterator[Step]:
+        for segment in segments:
+            reading = _SegmentReading(source, segment, measured)
+            while not reading.is_over:
+                yield reading.read_page
+
+    return steps
+
+
+class _SegmentReading:
+    """Reads one segment, page by page."""
+
+    def __init__(self, source: TableSource, segment: int, measured: Measured) -> None:
+        self.is_over = False
+        self._source = source
+        self._segment = segment
+        self._measured = measured
+        self._start_key: bytes | None = None
+
+    async def read_page(self) -> None:
+        """Reads the next page, if its cost is within the ceiling."""
+        expected, measured = self._source.full_page_units, self._measured
+        if not measured.cost.reserve(expected):
+            return
+        consumed = 0.0
+        try:
+            page = await self._source.read_page(self._segment, self._start_key)
+            consumed = expected if page.consumed_units is None else page.consumed_units
+        finally:
+            measured.cost.settle(expected, consumed)
+        measured.items += page.scanned_count
+        measured.bytes += page.body_bytes
+        self._start_key = page.last_evaluated_key
+        self.is_over = self._start_key is None

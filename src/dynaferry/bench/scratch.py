@@ -1,0 +1,152 @@
+"""The scratch table: created, noted until it is dropped again, and dropped whatever happens.
+
+The note is written before the table is created, so that one that a killed run has left behind is
+told of by the next run, and never forgotten.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import msgspec
+from msgspec import Struct
+
+from dynaferry.dynamodb.accounts import AccountSession
+from dynaferry.dynamodb.create import is_active
+from dynaferry.dynamodb.descriptions import TableDescription
+from dynaferry.dynamodb.tables import call_service, describe_table
+from dynaferry.errors import (
+    DynaferryError,
+    PreflightError,
+    StateError,
+    TableNotFoundError,
+)
+
+NOTES = "bench"
+POLL_SECONDS = 1.0
+CREATE_SECONDS = 120.0
+DROP_SECONDS = 30.0
+
+
+class Note(Struct, frozen=True):
+    """A scratch table that may be there. Nothing secret."""
+
+    table: str
+    region: str
+    endpoint_url: str | None
+    acting_as: str
+
+    def how_to_drop(self) -> str:
+        """The command that drops it."""
+        endpoint = f" --endpoint-url {self.endpoint_url}" if self.endpoint_url else ""
+        return (
+            f"aws dynamodb delete-table --table-name {self.table} --region {self.region}{endpoint}"
+        )
+
+
+def notes(state_dir: Path) -> list[tuple[Path, Note]]:
+    """The scratch tables that earlier runs have not dropped."""
+    found = []
+    for path in sorted((state_dir / NOTES).glob("*.json")):
+        try:
+            found.append((path, msgspec.json.decode(path.read_bytes(), type=Note)))
+        except (OSError, msgspec.MsgspecError) as error:
+            raise StateError(
+                f"the note {path} of a scratch table cannot be read: {error}",
+                hint="look for a table of that name, then remove the note",
+            ) from error
+    return found
+
+
+async def forget(path: Path) -> None:
+    """Removes a note: its table is gone."""
+    await anyio.to_thread.run_sync(partial(path.unlink, missing_ok=True))
+
+
+@asynccontextmanager
+async def scratch_table(
+    session: AccountSession,
+    note: Note,
+    *,
+    sort_key: bool,
+    state_dir: Path,
+    dropped: Callable[[], None],
+) -> AsyncIterator[TableDescription]:
+    """Creates the table of `note`, and drops it at the end; `dropped` is called when that is done.
+
+    :raises PreflightError: it did not become active
+    """
+    path = await anyio.to_thread.run_sync(_write_note, state_dir, note)
+    try:
+        yield await _create(session, note.table, sort_key=sort_key)
+    finally:
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + DROP_SECONDS):
+            await _drop(session, note)
+            await forget(path)
+            dropped()
+
+
+def _write_note(state_dir: Path, note: Note) -> Path:
+    path = state_dir / NOTES / f"{note.table}.json"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.encode(note))
+    except OSError as error:
+        raise StateError(
+            f"the state directory {state_dir} cannot be written: {error.strerror}",
+            hint="choose another one with --state-dir",
+        ) from error
+    return path
+
+
+async def _create(session: AccountSession, table: str, *, sort_key: bool) -> TableDescription:
+    names = ("pk", "sk") if sort_key else ("pk",)
+    roles = ("HASH", "RANGE")
+    await call_service(
+        session,
+        "CreateTable",
+        table,
+        TableName=table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+        KeySchema=[
+            {"AttributeName": name, "KeyType": role}
+            for name, role in zip(names, roles, strict=False)
+        ],
+    )
+    with anyio.move_on_after(CREATE_SECONDS):
+        while True:
+            try:
+                described = await describe_table(session, table)
+            except TableNotFoundError:
+                pass  # it was created a moment ago, and is not seen everywhere yet
+            else:
+                if is_active(described):
+                    return described
+            await anyio.sleep(POLL_SECONDS)
+    raise PreflightError(
+        f"the scratch table {table} was not active after {CREATE_SECONDS:.0f} s",
+        hint="measure a table of your own instead: --table NAME",
+    )
+
+
+async def _drop(session: AccountSession, note: Note) -> None:
+    """Drops the table, once the service lets it: not while it is being created."""
+    last: DynaferryError | None = None
+    while anyio.current_effective_deadline() - anyio.current_time() >= POLL_SECONDS:
+        try:
+            await call_service(session, "DeleteTable", note.table, TableName=note.table)
+        except TableNotFoundError:
+            return
+        except DynaferryError as error:
+            last = error
+        else:
+            return
+        await anyio.sleep(POLL_SECONDS)
+    raise PreflightError(
+        f"the scratch table {note.table} could not be dropped: {last}",
+        hint=note.how_to_drop(),
+    )

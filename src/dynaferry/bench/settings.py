@@ -1,0 +1,135 @@
+"""What a benchmark is told, and what it tells."""
+
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from dynaferry import limits
+from dynaferry.errors import PlanError
+from dynaferry.plan import DEFAULT_READERS, DEFAULT_STATE_DIR, DEFAULT_WRITERS, Account
+
+Kind = Literal["write", "read"]
+Status = Literal["complete", "cost_ceiling", "interrupted", "failed", "refused"]
+
+DEFAULT_SECONDS = 20.0
+DEFAULT_MAX_COST = 1.0
+DEFAULT_ITEM_BYTES = 1024
+LEAST_ITEM_BYTES, MOST_ITEM_BYTES = 100, 400 * 1024
+
+
+class BenchPlan(Struct, frozen=True, kw_only=True):
+    """One benchmark. `table` None means: a scratch table, created and dropped.
+
+    `max_cost` is in US dollars. `workers` is how many requests are in flight. `forecast_items` is
+    what a whole copy will write; for a read the table itself says it.
+    """
+
+    kind: Kind
+    account: Account
+    table: str | None = None
+    seconds: float = DEFAULT_SECONDS
+    max_cost: float = DEFAULT_MAX_COST
+    workers: int
+    item_bytes: int = DEFAULT_ITEM_BYTES
+    sort_key: bool = False
+    consistent_read: bool = False
+    forecast_items: int | None = None
+    price_per_million: float
+    sts_endpoint_url: str | None = None
+    state_dir: Path = DEFAULT_STATE_DIR
+
+    @property
+    def side(self) -> Literal["source", "target"]:
+        """The side of a copy that this measures."""
+        return "target" if self.kind == "write" else "source"
+
+
+def write_plan(account: Account, **settings: object) -> BenchPlan:
+    """The plan of `bench write`; settings that are None stand at their default."""
+    given = _given(settings)
+    given.setdefault("workers", DEFAULT_WRITERS)
+    given.setdefault("price_per_million", limits.PRICE_PER_MILLION_WRITES)
+    return checked(BenchPlan(kind="write", account=account, **given))  # type: ignore[arg-type]
+
+
+def read_plan(account: Account, table: str, **settings: object) -> BenchPlan:
+    """The plan of `bench read`; settings that are None stand at their default."""
+    given = _given(settings)
+    given.setdefault("workers", DEFAULT_READERS)
+    given.setdefault("price_per_million", limits.PRICE_PER_MILLION_READS)
+    plan = BenchPlan(kind="read", account=account, table=table, **given)  # type: ignore[arg-type]
+    return checked(plan)
+
+
+def _given(settings: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def checked(plan: BenchPlan) -> BenchPlan:
+    """The plan, if it makes sense.
+
+    :raises PlanError: it does not
+    """
+    if not plan.seconds > 0:
+        raise PlanError("--seconds must be more than 0")
+    if not plan.max_cost > 0:
+        raise PlanError("--max-cost must be more than 0", hint="it is in US dollars: 0.50")
+    if not 1 <= plan.workers <= 4096:
+        raise PlanError("the requests in flight must be from 1 to 4,096")
+    if not LEAST_ITEM_BYTES <= plan.item_bytes <= MOST_ITEM_BYTES:
+        raise PlanError(
+            f"--item-bytes must be from {LEAST_ITEM_BYTES} to {MOST_ITEM_BYTES:,}",
+            hint="the service takes items of up to 400 KB",
+        )
+    return plan
+
+
+class Latency(Struct, frozen=True, kw_only=True):
+    """How long requests took, in milliseconds."""
+
+    p50: float
+    p90: float
+    p99: float
+    max: float
+
+
+class Forecast(Struct, frozen=True, kw_only=True):
+    """What a whole copy would take on this side at the measured rate."""
+
+    items: int
+    seconds: float
+    units: float
+    cost_dollars: float
+
+
+class BenchError(Struct, frozen=True):
+    """The error that ended it."""
+
+    type: str
+    message: str
+    hint: str | None
+
+
+class BenchSummary(Struct, frozen=True, kw_only=True):
+    """How it went. `scratch_dropped` is None where there was no scratch table."""
+
+    bench: Kind
+    status: Status
+    error: BenchError | None = None
+    table: str | None = None
+    seconds: float = 0.0
+    items: int = 0
+    bytes: int = 0
+    units: float = 0.0
+    requests: int = 0
+    throttled_requests: int = 0
+    unprocessed_items: int = 0
+    items_per_second: float = 0.0
+    units_per_second: float = 0.0
+    megabytes_per_second: float = 0.0
+    latency_milliseconds: Latency | None = None
+    cost_dollars: float = 0.0
+    max_cost_dollars: float = 0.0
+    forecast: Forecast | None = None
+    scratch_dropped: bool | None = None
