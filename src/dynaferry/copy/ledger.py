@@ -1,11 +1,11 @@
 """Which pages of a table are acknowledged: one watermark per segment, and what is to be stored.
 
 Readers ask here where a segment goes on and for room to read ahead; writers acknowledge here;
-the checkpoint takes from here what has changed. A worker elsewhere could do all three through
-messages: nothing here is bound to the tasks of one process.
+the checkpoint takes from here what has changed. A worker elsewhere does all three through messages
+(`seams`): nothing here is bound to the tasks of one process.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import anyio
 
@@ -25,6 +25,8 @@ FIRST_PAGE_BYTES = 8 * 1024 * 1024
 class Ledger:
     """The acknowledgements of one table, going on from the stored `records`.
 
+    Of the whole table, or of the segments `granted` to a worker: see `seams`.
+
     `complete_segments` counts the segments that are acknowledged to their end; `on_complete` is
     told each of them.
     """
@@ -35,8 +37,10 @@ class Ledger:
         records: Iterable[SegmentRecord] = (),
         *,
         on_complete: Callable[[int], None] | None = None,
+        granted: Collection[int] | None = None,
     ) -> None:
         self._total_segments = total_segments
+        self._granted = granted
         self._on_complete = on_complete
         self._watermarks = {record.segment: Watermark(record) for record in records}
         self._moved = anyio.Event()
@@ -49,12 +53,14 @@ class Ledger:
     def segments_to_read(self) -> list[int]:
         """The segments that are not complete, in the order in which to take them."""
         complete = {s for s, watermark in self._watermarks.items() if watermark.record.complete}
-        return [segment for segment in spread(self._total_segments) if segment not in complete]
+        granted = range(self._total_segments) if self._granted is None else self._granted
+        return [s for s in spread(self._total_segments) if s in granted and s not in complete]
 
     @property
     def is_complete(self) -> bool:
-        """Whether every segment is acknowledged to its end."""
-        return self.complete_segments == self._total_segments
+        """Whether every segment, or every one that was granted, is acknowledged to its end."""
+        granted = self._total_segments if self._granted is None else len(self._granted)
+        return self.complete_segments == granted
 
     def record(self, segment: int) -> SegmentRecord:
         """How far `segment` is acknowledged."""
