@@ -78,8 +78,13 @@ class Cost(NamedTuple):
     peak_bytes: int
 
 
-def measure(command: list[str], environment: Mapping[str, str] | None = None) -> Cost:
-    """Runs a command to its end.
+def measure(
+    command: list[str],
+    environment: Mapping[str, str] | None = None,
+    *,
+    output: IO[str] | None = None,
+) -> Cost:
+    """Runs a command to its end; what it prints goes to `output`.
 
     :raises RuntimeError: it failed, with the last line that it said
     """
@@ -87,7 +92,7 @@ def measure(command: list[str], environment: Mapping[str, str] | None = None) ->
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(  # noqa: S603  # our own modules and peers
             command,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if output is None else output,
             stderr=said,
             env={**os.environ, **ENVIRONMENT, **(environment or {})},
             cwd=ROOT,

@@ -13,35 +13,38 @@ import statistics
 import sys
 import tempfile
 
-from benchmarks.__main__ import PAGES, Cost, endpoint, measure
 from benchmarks.null_endpoint import SOURCE
+from benchmarks.process import Cost, Endpoint, measure
+
+PAGES = {200: 60, 1024: 400, 10_240: 800, 102_400: 1500}
 
 
-def run_verify(item_bytes: int, pages: int) -> Cost:
+def run_verify(item_bytes: int, pages: int) -> tuple[int, Cost]:
     """`dynaferry verify` of a table of so many pages, which must turn out equal."""
     with (
-        endpoint(item_bytes, pages) as source,
-        endpoint(item_bytes, pages) as target,
+        Endpoint(item_bytes, pages) as source,
+        Endpoint(item_bytes, pages) as target,
         tempfile.TemporaryDirectory() as state_dir,
+        tempfile.TemporaryFile("w+") as output,
     ):
         command = [sys.executable, "-m", "dynaferry", "verify", SOURCE, SOURCE]
-        command += ["--source-endpoint-url", source, "--target-endpoint-url", target]
+        command += ["--source-endpoint-url", source.url, "--target-endpoint-url", target.url]
         command += ["--state-dir", state_dir, "--progress", "none", "--json"]
-        output, cpu_seconds, peak_bytes = measure(command)
-    (table,) = json.loads(output)["tables"]
+        cost = measure(command, output=output)
+        output.seek(0)
+        (table,) = json.load(output)["tables"]
     if not table["matching"] == table["source_items"] == table["target_items"] > 0:
         raise SystemExit(f"the tables did not turn out equal: {table}")
-    return Cost(table["matching"], cpu_seconds, peak_bytes)
+    return table["matching"], cost
 
 
 def row(item_bytes: int, rounds: int) -> str:
     """One row of the table: medians, and the range of the rates."""
-    pages, _ = PAGES[item_bytes]
-    costs = [run_verify(item_bytes, pages) for _ in range(rounds)]
-    rates = [cost.items_per_cpu_second for cost in costs]
-    peak = max(cost.peak_bytes for cost in costs)
+    runs = [run_verify(item_bytes, PAGES[item_bytes]) for _ in range(rounds)]
+    rates = [items / cost.cpu_seconds for items, cost in runs]
+    peak = max(cost.peak_bytes for _, cost in runs)
     return (
-        f"| {item_bytes:,} B | {costs[0].items:,} | {statistics.median(rates):,.0f} "
+        f"| {item_bytes:,} B | {runs[0][0]:,} | {statistics.median(rates):,.0f} "
         f"({min(rates):,.0f} to {max(rates):,.0f}) | {peak / 1024**2:,.0f} MB |"
     )
 

@@ -1,5 +1,6 @@
 """`dynaferry copy`, as it is typed, against a run that copies nothing."""
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dynaferry.cli.copy import watcher
+from dynaferry.cli.copy import setting_start_aside, watcher
 from dynaferry.cli.flags import ProgressFlag
 from dynaferry.cli.main import run_command
 from dynaferry.copy.stop import StopSignal
@@ -20,6 +21,7 @@ from dynaferry.errors import (
     UnavailableError,
 )
 from dynaferry.estimate import estimate_copy
+from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary, Status
 from dynaferry.outcome import without_summary
 from dynaferry.plan import CopyPlan, TablePlan
@@ -348,3 +350,19 @@ def test_the_display_suits_what_stderr_is(
     monkeypatch.setenv("TERM", "xterm")
     watch = watcher(progress, readers=8)
     assert getattr(getattr(watch, "func", None), "__name__", None) == shown
+
+
+async def test_what_stays_to_the_end_is_set_aside_when_the_copy_begins() -> None:
+    watched: list[RunStats] = []
+
+    async def watch(stats: RunStats) -> None:
+        watched.append(stats)
+
+    stats, frozen_before = RunStats("run"), gc.get_freeze_count()
+    try:
+        await setting_start_aside(None)(stats)
+        await setting_start_aside(watch)(stats)
+        assert gc.get_freeze_count() > frozen_before
+    finally:
+        gc.unfreeze()
+    assert watched == [stats]
