@@ -58,6 +58,36 @@ TABLE = '[[tables]]\nsource = "orders"\ntarget = "orders"\n'
             "'segment' is not a key of the table orders in PLAN",
             "did you mean 'segments'?",
         ),
+        (
+            TABLE + '[[limits.schedule]]\nhours = "22-6"\nmax_write_units = 5\n',
+            "entry 1 of limits.schedule in PLAN has the hours '22-6'",
+            "write them 22:00-06:00",
+        ),
+        (
+            TABLE + "[[limits.schedule]]\nmax_write_units = 0\n",
+            "max_write_units of entry 1 of limits.schedule in PLAN must be more than 0",
+            None,
+        ),
+        (
+            TABLE + '[[limits.schedule]]\nmax_write_units = "lots"\n',
+            "max_write_units of entry 1 of limits.schedule in PLAN cannot be 'lots'",
+            'it is a number, or "none"',
+        ),
+        (
+            TABLE + '[[limits.schedule]]\nmax_write_units = 5\nweekdays = ["sat", "sunday"]\n',
+            "weekdays of entry 1 of limits.schedule in PLAN cannot be 'sunday'",
+            "it is one of mon, tue, wed, thu, fri, sat, sun",
+        ),
+        (
+            TABLE + "[[limits.schedule]]\nhour = 5\nmax_write_units = 5\n",
+            "'hour' is not a key of entry 1 of limits.schedule in PLAN",
+            "did you mean 'hours'?",
+        ),
+        (
+            TABLE + '[limits]\ntime_zone = "Mars"\n',
+            "limits.time_zone in PLAN 'Mars' is not a time zone",
+            "it looks like Europe/Berlin or UTC",
+        ),
     ],
 )
 def test_a_key_is_named_as_it_was_written(

@@ -306,3 +306,17 @@ def test_a_plan_that_writes_to_one_target_twice_is_refused() -> None:
 
 def test_a_plan_with_a_target_for_each_source_passes() -> None:
     check_no_target_is_used_twice([found("one", "three"), found("two", "four")])
+
+
+async def test_a_dry_run_tells_what_warming_would_ask_for_and_asks_nothing(
+    moto_world: MotoWorld,
+) -> None:
+    await moto_world.source_tables.create_table("orders")
+    await moto_world.target_tables.create_table("copy")
+    (seen,) = await looked_at(moto_world, ("orders", "copy"), warm_target=9000, dry_run=True)
+    assert seen.notices[0].startswith(
+        "--warm-target asks for 9,000 warm write units a second of the table ("
+    )
+    assert "never decreases" in seen.notices[0]
+    (again,) = await looked_at(moto_world, ("orders", "copy"), dry_run=True)
+    assert again.target == seen.target

@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 
-from dynaferry.dynamodb.descriptions import TableDescription
+from dynaferry.dynamodb.descriptions import TableDescription, Throughput
 from dynaferry.errors import PreflightError
 from dynaferry.plan import Account
 from dynaferry.preflight_checks import (
     check_created_where_meant,
     check_keys_agree,
+    check_may_be_warmed,
     check_not_the_same,
     check_region,
     check_role_can_create,
@@ -154,3 +155,18 @@ def test_a_table_created_in_another_account_than_meant_is_reported_with_its_arn(
         check_created_where_meant("arn:aws:dynamodb:us-east-1:222222222222:table/orders", created)
     assert "the credentials act in account 123456789012" in caught.value.message
     assert f"delete {created.arn}" in (caught.value.hint or "")
+
+
+def test_warm_throughput_is_never_asked_to_decrease() -> None:
+    target = described("copy", warm=Throughput(12_000, 9000))
+    check_may_be_warmed(target, 9000)
+    with pytest.raises(PreflightError, match="warm for 9,000 write units") as caught:
+        check_may_be_warmed(target, 8999)
+    assert "never decreases" in (caught.value.hint or "")
+
+
+def test_a_provisioned_target_gains_nothing_from_being_warm() -> None:
+    target = described("copy", billing_mode="PROVISIONED", provisioned=Throughput(5, 10))
+    with pytest.raises(PreflightError, match="provisioned, with 10 write units") as caught:
+        check_may_be_warmed(target, 9000)
+    assert "raise its provisioned write units" in (caught.value.hint or "")

@@ -7,6 +7,7 @@ costs nothing for the items that lack its key. Pure.
 
 import math
 from collections.abc import Iterable
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,13 +16,20 @@ from dynaferry import limits
 from dynaferry.dynamodb.descriptions import IndexDescription, TableDescription, Throughput
 from dynaferry.plan import CopyPlan, TablePlan
 
+PaceKind = Literal["provisioned", "warm", "new", "on-demand limit", "given"]
+
 
 class Pace(Struct, frozen=True, kw_only=True):
-    """How fast units can be spent at one place: `units` of them, so many a second, and why."""
+    """How fast units can be spent at one place: `units` of them, so many a second, and why.
+
+    `kind` is what sets the rate, and `index` the global index that it is of, None for the table.
+    """
 
     units: int
     units_per_second: float
     reason: str
+    kind: PaceKind = "new"
+    index: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -164,16 +172,15 @@ def _write_paces(
         if cost.index.kind == "LSI":
             per_item += cost.units_per_item
             continue
-        rate, reason = _write_rate(cost.index, f"index {cost.index.name}")
-        units = items * cost.units_per_item
-        paces.append(Pace(units=units, units_per_second=rate, reason=reason))
-    rate, reason = _write_rate(target, "target")
-    return [Pace(units=items * per_item, units_per_second=rate, reason=reason), *paces]
+        pace = _write_pace(cost.index, f"index {cost.index.name}", items * cost.units_per_item)
+        paces.append(replace(pace, index=cost.index.name))
+    return [_write_pace(target, "target", items * per_item), *paces]
 
 
-def _write_rate(described: TableDescription | IndexDescription, what: str) -> tuple[float, str]:
+def _write_pace(described: TableDescription | IndexDescription, what: str, units: int) -> Pace:
     limit = described.on_demand_limits
-    return _rate(
+    return _pace(
+        units,
         what,
         "write",
         provisioned=_write_side(described.provisioned),
@@ -189,7 +196,8 @@ def _write_side(throughput: Throughput | None) -> int | None:
 
 def _read_pace(source: TableDescription, units: int) -> Pace:
     limit = source.on_demand_limits
-    rate, reason = _rate(
+    return _pace(
+        units,
         "source",
         "read",
         provisioned=source.provisioned.read_units if source.provisioned else None,
@@ -197,10 +205,10 @@ def _read_pace(source: TableDescription, units: int) -> Pace:
         on_demand_limit=limit.read_units if limit else None,
         fresh=limits.NEW_ON_DEMAND_READ_UNITS,
     )
-    return Pace(units=units, units_per_second=rate, reason=reason)
 
 
-def _rate(
+def _pace(
+    units: int,
     what: str,
     unit: str,
     *,
@@ -208,16 +216,18 @@ def _rate(
     warm: int | None,
     on_demand_limit: int | None,
     fresh: int,
-) -> tuple[float, str]:
+) -> Pace:
     """The units a second that a table or index takes, and how that is known."""
-    if provisioned is not None:
-        return provisioned, f"the {what}'s provisioned {unit} units"
+    kind: PaceKind = "new"
     rate, reason = fresh, f"what a new on-demand table takes at once ({what})"
     if warm is not None:
-        rate, reason = warm, f"the {what}'s warm {unit} throughput"
+        kind, rate, reason = "warm", warm, f"the {what}'s warm {unit} throughput"
     if on_demand_limit is not None and on_demand_limit < rate:
-        return on_demand_limit, f"the {what}'s on-demand {unit} limit"
-    return rate, reason
+        kind, rate = "on-demand limit", on_demand_limit
+        reason = f"the {what}'s on-demand {unit} limit"
+    if provisioned is not None:
+        kind, rate, reason = "provisioned", provisioned, f"the {what}'s provisioned {unit} units"
+    return Pace(units=units, units_per_second=rate, reason=reason, kind=kind)
 
 
 def _given(flag: str, units: int, *given: float | None) -> Pace | None:
@@ -225,7 +235,7 @@ def _given(flag: str, units: int, *given: float | None) -> Pace | None:
     rates = [rate for rate in given if rate is not None]
     if not rates:
         return None
-    return Pace(units=units, units_per_second=min(rates), reason=f"{flag} as given")
+    return Pace(units=units, units_per_second=min(rates), reason=f"{flag} as given", kind="given")
 
 
 def _slowest(paces: Iterable[Pace], *, given: Pace | None) -> Pace:

@@ -43,5 +43,9 @@ ROLE_SESSION_SECONDS: Final = 3600
 # AWS Price List as read by a public repository on 2026-09-29; re-check before quoting.
 PRICE_PER_MILLION_WRITES: Final = 0.625
 PRICE_PER_MILLION_READS: Final = 0.125
+# Provisioned capacity, an hour and unit; the same source.
+PRICE_PER_WRITE_UNIT_HOUR: Final = 0.00065
+PRICE_PER_READ_UNIT_HOUR: Final = 0.00013
+HOURLY_PRICES_FOR: Final = "us-east-1, Standard class; check yours"
 PRICES_AS_OF: Final = "2026-09-29"
 PRICES_FOR: Final = "us-east-1, on-demand, Standard class"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from dynaferry.advice import advise
 from dynaferry.dynamodb.descriptions import (
     KeyAttribute,
     TableDescription,
@@ -37,6 +38,7 @@ def notices_on(
     return (
         *_on_creation(findings),
         *_on_target(findings, estimate, target_may_hold_items=target_may_hold_items),
+        *_on_speed(findings, estimate),
         *_on_source(findings.source),
         *_on_time_to_live(findings),
         *_on_backups(findings),
@@ -96,6 +98,12 @@ def _on_target(
         )
     if findings.target is not None and target.status == "UPDATING":
         yield "the target is UPDATING: it takes writes, perhaps fewer until it is done"
+
+
+def _on_speed(findings: Findings, estimate: Estimate) -> Iterator[str]:
+    advice = advise(estimate, findings.source, findings.target or findings.source)
+    if advice is not None:
+        yield advice.words
 
 
 def _what_indexes_cost(estimate: Estimate) -> str:

@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 
 from dynaferry import limits
 from dynaferry.errors import PlanError
+from dynaferry.schedule import Limits, ScheduleEntry, Weekday, check_limits
 
 OnReject = Literal["dead-letter", "stop"]
 Compress = Literal["auto", "on", "off"]
@@ -102,6 +103,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tables_at_once: Annotated[int, Meta(ge=1, le=64)] = 1
     consistent_read: bool = False
     create_target: bool = False
+    warm_target: Annotated[int, Meta(ge=1)] | None = None
     allow_non_empty_target: bool = False
     state_dir: Path = DEFAULT_STATE_DIR
     restart: bool = False
@@ -111,6 +113,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     patience_seconds: Annotated[float, Meta(gt=0)] = DEFAULT_PATIENCE_SECONDS
     price_per_million_writes: Annotated[float, Meta(ge=0)] = limits.PRICE_PER_MILLION_WRITES
     price_per_million_reads: Annotated[float, Meta(ge=0)] = limits.PRICE_PER_MILLION_READS
+    limits: Limits = Limits()  # last: its name hides that of the module from here on
 
     @classmethod
     def for_table(
@@ -184,6 +187,7 @@ def read_plan(path: Path) -> CopyPlan:
     except msgspec.ValidationError as error:
         raise _in_words(error, document, named) from error
     _check_finite(plan, named)
+    check_limits(plan.limits, named)
     return plan
 
 
@@ -202,6 +206,7 @@ def validate(plan: CopyPlan) -> CopyPlan:
         _convert(settings)
     except msgspec.ValidationError as error:
         raise _in_words(error, settings, _flag) from error
+    check_limits(plan.limits, str)
     _check_tables(plan)
     _check_account("source", plan.source)
     _check_account("target", plan.target)
@@ -239,7 +244,13 @@ _TYPES: Final = {
     "object": "a section",
 }
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.+)`")
-_SECTIONS: Final = {"source": Account, "target": Account, "tables": TablePlan}
+_SECTIONS: Final = {
+    "source": Account,
+    "target": Account,
+    "tables": TablePlan,
+    "limits": Limits,
+    "schedule": ScheduleEntry,
+}
 
 
 def _in_words(
@@ -255,10 +266,19 @@ def _in_words(
         key = f"{key} of {_place(section, document)}"
     elif key.startswith("tables["):
         key = _place(key, document)
+    elif section.startswith("limits.schedule"):
+        key = f"{key.partition('[')[0]} of {_place(section.removeprefix('limits.'), document)}"
     elif section:
         key = f"{section}.{key}"
-    hint = f"it is one of {', '.join(get_args(OnReject))}" if "enum" in what else None
+    hint = _choice(key) if "enum" in what else None
     return PlanError(f"{named(key)} {_fault(what)}", hint=hint)
+
+
+def _choice(key: str) -> str:
+    if key.startswith("max_"):
+        return 'it is a number, or "none"'
+    words = get_args(Weekday if key.startswith("weekdays") else OnReject)
+    return f"it is one of {', '.join(words)}"
 
 
 def _unknown_key(unknown: str, section: str, place: str) -> PlanError:
@@ -270,6 +290,9 @@ def _unknown_key(unknown: str, section: str, place: str) -> PlanError:
 
 def _place(section: str, document: Mapping[str, Any]) -> str:
     """A section as people know it: a table by its source, or counted from 1."""
+    entry = re.fullmatch(r"schedule\[(\d+)\]", section)
+    if entry is not None:
+        return f"entry {int(entry[1]) + 1} of limits.schedule"
     number = re.fullmatch(r"tables\[(\d+)\]", section)
     if number is None:
         return f"[{section}]" if section else ""
@@ -298,6 +321,8 @@ def _flag(key: str) -> str:
     """A setting as it is typed; what is of one table has no flag."""
     if not key or "table " in key:
         return key or "the plan"
+    if key.startswith("entry ") or " of entry " in key or key.startswith("limits"):
+        return key
     return "--" + key.removesuffix("_seconds").replace("_", "-").replace(".", "-")
 
 
@@ -374,6 +399,7 @@ class RecordedSettings(Struct, frozen=True, kw_only=True):
     max_write_units: float | None
     consistent_read: bool
     on_reject: OnReject
+    limits: Limits = Limits()
 
 
 def recorded_settings(plan: CopyPlan) -> RecordedSettings:
@@ -393,4 +419,5 @@ def recorded_settings(plan: CopyPlan) -> RecordedSettings:
         max_write_units=plan.max_write_units,
         consistent_read=plan.consistent_read,
         on_reject=plan.on_reject,
+        limits=plan.limits,
     )

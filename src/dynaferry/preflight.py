@@ -5,7 +5,7 @@ to do now. All tables are looked at before the first target is created, so that 
 a whole or not at all. A role that may not look stays an AccessDeniedError.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,6 +21,7 @@ from dynaferry.dynamodb.tables import (
     has_items,
     read_tags,
 )
+from dynaferry.dynamodb.warm import raises_for, warm_up
 from dynaferry.errors import PreflightError, TableNotFoundError
 from dynaferry.estimate import Estimate, as_created, estimate_copy
 from dynaferry.notices import Findings, notices_on
@@ -28,6 +29,7 @@ from dynaferry.plan import CopyPlan, TablePlan
 from dynaferry.preflight_checks import (
     check_created_where_meant,
     check_keys_agree,
+    check_may_be_warmed,
     check_not_the_same,
     check_region,
     check_role_can_create,
@@ -55,6 +57,7 @@ async def preflight(
     resuming: bool,
     dry_run: bool,
     written_before: Collection[str | None] = (),
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[TablePreflight, ...]:
     """Looks at every table of the plan, in its order, and then creates the targets that are to be.
 
@@ -77,14 +80,13 @@ async def preflight(
         _conclude(plan, table, found, resuming=resuming)
         for table, found in zip(plan.tables, findings, strict=True)
     )
-    if dry_run or resuming:
+    if dry_run:
         return checked
-    return tuple(
-        [
-            seen if seen.target is not None else await _create(seen, found, target)
-            for seen, found in zip(checked, findings, strict=True)
-        ]
-    )
+    ready = []
+    for seen, found in zip(checked, findings, strict=True):
+        there = seen if seen.target is not None else await _create(seen, found, target)
+        ready.append(await _warm(plan, there, target, say))
+    return tuple(ready)
 
 
 async def _look_at(
@@ -137,6 +139,10 @@ def _conclude(
     )
     written = findings.target or as_created(source)
     estimate = estimate_copy(plan, table, source, written, total_segments=total_segments)
+    warming: tuple[str, ...] = ()
+    if plan.warm_target is not None:
+        check_may_be_warmed(written, plan.warm_target)
+        warming = _warming(written, plan.warm_target)
     may_hold_items = findings.target is not None and plan.allow_non_empty_target and not resuming
     return TablePreflight(
         table=table,
@@ -144,7 +150,23 @@ def _conclude(
         target=findings.target,
         total_segments=total_segments,
         estimate=estimate,
-        notices=notices_on(findings, estimate, target_may_hold_items=may_hold_items),
+        notices=(
+            *warming,
+            *notices_on(findings, estimate, target_may_hold_items=may_hold_items),
+        ),
+    )
+
+
+def _warming(target: TableDescription, write_units: int) -> tuple[str, ...]:
+    places = [
+        f"{each.what} ({each.before.write_units:,})" for each in raises_for(target, write_units)
+    ]
+    if not places:
+        return (f"the target is warm for {write_units:,} write units a second already",)
+    return (
+        f"--warm-target asks for {write_units:,} warm write units a second of "
+        f"{', '.join(places)} and waits until they are ready; it is billed, by a price that is "
+        "not known here, and never decreases",
     )
 
 
@@ -156,6 +178,19 @@ async def _create(
     created = await create_table_like(target, findings.source, tags, name)
     check_created_where_meant(seen.table.target, created)
     return replace(seen, target=created)
+
+
+async def _warm(
+    plan: CopyPlan, seen: TablePreflight, target: AccountSession, say: Callable[[str], None]
+) -> TablePreflight:
+    if plan.warm_target is None or seen.target is None:
+        return seen
+    check_may_be_warmed(seen.target, plan.warm_target)
+    warm = await warm_up(target, seen.target, plan.warm_target, say=say)
+    estimate = estimate_copy(
+        plan, seen.table, seen.source, warm, total_segments=seen.total_segments
+    )
+    return replace(seen, target=warm, estimate=estimate)
 
 
 async def _describe_source(session: AccountSession, table: str) -> TableDescription:

@@ -28,6 +28,26 @@ def check_region(side: str, table: str, account: Account, region: str) -> None:
         )
 
 
+def check_may_be_warmed(target: TableDescription, write_units: int) -> None:
+    """Refuses a warm throughput below the present one, which never decreases, and one that a
+    provisioned table could not use: it takes no more than what is provisioned.
+    """
+    if target.provisioned is not None:
+        raise PreflightError(
+            f"the target table {target.name} is provisioned, with "
+            f"{target.provisioned.write_units:,} write units: being warm gives it no more",
+            hint="leave --warm-target out and raise its provisioned write units (its indexes' too)",
+            table=target.name,
+        )
+    if target.warm is not None and write_units < target.warm.write_units:
+        raise PreflightError(
+            f"the target table {target.name} is warm for {target.warm.write_units:,} write units "
+            f"a second, more than --warm-target {write_units:,}",
+            hint="leave --warm-target out: warm throughput never decreases",
+            table=target.name,
+        )
+
+
 def check_usable(side: str, table: TableDescription) -> None:
     """Refuses a table that cannot be read or written now."""
     if table.status in _USABLE:

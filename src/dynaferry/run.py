@@ -10,6 +10,7 @@ import anyio
 
 from dynaferry._version import __version__
 from dynaferry.assembly import RunCaps, Sides, copy_one_table, open_sides
+from dynaferry.controls import in_force, in_words
 from dynaferry.copy.stop import StopSignal
 from dynaferry.dynamodb.accounts import AccountSession
 from dynaferry.errors import DynaferryError, StateWriteError
@@ -25,7 +26,8 @@ from dynaferry.resume import (
     stats_from,
     stored_run,
 )
-from dynaferry.state.store import RunRecord, StateStore
+from dynaferry.state.store import Controls, RunRecord, StateStore
+from dynaferry.steering import Steering
 
 __all__ = ["Outcome", "copy_table", "dry_run", "execute"]
 
@@ -85,7 +87,7 @@ async def _prepare_and_copy(
         stored = await stored_run(plan)
         if stored is None:
             await check_state_can_be_kept(plan)
-        checked = await _look(plan, sides, stored, dry_run=False)
+        checked = await _look(plan, sides, stored, dry_run=False, say=say)
         identity = identity_of(plan, checked, stored)
         async with open_state(plan, identity, stored, recorded_settings(plan), say) as store:
             begun.set()
@@ -110,11 +112,19 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
         stored = await stored_run(plan)
         if stored is not None and say is not None:
             say(_standing(stored, restarts=plan.restart))
+        if plan.limits.schedule and say is not None:
+            held = in_words(in_force(plan, Controls(), datetime.now(UTC)))
+            say(f"at this hour: {held or 'no caps'}; the estimate leaves the schedule out")
         return await _look(plan, sides, stored, dry_run=True)
 
 
 async def _look(
-    plan: CopyPlan, sides: Sides, stored: RunRecord | None, *, dry_run: bool
+    plan: CopyPlan,
+    sides: Sides,
+    stored: RunRecord | None,
+    *,
+    dry_run: bool,
+    say: Say | None = None,
 ) -> tuple[TablePreflight, ...]:
     resuming = stored is not None and not plan.restart
     # What such a target holds this very run has written: for a restart no reason to refuse.
@@ -125,6 +135,7 @@ async def _look(
         resuming=resuming,
         dry_run=dry_run,
         written_before={table.target_table_id for table in written_before},
+        say=say or _say_nothing,
     )
 
 
@@ -157,6 +168,7 @@ class _Attempt:
             return Outcome(await summarize(run.run, run.status, stats, self._store))
         await self._store.begin_attempt(__version__, time.time())
         _log.info("attempt begun", extra={"attempt": run.attempts + 1})
+        await self._store.keep_settings(recorded_settings(self._plan))
         stats = await stats_from(run, self._checked, self._store)
         stats.credentials_left = {
             session.side: partial(_seconds_left, session) for session in self._sides
@@ -177,14 +189,31 @@ class _Attempt:
 
     async def _copy_all(self, run: RunRecord, stats: RunStats) -> None:
         async with anyio.create_task_group() as beside:
-            beside.start_soon(self._be_watched, stats)
             rejected = sum(table.items_rejected for table in stats.tables)
             caps = RunCaps(self._plan, rejected=rejected)
+            steering = Steering(self._plan, self._store, caps, stats)
+            await steering.look()  # before the first request
+            await self._say_what_holds(run, stats)
+            beside.start_soon(self._be_watched, stats)
+            beside.start_soon(steering.follow)
             turns = anyio.CapacityLimiter(self._plan.tables_at_once)
             async with anyio.create_task_group() as tables:
                 for table in range(len(self._plan.tables)):
                     tables.start_soon(self._copy_in_turn, table, run, stats, caps, turns)
             beside.cancel_scope.cancel()
+
+    async def _say_what_holds(self, run: RunRecord, stats: RunStats) -> None:
+        if stats.held_back is None:
+            return
+        self._say(f"{run.run}: {stats.held_back}")
+        if stats.paused:
+            self._say(f"it waits for: dynaferry resume {run.run}")
+        controls = await self._store.read_controls()
+        if (controls.max_read_units, controls.max_write_units) != (None, None):
+            self._say(
+                "what was set holds, whatever the plan or a flag says, until it is set otherwise: "
+                f"dynaferry set {run.run} --max-write-units plan --max-read-units plan"
+            )
 
     async def _be_watched(self, stats: RunStats) -> None:
         if self._watch is not None:

@@ -227,7 +227,7 @@ def test_json_is_one_document_in_the_shape_of_a_summary(
     code, out, _ = _status(capsys, "orders", "--state-dir", str(tmp_path), "--json")
     document: dict[str, Any] = json.loads(out)
     assert code == 0
-    assert set(document) == {"run", "status", "error", "tables"}
+    assert set(document) == {"run", "status", "error", "tables", "held"}
     assert document["tables"][0] | {"seconds": 0, "items_per_second": 0} == {
         "source": "orders",
         "target": "orders",

@@ -9,6 +9,7 @@ import pytest
 
 from docs import make_cli
 from dynaferry.plan import Account, CopyPlan, TablePlan
+from dynaferry.schedule import Limits, ScheduleEntry
 from tests.deploy.metrics import exported
 
 ROOT = Path(__file__).parents[2]
@@ -44,9 +45,11 @@ def test_the_page_of_the_plan_lists_every_key() -> None:
     page = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
     rows = re.findall(r"(?m)^\| (.+?) \| (.+) \|$", page)
     listed = {where: set(re.findall(r"`([a-z_]+)`", keys)) for where, keys in rows}
-    assert listed["at the top"] == names(CopyPlan) - {"source", "target", "tables"}
+    assert listed["at the top"] == names(CopyPlan) - {"source", "target", "tables", "limits"}
     assert listed["`[source]`, `[target]`"] == names(Account)
     assert listed["each `[[tables]]`"] == names(TablePlan)
+    assert listed["`[limits]`"] == names(Limits) - {"schedule"}
+    assert listed["each `[[limits.schedule]]`"] == names(ScheduleEntry)
 
 
 def test_the_page_of_metrics_lists_what_is_exported_with_its_labels() -> None:

@@ -118,3 +118,12 @@ def test_long_names_are_told_apart_by_their_ends() -> None:
     _, first, second = _drawn([_view(f"a-very-long-common-beginning-{n}") for n in (1, 2)], 80)
     assert first.startswith("a-very-l…")
     assert first.split()[0] != second.split()[0]
+
+
+def test_what_holds_the_run_back_stands_above_the_tables() -> None:
+    console = Console(file=io.StringIO(), width=140, color_system=None)
+    with console.capture() as capture:
+        console.print(render([_view()], 140, "paused, writes at most 500 units/s (set)"))
+    first, heading, _ = capture.get().rstrip("\n").split("\n")
+    assert first.rstrip() == "paused, writes at most 500 units/s (set)"
+    assert "items/s" in heading

@@ -134,3 +134,14 @@ async def test_lines_hold_no_control_sequences() -> None:
     lines = await _watched(RunStats("run", [_stats()]), seconds=12)
     assert lines
     assert all(line.isprintable() for line in lines)
+
+
+def test_a_log_tells_when_what_holds_the_run_back_changes_and_only_then() -> None:
+    stats = RunStats("orders", held_back="writes at most 500 units/s (set)")
+    log = PlainLog(stats.held_back)
+    assert log.news(stats) == []
+    stats.held_back = "paused, writes at most 500 units/s (set)"
+    assert log.news(stats) == ["orders: paused, writes at most 500 units/s (set)"]
+    assert log.news(stats) == []
+    stats.held_back = None
+    assert log.news(stats) == ["orders: nothing holds it back"]

@@ -6,9 +6,13 @@ from typing import Protocol
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dynaferry.plan import Account, CopyPlan, RecordedSettings, TablePlan, recorded_settings
+from dynaferry.schedule import Limits, ScheduleEntry
 from dynaferry.state.store import (
+    Controls,
+    ControlsChange,
     DeadLetter,
     RunIdentity,
     Sample,
@@ -413,6 +417,46 @@ class StateStoreContract:
             0, written=[dead_letter("a")], refused=[], counters=counters()
         )
         assert (await store.read_run()).status == "failed"
+
+    async def test_a_new_run_is_asked_nothing(self, store: StateStore) -> None:
+        assert await store.read_controls() == Controls()
+
+    async def test_what_is_asked_of_a_run_is_kept_beside_what_was_asked_before(
+        self, store: StateStore
+    ) -> None:
+        await store.change_controls(ControlsChange(paused=True, max_read_units="none"), 5.0)
+        asked = await store.change_controls(ControlsChange(max_write_units=500.5), 6.0)
+        assert asked == await store.read_controls()
+        assert asked == Controls(
+            paused_at=5.0, max_read_units="none", max_write_units=500.5, changed_at=6.0
+        )
+
+    async def test_what_was_asked_survives_the_end_of_an_attempt_and_a_new_one(
+        self, store_factory: OneRun
+    ) -> None:
+        store = await store_factory.create()
+        asked = await store.change_controls(ControlsChange(paused=True, max_write_units=5.0), 5.0)
+        await store.end_attempt("interrupted", 6.0)
+        await store.aclose()
+        store = await store_factory.reopen()
+        await store.begin_attempt(VERSION, 7.0)
+        assert await store.read_controls() == asked
+        await store.aclose()
+
+    async def test_the_settings_of_an_attempt_take_the_place_of_the_earlier_ones(
+        self, store: StateStore
+    ) -> None:
+        settings = recorded_settings(
+            replace(
+                PLAN,
+                max_write_units=7.0,
+                limits=Limits(
+                    schedule=(ScheduleEntry(hours="22:00-06:00", max_read_units="none"),)
+                ),
+            )
+        )
+        await store.keep_settings(settings)
+        assert (await store.read_run()).settings == settings
 
     async def test_the_latest_samples_come_back_oldest_first(self, store: StateStore) -> None:
         for second in range(5):

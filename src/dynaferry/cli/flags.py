@@ -76,6 +76,7 @@ class CopyFlags(Struct, frozen=True, kw_only=True):
     target_external_id: str | None = None
     target_endpoint_url: str | None = None
     sts_endpoint_url: str | None = None
+    warm_target: int | None = None
     segments: str | None = None
     readers: int | None = None
     writers: int | None = None

@@ -1,16 +1,19 @@
 """What a state file and its lock tell of a run, read while it runs and after."""
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from anyio import to_thread
 from msgspec import Struct
 
+from dynaferry.controls import InForce, in_force
 from dynaferry.observe import rates
 from dynaferry.state.lock import is_locked
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import (
+    Controls,
     RunRecord,
     Sample,
     SegmentRecord,
@@ -44,6 +47,7 @@ class RunLook(Struct, frozen=True, kw_only=True):
 
     record: RunRecord
     state: State
+    controls: Controls
     tables: list[TableLook]
     now: float
 
@@ -61,6 +65,11 @@ class RunLook(Struct, frozen=True, kw_only=True):
             end = self.record.ended_at or self.last_checkpoint
         return max(0.0, end - self.record.started_at) if end is not None else 0.0
 
+    @property
+    def held(self) -> InForce:
+        """What holds the run back now, or would if it ran."""
+        return in_force(self.record.settings, self.controls, datetime.fromtimestamp(self.now, UTC))
+
 
 async def look_at(state_dir: Path, run: str) -> RunLook:
     """Reads the state file, whoever else has it open.
@@ -69,19 +78,27 @@ async def look_at(state_dir: Path, run: str) -> RunLook:
     """
     store = await SqliteStore.open_for_reading(state_dir, run)
     try:
-        record = await store.read_run()
-        state: State = record.status
-        if state == "running" and not await to_thread.run_sync(is_locked, state_dir, run):
-            # A run stores its end before it lets go of its lock: it may have ended just now.
-            record = await store.read_run()
-            state = "killed" if record.status == "running" else record.status
+        record, state = await state_of(store, state_dir, run)
         tables = [
             await _look_at_table(store, index, identity, record.started_at, state)
             for index, identity in enumerate(record.identity.tables)
         ]
-        return RunLook(record=record, state=state, tables=tables, now=time.time())
+        controls = await store.read_controls()
+        return RunLook(
+            record=record, state=state, controls=controls, tables=tables, now=time.time()
+        )
     finally:
         await store.aclose()
+
+
+async def state_of(store: StateStore, state_dir: Path, run: str) -> tuple[RunRecord, State]:
+    """The run as stored, and whether it runs: the lock knows that, not the file."""
+    record = await store.read_run()
+    if record.status != "running" or await to_thread.run_sync(is_locked, state_dir, run):
+        return record, record.status
+    # A run stores its end before it lets go of its lock: it may have ended just now.
+    record = await store.read_run()
+    return record, "killed" if record.status == "running" else record.status
 
 
 async def _look_at_table(

@@ -11,6 +11,7 @@ import typer
 from dynaferry._version import __version__
 from dynaferry.cli import exit_codes, failure, options, screen
 from dynaferry.cli.bench_app import bench_app
+from dynaferry.cli.control_app import add_control_commands
 from dynaferry.cli.copy import run_copy
 from dynaferry.cli.flags import (
     CompressFlag,
@@ -116,6 +117,15 @@ def copy(
             TARGET,
             "Create the target like the source if it is not there.",
             "--create-target/--no-create-target",
+        ),
+    ] = None,
+    warm_target: Annotated[
+        int | None,
+        option(
+            TARGET,
+            "Ask for so many warm write units a second of the target and its indexes, and wait"
+            " until they are ready. It is billed and never decreases.",
+            metavar="N",
         ),
     ] = None,
     segments: options.Segments = None,
@@ -253,6 +263,7 @@ def status(
 app.command(cls=PanelCommand, epilog=VERIFY_EXAMPLES)(verify)
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(bench_app, name="bench")
+add_control_commands(app)
 
 
 @app.command(cls=PanelCommand, epilog=examples("dynaferry report orders -o orders.html"))

@@ -18,6 +18,7 @@ from dynaferry.cli.look import (
     seconds_left,
 )
 from dynaferry.cli.render import equation
+from dynaferry.controls import InForce, in_words
 from dynaferry.observe import readable
 from dynaferry.observe.summary import ErrorSummary, RunSummary, Status, TableSummary
 from dynaferry.outcome import table_summary
@@ -49,7 +50,13 @@ def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
     return exit_codes.COMPLETE
 
 
-def to_summary(look: RunLook) -> RunSummary:
+class StatusSummary(RunSummary, frozen=True, kw_only=True):
+    """What `copy --json` prints, and what holds the run back."""
+
+    held: InForce
+
+
+def to_summary(look: RunLook) -> StatusSummary:
     """The run as `copy --json` would tell it; `running` stands for one that is under way."""
     record = look.record
     error = None
@@ -59,7 +66,8 @@ def to_summary(look: RunLook) -> RunSummary:
         error = ErrorSummary(
             type=record.error_type, message=record.error_message or "", hint=record.error_hint
         )
-    return RunSummary(
+    return StatusSummary(
+        held=look.held,
         run=record.run,
         status=_status(look.state),
         error=error,
@@ -104,6 +112,9 @@ def to_lines(look: RunLook) -> list[str]:
     if record.ended_at is not None and look.state != "running":
         lines.append(f"ended       {_moment(record.ended_at, look.now)}")
     lines.append(f"checkpoint  {_moment(look.last_checkpoint, look.now)}")
+    held_back = in_words(look.held)
+    if held_back is not None and look.state not in ("complete", "rejected"):
+        lines.append(f"held back   {held_back}")
     for table in look.tables:
         lines += _table_lines(look, table)
     if look.state != "running" and record.error_message is not None:
@@ -118,6 +129,8 @@ def _state_words(look: RunLook) -> str:
         return f"{KILLED.message}; {KILLED.hint}"
     if look.state in ("interrupted", "failed"):
         return f"{look.state}; the same command resumes"
+    if look.state == "running" and look.held.paused_at is not None:
+        return f"running, paused; dynaferry resume {look.record.run} lets it go on"
     return look.state
 
 

@@ -53,6 +53,7 @@ class IndexDescription(Struct, frozen=True, kw_only=True):
     provisioned: Throughput | None = None
     on_demand_limits: OnDemandLimits | None = None
     warm: Throughput | None = None
+    warm_status: str = "ACTIVE"
 
 
 class TableDescription(Struct, frozen=True, kw_only=True):
@@ -77,12 +78,18 @@ class TableDescription(Struct, frozen=True, kw_only=True):
     provisioned: Throughput | None = None
     on_demand_limits: OnDemandLimits | None = None
     warm: Throughput | None = None
+    warm_status: str = "ACTIVE"
     indexes: tuple[IndexDescription, ...] = ()
     stream_view_type: str | None = None
     table_class: str = STANDARD_CLASS
     kms_key_arn: str | None = None
     deletion_protection: bool = False
     replicas: tuple[str, ...] = ()
+
+    @property
+    def is_warmed_up(self) -> bool:
+        """Whether no warm throughput that was asked for is still on its way."""
+        return {self.warm_status, *(index.warm_status for index in self.indexes)} == {"ACTIVE"}
 
     @property
     def gsis(self) -> tuple[IndexDescription, ...]:
@@ -118,6 +125,7 @@ def read_description(table: Mapping[str, Any], *, endpoint: str) -> TableDescrip
         provisioned=_read_provisioned(table, billing_mode),
         on_demand_limits=_read_on_demand_limits(table),
         warm=_read_warm(table),
+        warm_status=_read_warm_status(table),
         indexes=_read_indexes(table, types, billing_mode),
         stream_view_type=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
         table_class=table.get("TableClassSummary", {}).get("TableClass", STANDARD_CLASS),
@@ -154,6 +162,7 @@ def _read_indexes(
             provisioned=_read_provisioned(index, billing_mode) if kind == "GSI" else None,
             on_demand_limits=_read_on_demand_limits(index),
             warm=_read_warm(index),
+            warm_status=_read_warm_status(index),
         )
         for kind, field in kinds
         for index in table.get(field) or ()
@@ -174,6 +183,11 @@ def _read_on_demand_limits(described: Mapping[str, Any]) -> OnDemandLimits | Non
     if read <= 0 and write <= 0:
         return None
     return OnDemandLimits(read if read > 0 else None, write if write > 0 else None)
+
+
+def _read_warm_status(described: Mapping[str, Any]) -> str:
+    status: str = (described.get("WarmThroughput") or {}).get("Status", "ACTIVE")
+    return status
 
 
 def _read_warm(described: Mapping[str, Any]) -> Throughput | None:

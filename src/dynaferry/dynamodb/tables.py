@@ -130,6 +130,7 @@ _METHODS = {
     "DescribeTimeToLive": "describe_time_to_live",
     "ListTagsOfResource": "list_tags_of_resource",
     "Scan": "scan",
+    "UpdateTable": "update_table",
 }
 
 

@@ -23,8 +23,13 @@ _NARROW_COLUMNS = 72
 _MOST_ROWS = 12
 
 
-def render(views: Sequence[TableView], width: int) -> RenderableType:
-    """What the terminal shows, at this width."""
+def render(views: Sequence[TableView], width: int, held_back: str | None = None) -> RenderableType:
+    """What the terminal shows, at this width; `held_back` is a line above it."""
+    shown = _render_tables(views, width)
+    return shown if held_back is None else Group(Text(held_back, style="bold"), shown)
+
+
+def _render_tables(views: Sequence[TableView], width: int) -> RenderableType:
     shown = views
     if len(views) > _MOST_ROWS:
         shown = [view for view in views if view.state == "running"][:_MOST_ROWS]
@@ -103,13 +108,17 @@ async def watch_live(
     A terminal that went away ends the display and nothing else.
     """
     meter = RunMeter(readers)
+
+    def shown() -> RenderableType:
+        return render(meter.view(stats, clock()), console.width, stats.held_back)
+
     try:
         with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
             try:
                 while True:
-                    live.update(render(meter.view(stats, clock()), console.width), refresh=True)
+                    live.update(shown(), refresh=True)
                     await sleep(_REFRESH_SECONDS)
             finally:
-                live.update(render(meter.view(stats, clock()), console.width), refresh=True)
+                live.update(shown(), refresh=True)
     except OSError:
         return

@@ -150,8 +150,16 @@ def plain_line(view: TableView) -> str:
 class PlainLog:
     """Decides which tables are worth a line: those that run, and each once when it has ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, held_back: str | None = None) -> None:
         self._ended: set[int] = set()
+        self._held_back = held_back
+
+    def news(self, stats: RunStats) -> list[str]:
+        """A line when the pause or the caps have changed."""
+        if stats.held_back == self._held_back:
+            return []
+        self._held_back = stats.held_back
+        return [f"{stats.run}: {stats.held_back or 'nothing holds it back'}"]
 
     def lines(self, views: Sequence[TableView]) -> list[str]:
         """The lines to write now."""
@@ -178,11 +186,13 @@ async def watch_plain(
 
     `write` must not raise.
     """
-    meter, log = RunMeter(readers), PlainLog()
+    # How it began has been said by whoever began it.
+    meter, log = RunMeter(readers), PlainLog(stats.held_back)
     ticks = 0
     try:
         while True:
             views = meter.view(stats, clock())
+            _write_all(write, log.news(stats))
             if ticks and ticks % PLAIN_LINES_EVERY_SECONDS == 0:
                 _write_all(write, log.lines(views))
             ticks += 1

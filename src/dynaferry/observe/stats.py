@@ -95,9 +95,11 @@ class RunStats:
 
     `credentials_left` says by side for how many seconds its credentials last, when asked: None
     where they have no end.
+    `held_back` is what people should know of its pause and caps, in words.
     """
 
     run: str
     tables: list[TableStats] = field(default_factory=list)
     paused: bool = False
     credentials_left: dict[str, Callable[[], float | None]] = field(default_factory=dict)
+    held_back: str | None = None

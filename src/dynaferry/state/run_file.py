@@ -41,12 +41,20 @@ class RunFile:
 
     application_id: ClassVar[int] = APPLICATION_ID
 
-    __slots__ = ("_connection", "_lock", "_place", "path")
+    __slots__ = ("_connection", "_lock", "_place", "only_for_reading", "path")
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: RunLock | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        lock: RunLock | None,
+        *,
+        only_for_reading: bool = False,
+    ) -> None:
         self.path = path
         self._connection = connection
         self._lock = lock
+        self.only_for_reading = only_for_reading
         self._place = _place(path)
 
     @classmethod
@@ -106,7 +114,7 @@ class RunFile:
             # The first access is where a log left by a crash is read.
             with closed_on_error(connection):
                 connection.execute("SELECT run FROM run")
-                return cls(path, connection, None)
+                return cls(path, connection, None, only_for_reading=True)
 
     @classmethod
     def discard(cls, state_dir: Path, run: str) -> None:
@@ -125,10 +133,18 @@ class RunFile:
                 _sync_directory(state_dir)
             lock.release()
 
-    @property
-    def only_for_reading(self) -> bool:
-        """Whether the file was opened to be looked at."""
-        return self._lock is None
+    @classmethod
+    def open_to_control(cls, state_dir: Path, run: str) -> Self:
+        """Opens a run to change its controls, whoever works on it; takes no lock.
+
+        One process writes at a time, and the other waits for it: SQLite sees to that.
+
+        :raises StateError: there is none, or the file is foreign or cannot be written
+        """
+        path = state_path(state_dir, run)
+        with _refusing(path, "written"):
+            check_header(path, cls.application_id)
+            return cls(path, connect_for_writing(path), None)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

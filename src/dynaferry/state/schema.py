@@ -14,6 +14,7 @@ from dynaferry.plan import RecordedSettings
 from dynaferry.state.store import (
     SCHEMA_VERSION,
     AttemptRecord,
+    Controls,
     DeadLetter,
     LetterCount,
     RunIdentity,
@@ -108,6 +109,15 @@ _TABLES: Final = (
         error_message TEXT
     )
     """,
+    # One row, from the start. A cap is a number, the word none, or nothing.
+    """
+    CREATE TABLE controls (
+        paused_at REAL,
+        max_read_units,
+        max_write_units,
+        changed_at REAL
+    )
+    """,
     'CREATE INDEX samples_of_a_table ON samples ("table")',
 )
 
@@ -192,6 +202,15 @@ END_ATTEMPT: Final = """
         error_type = :type, error_message = :message, error_hint = :hint
 """
 
+KEEP_SETTINGS: Final = "UPDATE run SET settings = ?"
+
+SELECT_CONTROLS: Final = "SELECT * FROM controls"
+
+UPDATE_CONTROLS: Final = """
+    UPDATE controls SET paused_at = :paused_at, max_read_units = :max_read_units,
+        max_write_units = :max_write_units, changed_at = :changed_at
+"""
+
 SELECT_RUN: Final = """
     SELECT *, (SELECT MAX(checkpointed_at) FROM tables) AS checkpointed_at FROM run
 """
@@ -242,6 +261,7 @@ def write_new_run(connection: sqlite3.Connection, record: RunRecord) -> None:
             "settings": msgspec.json.encode(record.settings),
         },
     )
+    connection.execute("INSERT INTO controls VALUES (NULL, NULL, NULL, NULL)")
     connection.executemany(
         _INSERT_TABLE,
         (counters_row(table, TableCounters()) for table in range(len(record.identity.tables))),
@@ -300,6 +320,11 @@ def letter_count_of(row: sqlite3.Row) -> LetterCount:
 def attempt_of(row: sqlite3.Row) -> AttemptRecord:
     """The attempt in `row`."""
     return AttemptRecord(**row_fields(row))
+
+
+def controls_of(row: sqlite3.Row) -> Controls:
+    """The controls in `row`."""
+    return Controls(**row_fields(row))
 
 
 def sample_of(row: sqlite3.Row) -> Sample:

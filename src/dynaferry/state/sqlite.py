@@ -16,6 +16,8 @@ from dynaferry.state.file_thread import FileThread
 from dynaferry.state.run_file import RunFile
 from dynaferry.state.store import (
     AttemptRecord,
+    Controls,
+    ControlsChange,
     DeadLetter,
     LetterCount,
     RunIdentity,
@@ -25,6 +27,7 @@ from dynaferry.state.store import (
     SegmentRecord,
     TableCounters,
     TableTotals,
+    changed,
 )
 
 Moment = Literal["inside a checkpoint", "after a checkpoint", "inside a settlement"]
@@ -80,6 +83,14 @@ class SqliteStore(FileThread):
         :raises StateError: there is none, or the file is foreign or cannot be read
         """
         return await cls._opened_by(lambda: RunFile.open_for_reading(state_dir, run))
+
+    @classmethod
+    async def open_to_control(cls, state_dir: Path, run: str) -> Self:
+        """Opens a run to change its controls, also while another process works on it.
+
+        :raises StateError: there is none, or the file is foreign or cannot be written
+        """
+        return await cls._opened_by(lambda: RunFile.open_to_control(state_dir, run))
 
     @staticmethod
     async def set_aside(state_dir: Path, run: str, now: float) -> Path:
@@ -217,6 +228,27 @@ class SqliteStore(FileThread):
     async def read_attempts(self) -> list[AttemptRecord]:
         """Every attempt that was begun, in order."""
         return await self._records(schema.attempt_of, schema.SELECT_ATTEMPTS)
+
+    async def keep_settings(self, settings: RecordedSettings) -> None:
+        """Stores the settings of the attempt that begins in the place of the earlier ones."""
+        kept = (msgspec.json.encode(settings),)
+        await self._write(lambda connection: connection.execute(schema.KEEP_SETTINGS, kept))
+
+    async def read_controls(self) -> Controls:
+        """What was asked of the run while it was under way."""
+        return (await self._records(schema.controls_of, schema.SELECT_CONTROLS))[0]
+
+    async def change_controls(self, change: ControlsChange, now: float) -> Controls:
+        """Stores what is asked for, beside whatever another process stores, and returns it all."""
+        asked: list[Controls] = []
+
+        def store(connection: sqlite3.Connection) -> None:
+            row = connection.execute(schema.SELECT_CONTROLS).fetchone()
+            asked.append(changed(schema.controls_of(row), change, now))
+            connection.execute(schema.UPDATE_CONTROLS, msgspec.structs.asdict(asked[0]))
+
+        await self._write(store)
+        return asked[0]
 
     async def add_sample(self, sample: Sample) -> None:
         """Stores one sample."""

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from dynaferry.plan import RecordedSettings
+from dynaferry.schedule import Units
 
 SCHEMA_VERSION = 1
 
@@ -161,6 +162,46 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     checkpointed_at: float | None = None
 
 
+class Controls(Struct, frozen=True, kw_only=True):
+    """What people asked of a run while it was under way; it holds until they ask otherwise.
+
+    `paused_at` is None while it is not paused. A cap is in units a second, "none" where it was
+    lifted, None where nothing was set. `changed_at` is when anything was asked last.
+    """
+
+    paused_at: float | None = None
+    max_read_units: Units | None = None
+    max_write_units: Units | None = None
+    changed_at: float | None = None
+
+
+class ControlsChange(Struct, frozen=True, kw_only=True):
+    """What is asked for now; None leaves as it is, "plan" takes back what was set."""
+
+    paused: bool | None = None
+    max_read_units: Units | Literal["plan"] | None = None
+    max_write_units: Units | Literal["plan"] | None = None
+
+
+def changed(controls: Controls, change: ControlsChange, now: float) -> Controls:
+    """The controls after the change. A run that is paused again is paused since the first time."""
+    paused_at = controls.paused_at
+    if change.paused is not None:
+        paused_at = (paused_at or now) if change.paused else None
+    return Controls(
+        paused_at=paused_at,
+        max_read_units=_changed_cap(controls.max_read_units, change.max_read_units),
+        max_write_units=_changed_cap(controls.max_write_units, change.max_write_units),
+        changed_at=now,
+    )
+
+
+def _changed_cap(before: Units | None, change: Units | Literal["plan"] | None) -> Units | None:
+    if change is None:
+        return before
+    return None if change == "plan" else change
+
+
 class StateStore(Protocol):
     """Keeps one run. Every method returns when what it was given is durable."""
 
@@ -245,6 +286,18 @@ class StateStore(Protocol):
 
     async def read_attempts(self) -> list[AttemptRecord]:
         """Every attempt that was begun, in order."""
+        ...
+
+    async def keep_settings(self, settings: RecordedSettings) -> None:
+        """Stores the settings of the attempt that begins in the place of the earlier ones."""
+        ...
+
+    async def read_controls(self) -> Controls:
+        """What was asked of the run while it was under way."""
+        ...
+
+    async def change_controls(self, change: ControlsChange, now: float) -> Controls:
+        """Stores what is asked for, beside whatever another process stores, and returns it all."""
         ...
 
     async def add_sample(self, sample: Sample) -> None:

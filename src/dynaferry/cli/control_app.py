@@ -1,0 +1,72 @@
+"""`dynaferry set`, `pause` and `resume`: what can be typed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dynaferry.cli.panels import OUTPUT, SAFETY, SPEED, PanelCommand, examples, option
+from dynaferry.plan import DEFAULT_STATE_DIR
+
+Run = Annotated[
+    str | None, typer.Argument(help="The run; may be left out where there is one.", metavar="RUN")
+]
+StateDir = Annotated[Path, option(SAFETY, "Where runs are kept.", metavar="DIR")]
+Json = Annotated[
+    bool, option(OUTPUT, "Print one JSON document on stdout.", "--json", show_default=False)
+]
+
+
+def set_caps(
+    run: Run = None,
+    max_write_units: Annotated[
+        str | None,
+        option(
+            SPEED,
+            "Most write capacity units a second from now on; none: no cap; plan: what the plan"
+            " or its flag says.",
+            metavar="N|none|plan",
+        ),
+    ] = None,
+    max_read_units: Annotated[
+        str | None,
+        option(SPEED, "The same for read capacity units.", metavar="N|none|plan"),
+    ] = None,
+    state_dir: StateDir = DEFAULT_STATE_DIR,
+    json: Json = False,
+) -> int:
+    """Change the caps of a run while it runs, within two seconds.
+
+    What is set holds until it is set otherwise: before the schedule, before the flags, and for
+    the next attempts as well. A table's own cap in the plan holds beside it.
+    """
+    from dynaferry.cli.control import run_set
+
+    return run_set(run, state_dir, reads=max_read_units, writes=max_write_units, as_json=json)
+
+
+def pause(run: Run = None, state_dir: StateDir = DEFAULT_STATE_DIR, json: Json = False) -> int:
+    """Hold a run: nothing is read or written until resume; what is in flight is finished.
+
+    It stays paused when it is stopped and started again.
+    """
+    from dynaferry.cli.control import run_pause
+
+    return run_pause(run, state_dir, paused=True, as_json=json)
+
+
+def resume(run: Run = None, state_dir: StateDir = DEFAULT_STATE_DIR, json: Json = False) -> int:
+    """Let a paused run go on. A run that has stopped goes on by its copy command."""
+    from dynaferry.cli.control import run_pause
+
+    return run_pause(run, state_dir, paused=False, as_json=json)
+
+
+def add_control_commands(app: typer.Typer) -> None:
+    """Adds the three commands."""
+    setting = examples(
+        "dynaferry set orders --max-write-units 500", "dynaferry set orders --max-write-units none"
+    )
+    app.command("set", cls=PanelCommand, epilog=setting)(set_caps)
+    app.command(cls=PanelCommand, epilog=examples("dynaferry pause orders"))(pause)
+    app.command(cls=PanelCommand, epilog=examples("dynaferry resume orders"))(resume)

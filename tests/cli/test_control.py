@@ -1,0 +1,222 @@
+"""`set`, `pause` and `resume` on state files, beside a process that works on them, and after."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynaferry.cli.look import look_at
+from dynaferry.cli.main import run_command
+from dynaferry.cli.status import to_lines
+from dynaferry.plan import CopyPlan, TablePlan, recorded_settings
+from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.store import (
+    Controls,
+    RunIdentity,
+    RunStatus,
+    SegmentRecord,
+    TableCounters,
+    TableIdentity,
+)
+
+
+async def _begun(state_dir: Path, run: str = "orders") -> SqliteStore:
+    """A run under way, planned with 1,000 write units a second; it holds its lock."""
+    plan = CopyPlan(tables=(TablePlan("orders", "orders"),), max_write_units=1000.0)
+    table = TableIdentity(
+        source_arn="arn:aws:dynamodb:us-east-1:123456789012:table/orders",
+        source_table_id=None,
+        source_endpoint="http://127.0.0.1:1",
+        target_arn="arn:aws:dynamodb:eu-west-1:222222222222:table/orders",
+        target_table_id=None,
+        target_endpoint="http://127.0.0.1:1",
+        total_segments=10,
+    )
+    store = await SqliteStore.create(
+        state_dir, run, RunIdentity(tables=(table,)), recorded_settings(plan), "0.1.0", 0.0
+    )
+    await store.begin_attempt("0.1.0", 0.0)
+    return store
+
+
+def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = run_command(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def _ask(state_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Asks from another process, as people do."""
+    command = [sys.executable, "-m", "dynaferry", *arguments, "--state-dir", str(state_dir)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+async def test_a_run_under_way_is_asked_by_another_process(tmp_path: Path) -> None:
+    store = await _begun(tmp_path)
+    try:
+        answer = _ask(tmp_path, "set", "orders", "--max-write-units", "500", "--json")
+        assert answer.returncode == 0, answer.stderr
+        assert "orders: writes at most 500 units/s (set)" in answer.stderr
+        assert "within two seconds" in answer.stderr
+        document: dict[str, Any] = json.loads(answer.stdout)
+        assert document == {
+            "run": "orders",
+            "status": "running",
+            "held": {
+                "paused_at": None,
+                "read": {"units_per_second": None, "origin": "plan"},
+                "write": {"units_per_second": 500.0, "origin": "set"},
+            },
+        }
+        assert (await store.read_controls()).max_write_units == 500.0
+    finally:
+        await store.aclose()
+
+
+async def test_no_checkpoint_is_lost_while_another_process_asks(tmp_path: Path) -> None:
+    store = await _begun(tmp_path)
+    asking = """
+import anyio, sys
+from pathlib import Path
+from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.store import ControlsChange
+
+async def main() -> None:
+    for number in range(1, 41):
+        store = await SqliteStore.open_to_control(Path(sys.argv[1]), "orders")
+        await store.change_controls(ControlsChange(max_write_units=float(number)), float(number))
+        await store.aclose()
+
+anyio.run(main)
+"""
+    pages = 0
+    try:
+        command = [sys.executable, "-c", asking, str(tmp_path)]
+        with subprocess.Popen(command) as asker:  # noqa: ASYNC220  # nothing else waits meanwhile
+            while asker.poll() is None:
+                pages += 1
+                await store.checkpoint(0, [_segment(pages)], TableCounters())
+        assert asker.returncode == 0
+        assert (await store.read_segments(0))[0].pages == pages > 0
+        assert (await store.read_controls()).max_write_units == 40.0
+    finally:
+        await store.aclose()
+
+
+def _segment(pages: int) -> SegmentRecord:
+    return SegmentRecord(
+        segment=0,
+        pages=pages,
+        last_evaluated_key=b"{}",
+        complete=False,
+        items_read=pages,
+        items_written=pages,
+        items_rejected=0,
+        items_filtered=0,
+        bytes_read=pages,
+    )
+
+
+@pytest.fixture
+def killed_run(tmp_path: Path) -> Path:
+    """The directory of a run whose process is gone."""
+    import anyio
+
+    async def make() -> None:
+        await (await _begun(tmp_path)).aclose()
+
+    anyio.run(make)
+    return tmp_path
+
+
+def test_a_killed_run_is_asked_for_its_next_attempt(
+    killed_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = _run(capsys, "pause", "--state-dir", str(killed_run))
+    assert code == 0
+    assert "orders: paused, writes at most 1,000 units/s (as planned)" in err
+    assert "it was killed or crashed: this holds from its next attempt on" in err
+    code, _, err = _run(capsys, "resume", "--state-dir", str(killed_run))
+    assert code == 0
+    assert "the same copy command as before lets it go on" in err
+
+
+def test_status_tells_what_holds_a_run_back(
+    killed_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--state-dir", str(killed_run))
+    _run(capsys, "set", "--max-write-units", "none", "--max-read-units", "7", *where)
+    _, out, _ = _run(capsys, "status", *where)
+    assert "held back   writes without a cap (set), reads at most 7 units/s (set)" in out
+    _, out, _ = _run(capsys, "status", "--json", *where)
+    assert json.loads(out)["held"]["read"] == {"units_per_second": 7.0, "origin": "set"}
+
+
+async def test_status_of_a_paused_run_says_how_it_goes_on(tmp_path: Path) -> None:
+    store = await _begun(tmp_path)
+    try:
+        _ask(tmp_path, "pause")
+        lines = to_lines(await look_at(tmp_path, "orders"))
+    finally:
+        await store.aclose()
+    assert "state       running, paused; dynaferry resume orders lets it go on" in lines
+
+
+def test_plan_goes_back_to_what_the_plan_says(
+    killed_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--state-dir", str(killed_run))
+    _run(capsys, "set", "orders", "--max-write-units", "5", *where)
+    code, _, err = _run(capsys, "set", "orders", "--max-write-units", "plan", *where)
+    assert code == 0
+    assert "writes at most 1,000 units/s (as planned)" in err
+
+
+@pytest.mark.parametrize("status", ["complete", "rejected"])
+async def test_a_complete_run_has_nothing_to_hold_back(tmp_path: Path, status: RunStatus) -> None:
+    store = await _begun(tmp_path)
+    await store.end_attempt(status, 1.0)
+    await store.aclose()
+    answer = _ask(tmp_path, "pause", "--json")
+    assert answer.returncode == 3
+    assert "the run orders is complete: there is nothing left to hold back" in answer.stderr
+    assert json.loads(answer.stdout)["status"] == "refused"
+    store = await SqliteStore.open_for_reading(tmp_path, "orders")
+    assert await store.read_controls() == Controls()
+    await store.aclose()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("set", "orders"), "nothing is to be set"),
+        (("set", "orders", "--max-write-units", "0"), "--max-write-units cannot be '0'"),
+        (("set", "orders", "--max-write-units", "-5"), "--max-write-units cannot be '-5'"),
+        (("set", "orders", "--max-read-units", "inf"), "--max-read-units cannot be 'inf'"),
+        (("set", "orders", "--max-read-units", "fast"), "--max-read-units cannot be 'fast'"),
+        (("pause", "people"), "there is no run 'people'"),
+    ],
+)
+def test_what_makes_no_sense_is_told_and_changes_nothing(
+    killed_run: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    code, _, err = _run(capsys, *arguments, "--state-dir", str(killed_run))
+    assert code == 2
+    assert message in err
+
+
+def test_a_file_that_is_no_state_file_is_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "orders.sqlite"
+    path.write_bytes(b"not a database")
+    code, _, err = _run(capsys, "pause", "--state-dir", str(tmp_path))
+    assert code == 3
+    assert "is not a SQLite database" in err
+    assert path.read_bytes() == b"not a database"
