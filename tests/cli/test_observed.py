@@ -9,8 +9,11 @@ import pytest
 
 from dynaferry.cli.main import run_command
 from dynaferry.cli.observed import moment_of
+from dynaferry.cli.page_control import asked_for
 from dynaferry.copy.stop import StopSignal
 from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.state.store import ControlsChange
+from dynaferry.web.control import Change
 from tests.cli.fake_run import FakeRun, put_in
 
 COPY = ("copy", "orders", "orders")
@@ -100,3 +103,33 @@ def test_a_time_that_nobody_would_be_told_is_refused(
     assert run_command([*COPY, "--finish-by", "2026-03-01T06:00"]) == 2
     assert "hint: add --metrics-listen" in capsys.readouterr().err
     assert fake.plans == []
+
+
+def test_control_without_a_page_is_refused(
+    fake: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command([*COPY, "--allow-control"]) == 2
+    assert "error: --allow-control needs --metrics-listen" in capsys.readouterr().err
+    assert fake.plans == []
+
+
+def test_the_token_is_new_each_time_and_said_only_with_control(
+    fake: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens = set()
+    for _ in range(2):
+        assert run_command([*COPY, "--metrics-listen", "127.0.0.1:0", "--allow-control"]) == 0
+        [said] = [line for line in capsys.readouterr().err.splitlines() if "#token=" in line]
+        tokens.add(said.partition("#token=")[2])
+    assert len(tokens) == 2
+    assert min(map(len, tokens)) >= 40
+    assert run_command([*COPY, "--metrics-listen", "127.0.0.1:0"]) == 0
+    assert "#token" not in capsys.readouterr().err
+    assert len(fake.plans) == 3
+
+
+def test_what_the_page_asks_for_is_what_the_state_takes() -> None:
+    assert asked_for(Change()) == ControlsChange()
+    assert asked_for(Change(paused=False)) == ControlsChange(paused=False)
+    assert asked_for(Change(max_read_units=None)) == ControlsChange(max_read_units="none")
+    assert asked_for(Change(max_write_units=7.5)) == ControlsChange(max_write_units=7.5)

@@ -73,3 +73,30 @@ def test_the_page_of_a_copy_that_is_stopped_says_so(tmp_path: Path) -> None:
             run.communicate(timeout=DEADLINE_SECONDS)
             assert run.returncode == 130
             shows(browser, "state", "interrupted")
+
+
+def test_a_copy_is_paused_and_let_go_on_from_its_page(tmp_path: Path) -> None:
+    with null_endpoint() as url:
+        more = ("--max-write-units", "4000", "--allow-control")
+        command = copy_command(url, tmp_path / "state", *more)
+        with (
+            started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run,
+            chromium(tmp_path / "profile") as browser,
+        ):
+            assert run.stderr is not None
+            run.stderr.readline()
+            place = re.search(r"http://\S+#token=\S+", run.stderr.readline())
+            assert place is not None
+            browser.get(place[0])
+            shows(browser, "state", "running")
+            browser.find_element(By.ID, "pause").click()
+            shows(browser, "state", "paused")
+            browser.find_element(By.ID, "max-write").send_keys("100000")
+            browser.find_element(By.CSS_SELECTOR, "[data-cap=max_write_units]").click()
+            shows(browser, "said", "done")
+            shows(browser, "bottleneck", "writes at most 100,000 units/s (set)")
+            browser.find_element(By.ID, "pause").click()
+            shows(browser, "state", "complete")
+            output, errors = run.communicate(timeout=DEADLINE_SECONDS)
+            assert run.returncode == 0, errors
+            assert json.loads(output)["tables"][0]["items_written"] == 40 * 1024

@@ -199,4 +199,9 @@ def wants_lookout(flags: CopyFlags) -> bool:
             "--finish-by is for an alert, and no metrics are asked for",
             hint="add --metrics-listen, --metrics-push or --metrics-textfile",
         )
+    if flags.allow_control and flags.metrics_listen is None:
+        raise PlanError(
+            "--allow-control needs --metrics-listen: it is the live page that controls the run",
+            hint="dynaferry pause, resume and set do the same from the command line",
+        )
     return watched

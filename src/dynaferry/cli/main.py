@@ -224,6 +224,7 @@ def copy(
     metrics_textfile: options.MetricsTextfile = None,
     metrics_linger: options.MetricsLinger = 0.0,
     finish_by: options.FinishBy = None,
+    allow_control: options.AllowControl = False,
     log_format: options.LogFormat = LogFormatFlag.TEXT,
     log_level: options.LogLevel = LogLevelFlag.WARNING,
     progress: options.Progress = ProgressFlag.AUTO,

@@ -13,6 +13,7 @@ import anyio
 
 from dynaferry.cli import screen
 from dynaferry.cli.flags import CopyFlags
+from dynaferry.cli.page_control import controls_of
 from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import PlanError
 from dynaferry.observe.lookout import Lookout
@@ -64,10 +65,13 @@ async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncI
 async def _serve(stack: AsyncExitStack, lookout: Lookout, flags: CopyFlags, plan: CopyPlan) -> None:
     place = address.parse(flags.metrics_listen or "")
     listener = address.bind(place)
-    site = Site(lookout=lookout, address=place, settings=settings_shown(plan))
+    controls = controls_of(plan) if flags.allow_control else None
+    site = Site(lookout=lookout, address=place, settings=settings_shown(plan), controls=controls)
     await stack.enter_async_context(serving(site, listener))
     url = place.url(listener.getsockname()[1])
     screen.say(f"watch it at {url} (metrics at {url}metrics)")
+    if controls is not None:
+        screen.say(f"control it, on this machine, at {url}#token={controls.token}")
 
 
 def settings_shown(plan: CopyPlan) -> list[tuple[str, str]]:

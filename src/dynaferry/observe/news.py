@@ -56,11 +56,14 @@ class Latency(Struct, frozen=True, kw_only=True):
 
 
 class News(Struct, frozen=True, kw_only=True):
-    """A run at one moment. `points` are those that were not told yet."""
+    """A run at one moment. `points` are those that were not told yet; `held_back` is its pause and
+    its caps, in words.
+    """
 
     run: str
     phase: Phase
     paused: bool
+    held_back: str | None
     status: Status | None
     error: ErrorSummary | None
     healthy: bool
@@ -95,6 +98,7 @@ class Newsreader:
             run=lookout.run,
             phase=lookout.phase,
             paused=stats.paused,
+            held_back=stats.held_back,
             status=None if summary is None else summary.status,
             error=None if summary is None else summary.error,
             healthy=health.ok,

@@ -98,7 +98,7 @@ function shareOf(list) {
   return all ? total(list, (table) => table.share_done * weight(table)) / all : 0;
 }
 
-function showHeadline({ tables: list, status, phase }) {
+function showHeadline({ tables: list, status, phase, held_back: heldBack }) {
   const share = shareOf(list);
   const left = Math.max(...list.map((table) => table.seconds_left ?? -1));
   const waiting = list.some((table) => table.state === "waiting");
@@ -121,7 +121,9 @@ function showHeadline({ tables: list, status, phase }) {
     return pair;
   }));
   const held = list.filter((table) => table.state === "running" && table.bottleneck);
-  $("bottleneck").textContent = held.length ? `held back last by ${held[0].bottleneck}` : "";
+  $("bottleneck").textContent = [
+    heldBack, held.length ? `held back last by ${held[0].bottleneck}` : null,
+  ].filter(Boolean).join(" · ");
 }
 
 // Tables ---------------------------------------------------------------------------------------
