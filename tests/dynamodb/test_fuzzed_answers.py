@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given, settings, target
 from hypothesis import strategies as st
 from msgspec import Raw
@@ -219,3 +220,21 @@ async def test_an_answer_nested_without_end_is_an_error_and_no_crash() -> None:
 async def test_more_items_evaluated_than_a_page_can_hold_are_not_believed() -> None:
     for count in (-1, 2**40, 2**70):
         assert await read_page(b'{"Items":[],"Count":0,"ScannedCount":%d}' % count) is None
+
+
+@pytest.mark.parametrize("text", [rb"\ud800", rb"\udc00", rb"a\ud83d", rb"\ude00\ud83d", rb"\u12"])
+async def test_half_a_surrogate_pair_is_an_error_and_passes_over_nothing(text: bytes) -> None:
+    """No text of the service's holds one: whoever sent it, the page cannot be trusted."""
+    item = b'{"pk":{"S":"a"},"v":{"S":"%b"}}' % text
+    source = TableSource(
+        CannedWire(b'{"Items":[%b],"Count":1}' % item), table=TABLE, total_segments=1
+    )
+    with pytest.raises(CorruptAnswerError, match="JSON is malformed"):
+        await source.read_page(0, None)
+
+
+async def test_a_whole_surrogate_pair_and_every_other_escape_pass_as_they_are() -> None:
+    item = rb'{"pk":{"S":"\ud83d\udea2\u0000\/\b\f\ufeff\u2028"}}'
+    page = await read_page(b'{"Items":[%b],"Count":1}' % item)
+    assert page is not None
+    assert [bytes(one) for one in page.items] == [item]
