@@ -1,12 +1,14 @@
 """Puts one table's copy together: the network edge of both sides behind the pipeline's ports."""
 
 import logging
+import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import NamedTuple
 
+from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.measured import MeasuredSource, MeasuredTarget
 from dynaferry.copy.pipeline import Pipeline
@@ -17,19 +19,24 @@ from dynaferry.copy.writer import Writer
 from dynaferry.dynamodb.accounts import AccountSession, open_account
 from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.compression import wants_packed
+from dynaferry.dynamodb.descriptions import TableDescription
 from dynaferry.dynamodb.keys import KeyReader
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.dynamodb.wire import open_wire
-from dynaferry.errors import StoppedError
+from dynaferry.errors import StoppedError, ThrottledError
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan import CopyPlan, with_region
 from dynaferry.ports import BatchTarget, PageSource
 from dynaferry.preflight import TablePreflight
 from dynaferry.state.store import StateStore
+from dynaferry.throttle.adaptive_pace import AdaptivePace
 from dynaferry.throttle.cap import Cap
+from dynaferry.throttle.concurrency import Concurrency
 from dynaferry.throttle.gate import Gate
 from dynaferry.throttle.pace import CappedPace
+from dynaferry.throttle.rate_controller import EAGER, POLITE, RateController, Temper
 from dynaferry.throttle.retry import Patience, RetryPolicy
+from dynaferry.throttle.slots import Slots
 
 _log = logging.getLogger(__name__)
 
@@ -64,23 +71,40 @@ class RunCaps:
     `rejected` is counted already.
     """
 
-    def __init__(self, plan: CopyPlan, *, rejected: int = 0) -> None:
+    def __init__(
+        self, plan: CopyPlan, *, rejected: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.rejections = RejectionLimit(plan.max_rejected, so_far=rejected)
+        self.clock = clock
         self.read = Cap(plan.max_read_units)
         self.write = Cap(plan.max_write_units)
         self.gate = Gate()
 
-    def read_pace(self, table_max_units: float | None) -> CappedPace:
-        """The read pace of a table with this cap of its own."""
-        return CappedPace([Cap(table_max_units), self.read], self.gate)
+    def read_pace(self, table_max_units: float | None, ceiling: float = math.inf) -> AdaptivePace:
+        """The read pace of a table with this cap of its own, and never above `ceiling`."""
+        return self._pace(POLITE, [Cap(table_max_units), self.read], ceiling)
 
-    def write_pace(self, table_max_units: float | None) -> CappedPace:
+    def write_pace(self, table_max_units: float | None) -> AdaptivePace:
         """The write pace of a table with this cap of its own."""
-        return CappedPace([Cap(table_max_units), self.write], self.gate)
+        return self._pace(EAGER, [Cap(table_max_units), self.write], math.inf)
 
     def patience(self, seconds: float) -> Patience:
         """A side's patience, which does not run out while the run is paused."""
         return Patience(seconds, clock=self.gate.open_clock)
+
+    def _pace(self, temper: Temper, caps: list[Cap], ceiling: float) -> AdaptivePace:
+        controller = RateController(temper, now=self.clock(), ceiling=ceiling)
+        return AdaptivePace(
+            controller,
+            CappedPace(caps, self.gate),
+            scatter=temper is POLITE,
+            clock=self.clock,
+        )
+
+
+def polite_read_units(source: TableDescription) -> float:
+    """The most that a copy reads unasked: half of what is provisioned, which others live on."""
+    return math.inf if source.provisioned is None else source.provisioned.read_units / 2
 
 
 async def copy_one_table(
@@ -125,7 +149,17 @@ async def copy_one_table(
         records = await store.read_segments(table)
         stats.segments.done_before(record.segment for record in records if record.complete)
         ledger = Ledger(total_segments, records, on_complete=partial(_segment_done, stats))
-        pipeline = assemble(plan, table, source, target, ledger, store, stats, caps)
+        pipeline = assemble(
+            plan,
+            table,
+            source,
+            target,
+            ledger,
+            store,
+            stats,
+            caps,
+            most_read_units=polite_read_units(checked.source),
+        )
         await _copy_and_note(pipeline, stats, stop)
 
 
@@ -138,32 +172,50 @@ def assemble(
     store: StateStore,
     stats: TableStats,
     caps: RunCaps,
+    most_read_units: float = math.inf,
 ) -> Pipeline:
-    """The pipeline from any source to any target, with the plan's settings."""
+    """The pipeline from any source to any target, with the plan's settings.
+
+    Unless a cap is given, the source is read with at most `most_read_units` a second.
+    """
     limits = plan.tables[table]
+    given = limits.max_read_units or plan.max_read_units
+    read_pace = caps.read_pace(limits.max_read_units, math.inf if given else most_read_units)
+    write_pace = caps.write_pace(limits.max_write_units)
+    clock = caps.clock
+    lanes = Lanes(clock=clock)
     reader = Reader(
         MeasuredSource(source, stats),
         ledger,
         stats,
-        pace=caps.read_pace(limits.max_read_units),
+        pace=read_pace,
         retry=RetryPolicy("source", caps.patience(plan.patience_seconds)),
+        monotonic=clock,
     )
     writer = Writer(
         MeasuredTarget(target, stats),
         ledger,
+        lanes,
         stats,
         table=table,
         store=store,
-        pace=caps.write_pace(limits.max_write_units),
-        retry=RetryPolicy("target", caps.patience(plan.patience_seconds)),
+        pace=write_pace,
+        retry=RetryPolicy(
+            "target", caps.patience(plan.patience_seconds), passing=(ThrottledError,)
+        ),
         rejections=caps.rejections,
         on_reject=plan.on_reject,
+        monotonic=clock,
     )
     return Pipeline(
         table=table,
         ledger=ledger,
+        lanes=lanes,
         reader=reader,
         writer=writer,
+        slots=Slots(Concurrency(plan.writers, now=clock()), clock=clock),
+        read_controller=read_pace.controller,
+        write_controller=write_pace.controller,
         store=store,
         stats=stats,
         readers=plan.readers,

@@ -25,8 +25,8 @@ OnReject = Literal["dead-letter", "stop"]
 Compress = Literal["auto", "on", "off"]
 IfPresent = Literal["keep", "overwrite", "accept"]
 
-DEFAULT_READERS = 8
-DEFAULT_WRITERS = 32
+DEFAULT_READERS = 32
+DEFAULT_WRITERS = 128
 DEFAULT_STATE_DIR = Path(".dynaferry")
 DEFAULT_PATIENCE_SECONDS = 300.0
 DEFAULT_MAX_REJECTED = 1000

@@ -70,8 +70,12 @@ class PageSource(Protocol):
         """The read units of a full page: what to expect before anything is known."""
         ...
 
-    async def read_page(self, segment: int, exclusive_start_key: bytes | None) -> Page:
+    async def read_page(
+        self, segment: int, exclusive_start_key: bytes | None, limit: int | None = None
+    ) -> Page:
         """Reads one page of `segment`, from its start or from behind `exclusive_start_key`.
+
+        It ends after `limit` items, where that is given, and after 1 MB in any case.
 
         :raises RetryableError: the same call may succeed after a wait
         :raises StoppedError: it will not, until somebody acts

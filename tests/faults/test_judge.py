@@ -31,8 +31,10 @@ def forget_unprocessed(patch: pytest.MonkeyPatch) -> None:
 def skip_a_page_after_an_empty_one(patch: pytest.MonkeyPatch) -> None:
     read_page = TableSource.read_page
 
-    async def hasty(self: TableSource, segment: int, start: bytes | None) -> Page:
-        page = await read_page(self, segment, start)
+    async def hasty(
+        self: TableSource, segment: int, start: bytes | None, limit: int | None = None
+    ) -> Page:
+        page = await read_page(self, segment, start, limit)
         return page if page.items else replace(page, last_evaluated_key=None)
 
     patch.setattr(TableSource, "read_page", hasty)

@@ -53,7 +53,9 @@ class FakeTable:
         self.unprocessed_first = False
         self._left: set[bytes] = set()
 
-    async def read_page(self, segment: int, exclusive_start_key: bytes | None) -> Page:
+    async def read_page(
+        self, segment: int, exclusive_start_key: bytes | None, limit: int | None = None
+    ) -> Page:
         start = int(exclusive_start_key) if exclusive_start_key is not None else 0
         self.before_page(start)
         mine = [k for k in self.items if self._place(k) % self._segments == segment]

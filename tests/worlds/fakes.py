@@ -35,7 +35,9 @@ class FakeSource:
         self.reads: list[tuple[int, bytes | None]] = []
         self.before_read: Callable[[int, int], Awaitable[None]] | None = None
 
-    async def read_page(self, segment: int, exclusive_start_key: bytes | None) -> Page:
+    async def read_page(
+        self, segment: int, exclusive_start_key: bytes | None, limit: int | None = None
+    ) -> Page:
         self.reads.append((segment, exclusive_start_key))
         number = int(exclusive_start_key) if exclusive_start_key is not None else 0
         if self.before_read is not None:

@@ -39,7 +39,7 @@ class Ledger:
         on_complete: Callable[[int], None] | None = None,
         granted: Collection[int] | None = None,
     ) -> None:
-        self._total_segments = total_segments
+        self.total_segments = total_segments
         self._granted = granted
         self._on_complete = on_complete
         self._watermarks = {record.segment: Watermark(record) for record in records}
@@ -53,13 +53,13 @@ class Ledger:
     def segments_to_read(self) -> list[int]:
         """The segments that are not complete, in the order in which to take them."""
         complete = {s for s, watermark in self._watermarks.items() if watermark.record.complete}
-        granted = range(self._total_segments) if self._granted is None else self._granted
-        return [s for s in spread(self._total_segments) if s in granted and s not in complete]
+        granted = range(self.total_segments) if self._granted is None else self._granted
+        return [s for s in spread(self.total_segments) if s in granted and s not in complete]
 
     @property
     def is_complete(self) -> bool:
         """Whether every segment, or every one that was granted, is acknowledged to its end."""
-        granted = self._total_segments if self._granted is None else len(self._granted)
+        granted = self.total_segments if self._granted is None else len(self._granted)
         return self.complete_segments == granted
 
     def record(self, segment: int) -> SegmentRecord:
@@ -70,16 +70,23 @@ class Ledger:
         """Returns when a page of `segment` may be read (invariant 5).
 
         At most two pages of a segment are ahead of its watermark, and not much more than
-        `MAX_BYTES_AHEAD` of all segments together, pages on their way included. Whoever gets room
-        is to read a page and note it.
+        `MAX_BYTES_AHEAD` of all segments together, pages on their way included. A second page of a
+        segment takes only half of that, so that many segments have one: writes spread over the
+        hash range by them. Whoever gets room is to read a page and note it.
         """
         watermark = self._watermark(segment)
-        while watermark.pages_ahead >= MAX_PAGES_AHEAD or not self._has_room():
+        while watermark.pages_ahead >= MAX_PAGES_AHEAD or not self._has_room(watermark):
             await self._moved.wait()
         self._pages_on_their_way += 1
 
-    def _has_room(self) -> bool:
-        return self._bytes_ahead + self._pages_on_their_way * self._page_bytes < MAX_BYTES_AHEAD
+    async def wait_until_complete(self, segment: int) -> None:
+        """Returns when the segment is acknowledged to its end."""
+        while not self._watermark(segment).record.complete:
+            await self._moved.wait()
+
+    def _has_room(self, watermark: Watermark) -> bool:
+        room = MAX_BYTES_AHEAD if watermark.pages_ahead == 0 else MAX_BYTES_AHEAD / 2
+        return self._bytes_ahead + self._pages_on_their_way * self._page_bytes < room
 
     def page_read(self, segment: int, page: Page) -> int:
         """Notes a page that was read, and returns its number in the segment."""

@@ -44,12 +44,14 @@ class MeasuredSource:
         """The read units of a full page."""
         return self._source.full_page_units
 
-    async def read_page(self, segment: int, exclusive_start_key: bytes | None) -> Page:
+    async def read_page(
+        self, segment: int, exclusive_start_key: bytes | None, limit: int | None = None
+    ) -> Page:
         """Reads one page, as the source does."""
         self._segments.begun(segment)
         began = self._clock()
         try:
-            page = await self._source.read_page(segment, exclusive_start_key)
+            page = await self._source.read_page(segment, exclusive_start_key, limit)
         except DynaferryError as error:
             self._scans.note(outcome_of(error), self._clock() - began)
             _log.info("request failed", extra=_event("Scan", error) | {"segment": segment})

@@ -1,10 +1,11 @@
 """One table's copy: readers, writers, checkpoints, and the order in which they stop.
 
-Readers hand batches over to writers through one bounded queue. The end of reading closes it, and a
-closed queue that is empty ends the writers. Around them runs the checkpoint; whatever ends
-the copy, the last checkpoint is made, shielded and with a deadline.
+Readers put batches into the lanes of their segments, writers take from them. The end of reading
+closes the lanes, and empty closed lanes end the writers. Around them runs the checkpoint; whatever
+ends the copy, the last checkpoint is made, shielded and with a deadline.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from dataclasses import dataclass
 import anyio
 from anyio.abc import TaskGroup
 
-from dynaferry.copy.handover import Handover
+from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.reader import Reader
+from dynaferry.copy.segments import SegmentQueue
 from dynaferry.copy.stop import StopSignal
 from dynaferry.copy.writer import Writer
 from dynaferry.errors import StateWriteError
 from dynaferry.observe.stats import TableStats
 from dynaferry.state.store import Sample, StateStore, TableCounters
+from dynaferry.throttle.rate_controller import RateController
+from dynaferry.throttle.slots import Slots
 
 CHECKPOINT_SECONDS = 1.0
 CHECKPOINTS_PER_SAMPLE = 10
@@ -37,8 +41,12 @@ class Pipeline:
 
     table: int
     ledger: Ledger
+    lanes: Lanes
     reader: Reader
     writer: Writer
+    slots: Slots
+    read_controller: RateController
+    write_controller: RateController
     store: StateStore
     stats: TableStats
     readers: int
@@ -74,34 +82,42 @@ class Pipeline:
         return self.ledger.is_complete
 
     async def _move(self, stop: StopSignal) -> None:
-        handover = Handover(self.writers, takers=self.writers)
         async with anyio.create_task_group() as movers:
             async with anyio.create_task_group() as writers:
                 movers.start_soon(_cancel_when_over, writers, stop)
+                turn = anyio.Lock(fast_acquire=True)
                 for _ in range(self.writers):
-                    writers.start_soon(self._write, handover)
-                await self._read(handover, stop)
-                await handover.close()
+                    writers.start_soon(self._write, turn)
+                await self._read(stop)
+                self.lanes.close()
             movers.cancel_scope.cancel()
 
-    async def _read(self, handover: Handover, stop: StopSignal) -> None:
-        segments = iter(self.ledger.segments_to_read())
+    async def _read(self, stop: StopSignal) -> None:
+        segments = SegmentQueue(self.ledger.total_segments, self.ledger.segments_to_read())
         async with anyio.create_task_group() as watch:
             async with anyio.create_task_group() as readers:
                 watch.start_soon(_cancel_when_asked, readers, stop)
                 for _ in range(self.readers):
-                    readers.start_soon(self.reader.read, segments, handover.put)
+                    readers.start_soon(self.reader.read, segments, self.lanes.put)
             watch.cancel_scope.cancel()
 
-    async def _write(self, handover: Handover) -> None:
-        async for batch in handover.each():
-            await self.writer.write(batch)
-            del batch  # as in `Handover.each`
+    async def _write(self, turn: anyio.Lock) -> None:
+        """One writer takes and waits for the pace at a time: so batches go in the lanes' order."""
+        while True:
+            async with turn:
+                await self.slots.wait()
+                batch = await self.lanes.take()
+                if batch is None:
+                    return
+                admitted = await self.writer.admit(batch)
+            await self.slots.use(self.writer.write(batch, admitted))
+            del batch  # a task that waits holds no page
 
     async def _checkpoint_regularly(self) -> None:
         checkpoints = 0
         while True:
             await anyio.sleep(CHECKPOINT_SECONDS)
+            self._note_rates()
             await self._checkpoint()
             checkpoints += 1
             if checkpoints % CHECKPOINTS_PER_SAMPLE == 1:
@@ -112,6 +128,10 @@ class Pipeline:
         await self.store.checkpoint(self.table, records, counters_of(self.stats))
         self.ledger.stored(records)
         self.stats.checkpointed_at = self.monotonic()
+
+    def _note_rates(self) -> None:
+        self.stats.read_rate_limit_units = _finite(self.read_controller.rate)
+        self.stats.write_rate_limit_units = _finite(self.write_controller.rate)
 
     async def _sample(self) -> None:
         await self.store.add_sample(
@@ -127,6 +147,10 @@ class Pipeline:
                 write_limit_units=self.stats.write_rate_limit_units,
             )
         )
+
+
+def _finite(rate: float) -> float | None:
+    return None if rate == math.inf else rate
 
 
 def counters_of(stats: TableStats) -> TableCounters:

@@ -1,16 +1,21 @@
 """One segment -> pages -> batches."""
 
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from dynaferry.copy.batcher import Batch, split
 from dynaferry.copy.ledger import Ledger
+from dynaferry.copy.segments import SegmentQueue
 from dynaferry.errors import RetryableError, ThrottledError
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource
 from dynaferry.throttle.cost import from_above
 from dynaferry.throttle.pace import Pace
 from dynaferry.throttle.retry import RetryPolicy
+
+# Smaller pages than this are mostly rounding: a page costs whole units of 4 KB.
+LEAST_PAGE_UNITS = 4.0
 
 
 class Reader:
@@ -24,20 +29,26 @@ class Reader:
         *,
         pace: Pace,
         retry: RetryPolicy,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._monotonic = monotonic
         self._source = source
         self._ledger = ledger
         self._stats = stats
         self._pace = pace
         self._retry = retry
         self._expected_units = source.full_page_units
+        self._units_per_item: float | None = None
 
     async def read(
-        self, segments: Iterator[int], deliver: Callable[[Batch], Awaitable[None]]
+        self, segments: SegmentQueue, deliver: Callable[[Batch], Awaitable[None]]
     ) -> None:
         """Takes segments until none is left."""
-        for segment in segments:
+        while (segment := segments.take()) is not None:
             await self._read_segment(segment, deliver)
+            # Until then it is under way, and what waits of it counts against this reader.
+            await self._ledger.wait_until_complete(segment)
+            segments.done(segment)
 
     async def _read_segment(
         self, segment: int, deliver: Callable[[Batch], Awaitable[None]]
@@ -63,15 +74,20 @@ class Reader:
             await deliver(batch)
 
     async def _read_page(self, segment: int, start_key: bytes | None) -> Page:
-        admitted = self._expected_units
+        limit, admitted = self._next_page()
         await self._pace.admit(admitted)
         self._stats.read_requests += 1
+        self._stats.read_requests_in_flight += 1
+        sent_at = self._monotonic()
         try:
-            page = await self._source.read_page(segment, start_key)
+            page = await self._source.read_page(segment, start_key, limit)
         except RetryableError as error:
             self._note_retry(error, admitted)
             raise
-        self._pace.settle(admitted, page.consumed_units)
+        finally:
+            self._stats.read_requests_in_flight -= 1
+        latency_seconds = self._monotonic() - sent_at
+        self._pace.settle(admitted, page.consumed_units, latency_seconds=latency_seconds)
         self._retry.progress()
         return page
 
@@ -79,15 +95,32 @@ class Reader:
         self._stats.retried_requests += 1
         if isinstance(error, ThrottledError):
             self._stats.throttled_requests += 1
+            for reason, _ in error.reasons or (("", ""),):
+                key = ("Scan", reason)
+                self._stats.throttles[key] = self._stats.throttles.get(key, 0) + 1
             self._pace.throttled(error, admitted)
         else:
             self._pace.settle(admitted, None)
+
+    def _next_page(self) -> tuple[int | None, float]:
+        """How many items the next page may have, None for a full one, and what it will cost.
+
+        A page costs what it holds, and is taken at one blow: large ones at a low rate would take
+        what others live on, and hardly ever meet the throttles that tell of it.
+        """
+        most_units = max(self._pace.most_units_at_once, LEAST_PAGE_UNITS)
+        if self._units_per_item is None or most_units >= self._expected_units:
+            return None, self._expected_units
+        limit = max(1, int(most_units / self._units_per_item))
+        return limit, limit * self._units_per_item
 
     def _note_page(self, page: Page) -> None:
         self._stats.items_read += page.scanned_count
         self._stats.items_filtered += page.scanned_count - len(page.items)
         self._stats.bytes_read += page.body_bytes
         if page.consumed_units is not None:
+            if page.scanned_count > 0:
+                self._units_per_item = page.consumed_units / page.scanned_count
             self._stats.read_units += page.consumed_units
             # A cap holds as long as no page costs more than was expected.
             self._expected_units = from_above(self._expected_units, page.consumed_units)

@@ -1,18 +1,19 @@
 """Batch -> acknowledged.
 
-A batch comes back from the service whole, in part, or refused. A remainder is sent again, and
-only the remainder. A refusal says nothing about which item it means, so the batch is cut in two
-until the item stands alone; that item becomes a dead letter. Only when every item is written or
-durably a dead letter is the batch acknowledged (invariant 1). Sending an item twice is safe: a
-put of a whole item has the same effect again.
+A batch comes back from the service whole, in part, or refused. What was written is acknowledged at
+once; a remainder, and only the remainder, is given back to its lane to be sent again. A refusal
+says nothing about which item it means, so the batch is cut in two until the item stands alone;
+that item becomes a dead letter. Only what is written or durably a dead letter is acknowledged
+(invariant 1). Sending an item twice is safe: a put of a whole item has the same effect again.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from dynaferry.copy.batcher import Batch
+from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.rejections import RejectionLimit
 from dynaferry.errors import (
@@ -25,15 +26,16 @@ from dynaferry.errors import (
 )
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan import OnReject
-from dynaferry.ports import BatchTarget
+from dynaferry.ports import BatchTarget, WriteResult
 from dynaferry.state.store import DeadLetter, StateStore
+from dynaferry.throttle.blame import Blame, Verdict
 from dynaferry.throttle.pace import Pace
 from dynaferry.throttle.retry import RetryPolicy
 
-
-class _Refusal(Struct, frozen=True):
-    item: Raw
-    error: ItemRefusedError
+OPERATION = "BatchWriteItem"
+# How much the newest batch weighs in what the next one is expected to cost: indexes make it cost
+# more than its size says, and the wire form is longer than what is charged.
+NEWEST_BATCH_WEIGHT = 0.1
 
 
 class Writer:
@@ -43,6 +45,7 @@ class Writer:
         self,
         target: BatchTarget,
         ledger: Ledger,
+        lanes: Lanes,
         stats: TableStats,
         *,
         table: int,
@@ -52,9 +55,11 @@ class Writer:
         rejections: RejectionLimit,
         on_reject: OnReject = "dead-letter",
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._target = target
         self._ledger = ledger
+        self._lanes = lanes
         self._stats = stats
         self._table = table
         self._store = store
@@ -63,122 +68,206 @@ class Writer:
         self._rejections = rejections
         self._on_reject = on_reject
         self._clock = clock
+        self._monotonic = monotonic
+        self._blame = Blame(now=monotonic())
+        self._units_share = 1.0
 
-    async def write(self, batch: Batch) -> None:
-        """Returns when the batch is acknowledged.
+    async def admit(self, batch: Batch) -> float:
+        """Returns when `batch` may be sent, with the units that were admitted for it.
+
+        What it is likely to consume is learnt from the batches before it.
+        """
+        units = self._target.units_of(batch.items) * self._units_share
+        await self._pace.admit(units)
+        self._lanes.sent(batch.segment, units)
+        return units
+
+    async def write(self, batch: Batch, admitted: float) -> None:
+        """Sends an admitted batch once, and gives back to its lane what is to be sent again.
 
         :raises RejectedItemError: an item was refused and the run is to stop then
         :raises TooManyRejectedError: more items were refused than the run may set aside
         :raises StoppedError: the batch could not be written and no wait will help
         """
-        refusals = await self._put(batch.items)
-        if refusals:
-            await self._set_aside(batch, refusals)
-        self._ledger.acknowledge(batch, rejected=len(refusals))
-        self._stats.items_written += len(batch.items) - len(refusals)
-        self._stats.items_rejected += len(refusals)
-        self._stats.segments_complete = self._ledger.complete_segments
+        first_units: list[float] = [admitted]
 
-    async def _put(self, items: Sequence[Raw]) -> list[_Refusal]:
-        """Writes what the target takes and returns what it refuses."""
-        remaining = items
-
-        async def send_remaining() -> None:
-            nonlocal remaining
-            taken_from = remaining
-            remaining = await self._send(taken_from)
-            if remaining:
-                raise _unprocessed(remaining, taken_from)
+        async def attempt() -> WriteResult:
+            units = first_units.pop() if first_units else await self.admit(batch)
+            return await self._send(batch, units)
 
         try:
-            await self._retry.call(send_remaining)
+            self._note_written(batch, await self._retry.call(attempt))
+        except ThrottledError as error:
+            self._lanes.give_back(batch)
+            self._retry.give_up_if_gone(error)
         except ItemRefusedError as error:
-            if len(remaining) == 1:
-                return [_Refusal(remaining[0], error)]
-            half = len(remaining) // 2
-            return [*await self._put(remaining[:half]), *await self._put(remaining[half:])]
-        return []
+            self._retry.progress()
+            await self._isolate(batch, error)
+        finally:
+            self._lanes.done()
 
-    async def _send(self, items: Sequence[Raw]) -> Sequence[Raw]:
-        """Sends the items once and returns those that must be sent again."""
-        admitted = self._target.units_of(items)
-        await self._pace.admit(admitted)
+    async def _send(self, batch: Batch, admitted: float) -> WriteResult:
         self._stats.write_requests += 1
+        self._stats.write_requests_in_flight += 1
+        sent_at = self._monotonic()
         try:
-            result = await self._target.write_batch(items)
-        except RetryableError as error:
-            self._note_retry(error, admitted)
+            result = await self._target.write_batch(batch.items)
+        except ThrottledError as error:
+            self._note_throttle(batch, admitted, error)
+            raise
+        except RetryableError:
+            self._stats.retried_requests += 1
+            self._pace.settle(admitted, None)
             raise
         except ItemRefusedError:
             self._pace.settle(admitted, None)
-            self._retry.progress()
             raise
-        self._pace.settle(admitted, result.consumed_units)
-        self._stats.write_units += result.consumed_units or 0.0
-        if len(result.unprocessed) < len(items):
-            self._retry.progress()
-        if result.unprocessed:
-            self._stats.unprocessed_items += len(result.unprocessed)
-            self._stats.retried_requests += 1
-        return result.unprocessed
+        finally:
+            self._stats.write_requests_in_flight -= 1
+        now = self._monotonic()
+        self._blame.accepted(now)
+        self._settle(batch, admitted, result, now - sent_at)
+        return result
 
-    def _note_retry(self, error: RetryableError, admitted: float) -> None:
+    def _settle(
+        self, batch: Batch, admitted: float, result: WriteResult, latency_seconds: float
+    ) -> None:
+        left, refused = 0.0, 0.0
+        if result.unprocessed:
+            left = self._target.units_of(result.unprocessed) * self._units_share
+            self._count_throttle("")
+            verdict = self._blame.left_undone(
+                batch.segment, self._monotonic(), segments=self._lanes.segments
+            )
+            refused = left if verdict.table else 0.0
+            self._lanes.refused(batch.segment, left, for_itself=verdict.segment)
+        self._pace.settle(
+            admitted, result.consumed_units, refused=refused, latency_seconds=latency_seconds
+        )
+        self._lanes.wrote(batch.segment, admitted - left, latency_seconds)
+        if result.consumed_units is not None and not result.unprocessed:
+            share = result.consumed_units / self._target.units_of(batch.items)
+            self._units_share += NEWEST_BATCH_WEIGHT * (share - self._units_share)
+
+    # What became of it ---------------------------------------------------------------------------
+
+    def _note_written(self, batch: Batch, result: WriteResult) -> None:
+        self._stats.write_units += result.consumed_units or 0.0
+        if not result.unprocessed:
+            self._retry.progress()
+            self._acknowledge(batch, rejected=0)
+            return
+        self._stats.unprocessed_items += len(result.unprocessed)
         self._stats.retried_requests += 1
-        if isinstance(error, ThrottledError):
-            self._stats.throttled_requests += 1
+        left = {id(item) for item in result.unprocessed}
+        written = [item for item in batch.items if id(item) not in left]
+        if written:
+            self._retry.progress()
+            self._acknowledge(Batch(batch.segment, batch.page, written), rejected=0)
+        else:
+            self._retry.give_up_if_gone(_unprocessed(batch))
+        self._lanes.give_back(Batch(batch.segment, batch.page, result.unprocessed))
+
+    def _note_throttle(self, batch: Batch, admitted: float, error: ThrottledError) -> None:
+        self._stats.retried_requests += 1
+        self._stats.throttled_requests += 1
+        verdict = self._judge(batch, error)
+        if verdict.table:
             self._pace.throttled(error, admitted)
         else:
-            self._pace.settle(admitted, None)
+            self._pace.settle(admitted, 0.0)
+        self._lanes.refused(batch.segment, admitted, for_itself=verdict.segment)
 
-    async def _set_aside(self, batch: Batch, refusals: Sequence[_Refusal]) -> None:
-        if self._on_reject == "stop":
-            raise self._stopped_by(batch, refusals[0])
-        if not self._rejections.allows(len(refusals)):
-            raise self._stopped_by_many(batch, refusals[0])
-        now = self._clock()
-        await self._store.add_dead_letters(
-            [
-                DeadLetter(
-                    table=self._table,
-                    segment=batch.segment,
-                    page=batch.page,
-                    key=self._target.key_of(refusal.item),
-                    item=bytes(refusal.item),
-                    error_code=refusal.error.code,
-                    error_message=refusal.error.message,
-                    time=now,
-                )
-                for refusal in refusals
-            ]
+    def _judge(self, batch: Batch, error: ThrottledError) -> Verdict:
+        for reason, _ in error.reasons or ((error.code, ""),):
+            self._count_throttle(reason)
+        verdict = self._blame.refused(
+            batch.segment, error.reasons, self._monotonic(), segments=self._lanes.segments
         )
+        if verdict.resource is not None:
+            self._stats.bottleneck = _in_words(verdict)
+        return verdict
 
-    def _stopped_by(self, batch: Batch, refusal: _Refusal) -> RejectedItemError:
+    def _count_throttle(self, reason: str) -> None:
+        key = (OPERATION, reason)
+        self._stats.throttles[key] = self._stats.throttles.get(key, 0) + 1
+
+    def _acknowledge(self, batch: Batch, *, rejected: int) -> None:
+        self._ledger.acknowledge(batch, rejected=rejected)
+        self._stats.items_written += len(batch.items) - rejected
+        self._stats.items_rejected += rejected
+        self._stats.segments_complete = self._ledger.complete_segments
+        if self._ledger.record(batch.segment).complete:
+            self._lanes.forget(batch.segment)
+
+    # Refused for what it is ----------------------------------------------------------------------
+
+    async def _isolate(self, batch: Batch, error: ItemRefusedError) -> None:
+        """Cuts a refused batch in two; an item that stands alone is set aside."""
+        if len(batch.items) > 1:
+            half = len(batch.items) // 2
+            for items in (batch.items[half:], batch.items[:half]):
+                self._lanes.give_back(Batch(batch.segment, batch.page, items))
+            return
+        await self._set_aside(batch, batch.items[0], error)
+        self._acknowledge(batch, rejected=1)
+
+    async def _set_aside(self, batch: Batch, item: Raw, error: ItemRefusedError) -> None:
+        key = self._target.key_of(item)
+        if self._on_reject == "stop":
+            raise self._stopped_by(batch, item, error)
+        if not self._rejections.allows(1):
+            raise self._stopped_by_many(batch, item, error)
+        letter = DeadLetter(
+            table=self._table,
+            segment=batch.segment,
+            page=batch.page,
+            key=key,
+            item=bytes(item),
+            error_code=error.code,
+            error_message=error.message,
+            time=self._clock(),
+        )
+        await self._store.add_dead_letters([letter])
+
+    def _stopped_by(self, batch: Batch, item: Raw, error: ItemRefusedError) -> RejectedItemError:
         return RejectedItemError(
-            f"the target {self._stats.target} refused the item {self._words(refusal)}",
+            f"the target {self._stats.target} refused the item {self._words(item, error)}",
             hint="mend the item or the target's schema, or go on with --on-reject dead-letter",
-            operation="BatchWriteItem",
+            operation=OPERATION,
             table=self._stats.target,
             segment=batch.segment,
         )
 
-    def _stopped_by_many(self, batch: Batch, refusal: _Refusal) -> TooManyRejectedError:
+    def _stopped_by_many(
+        self, batch: Batch, item: Raw, error: ItemRefusedError
+    ) -> TooManyRejectedError:
         return TooManyRejectedError(
             f"more than {self._rejections.most:,} items were refused, at last by the target "
-            f"{self._stats.target} the item {self._words(refusal)}",
+            f"{self._stats.target} the item {self._words(item, error)}",
             hint="so many speak of a wrong target, not of bad items: compare its keys and indexes "
             "with the source's; the same command goes on, and --max-rejected sets more aside",
-            operation="BatchWriteItem",
+            operation=OPERATION,
             table=self._stats.target,
             segment=batch.segment,
         )
 
-    def _words(self, refusal: _Refusal) -> str:
-        key = self._target.key_of(refusal.item).decode("utf-8", "replace")
-        return f"{key}: {refusal.error.code}: {refusal.error.message}"
+    def _words(self, item: Raw, error: ItemRefusedError) -> str:
+        return (
+            f"{self._target.key_of(item).decode('utf-8', 'replace')}: {error.code}: {error.message}"
+        )
 
 
-def _unprocessed(remaining: Sequence[Raw], sent: Sequence[Raw]) -> UnprocessedError:
+def _unprocessed(batch: Batch) -> UnprocessedError:
     return UnprocessedError(
-        f"BatchWriteItem left {len(remaining)} of {len(sent)} items unprocessed, without a reason",
-        operation="BatchWriteItem",
+        f"{OPERATION} left all of {len(batch.items)} items unprocessed, without a reason",
+        operation=OPERATION,
     )
+
+
+def _in_words(verdict: Verdict) -> str:
+    """Who holds the writes back, for people: `index by-owner`, `a key range of orders`."""
+    name = (verdict.resource or "").rpartition("/")[2]
+    if verdict.is_index:
+        return f"index {name}"
+    return f"table {name}" if verdict.table else f"a key range of {name}"

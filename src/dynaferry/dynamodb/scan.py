@@ -59,7 +59,9 @@ class TableSource:
             }
         ).removesuffix(b"}")
 
-    async def read_page(self, segment: int, exclusive_start_key: bytes | None) -> Page:
+    async def read_page(
+        self, segment: int, exclusive_start_key: bytes | None, limit: int | None = None
+    ) -> Page:
         """Reads one page; see `PageSource`.
 
         Only an absent LastEvaluatedKey means the end of a segment [M:Scan]. An answer whose
@@ -68,6 +70,8 @@ class TableSource:
         body = b'%b,"Segment":%d}' % (self._request, segment)
         if exclusive_start_key is not None:
             body = b'%b,"ExclusiveStartKey":%b}' % (body[:-1], exclusive_start_key)
+        if limit is not None:
+            body = b'%b,"Limit":%d}' % (body[:-1], limit)
         answer = await self._wire.call("Scan", body)
         try:
             scanned = _decode(answer)

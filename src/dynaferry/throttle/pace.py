@@ -5,8 +5,9 @@ pace here obeys caps and the pause that people give; one that finds the rate by 
 the same protocol.
 """
 
+import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import anyio
 
@@ -15,9 +16,17 @@ from dynaferry.throttle.cap import Cap, Share
 from dynaferry.throttle.cost import CostRatio
 from dynaferry.throttle.gate import Gate
 
+# One request should not use more than so many seconds of a rate.
+REQUEST_SECONDS: Final = 0.05
+
 
 class Pace(Protocol):
     """Admits requests of one side, in capacity units. Each one admitted is settled, once."""
+
+    @property
+    def most_units_at_once(self) -> float:
+        """What one request may consume to stay in step with the rate; infinite without one."""
+        ...
 
     async def admit(self, units: float) -> None:
         """Returns when a request that consumes about `units` may be sent."""
@@ -54,6 +63,12 @@ class CappedPace:
         self._shares = tuple(Share(cap, self._cost) for cap in caps)
         self._gate = gate or Gate()
         self._turn = anyio.Lock(fast_acquire=True)
+
+    @property
+    def most_units_at_once(self) -> float:
+        """The part of a second that a request may take of the strictest cap."""
+        limit = self.units_per_second
+        return math.inf if limit is None else limit * REQUEST_SECONDS
 
     @property
     def units_per_second(self) -> float | None:

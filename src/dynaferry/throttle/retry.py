@@ -12,7 +12,13 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_all,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+)
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
@@ -73,18 +79,26 @@ class _stop_when_gone(stop_base):  # noqa: N801  # tenacity's policies are named
 
 
 class RetryPolicy:
-    """Calls until it succeeds, is refused for good, or the side is gone."""
+    """Calls until it succeeds, is refused for good, or the side is gone.
+
+    Errors of the classes in `passing` are the caller's to wait for: they come through `call`, and
+    the caller tells them to `give_up_if_gone`.
+    """
 
     def __init__(
         self,
         side: str,
         patience: Patience,
         *,
+        passing: tuple[type[RetryableError], ...] = (),
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._side = side
         self._patience = patience
+        self._passing = passing
         self._sleep = sleep
+        self._refusals = 0
+        self._refused_since = 0.0
 
     async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Returns what `attempt` returns, tried again for as long as it raises RetryableError.
@@ -94,6 +108,8 @@ class RetryPolicy:
         try:
             # Nearly every call ends here, and tenacity's machinery costs 28 µs.
             return await attempt()
+        except self._passing:
+            raise
         except RetryableError as error:
             failed: list[RetryableError] = [error]
 
@@ -103,7 +119,10 @@ class RetryPolicy:
             return await attempt()
 
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(RetryableError),
+            retry=retry_all(
+                retry_if_exception_type(RetryableError),
+                retry_if_not_exception_type(self._passing),
+            ),
             wait=full_jitter(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS),
             stop=_stop_when_gone(self._patience),
             sleep=self._sleep,
@@ -115,12 +134,27 @@ class RetryPolicy:
     def progress(self) -> None:
         """Something was accepted: everybody's patience with this side starts anew."""
         self._patience.progress()
+        self._refusals = 0
+
+    def give_up_if_gone(self, error: RetryableError) -> None:
+        """Returns while the side may be waited for after `error`.
+
+        :raises ServiceGoneError: the side accepted nothing for the whole of its patience
+        """
+        if self._refusals == 0:
+            self._refused_since = self._patience.now()
+        self._refusals += 1
+        if self._refusals >= LEAST_ATTEMPTS and self._patience.is_out(self._refused_since):
+            raise self._gone(error) from error
 
     def _give_up(self, retry_state: RetryCallState) -> None:
         last = retry_state.outcome.exception() if retry_state.outcome else None
-        raise ServiceGoneError(
+        raise self._gone(last) from last
+
+    def _gone(self, last: BaseException | None) -> ServiceGoneError:
+        return ServiceGoneError(
             f"the {self._side} accepted nothing for {self._patience.seconds:,.0f} s; last: {last}",
             hint="once it is back, the same command goes on where this run stopped",
             operation=getattr(last, "operation", None),
             table=getattr(last, "table", None),
-        ) from last
+        )

@@ -1,0 +1,137 @@
+"""A trial in virtual time: the real pipeline, the real model, and nothing in between but time."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from benchmarks.simulator import Report, Settings
+from benchmarks.simulator.service import Service
+from benchmarks.throttle.cases import Case
+from benchmarks.throttle.memory_store import MemoryStore
+from benchmarks.throttle.trial import Trial
+from benchmarks.virtual_time import run_in_virtual_time
+from dynaferry.assembly import RunCaps, assemble
+from dynaferry.copy.ledger import Ledger
+from dynaferry.copy.pipeline import Pipeline
+from dynaferry.copy.segments import segment_count
+from dynaferry.copy.stop import StopSignal
+from dynaferry.dynamodb import faults
+from dynaferry.dynamodb.batch_write import TableTarget
+from dynaferry.dynamodb.keys import KeyReader
+from dynaferry.dynamodb.scan import TableSource
+from dynaferry.dynamodb.wire import Wire
+from dynaferry.observe.stats import TableStats
+from dynaferry.plan import CopyPlan, TablePlan
+
+Watch = Callable[[float, Pipeline], None]
+
+
+class SimulatedWire(Wire):
+    """Asks the service in this process, and waits as long as its answer takes."""
+
+    def __init__(self, service: Service, side: str, clock: Callable[[], float]) -> None:
+        self._service = service
+        self._side = side
+        self._now = clock
+
+    async def call(self, operation: str, body: bytes) -> bytes:
+        answer = self._service.answer(operation, body, self._now())
+        await anyio.sleep(answer.latency_seconds)
+        if answer.status == 200:
+            return answer.body
+        site = faults.CallSite(table=self._side, side=self._side, acting_as="nobody")
+        raise faults.from_answer(
+            faults.decode_error(answer.status, answer.body),
+            status=answer.status,
+            operation=operation,
+            site=site,
+        )
+
+
+def run_virtual(case: Case, watch: Watch | None = None) -> Trial:
+    """Copies as `run_trial` does, as fast as this machine can think."""
+
+    async def body(clock: Callable[[], float]) -> Trial:
+        service = Service(Settings(tables=(case.source, case.target)))
+        named: set[str] = set()
+        async with anyio.create_task_group() as runs:
+            for _ in range(case.runs):
+                runs.start_soon(_copy, case, service, clock, named, watch)
+        seconds = clock()
+        report = Report(
+            seconds=seconds,
+            cpu_seconds=0.0,
+            worst_lag_seconds=0.0,
+            tables={name: table.report(seconds) for name, table in service.tables.items()},
+        )
+        return Trial(case=case.name, seconds=seconds, report=report, named=tuple(sorted(named)))
+
+    return run_in_virtual_time(body)
+
+
+async def _copy(
+    case: Case,
+    service: Service,
+    clock: Callable[[], float],
+    named: set[str],
+    watch: Watch | None,
+) -> None:
+    plan = CopyPlan(tables=(TablePlan("source", "target"),), state_dir=Path("nowhere"))
+    source = _described(service, "source")
+    segments = segment_count(
+        size_bytes=source["TableSizeBytes"],
+        item_count=source["ItemCount"],
+        readers=plan.readers,
+        requested=case.segments,
+    )
+    stats = TableStats(source="source", target="target", segments_total=segments)
+    provisioned = source.get("BillingModeSummary", {}).get("BillingMode") != "PAY_PER_REQUEST"
+    pipeline = assemble(
+        plan,
+        0,
+        TableSource(
+            SimulatedWire(service, "source", clock), table="source", total_segments=segments
+        ),
+        TableTarget(
+            SimulatedWire(service, "target", clock), table="target", keys=KeyReader(["pk", "sk"])
+        ),
+        Ledger(segments),
+        MemoryStore(),
+        stats,
+        RunCaps(plan, clock=clock),
+        **(
+            {"most_read_units": source["ProvisionedThroughput"]["ReadCapacityUnits"] / 2}
+            if provisioned
+            else {}
+        ),
+    )
+    stop = StopSignal()
+
+    async def observe() -> None:
+        while True:
+            await anyio.sleep(1.0)
+            if stats.bottleneck is not None:
+                named.add(stats.bottleneck)
+            if watch is not None:
+                watch(clock(), pipeline)
+
+    async def end_in_time() -> None:
+        await anyio.sleep(case.seconds)
+        stop.ask()
+        stop.ask()
+
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(observe)
+        beside.start_soon(end_in_time)
+        await pipeline.copy(stop)
+        beside.cancel_scope.cancel()
+
+
+def _described(service: Service, table: str) -> dict[str, Any]:
+    body = json.dumps({"TableName": table}).encode()
+    answer = service.answer("DescribeTable", body, 0.0)
+    described: dict[str, Any] = json.loads(answer.body)["Table"]
+    return described

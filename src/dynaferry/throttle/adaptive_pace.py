@@ -1,0 +1,122 @@
+"""A pace that finds the rate by itself, within the caps that people give.
+
+It keeps the requests at the controller's rate and tells the controller what became of them. A
+request that was refused has used its share of the rate all the same: who sends again what was
+refused sends at the rate, and not beside it.
+"""
+
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+
+from dynaferry.errors import ThrottledError
+from dynaferry.throttle.pace import REQUEST_SECONDS, Pace
+from dynaferry.throttle.rate_controller import RateController
+
+# Requests may come this much closer together than evenly: fewer timers, the same rate.
+BURST_SECONDS: Final = 0.02
+SCATTERED_BURST_SECONDS: Final = 0.25  # what long gaps left over, short ones make up for
+# So much at once until something was refused: a copy of a few hundred items finds out nothing.
+FIRST_UNITS: Final = 250.0
+NEXT_TO_NOTHING: Final = 1e-6  # units; what is left of rounding is not waited for
+# The rate may have changed by then.
+LONGEST_SLEEP_SECONDS: Final = 0.25
+
+
+class AdaptivePace:
+    """A `Pace` at the rate that `controller` finds, and at most at that of `caps`.
+
+    With `scatter`, requests are not evenly spaced: on average they are.
+    """
+
+    def __init__(
+        self,
+        controller: RateController,
+        caps: Pace,
+        *,
+        scatter: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self.controller = controller
+        self.caps = caps
+        self._scatter = scatter
+        self._clock = clock
+        self._sleep = sleep
+        self._turn = anyio.Lock(fast_acquire=True)
+        self._tokens = FIRST_UNITS
+        self._filled_at = clock()
+        self._rate_before = controller.rate
+
+    @property
+    def most_units_at_once(self) -> float:
+        """The part of a second that a request may take of the rate, once there is a limit."""
+        limit = self.controller.rate * REQUEST_SECONDS if self.controller.is_limited else math.inf
+        return min(limit, self.caps.most_units_at_once)
+
+    async def admit(self, units: float) -> None:
+        """Waits for the rate first, then for the caps."""
+        async with self._turn:
+            self.controller.asked(units)
+            while (wait_seconds := self._seconds_to_wait()) > 0:
+                self.controller.wanted()
+                await self._sleep(min(wait_seconds, LONGEST_SLEEP_SECONDS))
+            if self._tokens < math.inf:
+                self._tokens -= units
+            if self._scatter and self.controller.is_limited:
+                # A second's worth of evenly spaced requests may fit between those of others and
+                # push them out unseen; requests at odd moments meet a limit as everybody does.
+                gap_seconds = units / self.controller.rate
+                await self._sleep(random.uniform(0.0, 2 * gap_seconds))  # noqa: S311
+        await self.caps.admit(units)
+
+    def settle(
+        self,
+        admitted: float,
+        consumed: float | None,
+        *,
+        refused: float = 0.0,
+        latency_seconds: float = 0.0,
+    ) -> None:
+        """Corrects what was admitted by what was `consumed`; `refused` units were left undone."""
+        now = self._clock()
+        used = admitted - refused if consumed is None else consumed
+        if self._tokens < math.inf:
+            self._tokens += admitted - used - refused
+        if consumed is not None or latency_seconds > 0:  # else it failed: nothing is known of it
+            self.controller.accepted(used, latency_seconds, now)
+        if refused > 0:
+            self.controller.refused(refused, now)
+        self.controller.advance(now)
+        self.caps.settle(admitted, consumed)
+
+    def throttled(self, error: ThrottledError, admitted: float) -> None:
+        """A whole request was refused for the rate."""
+        now = self._clock()
+        self.controller.refused(admitted, now)
+        self.controller.advance(now)
+        self.caps.throttled(error, admitted)
+
+    def _seconds_to_wait(self) -> float:
+        now = self._clock()
+        self.controller.advance(now)
+        rate = self.controller.rate
+        if rate == math.inf:
+            self._tokens = math.inf
+            return 0.0
+        if self._tokens == math.inf:
+            self._tokens = 0.0
+        gained = max(0.0, now - self._filled_at) * rate
+        if rate < self._rate_before:
+            # What may come close together at the old rate is too much at the new one.
+            self._tokens = min(self._tokens, 0.0)
+        self._rate_before = rate
+        first = FIRST_UNITS if self.controller.capacity is None else 0.0
+        burst_seconds = SCATTERED_BURST_SECONDS if self._scatter else BURST_SECONDS
+        self._tokens = min(self._tokens + gained, max(first, rate * burst_seconds))
+        self._filled_at = now
+        return -self._tokens / rate if self._tokens < -NEXT_TO_NOTHING else 0.0

@@ -1,0 +1,64 @@
+"""How many requests may be in flight. Pure: the clock is passed in.
+
+More in flight bring more only up to what the other side can do at once; beyond that they wait
+there instead of here, and latency grows without throughput. So the limit grows in steps while
+requests wait for it, and steps that did not pay are taken back.
+"""
+
+from typing import Final
+
+WINDOW_SECONDS: Final = 0.5
+GROWTH: Final = 1.25
+# After so many steps they are judged: by then they have made half as many again.
+STEPS: Final = 2
+# What they must bring to be kept. Less than that is noise, or a queue.
+PAYS_SHARE: Final = 0.02
+# After steps that did not pay, the next are tried so much later.
+WAIT_SECONDS: Final = 2.0
+LEAST: Final = 16
+
+
+class Concurrency:
+    """The limit of requests in flight, between `LEAST` and `most`."""
+
+    def __init__(self, most: int, *, now: float) -> None:
+        self._most = most
+        self._limit = min(LEAST, most)
+        self._base = (self._limit, 0.0)
+        self._steps = 0
+        self._next_step_at = now
+        self._answers = 0
+        self._waited = False
+        self._window_from = now
+
+    @property
+    def limit(self) -> int:
+        """Requests that may be in flight now."""
+        return self._limit
+
+    def waited(self) -> None:
+        """A request had to wait for one in flight to end."""
+        self._waited = True
+
+    def answered(self, now: float) -> None:
+        """An answer came."""
+        self._answers += 1
+        seconds = now - self._window_from
+        if seconds >= WINDOW_SECONDS:
+            self._close_window(self._answers / seconds, now)
+            self._answers, self._waited, self._window_from = 0, False, now
+
+    def _close_window(self, rate: float, now: float) -> None:
+        if not self._waited or now < self._next_step_at:
+            return
+        if self._steps == STEPS or self._limit == self._most:
+            base_limit, base_rate = self._base
+            self._steps = 0
+            if rate < base_rate * (1 + PAYS_SHARE):
+                self._limit = base_limit
+                self._next_step_at = now + WAIT_SECONDS
+                return
+        if self._steps == 0:
+            self._base = (self._limit, rate)
+        self._steps += 1
+        self._limit = min(self._most, max(self._limit + 1, int(self._limit * GROWTH)))

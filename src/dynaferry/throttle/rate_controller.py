@@ -1,0 +1,241 @@
+"""Finds the rate that a table, an index or a key range can take. Pure: the clock is passed in.
+
+Nobody knows a table's capacity, so it is measured. Two facts make that possible. While requests
+are refused, what is accepted *is* the capacity. And between two moments at which the service had
+nothing left, the average of what was accepted is the capacity too, whatever it had saved up in
+between: a bucket that was empty twice gave out just what flowed into it.
+
+So the controller grows fast from a modest start until the first refusal, then sets the rate a
+little below what it measured, holds it there, and goes on along a cubic curve: past the old limit
+it grows gently at first and ever faster after that, which is how it follows a table that has been
+given more. A refusal counts once per round trip, since what is on its way was sent at the old
+rate. Where nothing at all is accepted, the rate falls to a few requests a second, and returns to
+what it was once they get through.
+
+What is not used does not grow: a rate that the source cannot fill says nothing about the target.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+# A measurement spans at least this, or two round trips: fewer answers say too little.
+WINDOW_SECONDS: Final = 0.2
+WINDOW_ROUND_TRIPS: Final = 2.0
+# A smaller share of refused units is chance: a partition's moment, not the table's limit.
+REFUSED_SHARE: Final = 0.01
+# A rate of which less than this is used is not what limits.
+USED_SHARE: Final = 0.7
+# One batch of small items. One request a second is the least that still finds out.
+LEAST_UNITS: Final = 25.0
+# Right after a back-off nothing is saved up at the service, and one batch more than flows in is
+# refused. So the rate stays lower for a moment; what is not used then is there later.
+DRAIN_SECONDS: Final = 0.4
+DRAIN_SHARE: Final = 0.8
+LEAST_ANSWERS: Final = 8
+MAX_WINDOW_SECONDS: Final = 2.0
+LATENCY_WEIGHT: Final = 0.1
+NEVER: Final = -math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Temper:
+    """How a controller moves. Rates are in units a second.
+
+    From `start_units` the rate doubles every `doubling_seconds` until the first refusal. After a
+    refusal it is `keep` times the measured capacity for `hold_seconds`, then it grows by
+    `curve` times the seconds to the third power, in parts of that capacity.
+    """
+
+    start_units: float
+    doubling_seconds: float
+    keep: float
+    hold_seconds: float
+    curve: float
+
+
+# The target is ours to fill: it loses nothing by a refusal but the refusal.
+EAGER: Final = Temper(
+    start_units=1000.0, doubling_seconds=0.3, keep=0.985, hold_seconds=1.5, curve=0.3
+)
+# A key range is one of many: it need not be used to the last unit.
+CALM: Final = Temper(
+    start_units=1000.0, doubling_seconds=0.3, keep=0.95, hold_seconds=3.0, curve=0.05
+)
+# The source serves customers: a refusal there may have been one of theirs.
+POLITE: Final = Temper(
+    start_units=1000.0, doubling_seconds=1.0, keep=0.7, hold_seconds=15.0, curve=0.0005
+)
+
+
+class RateController:
+    """One limit, found by its refusals.
+
+    `ceiling` is a rate that is never passed. Without a `temper.start_units` to grow from
+    (`unlimited`), the rate is infinite until the first refusal: for what is rarely a limit.
+    """
+
+    def __init__(
+        self, temper: Temper, *, now: float, ceiling: float = math.inf, unlimited: bool = False
+    ) -> None:
+        self._temper = temper
+        self._ceiling = ceiling
+        self._least_units = LEAST_UNITS
+        self._capacity: float | None = None  # measured
+        self._rate = math.inf if unlimited else min(temper.start_units, ceiling)
+        self._before_trouble: float | None = None  # the capacity before the last back-offs
+        self._before_outage: float | None = None
+        self._curve_from = now
+        self._latency_seconds = 0.0
+        self._deaf_until = NEVER
+        self._emptied_at: float | None = None
+        self._accepted_since_emptied = 0.0
+        self._open_window(now)
+
+    @property
+    def rate(self) -> float:
+        """Units a second that may be sent now; infinite where nothing was ever refused."""
+        return self._rate
+
+    @property
+    def capacity(self) -> float | None:
+        """The capacity as it was last measured, None before the first refusal."""
+        return self._capacity
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit: one that was found, or one that was given."""
+        return self._capacity is not None or self._ceiling < math.inf
+
+    def asked(self, units: float) -> None:
+        """A request of so many units is to be sent: one of them a second is the least rate."""
+        self._least_units = max(LEAST_UNITS, units)
+
+    def wanted(self) -> None:
+        """Somebody had to wait for this rate, so it is worth trying a higher one."""
+        self._was_wanted = True
+
+    def accepted(self, units: float, latency_seconds: float, now: float) -> None:
+        """An answer came: `units` were consumed, `latency_seconds` after the request was sent.
+
+        A latency of 0 is not known.
+        """
+        self._accepted += units
+        self._accepted_since_emptied += units
+        if self._latency_seconds == 0.0:
+            self._latency_seconds = latency_seconds
+        elif latency_seconds > 0:
+            self._latency_seconds += LATENCY_WEIGHT * (latency_seconds - self._latency_seconds)
+        if units > 0 and self._before_outage is not None:
+            self._return_from_outage(now)
+
+    def refused(self, units: float, now: float) -> None:
+        """`units` were refused for their rate: of a whole request, or the rest of one."""
+        if now < self._deaf_until:
+            return
+        self._refused += units
+        if self._is_quiet(now) and self._is_refused():
+            # The first word after a quiet time: no need to wait for the end of the window.
+            self._back_off(now)
+
+    def advance(self, now: float) -> None:
+        """Moves the rate to where it is now. To be called before `rate` is used."""
+        if now >= self._window_ends_at:
+            self._close_window(now)
+        elif self._before_outage is None and self._capacity is not None:
+            self._follow_curve(now)
+
+    # Windows -------------------------------------------------------------------------------------
+
+    def _open_window(self, now: float) -> None:
+        seconds = max(WINDOW_SECONDS, WINDOW_ROUND_TRIPS * self._latency_seconds)
+        # A low rate needs longer for as many answers.
+        if self._rate < math.inf:
+            seconds = max(seconds, LEAST_ANSWERS * LEAST_UNITS / self._rate)
+        self._window_from = now
+        self._window_ends_at = now + min(seconds, MAX_WINDOW_SECONDS)
+        self._accepted = 0.0
+        self._refused = 0.0
+        self._was_wanted = False
+
+    def _close_window(self, now: float) -> None:
+        if self._is_refused():
+            self._back_off(now)
+            return
+        if self._before_outage is None:
+            self._go_on(now)
+        self._open_window(now)
+
+    def _is_refused(self) -> bool:
+        return self._refused > REFUSED_SHARE * (self._accepted + self._refused)
+
+    def _is_quiet(self, now: float) -> bool:
+        """Whether the last back-off is over, and what follows is news."""
+        return self._emptied_at is not None and now >= self._curve_from + self._temper.hold_seconds
+
+    # Down ----------------------------------------------------------------------------------------
+
+    def _back_off(self, now: float) -> None:
+        if self._is_quiet(now):
+            self._before_trouble = self._capacity
+        if self._accepted > 0:
+            self._capacity = self._measured(now)
+            self._curve_from = self._emptied_at = now
+            self._accepted_since_emptied = 0.0
+            self._set_rate(DRAIN_SHARE * self._temper.keep * self._capacity)
+        else:
+            self._fall(now)
+        self._deaf_until = now + self._latency_seconds
+        self._open_window(self._deaf_until)
+
+    def _measured(self, now: float) -> float:
+        """The capacity: by the average since it was empty last, or by what is refused now."""
+        if self._emptied_at is not None and self._is_quiet(now):
+            return self._accepted_since_emptied / (now - self._emptied_at)
+        asked = self._accepted + self._refused
+        taken = self._accepted / asked
+        sent_per_second = asked / max(now - self._window_from, WINDOW_SECONDS)
+        if sent_per_second > USED_SHARE * self._rate:
+            sent_per_second = self._rate  # without the noise of when answers come
+        # A few refusals below the rate that was measured are some partition's, not the table's.
+        believed = (self._capacity or 0.0) * max(0.0, 1 - 2 * (1 - taken))
+        return max(sent_per_second * taken, believed)
+
+    def _fall(self, now: float) -> None:
+        if self._before_outage is None:
+            self._before_outage = self._before_trouble or self._capacity or self._temper.start_units
+            self._set_rate(self._before_outage)
+        self._set_rate(self._rate / 4)
+        self._curve_from = now
+
+    # Up ------------------------------------------------------------------------------------------
+
+    def _return_from_outage(self, now: float) -> None:
+        """What was there before is likely there again, and less is soon found out."""
+        before, self._before_outage = self._before_outage or LEAST_UNITS, None
+        self._capacity = before
+        self._curve_from = now
+        self._emptied_at = None
+        self._set_rate(self._temper.keep * before)
+        self._open_window(now)
+
+    def _go_on(self, now: float) -> None:
+        if self._rate == math.inf:
+            return
+        seconds = now - self._window_from
+        if not self._was_wanted:
+            self._curve_from += seconds  # time that was not used does not count
+        elif self._capacity is None:
+            self._set_rate(self._rate * 2 ** (seconds / self._temper.doubling_seconds))
+        else:
+            self._follow_curve(now)
+
+    def _follow_curve(self, now: float) -> None:
+        capacity = self._capacity or 0.0
+        since = now - self._curve_from
+        beyond = max(0.0, since - self._temper.hold_seconds)
+        share = self._temper.keep + self._temper.curve * beyond**3
+        self._set_rate(capacity * (share if since >= DRAIN_SECONDS else DRAIN_SHARE * share))
+
+    def _set_rate(self, rate: float) -> None:
+        self._rate = min(self._ceiling, max(self._least_units, rate))
