@@ -1,9 +1,10 @@
 import anyio
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from dynaferry.copy.batcher import Batch
-from dynaferry.copy.ledger import MAX_PAGES_AHEAD, Ledger
+from dynaferry.copy.ledger import LEAST_BYTES_AHEAD, MAX_PAGES_AHEAD, Ledger
 from dynaferry.ports import Page
 from dynaferry.state.store import SegmentRecord
 
@@ -136,3 +137,19 @@ async def test_pages_on_their_way_take_room_as_large_as_the_last_ones_were(
         # 4 of 10 bytes are held now, and each page on its way counts for half of what was feared.
         assert got_room == [1, 2]
         tasks.cancel_scope.cancel()
+
+
+async def test_what_is_ahead_follows_the_rate_of_the_writes() -> None:
+    ledger = Ledger(8)
+    ledger.keep_ahead(0.0)
+    # Small pages are expected to be followed by small ones, in time.
+    for segment in range(6):
+        await ledger.wait_for_room(segment)
+        ledger.acknowledge(batch_of(segment, ledger.page_read(segment, page_of(1)), 1), rejected=0)
+    await ledger.wait_for_room(6)
+    ledger.page_read(6, replace(page_of(1), body_bytes=LEAST_BYTES_AHEAD))
+    with anyio.move_on_after(0) as waiting:
+        await ledger.wait_for_room(7)
+    assert waiting.cancelled_caught
+    ledger.keep_ahead(8 * LEAST_BYTES_AHEAD)
+    await ledger.wait_for_room(7)

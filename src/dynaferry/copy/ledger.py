@@ -18,6 +18,7 @@ from dynaferry.state.watermark import Watermark
 MAX_PAGES_AHEAD = 2
 # A page of 1 MB of items may be 7 MB of JSON (think of a list of flags), so bytes are bounded too.
 MAX_BYTES_AHEAD = 32 * 1024 * 1024
+LEAST_BYTES_AHEAD = 2 * 1024 * 1024
 # What a page on its way is taken for until one is known: the most that it can be.
 FIRST_PAGE_BYTES = 8 * 1024 * 1024
 
@@ -47,6 +48,7 @@ class Ledger:
         self._bytes_ahead = 0
         self._pages_on_their_way = 0
         self._page_bytes = FIRST_PAGE_BYTES
+        self._most_bytes_ahead = MAX_BYTES_AHEAD
         self._changed: set[int] = set()
         self.complete_segments = sum(w.record.complete for w in self._watermarks.values())
 
@@ -84,8 +86,21 @@ class Ledger:
         while not self._watermark(segment).record.complete:
             await self._moved.wait()
 
+    def keep_ahead(self, most_bytes: float) -> None:
+        """Lets not much more than `most_bytes` be ahead, and never more than `MAX_BYTES_AHEAD`.
+
+        What is ahead is written again after a crash, so it should be no more than keeps the writers
+        busy.
+        """
+        before, self._most_bytes_ahead = (
+            self._most_bytes_ahead,
+            int(min(max(most_bytes, LEAST_BYTES_AHEAD), MAX_BYTES_AHEAD)),
+        )
+        if self._most_bytes_ahead > before:
+            self._let_readers_look()
+
     def _has_room(self, watermark: Watermark) -> bool:
-        room = MAX_BYTES_AHEAD if watermark.pages_ahead == 0 else MAX_BYTES_AHEAD / 2
+        room = self._most_bytes_ahead / (1 if watermark.pages_ahead == 0 else 2)
         return self._bytes_ahead + self._pages_on_their_way * self._page_bytes < room
 
     def page_read(self, segment: int, page: Page) -> int:

@@ -20,6 +20,7 @@ from dynaferry.copy.segments import SegmentQueue
 from dynaferry.copy.stop import StopSignal
 from dynaferry.copy.writer import Writer
 from dynaferry.errors import StateWriteError
+from dynaferry.limits import BYTES_PER_WRITE_UNIT
 from dynaferry.observe.stats import TableStats
 from dynaferry.state.store import Sample, StateStore, TableCounters
 from dynaferry.throttle.rate_controller import RateController
@@ -30,6 +31,8 @@ CHECKPOINTS_PER_SAMPLE = 10
 # After the first signal, what is in flight has this long to be acknowledged.
 GRACE_SECONDS = 4.0
 LAST_CHECKPOINT_SECONDS = 5.0
+# Reads run so far ahead of writes: far enough to spread the writes, and little to do again.
+SECONDS_AHEAD = 6.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +65,7 @@ class Pipeline:
 
         :raises StoppedError: inside an exception group; the copy cannot go on
         """
+        self._note_rates()
         try:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(self._checkpoint_regularly)
@@ -132,6 +136,8 @@ class Pipeline:
     def _note_rates(self) -> None:
         self.stats.read_rate_limit_units = _finite(self.read_controller.rate)
         self.stats.write_rate_limit_units = _finite(self.write_controller.rate)
+        units_per_second = min(self.write_controller.rate, self.writer.most_units_per_second)
+        self.ledger.keep_ahead(units_per_second * BYTES_PER_WRITE_UNIT * SECONDS_AHEAD)
 
     async def _sample(self) -> None:
         await self.store.add_sample(

@@ -29,7 +29,7 @@ from dynaferry.plan import OnReject
 from dynaferry.ports import BatchTarget, WriteResult
 from dynaferry.state.store import DeadLetter, StateStore
 from dynaferry.throttle.blame import Blame, Verdict
-from dynaferry.throttle.pace import Pace
+from dynaferry.throttle.pace import REQUEST_SECONDS, Pace
 from dynaferry.throttle.retry import RetryPolicy
 
 OPERATION = "BatchWriteItem"
@@ -71,6 +71,11 @@ class Writer:
         self._monotonic = monotonic
         self._blame = Blame(now=monotonic())
         self._units_share = 1.0
+
+    @property
+    def most_units_per_second(self) -> float:
+        """The strictest cap on the writes; infinite without one."""
+        return self._pace.most_units_at_once / REQUEST_SECONDS
 
     async def admit(self, batch: Batch) -> float:
         """Returns when `batch` may be sent, with the units that were admitted for it.
