@@ -1,11 +1,11 @@
-"""An event loop whose time goes by at once: minutes of waiting in milliseconds.
+"""An event loop whose clock only waiting moves: minutes of it go by in milliseconds.
 
 Nothing may wait for anything but time: no sockets, no threads.
 """
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -38,8 +38,12 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
         return self._skipping.now
 
 
-def run_in_virtual_time(body: Callable[[Callable[[], float]], Coroutine[Any, Any, T]]) -> T:
-    """Runs `body(clock)` to its end; `clock` starts at 0 and tells the seconds that went by."""
-    loop = _VirtualLoop()
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        return runner.run(body(loop.time))
+def run_virtually(main: Coroutine[Any, Any, T]) -> T:
+    """Runs `main` to its end, from the time 0 on."""
+    with asyncio.Runner(loop_factory=_VirtualLoop) as runner:
+        return runner.run(main)
+
+
+def now() -> float:
+    """The seconds that went by, for whom `run_virtually` runs."""
+    return asyncio.get_running_loop().time()

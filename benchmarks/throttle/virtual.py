@@ -12,7 +12,7 @@ from benchmarks.simulator.service import Service
 from benchmarks.throttle.cases import Case
 from benchmarks.throttle.memory_store import MemoryStore
 from benchmarks.throttle.trial import Trial
-from benchmarks.virtual_time import run_in_virtual_time
+from benchmarks.virtual_time import now, run_virtually
 from dynaferry.assembly import RunCaps, assemble
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
@@ -54,13 +54,13 @@ class SimulatedWire(Wire):
 def run_virtual(case: Case, watch: Watch | None = None) -> Trial:
     """Copies as `run_trial` does, as fast as this machine can think."""
 
-    async def body(clock: Callable[[], float]) -> Trial:
+    async def body() -> Trial:
         service = Service(Settings(tables=(case.source, case.target)))
         named: set[str] = set()
         async with anyio.create_task_group() as runs:
             for _ in range(case.runs):
-                runs.start_soon(_copy, case, service, clock, named, watch)
-        seconds = clock()
+                runs.start_soon(_copy, case, service, now, named, watch)
+        seconds = now()
         report = Report(
             seconds=seconds,
             cpu_seconds=0.0,
@@ -69,7 +69,7 @@ def run_virtual(case: Case, watch: Watch | None = None) -> Trial:
         )
         return Trial(case=case.name, seconds=seconds, report=report, named=tuple(sorted(named)))
 
-    return run_in_virtual_time(body)
+    return run_virtually(body())
 
 
 async def _copy(

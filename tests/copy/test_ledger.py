@@ -153,3 +153,50 @@ async def test_what_is_ahead_follows_the_rate_of_the_writes() -> None:
     assert waiting.cancelled_caught
     ledger.keep_ahead(8 * LEAST_BYTES_AHEAD)
     await ledger.wait_for_room(7)
+
+
+async def test_a_second_page_of_a_segment_takes_half_of_the_room_and_leaves_the_rest_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dynaferry.copy.ledger.MAX_BYTES_AHEAD", 12)
+    monkeypatch.setattr("dynaferry.copy.ledger.FIRST_PAGE_BYTES", 0)
+    ledger = Ledger(8)
+    for segment in range(2):
+        await ledger.wait_for_room(segment)
+        ledger.page_read(segment, page_of(2))
+    got_room: list[int] = []
+
+    async def reader(segment: int) -> None:
+        await ledger.wait_for_room(segment)
+        got_room.append(segment)
+
+    async with anyio.create_task_group() as tasks:
+        # 8 of 12 bytes are held: too many for a second page, and not for a first.
+        tasks.start_soon(reader, 0)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(reader, 5)
+        await anyio.wait_all_tasks_blocked()
+        assert got_room == [5]
+        ledger.page_read(5, page_of(0))
+        ledger.acknowledge(batch_of(1, 0, 2), rejected=0)
+        await anyio.wait_all_tasks_blocked()
+        assert got_room == [5, 0]
+
+
+async def test_whoever_waits_for_the_end_of_a_segment_is_told_of_it() -> None:
+    ledger = Ledger(2)
+    page = ledger.page_read(0, page_of(1, last_evaluated_key=None))
+    ended: list[int] = []
+
+    async def wait() -> None:
+        await ledger.wait_until_complete(0)
+        ended.append(0)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        ledger.page_read(1, page_of(0, last_evaluated_key=None))
+        await anyio.wait_all_tasks_blocked()
+        assert ended == []
+        ledger.acknowledge(batch_of(0, page, 1), rejected=0)
+        await anyio.wait_all_tasks_blocked()
+        assert ended == [0]

@@ -1,7 +1,10 @@
+from itertools import pairwise
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.copy.segments import MIN_SEGMENT_BYTES, segment_count, spread
+from dynaferry.copy.segments import MIN_SEGMENT_BYTES, SegmentQueue, segment_count, spread
 
 GIB = 1024**3
 
@@ -51,3 +54,55 @@ def test_a_number_that_is_asked_for_is_taken_as_it_is() -> None:
 
 def test_a_table_whose_size_is_not_known_yet_gets_one_segment_for_each_reader() -> None:
     assert segment_count(size_bytes=0, item_count=0, readers=8, requested=None) == 8
+
+
+@given(
+    total=st.integers(1, 300),
+    missing=st.sets(st.integers(0, 299)),
+    readers=st.integers(1, 40),
+    finishing=st.randoms(use_true_random=False),
+)
+def test_the_queue_gives_every_waiting_segment_once_in_whatever_order_they_end(
+    total: int, missing: set[int], readers: int, finishing: Random
+) -> None:
+    waiting = [segment for segment in range(total) if segment not in missing]
+    queue, taken, under_way = SegmentQueue(total, waiting), list[int](), list[int]()
+    while len(taken) < len(waiting):
+        while len(under_way) < readers and (segment := queue.take()) is not None:
+            taken.append(segment)
+            under_way.append(segment)
+        ended = under_way.pop(finishing.randrange(len(under_way)))
+        queue.done(ended)
+    assert queue.take() is None
+    assert sorted(taken) == waiting
+
+
+@given(total=st.integers(1, 120), steps=st.lists(st.integers(0, 9), max_size=60))
+def test_the_next_segment_is_the_farthest_from_those_under_way(
+    total: int, steps: list[int]
+) -> None:
+    queue, waiting, under_way = SegmentQueue(total, range(total)), set(range(total)), list[int]()
+    for step in steps:
+        if step > 6 and under_way:
+            queue.done(under_way.pop(step % len(under_way)))
+            continue
+        distances = {s: min((abs(s - o) for o in under_way), default=0) for s in waiting}
+        segment = queue.take()
+        if segment is None:
+            assert not waiting
+            return
+        assert distances[segment] == max(distances.values())
+        waiting.remove(segment)
+        under_way.append(segment)
+
+
+def test_what_is_under_way_stays_spread_over_the_hash() -> None:
+    queue = SegmentQueue(256, range(256))
+    under_way = [queue.take() for _ in range(16)]
+    gaps = [later - earlier for earlier, later in pairwise(sorted(s or 0 for s in under_way))]
+    assert max(gaps) <= 2 * 256 / 16
+    assert min(gaps) >= 256 / 16 / 2
+
+
+def test_an_empty_queue_gives_nothing() -> None:
+    assert SegmentQueue(4, []).take() is None

@@ -92,6 +92,17 @@ async def test_every_segment_can_be_asked_for(segment: int) -> None:
     assert (body["Segment"], body["TotalSegments"]) == (segment, 1_000_000)
 
 
+@pytest.mark.parametrize("start", [None, b'{"pk":{"S":"a"}}'])
+async def test_a_page_that_is_to_be_small_is_asked_for_with_a_limit(start: bytes | None) -> None:
+    wire = CannedWire(_page_body([]), _page_body([]))
+    source = TableSource(wire, table="orders", total_segments=4)
+    await source.read_page(2, start, 40)
+    await source.read_page(2, start)
+    limited, full = wire.bodies
+    assert limited == {**full, "Limit": 40}
+    assert "Limit" not in full
+
+
 async def test_a_consistent_read_is_asked_for_and_expected_to_cost_twice() -> None:
     _, body = await _request(consistent_read=True)
     assert body["ConsistentRead"] is True

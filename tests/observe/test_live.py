@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -50,6 +51,13 @@ def test_a_narrow_terminal_shows_the_columns_that_matter_most_in_one_line_each()
     assert "RCU/s" not in heading
     for cell in ("42%", "1.2M", "12.3k", "27/64", "1h 05m", "…"):
         assert cell in row
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_what_holds_a_table_back_is_a_line_below_the_table(width: int) -> None:
+    held = replace(_view(), bottleneck="index by-owner [red]")
+    *_, last = _drawn([_view("customers"), held], width)
+    assert last == "orders is held back by index by-owner [red]"
 
 
 def test_a_name_is_shown_as_it_is_and_not_as_markup() -> None:

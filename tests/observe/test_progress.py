@@ -68,6 +68,18 @@ def test_throttles_without_any_request_that_went_through_are_all_there_is() -> N
     assert _view(_stats()).throttled_share == 0.0
 
 
+@pytest.mark.parametrize("sign", ["throttled_requests", "unprocessed_items"])
+def test_what_the_service_named_is_told_while_it_holds_the_writes_back(sign: str) -> None:
+    held = _view(_stats(bottleneck="index by-owner"), **{sign: 3})
+    assert plain_line(held).endswith(" left, held back by index by-owner")
+    assert "held back" not in plain_line(_view(_stats(bottleneck="index by-owner")))
+
+
+def test_what_held_a_table_back_is_not_told_when_it_has_ended() -> None:
+    done = _view(_stats(bottleneck="index by-owner", state="complete"), throttled_requests=3)
+    assert plain_line(done).endswith(", done")
+
+
 @pytest.mark.parametrize(
     ("state", "ending"),
     [

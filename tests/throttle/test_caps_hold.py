@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.simulator import SimulatedTable
+from benchmarks.virtual_time import now, run_virtually
 from dynaferry.throttle.cap import WINDOW_SECONDS, Cap
 from dynaferry.throttle.gate import Gate
 from dynaferry.throttle.pace import CappedPace
 from dynaferry.throttle.token_bucket import BURST_SECONDS
 from tests.throttle.judged import Judged, caps, paces_sharing, plentiful, read_for, write_for
-from tests.worlds.virtual_time import now, run_virtually
 
 MB = 1024 * 1024
 

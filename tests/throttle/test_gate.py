@@ -1,10 +1,10 @@
 import anyio
 import pytest
 
+from benchmarks.virtual_time import now, run_virtually
 from dynaferry.errors import ServiceGoneError, UnavailableError
 from dynaferry.throttle.gate import Gate
 from dynaferry.throttle.retry import Patience, RetryPolicy
-from tests.worlds.virtual_time import now, run_virtually
 
 
 def test_who_waits_goes_on_when_it_opens() -> None:

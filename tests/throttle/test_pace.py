@@ -3,11 +3,11 @@ from collections.abc import Awaitable, Callable
 import anyio
 import pytest
 
+from benchmarks.virtual_time import now, run_virtually
 from dynaferry.errors import ThrottledError
 from dynaferry.throttle.cap import BUCKET_SHARE, Cap
 from dynaferry.throttle.pace import CappedPace
 from tests.throttle.judged import caps
-from tests.worlds.virtual_time import now, run_virtually
 
 
 def seconds_of(steps: Callable[[CappedPace], Awaitable[None]], *units_per_second: float) -> float:

@@ -15,6 +15,7 @@ from dynaferry.errors import (
 )
 from dynaferry.throttle.retry import (
     FIRST_WAIT_SECONDS,
+    LEAST_ATTEMPTS,
     MAX_WAIT_SECONDS,
     Patience,
     RetryPolicy,
@@ -37,9 +38,14 @@ class Timeline:
         self.now += seconds
 
 
-def policy_with(timeline: Timeline, patience_seconds: float = 300.0) -> RetryPolicy:
+def policy_with(
+    timeline: Timeline,
+    patience_seconds: float = 300.0,
+    *,
+    passing: tuple[type[RetryableError], ...] = (),
+) -> RetryPolicy:
     patience = Patience(patience_seconds, clock=timeline.clock)
-    return RetryPolicy("target", patience, sleep=timeline.sleep)
+    return RetryPolicy("target", patience, passing=passing, sleep=timeline.sleep)
 
 
 def failing(times: int, error: Exception) -> tuple[list[int], Callable[[], Awaitable[str]]]:
@@ -137,3 +143,52 @@ def test_a_wait_is_a_random_part_of_a_growing_span_with_a_cap(attempt: int) -> N
     waits = [full_jitter(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS)(state) for _ in range(40)]
     assert all(0.0 <= wait <= span for wait in waits)
     assert max(waits) > span / 2 > min(waits), "full jitter uses the whole span"
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+async def test_an_error_that_the_caller_waits_for_itself_comes_through(after: int) -> None:
+    timeline, throttle = Timeline(), ThrottledError("slow", code="ThrottlingException")
+    calls: list[int] = []
+
+    async def attempt() -> None:
+        calls.append(1)
+        raise UnavailableError("down") if len(calls) <= after else throttle
+
+    with pytest.raises(ThrottledError) as raised:
+        await policy_with(timeline, passing=(ThrottledError,)).call(attempt)
+    assert raised.value is throttle
+    assert (len(calls), len(timeline.sleeps)) == (after + 1, after)
+
+
+def test_a_side_that_refuses_everything_for_its_patience_is_given_up() -> None:
+    timeline, throttle = Timeline(), ThrottledError("slow", code="ThrottlingException")
+    policy = policy_with(timeline, passing=(ThrottledError,))
+    for _ in range(30):
+        policy.give_up_if_gone(throttle)
+        timeline.now += 10.0
+    with pytest.raises(ServiceGoneError, match="the target accepted nothing for 300 s") as raised:
+        policy.give_up_if_gone(throttle)
+    assert raised.value.__cause__ is throttle
+
+
+def test_a_few_refusals_long_apart_are_no_reason_to_give_up() -> None:
+    timeline, throttle = Timeline(), ThrottledError("slow", code="ThrottlingException")
+    policy = policy_with(timeline)
+    for _ in range(LEAST_ATTEMPTS - 1):
+        policy.give_up_if_gone(throttle)
+        timeline.now += 1000.0
+    with pytest.raises(ServiceGoneError):
+        policy.give_up_if_gone(throttle)
+
+
+def test_whatever_is_accepted_in_between_starts_the_patience_anew() -> None:
+    timeline, throttle = Timeline(), ThrottledError("slow", code="ThrottlingException")
+    policy = policy_with(timeline)
+    for _ in range(100):
+        policy.give_up_if_gone(throttle)
+        timeline.now += 50.0
+        policy.progress()
+    timeline.now += 299.0
+    for _ in range(2 * LEAST_ATTEMPTS):
+        policy.give_up_if_gone(throttle)
+    assert timeline.now > 5000.0

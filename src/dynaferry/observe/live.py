@@ -24,9 +24,22 @@ _MOST_ROWS = 12
 
 
 def render(views: Sequence[TableView], width: int, held_back: str | None = None) -> RenderableType:
-    """What the terminal shows, at this width; `held_back` is a line above it."""
-    shown = _render_tables(views, width)
-    return shown if held_back is None else Group(Text(held_back, style="bold"), shown)
+    """What the terminal shows, at this width; `held_back` is a line above it.
+
+    Below it stands what the service named as the limit of a table's writes.
+    """
+    parts: list[RenderableType] = [_render_tables(views, width)]
+    if held_back is not None:
+        parts.insert(0, Text(held_back, style="bold"))
+    parts += [
+        Text(f"{readable.shortened(view.name, 40)} is held back by {view.bottleneck}", style="dim")
+        for view in _held_back(views)
+    ]
+    return parts[0] if len(parts) == 1 else Group(*parts)
+
+
+def _held_back(views: Sequence[TableView]) -> list[TableView]:
+    return [view for view in views if view.bottleneck is not None][:_MOST_ROWS]
 
 
 def _render_tables(views: Sequence[TableView], width: int) -> RenderableType:

@@ -21,7 +21,10 @@ _FINISHED = frozenset({"complete", "rejected", "interrupted", "failed"})
 
 @dataclass(frozen=True, slots=True)
 class TableView:
-    """One table as it is shown. None stands for what cannot be said yet."""
+    """One table as it is shown. None stands for what cannot be said yet.
+
+    `bottleneck` is what held the writes back in the last half minute, where the service named it.
+    """
 
     name: str
     state: TableState
@@ -35,6 +38,7 @@ class TableView:
     segments_complete: int
     segments_total: int
     seconds_left: float | None
+    bottleneck: str | None = None
 
 
 @dataclass(slots=True)
@@ -47,6 +51,7 @@ class _TableMeter:
     write_units: rates.SlidingRate = field(default_factory=rates.SlidingRate)
     requests: rates.SlidingRate = field(default_factory=rates.SlidingRate)
     throttles: rates.SlidingRate = field(default_factory=rates.SlidingRate)
+    unprocessed: rates.SlidingRate = field(default_factory=rates.SlidingRate)
 
     def add(self, stats: TableStats, now: float) -> None:
         self.items.add(now, stats.items_done)
@@ -55,6 +60,11 @@ class _TableMeter:
         self.write_units.add(now, stats.write_units)
         self.requests.add(now, stats.read_requests + stats.write_requests)
         self.throttles.add(now, stats.throttled_requests)
+        self.unprocessed.add(now, stats.unprocessed_items)
+
+    @property
+    def is_held_back(self) -> bool:
+        return bool(self.throttles.per_second or self.unprocessed.per_second)
 
     @property
     def throttled_share(self) -> float | None:
@@ -100,6 +110,9 @@ class RunMeter:
             seconds_left=rates.seconds_left(stats.items_done, expected, meter.items.per_second)
             if stats.state == "running"
             else None,
+            bottleneck=stats.bottleneck
+            if stats.state == "running" and meter.is_held_back
+            else None,
         )
 
     def _expected_items(self, stats: TableStats) -> int | None:
@@ -132,6 +145,7 @@ def ending(view: TableView) -> str:
 def plain_line(view: TableView) -> str:
     """One table as a line for a log: words and numbers, no control sequences."""
     left = f"{ending(view)} left" if view.state == "running" else ending(view)
+    held_back = (f"held back by {view.bottleneck}",) if view.bottleneck else ()
     return ", ".join(
         (
             f"{view.name}: {readable.percent(view.share_done)}",
@@ -143,6 +157,7 @@ def plain_line(view: TableView) -> str:
             f"{readable.percent(view.throttled_share)} throttled",
             f"segments {view.segments_complete}/{view.segments_total}",
             left,
+            *held_back,
         )
     )
 

@@ -28,6 +28,8 @@ REFUSED_SHARE: Final = 0.01
 USED_SHARE: Final = 0.7
 # One batch of small items. One request a second is the least that still finds out.
 LEAST_UNITS: Final = 25.0
+# No table takes more; a rate stays a number, whatever it grows from.
+MOST_UNITS: Final = 1e9
 # Right after a back-off nothing is saved up at the service, and one batch more than flows in is
 # refused. So the rate stays lower for a moment; what is not used then is there later.
 DRAIN_SECONDS: Final = 0.4
@@ -223,9 +225,13 @@ class RateController:
         if self._rate == math.inf:
             return
         seconds = now - self._window_from
+        # Time that was not used does not count, nor does a pause in which nobody asked.
+        unused = max(0.0, seconds - MAX_WINDOW_SECONDS) if self._was_wanted else seconds
+        self._curve_from += unused
+        seconds -= unused
         if not self._was_wanted:
-            self._curve_from += seconds  # time that was not used does not count
-        elif self._capacity is None:
+            return
+        if self._capacity is None:
             self._set_rate(self._rate * 2 ** (seconds / self._temper.doubling_seconds))
         else:
             self._follow_curve(now)
@@ -238,4 +244,4 @@ class RateController:
         self._set_rate(capacity * (share if since >= DRAIN_SECONDS else DRAIN_SHARE * share))
 
     def _set_rate(self, rate: float) -> None:
-        self._rate = min(self._ceiling, max(self._least_units, rate))
+        self._rate = min(self._ceiling, MOST_UNITS, max(self._least_units, rate))

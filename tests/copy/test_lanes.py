@@ -1,0 +1,251 @@
+from collections.abc import Callable, Coroutine
+from typing import TypeVar
+
+import anyio
+import anyio.lowlevel
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.virtual_time import now, run_virtually
+from dynaferry.copy.batcher import Batch
+from dynaferry.copy.lanes import PAUSE_SECONDS, Lanes
+from tests.worlds.fakes import key_in, wire_item
+
+T = TypeVar("T")
+
+
+def batch(segment: int, *keys: str) -> Batch:
+    return Batch(segment, 0, [wire_item(key) for key in keys])
+
+
+def keys_of(taken: Batch | None) -> list[str]:
+    return [] if taken is None else [key_in(item) for item in taken.items]
+
+
+def virtually(main: Callable[[Lanes], Coroutine[None, None, T]]) -> T:
+    """What `main` makes of lanes by the virtual clock."""
+
+    async def run() -> T:
+        return await main(Lanes(clock=now))
+
+    return run_virtually(run())
+
+
+async def take_keys(lanes: Lanes) -> list[str]:
+    """The keys of the next batch, which is done with at once."""
+    taken = await lanes.take()
+    if taken is not None:
+        lanes.done()
+    return keys_of(taken)
+
+
+def test_segments_take_turns_and_each_keeps_its_order() -> None:
+    async def main(lanes: Lanes) -> list[list[str]]:
+        for key in ("a1", "a2", "a3"):
+            await lanes.put(batch(0, key))
+        for key in ("b1", "b2"):
+            await lanes.put(batch(1, key))
+        return [await take_keys(lanes) for _ in range(5)]
+
+    assert virtually(main) == [["a1"], ["b1"], ["a2"], ["b2"], ["a3"]]
+
+
+def test_a_remainder_goes_before_the_others_of_its_segment() -> None:
+    async def main(lanes: Lanes) -> list[list[str]]:
+        for key in ("a1", "a2"):
+            await lanes.put(batch(0, key, f"{key}+"))
+        taken = await lanes.take()
+        assert taken is not None
+        lanes.give_back(Batch(0, 0, taken.items[1:]))
+        lanes.done()
+        return [await take_keys(lanes) for _ in range(2)]
+
+    assert virtually(main) == [["a1+"], ["a2", "a2+"]]
+
+
+def test_a_segment_that_was_refused_is_left_alone_and_holds_nobody_else() -> None:
+    async def main(lanes: Lanes) -> list[tuple[list[str], float]]:
+        for number in range(3):
+            await lanes.put(batch(0, f"hot{number}"))
+            await lanes.put(batch(1, f"cold{number}"))
+        lanes.refused(0, 25.0, for_itself=True)
+        return [(await take_keys(lanes), now()) for _ in range(4)]
+
+    taken = virtually(main)
+    assert [keys for keys, _ in taken[:3]] == [["cold0"], ["cold1"], ["cold2"]]
+    assert taken[2][1] == 0.0
+    keys, at = taken[3]
+    assert keys == ["hot0"]
+    assert at == pytest.approx(PAUSE_SECONDS)
+
+
+def test_a_held_segment_goes_at_the_rate_that_its_key_range_takes() -> None:
+    """The range takes 500 units a second, and what is sent beyond that is refused."""
+
+    async def main(lanes: Lanes) -> float:
+        written, level, filled_at = 0.0, 500.0, 0.0
+        for number in range(2000):
+            await lanes.put(batch(0, f"hot{number}"))
+        while now() < 20.0:
+            taken = await lanes.take()
+            assert taken is not None
+            lanes.sent(0, 25.0)
+            await anyio.sleep(0.008)
+            level = min(500.0, level + 500.0 * (now() - filled_at))
+            filled_at = now()
+            if level > 0:
+                level -= 25.0
+                written += 25.0
+                lanes.wrote(0, 25.0, 0.008)
+            else:
+                lanes.refused(0, 25.0, for_itself=True)
+                lanes.give_back(taken)
+            lanes.done()
+        return written
+
+    assert 0.9 * 500 * 20 <= virtually(main) <= 500 * 21 + 25
+
+
+def test_a_refusal_that_was_everybodys_gives_a_segment_no_rate_of_its_own() -> None:
+    async def main(lanes: Lanes) -> float:
+        for number in range(200):
+            await lanes.put(batch(0, str(number)))
+        lanes.refused(0, 25.0, for_itself=False)
+        for _ in range(200):
+            await lanes.take()
+            lanes.sent(0, 25.0)
+            lanes.done()
+        return now()
+
+    assert virtually(main) == pytest.approx(PAUSE_SECONDS)
+
+
+def test_closed_and_empty_lanes_end_whoever_takes() -> None:
+    async def main(lanes: Lanes) -> list[list[str]]:
+        await lanes.put(batch(0, "a"))
+        lanes.close()
+        return [await take_keys(lanes) for _ in range(3)]
+
+    assert virtually(main) == [["a"], [], []]
+
+
+def test_closed_lanes_end_nobody_while_a_batch_may_still_come_back() -> None:
+    async def main(lanes: Lanes) -> tuple[list[str], float]:
+        await lanes.put(batch(0, "a"))
+        taken = await lanes.take()
+        assert taken is not None
+        lanes.close()
+
+        async def give_back_later() -> None:
+            await anyio.sleep(2.0)
+            lanes.give_back(taken)
+            lanes.done()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(give_back_later)
+            came_back = await take_keys(lanes)
+        return came_back, now()
+
+    assert virtually(main) == (["a"], 2.0)
+
+
+def test_whoever_waits_is_woken_when_the_last_batch_is_done() -> None:
+    async def main(lanes: Lanes) -> tuple[Batch | None, float]:
+        await lanes.put(batch(0, "a"))
+        await lanes.take()
+        lanes.close()
+
+        async def done_later() -> None:
+            await anyio.sleep(3.0)
+            lanes.done()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(done_later)
+            taken = await lanes.take()
+        return taken, now()
+
+    assert virtually(main) == (None, 3.0)
+
+
+def test_a_held_segment_is_drained_before_the_end() -> None:
+    async def main(lanes: Lanes) -> list[list[str]]:
+        await lanes.put(batch(0, "a"))
+        lanes.refused(0, 25.0, for_itself=True)
+        lanes.close()
+        return [await take_keys(lanes) for _ in range(2)]
+
+    assert virtually(main) == [["a"], []]
+
+
+def test_a_batch_that_comes_wakes_whoever_waits() -> None:
+    async def main(lanes: Lanes) -> tuple[list[str], float]:
+        async def put_later() -> None:
+            await anyio.sleep(1.0)
+            await lanes.put(batch(4, "late"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(put_later)
+            came = await take_keys(lanes)
+        return came, now()
+
+    assert virtually(main) == (["late"], 1.0)
+
+
+def test_lanes_count_the_segments_that_are_under_way() -> None:
+    async def main(lanes: Lanes) -> list[int]:
+        counts = []
+        for segment in range(3):
+            await lanes.put(batch(segment, "a"))
+            counts.append(lanes.segments)
+        lanes.forget(1)
+        lanes.forget(1)
+        return [*counts, lanes.segments]
+
+    assert virtually(main) == [1, 2, 3, 2]
+
+
+_fate = st.sampled_from(["written", "partly", "refused", "hot"])
+
+
+@given(
+    sizes=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 6)), min_size=1, max_size=25),
+    fates=st.lists(_fate, max_size=60),
+    writers=st.integers(1, 5),
+)
+@settings(deadline=None)
+def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
+    sizes: list[tuple[int, int]], fates: list[str], writers: int
+) -> None:
+    async def main(lanes: Lanes) -> list[str]:
+        left, written, turn = list(fates), list[str](), anyio.Lock()
+
+        async def next_batch() -> Batch | None:
+            async with turn:
+                return await lanes.take()
+
+        async def write() -> None:
+            while (taken := await next_batch()) is not None:
+                lanes.sent(taken.segment, float(len(taken.items)))
+                await anyio.sleep(0.01)
+                fate = left.pop() if left else "written"
+                kept = {"written": 0, "partly": len(taken.items) // 2}.get(fate, len(taken.items))
+                done = len(taken.items) - kept
+                written.extend(keys_of(taken)[:done])
+                lanes.wrote(taken.segment, float(done), 0.01)
+                if kept:
+                    lanes.refused(taken.segment, float(kept), for_itself=fate == "hot")
+                    lanes.give_back(Batch(taken.segment, 0, taken.items[done:]))
+                lanes.done()
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(writers):
+                tasks.start_soon(write)
+            for number, (segment, size) in enumerate(sizes):
+                await lanes.put(batch(segment, *(f"{number}-{at}" for at in range(size))))
+                await anyio.lowlevel.checkpoint()
+            lanes.close()
+        return written
+
+    expected = [f"{number}-{at}" for number, (_, size) in enumerate(sizes) for at in range(size)]
+    assert sorted(virtually(main)) == sorted(expected)

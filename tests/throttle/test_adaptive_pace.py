@@ -1,0 +1,159 @@
+"""The pace around a controller: when requests may go, and what the controller is told of them."""
+
+import math
+from itertools import pairwise
+
+import anyio
+import pytest
+
+from benchmarks.virtual_time import now, run_virtually
+from dynaferry.errors import ThrottledError
+from dynaferry.throttle.adaptive_pace import BURST_SECONDS, FIRST_UNITS, AdaptivePace
+from dynaferry.throttle.cap import BUCKET_SHARE, Cap
+from dynaferry.throttle.pace import REQUEST_SECONDS, CappedPace
+from dynaferry.throttle.rate_controller import CALM, EAGER, RateController
+
+REFUSAL = ThrottledError("slow down", code="ThrottlingException")
+
+
+def pace_at(
+    units_per_second: float, *, cap: float | None = None, scatter: bool = False
+) -> AdaptivePace:
+    """A pace whose controller has this ceiling, and no reason to go below it."""
+    controller = RateController(EAGER, now=now(), ceiling=units_per_second)
+    caps = CappedPace([Cap(cap, clock=now)])
+    return AdaptivePace(controller, caps, scatter=scatter, clock=now)
+
+
+async def sent_at(pace: AdaptivePace, requests: int, units: float = 25.0) -> list[float]:
+    """When each of so many requests was let go."""
+    times = []
+    for _ in range(requests):
+        await pace.admit(units)
+        times.append(now())
+        pace.settle(units, units, latency_seconds=0.01)
+    return times
+
+
+def test_requests_go_at_the_controllers_rate() -> None:
+    async def main() -> list[float]:
+        return await sent_at(pace_at(500.0), 200)
+
+    times = run_virtually(main())
+    assert times[-1] == pytest.approx((200 * 25 - FIRST_UNITS) / 500.0, rel=0.05)
+    after_the_first = times[20:]
+    gaps = [later - earlier for earlier, later in pairwise(after_the_first)]
+    assert max(gaps) <= 25 / 500.0 + BURST_SECONDS
+
+
+def test_a_few_hundred_items_wait_for_nothing() -> None:
+    async def main() -> list[float]:
+        return await sent_at(pace_at(50.0), int(FIRST_UNITS / 25))
+
+    assert run_virtually(main())[-1] == 0.0
+
+
+def test_a_cap_below_the_rate_holds_as_well() -> None:
+    async def main() -> list[float]:
+        return await sent_at(pace_at(5000.0, cap=100.0), 40)
+
+    assert run_virtually(main())[-1] >= 0.9 * 39 * 25 / 100.0 * BUCKET_SHARE
+
+
+def test_what_was_not_consumed_may_be_used_by_others_but_what_was_refused_may_not() -> None:
+    async def main() -> tuple[float, float]:
+        spans = []
+        for consumed, refused in ((5.0, 0.0), (5.0, 20.0)):
+            pace, began = pace_at(500.0), now()
+            for _ in range(100):
+                await pace.admit(25.0)
+                pace.settle(25.0, consumed, refused=refused, latency_seconds=0.01)
+            spans.append(now() - began)
+        return spans[0], spans[1]
+
+    cheap, refused = run_virtually(main())
+    assert cheap < 1.0
+    assert refused > 4.0
+
+
+def test_refusals_lower_the_rate_and_those_that_wait_feel_it() -> None:
+    async def main() -> tuple[float, float]:
+        pace = pace_at(4000.0)
+        for _ in range(200):
+            await pace.admit(25.0)
+            pace.throttled(REFUSAL, 25.0)
+        began = now()
+        await sent_at(pace, 3)
+        return pace.controller.rate, now() - began
+
+    rate, waited = run_virtually(main())
+    assert rate <= 100.0
+    assert waited > 0.5
+
+
+def test_a_request_that_failed_for_another_reason_says_nothing_about_the_rate() -> None:
+    async def main() -> float:
+        pace = pace_at(1000.0)
+        for _ in range(100):
+            await pace.admit(25.0)
+            pace.settle(25.0, None)
+        return pace.controller.rate
+
+    assert run_virtually(main()) == 1000.0
+
+
+def test_the_rate_grows_while_requests_wait_for_it() -> None:
+    async def main() -> float:
+        pace = pace_at(math.inf)
+        while now() < 2.0:
+            await sent_at(pace, 1)
+        return pace.controller.rate
+
+    assert run_virtually(main()) >= 16 * EAGER.start_units
+
+
+def test_without_a_limit_a_request_may_be_of_any_size() -> None:
+    async def main() -> tuple[float, float, float]:
+        none, given = pace_at(math.inf), pace_at(1000.0)
+        return (
+            none.most_units_at_once,
+            given.most_units_at_once,
+            pace_at(1000.0, cap=200.0).most_units_at_once,
+        )
+
+    none, given, capped = run_virtually(main())
+    assert none == math.inf
+    assert given == 1000.0 * REQUEST_SECONDS
+    assert capped == pytest.approx(200.0 * REQUEST_SECONDS, rel=0.05)
+
+
+def test_a_controller_without_a_limit_lets_everything_go() -> None:
+    async def main() -> float:
+        controller = RateController(CALM, now=now(), unlimited=True)
+        pace = AdaptivePace(controller, CappedPace([]), clock=now)
+        await sent_at(pace, 1000, units=1e6)
+        return now()
+
+    assert run_virtually(main()) == 0.0
+
+
+def test_scattered_requests_go_at_odd_moments_and_on_average_at_the_rate() -> None:
+    async def main() -> list[float]:
+        return await sent_at(pace_at(500.0, scatter=True), 400)
+
+    times = run_virtually(main())
+    assert times[-1] == pytest.approx(400 * 25 / 500.0, rel=0.15)
+    gaps = {round(later - earlier, 3) for earlier, later in pairwise(times[50:])}
+    assert len(gaps) > 20
+
+
+def test_a_wait_that_is_cancelled_leaves_the_turn_to_the_next() -> None:
+    async def main() -> float:
+        pace = pace_at(100.0)
+        await pace.admit(FIRST_UNITS + 100.0)
+        with anyio.move_on_after(0.1):
+            await pace.admit(1.0)
+        await pace.admit(1.0)
+        return now()
+
+    assert run_virtually(main()) == pytest.approx(1.0, rel=0.05)

@@ -1,0 +1,118 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynaferry.throttle.blame import LEAST_THROTTLES, OUTAGE_SECONDS, WORD_SECONDS, Blame
+
+TABLE = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders"
+INDEX = f"{TABLE}/index/by-owner"
+KEY_RANGE = [("TableWriteKeyRangeThroughputExceeded", TABLE)]
+
+
+def blame() -> Blame:
+    weighs = Blame(now=0.0)
+    weighs.accepted(0.0)
+    return weighs
+
+
+def test_a_key_range_of_the_table_slows_its_segment_alone() -> None:
+    verdict = blame().refused(3, KEY_RANGE, 0.1, segments=32)
+    assert (verdict.segment, verdict.table, verdict.resource) == (True, False, TABLE)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "TableWriteProvisionedThroughputExceeded",
+        "TableWriteAccountLimitExceeded",
+        "TableWriteMaxOnDemandThroughputExceeded",
+    ],
+)
+def test_the_limit_of_the_table_or_the_account_slows_everything(reason: str) -> None:
+    verdict = blame().refused(3, [(reason, TABLE)], 0.1, segments=32)
+    assert (verdict.segment, verdict.table, verdict.is_index) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    "reason", ["IndexWriteProvisionedThroughputExceeded", "IndexWriteKeyRangeThroughputExceeded"]
+)
+def test_an_index_slows_everything_and_is_named(reason: str) -> None:
+    verdict = blame().refused(3, [(reason, INDEX)], 0.1, segments=32)
+    assert (verdict.segment, verdict.table, verdict.is_index) == (False, True, True)
+    assert verdict.resource == INDEX
+
+
+def test_key_ranges_that_are_named_while_nothing_gets_through_are_not_the_cause() -> None:
+    weighs = blame()
+    assert weighs.refused(3, KEY_RANGE, OUTAGE_SECONDS, segments=32).segment
+    verdict = weighs.refused(3, KEY_RANGE, OUTAGE_SECONDS + 0.01, segments=32)
+    assert (verdict.segment, verdict.table) == (False, True)
+    weighs.accepted(1.0)
+    assert weighs.refused(3, KEY_RANGE, 1.1, segments=32).segment
+
+
+def test_the_named_key_range_stands_for_throttles_without_a_name_for_a_while() -> None:
+    weighs = blame()
+    weighs.refused(3, KEY_RANGE, 0.1, segments=32)
+    assert weighs.left_undone(5, 0.1 + WORD_SECONDS - 0.01, segments=32).segment
+    assert not weighs.left_undone(5, 0.1 + WORD_SECONDS, segments=32).segment
+
+
+def test_the_word_of_a_key_range_ends_when_the_table_is_named() -> None:
+    weighs = blame()
+    weighs.refused(3, KEY_RANGE, 0.1, segments=32)
+    weighs.refused(3, [("TableWriteProvisionedThroughputExceeded", TABLE)], 0.2, segments=32)
+    assert not weighs.left_undone(5, 0.3, segments=32).segment
+
+
+def test_throttles_without_a_name_on_many_segments_are_the_tables() -> None:
+    weighs = blame()
+    verdicts = [weighs.left_undone(segment, 0.01 * segment, segments=32) for segment in range(20)]
+    assert verdicts[-1].table
+    assert not any(verdict.table for verdict in verdicts[: LEAST_THROTTLES - 1])
+
+
+def test_throttles_without_a_name_on_one_segment_are_not_the_tables() -> None:
+    weighs = blame()
+    for hundredth in range(50):
+        assert not weighs.left_undone(7, hundredth / 100, segments=32).table
+
+
+def test_a_refusal_without_reasons_is_weighed_like_items_left_undone() -> None:
+    weighs = blame()
+    verdicts = [weighs.refused(segment, (), 0.01, segments=32) for segment in range(20)]
+    assert verdicts[-1].table
+    assert not verdicts[0].table
+
+
+def test_the_last_segment_is_as_slow_as_the_table() -> None:
+    assert blame().left_undone(7, 0.1, segments=1).table
+
+
+def test_where_throttles_fell_long_ago_says_nothing() -> None:
+    weighs = blame()
+    for segment in range(20):
+        weighs.left_undone(segment, 0.1, segments=32)
+    assert not weighs.left_undone(3, 60.0, segments=32).table
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 31), st.floats(0.0, 2.0), st.sampled_from(["", "range", "table"])),
+        max_size=60,
+    )
+)
+def test_a_throttle_slows_a_segment_or_the_table_and_never_both(
+    throttles: list[tuple[int, float, str]],
+) -> None:
+    weighs, now = blame(), 0.0
+    words = {
+        "": [],
+        "range": KEY_RANGE,
+        "table": [("TableWriteProvisionedThroughputExceeded", TABLE)],
+    }
+    for segment, later, word in throttles:
+        now += later
+        verdict = weighs.refused(segment, words[word], now, segments=32)
+        assert not (verdict.segment and verdict.table)
+        assert verdict.segment or verdict.table or word == ""
