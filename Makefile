@@ -10,10 +10,10 @@ DYNAMODB_LOCAL := .cache/dynamodb-local
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-local test-image soak check bench docs lock clean
+.PHONY: help demo test test-local test-image soak check bench bench-quick bench-throttle docs lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo  ## two accounts on this machine: seeded, copied, checked
 	$(BIN)/dynaferry demo
@@ -42,6 +42,9 @@ check: $(VENV)/.dev  ## lint, format, types, and who imports whom
 
 bench: $(VENV)/.dev  ## how fast the copy is on this machine; writes benchmarks/results and the README's table
 	$(BIN)/python -m benchmarks
+
+bench-throttle: $(VENV)/.dev  ## how well the pace is found, beside a plain loop; writes benchmarks/results/throttle.html
+	$(BIN)/python -m benchmarks.throttle --out benchmarks/results/throttle.html
 
 docs: $(VENV)/.dev  ## writes docs/cli.md and deploy/grafana/dashboard.json anew
 	$(BIN)/python docs/make_cli.py

@@ -16,7 +16,7 @@ from benchmarks import table
 from benchmarks.contestants import DYNAFERRY, FLOOR, PEERS
 from benchmarks.results import Results, Run, middle
 
-_STYLE = """
+STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
   color: #1b1f24; background: #fff; }
 table { border-collapse: collapse; width: 100%; } td, th { border-bottom: 1px solid #d0d7de;
@@ -35,12 +35,12 @@ MEGABYTE = 1024**2
 
 def page(results: Results) -> str:
     """The whole report."""
-    figures = [figure for draw in _FIGURES if (figure := draw(results))]
+    figures = [drawn for draw in _FIGURES if (drawn := draw(results))]
     return (
         "<!doctype html>\n"
         '<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>dynaferry: measured</title><style>{_STYLE}</style></head><body>"
+        f"<title>dynaferry: measured</title><style>{STYLE}</style></head><body>"
         f"<h1>dynaferry {escape(results.version)}: measured</h1>"
         f"<p>Python {escape(results.python)}, {results.cores} cores ({escape(results.machine)})."
         " Everything against an endpoint on the same machine that answers at once, so the client"
@@ -65,13 +65,14 @@ def _table(results: Results) -> str:
     return f"<table>{''.join(html)}</table><ul>{''.join(sentences)}</ul>"
 
 
-def _figure(caption: str, draw: Callable[[Axes], None], height: float = 3.4) -> str:
+def figure(caption: str, draw: Callable[[Axes], None], height: float = 3.4) -> str:
+    """A plot as SVG, with its caption."""
     with mpl.rc_context(_PARAMETERS):
-        figure, axes = plt.subplots(figsize=(9, height), layout="constrained")
+        drawing, axes = plt.subplots(figsize=(9, height), layout="constrained")
         draw(axes)
         drawn = io.StringIO()
-        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-        plt.close(figure)
+        drawing.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+        plt.close(drawing)
     svg = drawn.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
@@ -109,7 +110,7 @@ def _bars(results: Results) -> str | None:
         axes.set_xticks(middles, [table.readable_bytes(size) for size in sizes])
         axes.legend(fontsize="small")
 
-    return _figure("Items per second of CPU time, by item size (logarithmic).", draw, 4.2)
+    return figure("Items per second of CPU time, by item size (logarithmic).", draw, 4.2)
 
 
 def _over_time(results: Results) -> str | None:
@@ -129,11 +130,11 @@ def _over_time(results: Results) -> str | None:
         axes.set_ylabel("items a second")
         axes.legend(fontsize="small")
 
-    return _figure("Items of 1 KB written over time, as the endpoint saw it.", draw)
+    return figure("Items of 1 KB written over time, as the endpoint saw it.", draw)
 
 
 def _lines(part: str, label: str, caption: str, value: Callable[[Run], float], unit: str) -> "Draw":
-    def figure(results: Results) -> str | None:
+    def drawn_from(results: Results) -> str | None:
         runs = results.of(part)
         if not runs:
             return None
@@ -152,9 +153,9 @@ def _lines(part: str, label: str, caption: str, value: Callable[[Run], float], u
             axes.set_xlabel(label)
             axes.set_ylabel(unit)
 
-        return _figure(caption, draw)
+        return figure(caption, draw)
 
-    return figure
+    return drawn_from
 
 
 def _memory(results: Results) -> str | None:
@@ -173,7 +174,7 @@ def _memory(results: Results) -> str | None:
         axes.axhline(150, linestyle="--", color="#57606a")
         axes.set_ylabel("MB")
 
-    return _figure("Peak memory by item size; the line is the bound of 150 MB.", draw)
+    return figure("Peak memory by item size; the line is the bound of 150 MB.", draw)
 
 
 Draw = Callable[[Results], str | None]

@@ -1,7 +1,8 @@
 """How well the pace is found: whole copies against the simulator, judged by what it saw.
 
-    python -m benchmarks.throttle [CASE ...] [--peers] [--out DIR]
+    python -m benchmarks.throttle [CASE ...] [--real] [--peer] [--out FILE]
 
-cases.py says what is tried and what must be reached, trial.py runs one copy, judge.py reads the
-simulator's report, plot.py draws rate against capacity over time.
+cases.py says what is tried and what must be reached. virtual.py runs one copy in virtual time,
+trial.py one over HTTP in real time, peer.py what one would write oneself. judge.py reads the
+simulator's report, tried.py keeps what came of it, table.py and plot.py show it.
 """

@@ -1,12 +1,20 @@
-"""The command: tries the cases and tells what was reached."""
+"""The command: tries the cases, tells what was reached, and draws it."""
 
 import argparse
 import sys
+from collections import Counter
+from pathlib import Path
 
+from benchmarks.throttle import table
 from benchmarks.throttle.cases import CASES, Case
-from benchmarks.throttle.judge import Finding, findings
-from benchmarks.throttle.trial import Trial, dynaferry, run_trial
+from benchmarks.throttle.peer import cases as peer_cases
+from benchmarks.throttle.peer import try_peer
+from benchmarks.throttle.trial import dynaferry, run_trial
+from benchmarks.throttle.tried import Tried, keep_peer, read_peer, tried
 from benchmarks.throttle.virtual import run_virtual
+from dynaferry.copy.pipeline import Pipeline
+
+MOST_SHOWN = 1e6  # a rate above that is no limit
 
 
 def main() -> int:
@@ -18,27 +26,43 @@ def main() -> int:
         action="store_true",
         help="over HTTP and in real time; else the same pipeline and model in virtual time",
     )
+    parser.add_argument(
+        "--peer",
+        action="store_true",
+        help="instead: half a minute of each steady case by a plain aioboto3 loop, and keep it",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the plots, as one HTML file")
     asked = parser.parse_args()
-    reached = True
-    for case in CASES:
-        if not asked.cases or case.name in asked.cases:
-            trial = run_trial(case, dynaferry) if asked.real else run_virtual(case)
-            reached &= _tell(case, trial)
-    return 0 if reached else 1
+    if asked.peer:
+        keep_peer([_tell(try_peer(case)) for case in peer_cases(asked.cases)])
+        return 0
+    chosen = [case for case in CASES if not asked.cases or case.name in asked.cases]
+    ours = [_try(case, real=asked.real) for case in chosen]
+    sys.stdout.write("\n".join(table.lines(ours, read_peer())) + "\n")
+    if asked.out is not None:
+        from benchmarks.throttle.plot import page  # matplotlib takes its time
+
+        asked.out.write_text(page(ours, read_peer()))
+    return any(found.reached is False for each in ours for found in each.findings)
 
 
-def _tell(case: Case, trial: Trial) -> bool:
-    found = findings(case, trial.report, trial.seconds, trial.named)
-    lines = [f"{case.title} ({trial.seconds:.0f} s)", *(_line(finding) for finding in found)]
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
-    return all(finding.reached is not False for finding in found)
+def _try(case: Case, *, real: bool) -> Tried:
+    if real:
+        return tried(case, run_trial(case, dynaferry))
+    allowed: Counter[int] = Counter()
+
+    def watch(now: float, pipeline: Pipeline) -> None:
+        is_source = case.name == "production"
+        controller = pipeline.read_controller if is_source else pipeline.write_controller
+        allowed[int(now)] += int(min(controller.rate, MOST_SHOWN))
+
+    return tried(case, run_virtual(case, watch), allowed)
 
 
-def _line(finding: Finding) -> str:
-    asked = f", asked {finding.asked}" if finding.asked else ""
-    missed = ": MISSED" if finding.reached is False else ""
-    return f"  {finding.what}: {finding.value}{asked}{missed}"
+def _tell(each: Tried) -> Tried:
+    found = (f"{one.what} {one.value}" for one in each.findings)
+    sys.stderr.write(f"{each.case}: {', '.join(found)}\n")
+    return each
 
 
 if __name__ == "__main__":

@@ -51,6 +51,23 @@ def test_key_ranges_that_are_named_while_nothing_gets_through_are_not_the_cause(
     assert weighs.refused(3, KEY_RANGE, 1.1, segments=32).segment
 
 
+def test_key_ranges_that_are_named_everywhere_are_not_the_cause() -> None:
+    """A table on demand that is at what it sustains names key ranges, whichever is asked."""
+    weighs = blame()
+    verdicts = [
+        weighs.refused(segment, KEY_RANGE, 0.01 * segment, segments=32) for segment in range(20)
+    ]
+    assert (verdicts[0].segment, verdicts[0].table) == (True, False)
+    assert (verdicts[-1].segment, verdicts[-1].table) == (False, True)
+
+
+def test_a_key_range_that_is_named_again_and_again_stays_the_cause() -> None:
+    weighs = blame()
+    for hundredth in range(50):
+        weighs.accepted(hundredth / 100)
+        assert weighs.refused(hundredth % 2, KEY_RANGE, hundredth / 100, segments=32).segment
+
+
 def test_the_named_key_range_stands_for_throttles_without_a_name_for_a_while() -> None:
     weighs = blame()
     weighs.refused(3, KEY_RANGE, 0.1, segments=32)

@@ -4,7 +4,8 @@ It decides what to do. A hot key range is to be held back while everything else 
 table's (or an index's, or the account's) limit is the rate of all. The service says which where it
 refuses a whole request [M:ThrottlingReason], and says nothing of items that it left unprocessed.
 Those are the table's where they fall on as many segments as chance would have them fall on. And
-where key ranges are named while nothing at all gets through, it is not the ranges.
+where key ranges are named everywhere, or while nothing at all gets through, it is not the ranges:
+a table on demand that is at what it sustains names them as well.
 """
 
 from collections import Counter
@@ -63,6 +64,9 @@ class Blame:
             self._key_range_until = now
             return Verdict(segment=False, table=True, resource=resource, is_index=is_index)
         if now - self._accepted_at > OUTAGE_SECONDS:
+            return Verdict(segment=False, table=True, resource=resource)
+        self._note(segment, now)
+        if segments > 1 and self._is_spread(segments):
             return Verdict(segment=False, table=True, resource=resource)
         self._key_range_until = now + WORD_SECONDS
         return Verdict(segment=True, table=False, resource=resource)
