@@ -71,7 +71,7 @@ def _named(name: str, names: Sequence[str]) -> Finding:
 
 
 def _settled(target: TableReport, steps: Sequence[int]) -> Finding:
-    """The worst second from 5 s after a step to 10 s after it, as a share of the capacity."""
+    """The mean from 5 s after a step to 10 s after it, as a share of the capacity."""
     shares = [
         s.write_units / s.write_capacity
         for s in target.seconds
