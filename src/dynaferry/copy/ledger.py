@@ -53,7 +53,7 @@ class Ledger:
         self.complete_segments = sum(w.record.complete for w in self._watermarks.values())
 
     def segments_to_read(self) -> list[int]:
-        """The segments that are not complete, in the order in which to take them."""
+        """The segments that are not complete; a `SegmentQueue` says which of them is next."""
         complete = {s for s, watermark in self._watermarks.items() if watermark.record.complete}
         granted = range(self.total_segments) if self._granted is None else self._granted
         return [s for s in spread(self.total_segments) if s in granted and s not in complete]

@@ -73,8 +73,8 @@ POLITE: Final = Temper(
 class RateController:
     """One limit, found by its refusals.
 
-    `ceiling` is a rate that is never passed. Without a `temper.start_units` to grow from
-    (`unlimited`), the rate is infinite until the first refusal: for what is rarely a limit.
+    `ceiling` is a rate that is never passed. An `unlimited` one does not grow from the temper's
+    start: its rate is infinite until the first refusal, for what is rarely a limit.
     """
 
     def __init__(
