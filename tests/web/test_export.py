@@ -3,7 +3,7 @@
 import http.server
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,10 +11,13 @@ import anyio
 import anyio.lowlevel
 import pytest
 from anyio import to_thread
+from prometheus_client import CollectorRegistry
 
 from dynaferry.errors import PlanError
 from dynaferry.observe.lookout import Lookout
-from dynaferry.web.export import EVERY_SECONDS, to_gateway, to_textfile
+from dynaferry.web.export import EVERY_SECONDS, Export, to_gateway, to_textfile
+
+NAME = "dynaferry_run_info"
 
 
 @contextmanager
@@ -111,3 +114,43 @@ async def test_it_is_brought_there_again_and_again(tmp_path: Path) -> None:
     with anyio.CancelScope() as scope:
         await export.regularly(sleep=sleep)
     assert slept == [EVERY_SECONDS] * 3
+
+
+async def test_what_was_taken_before_the_end_does_not_arrive_after_it() -> None:
+    began, go = threading.Event(), threading.Event()
+    lookout, came = Lookout("early", readers=8), list[str]()
+
+    def carry(registry: CollectorRegistry) -> None:
+        [run] = [
+            sample.labels["run"]
+            for metric in registry.collect()
+            if metric.name == NAME
+            for sample in metric.samples
+        ]
+        began.set()
+        if run == "early":
+            go.wait()
+        came.append(run)
+
+    export = Export(lookout, "there", carry, print)
+    waits = to_thread.current_default_thread_limiter()
+    async with anyio.create_task_group() as ended:
+        ended.start_soon(export.regularly)
+        await until(began.is_set)
+        ended.cancel_scope.cancel()  # its thread is still at it
+    lookout.run = "late"
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(export.last)
+            await until(lambda: waits.borrowed_tokens == 1 or came == ["late"])
+            go.set()
+    finally:
+        go.set()
+    await until(lambda: len(came) == 2)
+    assert came == ["early", "late"]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    with anyio.fail_after(10):
+        while not true():
+            await anyio.lowlevel.checkpoint()

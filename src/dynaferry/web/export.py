@@ -2,12 +2,16 @@
 
 The metrics are taken in the event loop, in one go, and carried away by a thread. Neither a gateway
 that is gone nor a disk that is full stops a copy; it is said once.
+
+A thread that nobody waits for any more still carries. So they carry one at a time, and what was
+taken earlier never arrives after what was taken later: in the end it says how the run ended.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
+from threading import Lock
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
@@ -43,6 +47,8 @@ class Export:
         self._carry = carry
         self._say = say
         self._has_failed = False
+        self._taken, self._carried = 0, 0
+        self._carrying = Lock()
 
     async def once(self) -> None:
         """Brings them there now. That it failed is said the first time."""
@@ -60,7 +66,15 @@ class Export:
         """
         registry = CollectorRegistry()
         registry.register(_Taken(list(self._collector.collect())))
-        await to_thread.run_sync(self._carry, registry, abandon_on_cancel=True)
+        self._taken += 1
+        await to_thread.run_sync(self._carry_in_turn, registry, self._taken, abandon_on_cancel=True)
+
+    def _carry_in_turn(self, registry: CollectorRegistry, number: int) -> None:
+        """In a thread: carries it, unless something newer is there already."""
+        with self._carrying:
+            if number > self._carried:
+                self._carry(registry)
+                self._carried = number
 
     async def regularly(self, *, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
         """Brings them there until it is cancelled."""
