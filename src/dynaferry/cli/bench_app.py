@@ -65,9 +65,7 @@ def write(
             show_default=False,
         ),
     ] = False,
-    writers: Annotated[
-        int | None, option(SPEED, "Write requests in flight. [default: 32]", metavar="N")
-    ] = None,
+    writers: options.Writers = None,
     seconds: Seconds = None,
     max_cost: MaxCost = None,
     yes: Yes = False,

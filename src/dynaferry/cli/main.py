@@ -38,7 +38,6 @@ from dynaferry.errors import PlanError
 from dynaferry.plan import (
     DEFAULT_MAX_REJECTED,
     DEFAULT_STATE_DIR,
-    DEFAULT_WRITERS,
 )
 
 # Typer takes click's errors from click or from a copy of its own, depending on its version. The
@@ -130,10 +129,7 @@ def copy(
     ] = None,
     segments: options.Segments = None,
     readers: options.Readers = None,
-    writers: Annotated[
-        int | None,
-        option(SPEED, f"Most write requests in flight. [default: {DEFAULT_WRITERS}]", metavar="N"),
-    ] = None,
+    writers: options.Writers = None,
     max_read_units: Annotated[
         float | None,
         option(

@@ -7,7 +7,12 @@ import typer
 
 from dynaferry.cli.flags import LogFormatFlag, LogLevelFlag, ProgressFlag
 from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, TARGET, WATCH, option
-from dynaferry.plan import DEFAULT_PATIENCE_SECONDS, DEFAULT_READERS, DEFAULT_STATE_DIR
+from dynaferry.plan import (
+    DEFAULT_PATIENCE_SECONDS,
+    DEFAULT_READERS,
+    DEFAULT_STATE_DIR,
+    DEFAULT_WRITERS,
+)
 
 SourceTable = Annotated[
     str | None, typer.Argument(help="The source table: its name or ARN.", metavar="SOURCE")
@@ -69,6 +74,10 @@ Segments = Annotated[
         "How many segments each table is cut into. [default: auto, by its size]",
         metavar="N|auto",
     ),
+]
+Writers = Annotated[
+    int | None,
+    option(SPEED, f"Most write requests in flight. [default: {DEFAULT_WRITERS}]", metavar="N"),
 ]
 Readers = Annotated[
     int | None,
