@@ -111,6 +111,7 @@ async def stopped_halfway(world: MotoWorld, plan: CopyPlan) -> Outcome:
     stop = StopSignal()
 
     async def stop_early(stats: RunStats) -> None:
+        stats.tables[0].throttles["Scan", "slow"] = 3
         while stats.tables[0].items_written == 0:  # plain counters tell nobody
             await anyio.lowlevel.checkpoint()
         stop.ask()
@@ -127,7 +128,13 @@ async def test_a_stopped_run_goes_on_where_it_was(world: MotoWorld, tmp_path: Pa
     assert table.items_read == table.items_written
 
     said: list[str] = []
-    resumed = await execute(plan, say=said.append)
+    throttles: list[dict[tuple[str, str], int]] = []
+
+    async def look(stats: RunStats) -> None:
+        throttles.append(dict(stats.tables[0].throttles))
+
+    resumed = await execute(plan, say=said.append, watch=look)
+    assert throttles == [{("Scan", "slow"): 3}]
     assert resumed.summary.tables[0].items_read == ITEMS
     assert any(f"{table.items_written:,} items are done" in line for line in said)
     await assert_equal_tables(world)

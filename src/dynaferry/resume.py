@@ -138,6 +138,7 @@ async def stats_from(
             throttled_requests=counters.throttled_requests,
             retried_requests=counters.retried_requests,
             unprocessed_items=counters.unprocessed_items,
+            throttles={(e.operation, e.reason): e.times for e in counters.throttles},
             dollars_per_read_unit=look.estimate.dollars_per_read_unit,
             dollars_per_write_unit=look.estimate.dollars_per_write_unit,
         )

@@ -10,6 +10,7 @@ from dynaferry.state.store import (
     Sample,
     TableCounters,
     TableTotals,
+    ThrottleCount,
 )
 from tests.state.contract import IDENTITY, SETTINGS, table_identity
 
@@ -79,7 +80,14 @@ def facts(reason: str = "too large", run: str = "orders") -> RunFacts:
             bytes_read=1_600_000,
         ),
         counters=TableCounters(
-            read_units=200, write_units=1600, throttled_requests=16, dollars=12.5
+            read_units=200,
+            write_units=1600,
+            throttled_requests=16,
+            dollars=12.5,
+            throttles=(
+                ThrottleCount(operation="Scan", reason="", times=5),
+                ThrottleCount(operation="BatchWriteItem", reason="IndexWrite<s", times=11),
+            ),
         ),
         samples=SAMPLES,
         reasons=[LetterCount(error_code="ValidationException", error_message=reason, items=4)],

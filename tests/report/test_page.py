@@ -56,6 +56,7 @@ def test_it_tells_each_attempt_and_each_reason() -> None:
     text = Read(render(facts(), None, now=NOW)).text
     assert "running, or stopped without a word" in text
     assert "ValidationException: too large" in text
+    assert text.index("BatchWriteItem: IndexWrite<s") < text.index("Scan: no reason given")
 
 
 def test_it_draws_speed_limits_and_throttles() -> None:

@@ -21,6 +21,7 @@ from dynaferry.state.store import (
     TableCounters,
     TableIdentity,
     TableTotals,
+    ThrottleCount,
 )
 
 VERSION = "1.2.3"
@@ -76,6 +77,7 @@ def counters(scale: int = 1) -> TableCounters:
         throttled_requests=3 * scale,
         retried_requests=5 * scale,
         unprocessed_items=7 * scale,
+        throttles=(ThrottleCount(operation="Scan", reason="", times=3 * scale),),
     )
 
 

@@ -305,6 +305,16 @@ class TestRefusing:
             with pytest.raises(StateError, match="is not understood"):
                 await store.read_run()
 
+    async def test_reasons_of_throttles_that_are_not_understood_are_refused(
+        self, path: Path
+    ) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("UPDATE tables SET throttles = ?", (b"{}",))
+            connection.commit()
+        async with opened(path.parent) as store:
+            with pytest.raises(StateError, match="is not understood"):
+                await store.read_counters(0)
+
     async def test_a_missing_table_is_a_refusal_and_not_a_crash(self, path: Path) -> None:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("DROP TABLE samples")

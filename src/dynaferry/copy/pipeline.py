@@ -22,7 +22,7 @@ from dynaferry.copy.writer import Writer
 from dynaferry.errors import StateWriteError
 from dynaferry.limits import BYTES_PER_WRITE_UNIT
 from dynaferry.observe.stats import TableStats
-from dynaferry.state.store import Sample, StateStore, TableCounters
+from dynaferry.state.store import Sample, StateStore, TableCounters, ThrottleCount
 from dynaferry.throttle.rate_controller import RateController
 from dynaferry.throttle.slots import Slots
 
@@ -168,6 +168,10 @@ def counters_of(stats: TableStats) -> TableCounters:
         retried_requests=stats.retried_requests,
         unprocessed_items=stats.unprocessed_items,
         dollars=stats.dollars,
+        throttles=tuple(
+            ThrottleCount(operation=operation, reason=reason, times=times)
+            for (operation, reason), times in stats.throttles.items()
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """The counters of a run as Prometheus metrics: a collector over the stats, with its own registry.
 
 Nothing is kept here: each scrape reads the counters as they stand. Totals are those of the whole
-run, earlier attempts included; what is counted by outcome, reason or duration is this attempt's,
+run, earlier attempts included; what is counted by outcome or duration is this attempt's,
 which to Prometheus is a counter that was reset.
 """
 

@@ -23,8 +23,8 @@ class TableStats:
     what is in flight. `expected_items` is an estimate (the service's own item count is hours
     old). `items_at_start` is what earlier attempts had done.
 
-    `throttles` counts this attempt's throttled requests by (operation, reason), the reason in the
-    service's word, "" where it gave none. `bottleneck` is the resource that held the writes back
+    `throttles` counts throttles by (operation, reason), the reason in the service's word, "" where
+    it gave none. `bottleneck` is the resource that held the writes back
     last, in people's words. The rate limits are what the pace allows now, in units a second, None
     where nothing limits. `rejections` counts rejected items by the target's words.
     Prices are dollars for one unit, 0 where capacity is provisioned and so paid by the hour.

@@ -126,7 +126,7 @@ def _table(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
     return (
         f'<section><h2>{escape(name)}</h2><p class="quiet">from {escape(identity.source_arn)}'
         f"<br>to {escape(identity.target_arn)}</p>{facts}"
-        f"{_plots(table, attempts)}{_reasons(table)}</section>"
+        f"{_plots(table, attempts)}{_throttles(table)}{_reasons(table)}</section>"
     )
 
 
@@ -151,6 +151,17 @@ def _plots(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
         ("Throttled requests a second", [Line("throttles", throttles)]),
     )
     return "".join(f"<h3>{escape(title)}</h3>{plot(title, lines)}" for title, lines in pictures)
+
+
+def _throttles(table: TableFacts) -> str:
+    if not table.counters.throttles:
+        return ""
+    most_first = sorted(table.counters.throttles, key=lambda each: -each.times)
+    rows = [
+        (readable.count(each.times), f"{each.operation}: {each.reason or 'no reason given'}")
+        for each in most_first
+    ]
+    return "<h3>Throttles by the service's reason</h3>" + _rows(("times", "reason"), rows)
 
 
 def _reasons(table: TableFacts) -> str:

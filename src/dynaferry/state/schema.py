@@ -23,6 +23,7 @@ from dynaferry.state.store import (
     SegmentRecord,
     TableCounters,
     TableTotals,
+    ThrottleCount,
 )
 
 APPLICATION_ID: Final = 0x64667279  # "dfry"
@@ -54,6 +55,7 @@ _TABLES: Final = (
         retried_requests INTEGER NOT NULL,
         unprocessed_items INTEGER NOT NULL,
         dollars REAL NOT NULL,
+        throttles BLOB NOT NULL,
         checkpointed_at REAL
     )
     """,
@@ -128,13 +130,14 @@ _INSERT_RUN: Final = """
 
 _INSERT_TABLE: Final = """
     INSERT INTO tables VALUES (:table, :read_units, :write_units, :throttled_requests,
-        :retried_requests, :unprocessed_items, :dollars, NULL)
+        :retried_requests, :unprocessed_items, :dollars, :throttles, NULL)
 """
 
 UPDATE_COUNTERS: Final = """
     UPDATE tables SET read_units = :read_units, write_units = :write_units,
         throttled_requests = :throttled_requests, retried_requests = :retried_requests,
-        unprocessed_items = :unprocessed_items, dollars = :dollars, checkpointed_at = :now
+        unprocessed_items = :unprocessed_items, dollars = :dollars,
+        throttles = :throttles, checkpointed_at = :now
     WHERE "table" = :table
 """
 
@@ -270,7 +273,8 @@ def write_new_run(connection: sqlite3.Connection, record: RunRecord) -> None:
 
 def counters_row(table: int, counters: TableCounters) -> dict[str, Any]:
     """The row of `counters`."""
-    return {"table": table, **msgspec.structs.asdict(counters)}
+    throttles = msgspec.json.encode(counters.throttles)
+    return {"table": table, **msgspec.structs.asdict(counters), "throttles": throttles}
 
 
 def segment_row(table: int, segment: SegmentRecord) -> dict[str, Any]:
@@ -298,8 +302,13 @@ def segment_of(row: sqlite3.Row) -> SegmentRecord:
 
 
 def counters_of(row: sqlite3.Row) -> TableCounters:
-    """The counters in `row`."""
-    return TableCounters(**row_fields(row, "table", "checkpointed_at"))
+    """The counters in `row`.
+
+    :raises msgspec.MsgspecError: the reasons of its throttles are not understood
+    """
+    throttles = msgspec.json.decode(row["throttles"], type=tuple[ThrottleCount, ...])
+    fields = row_fields(row, "table", "checkpointed_at") | {"throttles": throttles}
+    return TableCounters(**fields)
 
 
 def totals_of(row: sqlite3.Row) -> TableTotals:

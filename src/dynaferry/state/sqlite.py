@@ -107,10 +107,13 @@ class SqliteStore(FileThread):
         try:
             return schema.run_of(row)
         except msgspec.MsgspecError as error:
-            raise StateError(
-                f"the state file {self._file.path} is not understood: {error}",
-                hint="move it away, or choose another --state-dir",
-            ) from error
+            raise self._not_understood(error) from error
+
+    def _not_understood(self, error: Exception) -> StateError:
+        return StateError(
+            f"the state file {self._file.path} is not understood: {error}",
+            hint="move it away, or choose another --state-dir",
+        )
 
     async def begin_attempt(self, version: str, now: float) -> None:
         """Marks the run as running again, and drops the dead letters beyond the watermarks."""
@@ -148,7 +151,10 @@ class SqliteStore(FileThread):
 
     async def read_counters(self, table: int) -> TableCounters:
         """What the table cost so far."""
-        counters = await self._records(schema.counters_of, schema.SELECT_COUNTERS, table)
+        try:
+            counters = await self._records(schema.counters_of, schema.SELECT_COUNTERS, table)
+        except msgspec.MsgspecError as error:
+            raise self._not_understood(error) from error
         if not counters:
             raise _no_such_table(table)
         return counters[0]

@@ -59,10 +59,19 @@ class SegmentRecord(Struct, frozen=True, kw_only=True):
     bytes_read: int
 
 
+class ThrottleCount(Struct, frozen=True, kw_only=True):
+    """How often an operation was throttled for a reason, "" where the service gave none."""
+
+    operation: str
+    reason: str
+    times: int
+
+
 class TableCounters(Struct, frozen=True, kw_only=True):
     """What a table cost over all attempts so far. After a kill, up to a second of it is missing.
 
-    `dollars` is what the units cost at the prices that the plan gave.
+    `dollars` is what the units cost at the prices that the plan gave. `throttles` counts reasons:
+    a request may have several, and one that was partly refused has the reason "" too.
     """
 
     read_units: float = 0.0
@@ -71,6 +80,7 @@ class TableCounters(Struct, frozen=True, kw_only=True):
     retried_requests: int = 0
     unprocessed_items: int = 0
     dollars: float = 0.0
+    throttles: tuple[ThrottleCount, ...] = ()
 
 
 class TableTotals(Struct, frozen=True, kw_only=True):
