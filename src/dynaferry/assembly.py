@@ -76,17 +76,17 @@ class RunCaps:
     ) -> None:
         self.rejections = RejectionLimit(plan.max_rejected, so_far=rejected)
         self.clock = clock
-        self.read = Cap(plan.max_read_units)
-        self.write = Cap(plan.max_write_units)
+        self.read = Cap(plan.max_read_units, clock=clock)
+        self.write = Cap(plan.max_write_units, clock=clock)
         self.gate = Gate()
 
     def read_pace(self, table_max_units: float | None, ceiling: float = math.inf) -> AdaptivePace:
         """The read pace of a table with this cap of its own, and never above `ceiling`."""
-        return self._pace(POLITE, [Cap(table_max_units), self.read], ceiling)
+        return self._pace(POLITE, [Cap(table_max_units, clock=self.clock), self.read], ceiling)
 
     def write_pace(self, table_max_units: float | None) -> AdaptivePace:
         """The write pace of a table with this cap of its own."""
-        return self._pace(EAGER, [Cap(table_max_units), self.write], math.inf)
+        return self._pace(EAGER, [Cap(table_max_units, clock=self.clock), self.write], math.inf)
 
     def patience(self, seconds: float) -> Patience:
         """A side's patience, which does not run out while the run is paused."""
@@ -220,6 +220,7 @@ def assemble(
         stats=stats,
         readers=plan.readers,
         writers=plan.writers,
+        monotonic=clock,
     )
 
 

@@ -1,10 +1,9 @@
 import anyio
 import pytest
 from msgspec import Raw
-from msgspec.structs import replace
 
 from dynaferry.copy.batcher import Batch
-from dynaferry.copy.ledger import LEAST_BYTES_AHEAD, MAX_PAGES_AHEAD, Ledger
+from dynaferry.copy.ledger import MAX_PAGES_AHEAD, Ledger
 from dynaferry.ports import Page
 from dynaferry.state.store import SegmentRecord
 
@@ -139,20 +138,42 @@ async def test_pages_on_their_way_take_room_as_large_as_the_last_ones_were(
         tasks.cancel_scope.cancel()
 
 
-async def test_what_is_ahead_follows_the_rate_of_the_writes() -> None:
-    ledger = Ledger(8)
-    ledger.keep_ahead(0.0)
-    # Small pages are expected to be followed by small ones, in time.
-    for segment in range(6):
+async def has_room(ledger: Ledger, segment: int) -> bool:
+    with anyio.move_on_after(0):
         await ledger.wait_for_room(segment)
-        ledger.acknowledge(batch_of(segment, ledger.page_read(segment, page_of(1)), 1), rejected=0)
-    await ledger.wait_for_room(6)
-    ledger.page_read(6, replace(page_of(1), body_bytes=LEAST_BYTES_AHEAD))
-    with anyio.move_on_after(0) as waiting:
-        await ledger.wait_for_room(7)
-    assert waiting.cancelled_caught
-    ledger.keep_ahead(8 * LEAST_BYTES_AHEAD)
-    await ledger.wait_for_room(7)
+        return True
+    return False
+
+
+async def test_first_pages_have_so_many_items_and_second_ones_as_many_again() -> None:
+    ledger = Ledger(8)
+    ledger.page_items = 10
+    ledger.keep_ahead(25.0)
+    for segment in (0, 1):
+        assert await has_room(ledger, segment)
+    assert not await has_room(ledger, 2), "pages on their way count for what is expected of them"
+    for segment in (0, 1):
+        ledger.page_read(segment, page_of(10))
+    assert not await has_room(ledger, 2), "what is written of three pages might be written again"
+    for segment in (0, 1):
+        assert await has_room(ledger, segment), "of a second page, nothing is written before"
+        ledger.page_read(segment, page_of(10))
+    ledger.acknowledge(batch_of(0, 0, 10), rejected=0)
+    assert not await has_room(ledger, 2), "the second page is the first one now"
+    ledger.acknowledge(batch_of(0, 1, 10), rejected=1)
+    assert await has_room(ledger, 2)
+
+
+async def test_one_page_may_always_be_read_and_more_when_more_may_be_ahead() -> None:
+    ledger = Ledger(8)
+    ledger.page_items = 10
+    ledger.keep_ahead(1.0)
+    assert await has_room(ledger, 0)
+    ledger.page_read(0, page_of(10))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ledger.wait_for_room, 1)
+        await anyio.wait_all_tasks_blocked()
+        ledger.keep_ahead(20.0)
 
 
 async def test_a_second_page_of_a_segment_takes_half_of_the_room_and_leaves_the_rest_to_others(

@@ -4,7 +4,8 @@ import math
 
 from dynaferry.copy.batcher import Batch
 from dynaferry.copy.ledger import Ledger
-from dynaferry.copy.reader import LEAST_PAGE_UNITS, Reader
+from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, LEAST_PAGE_UNITS, Ahead
+from dynaferry.copy.reader import Reader
 from dynaferry.copy.segments import SegmentQueue
 from dynaferry.errors import ThrottledError
 from dynaferry.observe.stats import TableStats
@@ -65,7 +66,7 @@ class Pace:
         raise AssertionError("nothing is refused here")
 
 
-async def read_all(source: Source, pace: Pace) -> int:
+async def read_all(source: Source, pace: Pace, ahead: Ahead | None = None) -> int:
     """Reads the segment to its end; returns how many items were delivered."""
     ledger, delivered = Ledger(1), 0
 
@@ -77,6 +78,8 @@ async def read_all(source: Source, pace: Pace) -> int:
     stats = TableStats(source="orders", target="orders", segments_total=1)
     retry = RetryPolicy("source", Patience(300.0))
     reader = Reader(source, ledger, stats, pace=pace, retry=retry)
+    if ahead is not None:
+        reader.keep_small(ahead)
     await reader.read(SegmentQueue(1, [0]), deliver)
     return delivered
 
@@ -84,21 +87,34 @@ async def read_all(source: Source, pace: Pace) -> int:
 async def test_without_a_limit_pages_are_full() -> None:
     source, pace = Source(units_per_item=1.0), Pace(math.inf)
     assert await read_all(source, pace) == ITEMS
-    assert set(source.limits) == {None}
+    assert source.limits == [FIRST_PAGE_ITEMS, *[None] * 8]
 
 
 async def test_under_a_low_rate_a_page_is_what_the_pace_can_take_at_once() -> None:
     source, pace = Source(units_per_item=0.5), Pace(most_units_at_once=20.0)
     assert await read_all(source, pace) == ITEMS
-    assert source.limits[0] is None, "what an item costs is not known before the first page"
-    assert set(source.limits[1:]) == {40}
-    assert set(pace.admitted[1:]) == {20.0}
+    assert source.limits[0] == FIRST_PAGE_ITEMS
+    assert pace.admitted[0] == FULL_PAGE_UNITS, "what it costs is not known before"
+    assert set(source.limits[1:]) == {25}, "40 would do, and take two batches each"
+    assert set(pace.admitted[1:]) == {12.5}
 
 
 async def test_a_page_is_never_smaller_than_what_rounding_would_cost() -> None:
     source, pace = Source(units_per_item=0.5), Pace(most_units_at_once=0.1)
     assert await read_all(source, pace) == ITEMS
     assert set(source.limits[1:]) == {int(LEAST_PAGE_UNITS / 0.5)}
+
+
+async def test_a_page_is_as_small_as_what_is_ahead_asks_for() -> None:
+    source, pace = Source(units_per_item=0.1), Pace(math.inf)
+    assert await read_all(source, pace, Ahead(items=640.0, page_items=80.0)) == ITEMS
+    assert set(source.limits[1:]) == {75}
+
+
+async def test_one_page_is_never_more_than_what_may_be_ahead_in_all() -> None:
+    source, pace = Source(units_per_item=0.01), Pace(math.inf)
+    assert await read_all(source, pace, Ahead(items=12.0, page_items=1.0)) == ITEMS
+    assert set(source.limits[1:]) == {12}
 
 
 async def test_items_that_cost_more_than_the_pace_takes_at_once_come_one_by_one() -> None:

@@ -151,8 +151,53 @@ async def test_an_answer_that_fails_its_checksum_is_corrupt(chunked: bool) -> No
         await _answer_to(Answer(body=EVERY_BYTE, checksum="wrong", chunked=chunked))
 
 
-async def test_an_answer_without_a_checksum_is_taken() -> None:
-    assert await _answer_to(Answer(body=EVERY_BYTE, checksum="none")) == EVERY_BYTE
+async def test_a_stand_ins_answer_without_a_checksum_is_taken_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bare = Answer(body=EVERY_BYTE, checksum="none")
+    caplog.set_level("INFO", logger="dynaferry.dynamodb.wire")
+    async with running_endpoint(bare, bare) as endpoint, _wire_to(endpoint.url) as wire:
+        assert await wire.call("Scan", b"{}") == EVERY_BYTE
+        assert await wire.call("Scan", b"{}") == EVERY_BYTE
+    told = [record.message for record in caplog.records]
+    assert told == ["answers come without a checksum and are taken unchecked"]
+
+
+async def test_aws_answer_without_a_checksum_is_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire_module, "is_aws", lambda _: True)
+    with pytest.raises(CorruptAnswerError, match=r"Scan.*orders.*without its checksum"):
+        await _answer_to(Answer(body=EVERY_BYTE, checksum="none"))
+    assert await _answer_to(Answer(body=EVERY_BYTE)) == EVERY_BYTE
+    with pytest.raises(UnavailableError):  # a balancer's own answer
+        await _answer_to(Answer(body=b"<html>", status=503, checksum="none"))
+
+
+async def test_one_bit_of_a_last_evaluated_key_is_corrupt_wherever_it_is() -> None:
+    body = b'{"Items":[],"Count":0,"LastEvaluatedKey":{"pk":{"S":"order 17"}}}'
+    crc = {"x-amz-crc32": str(zlib.crc32(body))}
+    for place in range(body.index(b"LastEvaluatedKey"), len(body)):
+        for bit in range(8):
+            torn = bytearray(body)
+            torn[place] ^= 1 << bit
+            with pytest.raises(CorruptAnswerError, match="checksum"):
+                await _answer_to(Answer(body=bytes(torn), headers=crc, checksum="none"))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_it"),
+    [
+        ("https://dynamodb.eu-central-1.amazonaws.com", True),
+        ("https://111111111111.ddb.us-east-1.amazonaws.com", True),
+        ("https://dynamodb.cn-north-1.amazonaws.com.cn", True),
+        ("https://dynamodb.eu-west-1.api.aws", True),
+        ("https://vpce-1-2.dynamodb.us-east-1.vpce.amazonaws.com", True),
+        ("http://127.0.0.1:8000", False),
+        ("https://amazonaws.com.example", False),
+        ("https://notamazonaws.com", False),
+    ],
+)
+def test_aws_is_known_by_its_domains(endpoint: str, is_it: bool) -> None:
+    assert wire_module.is_aws(URL(endpoint)) is is_it
 
 
 async def test_the_checksum_of_a_packed_answer_is_that_of_the_packed_bytes() -> None:

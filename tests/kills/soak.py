@@ -18,6 +18,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dynaferry.copy.pipeline import CHECKPOINT_SECONDS
 from tests.faults.mixture import KEYS
 from tests.faults.odd_items import odd_items
 from tests.faults.soak import strangers_environment
@@ -31,7 +32,11 @@ AT_ONCE = 2
 RANDOM_SHARE = 0.5
 MOST_KILLS_OF_A_COPY = 6
 
-SHARES: dict[Fault, float] = {"answer slow": 0.2, "503": 0.02, "partly unprocessed": 0.05}
+RATES = (200.0, 2000.0, None)  # caps
+MOST_SECONDS = 5.0  # that a copy takes under its cap
+
+# What is tried again after a wait holds back its page for longer than a second.
+SHARES: dict[Fault, float] = {"answer slow": 0.2, "partly unprocessed": 0.05}
 
 
 @dataclass(slots=True)
@@ -60,12 +65,21 @@ class Tally:
     async def _copy(self, seed: int, state_dir: Path) -> None:
         chance = random.Random(f"kills {seed}")
         keys = chance.choice(KEYS)
-        items = odd_items(keys, chance.randrange(400, 2000), chance, bad_share=0.03)
+        rate = chance.choice(RATES)
+        most = 2000 if rate is None else min(2000, int(rate * MOST_SECONDS))
+        items = odd_items(
+            keys, chance.randrange(400, most), chance, bad_share=chance.choice((0.0, 0.03))
+        )
         self.items += len(items)
         async with faulty_world(
             items, keys=keys, page_items=chance.choice((10, 25, 60)), seed=seed, shares=SHARES
         ) as world:
-            copy = KilledCopy(world, state_dir, checkpoint_seconds=chance.choice((0.05, 0.25, 1.0)))
+            copy = KilledCopy(
+                world,
+                state_dir,
+                checkpoint_seconds=chance.choice((0.05, 0.25, CHECKPOINT_SECONDS)),
+                max_write_units=rate,
+            )
             for _ in range(chance.randrange(2, MOST_KILLS_OF_A_COPY)):
                 kill = _some_kill(chance, len(items))
                 if not await copy.killed_attempt(kill):

@@ -5,12 +5,13 @@ the checkpoint takes from here what has changed. A worker elsewhere does all thr
 (`seams`): nothing here is bound to the tasks of one process.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 import anyio
 
 from dynaferry.copy.batcher import Batch
-from dynaferry.copy.segments import spread
+from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS
 from dynaferry.ports import Page
 from dynaferry.state.store import SegmentRecord
 from dynaferry.state.watermark import Watermark
@@ -18,7 +19,6 @@ from dynaferry.state.watermark import Watermark
 MAX_PAGES_AHEAD = 2
 # A page of 1 MB of items may be 7 MB of JSON (think of a list of flags), so bytes are bounded too.
 MAX_BYTES_AHEAD = 32 * 1024 * 1024
-LEAST_BYTES_AHEAD = 2 * 1024 * 1024
 # What a page on its way is taken for until one is known: the most that it can be.
 FIRST_PAGE_BYTES = 8 * 1024 * 1024
 
@@ -29,7 +29,7 @@ class Ledger:
     Of the whole table, or of the segments `granted` to a worker: see `seams`.
 
     `complete_segments` counts the segments that are acknowledged to their end; `on_complete` is
-    told each of them.
+    told each of them. `page_items` is how many items the next page is expected to have.
     """
 
     def __init__(
@@ -48,7 +48,10 @@ class Ledger:
         self._bytes_ahead = 0
         self._pages_on_their_way = 0
         self._page_bytes = FIRST_PAGE_BYTES
-        self._most_bytes_ahead = MAX_BYTES_AHEAD
+        self.items_ahead = 0
+        self._segments_ahead = 0
+        self._most_items_ahead = math.inf
+        self.page_items = FIRST_PAGE_ITEMS
         self._changed: set[int] = set()
         self.complete_segments = sum(w.record.complete for w in self._watermarks.values())
 
@@ -56,7 +59,7 @@ class Ledger:
         """The segments that are not complete; a `SegmentQueue` says which of them is next."""
         complete = {s for s, watermark in self._watermarks.items() if watermark.record.complete}
         granted = range(self.total_segments) if self._granted is None else self._granted
-        return [s for s in spread(self.total_segments) if s in granted and s not in complete]
+        return [s for s in range(self.total_segments) if s in granted and s not in complete]
 
     @property
     def is_complete(self) -> bool:
@@ -72,9 +75,10 @@ class Ledger:
         """Returns when a page of `segment` may be read (invariant 5).
 
         At most two pages of a segment are ahead of its watermark, and not much more than
-        `MAX_BYTES_AHEAD` of all segments together, pages on their way included. A second page of a
-        segment takes only half of that, so that many segments have one: writes spread over the
-        hash range by them. Whoever gets room is to read a page and note it.
+        `MAX_BYTES_AHEAD` and the items of `keep_ahead` of all segments together, pages on their way
+        included. A second page of a segment takes only half of that, so that many segments have
+        one: writes spread over the hash range by them. Whoever gets room is to read a page and note
+        it.
         """
         watermark = self._watermark(segment)
         while watermark.pages_ahead >= MAX_PAGES_AHEAD or not self._has_room(watermark):
@@ -86,35 +90,36 @@ class Ledger:
         while not self._watermark(segment).record.complete:
             await self._moved.wait()
 
-    def keep_ahead(self, most_bytes: float) -> None:
-        """Lets not much more than `most_bytes` be ahead, and never more than `MAX_BYTES_AHEAD`.
-
-        What is ahead is written again after a crash, so it should be no more than keeps the writers
-        busy.
-        """
-        before, self._most_bytes_ahead = (
-            self._most_bytes_ahead,
-            int(min(max(most_bytes, LEAST_BYTES_AHEAD), MAX_BYTES_AHEAD)),
-        )
-        if self._most_bytes_ahead > before:
+    def keep_ahead(self, most_items: float) -> None:
+        """Lets no more than `most_items` be ahead, or one page: see `read_ahead`."""
+        before, self._most_items_ahead = self._most_items_ahead, most_items
+        if most_items > before:
             self._let_readers_look()
 
     def _has_room(self, watermark: Watermark) -> bool:
-        room = self._most_bytes_ahead / (1 if watermark.pages_ahead == 0 else 2)
-        return self._bytes_ahead + self._pages_on_their_way * self._page_bytes < room
+        is_first = watermark.pages_ahead == 0
+        room = MAX_BYTES_AHEAD / (1 if is_first else 2)
+        if self._bytes_ahead + self._pages_on_their_way * self._page_bytes >= room:
+            return False
+        if is_first:
+            others = (self._segments_ahead + self._pages_on_their_way) * self.page_items
+            return others == 0 or others + self.page_items <= self._most_items_ahead
+        others = self.items_ahead + self._pages_on_their_way * self.page_items
+        return others + self.page_items <= 2 * self._most_items_ahead
 
     def page_read(self, segment: int, page: Page) -> int:
         """Notes a page that was read, and returns its number in the segment."""
         watermark = self._watermark(segment)
         before = watermark.record
         self._note_arrival(page)
+        self._segments_ahead += watermark.pages_ahead == 0
         number = watermark.page_read(
             items=len(page.items),
             scanned=page.scanned_count,
             bytes_read=page.body_bytes,
             last_evaluated_key=page.last_evaluated_key,
         )
-        self._note_move(before, watermark.record)
+        self._note_move(before, watermark)
         return number
 
     def _note_arrival(self, page: Page) -> None:
@@ -122,6 +127,7 @@ class Ledger:
         self._pages_on_their_way -= 1
         self._page_bytes = max(page.body_bytes, self._page_bytes // 2)
         self._bytes_ahead += page.body_bytes
+        self.items_ahead += len(page.items)
         self._let_readers_look()
 
     def acknowledge(self, batch: Batch, *, rejected: int) -> None:
@@ -129,7 +135,7 @@ class Ledger:
         watermark = self._watermark(batch.segment)
         before = watermark.record
         watermark.acknowledge(batch.page, written=len(batch.items) - rejected, rejected=rejected)
-        self._note_move(before, watermark.record)
+        self._note_move(before, watermark)
 
     def changed_records(self) -> list[SegmentRecord]:
         """The records that differ from what is stored."""
@@ -146,11 +152,14 @@ class Ledger:
             self._watermarks[segment] = Watermark(_untouched(segment))
         return self._watermarks[segment]
 
-    def _note_move(self, before: SegmentRecord, after: SegmentRecord) -> None:
+    def _note_move(self, before: SegmentRecord, watermark: Watermark) -> None:
+        after = watermark.record
         if after is before:
             return
+        self._segments_ahead -= watermark.pages_ahead == 0
         self._changed.add(after.segment)
         self._bytes_ahead -= after.bytes_read - before.bytes_read
+        self.items_ahead -= _items_done(after) - _items_done(before)
         self.complete_segments += after.complete
         if after.complete and self._on_complete is not None:
             self._on_complete(after.segment)
@@ -159,6 +168,10 @@ class Ledger:
     def _let_readers_look(self) -> None:
         self._moved.set()
         self._moved = anyio.Event()
+
+
+def _items_done(record: SegmentRecord) -> int:
+    return record.items_written + record.items_rejected
 
 
 def _untouched(segment: int) -> SegmentRecord:

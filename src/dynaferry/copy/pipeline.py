@@ -8,31 +8,32 @@ ends the copy, the last checkpoint is made, shielded and with a deadline.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 from anyio.abc import TaskGroup
 
 from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
+from dynaferry.copy.read_ahead import ReadAhead
 from dynaferry.copy.reader import Reader
 from dynaferry.copy.segments import SegmentQueue
 from dynaferry.copy.stop import StopSignal
 from dynaferry.copy.writer import Writer
 from dynaferry.errors import StateWriteError
-from dynaferry.limits import BYTES_PER_WRITE_UNIT
+from dynaferry.limits import BATCH_MAX_ITEMS, BYTES_PER_WRITE_UNIT
 from dynaferry.observe.stats import TableStats
 from dynaferry.state.store import Sample, StateStore, TableCounters, ThrottleCount
 from dynaferry.throttle.rate_controller import RateController
 from dynaferry.throttle.slots import Slots
 
-CHECKPOINT_SECONDS = 1.0
-CHECKPOINTS_PER_SAMPLE = 10
+CHECKPOINT_SECONDS = 0.5
+CHECKPOINTS_PER_SAMPLE = 20
+# How far reads are ahead follows the rate of the writes this often.
+LOOK_SECONDS = 0.1
 # After the first signal, what is in flight has this long to be acknowledged.
 GRACE_SECONDS = 4.0
 LAST_CHECKPOINT_SECONDS = 5.0
-# Reads run so far ahead of writes: far enough to spread the writes, and little to do again.
-SECONDS_AHEAD = 6.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class Pipeline:
     writers: int
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
+    read_ahead: ReadAhead = field(default_factory=ReadAhead)
 
     async def copy(self, stop: StopSignal) -> bool:
         """Copies until every segment is complete or a stop is asked for.
@@ -66,9 +68,11 @@ class Pipeline:
         :raises StoppedError: inside an exception group; the copy cannot go on
         """
         self._note_rates()
+        self._look()
         try:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(self._checkpoint_regularly)
+                beside.start_soon(self._look_regularly)
                 await self._move(stop)
                 beside.cancel_scope.cancel()
         finally:
@@ -136,8 +140,28 @@ class Pipeline:
     def _note_rates(self) -> None:
         self.stats.read_rate_limit_units = _finite(self.read_controller.rate)
         self.stats.write_rate_limit_units = _finite(self.write_controller.rate)
-        units_per_second = min(self.write_controller.rate, self.writer.most_units_per_second)
-        self.ledger.keep_ahead(units_per_second * BYTES_PER_WRITE_UNIT * SECONDS_AHEAD)
+
+    async def _look_regularly(self) -> None:
+        while True:
+            await anyio.sleep(LOOK_SECONDS)
+            self._look()
+
+    def _look(self) -> None:
+        """Lets reads run ahead of the writes as far as it is worth."""
+        cap = self.writer.most_units_per_second
+        ahead = self.read_ahead.look(
+            self.monotonic(),
+            items_written=self.stats.items_written,
+            items_in_flight=self.stats.write_requests_in_flight * BATCH_MAX_ITEMS,
+            units_per_item=_units_per_item(self.stats),
+            units_per_second=min(self.write_controller.rate, cap),
+            is_limited=bool(self.stats.throttles)
+            or self.write_controller.is_limited
+            or cap < math.inf,
+            segments=self.reader.under_way or self.readers,
+        )
+        self.ledger.keep_ahead(ahead.items)
+        self.reader.keep_small(ahead)
 
     async def _sample(self) -> None:
         await self.store.add_sample(
@@ -153,6 +177,15 @@ class Pipeline:
                 write_limit_units=self.stats.write_rate_limit_units,
             )
         )
+
+
+def _units_per_item(stats: TableStats) -> float:
+    """What an item costs to write, by its size where none is written yet; never less than 1."""
+    if stats.items_written and stats.write_units:
+        return max(1.0, stats.write_units / stats.items_written)
+    if stats.items_read:
+        return max(1.0, stats.bytes_read / stats.items_read / BYTES_PER_WRITE_UNIT)
+    return 1.0
 
 
 def _finite(rate: float) -> float | None:

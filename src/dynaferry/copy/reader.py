@@ -1,11 +1,13 @@
 """One segment -> pages -> batches."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 from dynaferry.copy.batcher import Batch, split
 from dynaferry.copy.ledger import Ledger
+from dynaferry.copy.read_ahead import Ahead, page_limit
 from dynaferry.copy.segments import SegmentQueue
 from dynaferry.errors import RetryableError, ThrottledError
 from dynaferry.observe.stats import TableStats
@@ -14,12 +16,12 @@ from dynaferry.throttle.cost import from_above
 from dynaferry.throttle.pace import Pace
 from dynaferry.throttle.retry import RetryPolicy
 
-# Smaller pages than this are mostly rounding: a page costs whole units of 4 KB.
-LEAST_PAGE_UNITS = 4.0
-
 
 class Reader:
-    """Reads the segments of one table. Any number of tasks may call it."""
+    """Reads the segments of one table. Any number of tasks may call it.
+
+    `under_way` is how many segments are read.
+    """
 
     def __init__(
         self,
@@ -39,16 +41,25 @@ class Reader:
         self._retry = retry
         self._expected_units = source.full_page_units
         self._units_per_item: float | None = None
+        self._ahead = Ahead(math.inf, math.inf)
+        self.under_way = 0
 
     async def read(
         self, segments: SegmentQueue, deliver: Callable[[Batch], Awaitable[None]]
     ) -> None:
         """Takes segments until none is left."""
         while (segment := segments.take()) is not None:
+            self.under_way += 1
             await self._read_segment(segment, deliver)
             # Until then it is under way, and what waits of it counts against this reader.
             await self._ledger.wait_until_complete(segment)
+            self.under_way -= 1
             segments.done(segment)
+
+    def keep_small(self, ahead: Ahead) -> None:
+        """Pages should have about so many items from now on."""
+        self._ahead = ahead
+        self._tell_what_to_expect()
 
     async def _read_segment(
         self, segment: int, deliver: Callable[[Batch], Awaitable[None]]
@@ -106,13 +117,25 @@ class Reader:
         """How many items the next page may have, None for a full one, and what it will cost.
 
         A page costs what it holds, and is taken at one blow: large ones at a low rate would take
-        what others live on, and hardly ever meet the throttles that tell of it.
+        what others live on, and hardly ever meet the throttles that tell of it. And what is
+        written of it is written again after a kill: see `read_ahead`.
         """
-        most_units = max(self._pace.most_units_at_once, LEAST_PAGE_UNITS)
-        if self._units_per_item is None or most_units >= self._expected_units:
-            return None, self._expected_units
-        limit = max(1, int(most_units / self._units_per_item))
-        return limit, limit * self._units_per_item
+        units, limit = self._units_per_item, self._limit()
+        if limit is None or units is None:
+            return limit, self._expected_units
+        return limit, limit * units
+
+    def _limit(self) -> int | None:
+        units, items = self._units_per_item, self._ahead.page_items
+        if units:
+            items = min(items, self._pace.most_units_at_once / units)
+        return page_limit(items, self._ahead.items, units, self._source.full_page_units)
+
+    def _tell_what_to_expect(self) -> None:
+        limit = self._limit()
+        if limit is None and self._units_per_item:
+            limit = int(self._source.full_page_units / self._units_per_item)
+        self._ledger.page_items = limit or 0
 
     def _note_page(self, page: Page) -> None:
         self._stats.items_read += page.scanned_count
@@ -122,5 +145,7 @@ class Reader:
             if page.scanned_count > 0:
                 self._units_per_item = page.consumed_units / page.scanned_count
             self._stats.read_units += page.consumed_units
-            # A cap holds as long as no page costs more than was expected.
-            self._expected_units = from_above(self._expected_units, page.consumed_units)
+            if self._limit() is None:
+                # A cap holds as long as no page costs more than was expected.
+                self._expected_units = from_above(self._expected_units, page.consumed_units)
+        self._tell_what_to_expect()

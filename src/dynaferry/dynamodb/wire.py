@@ -6,6 +6,7 @@ with the offset learnt from the service's own Date. Everything else is raised, a
 layer decides.
 """
 
+import logging
 import time
 import urllib.request
 from base64 import b64encode
@@ -35,10 +36,32 @@ KEEP_ALIVE_SECONDS = 12.0
 # The service accepts five minutes [facts sheet, section 4]; a smaller offset is not the cause.
 CLOCK_TOLERANCE_SECONDS = 60.0
 USER_AGENT = f"dynaferry/{__version__}"
+# The domains of AWS's partitions, as botocore's partitions.json has them.
+AWS_DOMAINS = (
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".amazonaws.eu",
+    ".api.aws",
+    ".api.amazonwebservices.com.cn",
+    ".api.amazonwebservices.eu",
+    ".c2s.ic.gov",
+    ".api.aws.ic.gov",
+    ".sc2s.sgov.gov",
+    ".api.aws.scloud",
+    ".cloud.adc-e.uk",
+    ".csp.hci.ic.gov",
+    ".api.aws.hci.ic.gov",
+)
+
+_log = logging.getLogger(__name__)
 
 
 class Wire:
-    """The connections of one side and one endpoint."""
+    """The connections of one side and one endpoint.
+
+    DynamoDB sends the checksum of every answer; `always_checked` takes none without it. Stand-ins
+    for it may send none.
+    """
 
     def __init__(
         self,
@@ -47,12 +70,15 @@ class Wire:
         signer: Signer,
         credentials: CredentialSource,
         site: faults.CallSite,
+        always_checked: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._http = http
         self._signer = signer
         self._credentials = credentials
         self._site = site
+        self._always_checked = always_checked
+        self._told_of_no_checksum = False
         self._clock = clock
         self._clock_offset_seconds = 0.0
 
@@ -94,7 +120,9 @@ class Wire:
     def _unpack(self, operation: str, answer: HttpAnswer) -> bytes:
         """Checks x-amz-crc32, which covers the body as sent, and only then decompresses it."""
         checksum = answer.headers.get("x-amz-crc32")
-        if checksum is not None and checksum != str(zlib_ng.crc32(answer.body)):
+        if checksum is None:
+            self._note_no_checksum(operation, answer)
+        elif checksum != str(zlib_ng.crc32(answer.body)):
             raise self._corrupt(operation, "the answer failed its checksum")
         if answer.headers.get("content-encoding") == "gzip":
             try:
@@ -102,6 +130,22 @@ class Wire:
             except zlib_ng.error as error:  # type: ignore[misc]  # its stub says a value
                 raise self._corrupt(operation, "the answer could not be unpacked") from error
         return answer.body
+
+    def _note_no_checksum(self, operation: str, answer: HttpAnswer) -> None:
+        """A refusal changes nothing, and may be a balancer's: it is believed without one."""
+        if answer.status != 200:
+            return
+        if self._always_checked:
+            raise self._corrupt(
+                operation,
+                "the answer came without its checksum (x-amz-crc32): a proxy may have changed it",
+            )
+        if not self._told_of_no_checksum:
+            self._told_of_no_checksum = True
+            _log.info(
+                "answers come without a checksum and are taken unchecked",
+                extra={"side": self._site.side, "table": self._site.table},
+            )
 
     def _corrupt(self, operation: str, what: str) -> CorruptAnswerError:
         return CorruptAnswerError(
@@ -152,7 +196,13 @@ async def open_wire(
             ),
             credentials=session.credentials,
             site=faults.CallSite(table=table, side=session.side, acting_as=session.acting_as),
+            always_checked=is_aws(url),
         )
+
+
+def is_aws(url: URL) -> bool:
+    """Whether an endpoint is DynamoDB itself, and no stand-in for it."""
+    return (url.host or "").endswith(AWS_DOMAINS)
 
 
 @asynccontextmanager

@@ -1,0 +1,95 @@
+"""How far reads run ahead, and how large a page is: the decision alone."""
+
+import pytest
+
+from dynaferry.copy.read_ahead import (
+    EARLY_SECONDS,
+    FEWEST_PAGES,
+    FIRST_PAGE_ITEMS,
+    GROWTH,
+    SECONDS_AHEAD,
+    Ahead,
+    ReadAhead,
+    page_limit,
+)
+
+
+def settled(
+    *, written_per_second: int, units_per_second: float, is_limited: bool = True, in_flight: int = 0
+) -> Ahead:
+    """What holds after two seconds at this rate."""
+    read_ahead, ahead = ReadAhead(), Ahead(0.0, 0.0)
+    for tenth in range(21):
+        ahead = read_ahead.look(
+            tenth / 10,
+            items_written=written_per_second * tenth // 10,
+            items_in_flight=in_flight,
+            units_per_item=2.0,
+            units_per_second=units_per_second,
+            is_limited=is_limited,
+            segments=32,
+        )
+    return ahead
+
+
+def test_it_is_a_part_of_a_second_of_what_is_allowed_and_what_is_in_flight() -> None:
+    ahead = settled(written_per_second=1000, units_per_second=2000.0, in_flight=50)
+    assert ahead.items == pytest.approx(1000 * SECONDS_AHEAD + 50)
+    assert ahead.page_items == pytest.approx(ahead.items / 32)
+
+
+def test_what_was_reached_counts_where_more_is_allowed() -> None:
+    ahead = settled(written_per_second=1000, units_per_second=1e6)
+    assert ahead.items == pytest.approx(1000 * GROWTH * SECONDS_AHEAD)
+
+
+def test_at_a_low_rate_what_is_allowed_counts_since_few_answers_say_nothing() -> None:
+    assert settled(written_per_second=0, units_per_second=200.0).items == 100 * SECONDS_AHEAD
+
+
+def test_where_nothing_limits_a_few_large_pages_will_do() -> None:
+    ahead = settled(written_per_second=40_000, units_per_second=1e6, is_limited=False)
+    assert ahead.items == pytest.approx(40_000 * GROWTH * SECONDS_AHEAD)
+    assert ahead.page_items == pytest.approx(ahead.items / FEWEST_PAGES)
+
+
+def test_in_the_first_second_reads_get_a_start_unless_something_limits() -> None:
+    def first(*, is_limited: bool, at_seconds: float) -> float:
+        read_ahead, items = ReadAhead(), 0.0
+        for now in (0.0, at_seconds):
+            items = read_ahead.look(
+                now,
+                items_written=0,
+                items_in_flight=0,
+                units_per_item=1.0,
+                units_per_second=500.0,
+                is_limited=is_limited,
+                segments=32,
+            ).items
+        return items
+
+    assert first(is_limited=False, at_seconds=0.5) > 500 * SECONDS_AHEAD
+    assert first(is_limited=True, at_seconds=0.5) == 500 * SECONDS_AHEAD
+    late = first(is_limited=False, at_seconds=EARLY_SECONDS)
+    assert late < first(is_limited=False, at_seconds=0.5)
+
+
+@pytest.mark.parametrize(
+    ("page_items", "most_items", "units_per_item", "limit"),
+    [
+        (1e9, 1e9, None, FIRST_PAGE_ITEMS),
+        (1e9, 1e9, 0.125, None),
+        (1e9, 1e9, 0.0, None),
+        (1024.0, 1e9, 0.125, None),
+        (1023.0, 1e9, 0.125, 1000),
+        (49.0, 1e9, 0.125, 25),
+        (1.0, 1e9, 0.125, 25),  # 4 units are 32 items
+        (1.0, 12.0, 0.125, 12),
+        (1.0, 0.5, 0.125, 1),
+        (1.0, 1e9, 50.0, 1),
+    ],
+)
+def test_a_page_has_whole_batches_and_is_no_smaller_than_what_rounding_costs(
+    page_items: float, most_items: float, units_per_item: float | None, limit: int | None
+) -> None:
+    assert page_limit(page_items, most_items, units_per_item, 128.0) == limit
