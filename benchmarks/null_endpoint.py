@@ -35,7 +35,7 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _OPERATION = re.compile(rb"x-amz-target: *DynamoDB_20120810\.(\w+)", re.IGNORECASE)
 _TOTAL_SEGMENTS = re.compile(rb'"TotalSegments": ?(\d+)')
 _SEGMENT = re.compile(rb'"Segment": ?(\d+)')
-_PAGE = re.compile(rb'"ExclusiveStartKey": ?\{"pk": ?\{"S": ?"(\d+)"')
+_DONE = re.compile(rb'"ExclusiveStartKey": ?\{"pk": ?\{"S": ?"(\d+)"')
 _LIMIT = re.compile(rb'"Limit": ?(\d+)')
 _PUT = b'"PutRequest"'
 
@@ -70,9 +70,10 @@ class Tables:
 
     def _page_of(self, count: int) -> tuple[bytes, bytes]:
         """A page of so many items: what stands before its LastEvaluatedKey, and behind."""
+        units = 128.0 * count / self.items_per_page
         after = (
             f',"Count":{count},"ScannedCount":{count},'
-            '"ConsumedCapacity":{"TableName":"bench-source","CapacityUnits":128.0}}'
+            f'"ConsumedCapacity":{{"TableName":"bench-source","CapacityUnits":{units}}}}}'
         )
         return b'{"Items":[' + b",".join(self._wire_items[:count]) + b"]", after.encode()
 
@@ -113,19 +114,26 @@ class Tables:
     def _scan(self, body: bytes) -> bytes:
         if b'"bench-source"' not in body:
             return self._empty
-        segment, total, limit = (p.search(body) for p in (_SEGMENT, _TOTAL_SEGMENTS, _LIMIT))
-        count = min(int(limit[1]), self.items_per_page) if limit else self.items_per_page
-        pages = -(-self.items // count)
-        of_segment = range(int(segment[1]) if segment else 0, pages, int(total[1]) if total else 1)
-        started = _PAGE.search(body)
-        page = int(started[1]) if started else 0
-        if page >= len(of_segment):
+        segment, total, limit, started = (
+            pattern.search(body) for pattern in (_SEGMENT, _TOTAL_SEGMENTS, _LIMIT, _DONE)
+        )
+        size = self._segment_items(int(segment[1]) if segment else 0, int(total[1]) if total else 1)
+        done = int(started[1]) if started else 0
+        count = min(int(limit[1]) if limit else size, self.items_per_page, size - done)
+        if count <= 0:
             return self._empty
-        before, after = self._page if limit is None else self._limited(count)
-        if page == len(of_segment) - 1 and of_segment[page] == pages - 1:
-            before, after = self._limited(self.items - (pages - 1) * count)
-        last = b',"LastEvaluatedKey":{"pk":{"S":"%d"}}' % (page + 1)
-        return before + (last if page + 1 < len(of_segment) else b"") + after
+        before, after = self._page if count == self.items_per_page else self._limited(count)
+        last = b',"LastEvaluatedKey":{"pk":{"S":"%d"}}' % (done + count)
+        return before + (last if done + count < size else b"") + after
+
+    def _segment_items(self, segment: int, total_segments: int) -> int:
+        """Segments are of whole pages, but for the last page of the table."""
+        pages = -(-self.items // self.items_per_page)
+        of_segment = range(segment, pages, total_segments)
+        items = len(of_segment) * self.items_per_page
+        if of_segment and of_segment[-1] == pages - 1:
+            items -= pages * self.items_per_page - self.items
+        return items
 
     def _limited(self, count: int) -> tuple[bytes, bytes]:
         if count not in self._limited_pages:
