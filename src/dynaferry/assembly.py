@@ -32,11 +32,11 @@ from dynaferry.state.store import StateStore
 from dynaferry.throttle.adaptive_pace import AdaptivePace
 from dynaferry.throttle.cap import Cap
 from dynaferry.throttle.concurrency import Concurrency
+from dynaferry.throttle.crew import Crew
 from dynaferry.throttle.gate import Gate
 from dynaferry.throttle.pace import CappedPace
 from dynaferry.throttle.rate_controller import EAGER, POLITE, RateController, Temper
 from dynaferry.throttle.retry import Patience, RetryPolicy
-from dynaferry.throttle.slots import Slots
 
 _log = logging.getLogger(__name__)
 
@@ -213,13 +213,12 @@ def assemble(
         lanes=lanes,
         reader=reader,
         writer=writer,
-        slots=Slots(Concurrency(plan.writers, now=clock()), clock=clock),
+        crew=Crew(Concurrency(plan.writers, now=clock()), clock=clock),
         read_controller=read_pace.controller,
         write_controller=write_pace.controller,
         store=store,
         stats=stats,
         readers=plan.readers,
-        writers=plan.writers,
         monotonic=clock,
     )
 

@@ -157,3 +157,38 @@ def test_a_wait_that_is_cancelled_leaves_the_turn_to_the_next() -> None:
         return now()
 
     assert run_virtually(main()) == pytest.approx(1.0, rel=0.05)
+
+
+def test_nobody_passes_who_would_have_to_wait_for_the_rate_or_for_those_before() -> None:
+    async def main() -> tuple[list[bool], bool, bool]:
+        pace = pace_at(50.0)
+        at_once = [pace.admit_now(25.0) for _ in range(int(FIRST_UNITS / 25) + 3)]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(pace.admit, 25.0)
+            await anyio.sleep(0.01)
+            behind_one_who_waits = pace.admit_now(0.0)
+        await anyio.sleep(10.0)
+        return at_once, behind_one_who_waits, pace.admit_now(25.0)
+
+    at_once, behind_one_who_waits, later = run_virtually(main())
+    assert at_once == [True] * 11 + [False] * 2
+    assert not behind_one_who_waits
+    assert later
+
+
+def test_who_is_let_through_at_once_has_used_the_rate() -> None:
+    async def main() -> float:
+        pace = pace_at(50.0)
+        while pace.admit_now(25.0):
+            pass
+        await pace.admit(25.0)
+        return now()
+
+    assert run_virtually(main()) == pytest.approx(0.5, rel=0.1)
+
+
+def test_scattered_requests_are_never_let_through_at_once() -> None:
+    async def main() -> bool:
+        return pace_at(1e6, scatter=True).admit_now(1.0)
+
+    assert run_virtually(main()) is False

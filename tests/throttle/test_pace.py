@@ -6,6 +6,7 @@ import pytest
 from benchmarks.virtual_time import now, run_virtually
 from dynaferry.errors import ThrottledError
 from dynaferry.throttle.cap import BUCKET_SHARE, Cap
+from dynaferry.throttle.gate import Gate
 from dynaferry.throttle.pace import CappedPace
 from tests.throttle.judged import caps
 
@@ -119,3 +120,28 @@ async def test_the_clock_and_the_sleep_of_a_cap_are_passed_in() -> None:
 
     await CappedPace([Cap(10.0, clock=lambda: time[0], sleep=sleep)]).admit(98.0)
     assert time[0] == pytest.approx(10.0)
+
+
+async def test_without_a_cap_and_a_pause_nobody_has_to_wait() -> None:
+    gate = Gate()
+    pace = CappedPace([Cap(), Cap()], gate)
+    assert pace.admit_now(1e9)
+    gate.close()
+    assert not pace.admit_now(1.0)
+    gate.open()
+    assert pace.admit_now(1.0)
+    assert not CappedPace([Cap(), Cap(1e9)], gate).admit_now(1.0)
+
+
+def test_a_cap_counts_what_was_under_way_before_it_was_set() -> None:
+    async def main() -> float:
+        cap = Cap(clock=now)
+        pace = CappedPace([cap])
+        assert pace.admit_now(1.0)
+        pace.settle(1.0, 1.0)
+        assert pace.admit_now(300.0)
+        cap.set(100.0)
+        await pace.admit(100.0)
+        return now()
+
+    assert run_virtually(main()) >= 4.0

@@ -59,18 +59,24 @@ class Lanes:
 
     async def take(self) -> Batch | None:
         """The next batch, out until it is given back or done; None when there will be none."""
-        while True:
-            now = self._clock()
-            self._release(now)
-            while self._turn:
-                lane = self._turn.popleft()
-                lane.queued = False
-                if lane.free_at <= now:
-                    return self._take_from(lane)
-                self._enqueue(lane)  # held since it was put in the turn
+        while (batch := self.take_now()) is None:
             if self._closed and not self._held and not self._out:
                 return None
-            await self._wait(now)
+            await self._wait()
+        return batch
+
+    def take_now(self) -> Batch | None:
+        """The next batch if there is one; out as with `take`."""
+        now = self._clock()
+        if self._held:
+            self._release(now)
+        while self._turn:
+            lane = self._turn.popleft()
+            lane.queued = False
+            if lane.free_at <= now:
+                return self._take_from(lane)
+            self._enqueue(lane)  # held since it was put in the turn
+        return None
 
     def give_back(self, batch: Batch) -> None:
         """What is left of a batch that was taken; it goes before the others of its segment."""
@@ -141,12 +147,12 @@ class Lanes:
         self._enqueue(lane)
         return batch
 
-    async def _wait(self, now: float) -> None:
+    async def _wait(self) -> None:
         self._changed = anyio.Event()
         if not self._held:
             await self._changed.wait()
             return
-        with anyio.move_on_after(max(0.0, self._held[0][0] - now)):
+        with anyio.move_on_after(max(0.0, self._held[0][0] - self._clock())):
             await self._changed.wait()
 
     def _wake(self) -> None:

@@ -24,8 +24,8 @@ from dynaferry.errors import StateWriteError
 from dynaferry.limits import BATCH_MAX_ITEMS, BYTES_PER_WRITE_UNIT
 from dynaferry.observe.stats import TableStats
 from dynaferry.state.store import Sample, StateStore, TableCounters, ThrottleCount
+from dynaferry.throttle.crew import Crew
 from dynaferry.throttle.rate_controller import RateController
-from dynaferry.throttle.slots import Slots
 
 CHECKPOINT_SECONDS = 0.5
 CHECKPOINTS_PER_SAMPLE = 20
@@ -48,16 +48,16 @@ class Pipeline:
     lanes: Lanes
     reader: Reader
     writer: Writer
-    slots: Slots
+    crew: Crew
     read_controller: RateController
     write_controller: RateController
     store: StateStore
     stats: TableStats
     readers: int
-    writers: int
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     read_ahead: ReadAhead = field(default_factory=ReadAhead)
+    _turn: anyio.Lock = field(init=False, default_factory=lambda: anyio.Lock(fast_acquire=True))
 
     async def copy(self, stop: StopSignal) -> bool:
         """Copies until every segment is complete or a stop is asked for.
@@ -93,9 +93,7 @@ class Pipeline:
         async with anyio.create_task_group() as movers:
             async with anyio.create_task_group() as writers:
                 movers.start_soon(_cancel_when_over, writers, stop)
-                turn = anyio.Lock(fast_acquire=True)
-                for _ in range(self.writers):
-                    writers.start_soon(self._write, turn)
+                self.crew.start(writers, self._write)
                 await self._read(stop)
                 self.lanes.close()
             movers.cancel_scope.cancel()
@@ -109,17 +107,23 @@ class Pipeline:
                     readers.start_soon(self.reader.read, segments, self.lanes.put)
             watch.cancel_scope.cancel()
 
-    async def _write(self, turn: anyio.Lock) -> None:
-        """One writer takes and waits for the pace at a time: so batches go in the lanes' order."""
-        while True:
-            async with turn:
-                await self.slots.wait()
-                batch = await self.lanes.take()
+    async def _write(self) -> bool:
+        """Writes the next batch; False when there is none any more.
+
+        One task at a time waits for a batch and for the pace: so batches go in the lanes' order.
+        """
+        batch = None if self._turn.locked() else self.lanes.take_now()
+        admitted = None if batch is None else self.writer.admit_now(batch)
+        if batch is None or admitted is None:
+            async with self._turn:
+                batch = batch or await self.lanes.take()
                 if batch is None:
-                    return
+                    return False
                 admitted = await self.writer.admit(batch)
-            await self.slots.use(self.writer.write(batch, admitted))
-            del batch  # a task that waits holds no page
+        else:
+            self.crew.is_short()
+        await self.writer.write(batch, admitted)
+        return True
 
     async def _checkpoint_regularly(self) -> None:
         checkpoints = 0

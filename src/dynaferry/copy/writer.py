@@ -9,6 +9,7 @@ that item becomes a dead letter. Only what is written or durably a dead letter i
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from msgspec import Raw
 
@@ -36,6 +37,13 @@ OPERATION = "BatchWriteItem"
 # How much the newest batch weighs in what the next one is expected to cost: indexes make it cost
 # more than its size says, and the wire form is longer than what is charged.
 NEWEST_BATCH_WEIGHT = 0.1
+
+
+class Admitted(NamedTuple):
+    """What a batch was admitted with: the units that it is expected to consume, and by its size."""
+
+    units: float
+    by_size: float
 
 
 class Writer:
@@ -77,28 +85,37 @@ class Writer:
         """The strictest cap on the writes; infinite without one."""
         return self._pace.most_units_at_once / REQUEST_SECONDS
 
-    async def admit(self, batch: Batch) -> float:
-        """Returns when `batch` may be sent, with the units that were admitted for it.
+    def admit_now(self, batch: Batch) -> Admitted | None:
+        """Admits `batch` if nobody has to wait for it."""
+        admitted = self._expect(batch)
+        if not self._pace.admit_now(admitted.units):
+            return None
+        self._lanes.sent(batch.segment, admitted.units)
+        return admitted
 
-        What it is likely to consume is learnt from the batches before it.
-        """
-        units = self._target.units_of(batch.items) * self._units_share
-        await self._pace.admit(units)
-        self._lanes.sent(batch.segment, units)
-        return units
+    async def admit(self, batch: Batch) -> Admitted:
+        """Returns when `batch` may be sent, with the units that were admitted for it."""
+        admitted = self._expect(batch)
+        await self._pace.admit(admitted.units)
+        self._lanes.sent(batch.segment, admitted.units)
+        return admitted
 
-    async def write(self, batch: Batch, admitted: float) -> None:
+    def _expect(self, batch: Batch) -> Admitted:
+        """What it is likely to consume: that is learnt from the batches before it."""
+        by_size = self._target.units_of(batch.items)
+        return Admitted(by_size * self._units_share, by_size)
+
+    async def write(self, batch: Batch, admitted: Admitted) -> None:
         """Sends an admitted batch once, and gives back to its lane what is to be sent again.
 
         :raises RejectedItemError: an item was refused and the run is to stop then
         :raises TooManyRejectedError: more items were refused than the run may set aside
         :raises StoppedError: the batch could not be written and no wait will help
         """
-        first_units: list[float] = [admitted]
+        first: list[Admitted] = [admitted]
 
         async def attempt() -> WriteResult:
-            units = first_units.pop() if first_units else await self.admit(batch)
-            return await self._send(batch, units)
+            return await self._send(batch, first.pop() if first else await self.admit(batch))
 
         try:
             self._note_written(batch, await self._retry.call(attempt))
@@ -111,21 +128,21 @@ class Writer:
         finally:
             self._lanes.done()
 
-    async def _send(self, batch: Batch, admitted: float) -> WriteResult:
+    async def _send(self, batch: Batch, admitted: Admitted) -> WriteResult:
         self._stats.write_requests += 1
         self._stats.write_requests_in_flight += 1
         sent_at = self._monotonic()
         try:
             result = await self._target.write_batch(batch.items)
         except ThrottledError as error:
-            self._note_throttle(batch, admitted, error)
+            self._note_throttle(batch, admitted.units, error)
             raise
         except RetryableError:
             self._stats.retried_requests += 1
-            self._pace.settle(admitted, None)
+            self._pace.settle(admitted.units, None)
             raise
         except ItemRefusedError:
-            self._pace.settle(admitted, None)
+            self._pace.settle(admitted.units, None)
             raise
         finally:
             self._stats.write_requests_in_flight -= 1
@@ -135,8 +152,9 @@ class Writer:
         return result
 
     def _settle(
-        self, batch: Batch, admitted: float, result: WriteResult, latency_seconds: float
+        self, batch: Batch, admitted: Admitted, result: WriteResult, latency_seconds: float
     ) -> None:
+        units, consumed = admitted.units, result.consumed_units
         left, refused = 0.0, 0.0
         if result.unprocessed:
             left = self._target.units_of(result.unprocessed) * self._units_share
@@ -146,12 +164,10 @@ class Writer:
             )
             refused = left if verdict.table else 0.0
             self._lanes.refused(batch.segment, left, for_itself=verdict.segment)
-        self._pace.settle(
-            admitted, result.consumed_units, refused=refused, latency_seconds=latency_seconds
-        )
-        self._lanes.wrote(batch.segment, admitted - left, latency_seconds)
-        if result.consumed_units is not None and not result.unprocessed:
-            share = result.consumed_units / self._target.units_of(batch.items)
+        self._pace.settle(units, consumed, refused=refused, latency_seconds=latency_seconds)
+        self._lanes.wrote(batch.segment, units - left, latency_seconds)
+        if consumed is not None and not result.unprocessed:
+            share = consumed / admitted.by_size
             self._units_share += NEWEST_BATCH_WEIGHT * (share - self._units_share)
 
     # What became of it ---------------------------------------------------------------------------

@@ -7,11 +7,13 @@ shorter. When the service says earlier that credentials have expired, they are r
 """
 
 import asyncio
+import math
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -33,6 +35,11 @@ from dynaferry.plan import Account
 
 Side = Literal["source", "target"]
 ROLE_SESSION_NAME = "dynaferry"  # what the other account's CloudTrail shows
+
+# botocore renews credentials 15 minutes ahead of their end at the earliest. Until then it need not
+# be asked with every request.
+RENEWAL_SECONDS = 16 * 60.0
+LOOK_AGAIN_SECONDS = 1.0
 
 # The data path has its own retry layer; this one is for the few control-plane calls.
 _CONTROL_PLANE = AioConfig(
@@ -62,11 +69,16 @@ class CredentialSource:
         resolve: Callable[[], Awaitable[Any]],
         to_error: Callable[[Exception], DynaferryError],
         secrets: Secrets | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._resolve = resolve
         self._to_error = to_error
         self.secrets = secrets or Secrets()
         self._renewing = asyncio.Lock()
+        self._clock = clock
+        self._current = Credentials("", "", None)
+        self._good_until = -math.inf
         self.botocore_credentials: Any = None
 
     async def current(self) -> Credentials:
@@ -76,6 +88,8 @@ class CredentialSource:
         :raises UnavailableError: STS did not answer
         :raises CorruptAnswerError: something else than STS answered
         """
+        if self._clock() < self._good_until:
+            return self._current
         try:
             if self.botocore_credentials is None:
                 self.botocore_credentials = await self._resolved()
@@ -84,6 +98,9 @@ class CredentialSource:
             raise self._to_error(error) from error
         credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
         self.secrets.note(credentials)
+        left = self.seconds_left(datetime.now(UTC))
+        if left is None or left > RENEWAL_SECONDS:
+            self._current, self._good_until = credentials, self._clock() + LOOK_AGAIN_SECONDS
         return credentials
 
     async def _resolved(self) -> Any:
@@ -107,6 +124,7 @@ class CredentialSource:
         async with self._renewing:
             if await self.current() == refused:
                 self.botocore_credentials = await self._resolved()
+                self._good_until = -math.inf
                 await self.current()
 
 

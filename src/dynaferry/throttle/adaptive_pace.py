@@ -25,6 +25,8 @@ FIRST_UNITS: Final = 250.0
 NEXT_TO_NOTHING: Final = 1e-6  # units; what is left of rounding is not waited for
 # The rate may have changed by then.
 LONGEST_SLEEP_SECONDS: Final = 0.25
+# Timers are no finer than milliseconds; who sleeps a little longer lets a few go at once then.
+LEAST_SLEEP_SECONDS: Final = 0.002
 
 
 class AdaptivePace:
@@ -58,15 +60,25 @@ class AdaptivePace:
         limit = self.controller.rate * REQUEST_SECONDS if self.controller.is_limited else math.inf
         return min(limit, self.caps.most_units_at_once)
 
+    def admit_now(self, units: float) -> bool:
+        """Admits where neither the rate nor a cap nor anybody before is to be waited for."""
+        if self._turn.locked() or (self._scatter and self.controller.is_limited):
+            return False
+        self.controller.asked(units)
+        if self._seconds_to_wait() > 0 or not self.caps.admit_now(units):
+            return False
+        self._take(units)
+        return True
+
     async def admit(self, units: float) -> None:
         """Waits for the rate first, then for the caps."""
         async with self._turn:
             self.controller.asked(units)
             while (wait_seconds := self._seconds_to_wait()) > 0:
                 self.controller.wanted()
-                await self._sleep(min(wait_seconds, LONGEST_SLEEP_SECONDS))
-            if self._tokens < math.inf:
-                self._tokens -= units
+                seconds = max(wait_seconds, LEAST_SLEEP_SECONDS)
+                await self._sleep(min(seconds, LONGEST_SLEEP_SECONDS))
+            self._take(units)
             if self._scatter and self.controller.is_limited:
                 # A second's worth of evenly spaced requests may fit between those of others and
                 # push them out unseen; requests at odd moments meet a limit as everybody does.
@@ -100,6 +112,10 @@ class AdaptivePace:
         self.controller.refused(admitted, now)
         self.controller.advance(now)
         self.caps.throttled(error, admitted)
+
+    def _take(self, units: float) -> None:
+        if self._tokens < math.inf:
+            self._tokens -= units
 
     def _seconds_to_wait(self) -> float:
         now = self._clock()

@@ -46,7 +46,13 @@ class Cap:
         self._bucket: TokenBucket | None = None
         self._window = Window(WINDOW_SECONDS)
         self._reserved = 0.0
+        self._shares: list[Share] = []
         self.set(units_per_second)
+
+    def share(self, cost: CostRatio) -> "Share":
+        """The part of one more table, whose requests cost what `cost` has learned."""
+        self._shares.append(Share(self, cost))
+        return self._shares[-1]
 
     @property
     def units_per_second(self) -> float | None:
@@ -61,6 +67,8 @@ class Cap:
         self._window = Window(WINDOW_SECONDS)
         self._bucket = None
         if units_per_second is not None:
+            for share in self._shares:
+                share.reserve()
             self._bucket = TokenBucket(units_per_second * BUCKET_SHARE, now=self._clock())
             self._bucket.take(self._reserved)
 
@@ -124,22 +132,26 @@ class Share:
     def enter(self, units: float) -> None:
         """Counts a request as under way."""
         self._requests += 1
-        self._change(units)
+        self._in_flight += units
+        if self.is_limited:
+            self.reserve()
 
     def leave(self, units: float, consumed: float) -> None:
         """A request that was expected to cost `units` has consumed so many."""
         self._requests -= 1
-        self._cap.consumed(consumed)
-        self._change(-units)
+        # Sums of fractions leave a rest, which must not stay for ever.
+        self._in_flight = self._in_flight - units if self._requests else 0.0
+        if self.is_limited:
+            self._cap.consumed(consumed)
+            self.reserve()
+
+    def reserve(self) -> None:
+        """Reserves what is under way. A cap without a limit is told of it when it gets one."""
+        reserved = self._in_flight * self._cost.value
+        self._cap.reserve(reserved - self._reserved)
+        self._reserved = reserved
 
     def _wait_seconds(self, units: float) -> float:
         if self.is_limited and self._requests > 0 and not self._cost.is_known:
             return SHORT_SLEEP_SECONDS  # the first answer says what the others will cost
         return self._cap.wait_seconds(units * self._cost.value)
-
-    def _change(self, units: float) -> None:
-        # Sums of fractions leave a rest, which must not stay for ever.
-        self._in_flight = self._in_flight + units if self._requests else 0.0
-        reserved = self._in_flight * self._cost.value
-        self._cap.reserve(reserved - self._reserved)
-        self._reserved = reserved

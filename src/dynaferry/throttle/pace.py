@@ -28,6 +28,10 @@ class Pace(Protocol):
         """What one request may consume to stay in step with the rate; infinite without one."""
         ...
 
+    def admit_now(self, units: float) -> bool:
+        """Admits a request that consumes about `units` if nobody has to wait; says whether."""
+        ...
+
     async def admit(self, units: float) -> None:
         """Returns when a request that consumes about `units` may be sent."""
         ...
@@ -60,7 +64,7 @@ class CappedPace:
     def __init__(self, caps: Sequence[Cap], gate: Gate | None = None) -> None:
         self._caps = tuple(caps)
         self._cost = CostRatio()
-        self._shares = tuple(Share(cap, self._cost) for cap in caps)
+        self._shares = tuple(cap.share(self._cost) for cap in caps)
         self._gate = gate or Gate()
         self._turn = anyio.Lock(fast_acquire=True)
 
@@ -76,11 +80,20 @@ class CappedPace:
         limits = [cap.units_per_second for cap in self._caps]
         return min((limit for limit in limits if limit is not None), default=None)
 
+    def admit_now(self, units: float) -> bool:
+        """Admits where there is neither a pause nor a cap."""
+        if not self._gate.is_open:
+            return False
+        for share in self._shares:
+            if share.is_limited:
+                return False
+        for share in self._shares:
+            share.enter(units)
+        return True
+
     async def admit(self, units: float) -> None:
         """Waits for the pause to end, and for every cap."""
-        if self._gate.is_open and not any(share.is_limited for share in self._shares):
-            for share in self._shares:
-                share.enter(units)
+        if self.admit_now(units):
             return
         # One at a time, so that a pause or a low cap never holds a crowd that was half let in.
         async with self._turn:
