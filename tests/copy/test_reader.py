@@ -49,6 +49,9 @@ class Pace:
         self.most_units_at_once = most_units_at_once
         self.admitted: list[float] = []
 
+    def admit_now(self, units: float) -> bool:
+        raise NotImplementedError
+
     async def admit(self, units: float) -> None:
         self.admitted.append(units)
 
