@@ -3,10 +3,12 @@
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.throttle import table
 from benchmarks.throttle.cases import CASES, Case
+from benchmarks.throttle.judge import findings
 from benchmarks.throttle.peer import cases as peer_cases
 from benchmarks.throttle.peer import try_peer
 from benchmarks.throttle.trial import dynaferry, run_trial
@@ -31,12 +33,20 @@ def main() -> int:
         action="store_true",
         help="instead: half a minute of each steady case by a plain aioboto3 loop, and keep it",
     )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="instead: the worst and the median of each figure over the seeds 1 to N",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="the plots, as one HTML file")
     asked = parser.parse_args()
     if asked.peer:
         keep_peer([_tell(try_peer(case)) for case in peer_cases(asked.cases)])
         return 0
     chosen = [case for case in CASES if not asked.cases or case.name in asked.cases]
+    if asked.seeds is not None:
+        return _over_seeds(chosen, range(1, asked.seeds + 1))
     ours = [_try(case, real=asked.real) for case in chosen]
     sys.stdout.write("\n".join(table.lines(ours, read_peer())) + "\n")
     if asked.out is not None:
@@ -44,6 +54,16 @@ def main() -> int:
 
         asked.out.write_text(page(ours, read_peer()))
     return any(found.reached is False for each in ours for found in each.findings)
+
+
+def _over_seeds(chosen: Sequence[Case], seeds: Sequence[int]) -> int:
+    missed = False
+    for case in chosen:
+        trials = [run_virtual(case, seed=seed) for seed in seeds]
+        tries = [findings(case, t.report, t.seconds, t.named) for t in trials]
+        missed |= any(each.reached is False for found in tries for each in found)
+        sys.stdout.write("\n".join([case.title, *table.spread(tries)]) + "\n")
+    return missed
 
 
 def _try(case: Case, *, real: bool) -> Tried:

@@ -1,6 +1,7 @@
 """A trial in virtual time: the real pipeline, the real model, and nothing in between but time."""
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,11 +52,15 @@ class SimulatedWire(Wire):
         )
 
 
-def run_virtual(case: Case, watch: Watch | None = None) -> Trial:
-    """Copies as `run_trial` does, as fast as this machine can think."""
+def run_virtual(case: Case, watch: Watch | None = None, *, seed: int = 1) -> Trial:
+    """Copies as `run_trial` does, as fast as this machine can think.
+
+    The same `seed` gives the same trial.
+    """
 
     async def body() -> Trial:
-        service = Service(Settings(tables=(case.source, case.target)))
+        random.seed(seed)  # what the copy leaves to chance
+        service = Service(Settings(tables=(case.source, case.target), seed=seed))
         named: set[str] = set()
         async with anyio.create_task_group() as runs:
             for _ in range(case.runs):

@@ -1,10 +1,11 @@
+from collections.abc import Sequence
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from dynaferry.copy.batcher import split
+from dynaferry.copy.batcher import Batch, cut, split
 from dynaferry.limits import BATCH_MAX_BYTES, BATCH_MAX_ITEMS, BATCH_TARGET_BYTES
 
 SMALL = st.lists(st.integers(1, 2000), max_size=120)
@@ -41,3 +42,20 @@ def test_a_batch_knows_its_segment_and_page() -> None:
 
 def test_the_size_that_a_batch_aims_at_is_well_under_what_a_request_may_hold() -> None:
     assert BATCH_TARGET_BYTES <= 0.7 * BATCH_MAX_BYTES
+
+
+@given(sizes=st.lists(st.integers(1, 400_000), min_size=1, max_size=25), most=st.floats(0.1, 1e4))
+def test_a_batch_is_cut_to_what_a_request_may_cost_down_to_one_item(
+    sizes: list[int], most: float
+) -> None:
+    batch = Batch(3, 7, items_of(sizes))
+
+    def units_of(items: Sequence[Raw]) -> float:
+        return float(sum(-(-len(item) // 1024) for item in items))
+
+    first, rest = cut(batch, most, units_of)
+    left = rest.items if rest is not None else []
+    assert [id(item) for item in (*first.items, *left)] == [id(item) for item in batch.items]
+    assert units_of(first.items) <= most or len(first.items) == 1
+    if left:
+        assert units_of([*first.items, left[0]]) > most

@@ -9,7 +9,8 @@ from itertools import count
 from msgspec import Struct
 
 from benchmarks.simulator import Partitions, Provisioned, SimulatedTable, SizedKey, Table
-from dynaferry.throttle.rate_controller import RateController
+from dynaferry.throttle.pace import REQUEST_SECONDS
+from dynaferry.throttle.rate_controller import LEAST_UNITS, RateController
 
 BATCH_ITEMS = 25
 
@@ -48,7 +49,12 @@ def drive(
             if left:
                 controller.refused(item_units * len(left), at)
                 again.append(left)
+        most_units = max(LEAST_UNITS, controller.rate * REQUEST_SECONDS)
+        most_items = max(1, int(most_units / item_units))
         items = again.popleft() if again else _new_items(dice, item_bytes, batch_items)
+        if len(items) > most_items:  # as the writer cuts them
+            items, rest = items[:most_items], items[most_items:]
+            again.appendleft(rest)
         controller.asked(item_units * len(items))
         controller.wanted()
         controller.advance(now)

@@ -11,7 +11,7 @@ from dynaferry.errors import ThrottledError
 from dynaferry.throttle.adaptive_pace import BURST_SECONDS, FIRST_UNITS, AdaptivePace
 from dynaferry.throttle.cap import BUCKET_SHARE, Cap
 from dynaferry.throttle.pace import REQUEST_SECONDS, CappedPace
-from dynaferry.throttle.rate_controller import CALM, EAGER, RateController
+from dynaferry.throttle.rate_controller import CALM, EAGER, LEAST_UNITS, RateController
 
 REFUSAL = ThrottledError("slow down", code="ThrottlingException")
 
@@ -112,9 +112,11 @@ def test_the_rate_grows_while_requests_wait_for_it() -> None:
     assert run_virtually(main()) >= 16 * EAGER.start_units
 
 
-def test_without_a_limit_a_request_may_be_of_any_size() -> None:
+def test_a_batch_is_sized_to_the_rate_and_a_request_without_a_limit_may_be_of_any_size() -> None:
     async def main() -> tuple[float, float, float]:
         none, given = pace_at(math.inf), pace_at(1000.0)
+        assert none.most_units_in_a_batch == EAGER.start_units * REQUEST_SECONDS
+        assert pace_at(30.0).most_units_in_a_batch == LEAST_UNITS
         return (
             none.most_units_at_once,
             given.most_units_at_once,

@@ -133,3 +133,24 @@ def test_a_throttle_slows_a_segment_or_the_table_and_never_both(
         verdict = weighs.refused(segment, words[word], now, segments=32)
         assert not (verdict.segment and verdict.table)
         assert verdict.segment or verdict.table or word == ""
+
+
+def test_a_named_key_range_is_the_tables_limit_once_nearly_every_batch_is_touched() -> None:
+    weighs = blame()
+    weighs.refused(0, KEY_RANGE, 0.1, segments=16)
+    verdicts = []
+    for number in range(1, 30):
+        weighs.accepted(0.1 + number / 100, whole=False)
+        verdicts.append(weighs.left_undone(number % 16, 0.1 + number / 100, segments=16))
+    assert (verdicts[0].segment, verdicts[0].table) == (True, False)
+    assert (verdicts[-1].segment, verdicts[-1].table) == (False, True)
+
+
+def test_a_named_key_range_stays_the_cause_while_most_batches_get_through() -> None:
+    weighs = blame()
+    weighs.refused(0, KEY_RANGE, 0.1, segments=16)
+    for number in range(1, 60):
+        now = 0.1 + number / 100
+        weighs.accepted(now)
+        weighs.accepted(now, whole=False)
+        assert weighs.left_undone(number % 16, now, segments=16).segment

@@ -4,7 +4,7 @@ A batch never spans pages, so that it is acknowledged to one page, and never hol
 since a page does not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
 from msgspec import Raw, Struct
@@ -31,6 +31,23 @@ def split(segment: int, page: int, items: Sequence[Raw]) -> Iterator[Batch]:
             taken = taken[: _fitting(taken)]
         yield Batch(segment, page, taken)
         start += len(taken)
+
+
+def cut(
+    batch: Batch, most_units: float, units_of: Callable[[Sequence[Raw]], float]
+) -> tuple[Batch, Batch | None]:
+    """The first items of a batch that cost at most `most_units` together, and the rest.
+
+    At least one goes first: nothing smaller than an item can be written.
+    """
+    if units_of(batch.items) <= most_units:
+        return batch, None
+    sums = accumulate(units_of([item]) for item in batch.items)
+    first = max(1, sum(total <= most_units for total in sums))
+    if first == len(batch.items):
+        return batch, None
+    rest = Batch(batch.segment, batch.page, batch.items[first:])
+    return Batch(batch.segment, batch.page, batch.items[:first]), rest
 
 
 def _fitting(items: Sequence[Raw]) -> int:

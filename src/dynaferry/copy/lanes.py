@@ -84,6 +84,17 @@ class Lanes:
         lane.batches.appendleft(batch)
         self._enqueue(lane)
 
+    def next_is(self, batch: Batch) -> None:
+        """What was cut off a batch that was taken; it goes before everything else that may go.
+
+        A page is acknowledged sooner so: less of it is written again after a crash.
+        """
+        lane = self._lanes[batch.segment]
+        self.give_back(batch)
+        if lane in self._turn:
+            self._turn.remove(lane)
+            self._turn.appendleft(lane)
+
     def done(self) -> None:
         """A batch that was taken needs nothing more (what was left of it is given back)."""
         self._out -= 1
@@ -113,6 +124,11 @@ class Lanes:
                 lane.controller = RateController(CALM, now=now, unlimited=True)
             lane.controller.refused(units, now)
             lane.controller.advance(now)
+
+    def absolve(self) -> None:
+        """It was the whole table's limit: no key range is held to a rate of its own any more."""
+        for lane in self._lanes.values():
+            lane.controller = None
 
     def forget(self, segment: int) -> None:
         """The segment is complete."""

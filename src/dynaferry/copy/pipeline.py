@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import anyio
 from anyio.abc import TaskGroup
 
+from dynaferry.copy.batcher import Batch
 from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.read_ahead import ReadAhead
@@ -113,10 +114,12 @@ class Pipeline:
         One task at a time waits for a batch and for the pace: so batches go in the lanes' order.
         """
         batch = None if self._turn.locked() else self.lanes.take_now()
+        if batch is not None:
+            batch = self.writer.fit(batch)
         admitted = None if batch is None else self.writer.admit_now(batch)
         if batch is None or admitted is None:
             async with self._turn:
-                batch = batch or await self.lanes.take()
+                batch = batch or await self._take()
                 if batch is None:
                     return False
                 admitted = await self.writer.admit(batch)
@@ -124,6 +127,10 @@ class Pipeline:
             self.crew.is_short()
         await self.writer.write(batch, admitted)
         return True
+
+    async def _take(self) -> Batch | None:
+        batch = await self.lanes.take()
+        return None if batch is None else self.writer.fit(batch)
 
     async def _checkpoint_regularly(self) -> None:
         checkpoints = 0

@@ -7,13 +7,14 @@ that item becomes a dead letter. Only what is written or durably a dead letter i
 (invariant 1). Sending an item twice is safe: a put of a whole item has the same effect again.
 """
 
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec import Raw
 
-from dynaferry.copy.batcher import Batch
+from dynaferry.copy.batcher import Batch, cut
 from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.rejections import RejectionLimit
@@ -30,7 +31,7 @@ from dynaferry.plan import OnReject
 from dynaferry.ports import BatchTarget, WriteResult
 from dynaferry.state.store import DeadLetter, StateStore
 from dynaferry.throttle.blame import Blame, Verdict
-from dynaferry.throttle.pace import REQUEST_SECONDS, Pace
+from dynaferry.throttle.pace import REQUEST_SECONDS, WritePace
 from dynaferry.throttle.retry import RetryPolicy
 
 OPERATION = "BatchWriteItem"
@@ -58,7 +59,7 @@ class Writer:
         *,
         table: int,
         store: StateStore,
-        pace: Pace,
+        pace: WritePace,
         retry: RetryPolicy,
         rejections: RejectionLimit,
         on_reject: OnReject = "dead-letter",
@@ -84,6 +85,20 @@ class Writer:
     def most_units_per_second(self) -> float:
         """The strictest cap on the writes; infinite without one."""
         return self._pace.most_units_at_once / REQUEST_SECONDS
+
+    def fit(self, batch: Batch) -> Batch:
+        """As much of a batch that was taken as one request may hold; its lane has the rest again.
+
+        A batch of large items is many seconds of a low rate: at one blow it would break a cap,
+        and meet throttles that say nothing.
+        """
+        most_units = self._pace.most_units_in_a_batch / self._units_share
+        if most_units == math.inf:
+            return batch
+        fitting, rest = cut(batch, most_units, self._target.units_of)
+        if rest is not None:
+            self._lanes.next_is(rest)
+        return fitting
 
     def admit_now(self, batch: Batch) -> Admitted | None:
         """Admits `batch` if nobody has to wait for it."""
@@ -147,7 +162,7 @@ class Writer:
         finally:
             self._stats.write_requests_in_flight -= 1
         now = self._monotonic()
-        self._blame.accepted(now)
+        self._blame.accepted(now, whole=not result.unprocessed)
         self._settle(batch, admitted, result, now - sent_at)
         return result
 
@@ -163,6 +178,8 @@ class Writer:
                 batch.segment, self._monotonic(), segments=self._lanes.segments
             )
             refused = left if verdict.table else 0.0
+            if verdict.table:
+                self._lanes.absolve()
             self._lanes.refused(batch.segment, left, for_itself=verdict.segment)
         self._pace.settle(units, consumed, refused=refused, latency_seconds=latency_seconds)
         self._lanes.wrote(batch.segment, units - left, latency_seconds)
@@ -194,6 +211,7 @@ class Writer:
         self._stats.throttled_requests += 1
         verdict = self._judge(batch, error)
         if verdict.table:
+            self._lanes.absolve()
             self._pace.throttled(error, admitted)
         else:
             self._pace.settle(admitted, 0.0)

@@ -14,8 +14,8 @@ from typing import Final
 import anyio
 
 from dynaferry.errors import ThrottledError
-from dynaferry.throttle.pace import REQUEST_SECONDS, Pace
-from dynaferry.throttle.rate_controller import RateController
+from dynaferry.throttle.pace import REQUEST_SECONDS, WritePace
+from dynaferry.throttle.rate_controller import LEAST_UNITS, RateController
 
 # Requests may come this much closer together than evenly: fewer timers, the same rate.
 BURST_SECONDS: Final = 0.02
@@ -38,7 +38,7 @@ class AdaptivePace:
     def __init__(
         self,
         controller: RateController,
-        caps: Pace,
+        caps: WritePace,
         *,
         scatter: bool = False,
         clock: Callable[[], float] = time.monotonic,
@@ -59,6 +59,15 @@ class AdaptivePace:
         """The part of a second that a request may take of the rate, once there is a limit."""
         limit = self.controller.rate * REQUEST_SECONDS if self.controller.is_limited else math.inf
         return min(limit, self.caps.most_units_at_once)
+
+    @property
+    def most_units_in_a_batch(self) -> float:
+        """The same for a batch, from the start on.
+
+        For the rate alone it is never less than `LEAST_UNITS`: a low rate is to mean few requests.
+        """
+        of_the_rate = max(LEAST_UNITS, self.controller.rate * REQUEST_SECONDS)
+        return min(of_the_rate, self.caps.most_units_in_a_batch)
 
     def admit_now(self, units: float) -> bool:
         """Admits where neither the rate nor a cap nor anybody before is to be waited for."""

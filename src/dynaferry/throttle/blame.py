@@ -19,6 +19,10 @@ WINDOW_SECONDS: Final = 0.5
 LEAST_THROTTLES: Final = 6
 # So much of the segments that chance would hit must be hit.
 SPREAD_SHARE: Final = 0.8
+# Of the newest batches, so many weigh in the share that is touched by throttles.
+NEWEST_BATCH_WEIGHT: Final = 0.1
+# What is the table's touches nearly every batch; hot ranges touch theirs.
+TOUCHED_SHARE: Final = 0.8
 # A key range that the service named stands for the throttles without a name for so long.
 WORD_SECONDS: Final = 5.0
 # When nothing was accepted for so long, it is everything that is throttled.
@@ -43,10 +47,12 @@ class Blame:
         self._throttled: Counter[int] = Counter()
         self._throttled_before: Counter[int] = Counter()
         self._window_ends_at = now
+        self._touched = 0.0
 
-    def accepted(self, now: float) -> None:
-        """Something was written."""
+    def accepted(self, now: float, *, whole: bool = True) -> None:
+        """Something was written: a batch, whole or in part."""
         self._accepted_at = now
+        self._note_touched(0.0 if whole else 1.0)
 
     def refused(
         self, segment: int, reasons: Sequence[tuple[str, str]], now: float, *, segments: int
@@ -55,6 +61,7 @@ class Blame:
 
         `segments` is how many are written at present.
         """
+        self._note_touched(1.0)
         if not reasons:
             return self.left_undone(segment, now, segments=segments)
         reason, resource = reasons[0]
@@ -66,7 +73,8 @@ class Blame:
         if now - self._accepted_at > OUTAGE_SECONDS:
             return Verdict(segment=False, table=True, resource=resource)
         self._note(segment, now)
-        if segments > 1 and self._is_spread(segments):
+        if self._is_everywhere(segments):
+            self._key_range_until = now
             return Verdict(segment=False, table=True, resource=resource)
         self._key_range_until = now + WORD_SECONDS
         return Verdict(segment=True, table=False, resource=resource)
@@ -75,7 +83,10 @@ class Blame:
         """Items of a batch were left unprocessed, and nobody says why."""
         self._note(segment, now)
         if now < self._key_range_until:
-            return Verdict(segment=True, table=False)
+            if not self._is_everywhere(segments):
+                return Verdict(segment=True, table=False)
+            self._key_range_until = now
+            return Verdict(segment=False, table=True)
         return Verdict(segment=False, table=self._is_spread(segments))
 
     def _note(self, segment: int, now: float) -> None:
@@ -85,6 +96,13 @@ class Blame:
             self._throttled = Counter()
             self._window_ends_at = now + WINDOW_SECONDS
         self._throttled[segment] += 1
+
+    def _note_touched(self, share: float) -> None:
+        self._touched += NEWEST_BATCH_WEIGHT * (share - self._touched)
+
+    def _is_everywhere(self, segments: int) -> bool:
+        """Whether what is named as a key range touches all of them alike."""
+        return segments > 1 and self._touched >= TOUCHED_SHARE and self._is_spread(segments)
 
     def _is_spread(self, segments: int) -> bool:
         throttled = self._throttled + self._throttled_before

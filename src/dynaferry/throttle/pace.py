@@ -55,6 +55,15 @@ class Pace(Protocol):
         ...
 
 
+class WritePace(Pace, Protocol):
+    """A pace that sizes batches as well."""
+
+    @property
+    def most_units_in_a_batch(self) -> float:
+        """What a batch may consume: a batch of large items is many seconds of a low rate."""
+        ...
+
+
 class CappedPace:
     """Holds every cap given, the table's own and the run's, and a pause.
 
@@ -73,6 +82,11 @@ class CappedPace:
         """The part of a second that a request may take of the strictest cap."""
         limit = self.units_per_second
         return math.inf if limit is None else limit * REQUEST_SECONDS
+
+    @property
+    def most_units_in_a_batch(self) -> float:
+        """The same for a batch."""
+        return self.most_units_at_once
 
     @property
     def units_per_second(self) -> float | None:

@@ -34,6 +34,19 @@ MOST_UNITS: Final = 1e9
 # refused. So the rate stays lower for a moment; what is not used then is there later.
 DRAIN_SECONDS: Final = 0.4
 DRAIN_SHARE: Final = 0.8
+MOST_DRAIN_STRETCH: Final = 2.0
+# With fewer requests a second than this, or answers that take longer, everything takes longer in
+# proportion, up to so much: each request says little, and one that is refused weighs much.
+STEADY_REQUESTS: Final = 60.0
+STEADY_LATENCY_SECONDS: Final = 0.04
+MOST_STRETCH: Final = 20.0
+REQUEST_WEIGHT: Final = 0.1
+# A bucket that was empty gives out just what flows in. So much more of it, and more flows in.
+OUTGROWN_SHARE: Final = 1.05
+# When nothing was accepted for so long and three round trips, it is no back-off but an outage.
+OUTAGE_SECONDS: Final = 0.1
+OUTAGE_ROUND_TRIPS: Final = 3.0
+OUTAGE_REFUSALS: Final = 4
 LEAST_ANSWERS: Final = 8
 MAX_WINDOW_SECONDS: Final = 2.0
 LATENCY_WEIGHT: Final = 0.1
@@ -45,8 +58,10 @@ class Temper:
     """How a controller moves. Rates are in units a second.
 
     From `start_units` the rate doubles every `doubling_seconds` until the first refusal. After a
-    refusal it is `keep` times the measured capacity for `hold_seconds`, then it grows by
-    `curve` times the seconds to the third power, in parts of that capacity.
+    refusal it is `keep` times the measured capacity for `hold_seconds`, then `probe_share` of it
+    more for `probe_seconds`, and then it grows by `curve` times the seconds to the third power, in
+    parts of that capacity. A probe is just enough to use up what the service saved meanwhile: who
+    meets no refusal by then knows that there is more.
     """
 
     start_units: float
@@ -54,11 +69,19 @@ class Temper:
     keep: float
     hold_seconds: float
     curve: float
+    probe_share: float = 0.0
+    probe_seconds: float = 0.0
 
 
 # The target is ours to fill: it loses nothing by a refusal but the refusal.
 EAGER: Final = Temper(
-    start_units=1000.0, doubling_seconds=0.3, keep=0.985, hold_seconds=1.5, curve=0.3
+    start_units=1000.0,
+    doubling_seconds=0.3,
+    keep=0.985,
+    hold_seconds=0.8,
+    curve=5.0,
+    probe_share=0.12,
+    probe_seconds=0.7,
 )
 # A key range is one of many: it need not be used to the last unit.
 CALM: Final = Temper(
@@ -83,6 +106,7 @@ class RateController:
         self._temper = temper
         self._ceiling = ceiling
         self._least_units = LEAST_UNITS
+        self._request_units = LEAST_UNITS
         self._capacity: float | None = None  # measured
         self._rate = math.inf if unlimited else min(temper.start_units, ceiling)
         self._before_trouble: float | None = None  # the capacity before the last back-offs
@@ -92,6 +116,7 @@ class RateController:
         self._deaf_until = NEVER
         self._emptied_at: float | None = None
         self._accepted_since_emptied = 0.0
+        self._accepted_at = now
         self._open_window(now)
 
     @property
@@ -112,6 +137,7 @@ class RateController:
     def asked(self, units: float) -> None:
         """A request of so many units is to be sent: one of them a second is the least rate."""
         self._least_units = max(LEAST_UNITS, units)
+        self._request_units += REQUEST_WEIGHT * (units - self._request_units)
 
     def wanted(self) -> None:
         """Somebody had to wait for this rate, so it is worth trying a higher one."""
@@ -128,6 +154,8 @@ class RateController:
             self._latency_seconds = latency_seconds
         elif latency_seconds > 0:
             self._latency_seconds += LATENCY_WEIGHT * (latency_seconds - self._latency_seconds)
+        if units > 0:
+            self._accepted_at = now
         if units > 0 and self._before_outage is not None:
             self._return_from_outage(now)
 
@@ -136,8 +164,11 @@ class RateController:
         if now < self._deaf_until:
             return
         self._refused += units
-        if self._is_quiet(now) and self._is_refused():
+        if self._is_quiet(now) and self._is_refused() and not self._has_outgrown(now):
             # The first word after a quiet time: no need to wait for the end of the window.
+            self._back_off(now)
+        elif self._is_outage(now):
+            self._accepted = 0.0
             self._back_off(now)
 
     def advance(self, now: float) -> None:
@@ -153,7 +184,7 @@ class RateController:
         seconds = max(WINDOW_SECONDS, WINDOW_ROUND_TRIPS * self._latency_seconds)
         # A low rate needs longer for as many answers.
         if self._rate < math.inf:
-            seconds = max(seconds, LEAST_ANSWERS * LEAST_UNITS / self._rate)
+            seconds = max(seconds, LEAST_ANSWERS * self._request_units / self._rate)
         self._window_from = now
         self._window_ends_at = now + min(seconds, MAX_WINDOW_SECONDS)
         self._accepted = 0.0
@@ -173,7 +204,16 @@ class RateController:
 
     def _is_quiet(self, now: float) -> bool:
         """Whether the last back-off is over, and what follows is news."""
-        return self._emptied_at is not None and now >= self._curve_from + self._temper.hold_seconds
+        since = (now - self._curve_from) / self._stretch()
+        return self._emptied_at is not None and since >= self._temper.hold_seconds
+
+    def _stretch(self) -> float:
+        """How much longer a second of the curve takes where requests are few, or slow."""
+        if not self._temper.probe_share:
+            return 1.0  # its seconds are many already
+        few = STEADY_REQUESTS * self._request_units / (self._capacity or self._rate)
+        slow = self._latency_seconds / STEADY_LATENCY_SECONDS
+        return min(MOST_STRETCH, max(1.0, few, slow))
 
     # Down ----------------------------------------------------------------------------------------
 
@@ -192,8 +232,8 @@ class RateController:
 
     def _measured(self, now: float) -> float:
         """The capacity: by the average since it was empty last, or by what is refused now."""
-        if self._emptied_at is not None and self._is_quiet(now):
-            return self._accepted_since_emptied / (now - self._emptied_at)
+        if self._emptied_at is not None and self._is_quiet(now) and not self._has_outgrown(now):
+            return self._average(now)
         asked = self._accepted + self._refused
         taken = self._accepted / asked
         sent_per_second = asked / max(now - self._window_from, WINDOW_SECONDS)
@@ -202,6 +242,26 @@ class RateController:
         # A few refusals below the rate that was measured are some partition's, not the table's.
         believed = (self._capacity or 0.0) * max(0.0, 1 - 2 * (1 - taken))
         return max(sent_per_second * taken, believed)
+
+    def _average(self, now: float) -> float:
+        """What was accepted a second since it was empty last."""
+        return self._accepted_since_emptied / (now - (self._emptied_at or NEVER))
+
+    def _has_outgrown(self, now: float) -> bool:
+        """Whether more was accepted than the old capacity could give: it was raised meanwhile, and
+        the average over both of them says too little of the new one.
+        """
+        if not self._temper.probe_share:
+            return False
+        return self._average(now) > OUTGROWN_SHARE * (self._capacity or math.inf)
+
+    def _is_outage(self, now: float) -> bool:
+        """Whether nothing is accepted any more; no need to wait for the end of the window."""
+        if self._before_outage is not None:
+            return False
+        least_seconds = OUTAGE_SECONDS + OUTAGE_ROUND_TRIPS * self._latency_seconds
+        enough = self._refused >= OUTAGE_REFUSALS * self._request_units
+        return enough and now - self._accepted_at > least_seconds
 
     def _fall(self, now: float) -> None:
         if self._before_outage is None:
@@ -238,10 +298,16 @@ class RateController:
 
     def _follow_curve(self, now: float) -> None:
         capacity = self._capacity or 0.0
-        since = now - self._curve_from
+        stretch = self._stretch()
+        since = (now - self._curve_from) / stretch
         beyond = max(0.0, since - self._temper.hold_seconds)
-        share = self._temper.keep + self._temper.curve * beyond**3
-        self._set_rate(capacity * (share if since >= DRAIN_SECONDS else DRAIN_SHARE * share))
+        share = self._temper.keep
+        if beyond > 0:
+            share += self._temper.probe_share
+            share += self._temper.curve * max(0.0, beyond - self._temper.probe_seconds) ** 3
+        drain_seconds = DRAIN_SECONDS * min(stretch, MOST_DRAIN_STRETCH)
+        is_drained = now - self._curve_from >= drain_seconds
+        self._set_rate(capacity * (share if is_drained else DRAIN_SHARE * share))
 
     def _set_rate(self, rate: float) -> None:
         self._rate = min(self._ceiling, MOST_UNITS, max(self._least_units, rate))
