@@ -87,3 +87,12 @@ def test_the_command_tells_and_draws_what_was_reached(
     assert main() == 0
     assert "an index at 1,500 WCU" in capsys.readouterr().out
     assert "rate allowed" in page.read_text()
+
+
+def test_over_seeds_the_worst_and_the_median_are_told() -> None:
+    tries = [
+        [Finding(what="share", value="", asked="≥ 90%", reached=n >= 0.9, number=n)]
+        for n in (0.95, 0.85, 0.99)
+    ]
+    (line,) = table.spread(tries)
+    assert "worst 0.850, median 0.950, missed by 1 of 3" in line

@@ -117,6 +117,7 @@ class RateController:
         self._emptied_at: float | None = None
         self._accepted_since_emptied = 0.0
         self._accepted_at = now
+        self._refused = 0.0
         self._open_window(now)
 
     @property
