@@ -8,10 +8,10 @@ import pytest
 
 from benchmarks.virtual_time import now, run_virtually
 from dynaferry.errors import ThrottledError
-from dynaferry.throttle.adaptive_pace import BURST_SECONDS, FIRST_UNITS, AdaptivePace
+from dynaferry.throttle.adaptive_pace import BURST_SECONDS, FIRST_UNITS, UNCUT_UNITS, AdaptivePace
 from dynaferry.throttle.cap import BUCKET_SHARE, Cap
 from dynaferry.throttle.pace import REQUEST_SECONDS, CappedPace
-from dynaferry.throttle.rate_controller import CALM, EAGER, LEAST_UNITS, RateController
+from dynaferry.throttle.rate_controller import CALM, EAGER, RateController
 
 REFUSAL = ThrottledError("slow down", code="ThrottlingException")
 
@@ -116,7 +116,7 @@ def test_a_batch_is_sized_to_the_rate_and_a_request_without_a_limit_may_be_of_an
     async def main() -> tuple[float, float, float]:
         none, given = pace_at(math.inf), pace_at(1000.0)
         assert none.most_units_in_a_batch == EAGER.start_units * REQUEST_SECONDS
-        assert pace_at(30.0).most_units_in_a_batch == LEAST_UNITS
+        assert pace_at(30.0).most_units_in_a_batch == UNCUT_UNITS
         return (
             none.most_units_at_once,
             given.most_units_at_once,

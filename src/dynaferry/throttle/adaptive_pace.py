@@ -23,6 +23,8 @@ SCATTERED_BURST_SECONDS: Final = 0.25  # what long gaps left over, short ones ma
 # So much at once until something was refused: a copy of a few hundred items finds out nothing.
 FIRST_UNITS: Final = 250.0
 NEXT_TO_NOTHING: Final = 1e-6  # units; what is left of rounding is not waited for
+# Twice a batch of small items: what is expected of one is often a little more than its size.
+UNCUT_UNITS: Final = 2 * LEAST_UNITS
 # The rate may have changed by then.
 LONGEST_SLEEP_SECONDS: Final = 0.25
 # Timers are no finer than milliseconds; who sleeps a little longer lets a few go at once then.
@@ -64,9 +66,9 @@ class AdaptivePace:
     def most_units_in_a_batch(self) -> float:
         """The same for a batch, from the start on.
 
-        For the rate alone it is never less than `LEAST_UNITS`: a low rate is to mean few requests.
+        A low rate is to mean few requests, so batches of small items are not cut for it.
         """
-        of_the_rate = max(LEAST_UNITS, self.controller.rate * REQUEST_SECONDS)
+        of_the_rate = max(UNCUT_UNITS, self.controller.rate * REQUEST_SECONDS)
         return min(of_the_rate, self.caps.most_units_in_a_batch)
 
     def admit_now(self, units: float) -> bool:
