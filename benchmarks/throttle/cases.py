@@ -66,7 +66,7 @@ CASES = (
         source=_source(20_000, item_bytes=8 * 1024),
         target=_target(capacity=_provisioned(1000), partitions=MANY),
         seconds=90,
-        least_share=0.95,
+        least_share=0.97,
         most_throttled=0.02,
     ),
     Case(
@@ -76,7 +76,7 @@ CASES = (
         target=_target(capacity=_provisioned(500), partitions=MANY),
         seconds=240,
         judged_from=30,
-        least_share=0.90,
+        least_share=0.97,
         most_throttled=0.05,
     ),
     Case(

@@ -42,17 +42,10 @@ class Kill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remains:
-    """What a kill left: what it cost is known when the next attempt has written it again.
-
-    `allowed` is the most that may be written again: what the service took in the last second in
-    which it took anything. What was in flight at the kill is part of it, since the endpoint answers
-    within a part of a second. Where bad items are looked for, their pages wait meanwhile: then all
-    pages that can be open may be written again.
-    """
+    """What a kill left behind, to be compared with what the next attempt writes."""
 
     acknowledged: frozenset[Position]
     puts_before: int
-    allowed: int
     since_checkpoint_seconds: float | None
 
 
@@ -86,6 +79,7 @@ class KilledCopy:
 
     async def killed_attempt(self, kill: Kill) -> bool:
         """Makes an attempt that is killed, unless it is done before; returns whether it was."""
+        puts_before = len(self._world.service.puts)
         child = await self._start(kill)
         if not kill.point:
             self._kill_later(child, kill)
@@ -101,6 +95,7 @@ class KilledCopy:
                 await judge_state(self._world.source, self._world.target, self._state_dir, RUN)
             )
             self._remains = await self._look_at_remains(killed_at)
+            self._judge_cost(self._remains, puts_before)
         return True
 
     async def last_attempt(self) -> RunSummary:
@@ -150,16 +145,28 @@ class KilledCopy:
         finally:
             await store.aclose()
         checkpointed_at = run.checkpointed_at
-        puts = world.service.puts
-        since = puts[-1][1] - SECOND if puts else 0.0
-        recent = {position for position, when in puts if when >= since}
         return Remains(
             acknowledged=acknowledged(world.source, records, run.identity),
-            puts_before=len(puts),
-            allowed=len(recent) + self._items_that_may_wait(),
+            puts_before=len(world.service.puts),
             since_checkpoint_seconds=checkpointed_at
             and killed_at - max(checkpointed_at, run.started_at),
         )
+
+    def _judge_cost(self, remains: Remains, puts_before: int) -> None:
+        """What this attempt has put and not acknowledged, so that it will be put again.
+
+        At most what the service took in the last second in which it took anything of it. What was
+        in flight at the kill is part of that, since the endpoint answers within a part of a second.
+        Where bad items are looked for, their pages wait meanwhile: then all pages that can be open
+        may be put again. What an earlier kill cost may still be owed, and is not this one's.
+        """
+        puts = self._world.service.puts[puts_before:]
+        cost = {position for position, _ in puts} - remains.acknowledged
+        recent = {position for position, when in puts if when >= puts[-1][1] - SECOND}
+        if len(cost) > len(recent) + self._items_that_may_wait():
+            self.faults.append(
+                f"{len(cost)} to be written again, and {len(recent)} were of the last second"
+            )
 
     def _items_that_may_wait(self) -> int:
         source = self._world.source
@@ -180,10 +187,6 @@ class KilledCopy:
             self.since_checkpoint_seconds.append(remains.since_checkpoint_seconds)
         if again & remains.acknowledged:
             self.faults.append(f"acknowledged and written again: {again & remains.acknowledged}")
-        if len(again) > remains.allowed:
-            self.faults.append(
-                f"{len(again)} written again, and {remains.allowed} were of the last second"
-            )
 
 
 def random_kill(chance: random.Random, requests: int) -> Kill:
