@@ -43,6 +43,11 @@ MOST_STRETCH: Final = 20.0
 REQUEST_WEIGHT: Final = 0.1
 # A bucket that was empty gives out just what flows in. So much more of it, and more flows in.
 OUTGROWN_SHARE: Final = 1.05
+# Two moments at which the service had nothing left say what flows in, if they are so far apart.
+APART_SECONDS: Final = 0.4
+APART_ROUND_TRIPS: Final = 4.0
+# Who looks for the limit asks for no more than this times what was taken: the rest is idle.
+USABLE_GROWTH: Final = 2.0
 # When nothing was accepted for so long and three round trips, it is no back-off but an outage.
 OUTAGE_SECONDS: Final = 0.1
 OUTAGE_ROUND_TRIPS: Final = 3.0
@@ -111,6 +116,7 @@ class RateController:
         self._rate = math.inf if unlimited else min(temper.start_units, ceiling)
         self._before_trouble: float | None = None  # the capacity before the last back-offs
         self._before_outage: float | None = None
+        self._is_searching = True
         self._curve_from = now
         self._latency_seconds = 0.0
         self._deaf_until = NEVER
@@ -176,7 +182,7 @@ class RateController:
         """Moves the rate to where it is now. To be called before `rate` is used."""
         if now >= self._window_ends_at:
             self._close_window(now)
-        elif self._before_outage is None and self._capacity is not None:
+        elif self._before_outage is None and not self._is_searching:
             self._follow_curve(now)
 
     # Windows -------------------------------------------------------------------------------------
@@ -223,6 +229,7 @@ class RateController:
             self._before_trouble = self._capacity
         if self._accepted > 0:
             self._capacity = self._measured(now)
+            self._is_searching = False
             self._curve_from = self._emptied_at = now
             self._accepted_since_emptied = 0.0
             self._set_rate(DRAIN_SHARE * self._temper.keep * self._capacity)
@@ -233,7 +240,7 @@ class RateController:
 
     def _measured(self, now: float) -> float:
         """The capacity: by the average since it was empty last, or by what is refused now."""
-        if self._emptied_at is not None and self._is_quiet(now) and not self._has_outgrown(now):
+        if self._is_apart(now) and not self._has_outgrown(now):
             return self._average(now)
         asked = self._accepted + self._refused
         taken = self._accepted / asked
@@ -243,6 +250,15 @@ class RateController:
         # A few refusals below the rate that was measured are some partition's, not the table's.
         believed = (self._capacity or 0.0) * max(0.0, 1 - 2 * (1 - taken))
         return max(sent_per_second * taken, believed)
+
+    def _is_apart(self, now: float) -> bool:
+        """Whether it was empty before, and long enough ago for an average."""
+        if self._emptied_at is None:
+            return False
+        if self._is_quiet(now) or not self._temper.probe_share:
+            return self._is_quiet(now)
+        apart = max(APART_SECONDS * self._stretch(), APART_ROUND_TRIPS * self._latency_seconds)
+        return now - self._emptied_at >= apart
 
     def _average(self, now: float) -> float:
         """What was accepted a second since it was empty last."""
@@ -277,6 +293,7 @@ class RateController:
         """What was there before is likely there again, and less is soon found out."""
         before, self._before_outage = self._before_outage or LEAST_UNITS, None
         self._capacity = before
+        self._is_searching = False
         self._curve_from = now
         self._emptied_at = None
         self._set_rate(self._temper.keep * before)
@@ -292,10 +309,19 @@ class RateController:
         seconds -= unused
         if not self._was_wanted:
             return
-        if self._capacity is None:
-            self._set_rate(self._rate * 2 ** (seconds / self._temper.doubling_seconds))
+        self._is_searching |= self._has_outgrown(now)
+        if self._is_searching:
+            self._search(seconds)
         else:
             self._follow_curve(now)
+
+    def _search(self, seconds: float) -> None:
+        """Doubles fast: nobody knows how far it is to the limit."""
+        usable = USABLE_GROWTH * self._accepted / seconds if seconds > 0 else 0.0
+        if self._capacity is not None:
+            seconds /= self._stretch()
+        doubled = self._rate * 2 ** (seconds / self._temper.doubling_seconds)
+        self._set_rate(max(self._rate, min(doubled, usable)))
 
     def _follow_curve(self, now: float) -> None:
         capacity = self._capacity or 0.0
