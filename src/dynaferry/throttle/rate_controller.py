@@ -90,7 +90,7 @@ EAGER: Final = Temper(
 )
 # A key range is one of many: it need not be used to the last unit.
 CALM: Final = Temper(
-    start_units=1000.0, doubling_seconds=0.3, keep=0.95, hold_seconds=2.0, curve=0.1
+    start_units=1000.0, doubling_seconds=0.3, keep=0.95, hold_seconds=1.0, curve=1.0
 )
 # The source serves customers: a refusal there may have been one of theirs.
 POLITE: Final = Temper(
