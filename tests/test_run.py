@@ -112,6 +112,7 @@ async def stopped_halfway(world: MotoWorld, plan: CopyPlan) -> Outcome:
 
     async def stop_early(stats: RunStats) -> None:
         stats.tables[0].throttles["Scan", "slow"] = 3
+        stats.tables[0].bottleneck = "index by-owner"
         while stats.tables[0].items_written == 0:  # plain counters tell nobody
             await anyio.lowlevel.checkpoint()
         stop.ask()
@@ -129,12 +130,15 @@ async def test_a_stopped_run_goes_on_where_it_was(world: MotoWorld, tmp_path: Pa
 
     said: list[str] = []
     throttles: list[dict[tuple[str, str], int]] = []
+    bottlenecks: list[str | None] = []
 
     async def look(stats: RunStats) -> None:
         throttles.append(dict(stats.tables[0].throttles))
+        bottlenecks.append(stats.tables[0].bottleneck)
 
     resumed = await execute(plan, say=said.append, watch=look)
     assert throttles == [{("Scan", "slow"): 3}]
+    assert bottlenecks == ["index by-owner"]
     assert resumed.summary.tables[0].items_read == ITEMS
     assert any(f"{table.items_written:,} items are done" in line for line in said)
     await assert_equal_tables(world)

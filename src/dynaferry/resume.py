@@ -139,6 +139,8 @@ async def stats_from(
             retried_requests=counters.retried_requests,
             unprocessed_items=counters.unprocessed_items,
             throttles={(e.operation, e.reason): e.times for e in counters.throttles},
+            bottleneck=counters.bottleneck,
+            throttled_at=counters.throttled_at,
             dollars_per_read_unit=look.estimate.dollars_per_read_unit,
             dollars_per_write_unit=look.estimate.dollars_per_write_unit,
         )

@@ -109,6 +109,38 @@ async def test_a_running_run_shows_its_rate_and_what_is_left(tmp_path: Path) -> 
     assert str(to_summary(look).status) == "running"
 
 
+async def _throttled(store: SqliteStore, *, segments: int, seconds_ago: float) -> None:
+    counters = TableCounters(bottleneck="index by-owner", throttled_at=time.time() - seconds_ago)
+    await store.checkpoint(0, _complete_segments(segments), counters)
+
+
+@pytest.mark.parametrize(
+    ("segments", "seconds_ago", "bottleneck"),
+    [(5, 0, "index by-owner"), (5, 20, "index by-owner"), (5, 40, None), (TOTAL_SEGMENTS, 0, None)],
+)
+async def test_what_the_service_named_is_told_while_it_holds_the_writes_back(
+    tmp_path: Path, segments: int, seconds_ago: float, bottleneck: str | None
+) -> None:
+    store = await _begun(tmp_path)
+    try:
+        await _throttled(store, segments=segments, seconds_ago=seconds_ago)
+        look = await look_at(tmp_path, "orders")
+    finally:
+        await store.aclose()
+    assert to_summary(look).tables[0].bottleneck == bottleneck
+    assert ("  held back by index by-owner" in to_lines(look)) == (bottleneck is not None)
+
+
+async def test_nothing_holds_back_a_run_that_is_not_under_way(tmp_path: Path) -> None:
+    store = await _begun(tmp_path)
+    await _throttled(store, segments=5, seconds_ago=0)
+    await store.end_attempt("interrupted", time.time())
+    await store.aclose()
+    look = await look_at(tmp_path, "orders")
+    assert to_summary(look).tables[0].bottleneck is None
+    assert not any("held back" in line for line in to_lines(look))
+
+
 async def test_the_last_checkpoint_is_not_the_last_sample(tmp_path: Path) -> None:
     store = await _begun(tmp_path)
     await _half_done(store)
@@ -246,6 +278,7 @@ def test_json_is_one_document_in_the_shape_of_a_summary(
         "segments_complete": 5,
         "seconds": 0,
         "items_per_second": 0,
+        "bottleneck": None,
     }
 
 

@@ -1,5 +1,6 @@
 import asyncio
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dynaferry.errors import (
     RejectedItemError,
     ServiceGoneError,
     StateWriteError,
+    ThrottledError,
     TooManyRejectedError,
     UnavailableError,
 )
@@ -227,6 +229,33 @@ async def test_a_request_that_fails_in_passing_is_made_again_on_both_sides(
     assert sorted(target.written) == sorted(source.keys)
     assert totals.items_read == totals.items_written == len(source.keys)
     assert small.stats.retried_requests == len(failed)
+
+
+async def test_an_index_that_the_service_named_is_stored_with_the_checkpoint(
+    tmp_path: Path,
+) -> None:
+    source, target = FakeSource(SEGMENTS), FakeTarget()
+    index = "arn:aws:dynamodb:us-east-1:123456789012:table/orders/index/by-owner"
+    throttles = [
+        ThrottledError(
+            "slow down",
+            code="ThrottlingException",
+            reasons=[("IndexWriteProvisionedThroughputExceeded", index)],
+        )
+    ]
+
+    async def throttle_once(_: list[str]) -> None:
+        if throttles:
+            raise throttles.pop()
+
+    target.before_write = throttle_once
+    began = time.time()
+    async with small_copy(small_plan(tmp_path), source, target, 5) as small:
+        assert await small.pipeline.copy(StopSignal())
+        counters = await small.store.read_counters(0)
+    assert counters.bottleneck == "index by-owner"
+    assert counters.throttled_at is not None
+    assert counters.throttled_at >= began
 
 
 async def test_a_refused_item_is_found_set_aside_and_the_rest_is_written(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def facts(reason: str = "too large", run: str = "orders") -> RunFacts:
             write_units=1600,
             throttled_requests=16,
             dollars=12.5,
+            bottleneck="index by<owner",
             throttles=(
                 ThrottleCount(operation="Scan", reason="", times=5),
                 ThrottleCount(operation="BatchWriteItem", reason="IndexWrite<s", times=11),

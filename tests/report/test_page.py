@@ -48,7 +48,8 @@ class Read(HTMLParser):
 def test_it_tells_what_was_copied_and_how_it_adds_up() -> None:
     text = Read(render(facts(), None, now=NOW)).text
     for told in ("1,607", "1,600", "$12.50", "64 of 64", "complete, but the target rejected items",
-                 "table/source-0", "table/target-0", "2023-11-14 22:13:20 UTC"):  # fmt: skip
+                 "index by<owner", "table/source-0", "table/target-0",
+                 "2023-11-14 22:13:20 UTC"):  # fmt: skip
         assert told in text
 
 

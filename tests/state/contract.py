@@ -78,6 +78,8 @@ def counters(scale: int = 1) -> TableCounters:
         retried_requests=5 * scale,
         unprocessed_items=7 * scale,
         throttles=(ThrottleCount(operation="Scan", reason="", times=3 * scale),),
+        bottleneck="index by-owner",
+        throttled_at=CREATED_AT + scale,
     )
 
 

@@ -117,6 +117,19 @@ async def _look_at_table(
     )
 
 
+def bottleneck(look: RunLook, table: TableLook) -> str | None:
+    """What holds the writes back now, where the service named it; None when nothing runs.
+
+    As in progress: what it named last, for as long as throttles go on.
+    """
+    throttled_at, end = table.counters.throttled_at, look.last_checkpoint
+    complete = table.totals.segments_complete == table.identity.total_segments
+    if look.state != "running" or complete or throttled_at is None or end is None:
+        return None
+    is_over = throttled_at < end - rates.DEFAULT_WINDOW_SECONDS
+    return None if is_over else table.counters.bottleneck
+
+
 def items_done(totals: TableTotals) -> int:
     """Items that need no more work."""
     return totals.items_written + totals.items_rejected + totals.items_filtered

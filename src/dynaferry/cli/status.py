@@ -13,6 +13,7 @@ from dynaferry.cli.look import (
     RunLook,
     State,
     TableLook,
+    bottleneck,
     items_per_second,
     look_at,
     seconds_left,
@@ -50,10 +51,20 @@ def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
     return exit_codes.COMPLETE
 
 
+class TableStatus(TableSummary, frozen=True, kw_only=True):
+    """What `copy --json` prints of a table, and the resource that holds its writes back now.
+
+    `bottleneck` is None where nothing does, or the service named nothing.
+    """
+
+    bottleneck: str | None
+
+
 class StatusSummary(RunSummary, frozen=True, kw_only=True):
     """What `copy --json` prints, and what holds the run back."""
 
     held: InForce
+    tables: tuple[TableStatus, ...]
 
 
 def to_summary(look: RunLook) -> StatusSummary:
@@ -71,7 +82,7 @@ def to_summary(look: RunLook) -> StatusSummary:
         run=record.run,
         status=_status(look.state),
         error=error,
-        tables=tuple(_table_summary(look, table) for table in look.tables),
+        tables=tuple(_told_table(look, table) for table in look.tables),
     )
 
 
@@ -85,6 +96,11 @@ def _table_status(look: RunLook, table: TableLook) -> Status:
     if table.totals.segments_complete < table.identity.total_segments:
         return _status(look.state)
     return "rejected" if table.totals.items_rejected else "complete"
+
+
+def _told_table(look: RunLook, table: TableLook) -> TableStatus:
+    summary = msgspec.structs.asdict(_table_summary(look, table))
+    return TableStatus(**summary, bottleneck=bottleneck(look, table))
 
 
 def _table_summary(look: RunLook, table: TableLook) -> TableSummary:
@@ -153,6 +169,9 @@ def _table_lines(look: RunLook, table: TableLook) -> list[str]:
     if look.state == "running":
         left = readable.duration(seconds_left(look, table))
         lines.append(f"  rate      {rate} items/s in the last minute, {left} left")
+        held_back_by = bottleneck(look, table)
+        if held_back_by is not None:
+            lines.append(f"  held back by {held_back_by}")
     else:
         lines.append(f"  rate      {rate} items/s in the last attempt")
     return lines

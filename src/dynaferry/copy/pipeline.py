@@ -216,6 +216,8 @@ def counters_of(stats: TableStats) -> TableCounters:
             ThrottleCount(operation=operation, reason=reason, times=times)
             for (operation, reason), times in stats.throttles.items()
         ),
+        bottleneck=stats.bottleneck,
+        throttled_at=stats.throttled_at,
     )
 
 

@@ -228,6 +228,7 @@ class Writer:
         return verdict
 
     def _count_throttle(self, reason: str) -> None:
+        self._stats.throttled_at = self._clock()
         key = (OPERATION, reason)
         self._stats.throttles[key] = self._stats.throttles.get(key, 0) + 1
 

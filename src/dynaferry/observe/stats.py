@@ -25,7 +25,8 @@ class TableStats:
 
     `throttles` counts throttles by (operation, reason), the reason in the service's word, "" where
     it gave none. `bottleneck` is the resource that held the writes back
-    last, in people's words. The rate limits are what the pace allows now, in units a second, None
+    last, in people's words, and `throttled_at` when a write was last throttled, in seconds since
+    the epoch. The rate limits are what the pace allows now, in units a second, None
     where nothing limits. `rejections` counts rejected items by the target's words.
     Prices are dollars for one unit, 0 where capacity is provisioned and so paid by the hour.
     `checkpointed_at` is by the clock of `started_at`.
@@ -51,6 +52,7 @@ class TableStats:
     unprocessed_items: int = 0
     throttles: dict[tuple[str, str], int] = field(default_factory=dict)
     bottleneck: str | None = None
+    throttled_at: float | None = None
     read_rate_limit_units: float | None = None
     write_rate_limit_units: float | None = None
     read_requests_in_flight: int = 0

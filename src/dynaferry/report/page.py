@@ -119,6 +119,7 @@ def _table(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
             ("throttled requests", readable.count(counters.throttled_requests)),
             ("retried requests", readable.count(counters.retried_requests)),
             ("unprocessed, sent again", readable.count(counters.unprocessed_items)),
+            ("held back last by", counters.bottleneck or readable.UNKNOWN),
             ("cost at the prices given", f"${counters.dollars:,.2f}"),
         )
     )

@@ -56,6 +56,8 @@ _TABLES: Final = (
         unprocessed_items INTEGER NOT NULL,
         dollars REAL NOT NULL,
         throttles BLOB NOT NULL,
+        bottleneck TEXT,
+        throttled_at REAL,
         checkpointed_at REAL
     )
     """,
@@ -130,14 +132,16 @@ _INSERT_RUN: Final = """
 
 _INSERT_TABLE: Final = """
     INSERT INTO tables VALUES (:table, :read_units, :write_units, :throttled_requests,
-        :retried_requests, :unprocessed_items, :dollars, :throttles, NULL)
+        :retried_requests, :unprocessed_items, :dollars, :throttles, :bottleneck,
+        :throttled_at, NULL)
 """
 
 UPDATE_COUNTERS: Final = """
     UPDATE tables SET read_units = :read_units, write_units = :write_units,
         throttled_requests = :throttled_requests, retried_requests = :retried_requests,
         unprocessed_items = :unprocessed_items, dollars = :dollars,
-        throttles = :throttles, checkpointed_at = :now
+        throttles = :throttles, bottleneck = :bottleneck, throttled_at = :throttled_at,
+        checkpointed_at = :now
     WHERE "table" = :table
 """
 

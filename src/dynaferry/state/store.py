@@ -72,6 +72,8 @@ class TableCounters(Struct, frozen=True, kw_only=True):
 
     `dollars` is what the units cost at the prices that the plan gave. `throttles` counts reasons:
     a request may have several, and one that was partly refused has the reason "" too.
+    `bottleneck` is the resource that held the writes back last, in people's words, where the
+    service named one; `throttled_at` is when a write was last throttled, named or not.
     """
 
     read_units: float = 0.0
@@ -81,6 +83,8 @@ class TableCounters(Struct, frozen=True, kw_only=True):
     unprocessed_items: int = 0
     dollars: float = 0.0
     throttles: tuple[ThrottleCount, ...] = ()
+    bottleneck: str | None = None
+    throttled_at: float | None = None
 
 
 class TableTotals(Struct, frozen=True, kw_only=True):
