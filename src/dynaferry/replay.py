@@ -33,7 +33,7 @@ __all__ = ["ReplayOutcome", "ReplayRequest", "replay"]
 
 Say = Callable[[str], None]
 
-# After the first signal, what is in flight has this long to be settled (invariant 9).
+# After the first signal, what is in flight has this long to be answered and settled (invariant 9).
 GRACE_SECONDS = 4.0
 CLOSE_SECONDS = 5.0
 SECONDS_BETWEEN_LINES = 10.0

@@ -27,6 +27,7 @@ class SmallCopy:
     pipeline: Pipeline
     store: SqliteStore
     stats: TableStats
+    caps: RunCaps
 
     async def totals(self) -> TableTotals:
         """The counts that are stored."""
@@ -81,7 +82,7 @@ async def small_copy(
         ledger = Ledger(total_segments, await store.read_segments(0))
         caps = RunCaps(plan, rejected=totals.items_rejected)
         pipeline = assemble(plan, 0, source, target, ledger, store, stats, caps)
-        yield SmallCopy(pipeline, store, stats)
+        yield SmallCopy(pipeline, store, stats, caps)
     finally:
         await store.aclose()
 

@@ -1,4 +1,5 @@
 import asyncio
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -548,6 +549,51 @@ async def test_after_the_grace_one_signal_is_enough_even_when_the_service_hangs(
     async with small_copy(small_plan(tmp_path), source, target, 5) as small:
         assert not await small.pipeline.copy(stop)
         assert (await small.totals()).items_written == 0
+
+
+@pytest.mark.parametrize("held", ["by a pause", "by a low cap", "by both", "to try again"])
+async def test_who_waits_does_not_keep_a_stop_waiting_and_what_was_not_sent_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    monkeypatch.setattr("dynaferry.copy.pipeline.GRACE_SECONDS", math.inf)
+    monkeypatch.setattr("dynaferry.throttle.retry.FIRST_WAIT_SECONDS", 1e6)
+    monkeypatch.setattr("dynaferry.throttle.retry.MAX_WAIT_SECONDS", 1e6)
+    source, target = FakeSource([pages_of(s, [60] * 20) for s in range(5)]), FakeTarget()
+    stop, waits = StopSignal(), anyio.Event()
+
+    async def hold_from_batch_ten_on(_: list[str]) -> None:
+        if len(target.batches) < 10:
+            return
+        if "cap" in held or "both" in held:
+            small.caps.write.set(1e-3)
+        if "pause" in held or "both" in held:
+            small.caps.gate.close()
+        waits.set()
+        if "again" in held:
+            raise UnavailableError("reset")
+
+    async def stop_when_nothing_is_in_flight() -> None:
+        await waits.wait()
+        while small.stats.write_requests_in_flight:
+            await anyio.lowlevel.checkpoint()
+        stop.ask()
+
+    target.before_write = hold_from_batch_ten_on
+    async with small_copy(small_plan(tmp_path), source, target, 5) as small:
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(stop_when_nothing_is_in_flight)
+                assert not await small.pipeline.copy(stop)
+        totals = await small.totals()
+        assert small.caps.write._reserved == pytest.approx(0.0)
+    assert totals.items_read == totals.items_written <= sum(target.written.values())
+    assert len(target.written) < len(source.keys)
+
+    target.before_write = None
+    async with small_copy(small_plan(tmp_path), source, target, 5) as small:
+        assert await small.pipeline.copy(StopSignal())
+        assert (await small.totals()).items_written == len(source.keys)
+    assert sorted(target.written) == sorted(source.keys)
 
 
 async def test_items_reach_the_target_as_the_bytes_that_the_source_gave(tmp_path: Path) -> None:

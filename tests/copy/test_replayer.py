@@ -1,5 +1,6 @@
 """Dead letters against a target in memory, with a real state file."""
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from dynaferry.plan import IfPresent, recorded_settings
 from dynaferry.ports import PutResult
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import DeadLetter, SegmentRecord, TableCounters
+from dynaferry.throttle.gate import Gate
 from dynaferry.throttle.pace import CappedPace
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from tests.copy.small_copy import RUN, small_identity, small_plan
@@ -98,6 +100,7 @@ class Replay:
     target: OneByOne
     stats: TableStats
     replayer: Replayer
+    gate: Gate
     settled: list[tuple[int, int]] = field(default_factory=list)
 
     async def make(self, stop: StopSignal | None = None) -> None:
@@ -127,20 +130,20 @@ async def replay_of(
         await store.add_dead_letters([letter(n) for n in range(letters)])
         await store.checkpoint(0, [record(0, letters)], TableCounters(write_units=100.0))
         await store.end_attempt("rejected", 1.0)
-        target = OneByOne()
+        target, gate = OneByOne(), Gate()
         stats = TableStats(source="orders", target="orders", segments_total=1, write_units=100.0)
         replayer = Replayer(
             target,
             stats,
             table=0,
             store=store,
-            pace=CappedPace([]),
+            pace=CappedPace([], gate),
             retry=RetryPolicy("target", Patience(5.0), sleep=_no_wait),
             if_present=if_present,
             writers=8,
             clock=lambda: NOW,
         )
-        yield Replay(store, target, stats, replayer)
+        yield Replay(store, target, stats, replayer, gate)
     finally:
         await store.aclose()
 
@@ -258,6 +261,33 @@ async def test_a_stop_settles_what_is_in_flight_and_takes_no_more(tmp_path: Path
         await replay.make(stop)
         assert await replay.counts() == (175, 150, 25)
         assert len(replay.target.puts) == 2 * LETTERS_AT_ONCE
+
+
+async def test_letters_that_wait_for_a_pause_do_not_keep_a_stop_waiting_and_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dynaferry.copy.replayer.GRACE_SECONDS", math.inf)
+    async with replay_of(tmp_path, LETTERS_AT_ONCE) as replay:
+        stop, paused = StopSignal(), anyio.Event()
+
+        async def pause_at_the_tenth(_: str) -> None:
+            if len(replay.target.puts) >= 10:
+                replay.gate.close()
+                paused.set()
+
+        async def stop_in_the_pause() -> None:
+            await paused.wait()
+            stop.ask()
+
+        replay.target.before_put = pause_at_the_tenth
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(stop_in_the_pause)
+                await replay.make(stop)
+        puts = len(replay.target.puts)
+        assert 10 <= puts < LETTERS_AT_ONCE
+        assert await replay.counts() == (125, 100 + puts, LETTERS_AT_ONCE - puts)
+        assert len(await replay.store.read_dead_letters()) == LETTERS_AT_ONCE - puts
 
 
 async def test_nothing_is_counted_that_could_not_be_stored_and_the_next_replay_finds_it_there(

@@ -1,14 +1,16 @@
 """One table's copy: readers, writers, checkpoints, and the order in which they stop.
 
 Readers put batches into the lanes of their segments, writers take from them. The end of reading
-closes the lanes, and empty closed lanes end the writers. Around them runs the checkpoint; whatever
-ends the copy, the last checkpoint is made, shielded and with a deadline.
+closes the lanes, and empty closed lanes end the writers. A stop lets them finish the requests in
+flight, and send what need not wait; what waits is left, to be read again. Around them runs the
+checkpoint; whatever ends the copy, the last checkpoint is made, shielded and with a deadline.
 """
 
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,7 +21,7 @@ from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.read_ahead import ReadAhead
 from dynaferry.copy.reader import Reader
 from dynaferry.copy.segments import SegmentQueue
-from dynaferry.copy.stop import StopSignal
+from dynaferry.copy.stop import StopSignal, cancel_when_over
 from dynaferry.copy.writer import Writer
 from dynaferry.errors import StateWriteError
 from dynaferry.limits import BATCH_MAX_ITEMS, BYTES_PER_WRITE_UNIT
@@ -32,7 +34,7 @@ CHECKPOINT_SECONDS = 0.5
 CHECKPOINTS_PER_SAMPLE = 20
 # How far reads are ahead follows the rate of the writes this often.
 LOOK_SECONDS = 0.1
-# After the first signal, what is in flight has this long to be acknowledged.
+# After the first signal, requests in flight have this long to be acknowledged.
 GRACE_SECONDS = 4.0
 LAST_CHECKPOINT_SECONDS = 5.0
 
@@ -93,11 +95,19 @@ class Pipeline:
     async def _move(self, stop: StopSignal) -> None:
         async with anyio.create_task_group() as movers:
             async with anyio.create_task_group() as writers:
-                movers.start_soon(_cancel_when_over, writers, stop)
-                self.crew.start(writers, self._write)
+                movers.start_soon(self._cancel_when_over, writers, stop)
+                self.crew.start(writers, partial(self._write, stop))
                 await self._read(stop)
                 self.lanes.close()
             movers.cancel_scope.cancel()
+
+    async def _cancel_when_over(self, writers: TaskGroup, stop: StopSignal) -> None:
+        await cancel_when_over(
+            writers.cancel_scope,
+            stop,
+            in_flight=lambda: self.stats.write_requests_in_flight,
+            grace_seconds=GRACE_SECONDS,
+        )
 
     async def _read(self, stop: StopSignal) -> None:
         segments = SegmentQueue(self.ledger.total_segments, self.ledger.segments_to_read())
@@ -108,8 +118,8 @@ class Pipeline:
                     readers.start_soon(self.reader.read, segments, self.lanes.put)
             watch.cancel_scope.cancel()
 
-    async def _write(self) -> bool:
-        """Writes the next batch; False when there is none any more.
+    async def _write(self, stop: StopSignal) -> bool:
+        """Writes the next batch; False when there is none any more, or no time to wait for one.
 
         One task at a time waits for a batch and for the pace: so batches go in the lanes' order.
         """
@@ -119,6 +129,8 @@ class Pipeline:
         admitted = None if batch is None else self.writer.admit_now(batch)
         if batch is None or admitted is None:
             async with self._turn:
+                if stop.asked:
+                    return False
                 batch = batch or await self._take()
                 if batch is None:
                     return False
@@ -225,11 +237,3 @@ async def _cancel_when_asked(readers: TaskGroup, stop: StopSignal) -> None:
     """Reading has no effect, so it may end at any point."""
     await stop.finish.wait()
     readers.cancel_scope.cancel()
-
-
-async def _cancel_when_over(writers: TaskGroup, stop: StopSignal) -> None:
-    """Asked once, what is in flight has its grace; asked twice, it ends at once."""
-    await stop.finish.wait()
-    with anyio.move_on_after(GRACE_SECONDS):
-        await stop.cancel.wait()
-    writers.cancel_scope.cancel()

@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from dynaferry.copy.pipeline import counters_of
-from dynaferry.copy.stop import StopSignal
+from dynaferry.copy.stop import StopSignal, cancel_when_over
 from dynaferry.errors import ItemRefusedError, RetryableError, ThrottledError
 from dynaferry.limits import BATCH_MAX_ITEMS
 from dynaferry.observe.stats import TableStats
@@ -28,6 +28,8 @@ from dynaferry.throttle.retry import RetryPolicy
 
 # As many as a batch: at 400 KB an item, what is in memory and what a kill may have to do again.
 LETTERS_AT_ONCE: Final = BATCH_MAX_ITEMS
+# After the first signal, requests in flight have this long to be answered.
+GRACE_SECONDS: Final = 3.0
 PRESENT_CODE: Final = "ItemPresent"
 PRESENT_WORDS: Final = (
     "the target holds another item under this key by now; --if-present overwrite replaces it, "
@@ -82,20 +84,34 @@ class Replayer:
             )
             if not letters:
                 return
-            settled(*await self._replay_some(letters))
+            settled(*await self._replay_some(letters, stop))
             after = letters[-1]
 
-    async def _replay_some(self, letters: Sequence[DeadLetter]) -> tuple[int, int]:
+    async def _replay_some(
+        self, letters: Sequence[DeadLetter], stop: StopSignal
+    ) -> tuple[int, int]:
+        """Tries letters side by side, and settles those that were answered before a stop."""
         reasons: dict[int, _Reason | None] = {}
 
         async def replay_one(number: int) -> None:
             async with self._turns:
                 reasons[number] = await self._write(letters[number])
 
-        async with anyio.create_task_group() as group:
-            for number in range(len(letters)):
-                group.start_soon(replay_one, number)
-        return await self._settle([(letter, reasons[n]) for n, letter in enumerate(letters)])
+        async with anyio.create_task_group() as beside:
+            async with anyio.create_task_group() as group:
+                beside.start_soon(self._cancel_when_over, group.cancel_scope, stop)
+                for number in range(len(letters)):
+                    group.start_soon(replay_one, number)
+            beside.cancel_scope.cancel()
+        return await self._settle([(letters[n], reasons[n]) for n in sorted(reasons)])
+
+    async def _cancel_when_over(self, replaying: anyio.CancelScope, stop: StopSignal) -> None:
+        await cancel_when_over(
+            replaying,
+            stop,
+            in_flight=lambda: self._stats.write_requests_in_flight,
+            grace_seconds=GRACE_SECONDS,
+        )
 
     async def _settle(self, tried: Sequence[tuple[DeadLetter, _Reason | None]]) -> tuple[int, int]:
         written = [letter for letter, reason in tried if reason is None]
@@ -131,6 +147,7 @@ class Replayer:
         admitted = self._target.units_of([item])
         await self._pace.admit(admitted)
         self._stats.write_requests += 1
+        self._stats.write_requests_in_flight += 1
         try:
             result = await self._target.put_item(item, overwrite=self._if_present == "overwrite")
         except RetryableError as error:
@@ -139,6 +156,8 @@ class Replayer:
         except ItemRefusedError:
             self._pace.settle(admitted, None)
             raise
+        finally:
+            self._stats.write_requests_in_flight -= 1
         self._pace.settle(admitted, result.consumed_units)
         self._stats.write_units += result.consumed_units or 0.0
         self._retry.progress()

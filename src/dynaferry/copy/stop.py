@@ -1,6 +1,12 @@
 """The two-stage stop (invariant 9): finish what is in flight, then, asked again, cancel."""
 
+from collections.abc import Callable
+from typing import Final
+
 import anyio
+
+# Who is asked to stop looks so often whether anything is in flight still.
+LOOK_SECONDS: Final = 0.02
 
 
 class StopSignal:
@@ -24,3 +30,24 @@ class StopSignal:
     def asked(self) -> bool:
         """Whether a stop was asked for."""
         return self.finish.is_set()
+
+
+async def cancel_when_over(
+    work: anyio.CancelScope,
+    stop: StopSignal,
+    *,
+    in_flight: Callable[[], int],
+    grace_seconds: float,
+) -> None:
+    """Cancels `work` once a stop was asked for and no request is in flight any more.
+
+    So who waits for a pause, for the pace or to try again keeps nobody waiting: what was not sent
+    is not acknowledged, and is read again. Requests in flight have their grace, until the second
+    signal.
+    """
+    await stop.finish.wait()
+    with anyio.move_on_after(grace_seconds):
+        while in_flight() and not stop.cancel.is_set():
+            with anyio.move_on_after(LOOK_SECONDS):
+                await stop.cancel.wait()
+    work.cancel()
