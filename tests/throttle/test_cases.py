@@ -7,7 +7,13 @@ from benchmarks.throttle.judge import findings
 from benchmarks.throttle.virtual import run_virtual
 
 # Chance matters most in these.
-MORE_SEEDS = (("on-demand", 2), ("partitions", 5), ("large-items", 3), ("brown-out", 4))
+MORE_SEEDS = (
+    ("on-demand", 2),
+    ("partitions", 5),
+    ("large-items", 3),
+    ("brown-out", 4),
+    ("steps", 6),
+)
 TRIALS = [(case, 1) for case in CASES] + [
     (case, seed) for name, seed in MORE_SEEDS for case in CASES if case.name == name
 ]

@@ -2,7 +2,7 @@ import anyio
 import pytest
 
 from benchmarks.virtual_time import now, run_virtually
-from dynaferry.throttle.concurrency import Concurrency
+from dynaferry.throttle.concurrency import LEAST, Concurrency
 from dynaferry.throttle.crew import Crew
 
 
@@ -64,7 +64,7 @@ def test_answers_make_room_for_more_at_once() -> None:
 def test_nobody_is_added_while_work_has_to_be_waited_for() -> None:
     work = Work(20_000, seconds=0.05)
     seconds_of(work, Concurrency(64, now=0.0))
-    assert work.most_at_once == 16
+    assert work.most_at_once == LEAST
 
 
 def test_members_leave_when_the_limit_falls() -> None:
@@ -72,7 +72,7 @@ def test_members_leave_when_the_limit_falls() -> None:
 
     async def main() -> tuple[int, int]:
         turn = anyio.Lock()
-        concurrency = Concurrency(64, now=now())
+        concurrency = Concurrency(128, now=now())
         crew = Crew(concurrency, clock=now)
         at_once: list[int] = []
         under_way = 0
@@ -92,7 +92,7 @@ def test_members_leave_when_the_limit_falls() -> None:
         return concurrency.limit, max(at_once[-100:])
 
     limit, lately = run_virtually(main())
-    assert lately <= limit < 32
+    assert lately <= limit < 2 * LEAST
 
 
 def test_an_error_of_one_ends_all() -> None:

@@ -65,6 +65,26 @@ def test_a_capacity_that_changes_is_followed_within_five_seconds(
     assert shares(table, SECONDS, since=20).refused <= 0.06
 
 
+@pytest.mark.parametrize(("latency", "within"), [(0.004, 5.0), (0.08, 10.0)])
+@pytest.mark.parametrize(("before", "after"), [(2000, 8000), (8000, 2000), (1000, 15_000)])
+def test_the_rate_settles_at_a_new_capacity_and_never_runs_away(
+    before: float, after: float, latency: float, within: float
+) -> None:
+    """A quarter below and above it there is room for emptying, and for probing.
+
+    Until then it is a few times as much, while what the service had saved is used up. Where answers
+    take long, everything does.
+    """
+    changes = (Change(at_seconds=15.0, write_units=after),)
+    table = table_of(before, changes=changes, latency=Latency(write_seconds=latency))
+    rates: list[tuple[float, float]] = []
+    drive(controller(), table, SECONDS, watch=lambda now, rate: rates.append((now, rate)))
+    settled = [rate / after for now, rate in rates if now >= 15 + within]
+    assert min(settled) >= 0.75
+    assert max(settled) <= 1.25
+    assert max(rate for _, rate in rates) <= 6 * max(before, after)
+
+
 def test_after_an_outage_the_table_is_filled_again_and_hardly_asked_meanwhile() -> None:
     table = table_of(3000, brown_outs=(BrownOut(start_seconds=10.0, seconds=15.0),))
     drive(controller(), table, SECONDS)

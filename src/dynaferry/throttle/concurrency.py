@@ -15,7 +15,7 @@ STEPS: Final = 2
 PAYS_SHARE: Final = 0.02
 # After steps that did not pay, the next are tried so much later.
 WAIT_SECONDS: Final = 2.0
-LEAST: Final = 16
+LEAST: Final = 32
 
 
 class Concurrency:

@@ -7,10 +7,11 @@ between: a bucket that was empty twice gave out just what flowed into it.
 
 So the controller grows fast from a modest start until the first refusal, then sets the rate a
 little below what it measured, holds it there, and goes on along a cubic curve: past the old limit
-it grows gently at first and ever faster after that, which is how it follows a table that has been
-given more. A refusal counts once per round trip, since what is on its way was sent at the old
-rate. Where nothing at all is accepted, the rate falls to a few requests a second, and returns to
-what it was once they get through.
+it grows gently at first and ever faster after that. Once more was accepted than the old limit
+could have given, the table has been given more: the search begins anew, from where it is. A refusal
+counts once per round trip, since what is on its way was sent at the old rate. Where nothing at all
+is accepted, the rate falls to a few requests a second, and returns to what it was once they get
+through.
 
 What is not used does not grow: a rate that the source cannot fill says nothing about the target.
 """
@@ -33,7 +34,7 @@ MOST_UNITS: Final = 1e9
 # Right after a back-off nothing is saved up at the service, and one batch more than flows in is
 # refused. So the rate stays lower for a moment; what is not used then is there later.
 DRAIN_SECONDS: Final = 0.4
-DRAIN_SHARE: Final = 0.8
+DRAIN_SHARE: Final = 0.82
 MOST_DRAIN_STRETCH: Final = 2.0
 # With fewer requests a second than this, or answers that take longer, everything takes longer in
 # proportion, up to so much: each request says little, and one that is refused weighs much.
@@ -43,10 +44,11 @@ MOST_STRETCH: Final = 20.0
 REQUEST_WEIGHT: Final = 0.1
 # A bucket that was empty gives out just what flows in. So much more of it, and more flows in.
 OUTGROWN_SHARE: Final = 1.05
+CHANCE_REQUESTS: Final = 2.0  # so many more in a time say nothing
 # Two moments at which the service had nothing left say what flows in, if they are so far apart.
 APART_SECONDS: Final = 0.4
 APART_ROUND_TRIPS: Final = 4.0
-# Who looks for the limit asks for no more than this times what was taken: the rest is idle.
+# Beyond what was measured, no more than this times what was taken is asked for: the rest is idle.
 USABLE_GROWTH: Final = 2.0
 # When nothing was accepted for so long and three round trips, it is no back-off but an outage.
 OUTAGE_SECONDS: Final = 0.1
@@ -84,7 +86,7 @@ EAGER: Final = Temper(
     doubling_seconds=0.3,
     keep=0.985,
     hold_seconds=0.8,
-    curve=5.0,
+    curve=20.0,
     probe_share=0.12,
     probe_seconds=0.7,
 )
@@ -117,6 +119,7 @@ class RateController:
         self._before_trouble: float | None = None  # the capacity before the last back-offs
         self._before_outage: float | None = None
         self._is_searching = True
+        self._usable = math.inf
         self._curve_from = now
         self._latency_seconds = 0.0
         self._deaf_until = NEVER
@@ -218,16 +221,19 @@ class RateController:
         """How much longer a second of the curve takes where requests are few, or slow."""
         if not self._temper.probe_share:
             return 1.0  # its seconds are many already
-        few = STEADY_REQUESTS * self._request_units / (self._capacity or self._rate)
         slow = self._latency_seconds / STEADY_LATENCY_SECONDS
-        return min(MOST_STRETCH, max(1.0, few, slow))
+        return min(MOST_STRETCH, max(self._stretch_for_few(), slow))
+
+    def _stretch_for_few(self) -> float:
+        few = STEADY_REQUESTS * self._request_units / (self._capacity or self._rate)
+        return min(MOST_STRETCH, max(1.0, few))
 
     # Down ----------------------------------------------------------------------------------------
 
     def _back_off(self, now: float) -> None:
         if self._is_quiet(now):
             self._before_trouble = self._capacity
-        if self._accepted > 0:
+        if self._accepted > 0 or self._is_one_of_few(now):
             self._capacity = self._measured(now)
             self._is_searching = False
             self._curve_from = self._emptied_at = now
@@ -237,6 +243,11 @@ class RateController:
             self._fall(now)
         self._deaf_until = now + self._latency_seconds
         self._open_window(self._deaf_until)
+
+    def _is_one_of_few(self, now: float) -> bool:
+        """Whether nothing was accepted since there was hardly anything asked, and so no outage."""
+        hardly_asked = self._refused < OUTAGE_REFUSALS * self._request_units
+        return hardly_asked and self._is_apart(now) and not self._has_outgrown(now)
 
     def _measured(self, now: float) -> float:
         """The capacity: by the average since it was empty last, or by what is refused now."""
@@ -270,7 +281,9 @@ class RateController:
         """
         if not self._temper.probe_share:
             return False
-        return self._average(now) > OUTGROWN_SHARE * (self._capacity or math.inf)
+        could_give = (self._capacity or math.inf) * (now - (self._emptied_at or NEVER))
+        by_chance = CHANCE_REQUESTS * self._request_units
+        return self._accepted_since_emptied - by_chance > OUTGROWN_SHARE * could_give
 
     def _is_outage(self, now: float) -> bool:
         """Whether nothing is accepted any more; no need to wait for the end of the window."""
@@ -309,6 +322,7 @@ class RateController:
         seconds -= unused
         if not self._was_wanted:
             return
+        self._usable = USABLE_GROWTH * self._accepted / max(seconds, WINDOW_SECONDS)
         self._is_searching |= self._has_outgrown(now)
         if self._is_searching:
             self._search(seconds)
@@ -317,11 +331,10 @@ class RateController:
 
     def _search(self, seconds: float) -> None:
         """Doubles fast: nobody knows how far it is to the limit."""
-        usable = USABLE_GROWTH * self._accepted / seconds if seconds > 0 else 0.0
         if self._capacity is not None:
-            seconds /= self._stretch()
+            seconds /= self._stretch_for_few()
         doubled = self._rate * 2 ** (seconds / self._temper.doubling_seconds)
-        self._set_rate(max(self._rate, min(doubled, usable)))
+        self._set_rate(max(self._rate, min(doubled, self._usable)))
 
     def _follow_curve(self, now: float) -> None:
         capacity = self._capacity or 0.0
@@ -332,6 +345,7 @@ class RateController:
         if beyond > 0:
             share += self._temper.probe_share
             share += self._temper.curve * max(0.0, beyond - self._temper.probe_seconds) ** 3
+            share = max(self._temper.keep, min(share, self._usable / capacity))
         drain_seconds = DRAIN_SECONDS * min(stretch, MOST_DRAIN_STRETCH)
         is_drained = now - self._curve_from >= drain_seconds
         self._set_rate(capacity * (share if is_drained else DRAIN_SHARE * share))
