@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import anyio
 import msgspec
 import pytest
 
-from dynaferry import CopyPlan, copy_table
+from dynaferry import CopyPlan, StopSignal, copy_table
 from dynaferry.errors import PlanError, PreflightError, StateError
 from dynaferry.observe.summary import RunSummary
 from dynaferry.plan import Account, TablePlan
@@ -13,7 +14,7 @@ from dynaferry.replay import ReplayOutcome, ReplayRequest, replay
 from dynaferry.replay_request import check_is_the_same
 from dynaferry.run import execute
 from dynaferry.state.sqlite import SqliteStore
-from dynaferry.state.store import DeadLetter, TableIdentity
+from dynaferry.state.store import ControlsChange, DeadLetter, TableIdentity
 from tests.described import described
 from tests.worlds.moto import REGION, TARGET_EXTERNAL_ID, MotoWorld
 from tests.worlds.refusals import REFUSED, refusing_marked_items
@@ -96,6 +97,51 @@ async def test_once_the_cause_is_mended_the_tables_are_equal_and_the_run_is_comp
     assert await moto_world.target_tables.read_table("orders") == source
     again = await copy_table(plan_for(moto_world, tmp_path))
     assert (again.status, again.tables[0].items_rejected) == ("complete", 0)
+
+
+async def ask(state_dir: Path, **change: object) -> None:
+    store = await SqliteStore.open_to_control(state_dir, "orders")
+    await store.change_controls(ControlsChange(**change), 1.0)  # type: ignore[arg-type]
+    await store.aclose()
+
+
+@pytest.mark.usefixtures("rejected")
+async def test_a_replay_follows_what_is_asked_of_its_run(tmp_path: Path) -> None:
+    await ask(tmp_path, paused=True)
+    said: list[str] = []
+
+    async def until_said(line: str) -> None:
+        with anyio.fail_after(20):
+            while line not in said:  # noqa: ASYNC110  # a list tells nobody that it grew
+                await anyio.sleep(0.02)
+
+    async def talk() -> None:
+        await until_said("it waits for: dynaferry resume orders")
+        await ask(tmp_path, max_write_units=5000.0)
+        await until_said("orders: paused, writes at most 5,000 units/s (set)")
+        assert len(await letters_in(tmp_path)) == BAD
+        await ask(tmp_path, paused=False)
+
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(talk)
+        outcome = await replay(request_for(tmp_path), say=said.append)
+    assert outcome.summary.status == "complete"
+    check_sums(outcome, rejected=0)
+
+
+@pytest.mark.usefixtures("rejected")
+async def test_a_stop_ends_a_paused_replay_and_the_letters_stay(tmp_path: Path) -> None:
+    await ask(tmp_path, paused=True)
+    stop = StopSignal()
+
+    def stop_in_the_pause(line: str) -> None:
+        if line.startswith("it waits for"):
+            stop.ask()
+
+    with anyio.fail_after(20):
+        outcome = await replay(request_for(tmp_path), stop=stop, say=stop_in_the_pause)
+    assert (outcome.summary.status, outcome.summary.written) == ("interrupted", 0)
+    assert len(await letters_in(tmp_path)) == BAD
 
 
 @pytest.mark.usefixtures("rejected")

@@ -61,6 +61,15 @@ def in_force(planned: Planned, controls: Controls, moment: datetime) -> InForce:
     )
 
 
+def only_set(held: InForce) -> InForce:
+    """What holds whatever the plan, the flags and the schedule of somebody else are."""
+    return InForce(
+        paused_at=held.paused_at,
+        read=held.read if held.read.origin == "set" else CapInForce(None, "plan"),
+        write=held.write if held.write.origin == "set" else CapInForce(None, "plan"),
+    )
+
+
 def _first(was_set: Units | None, by_hour: Units | None, planned: float | None) -> CapInForce:
     if was_set is not None:
         return CapInForce(_number(was_set), "set")

@@ -20,13 +20,15 @@ from dynaferry.dynamodb.descriptions import TableDescription
 from dynaferry.dynamodb.put_item import ItemPutter
 from dynaferry.dynamodb.wire import open_wire
 from dynaferry.errors import DynaferryError, RetryableError
-from dynaferry.observe.stats import TableStats
+from dynaferry.observe.progress import PlainLog
+from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import ErrorSummary, ReplaySummary, Status, TableSummary
 from dynaferry.outcome import EndStatus, first_reason, table_summary
 from dynaferry.plan import CopyPlan
 from dynaferry.replay_request import ReplayRequest, find_target, plan_of
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import RunRecord, StateStore, TableTotals
+from dynaferry.steering import Steering
 from dynaferry.throttle.retry import RetryPolicy
 
 __all__ = ["ReplayOutcome", "ReplayRequest", "replay"]
@@ -37,6 +39,7 @@ Say = Callable[[str], None]
 GRACE_SECONDS = 4.0
 CLOSE_SECONDS = 5.0
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 class ReplayOutcome(Struct, frozen=True):
@@ -98,14 +101,28 @@ class _Replay:
         if not self._left:
             return
         self._say(f"replaying {self._left:,} dead letters of the run {record.run}")
-        caps = RunCaps(plan)
-        async with open_account(
-            plan.target, "target", sts_endpoint_url=plan.sts_endpoint_url
-        ) as session:
+        caps, held = RunCaps(plan), RunStats(record.run)
+        steering = Steering(plan, store, (caps,), held)
+        for line in await steering.begin():
+            self._say(line)
+        async with (
+            open_account(plan.target, "target", sts_endpoint_url=plan.sts_endpoint_url) as session,
+            anyio.create_task_group() as beside,
+        ):
+            beside.start_soon(steering.follow)
+            beside.start_soon(self._tell_what_holds, held)
             for table, counted in enumerate(totals):
                 if counted.items_rejected and not self._stop.asked:
                     target = await find_target(session, plan.tables[table].target, record, table)
                     await self._replay_table(plan, table, session, target, store, caps)
+            beside.cancel_scope.cancel()
+
+    async def _tell_what_holds(self, held: RunStats) -> None:
+        log = PlainLog(held.held_back)
+        while True:
+            await anyio.sleep(SECONDS_BETWEEN_LOOKS)
+            for line in log.news(held):
+                self._say(line)
 
     async def _replay_table(
         self,

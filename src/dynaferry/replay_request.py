@@ -50,6 +50,7 @@ def plan_of(record: RunRecord, request: ReplayRequest) -> CopyPlan:
                 else request.max_write_units
             ),
             state_dir=request.state_dir,
+            limits=settings.limits,
         )
     )
 

@@ -191,9 +191,9 @@ class _Attempt:
         async with anyio.create_task_group() as beside:
             rejected = sum(table.items_rejected for table in stats.tables)
             caps = RunCaps(self._plan, rejected=rejected)
-            steering = Steering(self._plan, self._store, caps, stats)
-            await steering.look()  # before the first request
-            await self._say_what_holds(run, stats)
+            steering = Steering(self._plan, self._store, (caps,), stats)
+            for line in await steering.begin():
+                self._say(line)
             beside.start_soon(self._be_watched, stats)
             beside.start_soon(steering.follow)
             turns = anyio.CapacityLimiter(self._plan.tables_at_once)
@@ -201,19 +201,6 @@ class _Attempt:
                 for table in range(len(self._plan.tables)):
                     tables.start_soon(self._copy_in_turn, table, run, stats, caps, turns)
             beside.cancel_scope.cancel()
-
-    async def _say_what_holds(self, run: RunRecord, stats: RunStats) -> None:
-        if stats.held_back is None:
-            return
-        self._say(f"{run.run}: {stats.held_back}")
-        if stats.paused:
-            self._say(f"it waits for: dynaferry resume {run.run}")
-        controls = await self._store.read_controls()
-        if (controls.max_read_units, controls.max_write_units) != (None, None):
-            self._say(
-                "what was set holds, whatever the plan or a flag says, until it is set otherwise: "
-                f"dynaferry set {run.run} --max-write-units plan --max-read-units plan"
-            )
 
     async def _be_watched(self, stats: RunStats) -> None:
         if self._watch is not None:

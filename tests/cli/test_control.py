@@ -12,6 +12,7 @@ from dynaferry.cli.look import look_at
 from dynaferry.cli.main import run_command
 from dynaferry.cli.status import to_lines
 from dynaferry.plan import CopyPlan, TablePlan, recorded_settings
+from dynaferry.state.lock import RunLock
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import (
     Controls,
@@ -65,6 +66,7 @@ async def test_a_run_under_way_is_asked_by_another_process(tmp_path: Path) -> No
         assert document == {
             "run": "orders",
             "status": "running",
+            "under_way": "copy",
             "held": {
                 "paused_at": None,
                 "read": {"units_per_second": None, "origin": "plan"},
@@ -187,6 +189,33 @@ async def test_a_complete_run_has_nothing_to_hold_back(tmp_path: Path, status: R
     store = await SqliteStore.open_for_reading(tmp_path, "orders")
     assert await store.read_controls() == Controls()
     await store.aclose()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("orders", "a replay of its dead letters is under way"),
+        ("orders.verify", "its verification is under way"),
+    ],
+)
+async def test_what_goes_on_after_a_complete_run_can_be_held(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    store = await _begun(tmp_path)
+    await store.end_attempt("rejected", 1.0)
+    await store.aclose()
+    lock = RunLock.acquire(tmp_path, name)
+    try:
+        answer = _ask(tmp_path, "pause")
+        assert answer.returncode == 0, answer.stderr
+        # The plan's caps are the copy's: whoever works now may have others.
+        assert f"orders: paused\n{words}, and does so within two seconds\n" in answer.stderr
+        _ask(tmp_path, "set", "--max-write-units", "7")
+        lines = to_lines(await look_at(tmp_path, "orders"))
+    finally:
+        lock.release()
+    assert f"state       rejected; {words}, paused; dynaferry resume orders lets it go on" in lines
+    assert "held back   paused, writes at most 7 units/s (set)" in lines
 
 
 @pytest.mark.parametrize(

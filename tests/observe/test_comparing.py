@@ -59,11 +59,12 @@ def test_a_table_that_waits_is_not_shown() -> None:
 def test_the_table_on_a_terminal_has_a_row_for_each() -> None:
     stats = run_of(running(differences=7), running(segments_complete=8, unconfirmed=5))
     console = Console(file=io.StringIO(), width=120)
-    console.print(render(ComparisonMeter(2).view(stats, 0.0)))
+    console.print(render(ComparisonMeter(2).view(stats, 0.0), "paused [red]"))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "differ" in text
     assert "7" in text
     assert "5 to confirm" in text
+    assert text.startswith("paused [red]\n")
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -75,6 +76,7 @@ async def test_it_goes_on_until_it_is_ended_and_shows_the_end(live: bool) -> Non
         nonlocal seconds
         seconds += 1
         table.items_written += 100
+        stats.held_back = "paused" if seconds == 5 else None
         if seconds == 25:
             table.state = "complete"
             raise EndedError
@@ -89,5 +91,6 @@ async def test_it_goes_on_until_it_is_ended_and_shows_the_end(live: bool) -> Non
     if live:
         assert "done" in console.file.getvalue()  # type: ignore[attr-defined]
     else:
-        assert len(lines) == 3
+        assert lines[:2] == ["orders: paused", "orders: nothing holds it back"]
+        assert len(lines) == 5
         assert lines[-1].endswith("done")

@@ -67,9 +67,10 @@ def tools_of(
     stats: ComparisonStats | None = None,
     rejected: Collection[bytes] = (),
     clock: Callable[[], float] = time.time,
+    caps: VerifyCaps | None = None,
 ) -> TableTools:
     stats = stats or ComparisonStats("orders", "orders-2", segments_total=1)
-    caps = VerifyCaps(plan)
+    caps = caps or VerifyCaps(plan)
 
     async def no_wait(_: float) -> None:
         """A retry that a test causes needs no wait."""

@@ -1,11 +1,14 @@
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import anyio
 import pytest
 
 from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import ItemRefusedError, UnavailableError
 from dynaferry.state.verification import ComparisonTotals, Difference
+from dynaferry.verify.assembly import VerifyCaps
 from dynaferry.verify.canonical import digest_of
 from dynaferry.verify.repair import next_step, repair_plan
 from tests.verify.small_verify import opened, plan_of, tools_of
@@ -186,6 +189,38 @@ async def test_a_stop_ends_it_between_two_requests_worth_of_items(tmp_path: Path
         assert totals.written == len(target.items)
         assert await tools.repair.mend_all(StopSignal())
         assert (await store.read_totals(0)).written == 100
+
+
+@pytest.mark.parametrize("held", ["by a pause", "by a low cap"])
+async def test_a_repair_that_waits_does_not_keep_a_stop_waiting_and_the_next_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    monkeypatch.setattr("dynaferry.verify.repair.GRACE_SECONDS", math.inf)
+    plan = plan_of(tmp_path, repair=True, delete_extra=True)
+    source, target, stop = FakeTable(SOURCE), FakeTable(TARGET), StopSignal()
+    async with opened(plan) as store:
+        caps = VerifyCaps(plan)
+        tools = tools_of(plan, store, source, target, caps=caps)
+        assert await tools.comparison.compare([0], StopSignal())
+
+        def hold(_: Sequence[bytes]) -> None:
+            if "pause" in held:
+                caps.target.gate.close()
+            else:
+                caps.target.write.set(1e-3)
+            stop.ask()
+
+        target.before_find = hold
+        with anyio.fail_after(30):
+            assert not await tools.repair.mend_all(stop)
+        assert target.items != source.items
+
+        target.before_find = lambda _: None
+        again = tools_of(plan, store, source, target)
+        assert await again.repair.mend_all(StopSignal())
+        assert target.items == source.items
+        totals = await store.read_totals(0)
+        assert (totals.missing, totals.different, totals.extra) == (0, 0, 0)
 
 
 def test_the_plan_counts_what_was_asked_for_and_nothing_else(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """`dynaferry set`, `pause`, `resume`: asks something of a run, through its state file.
 
-The copying process holds the run's lock and need not be told: it looks into the file itself.
+Whoever copies, verifies or replays need not be told: each looks into the file by itself.
 """
 
 import math
@@ -8,20 +8,26 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async
-from dynaferry.cli.look import State, state_of
-from dynaferry.controls import InForce, in_force, in_words
+from dynaferry.cli.look import State, UnderWay, state_of, under_way_of
+from dynaferry.controls import InForce, in_force, in_words, only_set
 from dynaferry.errors import PlanError, StateError
 from dynaferry.schedule import Units
 from dynaferry.state.directory import sole_run
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import ControlsChange, RunRecord
+
+WORDS: Final[dict[UnderWay, str]] = {
+    "copy": "it runs",
+    "verification": "its verification is under way",
+    "replay": "a replay of its dead letters is under way",
+}
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -29,6 +35,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     run: str
     status: State
+    under_way: UnderWay | None
     held: InForce
 
 
@@ -93,17 +100,20 @@ async def _store(state_dir: Path, run: str, change: ControlsChange) -> Asked:
     store = await SqliteStore.open_to_control(state_dir, run)
     try:
         record, state = await state_of(store, state_dir, run)
-        _check_unfinished(record, state)
+        under_way = await under_way_of(state, state_dir, run)
+        _check_there_is_something_to_hold(record, state, under_way)
         now = time.time()
         controls = await store.change_controls(change, now)
         held = in_force(record.settings, controls, datetime.fromtimestamp(now, UTC))
-        return Asked(run=run, status=state, held=held)
+        return Asked(run=run, status=state, under_way=under_way, held=held)
     finally:
         await store.aclose()
 
 
-def _check_unfinished(record: RunRecord, state: State) -> None:
-    if state in ("complete", "rejected"):
+def _check_there_is_something_to_hold(
+    record: RunRecord, state: State, under_way: UnderWay | None
+) -> None:
+    if state in ("complete", "rejected") and under_way is None:
         raise StateError(
             f"the run {record.run} is complete: there is nothing left to hold back",
             hint="rejected items are written again by dynaferry dead-letters replay"
@@ -114,9 +124,10 @@ def _check_unfinished(record: RunRecord, state: State) -> None:
 
 def to_lines(asked: Asked, change: ControlsChange) -> list[str]:
     """What people are told: what holds from now on, and when it begins to."""
-    lines = [f"{asked.run}: {in_words(asked.held) or 'nothing holds it back'}"]
-    if asked.status == "running":
-        lines.append("it runs, and does so within two seconds")
+    held = asked.held if asked.under_way in ("copy", None) else only_set(asked.held)
+    lines = [f"{asked.run}: {in_words(held) or 'nothing holds it back'}"]
+    if asked.under_way is not None:
+        lines.append(f"{WORDS[asked.under_way]}, and does so within two seconds")
         return lines
     ended = "was killed or crashed" if asked.status == "killed" else f"is {asked.status}"
     if change.paused is False:

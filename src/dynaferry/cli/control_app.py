@@ -38,7 +38,9 @@ def set_caps(
     """Change the caps of a run while it runs, within two seconds.
 
     What is set holds until it is set otherwise: before the schedule, before the flags, and for
-    the next attempts as well. A table's own cap in the plan holds beside it.
+    the next attempts as well. A table's own cap in the plan holds beside it. The verification and
+    the replay of a run's dead letters follow it too; of a verification the cap on reads holds on
+    each side.
     """
     from dynaferry.cli.control import run_set
 
@@ -48,7 +50,9 @@ def set_caps(
 def pause(run: Run = None, state_dir: StateDir = DEFAULT_STATE_DIR, json: Json = False) -> int:
     """Hold a run: nothing is read or written until resume; what is in flight is finished.
 
-    It stays paused when it is stopped and started again.
+    It stays paused when it is stopped and started again. A verification and a replay of its dead
+    letters are held too. A verification of tables that were not copied from this state directory
+    belongs to no run and cannot be paused: Ctrl-C stops it, and the same command goes on.
     """
     from dynaferry.cli.control import run_pause
 

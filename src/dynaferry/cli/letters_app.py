@@ -93,7 +93,8 @@ def replay(
         float | None,
         option(
             SPEED,
-            "Never use more write capacity units a second than this. [default: the copy's]",
+            "Never use more write capacity units a second than this. [default: the copy's] What"
+            " dynaferry set has set counts first.",
             metavar="WCU/s",
         ),
     ] = None,

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from dynaferry.controls import InForce, in_force
 from dynaferry.observe import rates
+from dynaferry.state.directory import verification_name
 from dynaferry.state.lock import is_locked
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import (
@@ -29,6 +30,8 @@ _RATE_SECONDS = 60.0
 _SAMPLES_WHILE_RUNNING = 600
 _SAMPLES_AFTERWARDS = 100_000
 
+UnderWay = Literal["copy", "verification", "replay"]
+
 State = Literal["running", "complete", "rejected", "interrupted", "failed", "killed"]
 
 
@@ -43,10 +46,11 @@ class TableLook(Struct, frozen=True, kw_only=True):
 
 
 class RunLook(Struct, frozen=True, kw_only=True):
-    """A run as its state file and its lock tell it at the moment `now`."""
+    """A run as its state file and its locks tell it at the moment `now`."""
 
     record: RunRecord
     state: State
+    under_way: UnderWay | None
     controls: Controls
     tables: list[TableLook]
     now: float
@@ -83,9 +87,13 @@ async def look_at(state_dir: Path, run: str) -> RunLook:
             await _look_at_table(store, index, identity, record.started_at, state)
             for index, identity in enumerate(record.identity.tables)
         ]
-        controls = await store.read_controls()
         return RunLook(
-            record=record, state=state, controls=controls, tables=tables, now=time.time()
+            record=record,
+            state=state,
+            under_way=await under_way_of(state, state_dir, run),
+            controls=await store.read_controls(),
+            tables=tables,
+            now=time.time(),
         )
     finally:
         await store.aclose()
@@ -99,6 +107,18 @@ async def state_of(store: StateStore, state_dir: Path, run: str) -> tuple[RunRec
     # A run stores its end before it lets go of its lock: it may have ended just now.
     record = await store.read_run()
     return record, "killed" if record.status == "running" else record.status
+
+
+async def under_way_of(state: State, state_dir: Path, run: str) -> UnderWay | None:
+    """What is done for a run in this `state` right now, and follows what is asked of it.
+
+    A verification has a lock of its own; a replay takes the run's, whose state it leaves.
+    """
+    if state == "running":
+        return "copy"
+    if await to_thread.run_sync(is_locked, state_dir, verification_name(run)):
+        return "verification"
+    return "replay" if await to_thread.run_sync(is_locked, state_dir, run) else None
 
 
 async def _look_at_table(

@@ -8,6 +8,7 @@ from typing import cast
 import msgspec
 
 from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.control import WORDS
 from dynaferry.cli.interrupts import run_async
 from dynaferry.cli.look import (
     RunLook,
@@ -19,7 +20,7 @@ from dynaferry.cli.look import (
     seconds_left,
 )
 from dynaferry.cli.render import equation
-from dynaferry.controls import InForce, in_words
+from dynaferry.controls import InForce, in_words, only_set
 from dynaferry.observe import readable
 from dynaferry.observe.summary import ErrorSummary, RunSummary, Status, TableSummary
 from dynaferry.outcome import table_summary
@@ -128,8 +129,8 @@ def to_lines(look: RunLook) -> list[str]:
     if record.ended_at is not None and look.state != "running":
         lines.append(f"ended       {_moment(record.ended_at, look.now)}")
     lines.append(f"checkpoint  {_moment(look.last_checkpoint, look.now)}")
-    held_back = in_words(look.held)
-    if held_back is not None and look.state not in ("complete", "rejected"):
+    held_back = _held_back(look)
+    if held_back is not None:
         lines.append(f"held back   {held_back}")
     for table in look.tables:
         lines += _table_lines(look, table)
@@ -140,13 +141,26 @@ def to_lines(look: RunLook) -> list[str]:
     return lines
 
 
+def _held_back(look: RunLook) -> str | None:
+    if look.under_way in ("verification", "replay"):
+        return in_words(only_set(look.held))
+    return None if look.state in ("complete", "rejected") else in_words(look.held)
+
+
 def _state_words(look: RunLook) -> str:
+    words = _copy_words(look)
+    if look.under_way in ("verification", "replay"):
+        words = f"{words}; {WORDS[look.under_way]}"
+    if look.under_way is not None and look.held.paused_at is not None:
+        words = f"{words}, paused; dynaferry resume {look.record.run} lets it go on"
+    return words
+
+
+def _copy_words(look: RunLook) -> str:
     if look.state == "killed":
         return f"{KILLED.message}; {KILLED.hint}"
     if look.state in ("interrupted", "failed"):
         return f"{look.state}; the same command resumes"
-    if look.state == "running" and look.held.paused_at is not None:
-        return f"running, paused; dynaferry resume {look.record.run} lets it go on"
     return look.state
 
 

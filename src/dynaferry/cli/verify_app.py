@@ -138,6 +138,9 @@ def verify(
     what changes while it is looked at is reported as in flux. An interrupted comparison goes on
     with the same command; one that has ended begins anew.
 
+    It follows dynaferry set, pause and resume where the state directory holds the run that copied
+    these tables (--run and --state-dir as for the copy). Without such a run it cannot be addressed.
+
     Exit codes: 0 equal; 2 usage or plan error; 3 refused, the tables cannot be compared; 5 stopped
     by an error, resumable; 6 different; 130 interrupted, resumable.
     """

@@ -1,6 +1,6 @@
 """The two-stage stop (invariant 9): finish what is in flight, then, asked again, cancel."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -51,3 +51,22 @@ async def cancel_when_over(
             with anyio.move_on_after(LOOK_SECONDS):
                 await stop.cancel.wait()
     work.cancel()
+
+
+async def unless_stopped(stop: StopSignal, work: Callable[[], Awaitable[None]]) -> bool:
+    """Does the work and returns True, unless a stop is asked for before it is done.
+
+    Reading has no effect, so it may end at any point.
+    """
+    done = False
+
+    async def cancel_when_asked(scope: anyio.CancelScope) -> None:
+        await stop.finish.wait()
+        scope.cancel()
+
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(cancel_when_asked, beside.cancel_scope)
+        await work()
+        done = True
+        beside.cancel_scope.cancel()
+    return done

@@ -7,7 +7,7 @@ import anyio
 
 from dynaferry.observe import readable
 from dynaferry.observe.comparison import ComparisonRunStats, ComparisonStats
-from dynaferry.observe.progress import PLAIN_LINES_EVERY_SECONDS, RunMeter, TableView
+from dynaferry.observe.progress import PLAIN_LINES_EVERY_SECONDS, PlainLog, RunMeter, TableView
 from dynaferry.observe.stats import RunStats
 
 _SAMPLE_SECONDS = 1.0
@@ -66,11 +66,14 @@ async def watch_plain(
 
     `write` must not raise.
     """
-    meter = ComparisonMeter(readers)
+    # How it began has been said by whoever began it.
+    meter, log = ComparisonMeter(readers), PlainLog(stats.held_back)
     ticks = 0
     try:
         while True:
             shown = meter.view(stats, clock())
+            for line in log.news(stats):
+                write(line)
             if ticks and ticks % PLAIN_LINES_EVERY_SECONDS == 0:
                 _write_all(write, [one for one in shown if one[0].state == "running"])
             ticks += 1

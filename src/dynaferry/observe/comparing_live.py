@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -20,8 +20,13 @@ _NAME_WIDTH = 32
 _MOST_ROWS = 12
 
 
-def render(shown: Sequence[Shown]) -> Table:
-    """The tables that run, or all where they fit."""
+def render(shown: Sequence[Shown], held_back: str | None = None) -> RenderableType:
+    """The tables that run, or all where they fit; `held_back` is a line above them."""
+    table = _table(shown)
+    return table if held_back is None else Group(Text(held_back, style="bold"), table)
+
+
+def _table(shown: Sequence[Shown]) -> Table:
     if len(shown) > _MOST_ROWS:
         shown = [one for one in shown if one[0].state == "running"][:_MOST_ROWS]
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
@@ -58,9 +63,9 @@ async def watch_live(
         with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
             try:
                 while True:
-                    live.update(render(meter.view(stats, clock())), refresh=True)
+                    live.update(render(meter.view(stats, clock()), stats.held_back), refresh=True)
                     await sleep(_REFRESH_SECONDS)
             finally:
-                live.update(render(meter.view(stats, clock())), refresh=True)
+                live.update(render(meter.view(stats, clock()), stats.held_back), refresh=True)
     except OSError:
         return

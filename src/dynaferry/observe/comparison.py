@@ -10,17 +10,22 @@ class ComparisonStats(TableStats):
     """One table's counters. What is compared of the source counts as done (`items_written`).
 
     Read units and requests are of both sides. `unconfirmed` items are still to be read again,
-    `differences` have been.
+    `differences` have been. `requests_in_flight` are of both sides, reads and writes; so are
+    `requests_waiting`, for a pause or the pace.
     """
 
     target_items: int = 0
+    requests_in_flight: int = 0
+    requests_waiting: int = 0
     unconfirmed: int = 0
     differences: int = 0
 
 
 @dataclass(slots=True)
 class ComparisonRunStats:
-    """The counters of every table of a verification, in the plan's order."""
+    """The counters of every table of a verification, in the plan's order, and what holds it."""
 
     run: str
     tables: list[ComparisonStats] = field(default_factory=list)
+    paused: bool = False
+    held_back: str | None = None

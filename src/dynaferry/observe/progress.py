@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from dynaferry.observe import rates, readable
-from dynaferry.observe.stats import RunStats, TableState, TableStats
+from dynaferry.observe.stats import Held, RunStats, TableState, TableStats
 
 PLAIN_LINES_EVERY_SECONDS = 10
 _SAMPLE_SECONDS = 1.0
@@ -169,7 +169,7 @@ class PlainLog:
         self._ended: set[int] = set()
         self._held_back = held_back
 
-    def news(self, stats: RunStats) -> list[str]:
+    def news(self, stats: Held) -> list[str]:
         """A line when the pause or the caps have changed."""
         if stats.held_back == self._held_back:
             return []

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from dynaferry.observe.requests import RequestStats
 from dynaferry.observe.segment_map import SegmentMap
@@ -89,6 +89,14 @@ class TableStats:
     def items_done(self) -> int:
         """Items that need no more work: written, rejected or filtered."""
         return self.items_written + self.items_rejected + self.items_filtered
+
+
+class Held(Protocol):
+    """Whether a run is paused, and what people should know of its pause and caps, in words."""
+
+    run: str
+    paused: bool
+    held_back: str | None
 
 
 @dataclass(slots=True)

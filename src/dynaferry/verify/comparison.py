@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from dynaferry.copy.stop import StopSignal
+from dynaferry.copy.stop import StopSignal, unless_stopped
 from dynaferry.observe.comparison import ComparisonStats
 from dynaferry.ports import Page
 from dynaferry.state.verification import (
@@ -86,9 +86,9 @@ class TableComparison:
 
         :raises StoppedError: inside an exception group; the comparison cannot go on now
         """
-        return await _unless_stopped(
+        return await unless_stopped(
             stop, partial(self._compare_segments, segments)
-        ) and await _unless_stopped(stop, self._settle)
+        ) and await unless_stopped(stop, self._settle)
 
     async def _compare_segments(self, segments: Sequence[int]) -> None:
         remaining = iter(segments)
@@ -235,19 +235,3 @@ async def _for_each(
     async with anyio.create_task_group() as looks:
         for chunk in chunks:
             looks.start_soon(look, chunk)
-
-
-async def _unless_stopped(stop: StopSignal, work: Callable[[], Awaitable[None]]) -> bool:
-    """Does the work and returns True, unless a stop is asked for before it is done."""
-    done = False
-
-    async def cancel_when_asked(scope: anyio.CancelScope) -> None:
-        await stop.finish.wait()
-        scope.cancel()
-
-    async with anyio.create_task_group() as beside:
-        beside.start_soon(cancel_when_asked, beside.cancel_scope)
-        await work()
-        done = True
-        beside.cancel_scope.cancel()
-    return done

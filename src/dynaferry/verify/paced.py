@@ -24,8 +24,13 @@ async def paced(
 
     :raises Exception: what `attempt` raises, as it is
     """
-    await pace.admit(units)
+    stats.requests_waiting += 1
+    try:
+        await pace.admit(units)
+    finally:
+        stats.requests_waiting -= 1
     began = clock()
+    stats.requests_in_flight += 1
     try:
         answer = await attempt()
     except ThrottledError as error:
@@ -37,5 +42,7 @@ async def paced(
         stats.retried_requests += isinstance(error, RetryableError)
         pace.settle(units, None)
         raise
+    finally:
+        stats.requests_in_flight -= 1
     pace.settle(units, consumed_of(answer), latency_seconds=clock() - began)
     return answer

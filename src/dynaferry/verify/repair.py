@@ -8,12 +8,12 @@ are read once more; only what is equal then is mended.
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Final, Literal
 
 import anyio
 from msgspec import Struct
 
-from dynaferry.copy.stop import StopSignal
+from dynaferry.copy.stop import StopSignal, cancel_when_over
 from dynaferry.dynamodb import capacity
 from dynaferry.errors import ConditionFailedError, ItemRefusedError
 from dynaferry.observe.comparison import ComparisonStats
@@ -27,6 +27,9 @@ from dynaferry.verify.comparison import counters_of
 from dynaferry.verify.confirm import KEYS_AT_ONCE, Confirmer
 from dynaferry.verify.paced import paced
 from dynaferry.verify.settings import VerifyPlan
+
+# After the first signal, what is under way has this long to come to its end (invariant 9).
+GRACE_SECONDS: Final = 4.0
 
 _Step = Literal["write", "delete", "nothing", "leave"]
 _HOW: dict[_Step, Mended] = {"write": "written", "delete": "deleted", "nothing": "agreed"}
@@ -84,10 +87,29 @@ class Repair:
     async def mend_all(self, stop: StopSignal) -> bool:
         """Mends what it can; returns False if stopped before the end.
 
-        What could not be mended stays a difference; `refusals` says what the target refused.
+        What could not be mended stays a difference; `refusals` says what the target refused. After
+        a stop what is under way comes to its end, but for what waits for a pause or the pace; what
+        was written by then, and not confirmed, the next repair finds to agree.
 
-        :raises StoppedError: it cannot go on now; what is mended is stored
+        :raises StoppedError: inside an exception group; it cannot go on now; what is mended is
+            stored
         """
+        finished = False
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self._cancel_when_over, beside.cancel_scope, stop)
+            finished = await self._mend_in_turn(stop)
+            beside.cancel_scope.cancel()
+        return finished
+
+    async def _cancel_when_over(self, mending: anyio.CancelScope, stop: StopSignal) -> None:
+        await cancel_when_over(
+            mending,
+            stop,
+            in_flight=lambda: self._stats.requests_in_flight or not self._stats.requests_waiting,
+            grace_seconds=GRACE_SECONDS,
+        )
+
+    async def _mend_in_turn(self, stop: StopSignal) -> bool:
         after = b""
         while differences := await self._store.read_differences(self._table, KEYS_AT_ONCE, after):
             if stop.asked:

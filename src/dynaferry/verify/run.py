@@ -2,18 +2,21 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import anyio
 from anyio import to_thread
 
 from dynaferry._version import __version__
 from dynaferry.assembly import Sides, open_sides
-from dynaferry.copy.stop import StopSignal
+from dynaferry.copy.stop import StopSignal, unless_stopped
 from dynaferry.errors import DynaferryError, StateError, StateWriteError
 from dynaferry.observe.comparison import ComparisonRunStats, ComparisonStats
 from dynaferry.outcome import first_reason
 from dynaferry.state.verification import Verification, VerificationStatus
 from dynaferry.state.verification_store import VerificationStore
+from dynaferry.steering import Steering
+from dynaferry.verify.asked import controls_of
 from dynaferry.verify.assembly import TableTools, VerifyCaps, open_tools
 from dynaferry.verify.certificate import certificate_of, check_place, iso_time, write_certificate
 from dynaferry.verify.confirm import KEYS_AT_ONCE
@@ -162,8 +165,16 @@ class _Attempt:
     async def _verify_all(
         self, record: Verification, stats: ComparisonRunStats, watch: Watch | None
     ) -> None:
-        async with anyio.create_task_group() as beside:
+        async with (
+            controls_of(self._plan.copy, self._say) as asked,
+            anyio.create_task_group() as beside,
+        ):
+            both = (self._caps.source, self._caps.target)
+            steering = Steering(self._plan.copy, asked, both, stats)
+            for line in await steering.begin():
+                self._say(line)
             beside.start_soon(_be_watched, watch, stats)
+            beside.start_soon(steering.follow)
             turns = anyio.CapacityLimiter(self._plan.copy.tables_at_once)
             async with anyio.create_task_group() as tables:
                 for table in range(len(self._pairs)):
@@ -215,7 +226,8 @@ class _Attempt:
             return False
         mended = not self._plan.mends or await self._mend(table, stats, tools)
         if self._plan.show_values:
-            self._values[table] = await self._read_values(table, tools)
+            read = partial(self._read_values, table, tools)
+            return await unless_stopped(self._stop, read) and mended
         return mended
 
     async def _mend(self, table: int, stats: ComparisonStats, tools: TableTools) -> bool:
@@ -233,7 +245,7 @@ class _Attempt:
             self._say(f"the target refused the item {refusal}")
         return finished
 
-    async def _read_values(self, table: int, tools: TableTools) -> tuple[Items, Items]:
+    async def _read_values(self, table: int, tools: TableTools) -> None:
         """The items that will be shown, read now: the state keeps no values (invariant 8)."""
         shown = await self._store.read_differences(table, self._plan.limit)
         source: dict[bytes, bytes] = {}
@@ -243,7 +255,7 @@ class _Attempt:
             there, here = await tools.confirmer.look_at_both(keys)
             source |= there
             target |= here
-        return source, target
+        self._values[table] = source, target
 
     async def _end(
         self, record: Verification, stats: ComparisonRunStats, error: DynaferryError | None

@@ -1,4 +1,4 @@
-"""A signal while the writers wait and nothing is in flight: the command ends without its grace."""
+"""A command that is paused by another one while it runs: it holds, it stops, it goes on."""
 
 import asyncio
 import json
@@ -49,10 +49,11 @@ def copying(world: World, state_dir: Path, *more: str) -> AbstractAsyncContextMa
     )
 
 
-async def asked(state_dir: Path, *arguments: str) -> None:
+async def asked(state_dir: Path, *arguments: str) -> str:
     async with started(*arguments, "--state-dir", str(state_dir)) as child:
-        _, err = await asyncio.wait_for(child.communicate(), ENOUGH_SECONDS)
+        out, err = await asyncio.wait_for(child.communicate(), ENOUGH_SECONDS)
     assert child.returncode == 0, err.decode()
+    return out.decode()
 
 
 def writes_of(world: World) -> asyncio.Event:
@@ -99,3 +100,35 @@ async def test_a_stop_in_a_pause_waits_for_nothing_and_the_run_resumes(tmp_path:
         (table,) = json.loads(out)["tables"]
         assert (table["items_read"], table["items_written"]) == (ITEMS, ITEMS)
         assert world.target.items == world.source.items
+
+
+def target_scans_of(world: World, let_go: asyncio.Event) -> asyncio.Event:
+    """Set once the whole target is scanned, by a verification; answered when let go."""
+    verifying = asyncio.Event()
+
+    async def behaviour(request: Request) -> Behaviour:
+        of_the_target = f'"{TARGET}"'.encode() in request.body
+        if of_the_target and b'"TotalSegments"' in request.body:
+            verifying.set()
+            await let_go.wait()
+        return await world.weather.behaviour(request)
+
+    world.endpoint.otherwise = Decide(behaviour)
+    return verifying
+
+
+async def test_a_pause_holds_the_verification_after_a_copy_too(tmp_path: Path) -> None:
+    async with faulty_world(some_items(ITEMS)) as world:
+        let_go = asyncio.Event()
+        verifying = target_scans_of(world, let_go)
+        async with copying(world, tmp_path, "--after-copy") as child:
+            await asyncio.wait_for(verifying.wait(), ENOUGH_SECONDS)
+            await asked(tmp_path, "pause", RUN)
+            await until_it_says(child, b"paused")
+            let_go.set()
+            told = await asked(tmp_path, "status", RUN)
+            assert "complete; its verification is under way, paused" in told
+            await asked(tmp_path, "resume", RUN)
+            out, err = await asyncio.wait_for(child.communicate(), ENOUGH_SECONDS)
+        assert child.returncode == 0, err.decode()
+        assert json.loads(out)["verify"]["status"] == "equal"
