@@ -34,7 +34,7 @@ MOST_UNITS: Final = 1e9
 # Right after a back-off nothing is saved up at the service, and one batch more than flows in is
 # refused. So the rate stays lower for a moment; what is not used then is there later.
 DRAIN_SECONDS: Final = 0.4
-DRAIN_SHARE: Final = 0.82
+DRAIN_SHARE: Final = 0.88
 MOST_DRAIN_STRETCH: Final = 2.0
 # With fewer requests a second than this, or answers that take longer, everything takes longer in
 # proportion, up to so much: each request says little, and one that is refused weighs much.
