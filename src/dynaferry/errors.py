@@ -82,6 +82,11 @@ class ThrottledError(RetryableError):
         self.code = code
         self.reasons = tuple(reasons)
 
+    @property
+    def words(self) -> Sequence[str]:
+        """Why, in the service's words: its reasons, or where it gave none, its code."""
+        return [reason for reason, _ in self.reasons] or [self.code]
+
 
 class UnavailableError(RetryableError):
     """A 5xx answer, a dropped connection, or a time-out. A write may have taken effect."""

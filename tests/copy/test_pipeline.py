@@ -483,7 +483,10 @@ async def test_a_copy_obeys_the_caps_of_the_run_and_of_the_table(tmp_path: Path,
 
         worker._pace.admit = note  # type: ignore[method-assign]
         assert await small.pipeline.copy(StopSignal())
+        shown = getattr(small.pipeline.stats, f"{side}_rate_limit_units")
     assert strictest == 4000.0
+    assert shown is not None
+    assert shown <= 4000.0
     assert len(admitted) == 4
 
 

@@ -72,6 +72,20 @@ def test_a_brown_out_is_a_reason_as_long_as_throttles_come() -> None:
     assert not watch.verdict(stats, 91.0 + STALL_SECONDS).ok
 
 
+def test_a_brown_out_is_told_within_seconds_and_only_while_nothing_is_acknowledged() -> None:
+    stats, table = one_table()
+    watch = HealthWatch(0.0)
+    for second in range(5, 25):
+        table.throttled_requests += 1
+        watch.see(stats, float(second))
+    assert watch.verdict(stats, 25.0).reason == "throttled: all that was sent for 20 s"
+    table.items_written += 1
+    watch.see(stats, 25.0)
+    assert watch.verdict(stats, 26.0).reason == "running"
+    # Throttles before the last acknowledgement explain no silence after it.
+    assert watch.verdict(stats, 45.0).reason == "running"
+
+
 def test_a_brown_out_hides_no_failures() -> None:
     stats, table = one_table()
     watch = HealthWatch(0.0)

@@ -8,7 +8,7 @@ from dynaferry.observe.stats import RunStats, TableStats
 
 
 def point(second: int) -> Point:
-    return Point(float(second), second * 10, second * 0.5, second * 2.0, second, None, None)
+    return Point(float(second), second * 10, second * 0.5, second * 2.0, 0, second, None, None)
 
 
 @given(looks=st.integers(1, 700), most=st.integers(2, 40))

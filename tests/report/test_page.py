@@ -2,9 +2,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from msgspec.structs import replace
 
+from dynaferry.plan import TablePlan
 from dynaferry.report.facts import Certificate, VerifiedTable
 from dynaferry.report.page import render, seconds_at_work
+from dynaferry.schedule import Limits, ScheduleEntry
 from tests.report.recorded import ATTEMPTS, BEGAN, facts
 from tests.state.contract import EXTERNAL_ID
 
@@ -64,6 +67,27 @@ def test_it_draws_speed_limits_and_throttles() -> None:
     page = Read(render(facts(), None, now=NOW))
     drawn = [attrs.get("class") for tag, attrs in page.tags if tag == "polyline"]
     assert {"items", "writes", "reads", "limit", "throttles"} <= set(drawn)
+
+
+def test_settings_are_told_in_words() -> None:
+    recorded = facts()
+    settings = replace(
+        recorded.record.settings,
+        consistent_read=True,
+        max_write_units=8000.0,
+        tables=(TablePlan("orders", "orders", max_read_units=250),),
+        limits=Limits(
+            schedule=(
+                ScheduleEntry(hours="22:00-06:00", weekdays=("sat",), max_write_units="none"),
+            )
+        ),
+    )
+    record = replace(recorded.record, settings=settings)
+    text = Read(render(replace(recorded, record=record), None, now=NOW)).text
+    for told in ("consistent read\nyes", "max write units\n8,000", "caps of orders alone\nread 250",
+                 "caps 22:00-06:00, sat (UTC)\nwrite none units/s"):  # fmt: skip
+        assert told in text
+    assert "(" not in text.split("Settings")[1].replace("(UTC)", "")
 
 
 def test_it_tells_what_verify_found() -> None:

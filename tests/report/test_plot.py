@@ -5,24 +5,37 @@ import pytest
 from dynaferry.report.plot import HEIGHT, WIDTH, Line, _round_up, plot
 from dynaferry.report.rates import Rate
 
-SVG = ElementTree.fromstring
+
+def drawn(markup: str) -> ElementTree.Element:
+    """The picture itself, without what lets a narrow screen scroll it."""
+    [picture] = ElementTree.fromstring(markup)  # noqa: S314  # our own
+    return picture
 
 
 def test_a_gap_breaks_the_line() -> None:
     rates = [Rate(0, 1), Rate(1, 2), Rate(2, None), Rate(3, 4), Rate(4, 1)]
-    picture = SVG(plot("items", [Line("items", rates)]))  # our own
+    picture = drawn(plot("items", [Line("items", rates)]))
     lines = picture.findall("polyline")
     assert [len((line.get("points") or "").split()) for line in lines] == [2, 2]
 
 
 def test_all_of_it_is_within_the_picture() -> None:
     rates = [Rate(second, second**3 % 977) for second in range(100)]
-    picture = SVG(plot("items", [Line("items", rates)]))  # our own
+    picture = drawn(plot("items", [Line("items", rates)]))
     [line] = picture.findall("polyline")
     for point in (line.get("points") or "").split():
         x, y = map(float, point.split(","))
         assert 0 <= x <= WIDTH
         assert 0 <= y <= HEIGHT
+
+
+def test_a_limit_far_above_what_is_used_does_not_press_it_flat() -> None:
+    used = [Rate(second, 90) for second in range(4)]
+    limit = [Rate(0, 100), Rate(1, 100), Rate(2, 500_000), Rate(3, 500_000)]
+    picture = drawn(plot("writes", [Line("limit", limit), Line("writes", used)]))
+    assert "400" in [text.text for text in picture.findall("text")]
+    lines = {line.get("class"): line.get("points") or "" for line in picture.findall("polyline")}
+    assert (len(lines["limit"].split()), len(lines["writes"].split())) == (2, 4)
 
 
 def test_the_title_is_text() -> None:

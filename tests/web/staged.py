@@ -32,6 +32,7 @@ class StagedRun:
         self.lookout.phase = "running"
         self._waiting = [s for s in range(segments) if s % 10 != 3]
         self._dice.shuffle(self._waiting)
+        self.is_browned_out = False
 
     def go_on(self, seconds: int) -> None:
         """Lets so many seconds go by."""
@@ -41,6 +42,9 @@ class StagedRun:
             self.lookout.look()
 
     def _second(self) -> None:
+        if self.is_browned_out:
+            self._throttle(3)
+            return
         table, now = self.table, self.clock.now
         limit = 18_000 + 6_000 * math.sin(now / 90)
         used = limit * self._dice.uniform(0.86, 0.99)
@@ -77,7 +81,8 @@ class StagedRun:
             "TableWriteKeyRangeThroughputExceeded",
             "TableWriteProvisionedThroughputExceeded",
         )
-        key = ("BatchWriteItem", self._dice.choice(reasons))
-        self.table.throttles[key] = self.table.throttles.get(key, 0) + times
-        self.table.throttled_requests += times
+        reason = self._dice.choice(reasons)
+        for _ in range(times):
+            self.table.note_throttle("BatchWriteItem", [reason])
+        self.table.unprocessed_items += 9 * times
         self.table.bottleneck = "a key range of orders"

@@ -115,6 +115,9 @@ async def test_it_loads_with_ten_thousand_segments_and_moves_on(tmp_path: Path) 
         assert await page.text("#run") == "orders"
         await page.shows("#settings", "32")
         await page.shows("#throttles", "TableWriteKeyRangeThroughputExceeded")
+        await page.shows("#unprocessed", "items were left unprocessed")
+        await page.shows("#writes-throttles", "/s")
+        await page.shows("#reads-throttles", "none")
         await page.shows("#latency", "BatchWriteItem")
         before = await page.text("#facts")
         looks = await page.run("document.querySelector('canvas.map').getAttribute('aria-label')")
@@ -155,6 +158,8 @@ async def test_it_fits_a_phone(tmp_path: Path) -> None:
     run = StagedRun()
     run.go_on(30)
     run.table.note_rejection("ValidationException: " + "a-very-long-word" * 20)
+    for _ in range(9000):
+        run.table.batch_writes.note("ok", 0.8)
     async with page_of(run, tmp_path, size=PHONE) as page:
         await to_thread.run_sync(
             page.driver.execute_cdp_cmd,
@@ -163,7 +168,21 @@ async def test_it_fits_a_phone(tmp_path: Path) -> None:
         )
         await page.open()
         await page.shows("#rejections", "a-very-long-word")
+        await page.shows("#latency", "BatchWriteItem")
         assert await page.run("document.documentElement.scrollWidth") == 390
+
+
+async def test_a_brown_out_is_shown_as_such(tmp_path: Path) -> None:
+    run = StagedRun(64)
+    run.go_on(5)
+    async with page_of(run, tmp_path) as page:
+        await page.open()
+        await page.shows("#state", "running")
+        run.is_browned_out = True
+        await page.shows("#state", "throttled")
+        await page.shows("#bottleneck", "throttled: all that was sent for")
+        run.is_browned_out = False
+        await page.shows("#state", "running")
 
 
 async def test_names_and_messages_are_shown_as_text(tmp_path: Path) -> None:

@@ -10,13 +10,15 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.null_endpoint import SOURCE, TARGET
+from benchmarks.simulator.child import simulator
+from benchmarks.simulator.settings import BrownOut, Provisioned, Settings, Table
 from tests.worlds.ports import free_port
 
 PROMETHEUS = shutil.which("prometheus")
@@ -30,6 +32,7 @@ AGREES = {
     "read_units": "dynaferry_read_capacity_units_total",
     "write_units": "dynaferry_write_capacity_units_total",
     "unprocessed_items": "dynaferry_unprocessed_items_total",
+    "throttled_requests": "sum(dynaferry_throttled_requests_total) or vector(0)",
     "segments_complete": 'dynaferry_segments{state="done"}',
 }
 
@@ -105,9 +108,25 @@ def prometheus(directory: Path, target: str) -> Iterator[RealPrometheus]:
         yield RealPrometheus(port)
 
 
+@contextmanager
+def short_of_capacity() -> Iterator[str]:
+    """A service whose target leaves items undone, and for two seconds refuses everything."""
+    source = Table(name=SOURCE, items=2_000, capacity=Provisioned(read_units=3000, write_units=10))
+    target = Table(
+        name=TARGET,
+        capacity=Provisioned(read_units=10, write_units=500),
+        brown_outs=(BrownOut(start_seconds=2, seconds=2, answer="throttle"),),
+    )
+    with simulator(Settings(tables=(source, target))) as service:
+        yield service.url
+
+
 @pytest.mark.skipif(PROMETHEUS is None, reason="there is no prometheus on this machine")
-def test_what_prometheus_has_counted_is_what_the_summary_says(tmp_path: Path) -> None:
-    with null_endpoint() as url:
+@pytest.mark.parametrize("service", [null_endpoint, short_of_capacity])
+def test_what_prometheus_has_counted_is_what_the_summary_says(
+    tmp_path: Path, service: Callable[[], AbstractContextManager[str]]
+) -> None:
+    with service() as url:
         command = [sys.executable, "-m", "dynaferry", "copy", SOURCE, TARGET]
         command += ["--source-endpoint-url", url, "--target-endpoint-url", url]
         command += ["--source-region", "us-east-1", "--target-region", "us-east-1"]
@@ -128,7 +147,8 @@ def test_what_prometheus_has_counted_is_what_the_summary_says(tmp_path: Path) ->
             assert run.returncode == 0, errors
     [table] = json.loads(output)["tables"]
     assert counted == {name: table[name] for name in AGREES}
-    assert table["items_written"] == 40 * 1024
+    assert table["items_written"] == (40 * 1024 if service is null_endpoint else 2_000)
+    assert (table["throttled_requests"] > 0) == (service is short_of_capacity)
     assert requests == timed
     assert requests is not None
-    assert requests >= 40 + 40 * 1024 / 25
+    assert requests >= table["items_written"] / 25

@@ -161,8 +161,9 @@ class Pipeline:
         self.stats.checkpointed_at = self.monotonic()
 
     def _note_rates(self) -> None:
-        self.stats.read_rate_limit_units = _finite(self.read_controller.rate)
-        self.stats.write_rate_limit_units = _finite(self.write_controller.rate)
+        reads, writes = self.reader.most_units_per_second, self.writer.most_units_per_second
+        self.stats.read_rate_limit_units = _finite(min(self.read_controller.rate, reads))
+        self.stats.write_rate_limit_units = _finite(min(self.write_controller.rate, writes))
 
     async def _look_regularly(self) -> None:
         while True:
@@ -178,7 +179,7 @@ class Pipeline:
             items_in_flight=self.stats.write_requests_in_flight * BATCH_MAX_ITEMS,
             units_per_item=_units_per_item(self.stats),
             units_per_second=min(self.write_controller.rate, cap),
-            is_limited=bool(self.stats.throttles)
+            is_limited=bool(self.stats.throttled_requests or self.stats.unprocessed_items)
             or self.write_controller.is_limited
             or cap < math.inf,
             segments=self.reader.under_way or self.readers,
@@ -212,7 +213,8 @@ def _units_per_item(stats: TableStats) -> float:
 
 
 def _finite(rate: float) -> float | None:
-    return None if rate == math.inf else rate
+    """A rate to be shown: None without one, and 8,000 rather than 8,000.000000000001."""
+    return None if rate == math.inf else round(rate, 6)
 
 
 def counters_of(stats: TableStats) -> TableCounters:

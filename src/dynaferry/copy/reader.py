@@ -13,7 +13,7 @@ from dynaferry.errors import RetryableError, ThrottledError
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource
 from dynaferry.throttle.cost import from_above
-from dynaferry.throttle.pace import Pace
+from dynaferry.throttle.pace import REQUEST_SECONDS, Pace
 from dynaferry.throttle.retry import RetryPolicy
 
 
@@ -43,6 +43,11 @@ class Reader:
         self._units_per_item: float | None = None
         self._ahead = Ahead(math.inf, math.inf)
         self.under_way = 0
+
+    @property
+    def most_units_per_second(self) -> float:
+        """The strictest cap on the reads; infinite without one."""
+        return self._pace.most_units_at_once / REQUEST_SECONDS
 
     async def read(
         self, segments: SegmentQueue, deliver: Callable[[Batch], Awaitable[None]]
@@ -105,10 +110,7 @@ class Reader:
     def _note_retry(self, error: RetryableError, admitted: float) -> None:
         self._stats.retried_requests += 1
         if isinstance(error, ThrottledError):
-            self._stats.throttled_requests += 1
-            for reason, _ in error.reasons or (("", ""),):
-                key = ("Scan", reason)
-                self._stats.throttles[key] = self._stats.throttles.get(key, 0) + 1
+            self._stats.note_throttle("Scan", error.words)
             self._pace.throttled(error, admitted)
         else:
             self._pace.settle(admitted, None)

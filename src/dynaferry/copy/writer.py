@@ -173,7 +173,7 @@ class Writer:
         left, refused = 0.0, 0.0
         if result.unprocessed:
             left = self._target.units_of(result.unprocessed) * self._units_share
-            self._count_throttle("")
+            self._stats.throttled_at = self._clock()
             verdict = self._blame.left_undone(
                 batch.segment, self._monotonic(), segments=self._lanes.segments
             )
@@ -208,7 +208,8 @@ class Writer:
 
     def _note_throttle(self, batch: Batch, admitted: float, error: ThrottledError) -> None:
         self._stats.retried_requests += 1
-        self._stats.throttled_requests += 1
+        self._stats.note_throttle(OPERATION, error.words)
+        self._stats.throttled_at = self._clock()
         verdict = self._judge(batch, error)
         if verdict.table:
             self._lanes.absolve()
@@ -218,19 +219,12 @@ class Writer:
         self._lanes.refused(batch.segment, admitted, for_itself=verdict.segment)
 
     def _judge(self, batch: Batch, error: ThrottledError) -> Verdict:
-        for reason, _ in error.reasons or ((error.code, ""),):
-            self._count_throttle(reason)
         verdict = self._blame.refused(
             batch.segment, error.reasons, self._monotonic(), segments=self._lanes.segments
         )
         if verdict.resource is not None:
             self._stats.bottleneck = _in_words(verdict)
         return verdict
-
-    def _count_throttle(self, reason: str) -> None:
-        self._stats.throttled_at = self._clock()
-        key = (OPERATION, reason)
-        self._stats.throttles[key] = self._stats.throttles.get(key, 0) + 1
 
     def _acknowledge(self, batch: Batch, *, rejected: int) -> None:
         self._ledger.acknowledge(batch, rejected=rejected)

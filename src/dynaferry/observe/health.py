@@ -13,6 +13,8 @@ from typing import Final
 from dynaferry.observe.stats import RunStats, TableStats
 
 STALL_SECONDS: Final = 60.0
+# Pages and batches come in bursts: so long a silence with throttles in it is a brown-out.
+BROWN_OUT_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +63,19 @@ class HealthWatch:
         if not _is_under_way(stats.tables):
             return _ended(stats.tables)
         still = now - self._acknowledged.moved_at
+        failing = now - self._failed.moved_at < STALL_SECONDS
+        if still > BROWN_OUT_SECONDS and not failing and self._is_refused(still, now):
+            return Health(ok=True, reason=f"throttled: all that was sent for {still:.0f} s")
         if still <= STALL_SECONDS:
             return Health(ok=True, reason="running")
-        failing = now - self._failed.moved_at < STALL_SECONDS
-        if not failing and now - self._throttled.moved_at < STALL_SECONDS:
-            return Health(ok=True, reason=f"throttled: all that was sent for {still:.0f} s")
         if not failing and _waits_under_a_cap(stats.tables):
             return Health(ok=True, reason="waiting under a cap")
         why = "requests fail" if failing else "requests do not come back"
         return Health(ok=False, reason=f"nothing was acknowledged for {still:.0f} s: {why}")
+
+    def _is_refused(self, still: float, now: float) -> bool:
+        """Whether throttles came since the last acknowledgement, and of late."""
+        return now - self._throttled.moved_at < min(still, STALL_SECONDS)
 
 
 def _is_under_way(tables: Sequence[TableStats]) -> bool:

@@ -23,7 +23,8 @@ class Point(Struct, frozen=True, array_like=True):
     items: int
     read_units: float
     write_units: float
-    throttled_requests: int
+    throttled_scans: int
+    throttled_batch_writes: int
     read_limit: float | None
     write_limit: float | None
 
@@ -63,7 +64,8 @@ def point_of(stats: RunStats, now: float) -> Point:
         items=sum(table.items_done for table in tables),
         read_units=sum(table.read_units for table in tables),
         write_units=sum(table.write_units for table in tables),
-        throttled_requests=sum(table.throttled_requests for table in tables),
+        throttled_scans=sum(table.throttled("Scan") for table in tables),
+        throttled_batch_writes=sum(table.throttled("BatchWriteItem") for table in tables),
         read_limit=_sum(table.read_rate_limit_units for table in _running(tables)),
         write_limit=_sum(table.write_rate_limit_units for table in _running(tables)),
     )

@@ -37,6 +37,7 @@ class TableNews(Struct, frozen=True, kw_only=True):
     read_units_per_second: float | None
     write_units_per_second: float | None
     throttled_share: float | None
+    unprocessed_items: int
     seconds_left: float | None
     segments_total: int
     segments_complete: int
@@ -144,6 +145,7 @@ class Newsreader:
             read_units_per_second=view.read_units_per_second,
             write_units_per_second=view.write_units_per_second,
             throttled_share=view.throttled_share,
+            unprocessed_items=table.unprocessed_items,
             seconds_left=view.seconds_left,
             segments_total=table.segments_total,
             segments_complete=table.segments_complete,

@@ -203,7 +203,7 @@ def _throttles(tables: Sequence[TableStats]) -> Metric:
     family = _family(
         CounterMetricFamily,
         "throttled_requests",
-        "Requests refused for their rate, by the service's reason; empty where it gave none.",
+        "Requests refused for their rate, by the service's reason, or its code where it gave none.",
         "operation",
         "reason",
     )

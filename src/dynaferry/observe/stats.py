@@ -1,6 +1,6 @@
 """Plain counters of a running copy. They are read by whoever shows them, and steer nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
@@ -23,11 +23,13 @@ class TableStats:
     what is in flight. `expected_items` is an estimate (the service's own item count is hours
     old). `items_at_start` is what earlier attempts had done.
 
-    `throttles` counts throttles by (operation, reason), the reason in the service's word, "" where
-    it gave none. `bottleneck` is the resource that held the writes back
-    last, in people's words, and `throttled_at` when a write was last throttled, in seconds since
-    the epoch. The rate limits are what the pace allows now, in units a second, None
-    where nothing limits. `rejections` counts rejected items by the target's words.
+    `throttles` counts refused requests by (operation, reason), the reason in the service's words;
+    together they are `throttled_requests`. What a batch left unprocessed counts as items alone.
+    `bottleneck` is the resource that held the writes back last, in people's words, and
+    `throttled_at` when a write was last throttled or left undone, in seconds since the epoch. The
+    rate limits are what the pace and the caps allow now, in units a second, None where nothing
+    limits.
+    `rejections` counts rejected items by the target's words.
     Prices are dollars for one unit, 0 where capacity is provisioned and so paid by the hour.
     `checkpointed_at` is by the clock of `started_at`.
     """
@@ -70,6 +72,18 @@ class TableStats:
 
     def __post_init__(self) -> None:
         self.segments = SegmentMap(self.segments_total)
+
+    def note_throttle(self, operation: str, reasons: Iterable[str]) -> None:
+        """Counts a request that the service refused for its rate, once, whatever it says why."""
+        key = (operation, " and ".join(sorted(set(reasons))))
+        if key not in self.throttles and len(self.throttles) >= MOST_REASONS:
+            key = (operation, OTHER_REASONS)
+        self.throttles[key] = self.throttles.get(key, 0) + 1
+        self.throttled_requests += 1
+
+    def throttled(self, operation: str) -> int:
+        """How many requests of an operation the service refused for their rate."""
+        return sum(times for (of, _), times in self.throttles.items() if of == operation)
 
     def note_rejection(self, reason: str) -> None:
         """Counts an item that the target refused."""

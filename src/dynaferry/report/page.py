@@ -17,6 +17,7 @@ from dynaferry.plan import RecordedSettings
 from dynaferry.report.facts import Certificate, RunFacts, TableFacts
 from dynaferry.report.plot import Line, plot
 from dynaferry.report.rates import limits, rates
+from dynaferry.schedule import Units
 from dynaferry.state.store import AttemptRecord, RunRecord
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
@@ -83,7 +84,7 @@ def _totals(facts: RunFacts) -> str:
             ("read", f"{readable.megabytes(sum(total.bytes_read for total in totals))} MB"),
             ("at work for", readable.duration(seconds)),
             ("items written/s", readable.count(written / seconds if seconds else None)),
-            ("cost at the prices given", f"${sum(each.dollars for each in counters):,.2f}"),
+            ("cost, on demand", f"${sum(each.dollars for each in counters):,.2f}"),
             ("attempts", str(len(facts.attempts))),
         )
     )
@@ -120,7 +121,7 @@ def _table(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
             ("retried requests", readable.count(counters.retried_requests)),
             ("unprocessed, sent again", readable.count(counters.unprocessed_items)),
             ("held back last by", counters.bottleneck or readable.UNKNOWN),
-            ("cost at the prices given", f"${counters.dollars:,.2f}"),
+            ("cost, on demand", f"${counters.dollars:,.2f}"),
         )
     )
     name = f"{_name(identity.source_arn)} → {_name(identity.target_arn)}"
@@ -194,10 +195,30 @@ def _attempts(attempts: Sequence[AttemptRecord]) -> str:
 
 
 def _settings(settings: RecordedSettings) -> str:
-    names = settings.__struct_fields__
-    given = [(name, getattr(settings, name)) for name in names]
-    rows = [(name.replace("_", " "), str(value)) for name, value in given if value is not None]
+    told = [name for name in settings.__struct_fields__ if name not in ("tables", "limits")]
+    given = [(name, getattr(settings, name)) for name in told]
+    rows = [
+        (name.replace("_", " "), _in_words(value)) for name, value in given if value is not None
+    ]
+    for table in settings.tables:
+        own = _caps(table.max_read_units, table.max_write_units)
+        rows += [(f"caps of {table.source_name} alone", own)] if own else []
+    for entry in settings.limits.schedule:
+        hours, days = entry.hours or "at all hours", " ".join(entry.weekdays) or "every day"
+        when = f"caps {hours}, {days} ({settings.limits.time_zone})"
+        rows.append((when, _caps(entry.max_read_units, entry.max_write_units)))
     return "<section><h2>Settings</h2>" + _rows(("setting", "value"), rows) + "</section>"
+
+
+def _caps(reads: Units | None, writes: Units | None) -> str:
+    caps = (("read", reads), ("write", writes))
+    return ", ".join(f"{side} {_in_words(cap)} units/s" for side, cap in caps if cap is not None)
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,g}" if isinstance(value, int | float) else str(value)
 
 
 def _certificate(certificate: Certificate) -> str:

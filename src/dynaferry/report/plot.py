@@ -1,6 +1,6 @@
 """Lines over time as SVG: no script, so that a report looks the same in mail and on paper."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from msgspec import Struct
@@ -11,6 +11,9 @@ from dynaferry.report.rates import Rate
 WIDTH, HEIGHT = 860, 210
 LEFT, RIGHT, TOP, BOTTOM = 58, 10, 10, 26
 GRID_LINES = 4
+# A limit that is far above what is used would press it flat: it leaves the picture instead.
+LIMIT = "limit"
+LIMIT_TO_RATE = 4
 
 
 class Line(Struct, frozen=True):
@@ -26,23 +29,33 @@ def plot(title: str, lines: Sequence[Line]) -> str:
     if len(known) < 2:
         return '<p class="quiet">too short to be drawn</p>'
     seconds = max(rate.seconds for rate in known) or 1.0
-    top = _round_up(max(rate.per_second or 0.0 for rate in known))
+    top = _round_up(_highest(lines))
     drawn = "".join(
         f'<polyline class="{escape(line.kind)}" points="{points}"/>'
         for line in lines
         for points in _points(line.rates, seconds, top)
     )
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(title)}</title>'
-        f"{_grid(top)}{_axis(seconds)}{drawn}</svg>"
+        f'<div class="scroll"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
+        f"<title>{escape(title)}</title>{_grid(top)}{_axis(seconds)}{drawn}</svg></div>"
     )
 
 
+def _highest(lines: Sequence[Line]) -> float:
+    limit = _most(line for line in lines if line.kind == LIMIT)
+    used = _most(line for line in lines if line.kind != LIMIT)
+    return max(used, min(limit, LIMIT_TO_RATE * used) if used else limit)
+
+
+def _most(lines: Iterable[Line]) -> float:
+    return max((rate.per_second or 0.0 for line in lines for rate in line.rates), default=0.0)
+
+
 def _points(rates: Sequence[Rate], seconds: float, top: float) -> Iterator[str]:
-    """The points of each stretch without a gap."""
+    """The points of each stretch without a gap, and within the picture."""
     stretch: list[str] = []
     for rate in (*rates, Rate(0.0, None)):
-        if rate.per_second is not None:
+        if rate.per_second is not None and rate.per_second <= top:
             x, y = _x(rate.seconds / seconds), _y(rate.per_second / top)
             stretch.append(f"{x:.1f},{y:.1f}")
             continue

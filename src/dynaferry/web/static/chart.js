@@ -14,10 +14,10 @@ export class Points {
 
   // Returns whether earlier points were dropped, so that all must be drawn anew.
   add(points) {
-    for (const [seconds, items, reads, writes, throttles, readLimit, writeLimit] of points) {
+    for (const [seconds, items, reads, writes, throttledReads, throttledWrites, readLimit, writeLimit] of points) {
       const time = Math.round(seconds);
       const last = this.all[this.all.length - 1];
-      const point = { time, items, reads, writes, throttles, readLimit, writeLimit };
+      const point = { time, items, reads, writes, throttledReads, throttledWrites, readLimit, writeLimit };
       if (last && last.time >= time) this.all[this.all.length - 1] = { ...point, time: last.time };
       else this.all.push(point);
     }
@@ -25,6 +25,8 @@ export class Points {
     const newest = this.all.length - 1;
     this.all = this.all.filter((_, index) => index % 2 === 0 || index === newest);
   }
+
+  get newest() { return this.all[this.all.length - 1]; }
 
   rates(of) {
     let first = 0;
@@ -42,16 +44,15 @@ export class Points {
   }
 }
 
-// A rate is judged by its height above nothing.
-function fromZero(original) {
-  const info = original();
-  if (info !== null) info.priceRange.minValue = 0;
-  return info;
-}
+// A limit that is far above what is used would press it flat: it leaves the picture instead.
+const LIMIT_TO_RATE = 4;
 
 export class RateChart {
-  constructor(element, { rate, limit, throttles, hue }) {
+  // `tell` is told what the picture does not say: the limit of now, and the highest rate of
+  // throttles, whose bars have no scale of their own.
+  constructor(element, { rate, limit, throttles, hue, tell }) {
     this.hue = hue;
+    this.tell = tell;
     this.rate = rate;
     this.limit = limit;
     this.throttles = throttles;
@@ -60,19 +61,19 @@ export class RateChart {
       layout: { attributionLogo: false }, // it is told in the footer; the logo wants inline styles
       handleScroll: { vertTouchDrag: false },
       handleScale: { mouseWheel: false },
-      timeScale: { timeVisible: true, secondsVisible: true, tickMarkFormatter: duration, fixLeftEdge: true, fixRightEdge: true },
+      timeScale: { timeVisible: true, secondsVisible: true, tickMarkFormatter: duration, fixLeftEdge: true, fixRightEdge: true, allowBoldLabels: false },
       localization: { timeFormatter: duration, priceFormatter: short },
       rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.1, bottom: 0.02 } },
     });
-    this.rateSeries = this.chart.addSeries(charts.AreaSeries, { lineWidth: 2, priceLineVisible: false, autoscaleInfoProvider: fromZero });
+    this.rateSeries = this.chart.addSeries(charts.AreaSeries,
+      { lineWidth: 2, priceLineVisible: false, lastValueVisible: false,
+        autoscaleInfoProvider: (original) => this.range(original) });
     this.limitSeries = this.chart.addSeries(charts.LineSeries,
       { lineWidth: 2, lineStyle: charts.LineStyle.Dashed, priceLineVisible: false, lastValueVisible: false,
-        crosshairMarkerVisible: false });
-    if (throttles) {
-      this.throttleSeries = this.chart.addSeries(charts.HistogramSeries,
-        { priceScaleId: "throttles", priceLineVisible: false, lastValueVisible: false });
-      this.throttleSeries.priceScale().applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } });
-    }
+        crosshairMarkerVisible: false, autoscaleInfoProvider: (original) => this.range(original) });
+    this.throttleSeries = this.chart.addSeries(charts.HistogramSeries,
+      { priceScaleId: "throttles", priceLineVisible: false, lastValueVisible: false });
+    this.throttleSeries.priceScale().applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } });
     this.paint();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
   }
@@ -87,16 +88,30 @@ export class RateChart {
     });
     this.rateSeries.applyOptions({ lineColor: line, topColor: `${line}40`, bottomColor: `${line}08` });
     this.limitSeries.applyOptions({ color: colour("--limit") });
-    if (this.throttleSeries) this.throttleSeries.applyOptions({ color: colour("--slowest") });
+    this.throttleSeries.applyOptions({ color: colour("--slowest") });
+  }
+
+  // A rate is judged by its height above nothing.
+  range(original) {
+    const info = original();
+    if (info === null) return info;
+    const { maxValue } = info.priceRange;
+    info.priceRange.minValue = 0;
+    info.priceRange.maxValue = this.highest ? Math.min(maxValue, LIMIT_TO_RATE * this.highest) : maxValue;
+    return info;
   }
 
   draw(points) {
-    this.rateSeries.setData(points.rates(this.rate));
+    const rates = points.rates(this.rate);
+    this.highest = Math.max(0, ...rates.map((point) => point.value || 0));
+    this.rateSeries.setData(rates);
     this.limitSeries.setData(points.limits(this.limit));
-    if (this.throttleSeries) {
-      const rates = points.rates(this.throttles);
-      this.throttleSeries.setData(rates.map((point) => (point.value ? point : { time: point.time })));
-    }
+    const throttles = points.rates(this.throttles);
+    this.throttleSeries.setData(throttles.map((point) => (point.value ? point : { time: point.time })));
+    this.tell({
+      limit: points.newest && this.limit(points.newest),
+      throttles: Math.max(0, ...throttles.map((point) => point.value || 0)),
+    });
     this.chart.timeScale().fitContent();
   }
 }

@@ -6,7 +6,7 @@ import { duration } from "/words.js";
 const WAITING = 0, RUNNING = 1, DONE = 2, SLOW = 3, SLOWEST = 4;
 const COLOURS = ["--waiting", "--running", "--done", "--slow", "--slowest"];
 const SLOW_RATIO = 2, SLOWEST_RATIO = 4;
-const MOST_HEIGHT = 170, LARGEST_CELL = 16, SMALLEST_CELL = 3;
+const MOST_HEIGHT = 170, LARGEST_CELL = 22, SMALLEST_CELL = 3;
 // Below this everything is quick, and a ratio says nothing.
 const LEAST_SECONDS = 1;
 

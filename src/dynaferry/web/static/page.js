@@ -35,6 +35,12 @@ function node(tag, text, className) {
   return element;
 }
 
+function pairOf([name, value]) {
+  const pair = node("div");
+  pair.append(node("dt", name), node("dd", value));
+  return pair;
+}
+
 // What is shown --------------------------------------------------------------------------------
 
 function show(news) {
@@ -48,15 +54,17 @@ function show(news) {
   reads.draw(points);
   showLatency(news.latency);
   showBars("throttles", news.throttles.map(([operation, reason, times]) =>
-    [`${operation}: ${reason || "no reason given"}`, times]), "none");
-  showBars("rejections", news.rejections, "none");
+    [reason || "no reason given", times, operation]));
+  const unprocessed = total(news.tables, (table) => table.unprocessed_items);
+  $("unprocessed").textContent =
+    unprocessed ? `${count(unprocessed)} items were left unprocessed, without a reason, and sent again` : "";
+  showBars("rejections", news.rejections);
 }
 
 function begin(news) {
   document.title = `${news.run} – dynaferry`;
   $("run").textContent = news.run;
-  $("settings").replaceChildren(...news.settings.flatMap(([name, value]) =>
-    [node("dt", name), node("dd", value)]));
+  $("settings").replaceChildren(...news.settings.map(pairOf));
   $("controls").hidden = $("limits").hidden = !(news.can_control && token);
   points = new Points();
   tables = [];
@@ -98,14 +106,26 @@ function shareOf(list) {
   return all ? total(list, (table) => table.share_done * weight(table)) / all : 0;
 }
 
-function showHeadline({ tables: list, status, phase, held_back: heldBack }) {
-  const share = shareOf(list);
+function timeLeft({ tables: list, phase, paused: held, seconds }) {
+  if (phase === "ended") return ["took", duration(seconds)];
   const left = Math.max(...list.map((table) => table.seconds_left ?? -1));
   const waiting = list.some((table) => table.state === "waiting");
+  return ["time left", held ? "paused" : left < 0 ? duration(null) : duration(left) + (waiting ? " +" : "")];
+}
+
+// Nothing is counted where capacity is provisioned: it is paid by the hour.
+function cost(list) {
+  const sum = total(list, (table) => table.dollars);
+  return sum === 0 && total(list, (table) => table.items_done) ? "provisioned" : dollars(sum);
+}
+
+function showHeadline(news) {
+  const list = news.tables;
+  const share = shareOf(list);
   $("share").textContent = list.length ? percent(share) : "–";
   $("progress").value = share;
   const facts = [
-    ["time left", phase === "ended" ? status : left < 0 ? "–" : duration(left) + (waiting ? " +" : "")],
+    timeLeft(news),
     ["items", count(total(list, (t) => t.items_done))],
     ["items/s", short(total(list, (t) => t.items_per_second))],
     ["MB/s", megabytes(total(list, (t) => t.bytes_per_second))],
@@ -113,16 +133,12 @@ function showHeadline({ tables: list, status, phase, held_back: heldBack }) {
     ["read units/s", short(total(list, (t) => t.read_units_per_second))],
     ["throttled", percent(Math.max(0, ...list.map((t) => t.throttled_share || 0)))],
     ["rejected", count(total(list, (t) => t.items_rejected))],
-    ["cost so far", dollars(total(list, (t) => t.dollars))],
+    ["cost so far", cost(list)],
   ];
-  $("facts").replaceChildren(...facts.map(([name, value]) => {
-    const pair = node("div");
-    pair.append(node("dt", name), node("dd", value));
-    return pair;
-  }));
+  $("facts").replaceChildren(...facts.map(pairOf));
   const held = list.filter((table) => table.state === "running" && table.bottleneck);
   $("bottleneck").textContent = [
-    heldBack, held.length ? `held back last by ${held[0].bottleneck}` : null,
+    news.held_back, stateOf(news) === "throttled" ? news.health : null, held.length ? `held back last by ${held[0].bottleneck}` : null,
   ].filter(Boolean).join(" · ");
 }
 
@@ -138,6 +154,12 @@ function showTables(list) {
     shown.left.textContent = `${count(table.segments_complete)} of ${count(table.segments_total)} segments`;
     shown.map.update(table);
   });
+}
+
+function showLegend(of, { limit, throttles }) {
+  $(`${of}-limit`).textContent = limit == null ? "limit: none" : `limit, now ${short(limit)}`;
+  const most = throttles < 10 ? throttles.toFixed(1) : short(throttles);
+  $(`${of}-throttles`).textContent = `throttled requests: ${throttles ? `at most ${most}/s` : "none"}`;
 }
 
 function addTable(table, howMany) {
@@ -159,22 +181,35 @@ function addTable(table, howMany) {
 function showLatency(list) {
   $("latency").replaceChildren(...list.map((each) => {
     const row = node("tr");
-    row.append(node("td", each.operation), node("td", count(each.requests)),
+    row.append(node("td", each.operation), node("td", count(each.requests), "requests"),
       ...[each.p50, each.p95, each.p99].map((seconds) => node("td", latency(seconds))));
     return row;
   }));
 }
 
-function showBars(id, entries, none) {
+// The service's words are long: on a narrow screen they break where one of their words begins.
+function reasonOf(text) {
+  const shown = node("span");
+  text.split(/(?<=[a-z])(?=[A-Z])/).forEach((word, index) => {
+    if (index) shown.append(node("wbr"));
+    shown.append(word);
+  });
+  return shown;
+}
+
+// Each entry: what it is, how often, and a word below it.
+function showBars(id, entries) {
   const most = Math.max(1, ...entries.map(([, times]) => times));
-  $(id).replaceChildren(...(entries.length ? entries.map(([reason, times]) => {
+  $(id).replaceChildren(...(entries.length ? entries.map(([reason, times, below]) => {
     const item = node("li"), meter = node("meter");
     meter.max = most;
     meter.value = times;
     meter.setAttribute("aria-hidden", "true");
-    item.append(node("span", reason), node("b", count(times)), meter);
+    item.append(reasonOf(reason), node("b", count(times)));
+    if (below) item.append(node("span", below, "quiet"));
+    item.append(meter);
     return item;
-  }) : [node("li", none, "none")]));
+  }) : [node("li", "none", "none")]));
 }
 
 // Control --------------------------------------------------------------------------------------
@@ -219,6 +254,9 @@ function listen() {
 }
 
 writes = new RateChart($("writes"), {
-  rate: (p) => p.writes, limit: (p) => p.writeLimit, throttles: (p) => p.throttles, hue: "--accent" });
-reads = new RateChart($("reads"), { rate: (p) => p.reads, limit: (p) => p.readLimit, hue: "--reads" });
+  rate: (p) => p.writes, limit: (p) => p.writeLimit, throttles: (p) => p.throttledWrites,
+  hue: "--accent", tell: (said) => showLegend("writes", said) });
+reads = new RateChart($("reads"), {
+  rate: (p) => p.reads, limit: (p) => p.readLimit, throttles: (p) => p.throttledReads,
+  hue: "--reads", tell: (said) => showLegend("reads", said) });
 listen();
