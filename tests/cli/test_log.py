@@ -68,3 +68,10 @@ def test_a_plan_that_is_refused_is_told_in_json_too(capsys: pytest.CaptureFixtur
     assert run_command(["copy", "orders", "--log-format", "json"]) == 2
     [error, _] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert (error["level"], error["run"]) == ("error", None)
+
+
+def test_verify_takes_the_same_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["verify", "orders", "orders", "--log-format", "json", "--sample", "-1"]
+    assert run_command(arguments) == 2
+    [event] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (event["level"], event["run"]) == ("error", None)

@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -59,13 +61,32 @@ def test_the_help_of_copy_groups_what_can_be_typed_and_gives_an_example(
     assert "  dynaferry copy orders orders --create-target --dry-run \\" in typed
 
 
+def _commands(group: Any, *names: str) -> Iterator[tuple[str, ...]]:
+    yield names
+    for name, command in getattr(group, "commands", {}).items():
+        yield from _commands(command, *names, name)
+
+
+@pytest.mark.parametrize("names", [*_commands(typer.main.get_command(app))], ids=" ".join)
+def test_every_help_has_examples_and_fits_eighty_columns(
+    names: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run_command([*names, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    typed = [line for line in lines[lines.index("Examples:") :] if not line.startswith("  #")]
+    assert any(line.startswith(f"  {' '.join(('dynaferry', *names))}") for line in typed)
+    assert max(map(len, lines)) <= 80
+    assert not any(line.endswith("...") for line in lines[1:])
+
+
 def test_the_help_groups_the_commands_and_forgets_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     shown = [line.split()[0] for line in lines if re.match(r"  [a-z]\S*  ", line)]
     there = set(getattr(typer.main.get_command(app), "commands", {}))
-    assert headings == ["Options:", "Copy:", "Look and steer:", "Try and measure:"]
+    assert headings == ["Options:", "Copy:", "Look and steer:", "Try and measure:", "Examples:"]
     assert sorted(shown) == sorted(there)
 
 

@@ -6,11 +6,23 @@ from typing import Annotated
 import typer
 
 from dynaferry.cli import options
-from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, TARGET, PanelCommand, option
+from dynaferry.cli.panels import (
+    OUTPUT,
+    SAFETY,
+    SOURCE,
+    SPEED,
+    TARGET,
+    ExampleGroup,
+    PanelCommand,
+    examples,
+    option,
+)
 from dynaferry.plan import DEFAULT_STATE_DIR, Account
 
 bench_app = typer.Typer(
+    cls=ExampleGroup,
     help="Measure your own tables: rate, latency, throttles, cost, and what a copy will take.",
+    epilog=examples("dynaferry bench read orders", "dynaferry bench write --item-bytes 2048"),
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -35,7 +47,11 @@ ForecastItems = Annotated[
 @bench_app.command(
     "write",
     cls=PanelCommand,
-    epilog="Example: dynaferry bench write --item-bytes 2048 --max-cost 0.25",
+    epilog=examples(
+        "# In the target's account, for at most a quarter of a dollar.",
+        "dynaferry bench write --item-bytes 2048 --max-cost 0.25 \\",
+        "    --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target",
+    ),
 )
 def write(
     table: Annotated[
@@ -108,7 +124,7 @@ def write(
 
 
 @bench_app.command(
-    "read", cls=PanelCommand, epilog="Example: dynaferry bench read orders --seconds 10"
+    "read", cls=PanelCommand, epilog=examples("dynaferry bench read orders --seconds 10")
 )
 def read(
     table: Annotated[str, typer.Argument(help="The table: its name or ARN.", metavar="SOURCE")],

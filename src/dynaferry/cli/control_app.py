@@ -1,24 +1,16 @@
 """`dynaferry set`, `pause` and `resume`: what can be typed."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dynaferry.cli.panels import OUTPUT, SAFETY, SPEED, PanelCommand, examples, option
+from dynaferry.cli import options
+from dynaferry.cli.panels import SPEED, PanelCommand, examples, option
 from dynaferry.plan import DEFAULT_STATE_DIR
-
-Run = Annotated[
-    str | None, typer.Argument(help="The run; may be left out where there is one.", metavar="RUN")
-]
-StateDir = Annotated[Path, option(SAFETY, "Where runs are kept.", metavar="DIR")]
-Json = Annotated[
-    bool, option(OUTPUT, "Print one JSON document on stdout.", "--json", show_default=False)
-]
 
 
 def set_caps(
-    run: Run = None,
+    run: options.Run = None,
     max_write_units: Annotated[
         str | None,
         option(
@@ -32,8 +24,8 @@ def set_caps(
         str | None,
         option(SPEED, "The same for read capacity units.", metavar="N|none|plan"),
     ] = None,
-    state_dir: StateDir = DEFAULT_STATE_DIR,
-    json: Json = False,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
 ) -> int:
     """Change the caps of a run while it runs, within two seconds.
 
@@ -47,7 +39,11 @@ def set_caps(
     return run_set(run, state_dir, reads=max_read_units, writes=max_write_units, as_json=json)
 
 
-def pause(run: Run = None, state_dir: StateDir = DEFAULT_STATE_DIR, json: Json = False) -> int:
+def pause(
+    run: options.Run = None,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
+) -> int:
     """Hold a run: nothing is read or written until resume; what is in flight is finished.
 
     It stays paused when it is stopped and started again. A verification and a replay of its dead
@@ -59,7 +55,11 @@ def pause(run: Run = None, state_dir: StateDir = DEFAULT_STATE_DIR, json: Json =
     return run_pause(run, state_dir, paused=True, as_json=json)
 
 
-def resume(run: Run = None, state_dir: StateDir = DEFAULT_STATE_DIR, json: Json = False) -> int:
+def resume(
+    run: options.Run = None,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
+) -> int:
     """Let a paused run go on. A run that has stopped goes on by its copy command."""
     from dynaferry.cli.control import run_pause
 
@@ -69,7 +69,9 @@ def resume(run: Run = None, state_dir: StateDir = DEFAULT_STATE_DIR, json: Json 
 def add_control_commands(app: typer.Typer) -> None:
     """Adds the three commands."""
     setting = examples(
-        "dynaferry set orders --max-write-units 500", "dynaferry set orders --max-write-units none"
+        "# Slower, from now on; and later as fast as the table takes it.",
+        "dynaferry set orders --max-write-units 500",
+        "dynaferry set orders --max-write-units none",
     )
     app.command("set", cls=PanelCommand, epilog=setting)(set_caps)
     app.command(cls=PanelCommand, epilog=examples("dynaferry pause orders"))(pause)

@@ -5,28 +5,41 @@ from typing import Annotated
 
 import typer
 
+from dynaferry.cli import options
 from dynaferry.cli.flags import IfPresentFlag, ReplayFlags
-from dynaferry.cli.panels import OUTPUT, SAFETY, SPEED, TARGET, PanelCommand, option
+from dynaferry.cli.panels import (
+    OUTPUT,
+    SAFETY,
+    SPEED,
+    TARGET,
+    ExampleGroup,
+    PanelCommand,
+    examples,
+    option,
+)
 from dynaferry.plan import DEFAULT_STATE_DIR
 
 letters_app = typer.Typer(
+    cls=ExampleGroup,
     help="The items that the target refused: list, export, and write them again.",
+    epilog=examples(
+        "# Which and why; with the items; and again, once the cause is mended.",
+        "dynaferry dead-letters list orders",
+        "dynaferry dead-letters export orders -o bad.jsonl",
+        "dynaferry dead-letters replay orders",
+    ),
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Run = Annotated[
-    str | None, typer.Argument(help="The run; may be left out where there is one.", metavar="RUN")
-]
-StateDir = Annotated[Path, typer.Option(help="Where runs are kept.", metavar="DIR")]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on stdout.", show_default=False)
-]
 
-
-@letters_app.command("list", cls=PanelCommand, epilog="Example: dynaferry dead-letters list orders")
+@letters_app.command(
+    "list", cls=PanelCommand, epilog=examples("dynaferry dead-letters list orders")
+)
 def list_letters(
-    run: Run = None, state_dir: StateDir = DEFAULT_STATE_DIR, json: Json = False
+    run: options.Run = None,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
 ) -> int:
     """Say which items were refused, and why. One line an item, without the item itself."""
     from dynaferry.cli.dead_letters import run_list
@@ -35,20 +48,23 @@ def list_letters(
 
 
 @letters_app.command(
-    "export", cls=PanelCommand, epilog="Example: dynaferry dead-letters export orders -o bad.jsonl"
+    "export",
+    cls=PanelCommand,
+    epilog=examples("dynaferry dead-letters export orders -o bad.jsonl"),
 )
 def export(
-    run: Run = None,
+    run: options.Run = None,
     output: Annotated[
         Path | None,
-        typer.Option(
+        option(
+            OUTPUT,
+            "The file to write, readable by you alone. [default: stdout]",
             "--output",
             "-o",
-            help="The file to write, readable by you alone. [default: stdout]",
             metavar="FILE",
         ),
     ] = None,
-    state_dir: StateDir = DEFAULT_STATE_DIR,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
 ) -> int:
     """Write the refused items as JSON lines.
 
@@ -60,12 +76,16 @@ def export(
     return run_export(run, state_dir, output)
 
 
-_EXAMPLE = "Example: dynaferry dead-letters replay orders"
+_REPLAY = examples(
+    "dynaferry dead-letters replay orders",
+    "# The target may hold newer items by now: what the copy read is to win.",
+    "dynaferry dead-letters replay orders --if-present overwrite",
+)
 
 
-@letters_app.command("replay", cls=PanelCommand, epilog=_EXAMPLE)
+@letters_app.command("replay", cls=PanelCommand, epilog=_REPLAY)
 def replay(
-    run: Run = None,
+    run: options.Run = None,
     target_region: Annotated[
         str | None, option(TARGET, "Region of the target. [default: as the copy was told]")
     ] = None,
@@ -106,12 +126,8 @@ def replay(
             " overwrite it with the letter's item, or accept it and settle the letter.",
         ),
     ] = IfPresentFlag.KEEP,
-    state_dir: Annotated[
-        Path, option(SAFETY, "Where runs are kept.", metavar="DIR")
-    ] = DEFAULT_STATE_DIR,
-    json: Annotated[
-        bool, option(OUTPUT, "Print one JSON document on stdout.", "--json", show_default=False)
-    ] = False,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
 ) -> int:
     """Write the refused items again, after the cause is mended.
 

@@ -53,7 +53,14 @@ app = typer.Typer(
     cls=PanelGroup,
     help="Copies DynamoDB tables between AWS accounts: parallel Scan on the source, BatchWriteItem"
     " on the target, resumable at any moment.",
-    epilog="Try it on this machine, without an account: dynaferry demo",
+    epilog=examples(
+        "# Try it on this machine, without an account.",
+        "dynaferry demo",
+        "# Look first, copy, compare.",
+        "dynaferry copy orders orders-2026 --create-target --dry-run",
+        "dynaferry copy orders orders-2026 --create-target",
+        "dynaferry verify orders orders-2026",
+    ),
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -88,6 +95,8 @@ _COPY_EXAMPLES = examples(
     "    --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target",
     "# Several tables, for a script.",
     "dynaferry copy --plan move.toml --progress none --json",
+    "# Watched in a browser on this machine, with a button to pause it.",
+    "dynaferry copy orders orders --metrics-listen 127.0.0.1:9464 --allow-control",
 )
 
 
@@ -240,16 +249,9 @@ def copy(
     cls=PanelCommand, epilog=examples("dynaferry status", "dynaferry status orders --json")
 )
 def status(
-    run: Annotated[
-        str | None,
-        typer.Argument(help="The run; may be left out where there is one.", metavar="RUN"),
-    ] = None,
-    state_dir: Annotated[
-        Path, typer.Option(help="Where runs are kept.", metavar="DIR")
-    ] = DEFAULT_STATE_DIR,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on stdout.", show_default=False)
-    ] = False,
+    run: options.Run = None,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
 ) -> int:
     """Say how far a run is, from its state file; works while it runs and after."""
     from dynaferry.cli.status import run_status
@@ -263,22 +265,24 @@ app.add_typer(bench_app, name="bench")
 add_control_commands(app)
 
 
-@app.command(cls=PanelCommand, epilog=examples("dynaferry report orders -o orders.html"))
+_REPORT_EXAMPLES = examples(
+    "dynaferry report orders -o orders.html",
+    "# With what `dynaferry verify --certificate orders.json` found.",
+    "dynaferry report orders -o orders.html --certificate orders.json",
+)
+
+
+@app.command(cls=PanelCommand, epilog=_REPORT_EXAMPLES)
 def report(
-    run: Annotated[
-        str | None,
-        typer.Argument(help="The run; may be left out where there is one.", metavar="RUN"),
-    ] = None,
+    run: options.Run = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The file to write.", metavar="FILE.html")
+        Path, option(OUTPUT, "The file to write.", "--output", "-o", metavar="FILE.html")
     ] = Path("report.html"),
     certificate: Annotated[
         Path | None,
-        typer.Option(help="What verify certified, to be told as well.", metavar="FILE"),
+        option(OUTPUT, "What verify certified, to be told as well.", metavar="FILE"),
     ] = None,
-    state_dir: Annotated[
-        Path, typer.Option(help="Where runs are kept.", metavar="DIR")
-    ] = DEFAULT_STATE_DIR,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
 ) -> int:
     """Write what a run did into one HTML file that needs nothing else: to keep or to send."""
     from dynaferry.cli.report import run_report
@@ -291,10 +295,10 @@ def report(
 )
 def demo(
     items: Annotated[
-        int, typer.Option(help="How many items to seed and copy.", min=1, metavar="N")
+        int, option(SPEED, "How many items to seed and copy.", min=1, metavar="N")
     ] = 20_000,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the state directory.", show_default=False)
+        bool, option(SAFETY, "Keep the state directory.", "--keep", show_default=False)
     ] = False,
 ) -> int:
     """Copy between two accounts on this machine, and check every item. Needs no AWS account."""

@@ -115,9 +115,10 @@ MetricsLinger = Annotated[
     float,
     option(
         WATCH,
-        "Keep serving for so long after the end, so that the last scrape tells it.",
+        "Keep serving for so long after the end, so that the last scrape tells it. [default: 0]",
         min=0,
         metavar="SECONDS",
+        show_default=False,
     ),
 ]
 FinishBy = Annotated[
@@ -171,6 +172,10 @@ Restart = Annotated[
     bool | None,
     option(SAFETY, "Forget what an earlier attempt did and begin anew.", "--restart/--no-restart"),
 ]
+Run = Annotated[
+    str | None, typer.Argument(help="The run; may be left out where there is one.", metavar="RUN")
+]
+RunsDir = Annotated[Path, option(SAFETY, "Where runs are kept.", metavar="DIR")]
 Progress = Annotated[
     ProgressFlag,
     option(
@@ -182,4 +187,7 @@ Progress = Annotated[
 Json = Annotated[
     bool,
     option(OUTPUT, "Print one JSON document on stdout at the end.", "--json", show_default=False),
+]
+Document = Annotated[
+    bool, option(OUTPUT, "Print one JSON document on stdout.", "--json", show_default=False)
 ]

@@ -38,24 +38,17 @@ class PanelCommand(TyperCommand):
             with formatter.section(panel):
                 formatter.write_dl(records)
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Writes the examples, each on lines of its own, so that they can be copied."""
-        if self.epilog:
-            with formatter.section("Examples"):
-                for line in self.epilog.removeprefix("Example: ").splitlines():
-                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+    def format_epilog(self, _: Any, formatter: Any) -> None:
+        """Writes the examples."""
+        _write_examples(self.epilog, formatter)
 
 
-class PanelGroup(TyperGroup):
-    """The root: its help groups the commands by what a person is about to do."""
+class ExampleGroup(TyperGroup):
+    """Commands that belong together, each with its whole first sentence, and examples."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Writes each command with its whole first sentence."""
-        rest = self.list_commands(ctx)
-        for group, members in COMMAND_GROUPS.items():
-            self._write(ctx, formatter, group, [name for name in members if name in rest])
-            rest = [name for name in rest if name not in members]
-        self._write(ctx, formatter, _MORE, rest)
+        """Writes the commands under one heading."""
+        self._write(ctx, formatter, "Commands", self.list_commands(ctx))
 
     def _write(self, ctx: Any, formatter: Any, group: str, names: list[str]) -> None:
         commands = [(name, self.get_command(ctx, name)) for name in names]
@@ -68,9 +61,33 @@ class PanelGroup(TyperGroup):
             with formatter.section(group):
                 formatter.write_dl(records)
 
+    def format_epilog(self, _: Any, formatter: Any) -> None:
+        """Writes the examples."""
+        _write_examples(self.epilog, formatter)
+
+
+def _write_examples(typed: str | None, formatter: Any) -> None:
+    """Each on lines of its own, so that it can be copied."""
+    if typed:
+        with formatter.section("Examples"):
+            for line in typed.splitlines():
+                formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+class PanelGroup(ExampleGroup):
+    """The root: its help groups the commands by what a person is about to do."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes the commands under the headings of their groups."""
+        rest = self.list_commands(ctx)
+        for group, members in COMMAND_GROUPS.items():
+            self._write(ctx, formatter, group, [name for name in members if name in rest])
+            rest = [name for name in rest if name not in members]
+        self._write(ctx, formatter, _MORE, rest)
+
 
 def examples(*commands: str) -> str:
-    """An epilog of a PanelCommand: what is typed, each as it is."""
+    """An epilog: what is typed, each as it is."""
     return "\n".join(commands)
 
 

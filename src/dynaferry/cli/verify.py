@@ -11,12 +11,14 @@ from anyio import to_thread
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.flags import ProgressFlag
+from dynaferry.cli.logging_setup import log_set_up
 from dynaferry.cli.verify_flags import VerifyFlags, verify_plan_from
 from dynaferry.cli.verify_render import repair_lines, verify_lines
 from dynaferry.errors import PlanError
 
 if TYPE_CHECKING:
     from dynaferry.copy.stop import StopSignal
+    from dynaferry.observe.logs import LogRun
     from dynaferry.verify.repair import RepairPlan
     from dynaferry.verify.run import Watch
     from dynaferry.verify.settings import VerifyPlan
@@ -27,8 +29,14 @@ INTERRUPTED_BEFORE = "interrupted before anything was compared"
 
 def run_verify(flags: VerifyFlags) -> int:
     """Does what the flags say and returns the exit code; every error is told, none is raised."""
+    with log_set_up(flags.copy) as log:
+        return _run_verify(flags, log)
+
+
+def _run_verify(flags: VerifyFlags, log: LogRun) -> int:
     try:
         plan = verify_plan_from(flags)
+        log.name = plan.copy.run_name
         _check_that_it_can_ask(plan, asks=not flags.yes)
         outcome = verify_and_tell(plan, flags.progress, asks=not flags.yes)
     except PlanError as error:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from dynaferry.cli import options
-from dynaferry.cli.flags import CopyFlags, ProgressFlag
+from dynaferry.cli.flags import CopyFlags, LogFormatFlag, LogLevelFlag, ProgressFlag
 from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, examples, option
 from dynaferry.verify.settings import DEFAULT_LIMIT, DEFAULT_SETTLE_SECONDS
 
@@ -129,6 +129,8 @@ def verify(
         Path | None,
         option(OUTPUT, "Write what was compared and found to this file.", metavar="FILE"),
     ] = None,
+    log_format: options.LogFormat = LogFormatFlag.TEXT,
+    log_level: options.LogLevel = LogLevelFlag.WARNING,
     progress: options.Progress = ProgressFlag.AUTO,
     json: options.Json = False,
 ) -> int:
