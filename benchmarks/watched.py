@@ -144,7 +144,7 @@ def main() -> None:
     )
     parser.add_argument("--pairs", type=int, default=6, help="how many pairs [default: 6]")
     parser.add_argument(
-        "--pages", type=int, default=1500, help="pages of 1,024 items a copy [default: 1500]"
+        "--pages", type=int, default=800, help="pages of 1,024 items a copy [default: 800]"
     )
     parser.add_argument(
         "--startups", type=int, default=5, help="copies of one page of each kind [default: 5]"

@@ -45,6 +45,8 @@ def test_the_title_is_text() -> None:
 
 def test_what_cannot_be_drawn_is_said() -> None:
     assert "too short" in plot("items", [Line("items", [Rate(0, 1), Rate(1, None)])])
+    limit = Line("limit", [Rate(0, 1), Rate(1, 1)])
+    assert "too short" in plot("items", [limit, Line("items", [])])
 
 
 @pytest.mark.parametrize(("value", "top"), [(0.0, 1), (1.0, 1), (3.0, 4), (79.0, 80), (81.0, 100)])

@@ -1,15 +1,20 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.report.rates import MOST_POINTS, limits, rates, thinned
+from dynaferry.report.rates import MOST_POINTS, Rate, limits, rates, thinned
 from tests.report.recorded import ATTEMPTS, SAMPLES, sample_at
 
 
 def test_a_rate_is_what_lies_between_two_samples() -> None:
     found = rates(SAMPLES, ATTEMPTS, lambda sample: sample.items_written)
-    assert [rate.per_second for rate in found[:5]] == [10.0] * 5
-    assert [rate.per_second for rate in found[6:]] == [20.0] * 5
-    assert [rate.seconds for rate in found[:2]] == [10.0, 20.0]
+    assert [rate.per_second for rate in found[:6]] == [10.0] * 6
+    assert [rate.per_second for rate in found[7:]] == [20.0] * 6
+    assert [rate.seconds for rate in found[:3]] == [0.0, 10.0, 20.0]
+
+
+def test_two_samples_are_a_line_already() -> None:
+    found = rates(SAMPLES[:2], ATTEMPTS, lambda sample: sample.items_written)
+    assert found == [Rate(0.0, 10.0), Rate(10.0, 10.0)]
 
 
 def test_between_two_attempts_there_is_a_gap() -> None:

@@ -25,7 +25,12 @@ class Line(Struct, frozen=True):
 
 def plot(title: str, lines: Sequence[Line]) -> str:
     """The picture, or words where there is nothing to draw."""
-    known = [r for line in lines for r in line.rates if r.per_second is not None]
+    known = [
+        rate
+        for line in lines
+        for rate in line.rates
+        if rate.per_second is not None and line.kind != LIMIT
+    ]
     if len(known) < 2:
         return '<p class="quiet">too short to be drawn</p>'
     seconds = max(rate.seconds for rate in known) or 1.0

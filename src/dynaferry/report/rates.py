@@ -24,7 +24,10 @@ class Rate(Struct, frozen=True):
 def rates(
     samples: Sequence[Sample], attempts: Sequence[AttemptRecord], of: Callable[[Sample], float]
 ) -> list[Rate]:
-    """The rates of a total that only grows, each at the end of the time that it is about."""
+    """The rates of a total that only grows, each at the end of the time that it is about.
+
+    The first one of a stretch is at its beginning as well: one rate is a line of that length.
+    """
     if not attempts:
         return []
     origin = attempts[0].started_at
@@ -36,7 +39,10 @@ def rates(
         if crosses or seconds <= 0:
             found.append(Rate(after.time - origin, None))
             continue
-        found.append(Rate(after.time - origin, max(0.0, of(after) - of(before)) / seconds))
+        rate = max(0.0, of(after) - of(before)) / seconds
+        if not found or found[-1].per_second is None:
+            found.append(Rate(before.time - origin, rate))
+        found.append(Rate(after.time - origin, rate))
     return found
 
 
