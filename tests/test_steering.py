@@ -79,6 +79,7 @@ async def test_a_copy_follows_what_is_asked_of_it(tmp_path: Path) -> None:
             (table,) = stats.tables
             await until(lambda: table.items_written > 0)
             assert stats.held_back == "writes at most 100 units/s (as planned)"
+            assert (stats.read_cap_units, stats.write_cap_units) == (None, 100.0)
             await ask(tmp_path, paused=True)
             await until(lambda: stats.paused)
             await until(lambda: table.write_requests_in_flight == 0)

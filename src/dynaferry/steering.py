@@ -98,3 +98,5 @@ class Steering:
                 caps.gate.close()
         self._stats.paused = held.paused_at is not None
         self._stats.held_back = in_words(held)
+        self._stats.read_cap_units = held.read.units_per_second
+        self._stats.write_cap_units = held.write.units_per_second

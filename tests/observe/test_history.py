@@ -34,5 +34,7 @@ def test_the_limit_of_a_run_is_that_of_the_tables_that_run() -> None:
     stats = RunStats("run", tables)
     assert point_of(stats, 1.0).write_limit == 150.0
     assert point_of(stats, 1.0).read_limit is None
+    stats.write_cap_units = 120.0  # of the run: both tables live on it
+    assert point_of(stats, 1.0).write_limit == 120.0
     tables[0].write_rate_limit_units = None
     assert point_of(stats, 1.0).write_limit is None

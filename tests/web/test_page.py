@@ -199,6 +199,7 @@ async def test_names_and_messages_are_shown_as_text(tmp_path: Path) -> None:
 
 async def test_it_pauses_a_run_lets_it_go_on_and_changes_its_limits(tmp_path: Path) -> None:
     run, all_made = StagedRun(64), anyio.Event()
+    run.lookout.stats.write_cap_units = 8000.0
     changes: list[Change] = []
 
     async def control(change: Change) -> None:
@@ -217,6 +218,8 @@ async def test_it_pauses_a_run_lets_it_go_on_and_changes_its_limits(tmp_path: Pa
         await page.shows("#pause", "Resume")
         await page.click("#pause")
         await page.shows("#state", "running")
+        assert await page.run("document.getElementById('max-write').placeholder") == "8,000 now"
+        assert await page.run("document.getElementById('max-read').placeholder") == "no limit"
         await page.type("#max-write", "1500")
         await page.click("[data-cap=max_write_units]")
         await page.shows("#said", "done")

@@ -29,3 +29,5 @@ class ComparisonRunStats:
     tables: list[ComparisonStats] = field(default_factory=list)
     paused: bool = False
     held_back: str | None = None
+    read_cap_units: float | None = None
+    write_cap_units: float | None = None

@@ -66,8 +66,12 @@ def point_of(stats: RunStats, now: float) -> Point:
         write_units=sum(table.write_units for table in tables),
         throttled_scans=sum(table.throttled("Scan") for table in tables),
         throttled_batch_writes=sum(table.throttled("BatchWriteItem") for table in tables),
-        read_limit=_sum(table.read_rate_limit_units for table in _running(tables)),
-        write_limit=_sum(table.write_rate_limit_units for table in _running(tables)),
+        read_limit=_together(
+            (table.read_rate_limit_units for table in _running(tables)), stats.read_cap_units
+        ),
+        write_limit=_together(
+            (table.write_rate_limit_units for table in _running(tables)), stats.write_cap_units
+        ),
     )
 
 
@@ -75,11 +79,16 @@ def _running(tables: list[TableStats]) -> list[TableStats]:
     return [table for table in tables if table.state == "running"]
 
 
-def _sum(limits: Iterable[float | None]) -> float | None:
-    """The limits of tables that run side by side; None as soon as one has none."""
+def _together(limits: Iterable[float | None], cap: float | None) -> float | None:
+    """The limits of tables that run side by side, under the cap that they share.
+
+    None as soon as one of them has no limit, for then it has no cap either.
+    """
     total, any_limit = 0.0, False
     for limit in limits:
         if limit is None:
             return None
         total, any_limit = total + limit, True
-    return total if any_limit else None
+    if not any_limit:
+        return None
+    return total if cap is None else min(total, cap)

@@ -65,6 +65,8 @@ class News(Struct, frozen=True, kw_only=True):
     phase: Phase
     paused: bool
     held_back: str | None
+    read_cap: float | None
+    write_cap: float | None
     status: Status | None
     error: ErrorSummary | None
     healthy: bool
@@ -100,6 +102,8 @@ class Newsreader:
             phase=lookout.phase,
             paused=stats.paused,
             held_back=stats.held_back,
+            read_cap=stats.read_cap_units,
+            write_cap=stats.write_cap_units,
             status=None if summary is None else summary.status,
             error=None if summary is None else summary.error,
             healthy=health.ok,

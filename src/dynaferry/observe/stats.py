@@ -111,6 +111,8 @@ class Held(Protocol):
     run: str
     paused: bool
     held_back: str | None
+    read_cap_units: float | None
+    write_cap_units: float | None
 
 
 @dataclass(slots=True)
@@ -119,7 +121,8 @@ class RunStats:
 
     `credentials_left` says by side for how many seconds its credentials last, when asked: None
     where they have no end.
-    `held_back` is what people should know of its pause and caps, in words.
+    `held_back` is what people should know of its pause and caps, in words; the caps are those that
+    its tables share, in units a second, None where there is none.
     """
 
     run: str
@@ -127,3 +130,5 @@ class RunStats:
     paused: bool = False
     credentials_left: dict[str, Callable[[], float | None]] = field(default_factory=dict)
     held_back: str | None = None
+    read_cap_units: float | None = None
+    write_cap_units: float | None = None

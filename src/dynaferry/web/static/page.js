@@ -49,6 +49,8 @@ function show(news) {
   showState(news);
   showHeadline(news);
   showTables(news.tables);
+  $("max-write").placeholder = capInWords(news.write_cap);
+  $("max-read").placeholder = capInWords(news.read_cap);
   points.add(news.points);
   writes.draw(points);
   reads.draw(points);
@@ -211,6 +213,8 @@ function showBars(id, entries) {
     return item;
   }) : [node("li", "none", "none")]));
 }
+
+const capInWords = (cap) => (cap == null ? "no limit" : `${count(cap)} now`);
 
 // Control --------------------------------------------------------------------------------------
 
