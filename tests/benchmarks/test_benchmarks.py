@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from benchmarks import report, results, table
+from benchmarks import report, results, table, watched
 from benchmarks.contestants import DYNAFERRY, FLOOR, PEERS, Contestant
 from benchmarks.null_endpoint import Tables
 from benchmarks.process import run
@@ -182,3 +182,16 @@ def test_a_contestant_that_leaves_items_out_is_an_error_and_not_a_figure() -> No
     lazy = FLOOR._replace(command=lambda _: [sys.executable, "-c", "pass"])
     with pytest.raises(RuntimeError, match="did not write"):
         run(lazy, part="speed", item_bytes=1024, pages=1)
+
+
+# What it costs to be watched ------------------------------------------------------------------
+
+
+def test_a_scrape_with_ten_thousand_segments_takes_less_than_twenty_milliseconds() -> None:
+    assert watched.scrape_seconds() < 0.020
+
+
+def test_a_watched_copy_copies_the_same_and_its_page_is_told_news() -> None:
+    alone, seen = watched.copied(2, watched=False), watched.copied(2, watched=True)
+    assert alone.items == seen.items == 2 * 1024
+    assert (alone.news, seen.news > 0) == (0, True)
