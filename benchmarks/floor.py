@@ -46,8 +46,8 @@ class Side:
         self._operation = operation
 
     async def call(self, body: bytes) -> bytes:
-        headers = self._signer.headers(self._operation, body, CREDENTIALS, time.time())
-        return (await self.pool.post(headers, body)).body
+        head = self._signer.sign(self._operation, body, CREDENTIALS, time.time())
+        return (await self.pool.post(head, body)).body
 
 
 async def copy_segment(

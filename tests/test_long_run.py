@@ -7,6 +7,7 @@ import pytest
 
 from dynaferry import CopyPlan, copy_table
 from dynaferry.dynamodb.accounts import Credentials
+from dynaferry.dynamodb.http_pool import Head
 from dynaferry.dynamodb.signing import Signer
 from dynaferry.plan import Account, TablePlan
 from tests.worlds.credential_services import CredentialServices, FastClock
@@ -20,16 +21,16 @@ MINUTES_A_REQUEST = 10
 def record_signatures(patch: pytest.MonkeyPatch, clock: FastClock) -> list[tuple[str, datetime]]:
     """With which key each request of the data path was signed, and when."""
     signed: list[tuple[str, datetime]] = []
-    sign = Signer.headers
+    sign = Signer.sign
 
     def recording(
         self: Signer, operation: str, body: bytes, credentials: Credentials, now: float
-    ) -> dict[str, str]:
+    ) -> Head:
         signed.append((credentials.access_key, clock.now()))
         clock.ahead += timedelta(minutes=MINUTES_A_REQUEST)
         return sign(self, operation, body, credentials, now)
 
-    patch.setattr(Signer, "headers", recording)
+    patch.setattr(Signer, "sign", recording)
     return signed
 
 

@@ -82,17 +82,22 @@ class RunCaps:
 
     def read_pace(self, table_max_units: float | None, ceiling: float = math.inf) -> AdaptivePace:
         """The read pace of a table with this cap of its own, and never above `ceiling`."""
-        return self._pace(POLITE, [Cap(table_max_units, clock=self.clock), self.read], ceiling)
+        return self._pace(POLITE, table_max_units, self.read, ceiling)
 
     def write_pace(self, table_max_units: float | None) -> AdaptivePace:
         """The write pace of a table with this cap of its own."""
-        return self._pace(EAGER, [Cap(table_max_units, clock=self.clock), self.write], math.inf)
+        return self._pace(EAGER, table_max_units, self.write, math.inf)
 
     def patience(self, seconds: float) -> Patience:
         """A side's patience, which does not run out while the run is paused."""
         return Patience(seconds, clock=self.gate.open_clock)
 
-    def _pace(self, temper: Temper, caps: list[Cap], ceiling: float) -> AdaptivePace:
+    def _pace(
+        self, temper: Temper, own_max_units: float | None, of_run: Cap, ceiling: float
+    ) -> AdaptivePace:
+        caps = [of_run]
+        if own_max_units is not None:  # for good: only the run's caps change
+            caps.insert(0, Cap(own_max_units, clock=self.clock))
         controller = RateController(temper, now=self.clock(), ceiling=ceiling)
         return AdaptivePace(
             controller,

@@ -74,7 +74,7 @@ def _assert_as_botocore(
     host: str = HOST,
     region: str = REGION,
 ) -> None:
-    ours = signer.headers(operation, body, credentials, now)
+    ours = signer.sign(operation, body, credentials, now).headers
     assert ours == _headers_of_botocore(operation, body, credentials, now, host, region)
 
 
@@ -127,18 +127,18 @@ def test_two_signers_share_no_key() -> None:
 def test_a_token_is_sent_and_signed_whatever_its_length(length: int) -> None:
     credentials = BOB._replace(token="t" * length)
     signer = Signer(host=HOST, region=REGION)
-    headers = signer.headers("Scan", b"{}", credentials, MIDNIGHT)
+    headers = signer.sign("Scan", b"{}", credentials, MIDNIGHT).headers
     assert headers["X-Amz-Security-Token"] == credentials.token
     _assert_as_botocore(signer, credentials, MIDNIGHT)
 
 
 def test_without_a_token_no_token_is_sent_or_signed() -> None:
-    headers = Signer(host=HOST, region=REGION).headers("Scan", b"{}", ALICE, MIDNIGHT)
+    headers = Signer(host=HOST, region=REGION).sign("Scan", b"{}", ALICE, MIDNIGHT).headers
     assert "X-Amz-Security-Token" not in headers
     assert "x-amz-security-token" not in headers["Authorization"]
 
 
 @pytest.mark.parametrize("credentials", [ALICE, BOB])
 def test_no_header_holds_the_secret_key(credentials: Credentials) -> None:
-    headers = Signer(host=HOST, region=REGION).headers("Scan", b"{}", credentials, MIDNIGHT)
+    headers = Signer(host=HOST, region=REGION).sign("Scan", b"{}", credentials, MIDNIGHT).headers
     assert credentials.secret_key not in repr(headers)

@@ -119,7 +119,7 @@ async def test_a_request_carries_the_signed_headers_and_few_others() -> None:
     date = request.headers["x-amz-date"]
     signed_at = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
     signer = Signer(host=endpoint.url.removeprefix("http://"), region=REGION)
-    signed = signer.headers("Scan", request.body, made_up_credentials(), signed_at)
+    signed = signer.sign("Scan", request.body, made_up_credentials(), signed_at).headers
     assert dict(request.headers) == {name.lower(): value for name, value in signed.items()} | {
         "accept-encoding": "identity",
         "content-length": str(len(request.body)),

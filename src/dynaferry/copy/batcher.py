@@ -4,6 +4,7 @@ A batch never spans pages, so that it is acknowledged to one page, and never hol
 since a page does not.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
@@ -20,14 +21,18 @@ class Batch(Struct, frozen=True):
     items: Sequence[Raw]
 
 
-def split(segment: int, page: int, items: Sequence[Raw]) -> Iterator[Batch]:
+def split(
+    segment: int, page: int, items: Sequence[Raw], *, page_bytes: float = math.inf
+) -> Iterator[Batch]:
     """Cuts the items of a page into batches, in their order: at most 25 items, and well under
     the 16 MB that a request may hold. An item that is larger than that alone travels alone.
+
+    The whole page has at most `page_bytes`: where that is little, no batch need be looked at.
     """
-    start = 0
+    start, may_be_large = 0, page_bytes > BATCH_TARGET_BYTES
     while start < len(items):
         taken = items[start : start + BATCH_MAX_ITEMS]
-        if len(taken) > 1 and sum(map(len, taken)) > BATCH_TARGET_BYTES:
+        if may_be_large and len(taken) > 1 and sum(map(len, taken)) > BATCH_TARGET_BYTES:
             taken = taken[: _fitting(taken)]
         yield Batch(segment, page, taken)
         start += len(taken)

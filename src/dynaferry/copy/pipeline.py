@@ -15,7 +15,6 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
-from dynaferry.copy.batcher import Batch
 from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.read_ahead import ReadAhead
@@ -123,26 +122,19 @@ class Pipeline:
 
         One task at a time waits for a batch and for the pace: so batches go in the lanes' order.
         """
-        batch = None if self._turn.locked() else self.lanes.take_now()
-        if batch is not None:
-            batch = self.writer.fit(batch)
-        admitted = None if batch is None else self.writer.admit_now(batch)
-        if batch is None or admitted is None:
+        taken = None if self._turn.locked() else self.writer.take_now()
+        if taken is not None and self.writer.admit_now(taken):
+            self.crew.is_short()
+        else:
             async with self._turn:
                 if stop.asked:
                     return False
-                batch = batch or await self._take()
-                if batch is None:
+                taken = taken or await self.writer.take()
+                if taken is None:
                     return False
-                admitted = await self.writer.admit(batch)
-        else:
-            self.crew.is_short()
-        await self.writer.write(batch, admitted)
+                await self.writer.admit(taken)
+        await self.writer.write(taken)
         return True
-
-    async def _take(self) -> Batch | None:
-        batch = await self.lanes.take()
-        return None if batch is None else self.writer.fit(batch)
 
     async def _checkpoint_regularly(self) -> None:
         checkpoints = 0

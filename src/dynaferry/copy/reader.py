@@ -86,7 +86,7 @@ class Reader:
         number = self._ledger.page_read(segment, page)
         self._stats.segments_complete = self._ledger.complete_segments
         self._note_page(page)
-        for batch in split(segment, number, page.items):
+        for batch in split(segment, number, page.items, page_bytes=page.body_bytes):
             await deliver(batch)
 
     async def _read_page(self, segment: int, start_key: bytes | None) -> Page:

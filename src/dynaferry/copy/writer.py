@@ -7,9 +7,9 @@ that item becomes a dead letter. Only what is written or durably a dead letter i
 (invariant 1). Sending an item twice is safe: a put of a whole item has the same effect again.
 """
 
-import math
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from msgspec import Raw
@@ -40,9 +40,10 @@ OPERATION = "BatchWriteItem"
 NEWEST_BATCH_WEIGHT = 0.1
 
 
-class Admitted(NamedTuple):
-    """What a batch was admitted with: the units that it is expected to consume, and by its size."""
+class Taken(NamedTuple):
+    """A batch that was taken, with the units that it is expected to consume, and by its size."""
 
+    batch: Batch
     units: float
     by_size: float
 
@@ -86,54 +87,64 @@ class Writer:
         """The strictest cap on the writes; infinite without one."""
         return self._pace.most_units_at_once / REQUEST_SECONDS
 
-    def fit(self, batch: Batch) -> Batch:
-        """As much of a batch that was taken as one request may hold; its lane has the rest again.
+    def take_now(self) -> Taken | None:
+        """The next batch of the lanes if there is one."""
+        batch = self._lanes.take_now()
+        return None if batch is None else self._fit(batch)
+
+    async def take(self) -> Taken | None:
+        """The next batch of the lanes; None when there will be none."""
+        batch = await self._lanes.take()
+        return None if batch is None else self._fit(batch)
+
+    def _fit(self, batch: Batch) -> Taken:
+        """As much of a batch as one request may hold; its lane has the rest again.
 
         A batch of large items is many seconds of a low rate: at one blow it would break a cap,
         and meet throttles that say nothing.
         """
-        most_units = self._pace.most_units_in_a_batch / self._units_share
-        if most_units == math.inf:
-            return batch
-        fitting, rest = cut(batch, most_units, self._target.units_of)
+        taken = self._expect(batch)
+        most_units = self._pace.most_units_in_a_batch
+        if taken.units <= most_units:
+            return taken
+        fitting, rest = cut(batch, most_units / self._units_share, self._target.units_of)
         if rest is not None:
             self._lanes.next_is(rest)
-        return fitting
+        return self._expect(fitting)
 
-    def admit_now(self, batch: Batch) -> Admitted | None:
-        """Admits `batch` if nobody has to wait for it."""
-        admitted = self._expect(batch)
-        if not self._pace.admit_now(admitted.units):
-            return None
-        self._lanes.sent(batch.segment, admitted.units)
-        return admitted
-
-    async def admit(self, batch: Batch) -> Admitted:
-        """Returns when `batch` may be sent, with the units that were admitted for it."""
-        admitted = self._expect(batch)
-        await self._pace.admit(admitted.units)
-        self._lanes.sent(batch.segment, admitted.units)
-        return admitted
-
-    def _expect(self, batch: Batch) -> Admitted:
+    def _expect(self, batch: Batch) -> Taken:
         """What it is likely to consume: that is learnt from the batches before it."""
         by_size = self._target.units_of(batch.items)
-        return Admitted(by_size * self._units_share, by_size)
+        return Taken(batch, by_size * self._units_share, by_size)
 
-    async def write(self, batch: Batch, admitted: Admitted) -> None:
+    def admit_now(self, taken: Taken) -> bool:
+        """Admits a batch if nobody has to wait for it; says whether."""
+        if not self._pace.admit_now(taken.units):
+            return False
+        self._lanes.sent(taken.batch.segment, taken.units)
+        return True
+
+    async def admit(self, taken: Taken) -> None:
+        """Returns when a batch may be sent."""
+        await self._pace.admit(taken.units)
+        self._lanes.sent(taken.batch.segment, taken.units)
+
+    async def write(self, taken: Taken) -> None:
         """Sends an admitted batch once, and gives back to its lane what is to be sent again.
 
         :raises RejectedItemError: an item was refused and the run is to stop then
         :raises TooManyRejectedError: more items were refused than the run may set aside
         :raises StoppedError: the batch could not be written and no wait will help
         """
-        first: list[Admitted] = [admitted]
-
-        async def attempt() -> WriteResult:
-            return await self._send(batch, first.pop() if first else await self.admit(batch))
-
+        batch = taken.batch
         try:
-            self._note_written(batch, await self._retry.call(attempt))
+            try:
+                result = await self._send(taken)
+            except ThrottledError:
+                raise
+            except RetryableError as error:
+                result = await self._retry.again(error, partial(self._send_again, taken))
+            self._note_written(batch, result)
         except ThrottledError as error:
             self._lanes.give_back(batch)
             self._retry.give_up_if_gone(error)
@@ -143,33 +154,36 @@ class Writer:
         finally:
             self._lanes.done()
 
-    async def _send(self, batch: Batch, admitted: Admitted) -> WriteResult:
+    async def _send_again(self, taken: Taken) -> WriteResult:
+        await self.admit(taken)
+        return await self._send(taken)
+
+    async def _send(self, taken: Taken) -> WriteResult:
         self._stats.write_requests += 1
         self._stats.write_requests_in_flight += 1
         sent_at = self._monotonic()
         try:
-            result = await self._target.write_batch(batch.items)
+            result = await self._target.write_batch(taken.batch.items)
         except ThrottledError as error:
-            self._note_throttle(batch, admitted.units, error)
+            self._note_throttle(taken, error)
             raise
         except RetryableError:
             self._stats.retried_requests += 1
-            self._pace.settle(admitted.units, None)
+            self._pace.settle(taken.units, None)
             raise
         except ItemRefusedError:
-            self._pace.settle(admitted.units, None)
+            self._pace.settle(taken.units, None)
             raise
         finally:
             self._stats.write_requests_in_flight -= 1
         now = self._monotonic()
         self._blame.accepted(now, whole=not result.unprocessed)
-        self._settle(batch, admitted, result, now - sent_at)
+        self._settle(taken, result, now - sent_at)
         return result
 
-    def _settle(
-        self, batch: Batch, admitted: Admitted, result: WriteResult, latency_seconds: float
-    ) -> None:
-        units, consumed = admitted.units, result.consumed_units
+    def _settle(self, taken: Taken, result: WriteResult, latency_seconds: float) -> None:
+        batch, units, by_size = taken
+        consumed = result.consumed_units
         left, refused = 0.0, 0.0
         if result.unprocessed:
             left = self._target.units_of(result.unprocessed) * self._units_share
@@ -184,7 +198,7 @@ class Writer:
         self._pace.settle(units, consumed, refused=refused, latency_seconds=latency_seconds)
         self._lanes.wrote(batch.segment, units - left, latency_seconds)
         if consumed is not None and not result.unprocessed:
-            share = consumed / admitted.by_size
+            share = consumed / by_size
             self._units_share += NEWEST_BATCH_WEIGHT * (share - self._units_share)
 
     # What became of it ---------------------------------------------------------------------------
@@ -206,17 +220,18 @@ class Writer:
             self._retry.give_up_if_gone(_unprocessed(batch))
         self._lanes.give_back(Batch(batch.segment, batch.page, result.unprocessed))
 
-    def _note_throttle(self, batch: Batch, admitted: float, error: ThrottledError) -> None:
+    def _note_throttle(self, taken: Taken, error: ThrottledError) -> None:
+        batch, units, _ = taken
         self._stats.retried_requests += 1
         self._stats.note_throttle(OPERATION, error.words)
         self._stats.throttled_at = self._clock()
         verdict = self._judge(batch, error)
         if verdict.table:
             self._lanes.absolve()
-            self._pace.throttled(error, admitted)
+            self._pace.throttled(error, units)
         else:
-            self._pace.settle(admitted, 0.0)
-        self._lanes.refused(batch.segment, admitted, for_itself=verdict.segment)
+            self._pace.settle(units, 0.0)
+        self._lanes.refused(batch.segment, units, for_itself=verdict.segment)
 
     def _judge(self, batch: Batch, error: ThrottledError) -> Verdict:
         verdict = self._blame.refused(

@@ -21,7 +21,7 @@ class HttpAnswer(NamedTuple):
     """An answer as it came. Names of headers are in lower case."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[bytes, bytes]
     body: bytes
 
 
@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
         self._silence_seconds = silence_seconds
         self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(self)
-        self._headers: dict[str, str] = {}
+        self._headers: dict[bytes, bytes] = {}
         self._chunks: list[bytes] = []
         self._waiting: asyncio.Future[HttpAnswer] | None = None
         self._heard_at = 0.0
@@ -146,7 +146,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header of the answer, or of what follows its last chunk."""
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1").rstrip()
+        self._headers[name.lower()] = value.rstrip()
 
     def on_body(self, chunk: bytes) -> None:
         """Part of the body."""

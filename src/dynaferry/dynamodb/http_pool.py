@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -11,10 +12,22 @@ from dynaferry.dynamodb.http_connection import Connection, HttpAnswer
 CLOSE_SECONDS = 1.0
 
 
+class Head(NamedTuple):
+    """The headers of a request: `lasting` ones, the same object while they last, and its own."""
+
+    lasting: Mapping[str, str]
+    authorization: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """All of them."""
+        return {**self.lasting, "Authorization": self.authorization}
+
+
 class Http(Protocol):
     """Posts to one endpoint. There is no retry, no redirect and no cookie behind it."""
 
-    async def post(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+    async def post(self, head: Head, body: bytes) -> HttpAnswer:
         """Returns the answer, whatever its status.
 
         :raises OSError: there is none; TimeoutError included
@@ -46,24 +59,58 @@ class ConnectionPool:
         self._address = address
         self._patience = patience
         self._loop = asyncio.get_running_loop()
-        self._turns = asyncio.Semaphore(limit)
+        self._free = limit
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._first_line = f"POST {address.path} HTTP/1.1\r\n"
+        self._lasting: Mapping[str, str] | None = None
+        self._lasting_lines = b""
 
-    async def post(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+    async def post(self, head: Head, body: bytes) -> HttpAnswer:
         """Posts over a connection that is open already, or over a new one; see `Http`."""
-        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-        head = f"{self._first_line}{''.join(lines)}Content-Length: {len(body)}\r\n\r\n"
-        async with self._turns:
+        while self._free == 0:
+            await self._wait_for_a_free_one()
+        self._free -= 1
+        try:
             connection = self._take_idle() or await self._connect()
-            answer = await connection.exchange(head.encode("latin-1"), body)
+            answer = await connection.exchange(self._lines(head, len(body)), body)
             if connection.is_reusable:
                 connection.idle_since = self._loop.time()
                 self._idle.append(connection)
             else:
                 connection.abort()
+        finally:
+            self._free += 1
+            if self._waiting:
+                self._wake_one()
         return answer
+
+    async def _wait_for_a_free_one(self) -> None:
+        """Cheaper than a semaphore where nobody has to wait, as in nearly every post."""
+        turn: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._wake_one()  # it was this one's turn, and is another's now
+            raise
+
+    def _wake_one(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    def _lines(self, head: Head, length: int) -> bytes:
+        if head.lasting is not self._lasting:
+            lines = [f"{name}: {value}\r\n" for name, value in head.lasting.items()]
+            self._lasting_lines = f"{self._first_line}{''.join(lines)}".encode("latin-1")
+            self._lasting = head.lasting
+        own = f"Authorization: {head.authorization}\r\nContent-Length: {length}\r\n\r\n"
+        return self._lasting_lines + own.encode("latin-1")
 
     def _take_idle(self) -> Connection | None:
         """The connection that was used last, so that those not needed grow old and close."""

@@ -4,7 +4,7 @@ Slower than the direct way, and as good: whoever sits behind a proxy is not held
 """
 
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ssl import SSLContext
 from typing import NamedTuple
@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 from dynaferry.dynamodb.http_connection import HttpAnswer
-from dynaferry.dynamodb.http_pool import Patience
+from dynaferry.dynamodb.http_pool import Head, Patience
 
 READ_BUFFER_BYTES = 1024 * 1024  # a whole page without pausing the socket
 # aiohttp warns on plain bytes above this size.
@@ -35,7 +35,7 @@ class ProxiedHttp:
         self._url = url
         self._proxy = proxy
 
-    async def post(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+    async def post(self, head: Head, body: bytes) -> HttpAnswer:
         """Posts; see `Http`.
 
         :raises aiohttp.ClientError: there is no answer; OSError and TimeoutError likewise
@@ -43,14 +43,14 @@ class ProxiedHttp:
         async with self._session.post(
             self._url,
             data=body if len(body) < LARGE_BODY_BYTES else io.BytesIO(body),
-            headers=headers,
+            headers=head.headers,
             allow_redirects=False,  # the session token would go with it
             proxy=self._proxy.url,
             proxy_headers=self._proxy.headers,
         ) as response:
             answer = await response.read()
-        names = {name.lower(): value for name, value in response.headers.items()}
-        return HttpAnswer(response.status, names, answer)
+        headers = {name.lower(): value for name, value in response.raw_headers}
+        return HttpAnswer(response.status, headers, answer)
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from time import gmtime, strftime
 from typing import NamedTuple
 
 from dynaferry.dynamodb.accounts import Credentials
+from dynaferry.dynamodb.http_pool import Head
 from dynaferry.errors import AccessDeniedError
 
 SERVICE = "dynamodb"
@@ -50,9 +51,7 @@ class Signer:
         self._key = b""
         self._ready: _Ready | None = None
 
-    def headers(
-        self, operation: str, body: bytes, credentials: Credentials, now: float
-    ) -> dict[str, str]:
+    def sign(self, operation: str, body: bytes, credentials: Credentials, now: float) -> Head:
         """The headers of a POST of `body` to `/`, signed at `now` (seconds since the epoch).
 
         :raises AccessDeniedError: the credentials hold what no header may hold
@@ -64,7 +63,7 @@ class Signer:
         canonical = ready.canonical + sha256(body).hexdigest().encode()
         to_sign = ready.to_sign + sha256(canonical).hexdigest().encode()
         signature = hmac.digest(ready.key, to_sign, "sha256").hex()
-        return {**ready.headers, "Authorization": ready.authorization + signature}
+        return Head(ready.headers, ready.authorization + signature)
 
     def _make_ready(self, second: int, operation: str, credentials: Credentials) -> _Ready:
         _check_printable(credentials)

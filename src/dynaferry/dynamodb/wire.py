@@ -93,8 +93,13 @@ class Wire:
             credentials = await self._credentials.current()
             offset = self._clock_offset_seconds
             now = self._clock() + offset
-            headers = self._signer.headers(operation, body, credentials, now)
-            answer = await self._post(operation, body, headers)
+            head = self._signer.sign(operation, body, credentials, now)
+            try:
+                answer = await self._http.post(head, body)
+            except (aiohttp.ClientError, OSError) as failure:  # a TimeoutError is an OSError
+                raise faults.from_network_error(
+                    failure, operation=operation, site=self._site
+                ) from failure
             unpacked = self._unpack(operation, answer)
             if answer.status == 200:
                 return unpacked
@@ -111,20 +116,14 @@ class Wire:
             break
         raise faults.from_answer(error, status=answer.status, operation=operation, site=self._site)
 
-    async def _post(self, operation: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-        try:
-            return await self._http.post(headers, body)
-        except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
-            raise faults.from_network_error(error, operation=operation, site=self._site) from error
-
     def _unpack(self, operation: str, answer: HttpAnswer) -> bytes:
         """Checks x-amz-crc32, which covers the body as sent, and only then decompresses it."""
-        checksum = answer.headers.get("x-amz-crc32")
+        checksum = answer.headers.get(b"x-amz-crc32")
         if checksum is None:
             self._note_no_checksum(operation, answer)
-        elif checksum != str(zlib_ng.crc32(answer.body)):
+        elif checksum != b"%d" % zlib_ng.crc32(answer.body):
             raise self._corrupt(operation, "the answer failed its checksum")
-        if answer.headers.get("content-encoding") == "gzip":
+        if answer.headers.get(b"content-encoding") == b"gzip":
             try:
                 return zlib_ng.decompress(answer.body, wbits=31)
             except zlib_ng.error as error:  # type: ignore[misc]  # its stub says a value
@@ -154,14 +153,14 @@ class Wire:
             table=self._site.table,
         )
 
-    def _set_clock(self, headers: Mapping[str, str], signed_with_seconds: float) -> bool:
+    def _set_clock(self, headers: Mapping[bytes, bytes], signed_with_seconds: float) -> bool:
         """Learns the clock's offset from the service; False where the clock is not the cause.
 
         It is the cause if the request was signed with another offset: what the wire knows by now
         may have been learnt by a request that was refused at the same time.
         """
         try:
-            service_time = parsedate_to_datetime(headers["date"]).timestamp()
+            service_time = parsedate_to_datetime(headers[b"date"].decode("latin-1")).timestamp()
         except (KeyError, ValueError):
             return False
         offset = service_time - self._clock()

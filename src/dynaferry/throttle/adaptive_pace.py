@@ -75,14 +75,19 @@ class AdaptivePace:
         """Admits where neither the rate nor a cap nor anybody before is to be waited for."""
         if self._turn.locked() or (self._scatter and self.controller.is_limited):
             return False
-        self.controller.asked(units)
-        if self._seconds_to_wait() > 0 or not self.caps.admit_now(units):
+        if self._tokens <= 0:  # else there is no need to look at the clock
+            self.controller.asked(units)
+            if self._seconds_to_wait() > 0:
+                return False
+        if not self.caps.admit_now(units):
             return False
         self._take(units)
         return True
 
     async def admit(self, units: float) -> None:
         """Waits for the rate first, then for the caps."""
+        if self.admit_now(units):
+            return
         async with self._turn:
             self.controller.asked(units)
             while (wait_seconds := self._seconds_to_wait()) > 0:
@@ -114,34 +119,38 @@ class AdaptivePace:
             self.controller.accepted(used, latency_seconds, now)
         if refused > 0:
             self.controller.refused(refused, now)
-        self.controller.advance(now)
+        self._advance(now)
         self.caps.settle(admitted, consumed)
 
     def throttled(self, error: ThrottledError, admitted: float) -> None:
         """A whole request was refused for the rate."""
         now = self._clock()
         self.controller.refused(admitted, now)
-        self.controller.advance(now)
+        self._advance(now)
         self.caps.throttled(error, admitted)
 
     def _take(self, units: float) -> None:
         if self._tokens < math.inf:
             self._tokens -= units
 
-    def _seconds_to_wait(self) -> float:
-        now = self._clock()
+    def _advance(self, now: float) -> float:
+        """The rate of now. What may come close together at a higher one is too much at it."""
         self.controller.advance(now)
         rate = self.controller.rate
+        if rate < self._rate_before:
+            self._tokens = min(self._tokens, 0.0)
+        self._rate_before = rate
+        return rate
+
+    def _seconds_to_wait(self) -> float:
+        now = self._clock()
+        rate = self._advance(now)
         if rate == math.inf:
             self._tokens = math.inf
             return 0.0
         if self._tokens == math.inf:
             self._tokens = 0.0
         gained = max(0.0, now - self._filled_at) * rate
-        if rate < self._rate_before:
-            # What may come close together at the old rate is too much at the new one.
-            self._tokens = min(self._tokens, 0.0)
-        self._rate_before = rate
         first = FIRST_UNITS if self.controller.capacity is None else 0.0
         burst_seconds = SCATTERED_BURST_SECONDS if self._scatter else BURST_SECONDS
         self._tokens = min(self._tokens + gained, max(first, rate * burst_seconds))

@@ -30,7 +30,7 @@ SHORT_SLEEP_SECONDS = 0.02
 
 
 class Cap:
-    """One limit of a run or of a table; None is no limit."""
+    """One limit of a run or of a table, `units_per_second`; None is no limit. `set` changes it."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Cap:
         self._clock = clock
         self._sleep = sleep
         self.turn = anyio.Lock(fast_acquire=True)
-        self._units_per_second: float | None = None
+        self.units_per_second: float | None = None
         self._bucket: TokenBucket | None = None
         self._window = Window(WINDOW_SECONDS)
         self._reserved = 0.0
@@ -54,16 +54,11 @@ class Cap:
         self._shares.append(Share(self, cost))
         return self._shares[-1]
 
-    @property
-    def units_per_second(self) -> float | None:
-        """The limit that holds now."""
-        return self._units_per_second
-
     def set(self, units_per_second: float | None) -> None:
         """Holds another limit from now on, for those who wait already as well."""
-        if units_per_second == self._units_per_second:
+        if units_per_second == self.units_per_second:
             return
-        self._units_per_second = units_per_second
+        self.units_per_second = units_per_second
         self._window = Window(WINDOW_SECONDS)
         self._bucket = None
         if units_per_second is not None:
@@ -74,11 +69,11 @@ class Cap:
 
     def wait_seconds(self, units: float) -> float:
         """How long a request that costs `units` has to wait at least; 0 when it may go."""
-        if self._bucket is None or self._units_per_second is None:
+        if self._bucket is None or self.units_per_second is None:
             return 0.0
         now = self._clock()
         wait_seconds = self._bucket.wait_seconds(units, now)
-        room = self._units_per_second * WINDOW_SECONDS - self._reserved - units
+        room = self.units_per_second * WINDOW_SECONDS - self._reserved - units
         if room >= 0:
             return max(wait_seconds, self._window.wait_seconds(room, now))
         # What is under way is in the way, or the request is larger than the whole window.
@@ -133,7 +128,7 @@ class Share:
         """Counts a request as under way."""
         self._requests += 1
         self._in_flight += units
-        if self.is_limited:
+        if self._cap.units_per_second is not None:
             self.reserve()
 
     def leave(self, units: float, consumed: float) -> None:
@@ -141,7 +136,7 @@ class Share:
         self._requests -= 1
         # Sums of fractions leave a rest, which must not stay for ever.
         self._in_flight = self._in_flight - units if self._requests else 0.0
-        if self.is_limited:
+        if self._cap.units_per_second is not None:
             self._cap.consumed(consumed)
             self.reserve()
 

@@ -91,8 +91,12 @@ class CappedPace:
     @property
     def units_per_second(self) -> float | None:
         """The strictest cap that holds now; None where none does."""
-        limits = [cap.units_per_second for cap in self._caps]
-        return min((limit for limit in limits if limit is not None), default=None)
+        strictest = None
+        for cap in self._caps:
+            limit = cap.units_per_second
+            if limit is not None and (strictest is None or limit < strictest):
+                strictest = limit
+        return strictest
 
     def admit_now(self, units: float) -> bool:
         """Admits where there is neither a pause nor a cap."""
