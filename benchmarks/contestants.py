@@ -95,7 +95,7 @@ DYNAFERRY = Contestant(
     "dynaferry",
     "dynaferry",
     dynaferry(),
-    {200: 250, 1024: 1000, 10_240: 2500, 102_400: 3000},
+    {200: 800, 1024: 3000, 10_240: 2500, 102_400: 2500},
 )
 FLOOR = Contestant(
     "floor",

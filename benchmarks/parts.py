@@ -28,6 +28,7 @@ PROFILES = (200, 1024, 10_240, 102_400)
 QUICK_PARTS = ("startup", "speed-200", "speed-1024", "tls")
 QUICK_SHARE = 0.25  # of the pages
 SEGMENTS = (8, 100, 1_000, 10_000)
+TLS_PAGES = 1000
 WRITERS = (1, 2, 4, 8, 16, 32, 64)
 WRITERS_WAIT_SECONDS = 0.005
 SIZES = (100, 1_000)  # pages of 1,024 items of 1 KB: about 100,000 and a million items
@@ -58,8 +59,9 @@ def tls(results: Results, say: Say) -> None:
     with _certificate() as certificate:
         for number in range(_rounds(results)):
             for contestant in (DYNAFERRY, FLOOR):
-                secured = contestant._replace(name=f"{contestant.name}+tls")
-                runs.append(_one(contestant, "tls", 1024, number, results, say))
+                plain = contestant._replace(pages={1024: TLS_PAGES})
+                secured = plain._replace(name=f"{contestant.name}+tls")
+                runs.append(_one(plain, "tls", 1024, number, results, say))
                 runs.append(_one(secured, "tls", 1024, number, results, say, certificate))
     results.replace_part("tls", runs)
 

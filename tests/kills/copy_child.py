@@ -88,11 +88,11 @@ def stand_at_the_points(executioner: Executioner) -> None:
             pass_point(PAGE_READ)
             return number
 
-        def acknowledge(self, batch: Batch, *, rejected: int) -> None:
+        def acknowledge(self, batch: Batch, *, rejected: int) -> bool:
             opened = self._watermark(batch.segment)._open[0]
             if opened.unsettled == len(batch.items):
                 pass_point(BEFORE_LAST_ACKNOWLEDGEMENT)
-            super().acknowledge(batch, rejected=rejected)
+            return super().acknowledge(batch, rejected=rejected)
 
     checkpoint = Pipeline._checkpoint
 

@@ -130,12 +130,16 @@ class Ledger:
         self.items_ahead += len(page.items)
         self._let_readers_look()
 
-    def acknowledge(self, batch: Batch, *, rejected: int) -> None:
-        """Notes that every item of `batch` is written, but for those durably set aside."""
+    def acknowledge(self, batch: Batch, *, rejected: int) -> bool:
+        """Notes that every item of `batch` is written, but for those durably set aside.
+
+        Returns whether its segment is complete now.
+        """
         watermark = self._watermark(batch.segment)
         before = watermark.record
         watermark.acknowledge(batch.page, written=len(batch.items) - rejected, rejected=rejected)
         self._note_move(before, watermark)
+        return watermark.record.complete
 
     def changed_records(self) -> list[SegmentRecord]:
         """The records that differ from what is stored."""

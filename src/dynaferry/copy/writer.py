@@ -242,11 +242,11 @@ class Writer:
         return verdict
 
     def _acknowledge(self, batch: Batch, *, rejected: int) -> None:
-        self._ledger.acknowledge(batch, rejected=rejected)
+        is_complete = self._ledger.acknowledge(batch, rejected=rejected)
         self._stats.items_written += len(batch.items) - rejected
         self._stats.items_rejected += rejected
-        self._stats.segments_complete = self._ledger.complete_segments
-        if self._ledger.record(batch.segment).complete:
+        if is_complete:
+            self._stats.segments_complete = self._ledger.complete_segments
             self._lanes.forget(batch.segment)
 
     # Refused for what it is ----------------------------------------------------------------------

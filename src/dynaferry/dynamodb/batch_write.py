@@ -61,7 +61,7 @@ class TableTarget:
         units = written.ConsumedCapacity
         return WriteResult(
             unprocessed=self._remainder(items, written) if written.UnprocessedItems else (),
-            consumed_units=None if units is None else sum(u.CapacityUnits for u in units),
+            consumed_units=None if units is None else sum([u.CapacityUnits for u in units]),
         )
 
     def units_of(self, items: Sequence[Raw]) -> float:

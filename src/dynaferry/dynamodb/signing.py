@@ -58,7 +58,12 @@ class Signer:
         """
         second = int(now)
         ready = self._ready
-        if ready is None or ready[:3] != (second, operation, credentials):
+        if (
+            ready is None
+            or ready.second != second
+            or ready.operation != operation
+            or ready.credentials != credentials
+        ):
             ready = self._ready = self._make_ready(second, operation, credentials)
         canonical = ready.canonical + sha256(body).hexdigest().encode()
         to_sign = ready.to_sign + sha256(canonical).hexdigest().encode()
