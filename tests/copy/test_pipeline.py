@@ -45,6 +45,14 @@ async def copy_until_error(
         return first_reason(raised.value)
 
 
+@pytest.fixture(autouse=True)
+def _looks_out_of_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """anyio looks every 0.1 s whether all tasks are blocked. A copy that looked how far it may read
+    ahead at just these moments would be found busy each time, for minutes.
+    """
+    monkeypatch.setattr("dynaferry.copy.pipeline.LOOK_SECONDS", 0.037)
+
+
 async def test_everything_is_copied_once_and_counted(tmp_path: Path) -> None:
     source, target = FakeSource(SEGMENTS, filtered=2), FakeTarget()
     async with small_copy(small_plan(tmp_path), source, target, 5) as small:
@@ -121,10 +129,8 @@ async def test_no_more_than_two_pages_are_read_ahead_of_what_is_acknowledged(
 
 @pytest.mark.parametrize("segments", [40, 4000])
 async def test_what_is_held_in_memory_depends_on_the_workers_and_not_on_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segments: int
+    tmp_path: Path, segments: int
 ) -> None:
-    # As often as anyio looks whether all tasks are blocked: by chance it would meet it for minutes.
-    monkeypatch.setattr("dynaferry.copy.pipeline.LOOK_SECONDS", math.inf)
     source, target = FakeSource([pages_of(s, [25, 25, 25]) for s in range(segments)]), FakeTarget()
     stop = StopSignal()
 
