@@ -95,7 +95,7 @@ DYNAFERRY = Contestant(
     "dynaferry",
     "dynaferry",
     dynaferry(),
-    {200: 800, 1024: 3000, 10_240: 2500, 102_400: 2500},
+    {200: 500, 1024: 2000, 10_240: 1200, 102_400: 700},
 )
 FLOOR = Contestant(
     "floor",

@@ -17,6 +17,7 @@ import os
 import re
 import ssl
 import sys
+import time
 import uuid
 import zlib
 from collections import Counter
@@ -47,6 +48,7 @@ class Seen(msgspec.Struct):
     items_written: int
     items_per_tick: list[int]
     tick_seconds: float = TICK_SECONDS
+    first_scan_at: float | None = None  # of the source, in seconds since the epoch
 
 
 class Tables:
@@ -54,6 +56,7 @@ class Tables:
 
     def __init__(self, item_bytes: int, pages: int) -> None:
         self.items_per_page = max(1, PAGE_BYTES // item_bytes)
+        self.first_scan_at: float | None = None
         self.item_bytes = item_bytes
         self.items = pages * self.items_per_page
         self.requests: Counter[str] = Counter()
@@ -114,6 +117,7 @@ class Tables:
     def _scan(self, body: bytes) -> bytes:
         if b'"bench-source"' not in body:
             return self._empty
+        self.first_scan_at = self.first_scan_at or time.time()
         segment, total, limit, started = (
             pattern.search(body) for pattern in (_SEGMENT, _TOTAL_SEGMENTS, _LIMIT, _DONE)
         )
@@ -228,7 +232,12 @@ async def serve(tables: Tables, wait_seconds: float, tls: ssl.SSLContext | None)
     await loop.run_in_executor(None, sys.stdin.read)
     ticking.cancel()
     server.close()
-    return Seen(dict(tables.requests), tables.items_written, items_per_tick)
+    return Seen(
+        dict(tables.requests),
+        tables.items_written,
+        items_per_tick,
+        first_scan_at=tables.first_scan_at,
+    )
 
 
 def main() -> None:

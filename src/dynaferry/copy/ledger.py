@@ -18,7 +18,7 @@ from dynaferry.state.watermark import Watermark
 
 MAX_PAGES_AHEAD = 2
 # A page of 1 MB of items may be 7 MB of JSON (think of a list of flags), so bytes are bounded too.
-MAX_BYTES_AHEAD = 32 * 1024 * 1024
+MAX_BYTES_AHEAD = 16 * 1024 * 1024
 # What a page on its way is taken for until one is known: the most that it can be.
 FIRST_PAGE_BYTES = 8 * 1024 * 1024
 

@@ -11,8 +11,9 @@ WINDOW_SECONDS: Final = 0.5
 GROWTH: Final = 1.25
 # After so many steps they are judged: by then they have made half as many again.
 STEPS: Final = 2
-# What they must bring to be kept. Less than that is noise, or a queue.
-PAYS_SHARE: Final = 0.02
+# So much of their growth must show in the answers. Less is noise, or a queue; and each connection
+# costs memory, a quarter of a megabyte over TLS.
+PAYS_SHARE: Final = 0.2
 # After steps that did not pay, the next are tried so much later.
 WAIT_SECONDS: Final = 2.0
 LEAST: Final = 32
@@ -54,7 +55,7 @@ class Concurrency:
         if self._steps == STEPS or self._limit == self._most:
             base_limit, base_rate = self._base
             self._steps = 0
-            if rate < base_rate * (1 + PAYS_SHARE):
+            if rate < base_rate * (1 + PAYS_SHARE * (self._limit / base_limit - 1)):
                 self._limit = base_limit
                 self._next_step_at = now + WAIT_SECONDS
                 return
