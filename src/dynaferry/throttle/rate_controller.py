@@ -50,10 +50,11 @@ APART_SECONDS: Final = 0.4
 APART_ROUND_TRIPS: Final = 4.0
 # Beyond what was measured, no more than this times what was taken is asked for: the rest is idle.
 USABLE_GROWTH: Final = 2.0
-# When nothing was accepted for so long and three round trips, it is no back-off but an outage.
+# When nothing was accepted for so long and two round trips, it is no back-off but an outage.
 OUTAGE_SECONDS: Final = 0.1
-OUTAGE_ROUND_TRIPS: Final = 3.0
+OUTAGE_ROUND_TRIPS: Final = 2.0
 OUTAGE_REFUSALS: Final = 4
+OUTAGE_FALL: Final = 16.0
 LEAST_ANSWERS: Final = 8
 MAX_WINDOW_SECONDS: Final = 2.0
 LATENCY_WEIGHT: Final = 0.1
@@ -246,8 +247,9 @@ class RateController:
 
     def _is_one_of_few(self, now: float) -> bool:
         """Whether nothing was accepted since there was hardly anything asked, and so no outage."""
-        hardly_asked = self._refused < OUTAGE_REFUSALS * self._request_units
-        return hardly_asked and self._is_apart(now) and not self._has_outgrown(now)
+        if self._before_outage is not None or self._has_outgrown(now):
+            return False
+        return self._is_apart(now) and self._refused < OUTAGE_REFUSALS * self._request_units
 
     def _measured(self, now: float) -> float:
         """The capacity: by the average since it was empty last, or by what is refused now."""
@@ -297,7 +299,7 @@ class RateController:
         if self._before_outage is None:
             self._before_outage = self._before_trouble or self._capacity or self._temper.start_units
             self._set_rate(self._before_outage)
-        self._set_rate(self._rate / 4)
+        self._set_rate(self._rate / OUTAGE_FALL)
         self._curve_from = now
 
     # Up ------------------------------------------------------------------------------------------
