@@ -108,8 +108,8 @@ def _sentences(results: Results) -> list[str]:
         helps = middle(results.start_up.help_seconds)
         scans = middle(results.start_up.first_scan_seconds)
         said.append(
-            f"- `dynaferry --help` takes {helps.median:.2f} s; from the start to the end of a copy"
-            f" of one page, preflight included, {scans.median:.2f} s."
+            f"- `dynaferry --help` takes {helps.median:.2f} s; from the start of a copy to its"
+            f" first Scan, preflight included, {scans.median:.2f} s."
         )
     said += [f"- Not measured: {name}, since {why}." for name, why in results.skipped.items()]
     return said
