@@ -1,10 +1,16 @@
 """`python -m dynaferry` is the same as `dynaferry`."""
 
+import gc
 import sys
+
+# So many new objects before the garbage collector looks for cycles: starting makes half a million,
+# nearly all to stay, and a copy makes none (benchmarks/README.md).
+COLLECT_AFTER = 50_000
 
 
 def main() -> None:
     """The console script. Its imports are inside, so that Ctrl-C is no traceback during them."""
+    gc.set_threshold(COLLECT_AFTER)
     try:
         from dynaferry.cli.main import main as run
 

@@ -11,12 +11,14 @@ import pytest
 from aiobotocore.httpsession import AIOHTTPSession
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import JSONFileLoader
 
 from dynaferry.dynamodb import accounts
 from dynaferry.dynamodb.accounts import (
     AccountSession,
     Credentials,
     CredentialSource,
+    Models,
     open_account,
 )
 from dynaferry.dynamodb.tables import describe_table
@@ -605,3 +607,27 @@ async def test_neither_side_nor_credentials_show_a_secret() -> None:
     for secret in (*made_up_credentials(1), EXTERNAL_ID, "testing"):
         assert secret is not None
         assert secret not in shown
+
+
+async def test_accounts_that_share_models_read_what_botocore_knows_of_a_service_once(
+    moto_world: MotoWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    load_file = JSONFileLoader.load_file
+
+    def noting(self: JSONFileLoader, file_path: str) -> object:
+        found = load_file(self, file_path)
+        if found is not None:
+            read.append(file_path)
+        return found
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", noting)
+    models = Models()
+    async with (
+        open_account(moto_world.source, "source", models=models),
+        open_account(
+            moto_world.target, "target", sts_endpoint_url=moto_world.sts_endpoint_url, models=models
+        ),
+    ):
+        assert any("dynamodb" in path for path in read)
+        assert len(read) == len(set(read))

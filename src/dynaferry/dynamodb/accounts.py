@@ -199,15 +199,33 @@ class AccountSession:
         )
 
 
+class Models:
+    """What botocore's data files say of services and endpoints, read once for several accounts."""
+
+    def __init__(self) -> None:
+        self._loaders: dict[str | None, Any] = {}
+
+    def share(self, session: Any) -> None:
+        """Lets a botocore session read from here. Where it is told to look elsewhere, it does."""
+        folders: str | None = session.get_config_variable("data_path")
+        loader = self._loaders.setdefault(folders, session.get_component("data_loader"))
+        session.register_component("data_loader", loader)
+
+
 @asynccontextmanager
 async def open_account(
-    account: Account, side: Side, *, sts_endpoint_url: str | None = None
+    account: Account,
+    side: Side,
+    *,
+    sts_endpoint_url: str | None = None,
+    models: Models | None = None,
 ) -> AsyncIterator[AccountSession]:
-    """Opens one side.
+    """Opens one side. Accounts that share `models` open sooner.
 
     :raises PlanError: the profile or the certificates are not there, or no region is set anywhere
     """
-    session = _new_session(account, side)
+    models = models or Models()
+    session = _new_session(account, side, models)
     ca_bundle = await asyncio.to_thread(_ca_bundle, session)
     region = _region(session, side)
     acting_as = _acting_as(account)
@@ -220,7 +238,7 @@ async def open_account(
             error, operation=operation, table=None, side=side, acting_as=acting_as
         )
 
-    resolve = _resolver(session, region, account, side, sts_endpoint_url, secrets)
+    resolve = _resolver(session, region, account, side, sts_endpoint_url, secrets, models)
     credentials = CredentialSource(resolve, to_error, secrets)
     await credentials.current()  # so that a role that may not be assumed shows here, not later
     # The control-plane client signs with the same: it asks its session for credentials.
@@ -247,10 +265,11 @@ async def open_account(
         )
 
 
-def _new_session(account: Account, side: Side) -> Any:
+def _new_session(account: Account, side: Side, models: Models) -> Any:
     try:
         session = aioboto3.Session(profile_name=account.profile, region_name=account.region)
         session.region_name  # noqa: B018  # reads the profile, which is where a missing one shows
+        models.share(session._session)
     except ProfileNotFound as error:
         raise PlanError(
             f"there is no AWS profile named {error.kwargs['profile']!r}",
@@ -293,13 +312,14 @@ def _resolver(
     side: Side,
     sts_endpoint_url: str | None,
     secrets: Secrets,
+    models: Models,
 ) -> Callable[[], Awaitable[Any]]:
     """How to get credentials from scratch, for the plain caller or for the role."""
 
     async def load_base() -> Any:
         # A session of its own each time: a session caches the roles of its profile, and would
         # give again what was just refused.
-        fresh = _new_session(account, side)._session
+        fresh = _new_session(account, side, models)._session
         return await fresh.get_component("credential_provider").load_credentials()
 
     if account.role_arn is None:
