@@ -7,7 +7,7 @@ import pytest
 
 from dynaferry import CopyPlan, copy_table
 from dynaferry.dynamodb.accounts import Credentials
-from dynaferry.dynamodb.http_pool import Head
+from dynaferry.dynamodb.http_connection import Head
 from dynaferry.dynamodb.signing import Signer
 from dynaferry.plan import Account, TablePlan
 from tests.worlds.credential_services import CredentialServices, FastClock

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from dynaferry import CopyPlan, StopSignal, copy_table
-from dynaferry.dynamodb.wire import Wire
+from dynaferry.dynamodb.wire import Talk
 from dynaferry.errors import (
     AccessDeniedError,
     PlanError,
@@ -64,13 +64,13 @@ async def assert_equal_tables(world: MotoWorld) -> None:
 def record_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Every call of the data path from here on: (side, operation)."""
     calls: list[tuple[str, str]] = []
-    call = Wire.call
+    ask = Talk.ask
 
-    async def recording(self: Wire, operation: str, body: bytes) -> bytes:
-        calls.append((self._site.side, operation))
-        return await call(self, operation, body)
+    async def recording(self: Talk, body: bytes) -> bytes:
+        calls.append((self._wire.site.side, self._operation))
+        return await ask(self, body)
 
-    monkeypatch.setattr(Wire, "call", recording)
+    monkeypatch.setattr(Talk, "ask", recording)
     return calls
 
 

@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import anyio
 
@@ -23,11 +23,21 @@ from dynaferry.dynamodb import faults
 from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.keys import KeyReader
 from dynaferry.dynamodb.scan import TableSource
-from dynaferry.dynamodb.wire import Wire
+from dynaferry.dynamodb.wire import Talk, Wire
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan import CopyPlan, TablePlan
 
 Watch = Callable[[float, Pipeline], None]
+
+
+class SimulatedTalk(Talk):
+    """Asks request by request: there is no connection to keep."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def ask(self, body: bytes) -> bytes:
+        return await self._wire.call(self._operation, body)
 
 
 class SimulatedWire(Wire):
@@ -37,6 +47,9 @@ class SimulatedWire(Wire):
         self._service = service
         self._side = side
         self._now = clock
+
+    def talk(self, operation: str) -> Talk:
+        return SimulatedTalk(self, operation)
 
     async def call(self, operation: str, body: bytes) -> bytes:
         answer = self._service.answer(operation, body, self._now())

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
-from dynaferry.copy.measured import MeasuredSource, MeasuredTarget
+from dynaferry.copy.measured import MeasuredSource
 from dynaferry.copy.pipeline import Pipeline
 from dynaferry.copy.reader import Reader
 from dynaferry.copy.rejections import RejectionLimit
 from dynaferry.copy.stop import StopSignal
 from dynaferry.copy.writer import Writer
-from dynaferry.dynamodb.accounts import AccountSession, open_account
+from dynaferry.dynamodb.accounts import AccountSession, Models, open_account
 from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.compression import wants_packed
 from dynaferry.dynamodb.descriptions import TableDescription
@@ -57,10 +57,10 @@ async def open_sides(plan: CopyPlan) -> AsyncIterator[Sides]:
     """
     source = with_region(plan.source, [table.source for table in plan.tables])
     target = with_region(plan.target, [table.target for table in plan.tables])
-    sts = plan.sts_endpoint_url
+    sts, models = plan.sts_endpoint_url, Models()
     async with (
-        open_account(source, "source", sts_endpoint_url=sts) as source_session,
-        open_account(target, "target", sts_endpoint_url=sts) as target_session,
+        open_account(source, "source", sts_endpoint_url=sts, models=models) as source_session,
+        open_account(target, "target", sts_endpoint_url=sts, models=models) as target_session,
     ):
         yield Sides(source_session, target_session)
 
@@ -198,7 +198,7 @@ def assemble(
         monotonic=clock,
     )
     writer = Writer(
-        MeasuredTarget(target, stats),
+        target,
         ledger,
         lanes,
         stats,

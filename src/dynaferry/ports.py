@@ -6,7 +6,7 @@ simulator, a test's fake or another engine can stand behind them. Items travel a
 its whole response alive, so whoever holds one lets go of it once it is acknowledged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol
 
 from msgspec import Raw, Struct
@@ -86,8 +86,15 @@ class PageSource(Protocol):
 class BatchTarget(Protocol):
     """Takes the batches of one table."""
 
-    async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
-        """Puts up to 25 items in wire form; each is written whole or is in the remainder.
+    async def write_batches(
+        self, batches: Iterable[Sequence[Raw]], took: Callable[[WriteResult], bool]
+    ) -> None:
+        """Puts batches of up to 25 items in wire form, one after the other; each item is written
+        whole or is in the remainder.
+
+        `took` is told of each answer, and says whether the next batch is to be sent. So what a
+        batch costs beside its own bytes is paid once for all of them. An error is the next
+        batch's, the one behind those that `took` was told of.
 
         :raises RetryableError: nothing is known to be written; the same call is safe to repeat
         :raises ItemRefusedError: at least one item is refused for its content; none may be

@@ -1,15 +1,21 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from dynaferry.copy.batcher import Batch, cut, split
+from dynaferry.copy.batcher import Batch, Uncut, cut
 from dynaferry.limits import BATCH_MAX_BYTES, BATCH_MAX_ITEMS, BATCH_TARGET_BYTES
 
 SMALL = st.lists(st.integers(1, 2000), max_size=120)
 LARGE = st.lists(st.integers(100_000, 5_000_000), max_size=40)
+
+
+def split(segment: int, page: int, items: Sequence[Raw]) -> Iterator[Batch]:
+    uncut = Uncut(segment, page, items)
+    while uncut:
+        yield uncut.next_batch()
 
 
 def items_of(sizes: list[int]) -> list[Raw]:

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TypeVar
 
 import anyio
@@ -8,19 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.virtual_time import now, run_virtually
-from dynaferry.copy.batcher import Batch
+from dynaferry.copy.batcher import Batch, Uncut
 from dynaferry.copy.lanes import PAUSE_SECONDS, Lanes
 from tests.worlds.fakes import key_in, wire_item
 
 T = TypeVar("T")
 
 
-def batch(segment: int, *keys: str) -> Batch:
-    return Batch(segment, 0, [wire_item(key) for key in keys])
+def page(segment: int, *keys: str, number: int = 0) -> Uncut:
+    return Uncut(segment, number, [wire_item(key) for key in keys])
 
 
-def keys_of(taken: Batch | None) -> list[str]:
-    return [] if taken is None else [key_in(item) for item in taken.items]
+def keys_of(taken: Sequence[Batch]) -> list[str]:
+    return [key_in(item) for batch in taken for item in batch.items]
 
 
 def virtually(main: Callable[[Lanes], Coroutine[None, None, T]]) -> T:
@@ -35,7 +35,7 @@ def virtually(main: Callable[[Lanes], Coroutine[None, None, T]]) -> T:
 async def take_keys(lanes: Lanes) -> list[str]:
     """The keys of the next batch, which is done with at once."""
     taken = await lanes.take()
-    if taken is not None:
+    if taken:
         lanes.done()
     return keys_of(taken)
 
@@ -43,9 +43,9 @@ async def take_keys(lanes: Lanes) -> list[str]:
 def test_segments_take_turns_and_each_keeps_its_order() -> None:
     async def main(lanes: Lanes) -> list[list[str]]:
         for key in ("a1", "a2", "a3"):
-            await lanes.put(batch(0, key))
+            lanes.put(page(0, key))
         for key in ("b1", "b2"):
-            await lanes.put(batch(1, key))
+            lanes.put(page(1, key))
         return [await take_keys(lanes) for _ in range(5)]
 
     assert virtually(main) == [["a1"], ["b1"], ["a2"], ["b2"], ["a3"]]
@@ -54,9 +54,8 @@ def test_segments_take_turns_and_each_keeps_its_order() -> None:
 def test_a_remainder_goes_before_the_others_of_its_segment() -> None:
     async def main(lanes: Lanes) -> list[list[str]]:
         for key in ("a1", "a2"):
-            await lanes.put(batch(0, key, f"{key}+"))
-        taken = await lanes.take()
-        assert taken is not None
+            lanes.put(page(0, key, f"{key}+"))
+        (taken,) = await lanes.take()
         lanes.give_back(Batch(0, 0, taken.items[1:]))
         lanes.done()
         return [await take_keys(lanes) for _ in range(2)]
@@ -67,8 +66,8 @@ def test_a_remainder_goes_before_the_others_of_its_segment() -> None:
 def test_a_segment_that_was_refused_is_left_alone_and_holds_nobody_else() -> None:
     async def main(lanes: Lanes) -> list[tuple[list[str], float]]:
         for number in range(3):
-            await lanes.put(batch(0, f"hot{number}"))
-            await lanes.put(batch(1, f"cold{number}"))
+            lanes.put(page(0, f"hot{number}"))
+            lanes.put(page(1, f"cold{number}"))
         lanes.refused(0, 25.0, for_itself=True)
         return [(await take_keys(lanes), now()) for _ in range(4)]
 
@@ -86,10 +85,9 @@ def test_a_held_segment_goes_at_the_rate_that_its_key_range_takes() -> None:
     async def main(lanes: Lanes) -> float:
         written, level, filled_at = 0.0, 500.0, 0.0
         for number in range(2000):
-            await lanes.put(batch(0, f"hot{number}"))
+            lanes.put(page(0, f"hot{number}"))
         while now() < 20.0:
-            taken = await lanes.take()
-            assert taken is not None
+            (taken,) = await lanes.take()
             lanes.sent(0, 25.0)
             await anyio.sleep(0.008)
             level = min(500.0, level + 500.0 * (now() - filled_at))
@@ -110,7 +108,7 @@ def test_a_held_segment_goes_at_the_rate_that_its_key_range_takes() -> None:
 def test_a_refusal_that_was_everybodys_gives_a_segment_no_rate_of_its_own() -> None:
     async def main(lanes: Lanes) -> float:
         for number in range(200):
-            await lanes.put(batch(0, str(number)))
+            lanes.put(page(0, str(number)))
         lanes.refused(0, 25.0, for_itself=False)
         for _ in range(200):
             await lanes.take()
@@ -123,7 +121,7 @@ def test_a_refusal_that_was_everybodys_gives_a_segment_no_rate_of_its_own() -> N
 
 def test_closed_and_empty_lanes_end_whoever_takes() -> None:
     async def main(lanes: Lanes) -> list[list[str]]:
-        await lanes.put(batch(0, "a"))
+        lanes.put(page(0, "a"))
         lanes.close()
         return [await take_keys(lanes) for _ in range(3)]
 
@@ -132,9 +130,8 @@ def test_closed_and_empty_lanes_end_whoever_takes() -> None:
 
 def test_closed_lanes_end_nobody_while_a_batch_may_still_come_back() -> None:
     async def main(lanes: Lanes) -> tuple[list[str], float]:
-        await lanes.put(batch(0, "a"))
-        taken = await lanes.take()
-        assert taken is not None
+        lanes.put(page(0, "a"))
+        (taken,) = await lanes.take()
         lanes.close()
 
         async def give_back_later() -> None:
@@ -151,8 +148,8 @@ def test_closed_lanes_end_nobody_while_a_batch_may_still_come_back() -> None:
 
 
 def test_whoever_waits_is_woken_when_the_last_batch_is_done() -> None:
-    async def main(lanes: Lanes) -> tuple[Batch | None, float]:
-        await lanes.put(batch(0, "a"))
+    async def main(lanes: Lanes) -> tuple[list[Batch], float]:
+        lanes.put(page(0, "a"))
         await lanes.take()
         lanes.close()
 
@@ -165,12 +162,12 @@ def test_whoever_waits_is_woken_when_the_last_batch_is_done() -> None:
             taken = await lanes.take()
         return taken, now()
 
-    assert virtually(main) == (None, 3.0)
+    assert virtually(main) == ([], 3.0)
 
 
 def test_a_held_segment_is_drained_before_the_end() -> None:
     async def main(lanes: Lanes) -> list[list[str]]:
-        await lanes.put(batch(0, "a"))
+        lanes.put(page(0, "a"))
         lanes.refused(0, 25.0, for_itself=True)
         lanes.close()
         return [await take_keys(lanes) for _ in range(2)]
@@ -182,7 +179,7 @@ def test_a_batch_that_comes_wakes_whoever_waits() -> None:
     async def main(lanes: Lanes) -> tuple[list[str], float]:
         async def put_later() -> None:
             await anyio.sleep(1.0)
-            await lanes.put(batch(4, "late"))
+            lanes.put(page(4, "late"))
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(put_later)
@@ -196,7 +193,7 @@ def test_lanes_count_the_segments_that_are_under_way() -> None:
     async def main(lanes: Lanes) -> list[int]:
         counts = []
         for segment in range(3):
-            await lanes.put(batch(segment, "a"))
+            lanes.put(page(segment, "a"))
             counts.append(lanes.segments)
         lanes.forget(1)
         lanes.forget(1)
@@ -205,46 +202,94 @@ def test_lanes_count_the_segments_that_are_under_way() -> None:
     assert virtually(main) == [1, 2, 3, 2]
 
 
+def test_as_many_batches_of_one_page_are_taken_at_once_as_one_asks_for() -> None:
+    async def main(lanes: Lanes) -> list[list[tuple[int, int]]]:
+        lanes.put(page(0, *(f"a{number}" for number in range(60))))
+        lanes.put(page(0, *(f"b{number}" for number in range(30)), number=1))
+        return [
+            [(batch.page, len(batch.items)) for batch in lanes.take_now(most)]
+            for most in (2, 2, 9, 9)
+        ]
+
+    assert virtually(main) == [[(0, 25), (0, 25)], [(0, 10)], [(1, 25), (1, 5)], []]
+
+
+def test_a_held_segment_gives_one_batch_at_a_time() -> None:
+    async def main(lanes: Lanes) -> tuple[int, int]:
+        lanes.put(page(0, *(f"a{number}" for number in range(75))))
+        before = len(lanes.take_now(2))
+        lanes.refused(0, 25.0, for_itself=True)
+        return before, len(await lanes.take(lambda: 2))
+
+    assert virtually(main) == (2, 1)
+
+
+def test_the_items_that_wait_are_counted() -> None:
+    async def main(lanes: Lanes) -> list[int]:
+        counts = []
+        lanes.put(page(0, *(f"a{number}" for number in range(60))))
+        counts.append(lanes.items_waiting)
+        taken = lanes.take_now(2)
+        counts.append(lanes.items_waiting)
+        lanes.give_back(taken[1])
+        counts.append(lanes.items_waiting)
+        while lanes.take_now():
+            counts.append(lanes.items_waiting)
+        return counts
+
+    assert virtually(main) == [60, 10, 35, 10, 0]
+
+
 _fate = st.sampled_from(["written", "partly", "refused", "hot"])
 
 
 @given(
-    sizes=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 6)), min_size=1, max_size=25),
+    sizes=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 90)), min_size=1, max_size=12),
     fates=st.lists(_fate, max_size=60),
     writers=st.integers(1, 5),
+    most=st.integers(1, 4),
 )
 @settings(deadline=None)
 def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
-    sizes: list[tuple[int, int]], fates: list[str], writers: int
+    sizes: list[tuple[int, int]], fates: list[str], writers: int, most: int
 ) -> None:
     async def main(lanes: Lanes) -> list[str]:
         left, written, turn = list(fates), list[str](), anyio.Lock()
 
-        async def next_batch() -> Batch | None:
+        async def next_row() -> list[Batch]:
             async with turn:
-                return await lanes.take()
+                return await lanes.take(lambda: most)
 
         async def write() -> None:
-            while (taken := await next_batch()) is not None:
-                lanes.sent(taken.segment, float(len(taken.items)))
+            while row := await next_row():
+                segment, items = row[0].segment, sum(len(batch.items) for batch in row)
+                lanes.sent(segment, float(items))
                 await anyio.sleep(0.01)
-                fate = left.pop() if left else "written"
-                kept = {"written": 0, "partly": len(taken.items) // 2}.get(fate, len(taken.items))
-                done = len(taken.items) - kept
-                written.extend(keys_of(taken)[:done])
-                lanes.wrote(taken.segment, float(done), 0.01)
-                if kept:
-                    lanes.refused(taken.segment, float(kept), for_itself=fate == "hot")
-                    lanes.give_back(Batch(taken.segment, 0, taken.items[done:]))
+                for number, batch in enumerate(row):
+                    fate = left.pop() if left else "written"
+                    kept = {"written": 0, "partly": len(batch.items) // 2}.get(
+                        fate, len(batch.items)
+                    )
+                    done = len(batch.items) - kept
+                    written.extend(keys_of([batch])[:done])
+                    lanes.wrote(segment, float(done), 0.01)
+                    if kept:
+                        lanes.refused(segment, float(kept), for_itself=fate == "hot")
+                        rest = Batch(segment, batch.page, batch.items[done:])
+                        for unsent in reversed([rest, *row[number + 1 :]]):
+                            lanes.give_back(unsent)
+                        break
                 lanes.done()
 
         async with anyio.create_task_group() as tasks:
             for _ in range(writers):
                 tasks.start_soon(write)
             for number, (segment, size) in enumerate(sizes):
-                await lanes.put(batch(segment, *(f"{number}-{at}" for at in range(size))))
+                keys = (f"{number}-{at}" for at in range(size))
+                lanes.put(page(segment, *keys, number=number))
                 await anyio.lowlevel.checkpoint()
             lanes.close()
+        assert lanes.items_waiting == 0
         return written
 
     expected = [f"{number}-{at}" for number, (_, size) in enumerate(sizes) for at in range(size)]

@@ -1,3 +1,5 @@
+import asyncio
+
 import anyio
 import pytest
 from msgspec import Raw
@@ -45,7 +47,7 @@ def test_only_what_moved_is_to_be_stored_and_only_until_it_is() -> None:
     ledger = Ledger(4)
     page = ledger.page_read(1, page_of(2))
     assert ledger.changed_records() == []
-    ledger.acknowledge(batch_of(1, page, 2), rejected=1)
+    ledger.acknowledge(1, page, written=1, rejected=1)
     (record,) = ledger.changed_records()
     assert (record.segment, record.items_written, record.items_rejected) == (1, 1, 1)
     ledger.stored([record])
@@ -54,16 +56,16 @@ def test_only_what_moved_is_to_be_stored_and_only_until_it_is() -> None:
 
 def test_what_moves_on_while_it_is_stored_is_still_to_be_stored() -> None:
     ledger = Ledger(1)
-    ledger.acknowledge(batch_of(0, ledger.page_read(0, page_of(1)), 1), rejected=0)
+    ledger.acknowledge(0, ledger.page_read(0, page_of(1)), written=1)
     being_stored = ledger.changed_records()
-    ledger.acknowledge(batch_of(0, ledger.page_read(0, page_of(1)), 1), rejected=0)
+    ledger.acknowledge(0, ledger.page_read(0, page_of(1)), written=1)
     ledger.stored(being_stored)
     assert [record.pages for record in ledger.changed_records()] == [2]
 
 
 def test_a_segment_that_ends_counts_as_complete_once() -> None:
     ledger = Ledger(2)
-    ledger.acknowledge(batch_of(0, ledger.page_read(0, page_of(1)), 1), rejected=0)
+    ledger.acknowledge(0, ledger.page_read(0, page_of(1)), written=1)
     ledger.page_read(0, page_of(0, last_evaluated_key=None))
     assert ledger.complete_segments == 1
     assert ledger.segments_to_read() == [1]
@@ -82,11 +84,11 @@ async def test_a_reader_gets_room_only_when_the_watermark_moves(first_to_settle:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(reader)
         await anyio.wait_all_tasks_blocked()
-        ledger.acknowledge(batch_of(0, pages[first_to_settle], 1), rejected=0)
+        ledger.acknowledge(0, pages[first_to_settle], written=1)
         await anyio.wait_all_tasks_blocked()
         assert got_room.is_set() == (first_to_settle == 0)
         if first_to_settle == 1:
-            ledger.acknowledge(batch_of(0, pages[0], 1), rejected=0)
+            ledger.acknowledge(0, pages[0], written=1)
             await anyio.wait_all_tasks_blocked()
             assert got_room.is_set()
 
@@ -109,7 +111,7 @@ async def test_what_is_held_of_all_segments_is_bounded_in_bytes(
         tasks.start_soon(reader)
         await anyio.wait_all_tasks_blocked()
         assert not got_room.is_set()
-        ledger.acknowledge(batch_of(1, 0, 2), rejected=0)
+        ledger.acknowledge(1, 0, written=2)
     assert got_room.is_set()
 
 
@@ -158,9 +160,9 @@ async def test_first_pages_have_so_many_items_and_second_ones_as_many_again() ->
     for segment in (0, 1):
         assert await has_room(ledger, segment), "of a second page, nothing is written before"
         ledger.page_read(segment, page_of(10))
-    ledger.acknowledge(batch_of(0, 0, 10), rejected=0)
+    ledger.acknowledge(0, 0, written=10)
     assert not await has_room(ledger, 2), "the second page is the first one now"
-    ledger.acknowledge(batch_of(0, 1, 10), rejected=1)
+    ledger.acknowledge(0, 1, written=9, rejected=1)
     assert await has_room(ledger, 2)
 
 
@@ -199,9 +201,53 @@ async def test_a_second_page_of_a_segment_takes_half_of_the_room_and_leaves_the_
         await anyio.wait_all_tasks_blocked()
         assert got_room == [5]
         ledger.page_read(5, page_of(0))
-        ledger.acknowledge(batch_of(1, 0, 2), rejected=0)
+        ledger.acknowledge(1, 0, written=2)
         await anyio.wait_all_tasks_blocked()
         assert got_room == [5, 0]
+
+
+async def test_room_for_one_page_wakes_one_reader_the_one_that_waited_longest() -> None:
+    ledger, got_room = Ledger(8), list[int]()
+    ledger.page_items, most = 2, 6.0
+    ledger.keep_ahead(most)
+    for segment in range(3):
+        await ledger.wait_for_room(segment)
+        ledger.page_read(segment, page_of(2))
+
+    async def reader(segment: int) -> None:
+        await ledger.wait_for_room(segment)
+        got_room.append(segment)
+
+    async with anyio.create_task_group() as tasks:
+        for segment in (7, 5, 6):
+            tasks.start_soon(reader, segment)
+            await anyio.wait_all_tasks_blocked()
+        assert got_room == []
+        for freed in range(3):
+            ledger.acknowledge(freed, 0, written=2)
+            await anyio.wait_all_tasks_blocked()
+            assert got_room == [7, 5, 6][: freed + 1]
+
+
+@pytest.mark.parametrize("has_room", [False, True])
+async def test_a_reader_that_is_cancelled_takes_no_room(has_room: bool) -> None:
+    ledger = Ledger(8)
+    ledger.page_items = 2
+    ledger.keep_ahead(2.0)
+    await ledger.wait_for_room(0)
+    ledger.page_read(0, page_of(2))
+    doomed = asyncio.create_task(ledger.wait_for_room(1))
+    await asyncio.sleep(0)
+    following = asyncio.create_task(ledger.wait_for_room(2))
+    await asyncio.sleep(0)
+    if has_room:
+        ledger.acknowledge(0, 0, written=2)
+    doomed.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await doomed
+    if not has_room:
+        ledger.acknowledge(0, 0, written=2)
+    await asyncio.wait_for(following, 10.0)
 
 
 async def test_whoever_waits_for_the_end_of_a_segment_is_told_of_it() -> None:
@@ -218,6 +264,6 @@ async def test_whoever_waits_for_the_end_of_a_segment_is_told_of_it() -> None:
         ledger.page_read(1, page_of(0, last_evaluated_key=None))
         await anyio.wait_all_tasks_blocked()
         assert ended == []
-        ledger.acknowledge(batch_of(0, page, 1), rejected=0)
+        ledger.acknowledge(0, page, written=1)
         await anyio.wait_all_tasks_blocked()
         assert ended == [0]

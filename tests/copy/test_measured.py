@@ -1,8 +1,6 @@
-from collections.abc import Sequence
-
 import pytest
 
-from dynaferry.copy.measured import MeasuredSource, MeasuredTarget, outcome_of
+from dynaferry.copy.measured import MeasuredSource, note_failed_write, outcome_of
 from dynaferry.errors import (
     AccessDeniedError,
     CorruptAnswerError,
@@ -12,7 +10,7 @@ from dynaferry.errors import (
     UnavailableError,
 )
 from dynaferry.observe.stats import MOST_REASONS, OTHER_REASONS, TableStats
-from tests.worlds.fakes import FakeSource, FakeTarget, wire_item
+from tests.worlds.fakes import FakeSource, wire_item
 
 
 def stats_of(segments: int = 4) -> TableStats:
@@ -40,19 +38,14 @@ class Clock:
         (AccessDeniedError("no"), "stopped"),
     ],
 )
-async def test_a_request_that_fails_is_counted_by_what_came_of_it(
+def test_a_write_that_fails_is_counted_by_what_came_of_it(
     error: DynaferryError, outcome: str
 ) -> None:
-    stats, target = stats_of(), FakeTarget()
-
-    async def refuse(_: list[str]) -> None:
-        raise error
-
-    target.before_write = refuse
-    with pytest.raises(type(error)):
-        await MeasuredTarget(target, stats).write_batch([wire_item("a"), wire_item("b")])
+    stats = stats_of()
+    note_failed_write(stats, error, [wire_item("a"), wire_item("b")], 0.25)
     assert outcome_of(error) == outcome
     assert stats.batch_writes.outcomes == {outcome: 1}
+    assert stats.batch_writes.seconds == 0.25
     assert stats.rejections == {}
 
 
@@ -67,27 +60,10 @@ async def test_a_page_is_timed_and_its_segment_is_under_way() -> None:
     assert list(stats.segments.running) == [0]
 
 
-async def test_a_remainder_is_an_outcome_of_its_own() -> None:
-    stats, target = stats_of(), FakeTarget()
-
-    async def leave_b(_: list[str]) -> Sequence[str]:
-        return ["b"]
-
-    target.before_write = leave_b
-    result = await MeasuredTarget(target, stats).write_batch([wire_item("a"), wire_item("b")])
-    assert len(result.unprocessed) == 1
-    assert stats.batch_writes.outcomes == {"unprocessed": 1}
-
-
-async def test_an_item_that_is_refused_alone_is_a_rejection_with_the_targets_words() -> None:
-    stats, target = stats_of(), FakeTarget()
-
-    async def refuse(_: list[str]) -> None:
-        raise ItemRefusedError("too large", code="ValidationException")
-
-    target.before_write = refuse
-    with pytest.raises(ItemRefusedError):
-        await MeasuredTarget(target, stats).write_batch([wire_item("a")])
+def test_an_item_that_is_refused_alone_is_a_rejection_with_the_targets_words() -> None:
+    stats = stats_of()
+    error = ItemRefusedError("too large", code="ValidationException")
+    note_failed_write(stats, error, [wire_item("a")], 0.0)
     assert stats.rejections == {"ValidationException: too large": 1}
 
 

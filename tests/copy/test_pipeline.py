@@ -483,9 +483,9 @@ async def test_a_copy_obeys_the_caps_of_the_run_and_of_the_table(tmp_path: Path,
         strictest = worker._pace.caps.units_per_second  # type: ignore[attr-defined]
         admit = worker._pace.admit
 
-        async def note(units: float) -> None:
+        async def note(units: float, requests: int = 1) -> None:
             admitted.append(units)
-            await admit(units)
+            await admit(units, requests)
 
         worker._pace.admit = note  # type: ignore[method-assign]
         assert await small.pipeline.copy(StopSignal())

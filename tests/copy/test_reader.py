@@ -2,7 +2,7 @@
 
 import math
 
-from dynaferry.copy.batcher import Batch
+from dynaferry.copy.batcher import Uncut
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, LEAST_PAGE_UNITS, Ahead
 from dynaferry.copy.reader import Reader
@@ -49,10 +49,10 @@ class Pace:
         self.most_units_at_once = most_units_at_once
         self.admitted: list[float] = []
 
-    def admit_now(self, units: float) -> bool:
+    def admit_now(self, units: float, requests: int = 1) -> bool:
         raise NotImplementedError
 
-    async def admit(self, units: float) -> None:
+    async def admit(self, units: float, requests: int = 1) -> None:
         self.admitted.append(units)
 
     def settle(
@@ -62,6 +62,7 @@ class Pace:
         *,
         refused: float = 0.0,
         latency_seconds: float = 0.0,
+        requests: int = 1,
     ) -> None:
         pass
 
@@ -73,10 +74,10 @@ async def read_all(source: Source, pace: Pace, ahead: Ahead | None = None) -> in
     """Reads the segment to its end; returns how many items were delivered."""
     ledger, delivered = Ledger(1), 0
 
-    async def deliver(batch: Batch) -> None:
+    def deliver(items: Uncut) -> None:
         nonlocal delivered
-        delivered += len(batch.items)
-        ledger.acknowledge(batch, rejected=0)
+        delivered += len(items)
+        ledger.acknowledge(items.segment, items.page, written=len(items))
 
     stats = TableStats(source="orders", target="orders", segments_total=1)
     retry = RetryPolicy("source", Patience(300.0))

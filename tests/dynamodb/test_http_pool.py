@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 from yarl import URL
 
-from dynaferry.dynamodb.http_connection import Connection, HttpAnswer
-from dynaferry.dynamodb.http_pool import Address, ConnectionPool, Head, Patience
+from dynaferry.dynamodb.http_connection import Connection, Head, HttpAnswer
+from dynaferry.dynamodb.http_pool import Address, ConnectionPool, Patience
 from tests.worlds.endpoint import Answer, Bytes, Decide, Endpoint, Hang, Request, running_endpoint
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"
@@ -271,7 +271,7 @@ async def waiting_exchange(
     clock, line = Clock(), Line()
     connection = Connection(clock, silence_seconds=30.0)  # type: ignore[arg-type]
     connection.connection_made(line)  # type: ignore[arg-type]
-    exchange = asyncio.create_task(connection.exchange(b"head", body))
+    exchange = asyncio.create_task(connection.exchange(HEAD, body))
     await asyncio.sleep(0)
     yield clock, line, connection, exchange
     exchange.cancel()
@@ -318,7 +318,7 @@ async def test_the_next_request_has_all_the_time_too() -> None:
         clock.go_to(20.0)
         connection.data_received(WHOLE)
         await exchange
-        second = asyncio.create_task(connection.exchange(b"head", b"{}"))
+        second = asyncio.create_task(connection.exchange(HEAD, b"{}"))
         await asyncio.sleep(0)
         clock.go_to(49.0)
         await asyncio.sleep(0)

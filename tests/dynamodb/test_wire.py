@@ -315,6 +315,54 @@ async def test_calls_in_turn_share_one_connection() -> None:
     assert endpoint.connections == 1
 
 
+async def test_a_talk_has_a_connection_to_itself_until_it_ends() -> None:
+    async with running_endpoint() as endpoint, _wire_to(endpoint.url, connections=2) as wire:
+        endpoint.otherwise = Answer(body=EVERY_BYTE)
+        async with wire.talk("BatchWriteItem") as talk:
+            assert [await talk.ask(b"{}") for _ in range(5)] == [EVERY_BYTE] * 5
+            assert endpoint.connections == 1
+            await wire.call("Scan", b"{}")
+            assert endpoint.connections == 2
+        await wire.call("Scan", b"{}")
+    assert endpoint.connections == 2
+
+
+async def test_a_talk_goes_on_over_a_new_connection_when_an_answer_ended_the_old_one() -> None:
+    last_answer = Answer(body=b"one", headers={"Connection": "close"})
+    async with (
+        running_endpoint(last_answer, Answer(body=b"two")) as endpoint,
+        _wire_to(endpoint.url, connections=1) as wire,
+        wire.talk("BatchWriteItem") as talk,
+    ):
+        assert [await talk.ask(b"{}"), await talk.ask(b"{}")] == [b"one", b"two"]
+    assert endpoint.connections == 2
+
+
+async def test_a_talk_that_fails_gives_its_place_to_the_next() -> None:
+    async with running_endpoint(Answer(), Drop()) as endpoint:
+        endpoint.otherwise = Answer(body=b"well")
+        async with _wire_to(endpoint.url, connections=1) as wire:
+            async with wire.talk("BatchWriteItem") as talk:
+                await talk.ask(b"{}")
+                with pytest.raises(UnavailableError):
+                    await talk.ask(b"{}")
+            assert await wire.call("Scan", b"{}") == b"well"
+
+
+async def test_a_talk_asks_with_the_credentials_that_its_last_renewal_gave() -> None:
+    credentials = CredentialsInTurn([OLD, NEW])
+    async with running_endpoint(Answer(), refusal("ExpiredTokenException")) as endpoint:
+        endpoint.otherwise = Answer()
+        async with (
+            _wire_to(endpoint.url, credentials) as wire,
+            wire.talk("BatchWriteItem") as talk,
+        ):
+            for _ in range(3):
+                await talk.ask(b"{}")
+    tokens = [request.headers["x-amz-security-token"] for request in endpoint.requests]
+    assert tokens == [OLD.token, OLD.token, NEW.token, NEW.token]
+
+
 async def test_no_more_connections_are_open_at_once_than_allowed() -> None:
     go = asyncio.Event()
     async with running_endpoint() as endpoint, _wire_to(endpoint.url, connections=3) as wire:

@@ -1,6 +1,6 @@
 """The judge finds what it is there to find: copies that were broken on purpose."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -41,13 +41,12 @@ def skip_a_page_after_an_empty_one(patch: pytest.MonkeyPatch) -> None:
 
 
 def write_another_item(patch: pytest.MonkeyPatch) -> None:
-    write_batch = TableTarget.write_batch
+    body_of = TableTarget._body
 
-    async def inventive(self: TableTarget, items: Sequence[Raw]) -> WriteResult:
-        bytes_ = [bytes(item).replace(b'"note"', b'"nota"') for item in items]
-        return await write_batch(self, [Raw(one) for one in bytes_])
+    def inventive(self: TableTarget, items: Sequence[Raw]) -> bytes:
+        return body_of(self, items).replace(b'"note"', b'"nota"')
 
-    patch.setattr(TableTarget, "write_batch", inventive)
+    patch.setattr(TableTarget, "_body", inventive)
 
 
 def drop_refused_items(patch: pytest.MonkeyPatch) -> None:
@@ -110,10 +109,15 @@ async def test_a_wrong_count_is_found_out(tmp_path: Path) -> None:
 async def test_a_watermark_ahead_of_what_is_written_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def pretend(self: TableTarget, items: Sequence[Raw]) -> WriteResult:
-        return WriteResult(unprocessed=())
+    async def pretend(
+        self: TableTarget,
+        batches: Iterable[Sequence[Raw]],
+        took: Callable[[WriteResult], bool],
+    ) -> None:
+        for _ in batches:
+            took(WriteResult(unprocessed=()))
 
-    monkeypatch.setattr(TableTarget, "write_batch", pretend)
+    monkeypatch.setattr(TableTarget, "write_batches", pretend)
     async with faulty_world(some_items(50)) as world:
         await execute(world.plan(tmp_path))
         verdict = await judge_state(world.source, world.target, tmp_path, RUN)

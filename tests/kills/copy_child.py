@@ -16,7 +16,6 @@ import msgspec
 
 from dynaferry import assembly, resume, run
 from dynaferry.copy import pipeline
-from dynaferry.copy.batcher import Batch
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
 from dynaferry.plan import CopyPlan
@@ -88,11 +87,11 @@ def stand_at_the_points(executioner: Executioner) -> None:
             pass_point(PAGE_READ)
             return number
 
-        def acknowledge(self, batch: Batch, *, rejected: int) -> bool:
-            opened = self._watermark(batch.segment)._open[0]
-            if opened.unsettled == len(batch.items):
+        def acknowledge(self, segment: int, page: int, *, written: int, rejected: int = 0) -> bool:
+            opened = self._watermark(segment)._open[0]
+            if opened.unsettled == written + rejected:
                 pass_point(BEFORE_LAST_ACKNOWLEDGEMENT)
-            return super().acknowledge(batch, rejected=rejected)
+            return super().acknowledge(segment, page, written=written, rejected=rejected)
 
     checkpoint = Pipeline._checkpoint
 

@@ -80,7 +80,13 @@ class RealRun(RuleBasedStateMachine):
                 self._keep(number, step)
             case "acknowledge":
                 rejected = ITEMS_OF_A_BATCH if (step.page, step.batch) == REFUSED else 0
-                self.ledger.acknowledge(_batch(number, step), rejected=rejected)
+                batch = _batch(number, step)
+                self.ledger.acknowledge(
+                    batch.segment,
+                    batch.page,
+                    written=len(batch.items) - rejected,
+                    rejected=rejected,
+                )
         self.segments[number] = after
 
     @precondition(lambda self: self.taken is None)

@@ -8,14 +8,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
-
-from msgspec import Raw
 
 from dynaferry.cli import main as command_line
 from dynaferry.copy import pipeline
-from dynaferry.dynamodb.batch_write import TableTarget
-from dynaferry.ports import WriteResult
+from dynaferry.dynamodb.wire import Talk
 from dynaferry.state.sqlite import Moment, SqliteStore
 from tests.worlds.refusals import refusing_marked_items
 
@@ -23,11 +19,11 @@ from tests.worlds.refusals import refusing_marked_items
 def break_at_the_first_batch() -> None:
     """A bug below the network edge, with credentials in the frames of its traceback."""
 
-    async def break_off(self: TableTarget, items: Sequence[Raw]) -> WriteResult:
-        credentials = await self._wire._credentials.current()
-        raise LookupError(f"a bug, with {credentials} and {self._wire._credentials} in hand")
+    async def break_off(self: Talk, body: bytes) -> bytes:
+        credentials = await self._wire.credentials.current()
+        raise LookupError(f"a bug, with {credentials} and {self._wire.credentials} in hand")
 
-    TableTarget.write_batch = break_off  # type: ignore[method-assign]
+    Talk.ask = break_off  # type: ignore[method-assign]
 
 
 def die_after_a_checkpoint() -> None:

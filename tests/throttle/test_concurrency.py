@@ -37,6 +37,31 @@ def test_it_does_not_grow_while_nobody_waits() -> None:
     assert concurrency.limit == LEAST
 
 
+def test_a_rate_that_rises_by_itself_is_no_reason_to_have_more_in_flight() -> None:
+    """As when a copy begins: bursts that come ever sooner, and nothing to do in between."""
+    concurrency, now = Concurrency(128, now=0.0), 0.0
+    for burst in range(400):
+        now += 0.4 * 0.98**burst
+        for _ in range(concurrency.limit):
+            concurrency.idled()
+        for _ in range(40):
+            concurrency.waited()
+            concurrency.answered(now)
+    assert concurrency.limit == LEAST
+
+
+def test_answers_that_come_together_count_as_many() -> None:
+    one_by_one, together = Concurrency(128, now=0.0), Concurrency(128, now=0.0)
+    for hundredth in range(600):
+        rate = 5 * one_by_one.limit
+        for concurrency in (one_by_one, together):
+            concurrency.waited()
+        together.answered(hundredth / 100, rate)
+        for _ in range(rate):
+            one_by_one.answered(hundredth / 100)
+    assert one_by_one.limit == together.limit == 128
+
+
 @given(
     most=st.integers(1, 500),
     answers=st.lists(st.tuples(st.booleans(), st.floats(0.0, 3.0)), max_size=300),

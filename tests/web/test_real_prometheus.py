@@ -115,7 +115,7 @@ def short_of_capacity() -> Iterator[str]:
     target = Table(
         name=TARGET,
         capacity=Provisioned(read_units=10, write_units=500),
-        brown_outs=(BrownOut(start_seconds=2, seconds=2, answer="throttle"),),
+        brown_outs=(BrownOut(start_seconds=1, seconds=2, answer="throttle"),),
     )
     with simulator(Settings(tables=(source, target))) as service:
         yield service.url

@@ -2,11 +2,21 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
-from dynaferry.dynamodb.wire import Wire
+from dynaferry.dynamodb.wire import Talk, Wire
 
 CannedAnswer = bytes | Callable[[bytes], bytes]
+
+
+class CannedTalk(Talk):
+    """Asks the wire, request by request."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def ask(self, body: bytes) -> bytes:
+        return await self._wire.call(self._operation, body)
 
 
 class CannedWire(Wire):
@@ -15,6 +25,9 @@ class CannedWire(Wire):
     def __init__(self, *answers: CannedAnswer) -> None:
         self._answers = list(answers)
         self.calls: list[tuple[str, bytes]] = []
+
+    def talk(self, operation: str) -> Talk:
+        return CannedTalk(self, operation)
 
     async def call(self, operation: str, body: bytes) -> bytes:
         self.calls.append((operation, body))

@@ -5,7 +5,7 @@ happens here at once.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from msgspec import Raw
 
@@ -65,6 +65,13 @@ class FakeTarget:
         self.written: Counter[str] = Counter()
         self.batches: list[list[str]] = []
         self.before_write: Callable[[list[str]], Awaitable[Sequence[str] | None]] | None = None
+
+    async def write_batches(
+        self, batches: Iterable[Sequence[Raw]], took: Callable[[WriteResult], bool]
+    ) -> None:
+        for items in batches:
+            if not took(await self.write_batch(items)):
+                return
 
     async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
         keys = [key_in(item) for item in items]

@@ -7,7 +7,7 @@ request, and does not say which item is meant.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dynaferry.dynamodb.wire import Wire
+from dynaferry.dynamodb.wire import Talk
 from dynaferry.errors import ItemRefusedError
 
 REFUSED = "item that the target refuses"
@@ -17,15 +17,16 @@ WORDS = "One or more parameter values were invalid: Type mismatch for Index Key"
 @contextmanager
 def refusing_marked_items(words: str = WORDS) -> Iterator[None]:
     """Refuses what holds REFUSED, until the end of the block: then the cause is mended."""
-    call = Wire.call
+    ask = Talk.ask
 
-    async def refusing(self: Wire, operation: str, body: bytes) -> bytes:
+    async def refusing(self: Talk, body: bytes) -> bytes:
+        operation = self._operation
         if operation in ("BatchWriteItem", "PutItem") and REFUSED.encode() in body:
             raise ItemRefusedError(words, code="ValidationException", operation=operation)
-        return await call(self, operation, body)
+        return await ask(self, body)
 
-    Wire.call = refusing  # type: ignore[method-assign]
+    Talk.ask = refusing  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Wire.call = call  # type: ignore[method-assign]
+        Talk.ask = ask  # type: ignore[method-assign]

@@ -5,7 +5,7 @@ since a page does not.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 from msgspec import Raw, Struct
@@ -21,21 +21,37 @@ class Batch(Struct, frozen=True):
     items: Sequence[Raw]
 
 
-def split(
-    segment: int, page: int, items: Sequence[Raw], *, page_bytes: float = math.inf
-) -> Iterator[Batch]:
-    """Cuts the items of a page into batches, in their order: at most 25 items, and well under
-    the 16 MB that a request may hold. An item that is larger than that alone travels alone.
+class Uncut:
+    """Items of one page that are in no batch yet.
 
-    The whole page has at most `page_bytes`: where that is little, no batch need be looked at.
+    Batches are cut off when it is their turn, so that nothing has to be kept of them meanwhile.
+    Its length is the number of items. The whole page has at most `page_bytes`: where that is
+    little, no batch need be looked at.
     """
-    start, may_be_large = 0, page_bytes > BATCH_TARGET_BYTES
-    while start < len(items):
-        taken = items[start : start + BATCH_MAX_ITEMS]
-        if may_be_large and len(taken) > 1 and sum(map(len, taken)) > BATCH_TARGET_BYTES:
+
+    __slots__ = ("_at", "_items", "_may_be_large", "page", "segment")
+
+    def __init__(
+        self, segment: int, page: int, items: Sequence[Raw], *, page_bytes: float = math.inf
+    ) -> None:
+        self.segment = segment
+        self.page = page
+        self._items = items
+        self._at = 0
+        self._may_be_large = page_bytes > BATCH_TARGET_BYTES
+
+    def __len__(self) -> int:
+        return len(self._items) - self._at
+
+    def next_batch(self) -> Batch:
+        """Cuts off the first items, in their order: at most 25, and well under the 16 MB that a
+        request may hold. An item that is larger than that alone travels alone.
+        """
+        taken = self._items[self._at : self._at + BATCH_MAX_ITEMS]
+        if self._may_be_large and len(taken) > 1 and sum(map(len, taken)) > BATCH_TARGET_BYTES:
             taken = taken[: _fitting(taken)]
-        yield Batch(segment, page, taken)
-        start += len(taken)
+        self._at += len(taken)
+        return Batch(self.segment, self.page, taken)
 
 
 def cut(

@@ -14,7 +14,7 @@ from typing import Final
 
 import anyio
 
-from dynaferry.copy.batcher import Batch
+from dynaferry.copy.batcher import Batch, Uncut
 from dynaferry.throttle.rate_controller import CALM, RateController
 
 # A lane that was refused is left alone for so long: what it had used up flows in again.
@@ -22,18 +22,22 @@ PAUSE_SECONDS: Final = 0.05
 
 
 class _Lane:
-    __slots__ = ("batches", "controller", "free_at", "queued", "segment")
+    __slots__ = ("controller", "free_at", "queued", "segment", "waiting")
 
     def __init__(self, segment: int) -> None:
         self.segment = segment
-        self.batches: deque[Batch] = deque()
+        self.waiting: deque[Batch | Uncut] = deque()
         self.free_at = 0.0
         self.queued = False  # in the turn or among those held
         self.controller: RateController | None = None
 
 
 class Lanes:
-    """The batches that wait to be written. Any number of tasks may put, one at a time may take."""
+    """The batches that wait to be written. Any number of tasks may put, one at a time may take.
+
+    What is taken are batches of one page, to be sent one after the other. `items_waiting` is how
+    many items wait.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -41,15 +45,17 @@ class Lanes:
         self._turn: deque[_Lane] = deque()
         self._held: list[tuple[float, int, _Lane]] = []
         self._out = 0
+        self.items_waiting = 0
         self._closed = False
         self._changed: anyio.Event | None = None
 
-    async def put(self, batch: Batch) -> None:
-        """Adds a batch behind the others of its segment."""
-        lane = self._lanes.get(batch.segment)
+    def put(self, items: Uncut) -> None:
+        """Adds a page's items behind the others of its segment."""
+        lane = self._lanes.get(items.segment)
         if lane is None:
-            lane = self._lanes[batch.segment] = _Lane(batch.segment)
-        lane.batches.append(batch)
+            lane = self._lanes[items.segment] = _Lane(items.segment)
+        lane.waiting.append(items)
+        self.items_waiting += len(items)
         self._enqueue(lane)
 
     def close(self) -> None:
@@ -57,16 +63,19 @@ class Lanes:
         self._closed = True
         self._wake()
 
-    async def take(self) -> Batch | None:
-        """The next batch, out until it is given back or done; None when there will be none."""
-        while (batch := self.take_now()) is None:
-            if self._closed and not self._held and not self._out:
-                return None
-            await self._wait()
-        return batch
+    async def take(self, most: Callable[[], int] = lambda: 1) -> list[Batch]:
+        """The next batches, as many as `most` says then; none when there will be none.
 
-    def take_now(self) -> Batch | None:
-        """The next batch if there is one; out as with `take`."""
+        They are out until they are given back or done.
+        """
+        while not (batches := self.take_now(most())):
+            if self._closed and not self._held and not self._out:
+                return []
+            await self._wait()
+        return batches
+
+    def take_now(self, most: int = 1) -> list[Batch]:
+        """At most so many batches if there are any; out as with `take`."""
         now = self._clock()
         if self._held:
             self._release(now)
@@ -74,14 +83,15 @@ class Lanes:
             lane = self._turn.popleft()
             lane.queued = False
             if lane.free_at <= now:
-                return self._take_from(lane)
+                return self._take_from(lane, most)
             self._enqueue(lane)  # held since it was put in the turn
-        return None
+        return []
 
     def give_back(self, batch: Batch) -> None:
         """What is left of a batch that was taken; it goes before the others of its segment."""
         lane = self._lanes[batch.segment]
-        lane.batches.appendleft(batch)
+        lane.waiting.appendleft(batch)
+        self.items_waiting += len(batch.items)
         self._enqueue(lane)
 
     def next_is(self, batch: Batch) -> None:
@@ -96,7 +106,7 @@ class Lanes:
             self._turn.appendleft(lane)
 
     def done(self) -> None:
-        """A batch that was taken needs nothing more (what was left of it is given back)."""
+        """What was taken at once needs nothing more (what was left of it is given back)."""
         self._out -= 1
         if self._out == 0 and self._closed:
             self._wake()
@@ -140,7 +150,7 @@ class Lanes:
         return len(self._lanes)
 
     def _enqueue(self, lane: _Lane) -> None:
-        if lane.queued or not lane.batches:
+        if lane.queued or not lane.waiting:
             return
         lane.queued = True
         if lane.free_at > self._clock():
@@ -157,11 +167,22 @@ class Lanes:
             lane.queued = False
             self._enqueue(lane)
 
-    def _take_from(self, lane: _Lane) -> Batch:
-        batch = lane.batches.popleft()
+    def _take_from(self, lane: _Lane, most: int) -> list[Batch]:
+        waiting, taken = lane.waiting, list[Batch]()
+        page, most = waiting[0].page, most if lane.controller is None else 1
+        while waiting and waiting[0].page == page and len(taken) < most:
+            first = waiting[0]
+            if isinstance(first, Uncut):
+                taken.append(first.next_batch())
+                if not first:
+                    waiting.popleft()
+            else:
+                taken.append(first)
+                waiting.popleft()
+            self.items_waiting -= len(taken[-1].items)
         self._out += 1
         self._enqueue(lane)
-        return batch
+        return taken
 
     async def _wait(self) -> None:
         self._changed = anyio.Event()

@@ -6,11 +6,11 @@ the checkpoint takes from here what has changed. A worker elsewhere does all thr
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 import anyio
 
-from dynaferry.copy.batcher import Batch
 from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS
 from dynaferry.ports import Page
 from dynaferry.state.store import SegmentRecord
@@ -44,7 +44,8 @@ class Ledger:
         self._granted = granted
         self._on_complete = on_complete
         self._watermarks = {record.segment: Watermark(record) for record in records}
-        self._moved = anyio.Event()
+        self._waiting: deque[tuple[Watermark, anyio.Event]] = deque()
+        self._completions: dict[int, anyio.Event] = {}
         self._bytes_ahead = 0
         self._pages_on_their_way = 0
         self._page_bytes = FIRST_PAGE_BYTES
@@ -81,31 +82,47 @@ class Ledger:
         it.
         """
         watermark = self._watermark(segment)
-        while watermark.pages_ahead >= MAX_PAGES_AHEAD or not self._has_room(watermark):
-            await self._moved.wait()
-        self._pages_on_their_way += 1
+        if self._has_room(watermark):
+            self._pages_on_their_way += 1
+            return
+        granted = anyio.Event()
+        self._waiting.append((watermark, granted))
+        try:
+            await granted.wait()
+        except BaseException:
+            if granted.is_set():
+                self._pages_on_their_way -= 1
+                self._let_readers_go_on()
+            else:
+                self._waiting.remove((watermark, granted))
+            raise
 
     async def wait_until_complete(self, segment: int) -> None:
         """Returns when the segment is acknowledged to its end."""
-        while not self._watermark(segment).record.complete:
-            await self._moved.wait()
+        if not self._watermark(segment).record.complete:
+            await self._completions.setdefault(segment, anyio.Event()).wait()
 
     def keep_ahead(self, most_items: float) -> None:
         """Lets no more than `most_items` be ahead, or one page: see `read_ahead`."""
         before, self._most_items_ahead = self._most_items_ahead, most_items
         if most_items > before:
-            self._let_readers_look()
+            self._let_readers_go_on()
 
     def _has_room(self, watermark: Watermark) -> bool:
+        if watermark.pages_ahead >= MAX_PAGES_AHEAD:
+            return False
         is_first = watermark.pages_ahead == 0
         room = MAX_BYTES_AHEAD / (1 if is_first else 2)
-        if self._bytes_ahead + self._pages_on_their_way * self._page_bytes >= room:
+        if self._bytes_to_come() >= room:
             return False
         if is_first:
             others = (self._segments_ahead + self._pages_on_their_way) * self.page_items
             return others == 0 or others + self.page_items <= self._most_items_ahead
         others = self.items_ahead + self._pages_on_their_way * self.page_items
         return others + self.page_items <= 2 * self._most_items_ahead
+
+    def _bytes_to_come(self) -> int:
+        return self._bytes_ahead + self._pages_on_their_way * self._page_bytes
 
     def page_read(self, segment: int, page: Page) -> int:
         """Notes a page that was read, and returns its number in the segment."""
@@ -120,6 +137,7 @@ class Ledger:
             last_evaluated_key=page.last_evaluated_key,
         )
         self._note_move(before, watermark)
+        self._let_readers_go_on()
         return number
 
     def _note_arrival(self, page: Page) -> None:
@@ -128,17 +146,17 @@ class Ledger:
         self._page_bytes = max(page.body_bytes, self._page_bytes // 2)
         self._bytes_ahead += page.body_bytes
         self.items_ahead += len(page.items)
-        self._let_readers_look()
 
-    def acknowledge(self, batch: Batch, *, rejected: int) -> bool:
-        """Notes that every item of `batch` is written, but for those durably set aside.
+    def acknowledge(self, segment: int, page: int, *, written: int, rejected: int = 0) -> bool:
+        """Notes that so many items of a page are written, and so many durably set aside.
 
-        Returns whether its segment is complete now.
+        Returns whether the segment is complete now.
         """
-        watermark = self._watermark(batch.segment)
+        watermark = self._watermark(segment)
         before = watermark.record
-        watermark.acknowledge(batch.page, written=len(batch.items) - rejected, rejected=rejected)
-        self._note_move(before, watermark)
+        if watermark.acknowledge(page, written=written, rejected=rejected):
+            self._note_move(before, watermark)
+            self._let_readers_go_on()
         return watermark.record.complete
 
     def changed_records(self) -> list[SegmentRecord]:
@@ -165,13 +183,26 @@ class Ledger:
         self._bytes_ahead -= after.bytes_read - before.bytes_read
         self.items_ahead -= _items_done(after) - _items_done(before)
         self.complete_segments += after.complete
-        if after.complete and self._on_complete is not None:
-            self._on_complete(after.segment)
-        self._let_readers_look()
+        if after.complete:
+            self._tell_of_completion(after.segment)
 
-    def _let_readers_look(self) -> None:
-        self._moved.set()
-        self._moved = anyio.Event()
+    def _tell_of_completion(self, segment: int) -> None:
+        if self._on_complete is not None:
+            self._on_complete(segment)
+        if completion := self._completions.pop(segment, None):
+            completion.set()
+
+    def _let_readers_go_on(self) -> None:
+        """Room goes to those who have waited longest for it, and nobody else is woken."""
+        for _ in range(len(self._waiting)):
+            if self._bytes_to_come() >= MAX_BYTES_AHEAD:
+                return
+            watermark, granted = self._waiting.popleft()
+            if self._has_room(watermark):
+                self._pages_on_their_way += 1
+                granted.set()
+            else:
+                self._waiting.append((watermark, granted))
 
 
 def _items_done(record: SegmentRecord) -> int:

@@ -1,7 +1,7 @@
-"""A source and a target whose requests are counted and timed.
+"""Requests are counted and timed: a source that does it by itself, and what failed writes leave.
 
-They stand between the copy and the real ones, behind the same ports: what reads and what writes
-knows nothing of them, and they change nothing.
+The source stands between the copy and the real one, behind the same port. Writes are too many for
+a layer of their own: the writer counts them.
 """
 
 import logging
@@ -19,7 +19,7 @@ from dynaferry.errors import (
 )
 from dynaferry.observe.requests import Outcome
 from dynaferry.observe.stats import TableStats
-from dynaferry.ports import BatchTarget, Page, PageSource, WriteResult
+from dynaferry.ports import Page, PageSource
 
 _log = logging.getLogger(__name__)
 
@@ -60,37 +60,14 @@ class MeasuredSource:
         return page
 
 
-class MeasuredTarget:
-    """A `BatchTarget` that notes in `stats` how its requests go."""
-
-    def __init__(
-        self,
-        target: BatchTarget,
-        stats: TableStats,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._target = target
-        self._writes = stats.batch_writes
-        self._stats = stats
-        self._clock = clock
-        # Asked for with every batch: not worth a call of its own.
-        self.units_of = target.units_of
-        self.key_of = target.key_of
-
-    async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
-        """Puts the items, as the target does."""
-        began = self._clock()
-        try:
-            result = await self._target.write_batch(items)
-        except DynaferryError as error:
-            self._writes.note(outcome_of(error), self._clock() - began)
-            _log.info("request failed", extra=_event("BatchWriteItem", error))
-            if isinstance(error, ItemRefusedError) and len(items) == 1:
-                self._stats.note_rejection(f"{error.code}: {error.message}")
-            raise
-        self._writes.note("unprocessed" if result.unprocessed else "ok", self._clock() - began)
-        return result
+def note_failed_write(
+    stats: TableStats, error: DynaferryError, items: Sequence[Raw], seconds: float
+) -> None:
+    """Notes in `stats` a BatchWriteItem of `items` that has failed after so many seconds."""
+    stats.batch_writes.note(outcome_of(error), seconds)
+    _log.info("request failed", extra=_event("BatchWriteItem", error))
+    if isinstance(error, ItemRefusedError) and len(items) == 1:
+        stats.note_rejection(f"{error.code}: {error.message}")
 
 
 def outcome_of(error: DynaferryError) -> Outcome:

@@ -19,8 +19,10 @@ from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.read_ahead import ReadAhead
 from dynaferry.copy.reader import Reader
+from dynaferry.copy.row import Row
 from dynaferry.copy.segments import SegmentQueue
 from dynaferry.copy.stop import StopSignal, cancel_when_over
+from dynaferry.copy.turn import Turn
 from dynaferry.copy.writer import Writer
 from dynaferry.errors import StateWriteError
 from dynaferry.limits import BATCH_MAX_ITEMS, BYTES_PER_WRITE_UNIT
@@ -59,7 +61,7 @@ class Pipeline:
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     read_ahead: ReadAhead = field(default_factory=ReadAhead)
-    _turn: anyio.Lock = field(init=False, default_factory=lambda: anyio.Lock(fast_acquire=True))
+    _turn: Turn = field(init=False, default_factory=Turn)
 
     async def copy(self, stop: StopSignal) -> bool:
         """Copies until every segment is complete or a stop is asked for.
@@ -117,24 +119,32 @@ class Pipeline:
                     readers.start_soon(self.reader.read, segments, self.lanes.put)
             watch.cancel_scope.cancel()
 
-    async def _write(self, stop: StopSignal) -> bool:
-        """Writes the next batch; False when there is none any more, or no time to wait for one.
+    async def _write(self, stop: StopSignal) -> int:
+        """Writes the next batches; says how many requests that took, and none at the end."""
+        row = await self._next(stop)
+        return 0 if row is None else await self.writer.write(row, stop)
 
-        One task at a time waits for a batch and for the pace: so batches go in the lanes' order.
+    async def _next(self, stop: StopSignal) -> Row | None:
+        """The next batches, admitted; None when there are none any more, or no time to wait.
+
+        One task at a time waits for batches and for the pace: so they go in the lanes' order.
         """
-        taken = None if self._turn.locked() else self.writer.take_now()
-        if taken is not None and self.writer.admit_now(taken):
+        if self._turn.is_held:
+            self.crew.is_idle()
+            await self._turn.come()
+        row = self.writer.take_now(self.crew.limit)
+        if row is not None and self.writer.admit_now(row):
             self.crew.is_short()
-        else:
-            async with self._turn:
-                if stop.asked:
-                    return False
-                taken = taken or await self.writer.take()
-                if taken is None:
-                    return False
-                await self.writer.admit(taken)
-        await self.writer.write(taken)
-        return True
+            self._turn.pass_on()
+            return row
+        self.crew.is_idle()
+        with self._turn:
+            if stop.asked:
+                return None
+            row = row or await self.writer.take(self.crew.limit)
+            if row is not None:
+                await self.writer.admit(row)
+            return row
 
     async def _checkpoint_regularly(self) -> None:
         checkpoints = 0

@@ -25,7 +25,7 @@ from typing import Final
 
 from dynaferry.limits import BATCH_MAX_ITEMS
 
-SECONDS_AHEAD: Final = 0.35
+SECONDS_AHEAD: Final = 0.34
 # The first page of all tells how large items are.
 FIRST_PAGE_ITEMS: Final = 10
 # Smaller pages than this are mostly rounding: a page costs whole units of 4 KB.

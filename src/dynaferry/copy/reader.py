@@ -1,11 +1,11 @@
-"""One segment -> pages -> batches."""
+"""One segment -> pages."""
 
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
-from dynaferry.copy.batcher import Batch, split
+from dynaferry.copy.batcher import Uncut
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.read_ahead import Ahead, page_limit
 from dynaferry.copy.segments import SegmentQueue
@@ -49,10 +49,8 @@ class Reader:
         """The strictest cap on the reads; infinite without one."""
         return self._pace.most_units_at_once / REQUEST_SECONDS
 
-    async def read(
-        self, segments: SegmentQueue, deliver: Callable[[Batch], Awaitable[None]]
-    ) -> None:
-        """Takes segments until none is left."""
+    async def read(self, segments: SegmentQueue, deliver: Callable[[Uncut], None]) -> None:
+        """Takes segments until none is left, and delivers what is in their pages."""
         while (segment := segments.take()) is not None:
             self.under_way += 1
             await self._read_segment(segment, deliver)
@@ -66,9 +64,7 @@ class Reader:
         self._ahead = ahead
         self._tell_what_to_expect()
 
-    async def _read_segment(
-        self, segment: int, deliver: Callable[[Batch], Awaitable[None]]
-    ) -> None:
+    async def _read_segment(self, segment: int, deliver: Callable[[Uncut], None]) -> None:
         start_key = self._ledger.record(segment).last_evaluated_key
         is_last = False
         while not is_last:
@@ -76,18 +72,16 @@ class Reader:
             page = await self._retry.call(partial(self._read_page, segment, start_key))
             start_key = page.last_evaluated_key
             is_last = start_key is None
-            await self._pass_on(segment, page, deliver)
+            self._pass_on(segment, page, deliver)
             # Room may be long in coming: nothing may keep the page alive meanwhile.
             del page
 
-    async def _pass_on(
-        self, segment: int, page: Page, deliver: Callable[[Batch], Awaitable[None]]
-    ) -> None:
+    def _pass_on(self, segment: int, page: Page, deliver: Callable[[Uncut], None]) -> None:
         number = self._ledger.page_read(segment, page)
         self._stats.segments_complete = self._ledger.complete_segments
         self._note_page(page)
-        for batch in split(segment, number, page.items, page_bytes=page.body_bytes):
-            await deliver(batch)
+        if page.items:
+            deliver(Uncut(segment, number, page.items, page_bytes=page.body_bytes))
 
     async def _read_page(self, segment: int, start_key: bytes | None) -> Page:
         limit, admitted = self._next_page()

@@ -8,17 +8,20 @@ that item becomes a dead letter. Only what is written or durably a dead letter i
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from msgspec import Raw
 
 from dynaferry.copy.batcher import Batch, cut
 from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
+from dynaferry.copy.measured import note_failed_write
 from dynaferry.copy.rejections import RejectionLimit
+from dynaferry.copy.row import MOST_IN_A_ROW, Row
+from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import (
+    DynaferryError,
     ItemRefusedError,
     RejectedItemError,
     RetryableError,
@@ -26,6 +29,7 @@ from dynaferry.errors import (
     TooManyRejectedError,
     UnprocessedError,
 )
+from dynaferry.limits import BATCH_MAX_ITEMS
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan import OnReject
 from dynaferry.ports import BatchTarget, WriteResult
@@ -38,14 +42,6 @@ OPERATION = "BatchWriteItem"
 # How much the newest batch weighs in what the next one is expected to cost: indexes make it cost
 # more than its size says, and the wire form is longer than what is charged.
 NEWEST_BATCH_WEIGHT = 0.1
-
-
-class Taken(NamedTuple):
-    """A batch that was taken, with the units that it is expected to consume, and by its size."""
-
-    batch: Batch
-    units: float
-    by_size: float
 
 
 class Writer:
@@ -81,147 +77,188 @@ class Writer:
         self._monotonic = monotonic
         self._blame = Blame(now=monotonic())
         self._units_share = 1.0
+        self._batch_units = float(BATCH_MAX_ITEMS)
 
     @property
     def most_units_per_second(self) -> float:
         """The strictest cap on the writes; infinite without one."""
         return self._pace.most_units_at_once / REQUEST_SECONDS
 
-    def take_now(self) -> Taken | None:
-        """The next batch of the lanes if there is one."""
-        batch = self._lanes.take_now()
-        return None if batch is None else self._fit(batch)
+    def take_now(self, writers: int) -> Row | None:
+        """The next batches of the lanes if there are any, for one of so many writers."""
+        batches = self._lanes.take_now(self._most_in_a_row(writers))
+        return self._row_of(batches) if batches else None
 
-    async def take(self) -> Taken | None:
-        """The next batch of the lanes; None when there will be none."""
-        batch = await self._lanes.take()
-        return None if batch is None else self._fit(batch)
+    async def take(self, writers: int) -> Row | None:
+        """The next batches of the lanes; None when there will be none."""
+        batches = await self._lanes.take(partial(self._most_in_a_row, writers))
+        return self._row_of(batches) if batches else None
 
-    def _fit(self, batch: Batch) -> Taken:
-        """As much of a batch as one request may hold; its lane has the rest again.
+    def _most_in_a_row(self, writers: int) -> int:
+        """How many batches to take at once: more than one only where nothing holds writes back, and
+        where every other writer finds as many.
+        """
+        waiting = self._lanes.items_waiting // (BATCH_MAX_ITEMS * writers)
+        if waiting < 2:
+            return 1
+        of_the_rate = self._pace.most_units_in_a_row / self._batch_units
+        return int(min(MOST_IN_A_ROW, waiting, of_the_rate)) or 1
+
+    def _row_of(self, batches: Sequence[Batch]) -> Row:
+        """With what each is likely to consume: that is learnt from the batches before.
 
         A batch of large items is many seconds of a low rate: at one blow it would break a cap,
-        and meet throttles that say nothing.
+        and meet throttles that say nothing. So its lane has the rest of it again.
         """
-        taken = self._expect(batch)
+        by_size = self._target.units_of(batches[0].items)
+        units = by_size * self._units_share
         most_units = self._pace.most_units_in_a_batch
-        if taken.units <= most_units:
-            return taken
-        fitting, rest = cut(batch, most_units / self._units_share, self._target.units_of)
+        if units <= most_units or len(batches) > 1:
+            return Row(batches, units, by_size)
+        fitting, rest = cut(batches[0], most_units / self._units_share, self._target.units_of)
         if rest is not None:
             self._lanes.next_is(rest)
-        return self._expect(fitting)
+        return self._row_of_one(fitting)
 
-    def _expect(self, batch: Batch) -> Taken:
-        """What it is likely to consume: that is learnt from the batches before it."""
+    def _row_of_one(self, batch: Batch) -> Row:
         by_size = self._target.units_of(batch.items)
-        return Taken(batch, by_size * self._units_share, by_size)
+        return Row((batch,), by_size * self._units_share, by_size)
 
-    def admit_now(self, taken: Taken) -> bool:
-        """Admits a batch if nobody has to wait for it; says whether."""
-        if not self._pace.admit_now(taken.units):
+    def admit_now(self, row: Row) -> bool:
+        """Admits batches if nobody has to wait for it; says whether."""
+        if not self._pace.admit_now(row.all_units, len(row.batches)):
             return False
-        self._lanes.sent(taken.batch.segment, taken.units)
+        self._lanes.sent(row.segment, row.all_units)
         return True
 
-    async def admit(self, taken: Taken) -> None:
-        """Returns when a batch may be sent."""
-        await self._pace.admit(taken.units)
-        self._lanes.sent(taken.batch.segment, taken.units)
+    async def admit(self, row: Row) -> None:
+        """Returns when batches may be sent."""
+        await self._pace.admit(row.all_units, len(row.batches))
+        self._lanes.sent(row.segment, row.all_units)
 
-    async def write(self, taken: Taken) -> None:
-        """Sends an admitted batch once, and gives back to its lane what is to be sent again.
+    async def write(self, row: Row, stop: StopSignal) -> int:
+        """Sends admitted batches once, and gives back to their lane what is to be sent again.
+
+        After an answer that is not whole, or when something holds writes back by then, the rest
+        of them is given back unsent. Returns how many requests were sent.
 
         :raises RejectedItemError: an item was refused and the run is to stop then
         :raises TooManyRejectedError: more items were refused than the run may set aside
         :raises StoppedError: the batch could not be written and no wait will help
         """
-        batch = taken.batch
+        left: Sequence[Batch] = ()
         try:
-            try:
-                result = await self._send(taken)
-            except ThrottledError:
-                raise
-            except RetryableError as error:
-                result = await self._retry.again(error, partial(self._send_again, taken))
-            self._note_written(batch, result)
-        except ThrottledError as error:
-            self._lanes.give_back(batch)
-            self._retry.give_up_if_gone(error)
-        except ItemRefusedError as error:
-            self._retry.progress()
-            await self._isolate(batch, error)
+            left = await self._send(row, stop)
+        except (RetryableError, ItemRefusedError) as error:
+            left = await self._recover(row.last, error, stop)
         finally:
+            self._give_back(left, row)
             self._lanes.done()
+        return row.answered + row.failed
 
-    async def _send_again(self, taken: Taken) -> WriteResult:
-        await self.admit(taken)
-        return await self._send(taken)
+    def _give_back(self, left: Sequence[Batch], row: Row) -> None:
+        for batch in reversed((*left, *row.unsent)):
+            self._lanes.give_back(batch)
+        if row.unsent:
+            unsent = len(row.unsent)
+            self._pace.settle(row.units * unsent, 0.0, requests=unsent)
 
-    async def _send(self, taken: Taken) -> WriteResult:
-        self._stats.write_requests += 1
-        self._stats.write_requests_in_flight += 1
-        sent_at = self._monotonic()
+    async def _recover(
+        self, batch: Batch, error: RetryableError | ItemRefusedError, stop: StopSignal
+    ) -> Sequence[Batch]:
+        """What is to be sent again of a batch that has failed."""
+        if isinstance(error, ItemRefusedError):
+            self._retry.progress()
+            return await self._isolate(batch, error)
+        if isinstance(error, ThrottledError):
+            self._retry.give_up_if_gone(error)
+            return [batch]
         try:
-            result = await self._target.write_batch(taken.batch.items)
-        except ThrottledError as error:
-            self._note_throttle(taken, error)
-            raise
-        except RetryableError:
-            self._stats.retried_requests += 1
-            self._pace.settle(taken.units, None)
-            raise
-        except ItemRefusedError:
-            self._pace.settle(taken.units, None)
+            return await self._retry.again(error, partial(self._send_again, batch, stop))
+        except (ThrottledError, ItemRefusedError) as last:
+            return await self._recover(batch, last, stop)
+
+    async def _send_again(self, batch: Batch, stop: StopSignal) -> Sequence[Batch]:
+        row = self._row_of_one(batch)
+        await self.admit(row)
+        return await self._send(row, stop)
+
+    async def _send(self, row: Row, stop: StopSignal) -> Sequence[Batch]:
+        """What is to be sent again of the last batch that was answered."""
+        stats = self._stats
+        stats.write_requests_in_flight += 1
+        row.begin(self._monotonic, lambda: self._pace.is_free and not stop.asked)
+        try:
+            await self._target.write_batches([batch.items for batch in row.batches], row.took)
+        except DynaferryError as error:
+            self._note_failure(row, error)
             raise
         finally:
-            self._stats.write_requests_in_flight -= 1
-        now = self._monotonic()
-        self._blame.accepted(now, whole=not result.unprocessed)
-        self._settle(taken, result, now - sent_at)
-        return result
+            stats.write_requests_in_flight -= 1
+            stats.write_requests += row.answered + row.failed
+            if row.seconds:
+                self._settle_whole(row)
+        return () if row.left is None else self._settle_part(row, row.left)
 
-    def _settle(self, taken: Taken, result: WriteResult, latency_seconds: float) -> None:
-        batch, units, by_size = taken
-        consumed = result.consumed_units
-        left, refused = 0.0, 0.0
-        if result.unprocessed:
-            left = self._target.units_of(result.unprocessed) * self._units_share
-            self._stats.throttled_at = self._clock()
-            verdict = self._blame.left_undone(
-                batch.segment, self._monotonic(), segments=self._lanes.segments
-            )
-            refused = left if verdict.table else 0.0
-            if verdict.table:
-                self._lanes.absolve()
-            self._lanes.refused(batch.segment, left, for_itself=verdict.segment)
-        self._pace.settle(units, consumed, refused=refused, latency_seconds=latency_seconds)
-        self._lanes.wrote(batch.segment, units - left, latency_seconds)
-        if consumed is not None and not result.unprocessed:
-            share = consumed / by_size
+    def _settle_whole(self, row: Row) -> None:
+        count = len(row.seconds)
+        units, latency_seconds = row.units * count, sum(row.seconds) / count
+        self._stats.batch_writes.note_all("ok", row.seconds)
+        self._blame.accepted(self._monotonic())
+        self._pace.settle(units, row.consumed, latency_seconds=latency_seconds, requests=count)
+        self._lanes.wrote(row.segment, units, latency_seconds)
+        if row.consumed is not None:
+            share = row.consumed / (row.by_size * count)
             self._units_share += NEWEST_BATCH_WEIGHT * (share - self._units_share)
+            self._stats.write_units += row.consumed
+        self._batch_units = row.units
+        self._retry.progress()
+        self._acknowledge(row.batches[0], written=row.items_written)
+
+    def _settle_part(self, row: Row, result: WriteResult) -> Sequence[Batch]:
+        """What was written of a batch is acknowledged; the remainder is returned."""
+        batch, now, latency_seconds = row.last, self._monotonic(), row.left_seconds
+        self._stats.batch_writes.note("unprocessed", latency_seconds)
+        self._blame.accepted(now, whole=False)
+        left = self._target.units_of(result.unprocessed) * self._units_share
+        self._stats.throttled_at = self._clock()
+        verdict = self._blame.left_undone(batch.segment, now, segments=self._lanes.segments)
+        if verdict.table:
+            self._lanes.absolve()
+        self._lanes.refused(batch.segment, left, for_itself=verdict.segment)
+        self._pace.settle(
+            row.units,
+            result.consumed_units,
+            refused=left if verdict.table else 0.0,
+            latency_seconds=latency_seconds,
+        )
+        self._lanes.wrote(batch.segment, row.units - left, latency_seconds)
+        return self._remainder_of(batch, result)
 
     # What became of it ---------------------------------------------------------------------------
 
-    def _note_written(self, batch: Batch, result: WriteResult) -> None:
+    def _remainder_of(self, batch: Batch, result: WriteResult) -> Sequence[Batch]:
         self._stats.write_units += result.consumed_units or 0.0
-        if not result.unprocessed:
-            self._retry.progress()
-            self._acknowledge(batch, rejected=0)
-            return
         self._stats.unprocessed_items += len(result.unprocessed)
         self._stats.retried_requests += 1
-        left = {id(item) for item in result.unprocessed}
-        written = [item for item in batch.items if id(item) not in left]
+        written = len(batch.items) - len(result.unprocessed)
         if written:
             self._retry.progress()
-            self._acknowledge(Batch(batch.segment, batch.page, written), rejected=0)
+            self._acknowledge(batch, written=written)
         else:
             self._retry.give_up_if_gone(_unprocessed(batch))
-        self._lanes.give_back(Batch(batch.segment, batch.page, result.unprocessed))
+        return [Batch(batch.segment, batch.page, result.unprocessed)]
 
-    def _note_throttle(self, taken: Taken, error: ThrottledError) -> None:
-        batch, units, _ = taken
+    def _note_failure(self, row: Row, error: DynaferryError) -> None:
+        seconds, batch = row.fail(), row.last
+        note_failed_write(self._stats, error, batch.items, seconds)
+        if isinstance(error, ThrottledError):
+            self._note_throttle(batch, row.units, error)
+        elif isinstance(error, RetryableError | ItemRefusedError):
+            self._stats.retried_requests += isinstance(error, RetryableError)
+            self._pace.settle(row.units, None)
+
+    def _note_throttle(self, batch: Batch, units: float, error: ThrottledError) -> None:
         self._stats.retried_requests += 1
         self._stats.note_throttle(OPERATION, error.words)
         self._stats.throttled_at = self._clock()
@@ -241,9 +278,12 @@ class Writer:
             self._stats.bottleneck = _in_words(verdict)
         return verdict
 
-    def _acknowledge(self, batch: Batch, *, rejected: int) -> None:
-        is_complete = self._ledger.acknowledge(batch, rejected=rejected)
-        self._stats.items_written += len(batch.items) - rejected
+    def _acknowledge(self, batch: Batch, *, written: int = 0, rejected: int = 0) -> None:
+        """Items of a batch, or of the whole row that it is the first of."""
+        is_complete = self._ledger.acknowledge(
+            batch.segment, batch.page, written=written, rejected=rejected
+        )
+        self._stats.items_written += written
         self._stats.items_rejected += rejected
         if is_complete:
             self._stats.segments_complete = self._ledger.complete_segments
@@ -251,15 +291,15 @@ class Writer:
 
     # Refused for what it is ----------------------------------------------------------------------
 
-    async def _isolate(self, batch: Batch, error: ItemRefusedError) -> None:
+    async def _isolate(self, batch: Batch, error: ItemRefusedError) -> Sequence[Batch]:
         """Cuts a refused batch in two; an item that stands alone is set aside."""
         if len(batch.items) > 1:
             half = len(batch.items) // 2
-            for items in (batch.items[half:], batch.items[:half]):
-                self._lanes.give_back(Batch(batch.segment, batch.page, items))
-            return
+            halves = (batch.items[:half], batch.items[half:])
+            return [Batch(batch.segment, batch.page, items) for items in halves]
         await self._set_aside(batch, batch.items[0], error)
         self._acknowledge(batch, rejected=1)
+        return []
 
     async def _set_aside(self, batch: Batch, item: Raw, error: ItemRefusedError) -> None:
         key = self._target.key_of(item)

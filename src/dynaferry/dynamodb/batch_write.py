@@ -1,6 +1,6 @@
 """Batch -> WriteResult."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import msgspec
 from msgspec import Raw, Struct
@@ -51,17 +51,29 @@ class TableTarget:
         )
 
     async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
-        """Puts the items; see `BatchTarget`."""
-        body = b"".join((self._before_items, _BETWEEN_ITEMS.join(items), _AFTER_ITEMS))
-        answer = await self._wire.call("BatchWriteItem", body)
+        """Puts one batch; see `BatchTarget`."""
+        return self._result(items, await self._wire.call("BatchWriteItem", self._body(items)))
+
+    async def write_batches(
+        self, batches: Iterable[Sequence[Raw]], took: Callable[[WriteResult], bool]
+    ) -> None:
+        """Puts batches one after the other; see `BatchTarget`."""
+        async with self._wire.talk("BatchWriteItem") as talk:
+            for items in batches:
+                if not took(self._result(items, await talk.ask(self._body(items)))):
+                    return
+
+    def _body(self, items: Sequence[Raw]) -> bytes:
+        return b"".join((self._before_items, _BETWEEN_ITEMS.join(items), _AFTER_ITEMS))
+
+    def _result(self, items: Sequence[Raw], answer: bytes) -> WriteResult:
         try:
             written = _decode(answer)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise self._corrupt(str(error)) from error
-        units = written.ConsumedCapacity
         return WriteResult(
-            unprocessed=self._remainder(items, written) if written.UnprocessedItems else (),
-            consumed_units=None if units is None else sum([u.CapacityUnits for u in units]),
+            self._remainder(items, written) if written.UnprocessedItems else (),
+            _consumed(written.ConsumedCapacity),
         )
 
     def units_of(self, items: Sequence[Raw]) -> float:
@@ -102,3 +114,10 @@ class TableTarget:
             operation="BatchWriteItem",
             table=self._table,
         )
+
+
+def _consumed(units: list[_Capacity] | None) -> float | None:
+    if units is None:
+        return None
+    # As a rule of one table: with every batch, a sum would cost more than what it adds up.
+    return units[0].CapacityUnits if len(units) == 1 else sum(each.CapacityUnits for each in units)

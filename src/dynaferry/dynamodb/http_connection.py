@@ -17,6 +17,18 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 JOINED_BODY_BYTES = 256 * 1024
 
 
+class Head(NamedTuple):
+    """The headers of a request: `lasting` ones, the same object while they last, and its own."""
+
+    lasting: Mapping[str, str]
+    authorization: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """All of them."""
+        return {**self.lasting, "Authorization": self.authorization}
+
+
 class HttpAnswer(NamedTuple):
     """An answer as it came. Names of headers are in lower case."""
 
@@ -32,7 +44,9 @@ class Connection(asyncio.Protocol):
     `lost` is done when the transport is gone.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, silence_seconds: float) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, silence_seconds: float, *, path: str = "/"
+    ) -> None:
         self.is_reusable = False
         self.idle_since = 0.0
         self.lost: asyncio.Future[None] = loop.create_future()
@@ -46,8 +60,11 @@ class Connection(asyncio.Protocol):
         self._heard_at = 0.0
         self._unsent_bytes = 0
         self._watch: asyncio.TimerHandle | None = None
+        self._first_line = f"POST {path} HTTP/1.1\r\n"
+        self._lasting: Mapping[str, str] | None = None
+        self._lasting_lines = b""
 
-    async def exchange(self, head: bytes, body: bytes) -> HttpAnswer:
+    async def exchange(self, head: Head, body: bytes) -> HttpAnswer:
         """Sends one request and returns its answer; after any error the connection is closed.
 
         :raises OSError: closed, silent for too long (TimeoutError), or no HTTP
@@ -70,17 +87,26 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _send(self, head: bytes, body: bytes) -> None:
+    def _send(self, head: Head, body: bytes) -> None:
         if self._transport is None:
             raise ConnectionResetError("the endpoint closed the connection")
+        if head.lasting is not self._lasting:
+            self._make_lines(head.lasting)
+        own = f"Authorization: {head.authorization}\r\nContent-Length: {len(body)}\r\n\r\n"
+        lines = self._lasting_lines + own.encode("latin-1")
         if len(body) < JOINED_BODY_BYTES:
-            self._transport.write(head + body)
+            self._transport.write(lines + body)
         else:
-            self._transport.writelines((head, body))
-        self._unsent_bytes = len(head) + len(body)
+            self._transport.writelines((lines, body))
+        self._unsent_bytes = len(lines) + len(body)
         self._heard_at = self._loop.time()
         if self._watch is None:
             self._watch = self._loop.call_later(self._silence_seconds, self._look_for_silence)
+
+    def _make_lines(self, lasting: Mapping[str, str]) -> None:
+        lines = [f"{name}: {value}\r\n" for name, value in lasting.items()]
+        self._lasting_lines = f"{self._first_line}{''.join(lines)}".encode("latin-1")
+        self._lasting = lasting
 
     def _look_for_silence(self) -> None:
         """Ends a wait that has lasted too long.

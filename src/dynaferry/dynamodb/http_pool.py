@@ -3,31 +3,45 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from dynaferry.dynamodb.http_connection import Connection, HttpAnswer
+from dynaferry.dynamodb.http_connection import Connection, Head, HttpAnswer
 
 CLOSE_SECONDS = 1.0
-
-
-class Head(NamedTuple):
-    """The headers of a request: `lasting` ones, the same object while they last, and its own."""
-
-    lasting: Mapping[str, str]
-    authorization: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """All of them."""
-        return {**self.lasting, "Authorization": self.authorization}
 
 
 class Http(Protocol):
     """Posts to one endpoint. There is no retry, no redirect and no cookie behind it."""
 
     async def post(self, head: Head, body: bytes) -> HttpAnswer:
+        """Returns the answer, whatever its status.
+
+        :raises OSError: there is none; TimeoutError included
+        """
+        ...
+
+    async def lend(self) -> "Line":
+        """A line for requests one after the other; to be given back.
+
+        :raises OSError: none can be opened; TimeoutError included
+        """
+        ...
+
+    def give_back(self, line: "Line") -> None:
+        """A line is needed no more."""
+        ...
+
+
+class Line(Protocol):
+    """Posts one request at a time, like `Http`; not beyond an answer that ended it."""
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether another request may be posted."""
+        ...
+
+    async def exchange(self, head: Head, body: bytes) -> HttpAnswer:
         """Returns the answer, whatever its status.
 
         :raises OSError: there is none; TimeoutError included
@@ -63,28 +77,44 @@ class ConnectionPool:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
-        self._first_line = f"POST {address.path} HTTP/1.1\r\n"
-        self._lasting: Mapping[str, str] | None = None
-        self._lasting_lines = b""
+        self._connection = partial(
+            Connection, self._loop, patience.silence_seconds, path=address.path
+        )
 
     async def post(self, head: Head, body: bytes) -> HttpAnswer:
         """Posts over a connection that is open already, or over a new one; see `Http`."""
+        connection = await self.lend()
+        try:
+            return await connection.exchange(head, body)
+        finally:
+            self.give_back(connection)
+
+    async def lend(self) -> Connection:
+        """A connection that is open already, or a new one; see `Http`."""
         while self._free == 0:
             await self._wait_for_a_free_one()
         self._free -= 1
         try:
-            connection = self._take_idle() or await self._connect()
-            answer = await connection.exchange(self._lines(head, len(body)), body)
-            if connection.is_reusable:
-                connection.idle_since = self._loop.time()
-                self._idle.append(connection)
-            else:
-                connection.abort()
-        finally:
-            self._free += 1
-            if self._waiting:
-                self._wake_one()
-        return answer
+            return self._take_idle() or await self._connect()
+        except BaseException:
+            self._is_free_again()
+            raise
+
+    def give_back(self, line: Line) -> None:
+        """Keeps the connection for whoever is next, if it may be used again."""
+        if not isinstance(line, Connection):
+            raise TypeError("this line is of another pool")
+        if line.is_reusable:
+            line.idle_since = self._loop.time()
+            self._idle.append(line)
+        else:
+            line.abort()
+        self._is_free_again()
+
+    def _is_free_again(self) -> None:
+        self._free += 1
+        if self._waiting:
+            self._wake_one()
 
     async def _wait_for_a_free_one(self) -> None:
         """Cheaper than a semaphore where nobody has to wait, as in nearly every post."""
@@ -104,14 +134,6 @@ class ConnectionPool:
                 turn.set_result(None)
                 return
 
-    def _lines(self, head: Head, length: int) -> bytes:
-        if head.lasting is not self._lasting:
-            lines = [f"{name}: {value}\r\n" for name, value in head.lasting.items()]
-            self._lasting_lines = f"{self._first_line}{''.join(lines)}".encode("latin-1")
-            self._lasting = head.lasting
-        own = f"Authorization: {head.authorization}\r\nContent-Length: {length}\r\n\r\n"
-        return self._lasting_lines + own.encode("latin-1")
-
     def _take_idle(self) -> Connection | None:
         """The connection that was used last, so that those not needed grow old and close."""
         while self._idle:
@@ -127,7 +149,7 @@ class ConnectionPool:
         try:
             async with asyncio.timeout(self._patience.connect_seconds):
                 _, connection = await self._loop.create_connection(
-                    partial(Connection, self._loop, self._patience.silence_seconds),
+                    self._connection,
                     host,
                     port,
                     ssl=tls,

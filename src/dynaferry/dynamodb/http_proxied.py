@@ -12,8 +12,8 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from dynaferry.dynamodb.http_connection import HttpAnswer
-from dynaferry.dynamodb.http_pool import Head, Patience
+from dynaferry.dynamodb.http_connection import Head, HttpAnswer
+from dynaferry.dynamodb.http_pool import Line, Patience
 
 READ_BUFFER_BYTES = 1024 * 1024  # a whole page without pausing the socket
 # aiohttp warns on plain bytes above this size.
@@ -51,6 +51,17 @@ class ProxiedHttp:
             answer = await response.read()
         headers = {name.lower(): value for name, value in response.raw_headers}
         return HttpAnswer(response.status, headers, answer)
+
+    # aiohttp finds a connection for each request by itself.
+    is_reusable = True
+    exchange = post
+
+    async def lend(self) -> "ProxiedHttp":
+        """Itself; see `Http`."""
+        return self
+
+    def give_back(self, line: Line) -> None:
+        """Nothing to do; see `Http`."""
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from time import gmtime, strftime
 from typing import NamedTuple
 
 from dynaferry.dynamodb.accounts import Credentials
-from dynaferry.dynamodb.http_pool import Head
+from dynaferry.dynamodb.http_connection import Head
 from dynaferry.errors import AccessDeniedError
 
 SERVICE = "dynamodb"

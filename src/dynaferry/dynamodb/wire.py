@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from ssl import SSLContext, create_default_context
+from typing import Self
 
 import aiohttp
 from botocore.httpsession import get_cert_path
@@ -24,7 +25,7 @@ from dynaferry._version import __version__
 from dynaferry.dynamodb import faults
 from dynaferry.dynamodb.accounts import AccountSession, CredentialSource
 from dynaferry.dynamodb.http_connection import HttpAnswer
-from dynaferry.dynamodb.http_pool import Address, ConnectionPool, Http, Patience
+from dynaferry.dynamodb.http_pool import Address, ConnectionPool, Http, Line, Patience
 from dynaferry.dynamodb.http_proxied import Proxy, open_proxied
 from dynaferry.dynamodb.signing import Signer
 from dynaferry.errors import CorruptAnswerError, PlanError
@@ -73,14 +74,14 @@ class Wire:
         always_checked: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._http = http
-        self._signer = signer
-        self._credentials = credentials
-        self._site = site
+        self.http = http
+        self.signer = signer
+        self.credentials = credentials
+        self.site = site
         self._always_checked = always_checked
         self._told_of_no_checksum = False
-        self._clock = clock
-        self._clock_offset_seconds = 0.0
+        self.clock = clock
+        self.clock_offset_seconds = 0.0
 
     async def call(self, operation: str, body: bytes) -> bytes:
         """Posts `body` as `operation` and returns the body of the answer, checked and unpacked.
@@ -89,34 +90,14 @@ class Wire:
         :raises ItemRefusedError: BatchWriteItem was refused for its content
         :raises StoppedError: denied, no such table, or refused for good
         """
-        for last_try in (False, True):
-            credentials = await self._credentials.current()
-            offset = self._clock_offset_seconds
-            now = self._clock() + offset
-            head = self._signer.sign(operation, body, credentials, now)
-            try:
-                answer = await self._http.post(head, body)
-            except (aiohttp.ClientError, OSError) as failure:  # a TimeoutError is an OSError
-                raise faults.from_network_error(
-                    failure, operation=operation, site=self._site
-                ) from failure
-            unpacked = self._unpack(operation, answer)
-            if answer.status == 200:
-                return unpacked
-            told = self._credentials.secrets.hide_in_bytes(unpacked)
-            error = faults.decode_error(answer.status, told)
-            if not last_try:
-                if error.code in faults.EXPIRED_CREDENTIALS:
-                    await self._credentials.renew(credentials)
-                    continue
-                if error.code in faults.REFUSED_SIGNATURES and self._set_clock(
-                    answer.headers, offset
-                ):
-                    continue
-            break
-        raise faults.from_answer(error, status=answer.status, operation=operation, site=self._site)
+        async with self.talk(operation) as talk:
+            return await talk.ask(body)
 
-    def _unpack(self, operation: str, answer: HttpAnswer) -> bytes:
+    def talk(self, operation: str) -> "Talk":
+        """Requests of one operation, one after the other."""
+        return Talk(self, operation)
+
+    def unpack(self, operation: str, answer: HttpAnswer) -> bytes:
         """Checks x-amz-crc32, which covers the body as sent, and only then decompresses it."""
         checksum = answer.headers.get(b"x-amz-crc32")
         if checksum is None:
@@ -143,17 +124,17 @@ class Wire:
             self._told_of_no_checksum = True
             _log.info(
                 "answers come without a checksum and are taken unchecked",
-                extra={"side": self._site.side, "table": self._site.table},
+                extra={"side": self.site.side, "table": self.site.table},
             )
 
     def _corrupt(self, operation: str, what: str) -> CorruptAnswerError:
         return CorruptAnswerError(
-            f"{operation} on the {self._site.side} table {self._site.table}: {what}",
+            f"{operation} on the {self.site.side} table {self.site.table}: {what}",
             operation=operation,
-            table=self._site.table,
+            table=self.site.table,
         )
 
-    def _set_clock(self, headers: Mapping[bytes, bytes], signed_with_seconds: float) -> bool:
+    def set_clock(self, headers: Mapping[bytes, bytes], signed_with_seconds: float) -> bool:
         """Learns the clock's offset from the service; False where the clock is not the cause.
 
         It is the cause if the request was signed with another offset: what the wire knows by now
@@ -163,10 +144,77 @@ class Wire:
             service_time = parsedate_to_datetime(headers[b"date"].decode("latin-1")).timestamp()
         except (KeyError, ValueError):
             return False
-        offset = service_time - self._clock()
+        offset = service_time - self.clock()
         if abs(offset - signed_with_seconds) < CLOCK_TOLERANCE_SECONDS:
             return False
-        self._clock_offset_seconds = offset
+        self.clock_offset_seconds = offset
+        return True
+
+
+class Talk:
+    """Requests of one operation over one connection, one after the other; to be entered.
+
+    What they have in common is done once: to find a connection, and what they are signed with.
+    """
+
+    __slots__ = ("_credentials", "_line", "_offset_seconds", "_operation", "_wire")
+
+    def __init__(self, wire: Wire, operation: str) -> None:
+        self._wire = wire
+        self._operation = operation
+        self._line: Line | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._learn()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._line is not None:
+            self._wire.http.give_back(self._line)
+
+    async def ask(self, body: bytes) -> bytes:
+        """Posts `body`; returns the body of the answer, checked and unpacked. See `Wire.call`."""
+        wire, operation = self._wire, self._operation
+        for last_try in (False, True):
+            try:
+                line = self._line
+                if line is None or not line.is_reusable:
+                    line = await self._next_line()
+                now = wire.clock() + self._offset_seconds
+                head = wire.signer.sign(operation, body, self._credentials, now)
+                answer = await line.exchange(head, body)
+            except (aiohttp.ClientError, OSError) as failure:  # a TimeoutError is an OSError
+                raise faults.from_network_error(
+                    failure, operation=operation, site=wire.site
+                ) from failure
+            unpacked = wire.unpack(operation, answer)
+            if answer.status == 200:
+                return unpacked
+            told = wire.credentials.secrets.hide_in_bytes(unpacked)
+            error = faults.decode_error(answer.status, told)
+            if last_try or not await self._is_repaired(error, answer):
+                break
+        raise faults.from_answer(error, status=answer.status, operation=operation, site=wire.site)
+
+    async def _learn(self) -> None:
+        self._credentials = await self._wire.credentials.current()
+        self._offset_seconds = self._wire.clock_offset_seconds
+
+    async def _next_line(self) -> Line:
+        used, self._line = self._line, None
+        if used is not None:
+            self._wire.http.give_back(used)
+        self._line = await self._wire.http.lend()
+        return self._line
+
+    async def _is_repaired(self, error: faults.ServiceAnswer, refusal: HttpAnswer) -> bool:
+        if error.code in faults.EXPIRED_CREDENTIALS:
+            await self._wire.credentials.renew(self._credentials)
+        elif error.code not in faults.REFUSED_SIGNATURES or not self._wire.set_clock(
+            refusal.headers, self._offset_seconds
+        ):
+            return False
+        await self._learn()
         return True
 
 

@@ -40,6 +40,14 @@ class RequestStats:
         self.buckets[bisect_left(BOUNDS, seconds)] += 1
         self.seconds += seconds
 
+    def note_all(self, outcome: Outcome, seconds: Sequence[float]) -> None:
+        """Counts requests that ended alike."""
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + len(seconds)
+        buckets = self.buckets
+        for each in seconds:
+            buckets[bisect_left(BOUNDS, each)] += 1
+        self.seconds += sum(seconds)
+
     @property
     def count(self) -> int:
         """How many requests have ended."""

@@ -14,7 +14,7 @@ from typing import Final
 import anyio
 
 from dynaferry.errors import ThrottledError
-from dynaferry.throttle.pace import REQUEST_SECONDS, WritePace
+from dynaferry.throttle.pace import REQUEST_SECONDS, ROW_SECONDS, WritePace
 from dynaferry.throttle.rate_controller import LEAST_UNITS, RateController
 
 # Requests may come this much closer together than evenly: fewer timers, the same rate.
@@ -71,25 +71,35 @@ class AdaptivePace:
         of_the_rate = max(UNCUT_UNITS, self.controller.rate * REQUEST_SECONDS)
         return min(of_the_rate, self.caps.most_units_in_a_batch)
 
-    def admit_now(self, units: float) -> bool:
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing was refused so far, and no cap and no pause holds."""
+        return not self.controller.is_limited and self.caps.is_free
+
+    @property
+    def most_units_in_a_row(self) -> float:
+        """A small part of the rate, as long as it is free."""
+        return self.controller.rate * ROW_SECONDS if self.is_free else 0.0
+
+    def admit_now(self, units: float, requests: int = 1) -> bool:
         """Admits where neither the rate nor a cap nor anybody before is to be waited for."""
         if self._turn.locked() or (self._scatter and self.controller.is_limited):
             return False
         if self._tokens <= 0:  # else there is no need to look at the clock
-            self.controller.asked(units)
+            self.controller.asked(units / requests)
             if self._seconds_to_wait() > 0:
                 return False
-        if not self.caps.admit_now(units):
+        if not self.caps.admit_now(units, requests):
             return False
         self._take(units)
         return True
 
-    async def admit(self, units: float) -> None:
+    async def admit(self, units: float, requests: int = 1) -> None:
         """Waits for the rate first, then for the caps."""
-        if self.admit_now(units):
+        if self.admit_now(units, requests):
             return
         async with self._turn:
-            self.controller.asked(units)
+            self.controller.asked(units / requests)
             while (wait_seconds := self._seconds_to_wait()) > 0:
                 self.controller.wanted()
                 seconds = max(wait_seconds, LEAST_SLEEP_SECONDS)
@@ -100,7 +110,7 @@ class AdaptivePace:
                 # push them out unseen; requests at odd moments meet a limit as everybody does.
                 gap_seconds = units / self.controller.rate
                 await self._sleep(random.uniform(0.0, 2 * gap_seconds))  # noqa: S311
-        await self.caps.admit(units)
+        await self.caps.admit(units, requests)
 
     def settle(
         self,
@@ -109,6 +119,7 @@ class AdaptivePace:
         *,
         refused: float = 0.0,
         latency_seconds: float = 0.0,
+        requests: int = 1,
     ) -> None:
         """Corrects what was admitted by what was `consumed`; `refused` units were left undone."""
         now = self._clock()
@@ -120,7 +131,7 @@ class AdaptivePace:
         if refused > 0:
             self.controller.refused(refused, now)
         self._advance(now)
-        self.caps.settle(admitted, consumed)
+        self.caps.settle(admitted, consumed, requests=requests)
 
     def throttled(self, error: ThrottledError, admitted: float) -> None:
         """A whole request was refused for the rate."""

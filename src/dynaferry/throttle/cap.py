@@ -114,26 +114,26 @@ class Share:
         """Whether anybody may have to wait."""
         return self._cap.units_per_second is not None
 
-    async def admit(self, units: float) -> None:
-        """Returns when a request of about `units` may be sent; those who come first go first."""
+    async def admit(self, units: float, requests: int = 1) -> None:
+        """Returns when requests of about `units` may be sent; those who come first go first."""
         if self.is_limited:
             async with self._cap.turn:
                 while (wait_seconds := self._wait_seconds(units)) > 0:
                     await self._cap.nap(wait_seconds)
-                self.enter(units)
+                self.enter(units, requests)
         else:
-            self.enter(units)
+            self.enter(units, requests)
 
-    def enter(self, units: float) -> None:
-        """Counts a request as under way."""
-        self._requests += 1
+    def enter(self, units: float, requests: int = 1) -> None:
+        """Counts requests as under way, which are expected to cost `units` together."""
+        self._requests += requests
         self._in_flight += units
         if self._cap.units_per_second is not None:
             self.reserve()
 
-    def leave(self, units: float, consumed: float) -> None:
-        """A request that was expected to cost `units` has consumed so many."""
-        self._requests -= 1
+    def leave(self, units: float, consumed: float, requests: int = 1) -> None:
+        """Requests that were expected to cost `units` have consumed so many."""
+        self._requests -= requests
         # Sums of fractions leave a rest, which must not stay for ever.
         self._in_flight = self._in_flight - units if self._requests else 0.0
         if self._cap.units_per_second is not None:

@@ -17,6 +17,8 @@ PAYS_SHARE: Final = 0.2
 # After steps that did not pay, the next are tried so much later.
 WAIT_SECONDS: Final = 2.0
 LEAST: Final = 32
+# Where more than this share of them found nothing to do, it is not for want of requests in flight.
+IDLE_SHARE: Final = 0.1
 
 
 class Concurrency:
@@ -30,6 +32,7 @@ class Concurrency:
         self._next_step_at = now
         self._answers = 0
         self._waited = False
+        self._idled = 0
         self._window_from = now
 
     @property
@@ -41,16 +44,21 @@ class Concurrency:
         """A request had to wait for one in flight to end."""
         self._waited = True
 
-    def answered(self, now: float) -> None:
-        """An answer came."""
-        self._answers += 1
+    def idled(self) -> None:
+        """There was no request for one that might have been in flight."""
+        self._idled += 1
+
+    def answered(self, now: float, answers: int = 1) -> None:
+        """Answers came."""
+        self._answers += answers
         seconds = now - self._window_from
         if seconds >= WINDOW_SECONDS:
             self._close_window(self._answers / seconds, now)
-            self._answers, self._waited, self._window_from = 0, False, now
+            self._answers, self._waited, self._idled, self._window_from = 0, False, 0, now
 
     def _close_window(self, rate: float, now: float) -> None:
-        if not self._waited or now < self._next_step_at:
+        is_idle = self._idled > IDLE_SHARE * self._answers
+        if not self._waited or is_idle or now < self._next_step_at:
             return
         if self._steps == STEPS or self._limit == self._most:
             base_limit, base_rate = self._base

@@ -23,8 +23,16 @@ class Crew:
         self._members = 0
         self._is_over = False
 
-    def start(self, tasks: TaskGroup, work: Callable[[], Awaitable[bool]]) -> None:
-        """Lets tasks call `work`, again and again, each until it returns that there is no more."""
+    @property
+    def limit(self) -> int:
+        """How many may work at once."""
+        return self._concurrency.limit
+
+    def start(self, tasks: TaskGroup, work: Callable[[], Awaitable[int]]) -> None:
+        """Lets tasks call `work`, again and again.
+
+        It says how many requests it has made; none says that there is no more to do.
+        """
         while self._members < self._concurrency.limit and not self._is_over:
             self._members += 1
             tasks.start_soon(self._go_on, tasks, work)
@@ -33,13 +41,18 @@ class Crew:
         """A piece of work did not have to be waited for: more members might do more."""
         self._concurrency.waited()
 
-    async def _go_on(self, tasks: TaskGroup, work: Callable[[], Awaitable[bool]]) -> None:
+    def is_idle(self) -> None:
+        """A member has to wait for work: more members would as well."""
+        self._concurrency.idled()
+
+    async def _go_on(self, tasks: TaskGroup, work: Callable[[], Awaitable[int]]) -> None:
         try:
             while self._members <= self._concurrency.limit:
-                if not await work():
+                requests = await work()
+                if not requests:
                     self._is_over = True
                     return
-                self._concurrency.answered(self._clock())
+                self._concurrency.answered(self._clock(), requests)
                 self.start(tasks, work)
         finally:
             self._members -= 1

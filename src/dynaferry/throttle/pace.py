@@ -18,21 +18,27 @@ from dynaferry.throttle.gate import Gate
 
 # One request should not use more than so many seconds of a rate.
 REQUEST_SECONDS: Final = 0.05
+# Nor should requests that are admitted together, since each waits for the one before.
+ROW_SECONDS: Final = 0.01
 
 
 class Pace(Protocol):
-    """Admits requests of one side, in capacity units. Each one admitted is settled, once."""
+    """Admits requests of one side, in capacity units. Each one admitted is settled, once.
+
+    `requests` that follow one another may be admitted and settled together; the units are those of
+    all of them then.
+    """
 
     @property
     def most_units_at_once(self) -> float:
         """What one request may consume to stay in step with the rate; infinite without one."""
         ...
 
-    def admit_now(self, units: float) -> bool:
+    def admit_now(self, units: float, requests: int = 1) -> bool:
         """Admits a request that consumes about `units` if nobody has to wait; says whether."""
         ...
 
-    async def admit(self, units: float) -> None:
+    async def admit(self, units: float, requests: int = 1) -> None:
         """Returns when a request that consumes about `units` may be sent."""
         ...
 
@@ -43,6 +49,7 @@ class Pace(Protocol):
         *,
         refused: float = 0.0,
         latency_seconds: float = 0.0,
+        requests: int = 1,
     ) -> None:
         """Tells what an admitted request consumed, None where nobody knows, and how long it took.
 
@@ -61,6 +68,16 @@ class WritePace(Pace, Protocol):
     @property
     def most_units_in_a_batch(self) -> float:
         """What a batch may consume: a batch of large items is many seconds of a low rate."""
+        ...
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing holds anybody back: no limit that was found, no cap and no pause."""
+        ...
+
+    @property
+    def most_units_in_a_row(self) -> float:
+        """What batches that are admitted together may consume; 0 unless it is free."""
         ...
 
 
@@ -89,6 +106,21 @@ class CappedPace:
         return self.most_units_at_once
 
     @property
+    def is_free(self) -> bool:
+        """Whether there is neither a pause nor a cap."""
+        if not self._gate.is_open:
+            return False
+        for share in self._shares:  # noqa: SIM110  # asked with every request: no generator
+            if share.is_limited:
+                return False
+        return True
+
+    @property
+    def most_units_in_a_row(self) -> float:
+        """Nothing is known of a rate here."""
+        return math.inf if self.is_free else 0.0
+
+    @property
     def units_per_second(self) -> float | None:
         """The strictest cap that holds now; None where none does."""
         strictest = None
@@ -98,30 +130,27 @@ class CappedPace:
                 strictest = limit
         return strictest
 
-    def admit_now(self, units: float) -> bool:
+    def admit_now(self, units: float, requests: int = 1) -> bool:
         """Admits where there is neither a pause nor a cap."""
-        if not self._gate.is_open:
+        if not self.is_free:
             return False
         for share in self._shares:
-            if share.is_limited:
-                return False
-        for share in self._shares:
-            share.enter(units)
+            share.enter(units, requests)
         return True
 
-    async def admit(self, units: float) -> None:
+    async def admit(self, units: float, requests: int = 1) -> None:
         """Waits for the pause to end, and for every cap."""
-        if self.admit_now(units):
+        if self.admit_now(units, requests):
             return
         # One at a time, so that a pause or a low cap never holds a crowd that was half let in.
         async with self._turn:
-            await self._admit(units)
+            await self._admit(units, requests)
 
-    async def _admit(self, units: float) -> None:
+    async def _admit(self, units: float, requests: int) -> None:
         entered: list[Share] = []
 
         async def enter(share: Share) -> None:
-            await share.admit(units)
+            await share.admit(units, requests)
             entered.append(share)
 
         try:
@@ -137,7 +166,7 @@ class CappedPace:
         except BaseException:
             # Cancelled: nothing will be sent, so nothing stays reserved.
             for share in entered:
-                share.leave(units, 0.0)
+                share.leave(units, 0.0, requests)
             raise
 
     def settle(
@@ -147,12 +176,13 @@ class CappedPace:
         *,
         refused: float = 0.0,  # a cap counts what is consumed
         latency_seconds: float = 0.0,
+        requests: int = 1,
     ) -> None:
         """Corrects the reservation; where nobody knows what it cost, it cost what was reserved."""
         self._cost.learn(admitted, consumed)
         cost = admitted * self._cost.value if consumed is None else consumed
         for share in self._shares:
-            share.leave(admitted, cost)
+            share.leave(admitted, cost, requests)
 
     def throttled(self, error: ThrottledError, admitted: float) -> None:
         """A cap knows no more after a throttle than before it: nothing was consumed."""
