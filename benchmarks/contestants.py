@@ -95,7 +95,7 @@ DYNAFERRY = Contestant(
     "dynaferry",
     "dynaferry",
     dynaferry(),
-    {200: 500, 1024: 2000, 10_240: 1200, 102_400: 700},
+    {200: 1000, 1024: 2000, 10_240: 1600, 102_400: 1200},
 )
 FLOOR = Contestant(
     "floor",
@@ -107,7 +107,7 @@ PLAIN_AIOBOTO3 = Contestant(
     "aioboto3",
     "aioboto3, scan + 16 batch_write_item",
     _module("benchmarks.peers.plain_aioboto3"),
-    {200: 5, 1024: 10, 10_240: 50, 102_400: 150},
+    {200: 5, 1024: 8, 10_240: 35, 102_400: 120},
 )
 PEERS = (
     PLAIN_AIOBOTO3,
@@ -115,13 +115,13 @@ PEERS = (
         "boto3",
         "boto3, batch_writer in 16 threads",
         _module("benchmarks.peers.boto3_threads"),
-        {200: 2, 1024: 4, 10_240: 30, 102_400: 120},
+        {200: 2, 1024: 3, 10_240: 18, 102_400: 80},
     ),
     Contestant(
         "npm",
         f"npm {NPM_PEER}",
         _npm_command,
-        {200: 5, 1024: 20, 10_240: 80, 102_400: 120},
+        {200: 5, 1024: 14, 10_240: 60, 102_400: 90},
         _prepare_npm,
     ),
     Contestant(

@@ -28,8 +28,8 @@ PROFILES = (200, 1024, 10_240, 102_400)
 QUICK_PARTS = ("startup", "speed-200", "speed-1024", "tls")
 QUICK_SHARE = 0.25  # of the pages
 SEGMENTS = (8, 100, 1_000, 10_000)
-TLS_PAGES = 800
-WRITERS = (1, 2, 4, 8, 16, 32, 64)
+TLS_PAGES = 600
+WRITERS = (1, 4, 16, 64)
 WRITERS_WAIT_SECONDS = 0.005
 SIZES = (100, 1_000)  # pages of 1,024 items of 1 KB: about 100,000 and a million items
 
@@ -87,7 +87,7 @@ def segments(results: Results, say: Say) -> None:
             DYNAFERRY._replace(command=flags),
             part="segments",
             item_bytes=1024,
-            pages=_pages(1000, results),
+            pages=_pages(600, results),
             setting=count,
         )
         runs.append(_said(done, say))
@@ -97,7 +97,7 @@ def segments(results: Results, say: Say) -> None:
 def writers(results: Results, say: Say) -> None:
     """More and more requests in flight, against an endpoint that takes 5 ms to answer."""
     runs = []
-    for count in WRITERS[::3] if results.quick else WRITERS:
+    for count in WRITERS[::2] if results.quick else WRITERS:
         flags = dynaferry("--writers", str(count))
         done = run(
             DYNAFERRY._replace(command=flags),
