@@ -41,12 +41,22 @@ def test_a_rate_that_rises_by_itself_is_no_reason_to_have_more_in_flight() -> No
     """As when a copy begins: bursts that come ever sooner, and nothing to do in between."""
     concurrency, now = Concurrency(128, now=0.0), 0.0
     for burst in range(400):
-        now += 0.4 * 0.98**burst
+        between_seconds = 0.4 * 0.98**burst
+        now += between_seconds
         for _ in range(concurrency.limit):
-            concurrency.idled()
+            concurrency.idled(between_seconds)
         for _ in range(40):
             concurrency.waited()
             concurrency.answered(now)
+    assert concurrency.limit == LEAST
+
+
+def test_nothing_is_tried_while_the_rate_still_rises_by_itself() -> None:
+    concurrency, now = Concurrency(128, now=0.0), 0.0
+    while now < 5.0:
+        now += 1 / (100.0 * 2**now)
+        concurrency.waited()
+        concurrency.answered(now)
     assert concurrency.limit == LEAST
 
 

@@ -130,15 +130,14 @@ class Pipeline:
         One task at a time waits for batches and for the pace: so they go in the lanes' order.
         """
         if self._turn.is_held:
-            self.crew.is_idle()
-            await self._turn.come()
+            with self.crew.idle():
+                await self._turn.come()
         row = self.writer.take_now(self.crew.limit)
         if row is not None and self.writer.admit_now(row):
             self.crew.is_short()
             self._turn.pass_on()
             return row
-        self.crew.is_idle()
-        with self._turn:
+        with self._turn, self.crew.idle():
             if stop.asked:
                 return None
             row = row or await self.writer.take(self.crew.limit)

@@ -17,8 +17,10 @@ PAYS_SHARE: Final = 0.2
 # After steps that did not pay, the next are tried so much later.
 WAIT_SECONDS: Final = 2.0
 LEAST: Final = 32
-# Where more than this share of them found nothing to do, it is not for want of requests in flight.
+# Where those that there are find nothing to do for so much of their time, more would not either.
 IDLE_SHARE: Final = 0.1
+# A rate that is so much higher than a moment ago rises by itself: nothing can be learnt meanwhile.
+RISING: Final = 1.1
 
 
 class Concurrency:
@@ -32,7 +34,8 @@ class Concurrency:
         self._next_step_at = now
         self._answers = 0
         self._waited = False
-        self._idled = 0
+        self._idle_seconds = 0.0
+        self._last_rate = 0.0
         self._window_from = now
 
     @property
@@ -44,22 +47,23 @@ class Concurrency:
         """A request had to wait for one in flight to end."""
         self._waited = True
 
-    def idled(self) -> None:
-        """There was no request for one that might have been in flight."""
-        self._idled += 1
+    def idled(self, seconds: float) -> None:
+        """For so long there was no request for one that might have been in flight."""
+        self._idle_seconds += seconds
 
     def answered(self, now: float, answers: int = 1) -> None:
         """Answers came."""
         self._answers += answers
         seconds = now - self._window_from
         if seconds >= WINDOW_SECONDS:
-            self._close_window(self._answers / seconds, now)
-            self._answers, self._waited, self._idled, self._window_from = 0, False, 0, now
+            rate = self._answers / seconds
+            is_idle = self._idle_seconds > IDLE_SHARE * self._limit * seconds
+            if self._waited and not is_idle and now >= self._next_step_at:
+                self._close_window(rate, now)
+            self._answers, self._idle_seconds, self._window_from = 0, 0.0, now
+            self._waited, self._last_rate = False, rate
 
     def _close_window(self, rate: float, now: float) -> None:
-        is_idle = self._idled > IDLE_SHARE * self._answers
-        if not self._waited or is_idle or now < self._next_step_at:
-            return
         if self._steps == STEPS or self._limit == self._most:
             base_limit, base_rate = self._base
             self._steps = 0
@@ -68,6 +72,8 @@ class Concurrency:
                 self._next_step_at = now + WAIT_SECONDS
                 return
         if self._steps == 0:
+            if rate > RISING * self._last_rate:
+                return
             self._base = (self._limit, rate)
         self._steps += 1
         self._limit = min(self._most, max(self._limit + 1, int(self._limit * GROWTH)))

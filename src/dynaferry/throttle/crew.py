@@ -5,7 +5,8 @@ task, which would cost a turn of the event loop for each request.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from anyio.abc import TaskGroup
 
@@ -41,9 +42,14 @@ class Crew:
         """A piece of work did not have to be waited for: more members might do more."""
         self._concurrency.waited()
 
-    def is_idle(self) -> None:
-        """A member has to wait for work: more members would as well."""
-        self._concurrency.idled()
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """A member waits for work meanwhile: more members would as well."""
+        since = self._clock()
+        try:
+            yield
+        finally:
+            self._concurrency.idled(self._clock() - since)
 
     async def _go_on(self, tasks: TaskGroup, work: Callable[[], Awaitable[int]]) -> None:
         try:
