@@ -95,7 +95,7 @@ DYNAFERRY = Contestant(
     "dynaferry",
     "dynaferry",
     dynaferry(),
-    {200: 1000, 1024: 2000, 10_240: 1600, 102_400: 1200},
+    {200: 1200, 1024: 3000, 10_240: 1600, 102_400: 1000},
 )
 FLOOR = Contestant(
     "floor",

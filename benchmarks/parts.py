@@ -28,7 +28,7 @@ PROFILES = (200, 1024, 10_240, 102_400)
 QUICK_PARTS = ("startup", "speed-200", "speed-1024", "tls")
 QUICK_SHARE = 0.25  # of the pages
 SEGMENTS = (8, 100, 1_000, 10_000)
-TLS_PAGES = 600
+TLS_PAGES = 400
 WRITERS = (1, 4, 16, 64)
 WRITERS_WAIT_SECONDS = 0.005
 SIZES = (100, 1_000)  # pages of 1,024 items of 1 KB: about 100,000 and a million items
@@ -87,7 +87,7 @@ def segments(results: Results, say: Say) -> None:
             DYNAFERRY._replace(command=flags),
             part="segments",
             item_bytes=1024,
-            pages=_pages(600, results),
+            pages=_pages(400, results),
             setting=count,
         )
         runs.append(_said(done, say))
@@ -114,7 +114,7 @@ def writers(results: Results, say: Say) -> None:
 def startup(results: Results, say: Say) -> None:
     """How long a person waits: for --help, and for the first Scan of a segment."""
     help_command = [sys.executable, "-m", "dynaferry", "--help"]
-    times = 3 if results.quick else 9
+    times = 3 if results.quick else 7
     helps = [measure(help_command).wall_seconds for _ in range(times)]
     scans = [_first_scan_seconds() for _ in range(times)]
     results.start_up = StartUp(help_seconds=tuple(helps), first_scan_seconds=tuple(scans))
