@@ -116,6 +116,29 @@ async def test_a_batch_that_fails_in_passing_is_made_again_at_once(tmp_path: Pat
         assert small.stats.retried_requests == 1
 
 
+async def test_while_a_batch_is_tried_again_those_behind_it_are_there_for_others(
+    tmp_path: Path,
+) -> None:
+    target, again, let_go = FakeTarget(), anyio.Event(), anyio.Event()
+
+    async def fail_and_then_hang(_: list[str]) -> None:
+        if len(target.batches) == 2:
+            raise UnavailableError("a moment")
+        if len(target.batches) == 3:
+            again.set()
+            await let_go.wait()
+
+    target.before_write = fail_and_then_hang
+    async with row_to(target, tmp_path) as (small, row):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(small.pipeline.writer.write, row, StopSignal())
+            await again.wait()
+            assert small.pipeline.lanes.items_waiting == 50
+            let_go.set()
+        assert await write_the_rest(small) == [25, 25]
+        assert_all_written_once(small, target)
+
+
 async def test_a_refused_item_in_the_midst_is_found_and_set_aside(tmp_path: Path) -> None:
     target = FakeTarget()
 

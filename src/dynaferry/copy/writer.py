@@ -146,22 +146,19 @@ class Writer:
         :raises TooManyRejectedError: more items were refused than the run may set aside
         :raises StoppedError: the batch could not be written and no wait will help
         """
-        left: Sequence[Batch] = ()
         try:
-            left = await self._send(row, stop)
-        except (RetryableError, ItemRefusedError) as error:
-            left = await self._recover(row.last, error, stop)
+            try:
+                left = await self._send(row, stop)
+            except (RetryableError, ItemRefusedError) as error:
+                left = await self._recover(row.last, error, stop)
+            self._give_back(left)
         finally:
-            self._give_back(left, row)
             self._lanes.done()
         return row.answered + row.failed
 
-    def _give_back(self, left: Sequence[Batch], row: Row) -> None:
-        for batch in reversed((*left, *row.unsent)):
+    def _give_back(self, batches: Sequence[Batch]) -> None:
+        for batch in reversed(batches):
             self._lanes.give_back(batch)
-        if row.unsent:
-            unsent = len(row.unsent)
-            self._pace.settle(row.units * unsent, 0.0, requests=unsent)
 
     async def _recover(
         self, batch: Batch, error: RetryableError | ItemRefusedError, stop: StopSignal
@@ -196,9 +193,16 @@ class Writer:
         finally:
             stats.write_requests_in_flight -= 1
             stats.write_requests += row.answered + row.failed
+            self._settle_unsent(row)
             if row.seconds:
                 self._settle_whole(row)
         return () if row.left is None else self._settle_part(row, row.left)
+
+    def _settle_unsent(self, row: Row) -> None:
+        """What was not sent is there for others, while what has failed may take its time."""
+        if unsent := row.unsent:
+            self._pace.settle(row.units * len(unsent), 0.0, requests=len(unsent))
+            self._give_back(unsent)
 
     def _settle_whole(self, row: Row) -> None:
         count = len(row.seconds)
