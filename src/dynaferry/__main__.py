@@ -3,8 +3,8 @@
 import gc
 import sys
 
-# So many new objects before the garbage collector looks for cycles: starting makes half a million,
-# nearly all to stay, and a copy makes none (benchmarks/README.md).
+# So many new objects before the garbage collector looks for cycles. Most of what starting makes is
+# there to stay, and looking through it takes time (benchmarks/README.md).
 COLLECT_AFTER = 50_000
 
 
