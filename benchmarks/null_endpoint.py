@@ -23,7 +23,7 @@ import zlib
 from collections import Counter
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import uvloop
@@ -32,13 +32,17 @@ PAGE_BYTES = 1024 * 1024
 SOURCE, TARGET = "bench-source", "bench-target"
 TICK_SECONDS = 0.25
 
-_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_OPERATION = re.compile(rb"x-amz-target: *DynamoDB_20120810\.(\w+)", re.IGNORECASE)
+LEAST_BUFFER_BYTES = 64 * 1024
+# As they stand in a head of lower case.
+BATCH_WRITE, SCAN, DESCRIBE = b"batchwriteitem", b"scan", b"describetable"
+_NAMES = {BATCH_WRITE: "BatchWriteItem", SCAN: "Scan", DESCRIBE: "DescribeTable"}
+
 _TOTAL_SEGMENTS = re.compile(rb'"TotalSegments": ?(\d+)')
 _SEGMENT = re.compile(rb'"Segment": ?(\d+)')
 _DONE = re.compile(rb'"ExclusiveStartKey": ?\{"pk": ?\{"S": ?"(\d+)"')
 _LIMIT = re.compile(rb'"Limit": ?(\d+)')
 _PUT = b'"PutRequest"'
+_UNKNOWN = b'{"__type":"com.amazonaws#UnknownOperationException","message":"unknown"}'
 
 
 class Seen(msgspec.Struct):
@@ -49,6 +53,31 @@ class Seen(msgspec.Struct):
     items_per_tick: list[int]
     tick_seconds: float = TICK_SECONDS
     first_scan_at: float | None = None  # of the source, in seconds since the epoch
+
+
+Answer = tuple[bytes, ...]
+
+
+class Canned(NamedTuple):
+    """A page but for its LastEvaluatedKey: what stands before it, its checksum, and behind."""
+
+    before: bytes
+    checksum: int
+    after: bytes
+
+
+_NOTHING = Canned(b"", 0, b"")
+
+
+def whole(body: bytes, page: Canned = _NOTHING, *, status: int = 200) -> Answer:
+    """An answer with its head; `body` stands behind what stands before in the page."""
+    checksum = zlib.crc32(body, page.checksum)
+    head = (
+        b"HTTP/1.1 %d OK\r\nContent-Type: application/x-amz-json-1.0\r\n"
+        b"x-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n"
+        % (status, checksum, len(page.before) + len(body))
+    )
+    return (head, page.before, body) if page.before else (head + body,)
 
 
 class Tables:
@@ -63,22 +92,23 @@ class Tables:
         self.items_written = 0
         self._wire_items = [self._item(number) for number in range(self.items_per_page)]
         self._page = self._page_of(self.items_per_page)
-        self._limited_pages: dict[int, tuple[bytes, bytes]] = {}
-        self._empty = b'{"Items":[],"Count":0,"ScannedCount":0}'
-        self._written = (
+        self._limited_pages: dict[int, Canned] = {}
+        self._empty = whole(b'{"Items":[],"Count":0,"ScannedCount":0}')
+        self._written = whole(
             b'{"UnprocessedItems":{},"ConsumedCapacity":'
             b'[{"TableName":"bench-target","CapacityUnits":25.0}]}'
         )
         self._ids = {name: str(uuid.uuid4()) for name in (SOURCE, TARGET)}
 
-    def _page_of(self, count: int) -> tuple[bytes, bytes]:
-        """A page of so many items: what stands before its LastEvaluatedKey, and behind."""
+    def _page_of(self, count: int) -> Canned:
+        """A page of so many items."""
         units = 128.0 * count / self.items_per_page
         after = (
             f',"Count":{count},"ScannedCount":{count},'
             f'"ConsumedCapacity":{{"TableName":"bench-source","CapacityUnits":{units}}}}}'
         )
-        return b'{"Items":[' + b",".join(self._wire_items[:count]) + b"]", after.encode()
+        before = b'{"Items":[' + b",".join(self._wire_items[:count]) + b"]"
+        return Canned(before, zlib.crc32(before), after.encode())
 
     def _item(self, number: int) -> bytes:
         """An item of about the wanted size on the wire, like an order or a user record: a key,
@@ -102,19 +132,20 @@ class Tables:
         item["rest"] = {"S": "x" * max(0, self.item_bytes - size - len(',"rest":{"S":""}'))}
         return json.dumps(item, separators=(",", ":")).encode()
 
-    def answer(self, operation: bytes, body: bytes) -> tuple[int, bytes]:
-        """The status and body of the answer to one request."""
-        self.requests[operation.decode()] += 1
-        if operation == b"BatchWriteItem":
-            self.items_written += body.count(_PUT)
-            return 200, self._written
-        if operation == b"Scan":
-            return 200, self._scan(body)
-        if operation == b"DescribeTable":
-            return 200, self._describe(json.loads(body)["TableName"])
-        return 400, b'{"__type":"com.amazonaws#UnknownOperationException","message":"unknown"}'
+    def answer(self, operation: bytes, received: bytearray, start: int, end: int) -> Answer:
+        """The whole answer to the request whose body is `received[start:end]`."""
+        self.requests[_NAMES.get(operation, "another")] += 1
+        if operation == BATCH_WRITE:
+            self.items_written += received.count(_PUT, start, end)
+            return self._written
+        body = bytes(received[start:end])
+        if operation == SCAN:
+            return self._scan(body)
+        if operation == DESCRIBE:
+            return whole(self._describe(json.loads(body)["TableName"]))
+        return whole(_UNKNOWN, status=400)
 
-    def _scan(self, body: bytes) -> bytes:
+    def _scan(self, body: bytes) -> Answer:
         if b'"bench-source"' not in body:
             return self._empty
         self.first_scan_at = self.first_scan_at or time.time()
@@ -126,9 +157,11 @@ class Tables:
         count = min(int(limit[1]) if limit else size, self.items_per_page, size - done)
         if count <= 0:
             return self._empty
-        before, after = self._page if count == self.items_per_page else self._limited(count)
+        page = self._page if count == self.items_per_page else self._limited(count)
+        if done + count == size:
+            return whole(page.after, page)
         last = b',"LastEvaluatedKey":{"pk":{"S":"%d"}}' % (done + count)
-        return before + (last if done + count < size else b"") + after
+        return whole(last + page.after, page)
 
     def _segment_items(self, segment: int, total_segments: int) -> int:
         """Segments are of whole pages, but for the last page of the table."""
@@ -139,7 +172,7 @@ class Tables:
             items -= pages * self.items_per_page - self.items
         return items
 
-    def _limited(self, count: int) -> tuple[bytes, bytes]:
+    def _limited(self, count: int) -> Canned:
         if count not in self._limited_pages:
             self._limited_pages[count] = self._page_of(count)
         return self._limited_pages[count]
@@ -167,47 +200,76 @@ def _wire_bytes(item: dict[str, Any]) -> int:
     return len(json.dumps(item, separators=(",", ":")))
 
 
-class Connection(asyncio.Protocol):
-    """One keep-alive connection: requests in, canned answers out, at once or after a wait."""
+class Connection(asyncio.BufferedProtocol):
+    """One keep-alive connection: requests in, canned answers out, at once or after a wait.
+
+    What comes is read where it lies and nothing that goes out is copied, so that the endpoint
+    has time to spare while the client has none.
+    """
 
     def __init__(self, tables: Tables, wait_seconds: float) -> None:
         self._tables = tables
         self._wait_seconds = wait_seconds
-        self._received = bytearray()
+        self._received = bytearray(LEAST_BUFFER_BYTES)
+        self._end = 0
+        self._body_from = self._request_end = 0  # of a request whose head is known
+        self._operation = b""
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a stream's transport is one
 
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        while (end := self._received.find(b"\r\n\r\n")) >= 0:
-            head = bytes(self._received[:end])
-            length = _LENGTH.search(head)
-            request_end = end + 4 + (int(length[1]) if length else 0)
-            if len(self._received) < request_end:
-                return
-            body = bytes(self._received[end + 4 : request_end])
-            del self._received[:request_end]
-            self._respond(head, body)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Room behind what was received; a new buffer where a request needs a larger one."""
+        needed = max(self._request_end, self._end + LEAST_BUFFER_BYTES)
+        if len(self._received) < needed:
+            received = bytearray(2 * needed)
+            received[: self._end] = memoryview(self._received)[: self._end]
+            self._received = received
+        return memoryview(self._received)[self._end :]
 
-    def _respond(self, head: bytes, body: bytes) -> None:
-        operation = _OPERATION.search(head)
-        status, answer = self._tables.answer(operation[1] if operation else b"", body)
-        sent = (
-            b"HTTP/1.1 %d OK\r\nContent-Type: application/x-amz-json-1.0\r\n"
-            b"x-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n"
-            % (status, zlib.crc32(answer), len(answer))
-        )
+    def buffer_updated(self, nbytes: int) -> None:
+        self._end += nbytes
+        while self._request_end or self._found_head():
+            if self._end < self._request_end:
+                return
+            answer = self._tables.answer(
+                self._operation, self._received, self._body_from, self._request_end
+            )
+            rest = self._received[self._request_end : self._end]
+            self._received[: len(rest)] = rest
+            self._end, self._request_end = len(rest), 0
+            self._respond(answer)
+
+    def _found_head(self) -> bool:
+        end = self._received.find(b"\r\n\r\n", 0, self._end)
+        if end < 0:
+            return False
+        head = bytes(memoryview(self._received)[: end + 2]).lower()
+        self._operation = _value(head, b"x-amz-target:").rpartition(b".")[2]
+        self._body_from = end + 4
+        self._request_end = self._body_from + int(_value(head, b"content-length:") or b"0")
+        return True
+
+    def _respond(self, answer: Answer) -> None:
         if self._wait_seconds:
             loop = asyncio.get_running_loop()
-            loop.call_later(self._wait_seconds, self._send, sent + answer)
+            loop.call_later(self._wait_seconds, self._send, answer)
         else:
-            self._send(sent + answer)
+            self._send(answer)
 
-    def _send(self, answer: bytes) -> None:
+    def _send(self, answer: Answer) -> None:
         assert self._transport is not None  # noqa: S101  # data comes after the connection
-        self._transport.write(answer)
+        self._transport.writelines(answer)
+
+
+def _value(head: bytes, name: bytes) -> bytes:
+    """The value of a header; `head` is in lower case and ends with a line's end."""
+    at = head.find(b"\n" + name)
+    if at < 0:
+        return b""
+    at += 1 + len(name)
+    return head[at : head.index(b"\r", at)].strip()
 
 
 async def count_ticks(tables: Tables, items_per_tick: list[int]) -> None:

@@ -1,14 +1,17 @@
 """The benchmark program: its endpoint, its figures, and that what it shows is what was kept."""
 
+import re
 import sys
+import zlib
 from html.parser import HTMLParser
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 
 from benchmarks import report, results, table, watched
 from benchmarks.contestants import DYNAFERRY, FLOOR, PEERS, Contestant
-from benchmarks.null_endpoint import Tables
+from benchmarks.null_endpoint import SCAN, Connection, Tables
 from benchmarks.process import run
 from benchmarks.results import Middle, Results, Run, StartUp
 
@@ -130,11 +133,18 @@ def test_start_up_is_told_by_its_medians() -> None:
 # The null endpoint -----------------------------------------------------------------------------
 
 
-def _scan(tables: Tables, **fields: object) -> dict[str, object]:
-    body = msgspec.json.encode({"TableName": "bench-source", **fields})
-    _, answer = tables.answer(b"Scan", body)
-    decoded: dict[str, object] = msgspec.json.decode(answer)
+def _answer_of(answer: bytes) -> dict[str, object]:
+    """The decoded body of a whole answer, whose frame and checksum hold."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"\r\nContent-Length: %d\r\n" % len(body) in head + b"\r\n"
+    assert b"\r\nx-amz-crc32: %d\r\n" % zlib.crc32(body) in head
+    decoded: dict[str, object] = msgspec.json.decode(body)
     return decoded
+
+
+def _scan(tables: Tables, **fields: object) -> dict[str, object]:
+    body = bytearray(msgspec.json.encode({"TableName": "bench-source", **fields}))
+    return _answer_of(b"".join(tables.answer(SCAN, body, 0, len(body))))
 
 
 @pytest.mark.parametrize(
@@ -159,8 +169,40 @@ def test_a_scan_of_the_null_table_gives_every_page_once_and_ends(fields: dict[st
 
 
 def test_the_null_target_is_empty() -> None:
-    _, answer = Tables(1024, 3).answer(b"Scan", b'{"TableName":"bench-target","Limit":1}')
-    assert msgspec.json.decode(answer)["Items"] == []
+    body = bytearray(b'{"TableName":"bench-target","Limit":1}')
+    answer = Tables(1024, 3).answer(SCAN, body, 0, len(body))
+    assert _answer_of(b"".join(answer))["Items"] == []
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1_000, 200_000])
+def test_requests_to_the_null_endpoint_may_come_in_any_pieces(piece: int) -> None:
+    sent: list[bytes] = []
+    tables = Tables(1024, 3)
+    connection = Connection(tables, wait_seconds=0.0)
+    connection.connection_made(Mock(writelines=sent.extend))
+    head = "POST / HTTP/1.1\r\nX-Amz-Target: DynamoDB_20120810.{}\r\nContent-Length: {}\r\n\r\n"
+    stream = b""
+    for operation, body in (
+        ("BatchWriteItem", b'{"PutRequest":{"Item":{"pk":"%b"}}}' % (b"x" * 150_000)),
+        ("Scan", b'{"TableName":"bench-source","Limit":2}'),
+        ("BatchWriteItem", b'{"PutRequest":{}},{"PutRequest":{}}'),
+    ):
+        stream += head.format(operation, len(body)).encode() + body
+    for at in range(0, len(stream), piece):
+        _feed(connection, stream[at : at + piece])
+    assert tables.requests == {"BatchWriteItem": 2, "Scan": 1}
+    assert tables.items_written == 3
+    answers = re.split(rb"(?=HTTP/1.1 200)", b"".join(sent))[1:]
+    assert [_answer_of(answer).get("Count") for answer in answers] == [None, 2, None]
+
+
+def _feed(connection: Connection, data: bytes) -> None:
+    while data:
+        room = connection.get_buffer(-1)
+        taken = data[: len(room)]
+        room[: len(taken)] = taken
+        connection.buffer_updated(len(taken))
+        data = data[len(taken) :]
 
 
 @pytest.mark.parametrize("contestant", [DYNAFERRY, FLOOR, PEERS[0], PEERS[1]], ids=lambda c: c.name)
