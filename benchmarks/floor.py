@@ -19,6 +19,7 @@ from msgspec import Raw, Struct
 from yarl import URL
 
 from benchmarks.null_endpoint import SOURCE, TARGET
+from dynaferry.cli.memory import keep_freed_memory
 from dynaferry.dynamodb.accounts import Credentials
 from dynaferry.dynamodb.http_pool import Address, ConnectionPool, Patience
 from dynaferry.dynamodb.signing import Signer
@@ -85,4 +86,5 @@ async def copy(endpoint: str, certificates: str | None) -> int:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     print(uvloop.run(copy(sys.argv[1], sys.argv[2] if sys.argv[2:] else None)))  # noqa: T201

@@ -8,6 +8,7 @@ from typing import TypeVar
 import anyio
 
 from dynaferry.cli import screen
+from dynaferry.cli.memory import keep_freed_memory
 from dynaferry.copy.stop import StopSignal
 
 Result = TypeVar("Result")
@@ -18,6 +19,7 @@ SECOND_SIGNAL = "cancelling"
 
 def run_async(body: Callable[[], Awaitable[Result]]) -> Result:
     """Runs `body` in an event loop, uvloop's where it is installed."""
+    keep_freed_memory()
     return anyio.run(body, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
