@@ -9,7 +9,7 @@ import pytest
 
 from dynaferry.copy import row as row_module
 from dynaferry.copy.batcher import Uncut
-from dynaferry.copy.row import Row
+from dynaferry.copy.row import LOOK_SECONDS, Row
 from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import (
     AccessDeniedError,
@@ -230,3 +230,54 @@ async def test_a_cap_that_comes_in_the_midst_counts_only_what_is_under_way(
         cap = small.caps.write
         cap.set(10.0)
         assert cap._reserved == 0.0, "everything that was admitted was settled, once"
+
+
+# How long a row is ------------------------------------------------------------------------------
+
+MANY = [f"k{number:03d}" for number in range(400)]
+
+
+@asynccontextmanager
+async def many_to(target: FakeTarget, state_dir: Path) -> AsyncIterator[SmallCopy]:
+    """Sixteen batches wait, at a rate at which they might go at once."""
+    async with small_copy(small_plan(state_dir), FakeSource([[MANY]]), target, 1) as small:
+        controller = small.pipeline.write_controller
+        while small.pipeline.writer._pace.most_units_in_a_row < ITEMS * 4:
+            controller.wanted()
+            controller.accepted(1e6, 0.001, now := small.pipeline.monotonic())
+            controller.advance(now + 1.0)
+        items = [wire_item(key) for key in MANY]
+        page = Page(items=items, last_evaluated_key=None, scanned_count=400, body_bytes=4000)
+        small.pipeline.lanes.put(Uncut(0, small.pipeline.ledger.page_read(0, page), items))
+        yield small
+
+
+async def test_a_row_is_as_long_as_what_is_sent_at_once(tmp_path: Path) -> None:
+    target, writers = FakeTarget(), 32
+    async with many_to(target, tmp_path) as small:
+        writer = small.pipeline.writer
+        first = writer.take_now(writers)
+        assert first is not None
+        assert len(first.batches) == 1, "how long a request takes is not known"
+        await writer.admit(first)
+        await writer.write(first, StopSignal())
+        second = writer.take_now(writers)
+        assert second is not None
+        assert len(second.batches) == 15, "all that is there: it is sent as soon as by 15 writers"
+
+
+async def test_a_row_of_long_requests_leaves_a_batch_to_everybody(tmp_path: Path) -> None:
+    target = FakeTarget()
+
+    async def take_time(_: list[str]) -> None:
+        await anyio.sleep(LOOK_SECONDS)
+
+    target.before_write = take_time
+    async with many_to(target, tmp_path) as small:
+        writer = small.pipeline.writer
+        for writers, length in ((32, 1), (32, 1), (7, 2), (2, 6)):
+            row = writer.take_now(writers)
+            assert row is not None
+            assert len(row.batches) == length
+            await writer.admit(row)
+            await writer.write(row, StopSignal())

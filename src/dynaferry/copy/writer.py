@@ -18,7 +18,7 @@ from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.measured import note_failed_write
 from dynaferry.copy.rejections import RejectionLimit
-from dynaferry.copy.row import MOST_IN_A_ROW, Row
+from dynaferry.copy.row import LOOK_SECONDS, MOST_IN_A_ROW, Row
 from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import (
     DynaferryError,
@@ -42,6 +42,10 @@ OPERATION = "BatchWriteItem"
 # How much the newest batch weighs in what the next one is expected to cost: indexes make it cost
 # more than its size says, and the wire form is longer than what is charged.
 NEWEST_BATCH_WEIGHT = 0.1
+# How much a row's shortest request weighs in what one takes that does not wait for others. What is
+# shorter than the least makes no row longer.
+NEWEST_ROW_WEIGHT = 0.01
+LEAST_REQUEST_SECONDS = LOOK_SECONDS / MOST_IN_A_ROW
 
 
 class Writer:
@@ -78,6 +82,7 @@ class Writer:
         self._blame = Blame(now=monotonic())
         self._units_share = 1.0
         self._batch_units = float(BATCH_MAX_ITEMS)
+        self._request_seconds = LOOK_SECONDS
 
     @property
     def most_units_per_second(self) -> float:
@@ -96,13 +101,12 @@ class Writer:
 
     def _most_in_a_row(self, writers: int) -> int:
         """How many batches to take at once: more than one only where nothing holds writes back, and
-        where every other writer finds as many.
+        where every other writer finds as many or they are soon sent.
         """
         waiting = self._lanes.items_waiting // (BATCH_MAX_ITEMS * writers)
-        if waiting < 2:
-            return 1
+        soon_sent = LOOK_SECONDS / self._request_seconds
         of_the_rate = self._pace.most_units_in_a_row / self._batch_units
-        return int(min(MOST_IN_A_ROW, waiting, of_the_rate)) or 1
+        return int(min(MOST_IN_A_ROW, max(waiting, soon_sent), of_the_rate)) or 1
 
     def _row_of(self, batches: Sequence[Batch]) -> Row:
         """With what each is likely to consume: that is learnt from the batches before.
@@ -216,8 +220,15 @@ class Writer:
             self._units_share += NEWEST_BATCH_WEIGHT * (share - self._units_share)
             self._stats.write_units += row.consumed
         self._batch_units = row.units
+        self._note_request_seconds(min(row.seconds))
         self._retry.progress()
         self._acknowledge(row.batches[0], written=row.items_written)
+
+    def _note_request_seconds(self, seconds: float) -> None:
+        """What requests wait for each other is not in it: it falls at once, and rises slowly."""
+        longer = max(0.0, seconds - self._request_seconds)
+        shortest = max(LEAST_REQUEST_SECONDS, min(seconds, self._request_seconds))
+        self._request_seconds = shortest + NEWEST_ROW_WEIGHT * longer
 
     def _settle_part(self, row: Row, result: WriteResult) -> Sequence[Batch]:
         """What was written of a batch is acknowledged; the remainder is returned."""
