@@ -1,11 +1,13 @@
 import asyncio
+import math
 
 import anyio
 import pytest
 from msgspec import Raw
 
 from dynaferry.copy.batcher import Batch
-from dynaferry.copy.ledger import MAX_PAGES_AHEAD, Ledger
+from dynaferry.copy.ledger import ITEM_BYTES, MAX_PAGES_AHEAD, Ledger
+from dynaferry.copy.read_ahead import MOST_BYTES
 from dynaferry.ports import Page
 from dynaferry.state.store import SegmentRecord
 
@@ -96,7 +98,8 @@ async def test_a_reader_gets_room_only_when_the_watermark_moves(first_to_settle:
 async def test_what_is_held_of_all_segments_is_bounded_in_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dynaferry.copy.ledger.MAX_BYTES_AHEAD", 10)
+    monkeypatch.setattr("dynaferry.copy.ledger.MOST_BYTES", 10)
+    monkeypatch.setattr("dynaferry.copy.ledger.ITEM_BYTES", 0)
     ledger = Ledger(8)
     for segment in range(3):
         await ledger.wait_for_room(segment)
@@ -118,7 +121,8 @@ async def test_what_is_held_of_all_segments_is_bounded_in_bytes(
 async def test_pages_on_their_way_take_room_as_large_as_the_last_ones_were(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dynaferry.copy.ledger.MAX_BYTES_AHEAD", 10)
+    monkeypatch.setattr("dynaferry.copy.ledger.MOST_BYTES", 10)
+    monkeypatch.setattr("dynaferry.copy.ledger.ITEM_BYTES", 0)
     monkeypatch.setattr("dynaferry.copy.ledger.FIRST_PAGE_BYTES", 10)
     ledger = Ledger(4)
     await ledger.wait_for_room(0)
@@ -138,6 +142,64 @@ async def test_pages_on_their_way_take_room_as_large_as_the_last_ones_were(
         # 4 of 10 bytes are held now, and each page on its way counts for half of what was feared.
         assert got_room == [1, 2]
         tasks.cancel_scope.cancel()
+
+
+async def test_the_last_page_of_a_segment_says_nothing_of_the_size_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dynaferry.copy.ledger.ITEM_BYTES", 0)
+    monkeypatch.setattr("dynaferry.copy.ledger.FIRST_PAGE_BYTES", 10)
+    ledger = Ledger(32)
+    ledger.keep_ahead(math.inf, 24)
+    await ledger.wait_for_room(0)
+    ledger.page_read(0, page_of(5))
+    for segment in range(1, 9):  # all segments end at about the same time
+        await ledger.wait_for_room(segment)
+        ledger.page_read(segment, page_of(0, last_evaluated_key=None))
+    # 10 bytes are here, and pages of 10 are expected.
+    assert [await has_room(ledger, segment) for segment in (9, 10, 11)] == [True, True, False]
+
+
+async def test_where_every_page_is_the_last_of_its_segment_they_are_what_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dynaferry.copy.ledger.FIRST_PAGE_BYTES", 1024)
+    ledger = Ledger(64)
+    ledger.keep_ahead(math.inf, 1024)
+    for segment in range(10):
+        await ledger.wait_for_room(segment)
+        ledger.page_read(segment, page_of(0, last_evaluated_key=None))
+    assert all([await has_room(ledger, segment) for segment in range(10, 64)])
+
+
+async def test_an_item_takes_memory_beside_its_bytes() -> None:
+    ledger = Ledger(8)
+    ledger.keep_ahead(math.inf, 10 * (ITEM_BYTES + 2))
+    for segment, others_have_room in ((0, True), (1, False)):
+        await ledger.wait_for_room(segment)
+        ledger.page_read(segment, page_of(5))
+        ledger._page_bytes = 0
+        assert await has_room(ledger, 5) == others_have_room
+
+
+async def test_more_bytes_are_for_whoever_waits() -> None:
+    ledger = Ledger(8)
+    ledger.keep_ahead(math.inf, 100)
+    await ledger.wait_for_room(0)
+    ledger.page_read(0, page_of(50))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ledger.wait_for_room, 1)
+        await anyio.wait_all_tasks_blocked()
+        ledger.keep_ahead(math.inf, MOST_BYTES)
+
+
+async def test_what_is_in_flight_is_guessed_from_what_is_here() -> None:
+    ledger = Ledger(8)
+    assert ledger.bytes_in_flight(pages=0, items=50) == 0
+    ledger.page_read(0, page_of(10))
+    ledger._page_bytes = 100
+    assert ledger.bytes_in_flight(pages=2, items=4) == 2 * 100 + 4 * 2
+    assert ledger.bytes_in_flight(pages=0, items=50) == 10 * 2, "no more than what is here"
 
 
 async def has_room(ledger: Ledger, segment: int) -> bool:
@@ -181,7 +243,8 @@ async def test_one_page_may_always_be_read_and_more_when_more_may_be_ahead() -> 
 async def test_a_second_page_of_a_segment_takes_half_of_the_room_and_leaves_the_rest_to_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dynaferry.copy.ledger.MAX_BYTES_AHEAD", 12)
+    monkeypatch.setattr("dynaferry.copy.ledger.MOST_BYTES", 12)
+    monkeypatch.setattr("dynaferry.copy.ledger.ITEM_BYTES", 0)
     monkeypatch.setattr("dynaferry.copy.ledger.FIRST_PAGE_BYTES", 0)
     ledger = Ledger(8)
     for segment in range(2):

@@ -1,5 +1,7 @@
 """How far reads run ahead, and how large a page is: the decision alone."""
 
+from typing import Any
+
 import pytest
 
 from dynaferry.copy.read_ahead import (
@@ -7,6 +9,9 @@ from dynaferry.copy.read_ahead import (
     FEWEST_PAGES,
     FIRST_PAGE_ITEMS,
     GROWTH,
+    IN_FLIGHT_SHARE,
+    LEAST_BYTES,
+    MOST_BYTES,
     SECONDS_AHEAD,
     Ahead,
     ReadAhead,
@@ -24,6 +29,8 @@ def settled(
             tenth / 10,
             items_written=written_per_second * tenth // 10,
             items_in_flight=in_flight,
+            bytes_in_flight=0,
+            bytes_per_item=2000.0,
             units_per_item=2.0,
             units_per_second=units_per_second,
             is_limited=is_limited,
@@ -61,6 +68,8 @@ def test_in_the_first_second_reads_get_a_start_unless_something_limits() -> None
                 now,
                 items_written=0,
                 items_in_flight=0,
+                bytes_in_flight=0,
+                bytes_per_item=2000.0,
                 units_per_item=1.0,
                 units_per_second=500.0,
                 is_limited=is_limited,
@@ -72,6 +81,57 @@ def test_in_the_first_second_reads_get_a_start_unless_something_limits() -> None
     assert first(is_limited=True, at_seconds=0.5) == 500 * SECONDS_AHEAD
     late = first(is_limited=False, at_seconds=EARLY_SECONDS)
     assert late < first(is_limited=False, at_seconds=0.5)
+
+
+def most_bytes(
+    bytes_in_flight: int,
+    *,
+    looks: int = 60,
+    burst: int = 0,
+    is_limited: bool = False,
+    bytes_per_item: int = 1000,
+) -> int:
+    """How many bytes may be ahead while so many are in flight, and at last a burst of more.
+
+    At 100,000 items a second.
+    """
+    read_ahead, most = ReadAhead(), 0
+    for tenth in range(looks):
+        most = read_ahead.look(
+            tenth / 10,
+            items_written=10_000 * tenth,
+            items_in_flight=100,
+            bytes_in_flight=bytes_in_flight + (burst if tenth == looks - 1 else 0),
+            bytes_per_item=bytes_per_item,
+            units_per_item=1.0,
+            units_per_second=1e6,
+            is_limited=is_limited,
+            segments=32,
+        ).bytes
+    return most
+
+
+def test_few_bytes_are_ahead_where_many_are_written_a_second() -> None:
+    assert most_bytes(int(0.25 * LEAST_BYTES)) == LEAST_BYTES
+
+
+def test_more_bytes_are_ahead_where_many_of_them_are_on_their_way() -> None:
+    in_flight = int(0.5 * LEAST_BYTES)
+    assert LEAST_BYTES < most_bytes(in_flight) < MOST_BYTES
+    assert in_flight < IN_FLIGHT_SHARE * most_bytes(in_flight)
+    assert most_bytes(LEAST_BYTES) == MOST_BYTES
+    assert most_bytes(MOST_BYTES) == MOST_BYTES
+
+
+def test_a_burst_makes_no_more_room() -> None:
+    assert most_bytes(0, burst=LEAST_BYTES) == LEAST_BYTES
+
+
+@pytest.mark.parametrize("how", [{"looks": 1}, {"is_limited": True}, {"bytes_per_item": 500}])
+def test_at_what_a_table_takes_by_default_there_are_pages_for_many_partitions(
+    how: dict[str, Any],
+) -> None:
+    assert most_bytes(0, **how) == MOST_BYTES
 
 
 @pytest.mark.parametrize(

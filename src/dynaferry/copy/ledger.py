@@ -11,16 +11,16 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import anyio
 
-from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS
+from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, MOST_BYTES
 from dynaferry.ports import Page
 from dynaferry.state.store import SegmentRecord
 from dynaferry.state.watermark import Watermark
 
 MAX_PAGES_AHEAD = 2
-# A page of 1 MB of items may be 7 MB of JSON (think of a list of flags), so bytes are bounded too.
-MAX_BYTES_AHEAD = 16 * 1024 * 1024
 # What a page on its way is taken for until one is known: the most that it can be.
 FIRST_PAGE_BYTES = 8 * 1024 * 1024
+# What an item takes beside its bytes while its page is here: a `Raw` and its place in a list.
+ITEM_BYTES = 56
 
 
 class Ledger:
@@ -49,9 +49,11 @@ class Ledger:
         self._bytes_ahead = 0
         self._pages_on_their_way = 0
         self._page_bytes = FIRST_PAGE_BYTES
+        self._has_seen_whole_page = False
         self.items_ahead = 0
         self._segments_ahead = 0
         self._most_items_ahead = math.inf
+        self._most_bytes_ahead = MOST_BYTES
         self.page_items = FIRST_PAGE_ITEMS
         self._changed: set[int] = set()
         self.complete_segments = sum(w.record.complete for w in self._watermarks.values())
@@ -75,11 +77,10 @@ class Ledger:
     async def wait_for_room(self, segment: int) -> None:
         """Returns when a page of `segment` may be read (invariant 5).
 
-        At most two pages of a segment are ahead of its watermark, and not much more than
-        `MAX_BYTES_AHEAD` and the items of `keep_ahead` of all segments together, pages on their way
-        included. A second page of a segment takes only half of that, so that many segments have
-        one: writes spread over the hash range by them. Whoever gets room is to read a page and note
-        it.
+        At most two pages of a segment are ahead of its watermark, and not much more than the bytes
+        and items of `keep_ahead` of all segments together, pages on their way included. A second
+        page of a segment takes only half of that, so that many segments have one: writes spread
+        over the hash range by them. Whoever gets room is to read a page and note it.
         """
         watermark = self._watermark(segment)
         if self._has_room(watermark):
@@ -102,17 +103,23 @@ class Ledger:
         if not self._watermark(segment).record.complete:
             await self._completions.setdefault(segment, anyio.Event()).wait()
 
-    def keep_ahead(self, most_items: float) -> None:
-        """Lets no more than `most_items` be ahead, or one page: see `read_ahead`."""
-        before, self._most_items_ahead = self._most_items_ahead, most_items
-        if most_items > before:
+    def keep_ahead(self, most_items: float, most_bytes: int = MOST_BYTES) -> None:
+        """Lets no more than so many items and bytes be ahead, or one page: see `read_ahead`."""
+        before = (self._most_items_ahead, self._most_bytes_ahead)
+        self._most_items_ahead, self._most_bytes_ahead = most_items, most_bytes
+        if most_items > before[0] or most_bytes > before[1]:
             self._let_readers_go_on()
+
+    def bytes_in_flight(self, pages: int, items: int) -> int:
+        """About as many bytes as so many pages on their way here and items on theirs have."""
+        item_bytes = self._bytes_ahead / self.items_ahead if self.items_ahead else 0.0
+        return pages * self._page_bytes + int(min(items, self.items_ahead) * item_bytes)
 
     def _has_room(self, watermark: Watermark) -> bool:
         if watermark.pages_ahead >= MAX_PAGES_AHEAD:
             return False
         is_first = watermark.pages_ahead == 0
-        room = MAX_BYTES_AHEAD / (1 if is_first else 2)
+        room = self._most_bytes_ahead / (1 if is_first else 2)
         if self._bytes_to_come() >= room:
             return False
         if is_first:
@@ -122,7 +129,8 @@ class Ledger:
         return others + self.page_items <= 2 * self._most_items_ahead
 
     def _bytes_to_come(self) -> int:
-        return self._bytes_ahead + self._pages_on_their_way * self._page_bytes
+        here = self._bytes_ahead + ITEM_BYTES * self.items_ahead
+        return here + self._pages_on_their_way * self._page_bytes
 
     def page_read(self, segment: int, page: Page) -> int:
         """Notes a page that was read, and returns its number in the segment."""
@@ -141,9 +149,17 @@ class Ledger:
         return number
 
     def _note_arrival(self, page: Page) -> None:
-        """A large page is expected to be followed by large ones, a small one halves the fear."""
+        """A large page is expected to be followed by large ones, a small one halves the fear.
+
+        What is left for the last page of a segment says nothing of the next, where there are
+        others: segments end at about the same time.
+        """
         self._pages_on_their_way -= 1
-        self._page_bytes = max(page.body_bytes, self._page_bytes // 2)
+        is_whole = page.last_evaluated_key is not None
+        if is_whole or not self._has_seen_whole_page:
+            self._page_bytes //= 2
+        self._has_seen_whole_page |= is_whole
+        self._page_bytes = max(page.body_bytes, self._page_bytes)
         self._bytes_ahead += page.body_bytes
         self.items_ahead += len(page.items)
 
@@ -195,7 +211,7 @@ class Ledger:
     def _let_readers_go_on(self) -> None:
         """Room goes to those who have waited longest for it, and nobody else is woken."""
         for _ in range(len(self._waiting)):
-            if self._bytes_to_come() >= MAX_BYTES_AHEAD:
+            if self._bytes_to_come() >= self._most_bytes_ahead:
                 return
             watermark, granted = self._waiting.popleft()
             if self._has_room(watermark):

@@ -174,10 +174,15 @@ class Pipeline:
     def _look(self) -> None:
         """Lets reads run ahead of the writes as far as it is worth."""
         cap = self.writer.most_units_per_second
+        items_in_flight = self.stats.write_requests_in_flight * BATCH_MAX_ITEMS
         ahead = self.read_ahead.look(
             self.monotonic(),
             items_written=self.stats.items_written,
-            items_in_flight=self.stats.write_requests_in_flight * BATCH_MAX_ITEMS,
+            items_in_flight=items_in_flight,
+            bytes_in_flight=self.ledger.bytes_in_flight(
+                self.stats.read_requests_in_flight, items_in_flight
+            ),
+            bytes_per_item=self.stats.bytes_read / max(1, self.stats.items_read) or 1.0,
             units_per_item=_units_per_item(self.stats),
             units_per_second=min(self.write_controller.rate, cap),
             is_limited=bool(self.stats.throttled_requests or self.stats.unprocessed_items)
@@ -185,7 +190,7 @@ class Pipeline:
             or cap < math.inf,
             segments=self.reader.under_way or self.readers,
         )
-        self.ledger.keep_ahead(ahead.items)
+        self.ledger.keep_ahead(ahead.items, ahead.bytes)
         self.reader.keep_small(ahead)
 
     async def _sample(self) -> None:

@@ -12,6 +12,11 @@ whole units of 4 KB, so no page is smaller than `LEAST_PAGE_UNITS`, and where th
 much, fewer segments have one. Where nothing limits the writes, pages are large: they need not be
 spread over as many partitions.
 
+Bytes are bounded as well. What a table takes by its default quota needs many pages, so that writes
+are spread over its partitions; where it is far more, nothing is spread any better by what waits a
+few hundredths of a second, and less memory will do: so few pages that something waits to be written
+while others are on their way. Where many of them are in flight, more may be ahead.
+
 A second is one at the rate that the pace allows, or that was reached if that is less. The bound
 does not hold where it falls all at once, as in an outage: what was read for the old rate is then
 more than a second of the new one. Nor does it where a request is tried again and again, or a bad
@@ -39,14 +44,25 @@ GROWTH: Final = 1.5
 LEAST_UNITS_PER_SECOND: Final = 1000.0
 EARLY_UNITS_PER_SECOND: Final = 8000.0
 EARLY_SECONDS: Final = 1.0
+# A page of 1 MB of items may be 7 MB of JSON (think of a list of flags): bytes are bounded too.
+MOST_BYTES: Final = 16 * 1024 * 1024
+# Beyond this, fewer are enough. A table's default quota is 40,000 units of 1 KB a second.
+FAST_BYTES_PER_SECOND: Final = 80e6
+LEAST_BYTES: Final = 5 * 1024 * 1024
+# More may be ahead where so much of it is in flight, on the way here or from here.
+IN_FLIGHT_SHARE: Final = 0.3
+BYTES_GROWTH: Final = 1.5
+# How much the newest look weighs in what is in flight: bursts even out in a second.
+NEWEST_LOOK_WEIGHT: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """So many items may be ahead of the watermarks, in pages of about so many."""
+    """So many items and bytes may be ahead of the watermarks, in pages of about so many items."""
 
     items: float
     page_items: float
+    bytes: int = MOST_BYTES
 
 
 class ReadAhead:
@@ -55,6 +71,8 @@ class ReadAhead:
     def __init__(self) -> None:
         self._written: deque[tuple[float, int]] = deque()
         self._began: float | None = None
+        self._bytes = LEAST_BYTES
+        self._bytes_in_flight = 0.0
 
     def look(
         self,
@@ -62,6 +80,8 @@ class ReadAhead:
         *,
         items_written: int,
         items_in_flight: int,
+        bytes_in_flight: int,
+        bytes_per_item: float,
         units_per_item: float,
         units_per_second: float,
         is_limited: bool,
@@ -81,7 +101,17 @@ class ReadAhead:
             per_second = min(per_second, units_per_second / units_per_item)
         items = per_second * SECONDS_AHEAD + items_in_flight
         pages = segments if is_limited else min(segments, FEWEST_PAGES)
-        return Ahead(items, items / max(1, pages))
+        is_fast = not is_limited and reached * bytes_per_item > FAST_BYTES_PER_SECOND
+        most_bytes = self._bytes_ahead(bytes_in_flight, is_fast=is_fast)
+        return Ahead(items, items / max(1, pages), most_bytes)
+
+    def _bytes_ahead(self, in_flight: int, *, is_fast: bool) -> int:
+        self._bytes_in_flight += NEWEST_LOOK_WEIGHT * (in_flight - self._bytes_in_flight)
+        if not is_fast:
+            return MOST_BYTES
+        if self._bytes_in_flight > IN_FLIGHT_SHARE * self._bytes:
+            self._bytes = min(MOST_BYTES, int(BYTES_GROWTH * self._bytes))
+        return self._bytes
 
     def _written_per_second(self, now: float, items_written: int) -> float:
         self._written.append((now, items_written))
