@@ -49,6 +49,7 @@ def speed(results: Results, say: Say, item_bytes: int) -> None:
         _one(contestant, "speed", item_bytes, number, results, say)
         for number in range(_rounds(results))
         for contestant in contestants
+        if number < contestant.rounds
     ]
     results.replace_part("speed", runs, item_bytes=item_bytes)
 
@@ -146,7 +147,7 @@ def _first_scan_seconds() -> float:
 
 
 def _rounds(results: Results) -> int:
-    return 1 if results.quick else 3
+    return 1 if results.quick else DYNAFERRY.rounds
 
 
 def _pages(pages: int, results: Results) -> int:
