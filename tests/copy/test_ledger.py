@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 
 from dynaferry.copy.batcher import Batch
-from dynaferry.copy.ledger import ITEM_BYTES, MAX_PAGES_AHEAD, Ledger
+from dynaferry.copy.ledger import FIRST_PAGE_BYTES, ITEM_BYTES, MAX_PAGES_AHEAD, Ledger
 from dynaferry.copy.read_ahead import MOST_BYTES
 from dynaferry.ports import Page
 from dynaferry.state.store import SegmentRecord
@@ -158,6 +158,18 @@ async def test_the_last_page_of_a_segment_says_nothing_of_the_size_of_others(
         ledger.page_read(segment, page_of(0, last_evaluated_key=None))
     # 10 bytes are here, and pages of 10 are expected.
     assert [await has_room(ledger, segment) for segment in (9, 10, 11)] == [True, True, False]
+
+
+async def test_many_small_last_pages_are_believed_in_the_end() -> None:
+    ledger = Ledger(2000)
+    ledger.page_read(0, page_of(500_000))
+    expected = [ledger.bytes_in_flight(pages=1, items=0)]
+    for segment in range(1, 1001):
+        ledger.page_read(segment, page_of(0, last_evaluated_key=None))
+        expected.append(ledger.bytes_in_flight(pages=1, items=0))
+    assert expected[0] == FIRST_PAGE_BYTES // 2
+    assert 0.55 < expected[32] / expected[0] < 0.65, "as many as end together"
+    assert expected[-1] < 1000
 
 
 async def test_where_every_page_is_the_last_of_its_segment_they_are_what_is_known(

@@ -21,6 +21,8 @@ MAX_PAGES_AHEAD = 2
 FIRST_PAGE_BYTES = 8 * 1024 * 1024
 # What an item takes beside its bytes while its page is here: a `Raw` and its place in a list.
 ITEM_BYTES = 56
+# A small page halves what is expected of the next; the last one of a segment takes off a 64th.
+ANY_PAGE_PART, LAST_PAGE_PART = 2, 64
 
 
 class Ledger:
@@ -49,7 +51,7 @@ class Ledger:
         self._bytes_ahead = 0
         self._pages_on_their_way = 0
         self._page_bytes = FIRST_PAGE_BYTES
-        self._has_seen_whole_page = False
+        self._has_seen_more_to_come = False
         self.items_ahead = 0
         self._segments_ahead = 0
         self._most_items_ahead = math.inf
@@ -151,15 +153,15 @@ class Ledger:
     def _note_arrival(self, page: Page) -> None:
         """A large page is expected to be followed by large ones, a small one halves the fear.
 
-        What is left for the last page of a segment says nothing of the next, where there are
-        others: segments end at about the same time.
+        What is left for the last page of a segment says little of the next, where there are others:
+        segments end at about the same time.
         """
         self._pages_on_their_way -= 1
-        is_whole = page.last_evaluated_key is not None
-        if is_whole or not self._has_seen_whole_page:
-            self._page_bytes //= 2
-        self._has_seen_whole_page |= is_whole
+        is_last = page.last_evaluated_key is None
+        says_little = is_last and self._has_seen_more_to_come
+        self._page_bytes -= self._page_bytes // (LAST_PAGE_PART if says_little else ANY_PAGE_PART)
         self._page_bytes = max(page.body_bytes, self._page_bytes)
+        self._has_seen_more_to_come |= not is_last
         self._bytes_ahead += page.body_bytes
         self.items_ahead += len(page.items)
 
