@@ -6,8 +6,8 @@ simulator, a test's fake or another engine can stand behind them. Items travel a
 its whole response alive, so whoever holds one lets go of it once it is acknowledged.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, Protocol
+from collections.abc import Generator, Sequence
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Raw, Struct
 
@@ -83,18 +83,19 @@ class PageSource(Protocol):
         ...
 
 
+# The next batch is yielded when it is known what became of the one before.
+Batches: TypeAlias = Generator[Sequence[Raw], WriteResult, None]
+
+
 class BatchTarget(Protocol):
     """Takes the batches of one table."""
 
-    async def write_batches(
-        self, batches: Iterable[Sequence[Raw]], took: Callable[[WriteResult], bool]
-    ) -> None:
-        """Puts batches of up to 25 items in wire form, one after the other; each item is written
-        whole or is in the remainder.
+    async def write_batches(self, batches: Batches) -> None:
+        """Puts what `batches` yields, one after the other, and sends it what became of each.
 
-        `took` is told of each answer, and says whether the next batch is to be sent. So what a
-        batch costs beside its own bytes is paid once for all of them. An error is the next
-        batch's, the one behind those that `took` was told of.
+        A batch has up to 25 items in wire form; each is written whole or is in the remainder. What
+        a batch costs beside its own bytes is paid once for all of them. There is one at least; an
+        error is that of the batch that was yielded last.
 
         :raises RetryableError: nothing is known to be written; the same call is safe to repeat
         :raises ItemRefusedError: at least one item is refused for its content; none may be

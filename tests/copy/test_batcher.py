@@ -13,9 +13,9 @@ LARGE = st.lists(st.integers(100_000, 5_000_000), max_size=40)
 
 
 def split(segment: int, page: int, items: Sequence[Raw]) -> Iterator[Batch]:
-    uncut = Uncut(segment, page, items)
+    uncut = Uncut(segment, page, items, page_bytes=sum(map(len, items)))
     while uncut:
-        yield uncut.next_batch()
+        yield uncut.promise().sample
 
 
 def items_of(sizes: list[int]) -> list[Raw]:
@@ -44,6 +44,45 @@ def test_no_batch_is_over_a_limit_or_empty_or_smaller_than_it_could_be(sizes: li
 def test_a_batch_knows_its_segment_and_page() -> None:
     (batch,) = split(3, 7, items_of([1]))
     assert (batch.segment, batch.page) == (3, 7)
+
+
+@given(
+    size=st.integers(1, 400),
+    steps=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), max_size=40),
+)
+def test_what_is_promised_is_there_whoever_sends_and_whatever_is_taken_back(
+    size: int, steps: list[tuple[int, int]]
+) -> None:
+    """Portions are promised, sent in part, and their rest is taken back, all in between."""
+    items = items_of([size] * size)
+    uncut, sent, under_way = Uncut(3, 7, items, page_bytes=1000), list[Raw](), list[list[int]]()
+
+    def send(portion: list[int], most: int) -> None:
+        for _ in range(min(most, portion[0])):
+            batch = uncut.cut_promised() if portion[1] else single.pop()
+            assert 1 <= len(batch) <= BATCH_MAX_ITEMS
+            sent.extend(batch)
+            portion[0] -= 1
+
+    single = list[Sequence[Raw]]()
+    for most, sends in steps:
+        if uncut:
+            portion = uncut.promise(most)
+            assert 1 <= portion.count <= most
+            if portion.uncut is uncut:
+                under_way.append([portion.count, True])
+            else:
+                single.append(portion.uncut.cut_promised())
+                under_way.append([1, False])
+        if under_way and sends < 5:
+            send(under_way[0], sends)
+        elif under_way and under_way[0][1]:
+            uncut.take_back(under_way.pop(0)[0])
+    for portion_under_way in under_way:
+        send(portion_under_way, 9)
+    while uncut:
+        sent.extend(uncut.promise().sample.items)
+    assert sorted(map(id, sent)) == sorted(map(id, items))
 
 
 def test_the_size_that_a_batch_aims_at_is_well_under_what_a_request_may_hold() -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 import anyio
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.virtual_time import now, run_virtually
-from dynaferry.copy.batcher import Batch, Uncut
+from dynaferry.copy.batcher import Batch, Portion, Uncut
 from dynaferry.copy.lanes import PAUSE_SECONDS, Lanes
 from tests.worlds.fakes import key_in, wire_item
 
@@ -16,11 +16,19 @@ T = TypeVar("T")
 
 
 def page(segment: int, *keys: str, number: int = 0) -> Uncut:
-    return Uncut(segment, number, [wire_item(key) for key in keys])
+    return Uncut(segment, number, [wire_item(key) for key in keys], page_bytes=1000)
 
 
-def keys_of(taken: Sequence[Batch]) -> list[str]:
-    return [key_in(item) for batch in taken for item in batch.items]
+def batches_of(taken: Portion | None) -> list[Batch]:
+    """All of them, as when they are sent."""
+    if taken is None:
+        return []
+    uncut = taken.uncut
+    return [Batch(uncut.segment, uncut.page, uncut.cut_promised()) for _ in range(taken.count)]
+
+
+def keys_in(batch: Batch) -> list[str]:
+    return [key_in(item) for item in batch.items]
 
 
 def virtually(main: Callable[[Lanes], Coroutine[None, None, T]]) -> T:
@@ -35,9 +43,9 @@ def virtually(main: Callable[[Lanes], Coroutine[None, None, T]]) -> T:
 async def take_keys(lanes: Lanes) -> list[str]:
     """The keys of the next batch, which is done with at once."""
     taken = await lanes.take()
-    if taken:
+    if taken is not None:
         lanes.done()
-    return keys_of(taken)
+    return [key for batch in batches_of(taken) for key in keys_in(batch)]
 
 
 def test_segments_take_turns_and_each_keeps_its_order() -> None:
@@ -55,7 +63,7 @@ def test_a_remainder_goes_before_the_others_of_its_segment() -> None:
     async def main(lanes: Lanes) -> list[list[str]]:
         for key in ("a1", "a2"):
             lanes.put(page(0, key, f"{key}+"))
-        (taken,) = await lanes.take()
+        (taken,) = batches_of(await lanes.take())
         lanes.give_back(Batch(0, 0, taken.items[1:]))
         lanes.done()
         return [await take_keys(lanes) for _ in range(2)]
@@ -87,7 +95,7 @@ def test_a_held_segment_goes_at_the_rate_that_its_key_range_takes() -> None:
         for number in range(2000):
             lanes.put(page(0, f"hot{number}"))
         while now() < 20.0:
-            (taken,) = await lanes.take()
+            (taken,) = batches_of(await lanes.take())
             lanes.sent(0, 25.0)
             await anyio.sleep(0.008)
             level = min(500.0, level + 500.0 * (now() - filled_at))
@@ -131,7 +139,7 @@ def test_closed_and_empty_lanes_end_whoever_takes() -> None:
 def test_closed_lanes_end_nobody_while_a_batch_may_still_come_back() -> None:
     async def main(lanes: Lanes) -> tuple[list[str], float]:
         lanes.put(page(0, "a"))
-        (taken,) = await lanes.take()
+        (taken,) = batches_of(await lanes.take())
         lanes.close()
 
         async def give_back_later() -> None:
@@ -148,7 +156,7 @@ def test_closed_lanes_end_nobody_while_a_batch_may_still_come_back() -> None:
 
 
 def test_whoever_waits_is_woken_when_the_last_batch_is_done() -> None:
-    async def main(lanes: Lanes) -> tuple[list[Batch], float]:
+    async def main(lanes: Lanes) -> tuple[Portion | None, float]:
         lanes.put(page(0, "a"))
         await lanes.take()
         lanes.close()
@@ -162,7 +170,7 @@ def test_whoever_waits_is_woken_when_the_last_batch_is_done() -> None:
             taken = await lanes.take()
         return taken, now()
 
-    assert virtually(main) == ([], 3.0)
+    assert virtually(main) == (None, 3.0)
 
 
 def test_a_held_segment_is_drained_before_the_end() -> None:
@@ -207,7 +215,7 @@ def test_as_many_batches_of_one_page_are_taken_at_once_as_one_asks_for() -> None
         lanes.put(page(0, *(f"a{number}" for number in range(60))))
         lanes.put(page(0, *(f"b{number}" for number in range(30)), number=1))
         return [
-            [(batch.page, len(batch.items)) for batch in lanes.take_now(most)]
+            [(batch.page, len(batch.items)) for batch in batches_of(lanes.take_now(most))]
             for most in (2, 2, 9, 9)
         ]
 
@@ -216,10 +224,10 @@ def test_as_many_batches_of_one_page_are_taken_at_once_as_one_asks_for() -> None
 
 def test_a_held_segment_gives_one_batch_at_a_time() -> None:
     async def main(lanes: Lanes) -> tuple[int, int]:
-        lanes.put(page(0, *(f"a{number}" for number in range(75))))
-        before = len(lanes.take_now(2))
+        lanes.put(page(0, *(f"a{number}" for number in range(100))))
+        before = len(batches_of(lanes.take_now(2)))
         lanes.refused(0, 25.0, for_itself=True)
-        return before, len(await lanes.take(lambda: 2))
+        return before, len(batches_of(await lanes.take(lambda: 2)))
 
     assert virtually(main) == (2, 1)
 
@@ -230,14 +238,32 @@ def test_the_items_that_wait_are_counted() -> None:
         lanes.put(page(0, *(f"a{number}" for number in range(60))))
         counts.append(lanes.items_waiting)
         taken = lanes.take_now(2)
+        assert taken is not None
         counts.append(lanes.items_waiting)
-        lanes.give_back(taken[1])
+        lanes.give_back(Batch(0, 0, taken.uncut.cut_promised()[5:]))
         counts.append(lanes.items_waiting)
-        while lanes.take_now():
+        lanes.give_back_unsent(taken.uncut, 1)
+        counts.append(lanes.items_waiting)
+        while batches_of(lanes.take_now()):
             counts.append(lanes.items_waiting)
         return counts
 
-    assert virtually(main) == [60, 10, 35, 10, 0]
+    assert virtually(main) == [60, 10, 30, 55, 35, 10, 0]
+
+
+def test_batches_that_were_not_sent_are_there_for_others_and_in_their_order() -> None:
+    async def main(lanes: Lanes) -> list[str]:
+        lanes.put(page(0, *(f"{number:02d}" for number in range(60))))
+        first, second = lanes.take_now(2), lanes.take_now(2)
+        assert first is not None
+        assert second is not None
+        lanes.give_back_unsent(first.uncut, 2)
+        sent = batches_of(second)
+        while batches := batches_of(lanes.take_now(3)):
+            sent += batches
+        return [key for batch in sent for key in keys_in(batch)]
+
+    assert sorted(virtually(main)) == [f"{number:02d}" for number in range(60)]
 
 
 _fate = st.sampled_from(["written", "partly", "refused", "hot"])
@@ -256,28 +282,29 @@ def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
     async def main(lanes: Lanes) -> list[str]:
         left, written, turn = list(fates), list[str](), anyio.Lock()
 
-        async def next_row() -> list[Batch]:
+        async def next_row() -> Portion | None:
             async with turn:
                 return await lanes.take(lambda: most)
 
         async def write() -> None:
-            while row := await next_row():
-                segment, items = row[0].segment, sum(len(batch.items) for batch in row)
+            while (row := await next_row()) is not None:
+                segment, items = row.uncut.segment, 25 * row.count
                 lanes.sent(segment, float(items))
-                await anyio.sleep(0.01)
-                for number, batch in enumerate(row):
+                for number in range(row.count):
+                    batch = Batch(segment, row.uncut.page, row.uncut.cut_promised())
+                    await anyio.sleep(0.01)
                     fate = left.pop() if left else "written"
                     kept = {"written": 0, "partly": len(batch.items) // 2}.get(
                         fate, len(batch.items)
                     )
                     done = len(batch.items) - kept
-                    written.extend(keys_of([batch])[:done])
+                    written.extend(keys_in(batch)[:done])
                     lanes.wrote(segment, float(done), 0.01)
                     if kept:
                         lanes.refused(segment, float(kept), for_itself=fate == "hot")
-                        rest = Batch(segment, batch.page, batch.items[done:])
-                        for unsent in reversed([rest, *row[number + 1 :]]):
-                            lanes.give_back(unsent)
+                        if unsent := row.count - number - 1:
+                            lanes.give_back_unsent(row.uncut, unsent)
+                        lanes.give_back(Batch(segment, batch.page, batch.items[done:]))
                         break
                 lanes.done()
 

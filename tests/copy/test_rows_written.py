@@ -32,10 +32,14 @@ async def row_to(target: FakeTarget, state_dir: Path) -> AsyncIterator[tuple[Sma
     async with small_copy(small_plan(state_dir), FakeSource([[KEYS]]), target, 1) as small:
         items = [wire_item(key) for key in KEYS]
         page = Page(items=items, last_evaluated_key=None, scanned_count=ITEMS, body_bytes=1000)
-        small.pipeline.lanes.put(Uncut(0, small.pipeline.ledger.page_read(0, page), items))
+        small.pipeline.lanes.put(
+            Uncut(0, small.pipeline.ledger.page_read(0, page), items, page_bytes=1000)
+        )
         small.pipeline.lanes.close()
-        row = Row(small.pipeline.lanes.take_now(4), 25.0, 25.0)
-        assert len(row.batches) == 4
+        portion = small.pipeline.lanes.take_now(4)
+        assert portion is not None
+        assert portion.count == 4
+        row = Row(portion, 25.0, 25.0)
         await small.pipeline.writer.admit(row)
         yield small, row
 
@@ -44,7 +48,8 @@ async def write_the_rest(small: SmallCopy) -> list[int]:
     """What waits is written, batch by batch; returns the sizes of the batches."""
     writer, sizes = small.pipeline.writer, list[int]()
     while (row := await writer.take(1)) is not None:
-        sizes += [len(batch.items) for batch in row.batches]
+        assert row.portion.count == 1
+        sizes.append(len(row.portion.sample.items))
         await writer.admit(row)
         await writer.write(row, StopSignal())
     return sizes
@@ -248,7 +253,9 @@ async def many_to(target: FakeTarget, state_dir: Path) -> AsyncIterator[SmallCop
             controller.advance(now + 1.0)
         items = [wire_item(key) for key in MANY]
         page = Page(items=items, last_evaluated_key=None, scanned_count=400, body_bytes=4000)
-        small.pipeline.lanes.put(Uncut(0, small.pipeline.ledger.page_read(0, page), items))
+        small.pipeline.lanes.put(
+            Uncut(0, small.pipeline.ledger.page_read(0, page), items, page_bytes=1000)
+        )
         yield small
 
 
@@ -258,12 +265,12 @@ async def test_a_row_is_as_long_as_what_is_sent_at_once(tmp_path: Path) -> None:
         writer = small.pipeline.writer
         first = writer.take_now(writers)
         assert first is not None
-        assert len(first.batches) == 1, "how long a request takes is not known"
+        assert first.portion.count == 1, "how long a request takes is not known"
         await writer.admit(first)
         await writer.write(first, StopSignal())
         second = writer.take_now(writers)
         assert second is not None
-        assert len(second.batches) == 15, "all that is there: it is sent as soon as by 15 writers"
+        assert second.portion.count == 15, "all that is there: it is sent as soon as by 15 writers"
 
 
 async def test_a_row_of_long_requests_leaves_a_batch_to_everybody(tmp_path: Path) -> None:
@@ -278,6 +285,6 @@ async def test_a_row_of_long_requests_leaves_a_batch_to_everybody(tmp_path: Path
         for writers, length in ((32, 1), (32, 1), (7, 2), (2, 6)):
             row = writer.take_now(writers)
             assert row is not None
-            assert len(row.batches) == length
+            assert row.portion.count == length
             await writer.admit(row)
             await writer.write(row, StopSignal())

@@ -15,7 +15,7 @@ from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.keys import KeyReader
 from dynaferry.dynamodb.wire import open_wire
 from dynaferry.errors import CorruptAnswerError
-from dynaferry.ports import WriteResult
+from dynaferry.ports import Batches, WriteResult
 from tests.worlds.canned_wire import CannedAnswer, CannedWire
 from tests.worlds.endpoint import Answer, running_endpoint
 from tests.worlds.sides import session_of
@@ -274,6 +274,48 @@ def test_the_expected_cost_is_a_unit_for_each_started_kilobyte_of_each_item() ->
 def test_the_key_of_an_item_is_its_key_attributes_and_nothing_else() -> None:
     item = Raw(b'{"n":{"N":"1"},"sk":{"N":"1.0"},"pk":{"S":"a"}}')
     assert _target(keys=["pk", "sk"]).key_of(item) == b'{"pk":{"S":"a"},"sk":{"N":"1.0"}}'
+
+
+# Several batches, one after the other -----------------------------------------------------------
+
+
+async def _write_in_turn(target: Any, batches: Sequence[Sequence[Raw]]) -> list[WriteResult]:
+    """What the target sends back for each batch, as far as it comes."""
+    results = list[WriteResult]()
+
+    def in_turn() -> Batches:
+        for items in batches:
+            results.append((yield items))
+
+    try:
+        await target.write_batches(in_turn())
+    except CorruptAnswerError:
+        assert len(results) < len(batches)
+    return results
+
+
+async def test_batches_are_sent_in_turn_and_each_is_told_what_became_of_it() -> None:
+    units = b'{"UnprocessedItems":{},"ConsumedCapacity":[{"TableName":"t","CapacityUnits":%d}]}'
+    wire = CannedWire(units % 2, units % 2, _unprocessed(ITEMS[2:3]), units % 1)
+    target = TableTarget(wire, table="orders", keys=KeyReader(["pk"]))
+    results = await _write_in_turn(target, [ITEMS[:2], ITEMS[:2], ITEMS[2:], ITEMS[3:]])
+    assert [result.consumed_units for result in results] == [2, 2, None, 1]
+    assert [len(result.unprocessed) for result in results] == [0, 0, 1, 0]
+    assert _is_sent(results[2].unprocessed, ITEMS[2:3])
+    sent = [len(body["RequestItems"]["orders"]) for body in wire.bodies]
+    assert sent == [2, 2, len(ITEMS) - 2, len(ITEMS) - 3]
+
+
+async def test_an_answer_like_the_one_before_is_read_anew_where_it_names_items() -> None:
+    """The same words about other items: these were not sent, so nothing of it is believed."""
+    left = _unprocessed(ITEMS[:1])
+    target = _target(left, left)
+    assert len(await _write_in_turn(target, [ITEMS[:2], ITEMS[2:]])) == 1
+
+
+@pytest.mark.parametrize("answer", [b"", b"{}", b"null"])
+async def test_a_first_answer_that_is_none_is_not_believed(answer: bytes) -> None:
+    assert await _write_in_turn(_target(answer, ALL_WRITTEN), [ITEMS, ITEMS]) == []
 
 
 async def test_a_batch_goes_over_the_wire_as_it_is() -> None:

@@ -1,7 +1,7 @@
 """The judge finds what it is there to find: copies that were broken on purpose."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.outcome import Outcome
-from dynaferry.ports import Page, WriteResult
+from dynaferry.ports import Batches, Page, WriteResult
 from dynaferry.run import execute
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import DeadLetter
@@ -109,13 +109,11 @@ async def test_a_wrong_count_is_found_out(tmp_path: Path) -> None:
 async def test_a_watermark_ahead_of_what_is_written_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def pretend(
-        self: TableTarget,
-        batches: Iterable[Sequence[Raw]],
-        took: Callable[[WriteResult], bool],
-    ) -> None:
-        for _ in batches:
-            took(WriteResult(unprocessed=()))
+    async def pretend(self: TableTarget, batches: Batches) -> None:
+        next(batches)
+        with suppress(StopIteration):
+            while True:
+                batches.send(WriteResult(unprocessed=()))
 
     monkeypatch.setattr(TableTarget, "write_batches", pretend)
     async with faulty_world(some_items(50)) as world:

@@ -5,11 +5,12 @@ happens here at once.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from msgspec import Raw
 
-from dynaferry.ports import Page, WriteResult
+from dynaferry.ports import Batches, Page, WriteResult
 
 Pages = Sequence[Sequence[str]]
 
@@ -66,12 +67,11 @@ class FakeTarget:
         self.batches: list[list[str]] = []
         self.before_write: Callable[[list[str]], Awaitable[Sequence[str] | None]] | None = None
 
-    async def write_batches(
-        self, batches: Iterable[Sequence[Raw]], took: Callable[[WriteResult], bool]
-    ) -> None:
-        for items in batches:
-            if not took(await self.write_batch(items)):
-                return
+    async def write_batches(self, batches: Batches) -> None:
+        items = next(batches)
+        with suppress(StopIteration):
+            while True:
+                items = batches.send(await self.write_batch(items))
 
     async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
         keys = [key_in(item) for item in items]

@@ -4,7 +4,6 @@ A batch never spans pages, so that it is acknowledged to one page, and never hol
 since a page does not.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
@@ -22,36 +21,89 @@ class Batch(Struct, frozen=True):
 
 
 class Uncut:
-    """Items of one page that are in no batch yet.
+    """Items of one page that are in no batch yet; its length is how many are promised to nobody.
 
-    Batches are cut off when it is their turn, so that nothing has to be kept of them meanwhile.
-    Its length is the number of items. The whole page has at most `page_bytes`: where that is
-    little, no batch need be looked at.
+    Who is to send several batches is promised so many, and each is cut off when it is sent. So
+    those who send from one page go through it together, in its order: what is read of memory lies
+    side by side, and what was sent is let go of at once. The whole page has at most `page_bytes`:
+    where that is little, no batch need be looked at.
     """
 
-    __slots__ = ("_at", "_items", "_may_be_large", "page", "segment")
+    __slots__ = ("_items", "_may_be_large", "_promised", "page", "segment")
 
     def __init__(
-        self, segment: int, page: int, items: Sequence[Raw], *, page_bytes: float = math.inf
+        self,
+        segment: int,
+        page: int,
+        items: Sequence[Raw],
+        *,
+        page_bytes: int,
+        promised: int = 0,
     ) -> None:
         self.segment = segment
         self.page = page
-        self._items = items
-        self._at = 0
+        # The first is the last here: what is cut off the end of a list leaves nothing to be moved.
+        self._items = list(reversed(items))
+        self._promised = promised
         self._may_be_large = page_bytes > BATCH_TARGET_BYTES
 
     def __len__(self) -> int:
-        return len(self._items) - self._at
+        return max(0, len(self._items) - self._promised * BATCH_MAX_ITEMS)
 
-    def next_batch(self) -> Batch:
-        """Cuts off the first items, in their order: at most 25, and well under the 16 MB that a
-        request may hold. An item that is larger than that alone travels alone.
+    def promise(self, most: int = 1) -> "Portion":
+        """At most so many of the next batches, in the order of the items.
+
+        One has at most 25 items, and well under the 16 MB that a request may hold; an item that is
+        larger than that alone travels alone. A single batch is cut off at once, since what it
+        costs may have to be known.
         """
-        taken = self._items[self._at : self._at + BATCH_MAX_ITEMS]
-        if self._may_be_large and len(taken) > 1 and sum(map(len, taken)) > BATCH_TARGET_BYTES:
-            taken = taken[: _fitting(taken)]
-        self._at += len(taken)
-        return Batch(self.segment, self.page, taken)
+        sample = Batch(self.segment, self.page, self._first_items())
+        count = 1 if self._may_be_large else min(most, -(-len(self) // BATCH_MAX_ITEMS))
+        if count == 1:
+            del self._items[-len(sample.items) :]
+            return portion_of(sample)
+        self._promised += count
+        return Portion(sample, count, self)
+
+    def cut_promised(self) -> Sequence[Raw]:
+        """The items of the next batch of those that are promised."""
+        self._promised -= 1
+        items = self._items
+        batch = items[: -BATCH_MAX_ITEMS - 1 : -1]
+        del items[-BATCH_MAX_ITEMS:]
+        return batch
+
+    def take_back(self, batches: int) -> None:
+        """So many of those that are promised are not sent by whom they were promised to."""
+        self._promised -= batches
+
+    def _first_items(self) -> list[Raw]:
+        items = self._items[: -BATCH_MAX_ITEMS - 1 : -1]
+        if self._may_be_large and len(items) > 1 and sum(map(len, items)) > BATCH_TARGET_BYTES:
+            return items[: _fitting(items)]
+        return items
+
+
+class Portion(Struct, frozen=True):
+    """Batches of one page that one writer sends one after the other.
+
+    It is promised `count` of `uncut`. By `sample`, the first of them unless somebody else sends
+    that meanwhile, one can tell what they cost; if there is one batch, it is the sample.
+    """
+
+    sample: Batch
+    count: int
+    uncut: Uncut
+
+
+def portion_of(batch: Batch) -> Portion:
+    """One batch as it is."""
+    return Portion(batch, 1, uncut_of(batch, promised=1))
+
+
+def uncut_of(batch: Batch, *, promised: int = 0) -> Uncut:
+    """A batch, or what is left of one, that is to be sent again. It has been cut to size."""
+    return Uncut(batch.segment, batch.page, batch.items, page_bytes=0, promised=promised)
 
 
 def cut(

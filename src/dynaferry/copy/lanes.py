@@ -14,7 +14,7 @@ from typing import Final
 
 import anyio
 
-from dynaferry.copy.batcher import Batch, Uncut
+from dynaferry.copy.batcher import Batch, Portion, Uncut, uncut_of
 from dynaferry.throttle.rate_controller import CALM, RateController
 
 # A lane that was refused is left alone for so long: what it had used up flows in again.
@@ -26,7 +26,7 @@ class _Lane:
 
     def __init__(self, segment: int) -> None:
         self.segment = segment
-        self.waiting: deque[Batch | Uncut] = deque()
+        self.waiting: deque[Uncut] = deque()
         self.free_at = 0.0
         self.queued = False  # in the turn or among those held
         self.controller: RateController | None = None
@@ -36,7 +36,7 @@ class Lanes:
     """The batches that wait to be written. Any number of tasks may put, one at a time may take.
 
     What is taken are batches of one page, to be sent one after the other. `items_waiting` is how
-    many items wait.
+    many items wait and are promised to nobody.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -63,18 +63,18 @@ class Lanes:
         self._closed = True
         self._wake()
 
-    async def take(self, most: Callable[[], int] = lambda: 1) -> list[Batch]:
-        """The next batches, as many as `most` says then; none when there will be none.
+    async def take(self, most: Callable[[], int] = lambda: 1) -> Portion | None:
+        """The next batches, as many as `most` says then; None when there will be none.
 
-        They are out until they are given back or done.
+        They are out until they are done; what is left of them is given back before that.
         """
-        while not (batches := self.take_now(most())):
+        while (portion := self.take_now(most())) is None:
             if self._closed and not self._held and not self._out:
-                return []
+                return None
             await self._wait()
-        return batches
+        return portion
 
-    def take_now(self, most: int = 1) -> list[Batch]:
+    def take_now(self, most: int = 1) -> Portion | None:
         """At most so many batches if there are any; out as with `take`."""
         now = self._clock()
         if self._held:
@@ -85,13 +85,23 @@ class Lanes:
             if lane.free_at <= now:
                 return self._take_from(lane, most)
             self._enqueue(lane)  # held since it was put in the turn
-        return []
+        return None
 
     def give_back(self, batch: Batch) -> None:
         """What is left of a batch that was taken; it goes before the others of its segment."""
         lane = self._lanes[batch.segment]
-        lane.waiting.appendleft(batch)
+        lane.waiting.appendleft(uncut_of(batch))
         self.items_waiting += len(batch.items)
+        self._enqueue(lane)
+
+    def give_back_unsent(self, uncut: Uncut, batches: int) -> None:
+        """So many of the batches that were taken; they go before the others of their segment."""
+        lane = self._lanes[uncut.segment]
+        self.items_waiting -= len(uncut)
+        uncut.take_back(batches)
+        self.items_waiting += len(uncut)
+        if uncut not in lane.waiting:
+            lane.waiting.appendleft(uncut)
         self._enqueue(lane)
 
     def next_is(self, batch: Batch) -> None:
@@ -167,22 +177,17 @@ class Lanes:
             lane.queued = False
             self._enqueue(lane)
 
-    def _take_from(self, lane: _Lane, most: int) -> list[Batch]:
-        waiting, taken = lane.waiting, list[Batch]()
-        page, most = waiting[0].page, most if lane.controller is None else 1
-        while waiting and waiting[0].page == page and len(taken) < most:
-            first = waiting[0]
-            if isinstance(first, Uncut):
-                taken.append(first.next_batch())
-                if not first:
-                    waiting.popleft()
-            else:
-                taken.append(first)
-                waiting.popleft()
-            self.items_waiting -= len(taken[-1].items)
+    def _take_from(self, lane: _Lane, most: int) -> Portion:
+        first = lane.waiting[0]
+        waited = len(first)
+        portion = first.promise(most if lane.controller is None else 1)
+        left = len(first)
+        self.items_waiting -= waited - left
+        if not left:
+            lane.waiting.popleft()
         self._out += 1
         self._enqueue(lane)
-        return taken
+        return portion
 
     async def _wait(self) -> None:
         self._changed = anyio.Event()

@@ -5,13 +5,13 @@ as sending it. Where nothing holds writes back, it is kept once for a whole row.
 one batch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from dynaferry.copy.batcher import Batch
-from dynaferry.ports import WriteResult
+from dynaferry.copy.batcher import Batch, Portion
+from dynaferry.ports import Batches, WriteResult
 
-MOST_IN_A_ROW: Final = 16
+MOST_IN_A_ROW: Final = 32
 # Whether anything holds writes back by now is asked this often, and not after every answer.
 LOOK_SECONDS: Final = 0.02
 
@@ -19,78 +19,84 @@ LOOK_SECONDS: Final = 0.02
 class Row:
     """The batches, and what became of them so far.
 
-    Each is expected to consume `units`; `by_size` are those of the first by its size alone.
-    `seconds` are those that each of the batches took that were taken whole, `consumed` their
-    units together, None where the service did not say. `left` is the last answer, if it is of a
-    batch that was not taken whole, and `left_seconds` how long it took.
+    Each is expected to consume `units`; `by_size` are those of the sample by its size alone.
+    `sent` counts those that were sent. Of those that were taken whole, `seconds` are those that
+    each took, `items_written` their items, and `consumed` their units, None where the service did
+    not say. `left` is the last answer, if it is of a batch that was not taken whole, and
+    `left_seconds` how long it took.
     """
 
     __slots__ = (
-        "_clock", "_look_at", "_mark", "_may_go_on", "answered", "batches", "by_size", "consumed",
-        "failed", "left", "left_seconds", "seconds", "units",
+        "_clock", "_mark", "_newest", "by_size", "consumed", "failed", "items_written", "left",
+        "left_seconds", "portion", "seconds", "sent", "units",
     )  # fmt: skip
 
-    def __init__(self, batches: Sequence[Batch], units: float, by_size: float) -> None:
-        self.batches = batches
+    def __init__(self, portion: Portion, units: float, by_size: float) -> None:
+        self.portion = portion
         self.units = units
         self.by_size = by_size
         self.seconds: list[float] = []
         self.consumed: float | None = 0.0
+        self.items_written = 0
+        self.sent = 0
         self.left: WriteResult | None = None
         self.left_seconds = 0.0
-        self.answered = 0
         self.failed = False
 
     @property
     def segment(self) -> int:
         """The segment of its batches."""
-        return self.batches[0].segment
+        return self.portion.sample.segment
+
+    @property
+    def page(self) -> int:
+        """The page that they are of."""
+        return self.portion.sample.page
 
     @property
     def all_units(self) -> float:
         """What all of it is expected to consume."""
-        return self.units * len(self.batches)
+        return self.units * self.portion.count
 
     @property
-    def items_written(self) -> int:
-        """The items of the batches that were taken whole."""
-        return sum([len(batch.items) for batch in self.batches[: len(self.seconds)]])
+    def answered(self) -> int:
+        """How many batches were answered."""
+        return len(self.seconds) + (self.left is not None)
 
     @property
     def last(self) -> Batch:
-        """The batch of the last answer, or the one that has failed."""
-        return self.batches[self.answered - (not self.failed)]
+        """The batch that was sent last."""
+        return Batch(self.segment, self.page, self._newest)
 
-    @property
-    def unsent(self) -> Sequence[Batch]:
-        """The batches that were not sent."""
-        return self.batches[self.answered + self.failed :]
+    def batches(self, clock: Callable[[], float], may_go_on: Callable[[], bool]) -> Batches:
+        """Yields one batch after the other, and is sent what became of each.
 
-    def begin(self, clock: Callable[[], float], may_go_on: Callable[[], bool]) -> None:
-        """The first is sent now, and the others while `may_go_on`."""
+        It ends early behind a batch that was not taken whole, or when it may not go on.
+        """
+        cut_next, note_seconds = self.portion.uncut.cut_promised, self.seconds.append
         self._clock = clock
-        self._may_go_on = may_go_on
-        self._mark = clock()
-        self._look_at = self._mark + LOOK_SECONDS
-
-    def took(self, result: WriteResult) -> bool:
-        """Notes the next answer; says whether to go on."""
-        now = self._clock()
-        seconds, self._mark = now - self._mark, now
-        self.answered += 1
-        if result.unprocessed:
-            self.left, self.left_seconds = result, seconds
-            return False
-        self.seconds.append(seconds)
-        if self.consumed is not None:
-            consumed = result.consumed_units
-            self.consumed = None if consumed is None else self.consumed + consumed
-        if now < self._look_at:
-            return True
-        self._look_at = now + LOOK_SECONDS
-        return self._may_go_on()
+        self._mark = mark = clock()
+        look_at = mark + LOOK_SECONDS
+        while self.sent < self.portion.count:
+            self.sent += 1
+            self._newest = items = cut_next()
+            result = yield items
+            now = clock()
+            if result.unprocessed:
+                self.left, self.left_seconds = result, now - mark
+                return
+            note_seconds(now - mark)
+            self._mark = mark = now
+            self.items_written += len(items)
+            if self.consumed is not None:
+                units = result.consumed_units
+                self.consumed = None if units is None else self.consumed + units
+            if now >= look_at:
+                if not may_go_on():
+                    return
+                look_at = now + LOOK_SECONDS
 
     def fail(self) -> float:
-        """The next batch has failed; returns after how many seconds."""
+        """The batch that was sent last has failed; returns after how many seconds."""
         self.failed = True
         return self._clock() - self._mark

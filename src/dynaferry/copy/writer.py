@@ -8,12 +8,13 @@ that item becomes a dead letter. Only what is written or durably a dead letter i
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from msgspec import Raw
 
-from dynaferry.copy.batcher import Batch, cut
+from dynaferry.copy.batcher import Batch, Portion, cut, portion_of
 from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.measured import note_failed_write
@@ -32,7 +33,7 @@ from dynaferry.errors import (
 from dynaferry.limits import BATCH_MAX_ITEMS
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan import OnReject
-from dynaferry.ports import BatchTarget, WriteResult
+from dynaferry.ports import Batches, BatchTarget, WriteResult
 from dynaferry.state.store import DeadLetter, StateStore
 from dynaferry.throttle.blame import Blame, Verdict
 from dynaferry.throttle.pace import REQUEST_SECONDS, WritePace
@@ -91,13 +92,13 @@ class Writer:
 
     def take_now(self, writers: int) -> Row | None:
         """The next batches of the lanes if there are any, for one of so many writers."""
-        batches = self._lanes.take_now(self._most_in_a_row(writers))
-        return self._row_of(batches) if batches else None
+        portion = self._lanes.take_now(self._most_in_a_row(writers))
+        return None if portion is None else self._row_of(portion)
 
     async def take(self, writers: int) -> Row | None:
         """The next batches of the lanes; None when there will be none."""
-        batches = await self._lanes.take(partial(self._most_in_a_row, writers))
-        return self._row_of(batches) if batches else None
+        portion = await self._lanes.take(partial(self._most_in_a_row, writers))
+        return None if portion is None else self._row_of(portion)
 
     def _most_in_a_row(self, writers: int) -> int:
         """How many batches to take at once: more than one only where nothing holds writes back, and
@@ -108,36 +109,36 @@ class Writer:
         of_the_rate = self._pace.most_units_in_a_row / self._batch_units
         return int(min(MOST_IN_A_ROW, max(waiting, soon_sent), of_the_rate)) or 1
 
-    def _row_of(self, batches: Sequence[Batch]) -> Row:
+    def _row_of(self, portion: Portion) -> Row:
         """With what each is likely to consume: that is learnt from the batches before.
 
         A batch of large items is many seconds of a low rate: at one blow it would break a cap,
         and meet throttles that say nothing. So its lane has the rest of it again.
         """
-        by_size = self._target.units_of(batches[0].items)
+        by_size = self._target.units_of(portion.sample.items)
         units = by_size * self._units_share
         most_units = self._pace.most_units_in_a_batch
-        if units <= most_units or len(batches) > 1:
-            return Row(batches, units, by_size)
-        fitting, rest = cut(batches[0], most_units / self._units_share, self._target.units_of)
+        if units <= most_units or portion.count > 1:
+            return Row(portion, units, by_size)
+        fitting, rest = cut(portion.sample, most_units / self._units_share, self._target.units_of)
         if rest is not None:
             self._lanes.next_is(rest)
         return self._row_of_one(fitting)
 
     def _row_of_one(self, batch: Batch) -> Row:
         by_size = self._target.units_of(batch.items)
-        return Row((batch,), by_size * self._units_share, by_size)
+        return Row(portion_of(batch), by_size * self._units_share, by_size)
 
     def admit_now(self, row: Row) -> bool:
         """Admits batches if nobody has to wait for it; says whether."""
-        if not self._pace.admit_now(row.all_units, len(row.batches)):
+        if not self._pace.admit_now(row.all_units, row.portion.count):
             return False
         self._lanes.sent(row.segment, row.all_units)
         return True
 
     async def admit(self, row: Row) -> None:
         """Returns when batches may be sent."""
-        await self._pace.admit(row.all_units, len(row.batches))
+        await self._pace.admit(row.all_units, row.portion.count)
         self._lanes.sent(row.segment, row.all_units)
 
     async def write(self, row: Row, stop: StopSignal) -> int:
@@ -152,9 +153,12 @@ class Writer:
         """
         try:
             try:
-                left = await self._send(row, stop)
+                with self._under_way(row, stop) as batches:
+                    await self._target.write_batches(batches)
             except (RetryableError, ItemRefusedError) as error:
                 left = await self._recover(row.last, error, stop)
+            else:
+                left = self._left_of(row)
             self._give_back(left)
         finally:
             self._lanes.done()
@@ -182,15 +186,17 @@ class Writer:
     async def _send_again(self, batch: Batch, stop: StopSignal) -> Sequence[Batch]:
         row = self._row_of_one(batch)
         await self.admit(row)
-        return await self._send(row, stop)
+        with self._under_way(row, stop) as batches:
+            await self._target.write_batches(batches)
+        return self._left_of(row)
 
-    async def _send(self, row: Row, stop: StopSignal) -> Sequence[Batch]:
-        """What is to be sent again of the last batch that was answered."""
+    @contextmanager
+    def _under_way(self, row: Row, stop: StopSignal) -> Iterator[Batches]:
+        """Batches are sent meanwhile; what became of them is settled then, however it ends."""
         stats = self._stats
         stats.write_requests_in_flight += 1
-        row.begin(self._monotonic, lambda: self._pace.is_free and not stop.asked)
         try:
-            await self._target.write_batches([batch.items for batch in row.batches], row.took)
+            yield row.batches(self._monotonic, lambda: self._pace.is_free and not stop.asked)
         except DynaferryError as error:
             self._note_failure(row, error)
             raise
@@ -200,13 +206,20 @@ class Writer:
             self._settle_unsent(row)
             if row.seconds:
                 self._settle_whole(row)
+
+    def _left_of(self, row: Row) -> Sequence[Batch]:
+        """What is to be sent again of the last batch that was answered."""
         return () if row.left is None else self._settle_part(row, row.left)
 
     def _settle_unsent(self, row: Row) -> None:
         """What was not sent is there for others, while what has failed may take its time."""
-        if unsent := row.unsent:
-            self._pace.settle(row.units * len(unsent), 0.0, requests=len(unsent))
-            self._give_back(unsent)
+        requests = row.portion.count - row.answered - row.failed
+        if requests:
+            self._pace.settle(row.units * requests, 0.0, requests=requests)
+        if unsent := row.portion.count - row.sent:
+            self._lanes.give_back_unsent(row.portion.uncut, unsent)
+        if requests > unsent:  # cancelled: nothing is known of the last
+            self._lanes.give_back(row.last)
 
     def _settle_whole(self, row: Row) -> None:
         count = len(row.seconds)
@@ -222,7 +235,7 @@ class Writer:
         self._batch_units = row.units
         self._note_request_seconds(min(row.seconds))
         self._retry.progress()
-        self._acknowledge(row.batches[0], written=row.items_written)
+        self._acknowledge(row.segment, row.page, written=row.items_written)
 
     def _note_request_seconds(self, seconds: float) -> None:
         """What requests wait for each other is not in it: it falls at once, and rises slowly."""
@@ -259,7 +272,7 @@ class Writer:
         written = len(batch.items) - len(result.unprocessed)
         if written:
             self._retry.progress()
-            self._acknowledge(batch, written=written)
+            self._acknowledge(batch.segment, batch.page, written=written)
         else:
             self._retry.give_up_if_gone(_unprocessed(batch))
         return [Batch(batch.segment, batch.page, result.unprocessed)]
@@ -293,16 +306,13 @@ class Writer:
             self._stats.bottleneck = _in_words(verdict)
         return verdict
 
-    def _acknowledge(self, batch: Batch, *, written: int = 0, rejected: int = 0) -> None:
-        """Items of a batch, or of the whole row that it is the first of."""
-        is_complete = self._ledger.acknowledge(
-            batch.segment, batch.page, written=written, rejected=rejected
-        )
+    def _acknowledge(self, segment: int, page: int, *, written: int = 0, rejected: int = 0) -> None:
+        is_complete = self._ledger.acknowledge(segment, page, written=written, rejected=rejected)
         self._stats.items_written += written
         self._stats.items_rejected += rejected
         if is_complete:
             self._stats.segments_complete = self._ledger.complete_segments
-            self._lanes.forget(batch.segment)
+            self._lanes.forget(segment)
 
     # Refused for what it is ----------------------------------------------------------------------
 
@@ -313,7 +323,7 @@ class Writer:
             halves = (batch.items[:half], batch.items[half:])
             return [Batch(batch.segment, batch.page, items) for items in halves]
         await self._set_aside(batch, batch.items[0], error)
-        self._acknowledge(batch, rejected=1)
+        self._acknowledge(batch.segment, batch.page, rejected=1)
         return []
 
     async def _set_aside(self, batch: Batch, item: Raw, error: ItemRefusedError) -> None:

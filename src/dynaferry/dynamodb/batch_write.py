@@ -1,6 +1,6 @@
 """Batch -> WriteResult."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 
 import msgspec
 from msgspec import Raw, Struct
@@ -9,7 +9,7 @@ from dynaferry.dynamodb import capacity
 from dynaferry.dynamodb.keys import KeyReader
 from dynaferry.dynamodb.wire import Wire
 from dynaferry.errors import CorruptAnswerError
-from dynaferry.ports import WriteResult
+from dynaferry.ports import Batches, WriteResult
 
 
 class _Capacity(Struct, frozen=True):
@@ -49,24 +49,37 @@ class TableTarget:
             b'{"ReturnConsumedCapacity":"TOTAL","RequestItems":{%b:[{"PutRequest":{"Item":'
             % msgspec.json.encode(table)
         )
+        self._answer_before: bytes | None = None
+        self._result_before = WriteResult(())
 
     async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
         """Puts one batch; see `BatchTarget`."""
         return self._result(items, await self._wire.call("BatchWriteItem", self._body(items)))
 
-    async def write_batches(
-        self, batches: Iterable[Sequence[Raw]], took: Callable[[WriteResult], bool]
-    ) -> None:
+    async def write_batches(self, batches: Batches) -> None:
         """Puts batches one after the other; see `BatchTarget`."""
+        items = next(batches)  # before anything can fail
         async with self._wire.talk("BatchWriteItem") as talk:
-            for items in batches:
-                if not took(self._result(items, await talk.ask(self._body(items)))):
+            while True:
+                result = self._result(items, await talk.ask(self._body(items)))
+                try:
+                    items = batches.send(result)
+                except StopIteration:
                     return
 
     def _body(self, items: Sequence[Raw]) -> bytes:
         return b"".join((self._before_items, _BETWEEN_ITEMS.join(items), _AFTER_ITEMS))
 
     def _result(self, items: Sequence[Raw], answer: bytes) -> WriteResult:
+        # Small items cost one unit each, so nearly every batch of them is answered alike.
+        if answer == self._answer_before:
+            return self._result_before
+        result = self._decoded(items, answer)
+        if not result.unprocessed:  # else it is a result of these very items
+            self._answer_before, self._result_before = answer, result
+        return result
+
+    def _decoded(self, items: Sequence[Raw], answer: bytes) -> WriteResult:
         try:
             written = _decode(answer)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
