@@ -174,6 +174,42 @@ def test_a_pause_in_which_nobody_asked_is_no_time_to_grow_in() -> None:
     assert held.rate <= 2.0 * 2000.0
 
 
+@pytest.mark.parametrize("temper", [EAGER, CALM, POLITE])
+def test_a_refusal_behind_a_pause_in_which_nobody_asked_says_nothing_of_the_limit(
+    temper: Temper,
+) -> None:
+    """Nothing was accepted meanwhile, and that is no limit of nothing."""
+    pace = controller(temper)
+    pace.accepted(200.0, 0.01, 0.05)
+    pace.refused(200.0, 0.1)
+    pace.advance(0.5)
+    known = pace.capacity
+    assert known is not None
+    pace.refused(BATCH_UNITS, 20.0)
+    for tenth in range(200, 400):
+        pace.wanted()
+        pace.advance(tenth / 10)
+        assert pace.capacity == known
+        assert LEAST_UNITS <= pace.rate <= 1.2 * known
+
+
+@pytest.mark.parametrize("pause_seconds", [5.0, 60.0, 600.0])
+def test_a_refusal_behind_a_pause_does_not_cost_the_rate(pause_seconds: float) -> None:
+    """Averaged over the pause, what was accepted before it would be hardly anything."""
+    pace, now = limited_at(2000.0), 1.1
+    for _ in range(40):
+        pace.wanted()
+        pace.accepted(100.0, 0.01, now)
+        pace.advance(now)
+        now += 0.05
+    now += pause_seconds
+    pace.refused(BATCH_UNITS, now)
+    pace.advance(now)
+    assert pace.capacity == pytest.approx(2000.0, rel=0.05)
+    pace.advance(now + 1.0)
+    assert pace.rate >= 0.75 * 2000.0
+
+
 def test_a_refusal_lowers_the_rate_below_what_was_measured() -> None:
     pace = limited_at(2000.0)
     assert pace.capacity == pytest.approx(2000.0, rel=0.05)

@@ -48,6 +48,8 @@ CHANCE_REQUESTS: Final = 2.0  # so many more in a time say nothing
 # Two moments at which the service had nothing left say what flows in, if they are so far apart.
 APART_SECONDS: Final = 0.4
 APART_ROUND_TRIPS: Final = 4.0
+# In less of the time between them, what was asked says how much was wanted, not what there was.
+LEAST_USED_SHARE: Final = 0.8
 # Beyond what was measured, no more than this times what was taken is asked for: the rest is idle.
 USABLE_GROWTH: Final = 2.0
 # When nothing was accepted for so long and two round trips, it is no back-off but an outage.
@@ -254,7 +256,9 @@ class RateController:
     def _measured(self, now: float) -> float:
         """The capacity: by the average since it was empty last, or by what is refused now."""
         if self._is_apart(now) and not self._has_outgrown(now):
-            return self._average(now)
+            # Where hardly anything was asked meanwhile, what was known stays.
+            average = 0.0 if self._was_hardly_used(now) else self._average(now)
+            return average or self._capacity or LEAST_UNITS
         asked = self._accepted + self._refused
         taken = self._accepted / asked
         sent_per_second = asked / max(now - self._window_from, WINDOW_SECONDS)
@@ -276,6 +280,18 @@ class RateController:
     def _average(self, now: float) -> float:
         """What was accepted a second since it was empty last."""
         return self._accepted_since_emptied / (now - (self._emptied_at or NEVER))
+
+    def _was_hardly_used(self, now: float) -> bool:
+        """Whether for the most part of the time since it was empty nobody asked for more, as in a
+        pause: what was accepted meanwhile tells of those who ask, not of the limit.
+        """
+        emptied_at = self._emptied_at or NEVER
+        used_seconds = now - self._curve_from - self._unused_in_window(now)
+        return used_seconds < LEAST_USED_SHARE * (now - emptied_at)
+
+    def _unused_in_window(self, now: float) -> float:
+        """A window is as long only where nobody came to close it."""
+        return max(0.0, now - self._window_from - MAX_WINDOW_SECONDS)
 
     def _has_outgrown(self, now: float) -> bool:
         """Whether more was accepted than the old capacity could give: it was raised meanwhile, and
@@ -319,7 +335,7 @@ class RateController:
             return
         seconds = now - self._window_from
         # Time that was not used does not count, nor does a pause in which nobody asked.
-        unused = max(0.0, seconds - MAX_WINDOW_SECONDS) if self._was_wanted else seconds
+        unused = self._unused_in_window(now) if self._was_wanted else seconds
         self._curve_from += unused
         seconds -= unused
         if not self._was_wanted:
