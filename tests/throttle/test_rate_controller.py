@@ -193,7 +193,7 @@ def test_a_refusal_behind_a_pause_in_which_nobody_asked_says_nothing_of_the_limi
         assert LEAST_UNITS <= pace.rate <= 1.2 * known
 
 
-@pytest.mark.parametrize("pause_seconds", [5.0, 60.0, 600.0])
+@pytest.mark.parametrize("pause_seconds", [1.0, 1.9, 2.2, 5.0, 60.0, 600.0])
 def test_a_refusal_behind_a_pause_does_not_cost_the_rate(pause_seconds: float) -> None:
     """Averaged over the pause, what was accepted before it would be hardly anything."""
     pace, now = limited_at(2000.0), 1.1
@@ -208,6 +208,22 @@ def test_a_refusal_behind_a_pause_does_not_cost_the_rate(pause_seconds: float) -
     assert pace.capacity == pytest.approx(2000.0, rel=0.05)
     pace.advance(now + 1.0)
     assert pace.rate >= 0.75 * 2000.0
+
+
+def test_a_refusal_while_hardly_anything_is_sent_does_not_cost_the_rate() -> None:
+    """What is written is what the source gives, and nobody waits for more."""
+    pace, now = controller(), 0.5
+    pace.accepted(200.0, 0.01, 0.05)
+    pace.refused(200.0, 0.1)
+    pace.advance(now)
+    known = pace.capacity
+    for _ in range(100):
+        now += 0.1
+        pace.accepted(2.0, 0.01, now)
+        pace.advance(now)
+    pace.refused(BATCH_UNITS, now)
+    pace.advance(now + 0.5)
+    assert pace.capacity == known == 500.0
 
 
 def test_a_refusal_lowers_the_rate_below_what_was_measured() -> None:

@@ -3,7 +3,8 @@
 Nobody knows a table's capacity, so it is measured. Two facts make that possible. While requests
 are refused, what is accepted *is* the capacity. And between two moments at which the service had
 nothing left, the average of what was accepted is the capacity too, whatever it had saved up in
-between: a bucket that was empty twice gave out just what flowed into it.
+between: a bucket that was empty twice gave out just what flowed into it. (Where nobody waited for
+more for a part of that time, the bucket may have run over, and the average is of what was asked.)
 
 So the controller grows fast from a modest start until the first refusal, then sets the rate a
 little below what it measured, holds it there, and goes on along a cubic curve: past the old limit
@@ -48,7 +49,7 @@ CHANCE_REQUESTS: Final = 2.0  # so many more in a time say nothing
 # Two moments at which the service had nothing left say what flows in, if they are so far apart.
 APART_SECONDS: Final = 0.4
 APART_ROUND_TRIPS: Final = 4.0
-# In less of the time between them, what was asked says how much was wanted, not what there was.
+# They do so only where somebody waited for more in so much of the time between them.
 LEAST_USED_SHARE: Final = 0.8
 # Beyond what was measured, no more than this times what was taken is asked for: the rest is idle.
 USABLE_GROWTH: Final = 2.0
@@ -59,6 +60,9 @@ OUTAGE_REFUSALS: Final = 4
 OUTAGE_FALL: Final = 16.0
 LEAST_ANSWERS: Final = 8
 MAX_WINDOW_SECONDS: Final = 2.0
+# A window that nobody closes for so long, and for the time of so many requests, was left alone.
+LATE_SECONDS: Final = 0.5
+LATE_REQUESTS: Final = 2.0
 LATENCY_WEIGHT: Final = 0.1
 NEVER: Final = -math.inf
 
@@ -256,8 +260,7 @@ class RateController:
     def _measured(self, now: float) -> float:
         """The capacity: by the average since it was empty last, or by what is refused now."""
         if self._is_apart(now) and not self._has_outgrown(now):
-            # Where hardly anything was asked meanwhile, what was known stays.
-            average = 0.0 if self._was_hardly_used(now) else self._average(now)
+            average = 0.0 if self._was_partly_unused(now) else self._average(now)
             return average or self._capacity or LEAST_UNITS
         asked = self._accepted + self._refused
         taken = self._accepted / asked
@@ -281,16 +284,20 @@ class RateController:
         """What was accepted a second since it was empty last."""
         return self._accepted_since_emptied / (now - (self._emptied_at or NEVER))
 
-    def _was_hardly_used(self, now: float) -> bool:
-        """Whether for the most part of the time since it was empty nobody asked for more, as in a
-        pause: what was accepted meanwhile tells of those who ask, not of the limit.
+    def _was_partly_unused(self, now: float) -> bool:
+        """Whether for a fifth of the time since it was empty nobody waited, as in a pause: the
+        average says then how much was asked, and what is known of the limit stays.
         """
         emptied_at = self._emptied_at or NEVER
         used_seconds = now - self._curve_from - self._unused_in_window(now)
         return used_seconds < LEAST_USED_SHARE * (now - emptied_at)
 
     def _unused_in_window(self, now: float) -> float:
-        """A window is as long only where nobody came to close it."""
+        """Nobody came to close it for longer than it takes until the next request may be sent."""
+        late_seconds = now - self._window_ends_at
+        patience = max(LATE_SECONDS, LATE_REQUESTS * self._request_units / self._rate)
+        if late_seconds > patience:
+            return late_seconds
         return max(0.0, now - self._window_from - MAX_WINDOW_SECONDS)
 
     def _has_outgrown(self, now: float) -> bool:
@@ -335,11 +342,10 @@ class RateController:
             return
         seconds = now - self._window_from
         # Time that was not used does not count, nor does a pause in which nobody asked.
-        unused = self._unused_in_window(now) if self._was_wanted else seconds
-        self._curve_from += unused
-        seconds -= unused
+        self._curve_from += self._unused_in_window(now) if self._was_wanted else seconds
         if not self._was_wanted:
             return
+        seconds = min(seconds, MAX_WINDOW_SECONDS)
         self._usable = USABLE_GROWTH * self._accepted / max(seconds, WINDOW_SECONDS)
         self._is_searching |= self._has_outgrown(now)
         if self._is_searching:
