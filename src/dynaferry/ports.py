@@ -94,8 +94,8 @@ class BatchTarget(Protocol):
         """Puts what `batches` yields, one after the other, and sends it what became of each.
 
         A batch has up to 25 items in wire form; each is written whole or is in the remainder. What
-        a batch costs beside its own bytes is paid once for all of them. There is one at least; an
-        error is that of the batch that was yielded last.
+        a batch costs beside its own bytes is paid once for all of them. There is one at least, and
+        it is taken before anything can fail: an error is that of the batch that was yielded last.
 
         :raises RetryableError: nothing is known to be written; the same call is safe to repeat
         :raises ItemRefusedError: at least one item is refused for its content; none may be

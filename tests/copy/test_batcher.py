@@ -13,7 +13,7 @@ LARGE = st.lists(st.integers(100_000, 5_000_000), max_size=40)
 
 
 def split(segment: int, page: int, items: Sequence[Raw]) -> Iterator[Batch]:
-    uncut = Uncut(segment, page, items, page_bytes=sum(map(len, items)))
+    uncut = Uncut(segment, page, items, may_be_large=True)
     while uncut:
         yield uncut.promise().sample
 
@@ -46,6 +46,18 @@ def test_a_batch_knows_its_segment_and_page() -> None:
     assert (batch.segment, batch.page) == (3, 7)
 
 
+def test_what_several_batches_cost_is_told_by_the_first_of_them() -> None:
+    items = items_of([1] * 60)
+    portion = Uncut(3, 7, items, may_be_large=False).promise(9)
+    assert (portion.count, list(portion.sample.items)) == (3, items[:25])
+    assert [len(portion.uncut.cut_promised()) for _ in range(3)] == [25, 25, 10]
+
+
+def test_of_items_that_may_be_large_one_batch_at_a_time_is_promised() -> None:
+    uncut = Uncut(3, 7, items_of([BATCH_TARGET_BYTES // 2] * 4), may_be_large=True)
+    assert [(uncut.promise(9).count, len(uncut)) for _ in range(2)] == [(1, 2), (1, 0)]
+
+
 @given(
     size=st.integers(1, 400),
     steps=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), max_size=40),
@@ -55,7 +67,7 @@ def test_what_is_promised_is_there_whoever_sends_and_whatever_is_taken_back(
 ) -> None:
     """Portions are promised, sent in part, and their rest is taken back, all in between."""
     items = items_of([size] * size)
-    uncut, sent, under_way = Uncut(3, 7, items, page_bytes=1000), list[Raw](), list[list[int]]()
+    uncut, sent, under_way = Uncut(3, 7, items, may_be_large=False), list[Raw](), list[list[int]]()
 
     def send(portion: list[int], most: int) -> None:
         for _ in range(min(most, portion[0])):

@@ -23,7 +23,7 @@ def row_of(
 ) -> tuple[Row, Batches, Clock]:
     """A row of so many batches of a page of so many items."""
     clock = Clock()
-    page = Uncut(3, 7, [wire_item(str(number)) for number in range(items)], page_bytes=1000)
+    page = Uncut(3, 7, [wire_item(str(number)) for number in range(items)], may_be_large=False)
     row = Row(page.promise(batches), 25.0, 20.0)
     return row, row.batches(clock, may_go_on), clock
 
@@ -84,19 +84,24 @@ def test_a_failure_is_of_the_batch_that_was_sent_last() -> None:
     assert (row.last.segment, row.last.page, row.last.items) == (3, 7, second)
 
 
-def test_whether_it_may_go_on_is_asked_in_time_and_not_after_every_answer() -> None:
-    asked: list[float] = []
+def test_whether_it_may_go_on_is_asked_at_once_and_then_in_time_but_not_after_every_answer() -> (
+    None
+):
+    """At once, since it may have waited long until it was admitted."""
+    replies, asked = [False, True], list[float]()
 
     def may_go_on() -> bool:
         asked.append(clock.now)
-        return False
+        return replies.pop()
 
     row, batches, clock = row_of(100, batches=4, may_go_on=may_go_on)
     next(batches)
+    assert not is_over_after(batches, WHOLE)
+    assert asked == [100.0]
     clock.now += LOOK_SECONDS / 2
     assert not is_over_after(batches, WHOLE)
-    assert asked == []
+    assert asked == [100.0]
     clock.now += LOOK_SECONDS / 2 + 1e-6
     assert is_over_after(batches, WHOLE)
-    assert len(asked) == 1
-    assert row.sent == row.answered == 2
+    assert len(asked) == 2
+    assert row.sent == row.answered == 3

@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from dynaferry.copy import row as row_module
 from dynaferry.copy.batcher import Uncut
-from dynaferry.copy.row import LOOK_SECONDS, Row
+from dynaferry.copy.row import LOOK_SECONDS, MOST_IN_A_ROW, Row
 from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import (
     AccessDeniedError,
@@ -33,7 +34,7 @@ async def row_to(target: FakeTarget, state_dir: Path) -> AsyncIterator[tuple[Sma
         items = [wire_item(key) for key in KEYS]
         page = Page(items=items, last_evaluated_key=None, scanned_count=ITEMS, body_bytes=1000)
         small.pipeline.lanes.put(
-            Uncut(0, small.pipeline.ledger.page_read(0, page), items, page_bytes=1000)
+            Uncut(0, small.pipeline.ledger.page_read(0, page), items, may_be_large=False)
         )
         small.pipeline.lanes.close()
         portion = small.pipeline.lanes.take_now(4)
@@ -189,6 +190,44 @@ async def test_what_was_taken_before_a_cancellation_is_acknowledged(tmp_path: Pa
             tasks.cancel_scope.cancel()
         assert small.stats.items_written == len(target.written) == 50
         assert small.stats.write_requests_in_flight == 0
+        assert small.pipeline.lanes.items_waiting == 50
+        small.caps.write.set(10.0)
+        assert small.caps.write._reserved == 0.0, "what was not answered is settled as well"
+        target.before_write = None
+        small.caps.write.set(None)
+        assert await write_the_rest(small) == [25, 25]
+        assert_all_written_once(small, target)
+
+
+async def test_of_two_writers_of_one_page_one_fails_and_nothing_is_lost(tmp_path: Path) -> None:
+    target, failed = FakeTarget(), anyio.Event()
+
+    async def fail_the_third(_: list[str]) -> None:
+        await anyio.lowlevel.checkpoint()
+        if len(target.batches) == 3:
+            failed.set()
+            raise ThrottledError("slow down", code="ThrottlingException")
+
+    target.before_write = fail_the_third
+    async with many_to(target, tmp_path) as small:
+        lanes, writer = small.pipeline.lanes, small.pipeline.writer
+        lanes.close()
+        rows = []
+        for most in (6, 32):
+            portion = lanes.take_now(most)
+            assert portion is not None
+            rows.append(Row(portion, 25.0, 25.0))
+            await writer.admit(rows[-1])
+        assert [row.portion.count for row in rows] == [6, 10]
+        async with anyio.create_task_group() as tasks:
+            for row in rows:
+                tasks.start_soon(writer.write, row, StopSignal())
+        assert failed.is_set()
+        while (rest := await writer.take(1)) is not None:
+            await writer.admit(rest)
+            await writer.write(rest, StopSignal())
+        assert (sorted(target.written), set(target.written.values())) == (MANY, {1})
+        assert small.pipeline.ledger.is_complete
 
 
 @pytest.mark.parametrize("what", ["a stop", "a pause", "a cap", "a throttle elsewhere"])
@@ -240,21 +279,24 @@ async def test_a_cap_that_comes_in_the_midst_counts_only_what_is_under_way(
 # How long a row is ------------------------------------------------------------------------------
 
 MANY = [f"k{number:03d}" for number in range(400)]
+MORE = [f"k{number:04d}" for number in range(1000)]
 
 
 @asynccontextmanager
-async def many_to(target: FakeTarget, state_dir: Path) -> AsyncIterator[SmallCopy]:
-    """Sixteen batches wait, at a rate at which they might go at once."""
-    async with small_copy(small_plan(state_dir), FakeSource([[MANY]]), target, 1) as small:
+async def many_to(
+    target: FakeTarget, state_dir: Path, keys: Sequence[str] = MANY
+) -> AsyncIterator[SmallCopy]:
+    """Many batches wait, at a rate at which they might go at once."""
+    async with small_copy(small_plan(state_dir), FakeSource([[keys]]), target, 1) as small:
         controller = small.pipeline.write_controller
-        while small.pipeline.writer._pace.most_units_in_a_row < ITEMS * 4:
+        while small.pipeline.writer._pace.most_units_in_a_row < len(keys):
             controller.wanted()
             controller.accepted(1e6, 0.001, now := small.pipeline.monotonic())
             controller.advance(now + 1.0)
-        items = [wire_item(key) for key in MANY]
-        page = Page(items=items, last_evaluated_key=None, scanned_count=400, body_bytes=4000)
+        items, count = [wire_item(key) for key in keys], len(keys)
+        page = Page(items=items, last_evaluated_key=None, scanned_count=count, body_bytes=4000)
         small.pipeline.lanes.put(
-            Uncut(0, small.pipeline.ledger.page_read(0, page), items, page_bytes=1000)
+            Uncut(0, small.pipeline.ledger.page_read(0, page), items, may_be_large=False)
         )
         yield small
 
@@ -271,6 +313,13 @@ async def test_a_row_is_as_long_as_what_is_sent_at_once(tmp_path: Path) -> None:
         second = writer.take_now(writers)
         assert second is not None
         assert second.portion.count == 15, "all that is there: it is sent as soon as by 15 writers"
+
+
+async def test_a_row_has_a_length_at_most(tmp_path: Path) -> None:
+    async with many_to(FakeTarget(), tmp_path, MORE) as small:
+        row = small.pipeline.writer.take_now(1)
+        assert row is not None
+        assert row.portion.count == MOST_IN_A_ROW == 32
 
 
 async def test_a_row_of_long_requests_leaves_a_batch_to_everybody(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from itertools import accumulate
 from msgspec import Raw, Struct
 
 from dynaferry.limits import BATCH_MAX_ITEMS, BATCH_TARGET_BYTES
+from dynaferry.ports import Page
 
 
 class Batch(Struct, frozen=True):
@@ -25,8 +26,8 @@ class Uncut:
 
     Who is to send several batches is promised so many, and each is cut off when it is sent. So
     those who send from one page go through it together, in its order: what is read of memory lies
-    side by side, and what was sent is let go of at once. The whole page has at most `page_bytes`:
-    where that is little, no batch need be looked at.
+    side by side, and what was sent is let go of at once. Where no batch of it `may_be_large`, none
+    need be looked at.
     """
 
     __slots__ = ("_items", "_may_be_large", "_promised", "page", "segment")
@@ -37,7 +38,7 @@ class Uncut:
         page: int,
         items: Sequence[Raw],
         *,
-        page_bytes: int,
+        may_be_large: bool,
         promised: int = 0,
     ) -> None:
         self.segment = segment
@@ -45,13 +46,13 @@ class Uncut:
         # The first is the last here: what is cut off the end of a list leaves nothing to be moved.
         self._items = list(reversed(items))
         self._promised = promised
-        self._may_be_large = page_bytes > BATCH_TARGET_BYTES
+        self._may_be_large = may_be_large
 
     def __len__(self) -> int:
         return max(0, len(self._items) - self._promised * BATCH_MAX_ITEMS)
 
     def promise(self, most: int = 1) -> "Portion":
-        """At most so many of the next batches, in the order of the items.
+        """At most so many of the next batches, in the order of the items. There must be one.
 
         One has at most 25 items, and well under the 16 MB that a request may hold; an item that is
         larger than that alone travels alone. A single batch is cut off at once, since what it
@@ -102,8 +103,14 @@ def portion_of(batch: Batch) -> Portion:
 
 
 def uncut_of(batch: Batch, *, promised: int = 0) -> Uncut:
-    """A batch, or what is left of one, that is to be sent again. It has been cut to size."""
-    return Uncut(batch.segment, batch.page, batch.items, page_bytes=0, promised=promised)
+    """A batch, or what is left of one, that is to be sent again: it has been cut to size."""
+    return Uncut(batch.segment, batch.page, batch.items, may_be_large=False, promised=promised)
+
+
+def uncut_page(segment: int, number: int, page: Page) -> Uncut:
+    """All items of a page."""
+    may_be_large = page.body_bytes > BATCH_TARGET_BYTES
+    return Uncut(segment, number, page.items, may_be_large=may_be_large)
 
 
 def cut(

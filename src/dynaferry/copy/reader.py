@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from dynaferry.copy.batcher import Uncut
+from dynaferry.copy.batcher import Uncut, uncut_page
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.read_ahead import Ahead, page_limit
 from dynaferry.copy.segments import SegmentQueue
@@ -81,7 +81,7 @@ class Reader:
         self._stats.segments_complete = self._ledger.complete_segments
         self._note_page(page)
         if page.items:
-            deliver(Uncut(segment, number, page.items, page_bytes=page.body_bytes))
+            deliver(uncut_page(segment, number, page))
 
     async def _read_page(self, segment: int, start_key: bytes | None) -> Page:
         limit, admitted = self._next_page()

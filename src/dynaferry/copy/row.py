@@ -75,8 +75,7 @@ class Row:
         """
         cut_next, note_seconds = self.portion.uncut.cut_promised, self.seconds.append
         self._clock = clock
-        self._mark = mark = clock()
-        look_at = mark + LOOK_SECONDS
+        self._mark = look_at = mark = clock()  # it may have waited long for its admission
         while self.sent < self.portion.count:
             self.sent += 1
             self._newest = items = cut_next()

@@ -213,12 +213,12 @@ class Writer:
 
     def _settle_unsent(self, row: Row) -> None:
         """What was not sent is there for others, while what has failed may take its time."""
-        requests = row.portion.count - row.answered - row.failed
-        if requests:
-            self._pace.settle(row.units * requests, 0.0, requests=requests)
+        unsettled = row.portion.count - row.answered - row.failed
+        if unsettled:
+            self._pace.settle(row.units * unsettled, 0.0, requests=unsettled)
         if unsent := row.portion.count - row.sent:
             self._lanes.give_back_unsent(row.portion.uncut, unsent)
-        if requests > unsent:  # cancelled: nothing is known of the last
+        if unsettled > unsent:  # cancelled: nothing is known of the last
             self._lanes.give_back(row.last)
 
     def _settle_whole(self, row: Row) -> None:

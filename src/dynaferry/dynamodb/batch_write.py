@@ -58,7 +58,7 @@ class TableTarget:
 
     async def write_batches(self, batches: Batches) -> None:
         """Puts batches one after the other; see `BatchTarget`."""
-        items = next(batches)  # before anything can fail
+        items = next(batches)
         async with self._wire.talk("BatchWriteItem") as talk:
             while True:
                 result = self._result(items, await talk.ask(self._body(items)))
