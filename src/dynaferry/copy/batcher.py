@@ -25,12 +25,13 @@ class Uncut:
     """Items of one page that are in no batch yet; its length is how many are promised to nobody.
 
     Who is to send several batches is promised so many, and each is cut off when it is sent. So
-    those who send from one page go through it together, in its order: what is read of memory lies
-    side by side, and what was sent is let go of at once. Where no batch of it `may_be_large`, none
-    need be looked at.
+    those who send from one page go through it together, in its order, and what is read of memory
+    lies side by side. (For the same reason all items of a page are let go of at once, at its end:
+    those of the next one lie side by side then.) Where no batch of it `may_be_large`, none need be
+    looked at.
     """
 
-    __slots__ = ("_items", "_may_be_large", "_promised", "page", "segment")
+    __slots__ = ("_at", "_items", "_may_be_large", "_promised", "page", "segment")
 
     def __init__(
         self,
@@ -43,13 +44,13 @@ class Uncut:
     ) -> None:
         self.segment = segment
         self.page = page
-        # The first is the last here: what is cut off the end of a list leaves nothing to be moved.
-        self._items = list(reversed(items))
+        self._items = items
+        self._at = 0
         self._promised = promised
         self._may_be_large = may_be_large
 
     def __len__(self) -> int:
-        return max(0, len(self._items) - self._promised * BATCH_MAX_ITEMS)
+        return max(0, len(self._items) - self._at - self._promised * BATCH_MAX_ITEMS)
 
     def promise(self, most: int = 1) -> "Portion":
         """At most so many of the next batches, in the order of the items. There must be one.
@@ -61,7 +62,7 @@ class Uncut:
         sample = Batch(self.segment, self.page, self._first_items())
         count = 1 if self._may_be_large else min(most, -(-len(self) // BATCH_MAX_ITEMS))
         if count == 1:
-            del self._items[-len(sample.items) :]
+            self._at += len(sample.items)
             return portion_of(sample)
         self._promised += count
         return Portion(sample, count, self)
@@ -69,17 +70,16 @@ class Uncut:
     def cut_promised(self) -> Sequence[Raw]:
         """The items of the next batch of those that are promised."""
         self._promised -= 1
-        items = self._items
-        batch = items[: -BATCH_MAX_ITEMS - 1 : -1]
-        del items[-BATCH_MAX_ITEMS:]
-        return batch
+        at = self._at
+        self._at = end = at + BATCH_MAX_ITEMS
+        return self._items[at:end]
 
     def take_back(self, batches: int) -> None:
         """So many of those that are promised are not sent by whom they were promised to."""
         self._promised -= batches
 
-    def _first_items(self) -> list[Raw]:
-        items = self._items[: -BATCH_MAX_ITEMS - 1 : -1]
+    def _first_items(self) -> Sequence[Raw]:
+        items = self._items[self._at : self._at + BATCH_MAX_ITEMS]
         if self._may_be_large and len(items) > 1 and sum(map(len, items)) > BATCH_TARGET_BYTES:
             return items[: _fitting(items)]
         return items
