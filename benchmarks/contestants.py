@@ -97,7 +97,7 @@ DYNAFERRY = Contestant(
     "dynaferry",
     "dynaferry",
     dynaferry(),
-    {200: 1600, 1024: 3000, 10_240: 2400, 102_400: 1200},
+    {200: 1600, 1024: 3000, 10_240: 2400, 102_400: 3000},
 )
 FLOOR = Contestant(
     "floor",
