@@ -1,6 +1,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
@@ -51,6 +52,15 @@ def test_what_several_batches_cost_is_told_by_the_first_of_them() -> None:
     portion = Uncut(3, 7, items, may_be_large=False).promise(9)
     assert (portion.count, list(portion.sample.items)) == (3, items[:25])
     assert [len(portion.uncut.cut_promised()) for _ in range(3)] == [25, 25, 10]
+
+
+@pytest.mark.parametrize(
+    ("batches", "most", "counts"), [(41, 32, [21, 20]), (64, 32, [32, 32]), (7, 3, [3, 2, 2])]
+)
+def test_a_page_is_divided_evenly(batches: int, most: int, counts: list[int]) -> None:
+    uncut = Uncut(3, 7, items_of([1] * (25 * batches - 7)), may_be_large=False)
+    assert [uncut.promise(most).count for _ in counts] == counts
+    assert len(uncut) == 0
 
 
 def test_of_items_that_may_be_large_one_batch_at_a_time_is_promised() -> None:

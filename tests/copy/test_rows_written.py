@@ -279,7 +279,7 @@ async def test_a_cap_that_comes_in_the_midst_counts_only_what_is_under_way(
 # How long a row is ------------------------------------------------------------------------------
 
 MANY = [f"k{number:03d}" for number in range(400)]
-MORE = [f"k{number:04d}" for number in range(1000)]
+MORE = [f"k{number:04d}" for number in range(25 * 64)]
 
 
 @asynccontextmanager

@@ -60,7 +60,7 @@ class Uncut:
         costs may have to be known.
         """
         sample = Batch(self.segment, self.page, self._first_items())
-        count = 1 if self._may_be_large else min(most, -(-len(self) // BATCH_MAX_ITEMS))
+        count = 1 if self._may_be_large else _evenly(-(-len(self) // BATCH_MAX_ITEMS), most)
         if count == 1:
             self._at += len(sample.items)
             return portion_of(sample)
@@ -128,6 +128,14 @@ def cut(
         return batch, None
     rest = Batch(batch.segment, batch.page, batch.items[first:])
     return Batch(batch.segment, batch.page, batch.items[:first]), rest
+
+
+def _evenly(batches: int, most: int) -> int:
+    """The first of as few portions of at most so many as there can be, all of about one length: a
+    page is done when the longest of them is.
+    """
+    portions = -(-batches // most)
+    return -(-batches // portions)
 
 
 def _fitting(items: Sequence[Raw]) -> int:
