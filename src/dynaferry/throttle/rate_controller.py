@@ -258,7 +258,9 @@ class RateController:
         return self._is_apart(now) and self._refused < OUTAGE_REFUSALS * self._request_units
 
     def _measured(self, now: float) -> float:
-        """The capacity: by the average since it was empty last, or by what is refused now."""
+        """The capacity: by the average since it was empty last, as it was known where that says
+        nothing, or by what is refused now.
+        """
         if self._is_apart(now) and not self._has_outgrown(now):
             average = 0.0 if self._was_partly_unused(now) else self._average(now)
             return average or self._capacity or LEAST_UNITS
