@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -19,7 +20,9 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
+from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,16 +51,27 @@ TABLE_ARN = "arn:aws:dynamodb:eu-central-1:222222222222:table/orders"
 INDEX_ARN = f"{TABLE_ARN}/index/by_email"
 
 THROTTLES = [
+    "BandwidthLimitExceeded",
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
     "Throttling",
     "ThrottlingException",
+    "TooManyRequestsException",
 ]
 PASSING = [
+    "IDPCommunicationError",
     "InternalServerError",
+    "InternalServerErrorException",
+    "PriorRequestNotComplete",
     "ReplicatedWriteConflictException",
+    "RequestTimeout",
+    "RequestTimeoutException",
     "TransactionConflictException",
+    "TransactionInProgressException",
 ]
 PASSING_5XX = ["InternalFailure", "ServiceUnavailable", "ServiceUnavailableException"]
 ITEM_REFUSALS = [
@@ -111,6 +125,24 @@ def _from_client(error: Exception, operation: str = "DescribeTable") -> Dynaferr
     )
 
 
+def _codes_in(retries: Any) -> Iterator[str]:
+    if isinstance(retries, dict):
+        if "service_error_code" in retries:
+            yield retries["service_error_code"]
+        for part in retries.values():
+            yield from _codes_in(part)
+
+
+def _what_botocore_tries_again() -> Iterator[str]:
+    """By its standard mode, and by its legacy mode for every service and for those asked here."""
+    yield from TransientRetryableChecker._TRANSIENT_ERROR_CODES
+    yield from ThrottledRetryableChecker._THROTTLED_ERROR_CODES
+    legacy = Loader().load_data("_retry")
+    yield from _codes_in(legacy["definitions"])
+    for service in ("dynamodb", "sts"):
+        yield from _codes_in(legacy["retry"][service])
+
+
 # Codes -----------------------------------------------------------------------------------------
 
 
@@ -137,7 +169,38 @@ def test_a_code_decides_what_to_do(
         assert f"{operation} on the target table orders" in found.message
 
 
-@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize("code", sorted(set(_what_botocore_tries_again())))
+def test_every_code_that_botocore_tries_again_is_tried_again(code: str) -> None:
+    for operation in ("Scan", "BatchWriteItem", "AssumeRole"):
+        found = _answer(code, operation=operation)
+        assert isinstance(found, RetryableError)
+        assert isinstance(_from_client(_client_error(code), operation), RetryableError)
+
+
+@pytest.mark.parametrize("body", [b"", b"<h1>Request Time-out</h1>", b"{}", b'{"message":"x"}'])
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (408, UnavailableError),
+        (421, UnavailableError),
+        (425, UnavailableError),
+        (429, ThrottledError),
+        (499, UnavailableError),
+        (509, UnavailableError),
+    ],
+)
+def test_a_status_that_passes_is_waited_for_where_no_code_came_with_it(
+    status: int, error: type[DynaferryError], body: bytes
+) -> None:
+    for operation in ("Scan", "BatchWriteItem"):
+        answer = decode_error(status, body)
+        found = from_answer(answer, status=status, operation=operation, site=SITE)
+        assert type(found) is error
+    of_botocore = _client_error(str(status), status=status)
+    assert type(_from_client(of_botocore)) is error
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 408, 429])
 @pytest.mark.parametrize("code", [*DENIALS, *BAD_CREDENTIALS])
 def test_a_denial_is_one_whatever_the_status(code: str, status: int) -> None:
     assert type(_answer(code, status=status)) is AccessDeniedError

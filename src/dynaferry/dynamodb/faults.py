@@ -1,7 +1,8 @@
 """Turns what the service (or the network) answered into errors.py: the one place that knows codes.
 
-Match the code, never the HTTP status: authentication errors are 400 on one page of the
-service's documentation and 403 on another. Sources: [DG:Programming.Errors], [M:ThrottlingReason].
+Match the code before the HTTP status: authentication errors are 400 on one page of the service's
+documentation and 403 on another. A status counts where no code of the service's came with it.
+Sources: [DG:Programming.Errors], [M:ThrottlingReason].
 """
 
 import asyncio
@@ -38,13 +39,21 @@ EXPIRED_CREDENTIALS = frozenset(
 REFUSED_SIGNATURES = frozenset(
     {"InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed"}
 )
+# What SDKs try again is tried again here: botocore's lists, which a test compares, and more.
 _THROTTLES = frozenset(
     {
-        "ProvisionedThroughputExceededException",
-        "ThrottlingException",
-        "Throttling",
-        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
         "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
     }
 )
 _DENIALS = frozenset(
@@ -72,14 +81,25 @@ _WRITES_OF_ITEMS = frozenset({"BatchWriteItem", "PutItem"})
 _CONDITIONAL_WRITES = frozenset({"PutItem", "DeleteItem"})
 _PASSING = frozenset(
     {
-        "InternalServerError",
+        "IDPCommunicationError",
+        "InternalError",
         "InternalFailure",
+        "InternalServerError",
+        "InternalServerErrorException",
+        "PriorRequestNotComplete",
         "ReplicatedWriteConflictException",
+        "RequestTimeout",
+        "RequestTimeoutException",
         "ServiceUnavailable",
         "ServiceUnavailableException",
         "TransactionConflictException",
+        "TransactionInProgressException",
     }
 )
+# Of somebody between who gives no code of the service's: too late, sent to another, too early, and
+# what balancers note when they gave up on it themselves.
+_PASSING_STATUSES = frozenset({408, 421, 425, 499})
+_THROTTLING_STATUS = 429
 
 
 class CallSite(Struct, frozen=True, kw_only=True):
@@ -185,7 +205,8 @@ def from_answer(
     """The error for what the service answered to `operation`."""
     where = site.where(operation)
     words = f"{where}: {answer.code}: {answer.message}"
-    if answer.code in _THROTTLES:
+    is_denial = answer.code in _DENIALS | EXPIRED_CREDENTIALS | REFUSED_SIGNATURES
+    if answer.code in _THROTTLES or (status == _THROTTLING_STATUS and not is_denial):
         return ThrottledError(
             words,
             code=answer.code,
@@ -193,7 +214,8 @@ def from_answer(
             operation=operation,
             table=site.table,
         )
-    if answer.code in _PASSING or (status >= 500 and answer.code not in _DENIALS):
+    passes_by_status = status >= 500 or status in _PASSING_STATUSES
+    if answer.code in _PASSING or (passes_by_status and not is_denial):
         return UnavailableError(words, operation=operation, table=site.table)
     if answer.code == "ConditionalCheckFailedException" and operation in _CONDITIONAL_WRITES:
         return ConditionFailedError(words, item=answer.item, operation=operation, table=site.table)
@@ -208,7 +230,7 @@ def from_answer(
             operation=operation,
             table=site.table,
         )
-    if answer.code in _DENIALS | EXPIRED_CREDENTIALS | REFUSED_SIGNATURES:
+    if is_denial:
         return _denied(answer, operation, where, site)
     return RequestRefusedError(words, operation=operation, table=site.table)
 
