@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import os
 import signal
@@ -5,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -85,8 +87,67 @@ def test_a_lock_file_that_cannot_be_opened_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> int:
-        raise PermissionError(13, "Permission denied")
+        raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(StateError, match="cannot be read: Permission denied"):
+    with pytest.raises(StateError, match="cannot be read: Input/output error"):
         is_locked(tmp_path, RUN)
+
+
+def test_a_lock_of_somebody_else_that_may_not_be_read_is_what_the_asker_takes_it_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert not is_locked(tmp_path, RUN)
+    assert is_locked(tmp_path, RUN, if_hidden=True)
+
+
+def a_link(path: Path, precious: Path) -> None:
+    path.symlink_to(precious)
+
+
+def a_hard_link(path: Path, precious: Path) -> None:
+    path.hardlink_to(precious)
+
+
+def the_file_itself(path: Path, precious: Path) -> None:
+    path.write_bytes(precious.read_bytes())
+
+
+def a_link_to_nowhere(path: Path, precious: Path) -> None:
+    path.symlink_to(precious.with_name("nowhere"))
+
+
+def a_directory(path: Path, _: Path) -> None:
+    path.mkdir()
+
+
+def a_pipe(path: Path, _: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_device(path: Path, _: Path) -> None:
+    path.symlink_to(os.devnull)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [a_link, a_hard_link, the_file_itself, a_link_to_nowhere, a_directory, a_pipe, a_device],
+)
+def test_what_only_stands_in_the_locks_place_is_refused_and_left_as_it_is(
+    tmp_path: Path, plant: Callable[[Path, Path], None]
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("a year of work\n" * 1000)
+    before = precious.read_bytes()
+    path = lock_path(tmp_path, RUN)
+    plant(path, precious)
+    with pytest.raises(StateError, match="the lock file") as caught:
+        RunLock.acquire(tmp_path, RUN)
+    assert str(path) in caught.value.message
+    assert caught.value.hint is not None
+    assert precious.read_bytes() == before
+    assert not (tmp_path / "nowhere").exists()

@@ -24,8 +24,10 @@ from dynaferry.errors import (
     StateError,
     TableNotFoundError,
 )
+from dynaferry.files import read_bounded, replacing
 
 NOTES = "bench"
+MOST_NOTE_BYTES = 65_536
 POLL_SECONDS = 1.0
 CREATE_SECONDS = 120.0
 DROP_SECONDS = 30.0
@@ -52,7 +54,8 @@ def notes(state_dir: Path) -> list[tuple[Path, Note]]:
     found = []
     for path in sorted((state_dir / NOTES).glob("*.json")):
         try:
-            found.append((path, msgspec.json.decode(path.read_bytes(), type=Note)))
+            content = read_bounded(path, MOST_NOTE_BYTES)
+            found.append((path, msgspec.json.decode(content, type=Note)))
         except (OSError, msgspec.MsgspecError) as error:
             raise StateError(
                 f"the note {path} of a scratch table cannot be read: {error}",
@@ -93,7 +96,8 @@ def _write_note(state_dir: Path, note: Note) -> Path:
     path = state_dir / NOTES / f"{note.table}.json"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_bytes(msgspec.json.encode(note))
+        with replacing(path, private=True) as file:
+            file.write(msgspec.json.encode(note))
     except OSError as error:
         raise StateError(
             f"the state directory {state_dir} cannot be written: {error.strerror}",

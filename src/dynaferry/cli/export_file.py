@@ -1,14 +1,15 @@
 """A file of exported items: only its owner may read it, and it is there whole or not at all."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+import anyio
 from anyio import to_thread
 
 from dynaferry.errors import PlanError
+from dynaferry.files import replacing
 
 
 class ExportFile:
@@ -16,7 +17,7 @@ class ExportFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._unfinished: Path | None = None
+        self._replacing = replacing(path, private=True)
         self._file: BinaryIO | None = None
 
     async def __aenter__(self) -> Self:
@@ -29,7 +30,11 @@ class ExportFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._on_thread(self._finish if error is None else self._drop)
+        def end() -> None:
+            self._replacing.__exit__(kind, error, traceback)
+
+        with anyio.CancelScope(shield=True):
+            await self._on_thread(end)
 
     async def write(self, content: bytes) -> None:
         """Appends `content`.
@@ -37,6 +42,13 @@ class ExportFile:
         :raises PlanError: it cannot be written
         """
         await self._on_thread(self._write, content)
+
+    def _open(self) -> None:
+        self._file = self._replacing.__enter__()
+
+    def _write(self, content: bytes) -> None:
+        if self._file is not None:
+            self._file.write(content)
 
     async def _on_thread(self, step: Callable[..., None], *arguments: bytes) -> None:
         try:
@@ -46,27 +58,3 @@ class ExportFile:
                 f"the file {self._path} cannot be written: {error.strerror}",
                 hint="name another with -o",
             ) from error
-
-    def _open(self) -> None:
-        if self._path.exists() and not self._path.is_file():
-            self._file = self._path.open("wb")
-            return
-        self._unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}.new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._file = os.fdopen(os.open(self._unfinished, flags, 0o600), "wb")
-
-    def _write(self, content: bytes) -> None:
-        if self._file is not None:
-            self._file.write(content)
-
-    def _finish(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        if self._unfinished is not None:
-            self._unfinished.replace(self._path)
-
-    def _drop(self) -> None:
-        if self._unfinished is not None:
-            self._unfinished.unlink(missing_ok=True)
-        if self._file is not None:
-            self._file.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async
 from dynaferry.errors import PlanError
+from dynaferry.files import replacing
 from dynaferry.report.facts import read_certificate, read_facts
 from dynaferry.report.page import render
 from dynaferry.state.directory import sole_run
@@ -29,10 +30,9 @@ def run_report(run: str | None, state_dir: Path, output: Path, certificate: Path
 
 def _write(output: Path, text: str) -> None:
     """Puts the file there whole, or not at all."""
-    unfinished = output.with_name(f".{output.name}.new")
     try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(output)
+        with replacing(output, private=False) as file:
+            file.write(text.encode(errors="replace"))
     except OSError as error:
         raise PlanError(
             f"the report {output} cannot be written: {error.strerror}",

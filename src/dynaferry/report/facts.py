@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry.errors import PlanError
+from dynaferry.files import read_bounded
 from dynaferry.observe.stats import MOST_REASONS
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import (
@@ -20,6 +21,7 @@ from dynaferry.state.store import (
 )
 
 MOST_SAMPLES = 1_000_000
+MOST_CERTIFICATE_BYTES = 64 * 1024 * 1024
 
 
 class TableFacts(Struct, frozen=True, kw_only=True):
@@ -96,7 +98,7 @@ def read_certificate(path: Path) -> Certificate:
     :raises PlanError: it cannot be read, or is no certificate
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Certificate)
+        return msgspec.json.decode(read_bounded(path, MOST_CERTIFICATE_BYTES), type=Certificate)
     except OSError as error:
         raise PlanError(f"the certificate {path} cannot be read: {error.strerror}") from error
     except msgspec.MsgspecError as error:

@@ -6,16 +6,24 @@ ever left over. The number in the file is for people; nothing decides by it.
 
 import fcntl
 import os
+import re
+import stat
 import time
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from dynaferry.errors import StateError
+from dynaferry.files import kind_of
 from dynaferry.state.directory import lock_path
 
 # `is_locked` holds the lock for a moment to find out; that is not another dynaferry at work.
 _TRIES = 5
 _BETWEEN_TRIES_SECONDS = 0.02
+# No link is followed, and nothing is waited for.
+_AS_IT_IS: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# What a lock file holds: whatever holds anything else is somebody's file, and is not emptied.
+_CONTENT: Final = re.compile(rb"[0-9]{0,20}\n?")
+_MOVE_IT: Final = "move it away: it is not dynaferry's; or choose another --state-dir"
 
 
 class RunLock:
@@ -33,10 +41,11 @@ class RunLock:
         :raises StateError: another process has it
         :raises OSError: the lock file cannot be made or locked
         """
-        descriptor = os.open(
-            lock_path(state_dir, run), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        path = lock_path(state_dir, run)
+        _check_may_be_a_lock(path)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _AS_IT_IS, 0o600)
         try:
+            _check_is_a_lock(descriptor, path)
             if not _lock(descriptor):
                 raise _busy(run, os.pread(descriptor, 20, 0))
             os.ftruncate(descriptor, 0)
@@ -53,15 +62,21 @@ class RunLock:
             self._descriptor = None
 
 
-def is_locked(state_dir: Path, run: str) -> bool:
+def is_locked(state_dir: Path, run: str, *, if_hidden: bool = False) -> bool:
     """Whether a process works on the run right now. It blocks for the time of a file access.
 
-    :raises StateError: the lock file cannot be opened
+    `if_hidden` is the answer where the lock is somebody else's and may not be looked at.
+
+    :raises StateError: the lock file cannot be opened, or is none
     """
+    path = lock_path(state_dir, run)
     try:
-        descriptor = os.open(lock_path(state_dir, run), os.O_RDONLY | os.O_CLOEXEC)
+        _check_may_be_a_lock(path)
+        descriptor = os.open(path, os.O_RDONLY | _AS_IT_IS)
     except FileNotFoundError:
         return False
+    except PermissionError:
+        return if_hidden
     except OSError as error:
         raise StateError(
             f"the lock of the run {run!r} in {state_dir} cannot be read: {error.strerror}",
@@ -71,6 +86,24 @@ def is_locked(state_dir: Path, run: str) -> bool:
         return not _try_lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
+
+
+def _check_may_be_a_lock(path: Path) -> None:
+    """Refuses, before it is opened, what only stands in the lock file's place."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode):
+        raise StateError(f"the lock file {path} is {kind_of(found.st_mode)}", hint=_MOVE_IT)
+
+
+def _check_is_a_lock(descriptor: int, path: Path) -> None:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise StateError(f"the lock file {path} is another file's name", hint=_MOVE_IT)
+    if not _CONTENT.fullmatch(os.pread(descriptor, 32, 0)):
+        raise StateError(f"the lock file {path} holds something else", hint=_MOVE_IT)
 
 
 def _lock(descriptor: int) -> bool:

@@ -3,7 +3,6 @@
 It holds no key and no value of any item, and nothing of how the accounts were reached.
 """
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from msgspec import Struct
 
 from dynaferry._version import __version__
 from dynaferry.errors import PlanError, StateWriteError
+from dynaferry.files import check_replaceable, replacing
 from dynaferry.observe.summary import VerifyStatus
 from dynaferry.state.verification import Verification
 from dynaferry.verify.settings import VerifyPlan
@@ -93,13 +93,15 @@ def certificate_of(
 def check_place(path: Path) -> None:
     """Returns if a file may be there: to be known before hours of reading. It blocks.
 
-    :raises PlanError: the path is a directory, or in none
+    :raises PlanError: the path is a directory, in none, or in one that may not be written to
     """
-    if path.is_dir() or not path.absolute().parent.is_dir():
+    try:
+        check_replaceable(path)
+    except OSError as error:
         raise PlanError(
-            f"the certificate {path} cannot be written: it is a directory, or in none",
-            hint="name a file in a directory that is there",
-        )
+            f"the certificate {path} cannot be written: {error.strerror}",
+            hint="name a file in a directory that is there, and writable",
+        ) from error
 
 
 def write_certificate(path: Path, certificate: Certificate) -> None:
@@ -108,15 +110,10 @@ def write_certificate(path: Path, certificate: Certificate) -> None:
     :raises StateWriteError: it cannot be written
     """
     text = msgspec.json.format(msgspec.json.encode(certificate), indent=2) + b"\n"
-    unfinished = path.with_name(f".{path.name}.new")
     try:
-        with unfinished.open("wb") as file:
+        with replacing(path, private=False) as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise StateWriteError(
             f"the certificate {path} cannot be written: {error.strerror}",
             hint="make room or name another file, and run the same command again",

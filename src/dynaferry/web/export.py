@@ -18,10 +18,11 @@ from urllib.parse import urlsplit
 import anyio
 from anyio import to_thread
 from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.exposition import push_to_gateway, write_to_textfile
+from prometheus_client.exposition import generate_latest, push_to_gateway
 from prometheus_client.registry import Collector
 
 from dynaferry.errors import PlanError
+from dynaferry.files import replacing
 from dynaferry.observe.lookout import Lookout
 from dynaferry.observe.prometheus import RunCollector
 
@@ -114,7 +115,7 @@ def to_textfile(lookout: Lookout, path: Path, say: Callable[[str], None]) -> Exp
             f"--metrics-textfile {path} does not end in .prom",
             hint="node_exporter reads only the *.prom of its textfile directory",
         )
-    return Export(lookout, str(path), partial(_write, path=str(path)), say)
+    return Export(lookout, str(path), partial(_write, path=path), say)
 
 
 def _push(registry: CollectorRegistry, *, url: str, grouping: dict[str, str]) -> None:
@@ -127,8 +128,9 @@ def _push(registry: CollectorRegistry, *, url: str, grouping: dict[str, str]) ->
         raise
 
 
-def _write(registry: CollectorRegistry, *, path: str) -> None:
-    write_to_textfile(path, registry)
+def _write(registry: CollectorRegistry, *, path: Path) -> None:
+    with replacing(path, private=False) as file:  # node_exporter is another user
+        file.write(generate_latest(registry))
 
 
 def reason_of(error: Exception) -> str:
