@@ -2,8 +2,10 @@
 
 import errno
 import io
+import json
 import os
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -23,6 +25,35 @@ def test_eyes_that_are_gone_are_not_an_error(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sys, "stderr", gone)
     screen.say("still copying")
     assert gone.getvalue() == ""
+
+
+ODD = "\x1b[2J\x9b1m\u202e\u2028\x00\ud83d\U000e0001 \nerror: forged\r"
+
+
+def test_a_line_for_eyes_holds_printable_characters_and_ends_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    screen.say(f"orders: {ODD}")
+    screen.print_lines([ODD, "orders → orders"])
+    said = capsys.readouterr()
+    assert said.err == (
+        r"orders: \x1b[2J\x9b1m\u202e\u2028\x00\ud83d\U000e0001 \nerror: forged\r" + "\n"
+    )
+    assert said.out.splitlines() == [said.err.strip().removeprefix("orders: "), "orders → orders"]
+
+
+@pytest.mark.parametrize(
+    "print_it", [screen.print_document, lambda d: screen.print_bytes(d.encode())]
+)
+def test_a_document_means_the_same_and_holds_printable_characters(
+    capsysbinary: pytest.CaptureFixture[bytes], print_it: Callable[[str], None]
+) -> None:
+    value = [ODD.replace("\ud83d", ""), "\U0001f600\xa0→"]
+    raw = json.dumps(value, ensure_ascii=False, indent=1)
+    print_it(raw)
+    out = capsysbinary.readouterr().out.decode()
+    assert json.loads(out) == value
+    assert out.replace("\n", "").isprintable()
 
 
 def test_a_pipe_that_is_gone_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,14 @@ def test_a_narrow_terminal_shows_the_columns_that_matter_most_in_one_line_each()
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])
+def test_no_name_and_no_reason_steers_the_terminal(width: int) -> None:
+    odd = "\x1b[2J\x9b1m\u202e\nforged"
+    for line in _drawn([replace(_view(odd), bottleneck=odd)], width):
+        assert line.isprintable()
+        assert not line.startswith("forged")
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
 def test_what_holds_a_table_back_is_a_line_below_the_table(width: int) -> None:
     held = replace(_view(), bottleneck="index by-owner [red]")
     *_, last = _drawn([_view("customers"), held], width)

@@ -35,7 +35,20 @@ def test_an_event_in_text_is_one_line(logger: logging.Logger) -> None:
     logger.addHandler(LogHandler(lines.append, LogRun("orders"), as_json=False))
     logger.warning("request\nfailed", extra={"operation": "Scan"})
     assert len(lines) == 1
-    assert lines[0].endswith(" warning request failed run=orders operation=Scan")
+    assert lines[0].endswith(" warning request\\nfailed run=orders operation=Scan")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_no_event_steers_a_terminal_or_forges_a_line(
+    logger: logging.Logger, *, as_json: bool
+) -> None:
+    lines: list[str] = []
+    logger.addHandler(LogHandler(lines.append, LogRun("orders"), as_json=as_json))
+    logger.info("x", extra={"error": "\x9b2J\u202e\x1b[2J\nerror: forged \U000e0001"})
+    [line] = lines
+    assert line.isprintable()
+    if as_json:
+        assert json.loads(line)["error"] == "\x9b2J\u202e\x1b[2J\nerror: forged \U000e0001"
 
 
 def test_what_is_said_for_eyes_becomes_an_event_line_by_line() -> None:

@@ -197,6 +197,14 @@ async def test_names_and_messages_are_shown_as_text(tmp_path: Path) -> None:
         assert await page.run("document.querySelector('img') === null")
 
 
+async def test_what_is_not_printable_is_shown_as_its_escape(tmp_path: Path) -> None:
+    run = StagedRun(64)
+    run.table.note_rejection("Odd: \x9b2J\u202egpj.exe\n\U000e0041")
+    async with page_of(run, tmp_path) as page:
+        await page.open()
+        await page.shows("#rejections", r"\x9b2J\u202egpj.exe\x0a\U000e0041")
+
+
 async def test_it_pauses_a_run_lets_it_go_on_and_changes_its_limits(tmp_path: Path) -> None:
     run, all_made = StagedRun(64), anyio.Event()
     run.lookout.stats.write_cap_units = 8000.0

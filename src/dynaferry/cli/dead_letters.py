@@ -136,7 +136,7 @@ async def _letters_of(store: SqliteStore) -> Letters:
 async def _print_lines(_: str, pages: Letters) -> int:
     number = 0
     async for table, letters in pages:
-        screen.print_document("\n".join(list_line(letter, table) for letter in letters))
+        screen.print_lines(list_line(letter, table) for letter in letters)
         number += len(letters)
     return number
 

@@ -61,7 +61,8 @@ def _run_in(directory: Path, count: int) -> int:
         screen.say(f"   {equation(table)}, in {table.seconds:.1f} s")
     screen.say("every item is there, in every attribute as it was")
     screen.say("")
-    screen.say(REAL_ACCOUNTS)
+    for line in REAL_ACCOUNTS.splitlines():
+        screen.say(line)
     return exit_codes.COMPLETE
 
 

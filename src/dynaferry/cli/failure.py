@@ -44,7 +44,9 @@ def wants_traceback() -> bool:
 def tell(error: Exception) -> None:
     """Tells people on stderr."""
     if wants_traceback():
-        screen.say("".join(traceback.format_exception(error)).rstrip())
+        # Each line is marked, so that none of the words in it can pass for a line of its own.
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            screen.say(f"| {line}")
     summary = summarize(error)
     is_ours = isinstance(sole_reason(error), DynaferryError)
     screen.say(f"error: {summary.message}" if is_ours else summary.message)

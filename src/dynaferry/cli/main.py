@@ -1,5 +1,6 @@
 """The `dynaferry` command: what can be typed, and the last place where an error can be told."""
 
+import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -39,6 +40,7 @@ from dynaferry.plan import (
     DEFAULT_MAX_REJECTED,
     DEFAULT_STATE_DIR,
 )
+from dynaferry.printable import printable
 
 # Typer takes click's errors from click or from a copy of its own, depending on its version. The
 # root that knows how to show itself stands second above BadParameter in both.
@@ -70,7 +72,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        screen.print_document(f"dynaferry {__version__}")
+        screen.print_lines([f"dynaferry {__version__}"])
         raise typer.Exit
 
 
@@ -328,7 +330,13 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def _report_usage(error: typer.BadParameter, *, as_json: bool) -> int:
-    error.show()
+    # It holds what was typed, which may be anything; the help, where nothing was, has lines.
+    if error.ctx is None or error.message != error.ctx.get_help():
+        error.message = printable(error.message)
+    said = io.StringIO()
+    error.show(file=said)
+    for line in said.getvalue().splitlines():
+        screen.say(line)
     if as_json:
         summary = failure.summarize(PlanError(error.format_message()))
         failure.print_refusal(exit_codes.USAGE, summary, None)

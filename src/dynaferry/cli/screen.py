@@ -1,36 +1,55 @@
-"""stderr for eyes, stdout for pipes. A reader that went away never stops a copy."""
+"""stderr for eyes, stdout for pipes. A reader that went away never stops a copy.
+
+Nothing but printable characters leaves here, and line breaks where dynaferry ends a line: names,
+keys and the words of a service are not to steer a terminal, nor to forge a line.
+"""
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
+from dynaferry.printable import printable, printable_json
 
-def say(text: str) -> None:
-    """Writes a line for eyes to stderr, as long as anything takes it."""
+
+def say(line: str) -> None:
+    """Writes one line for eyes to stderr, as long as anything takes it."""
     try:
-        _write(sys.stderr, text)
+        _write(sys.stderr, printable(line))
     except OSError:
         _let_go_of(sys.stderr)
 
 
-def print_document(text: str) -> None:
-    """Writes what the command was asked for to stdout.
+def print_lines(lines: Iterable[str]) -> None:
+    """Writes what the command was asked for to stdout, as lines for eyes.
+
+    :raises OSError: they cannot be written (disk full); a reader that went away is no error
+    """
+    _print("\n".join(printable(line) for line in lines))
+
+
+def print_document(json: str) -> None:
+    """Writes what the command was asked for to stdout, as JSON or a part of it.
 
     :raises OSError: it cannot be written (disk full); a reader that went away is no error
     """
+    _print(printable_json(json))
+
+
+def _print(text: str) -> None:
     try:
         _write(sys.stdout, text)
     except (BrokenPipeError, ConnectionResetError):
         _let_go_of(sys.stdout)
 
 
-def print_bytes(content: bytes) -> None:
-    """Writes bytes to stdout as they are, whatever its encoding.
+def print_bytes(json_lines: bytes) -> None:
+    """Writes JSON to stdout as UTF-8, whatever its encoding.
 
     :raises OSError: they cannot be written (disk full); a reader that went away is no error
     """
     try:
-        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.write(printable_json(json_lines.decode("utf-8", "replace")).encode())
         sys.stdout.buffer.flush()
     except (BrokenPipeError, ConnectionResetError):
         _let_go_of(sys.stdout)

@@ -48,7 +48,7 @@ def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
     if as_json:
         screen.print_document(msgspec.json.encode(to_summary(look)).decode())
     else:
-        screen.print_document("\n".join(to_lines(look)))
+        screen.print_lines(to_lines(look))
     return exit_codes.COMPLETE
 
 

@@ -66,18 +66,16 @@ def _table_lines(table: ComparisonSummary, limit: int) -> Iterator[str]:
 
 
 def _difference_line(difference: DifferenceSummary) -> str:
-    line = f"{difference.kind:9} {_printable(bytes(difference.key))}"
+    line = f"{difference.kind:9} {_text(bytes(difference.key))}"
     if difference.attributes:
-        line += f": {', '.join(_printable(name.encode()) for name in difference.attributes)}"
+        line += f": {', '.join(difference.attributes)}"
     if difference.values:
-        line += f" {_printable(msgspec.json.encode(difference.values))}"
+        line += f" {_text(msgspec.json.encode(difference.values))}"
     return line
 
 
-def _printable(text: bytes) -> str:
-    """Characters that cannot steer a terminal."""
-    marks = text.decode("utf-8", "replace")
-    return "".join(mark if mark.isprintable() else "\ufffd" for mark in marks)
+def _text(wire: bytes) -> str:
+    return wire.decode("utf-8", "replace")
 
 
 def _next_steps(summary: VerifySummary) -> Iterator[str]:

@@ -13,6 +13,7 @@ from rich.text import Text
 from dynaferry.observe import readable
 from dynaferry.observe.comparing import ComparisonMeter, Shown, ending
 from dynaferry.observe.comparison import ComparisonRunStats
+from dynaferry.printable import printable
 
 _REFRESH_SECONDS = 0.5
 _BAR_WIDTH = 16
@@ -23,7 +24,7 @@ _MOST_ROWS = 12
 def render(shown: Sequence[Shown], held_back: str | None = None) -> RenderableType:
     """The tables that run, or all where they fit; `held_back` is a line above them."""
     table = _table(shown)
-    return table if held_back is None else Group(Text(held_back, style="bold"), table)
+    return table if held_back is None else Group(Text(printable(held_back), style="bold"), table)
 
 
 def _table(shown: Sequence[Shown]) -> Table:
@@ -36,7 +37,7 @@ def _table(shown: Sequence[Shown]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for view, stats in shown:
         table.add_row(
-            Text(readable.shortened(view.name, _NAME_WIDTH)),
+            Text(readable.shortened(printable(view.name), _NAME_WIDTH)),
             ProgressBar(total=1.0, completed=view.share_done, width=_BAR_WIDTH),
             readable.percent(view.share_done),
             readable.short(view.items_done),

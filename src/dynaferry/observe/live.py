@@ -13,6 +13,7 @@ from rich.text import Text
 from dynaferry.observe import readable
 from dynaferry.observe.progress import RunMeter, TableView, ending
 from dynaferry.observe.stats import RunStats
+from dynaferry.printable import printable
 
 _REFRESH_SECONDS = 0.5
 # All columns fit from here; a narrower terminal is shown the ones that matter most.
@@ -30,9 +31,13 @@ def render(views: Sequence[TableView], width: int, held_back: str | None = None)
     """
     parts: list[RenderableType] = [_render_tables(views, width)]
     if held_back is not None:
-        parts.insert(0, Text(held_back, style="bold"))
+        parts.insert(0, Text(printable(held_back), style="bold"))
     parts += [
-        Text(f"{readable.shortened(view.name, 40)} is held back by {view.bottleneck}", style="dim")
+        Text(
+            f"{readable.shortened(printable(view.name), 40)} is held back by "
+            f"{printable(view.bottleneck or '')}",
+            style="dim",
+        )
         for view in _held_back(views)
     ]
     return parts[0] if len(parts) == 1 else Group(*parts)
@@ -65,7 +70,7 @@ def _table(views: Sequence[TableView], width: int) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for view in views:
         bar = ProgressBar(total=1.0, completed=view.share_done, width=bar_width)
-        name = Text(readable.shortened(view.name, name_width))
+        name = Text(readable.shortened(printable(view.name), name_width))
         table.add_row(name, bar, *_cells(view, width))
     return table
 

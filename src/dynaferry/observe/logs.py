@@ -14,6 +14,8 @@ from typing import Final, TextIO
 
 import msgspec
 
+from dynaferry.printable import printable, printable_json
+
 ROOT: Final = "dynaferry"
 # What an event may carry, by `extra`.
 FIELDS: Final = (
@@ -59,13 +61,13 @@ class LogHandler(logging.Handler):
             self._write(json_line(record.created, level, message, fields))
             return
         told = " ".join(f"{name}={value}" for name, value in fields.items())
-        self._write(f"{_moment(record.created)} {level} {message} {told}".replace("\n", " "))
+        self._write(printable(f"{_moment(record.created)} {level} {message} {told}"))
 
 
 def json_line(moment: float, level: str, message: str, fields: dict[str, object]) -> str:
     """An event as one JSON object on one line."""
     event = {"time": _moment(moment), "level": level, "message": message, **fields}
-    return msgspec.json.encode(event, enc_hook=str).decode()
+    return printable_json(msgspec.json.encode(event, enc_hook=str).decode())
 
 
 def _moment(moment: float) -> str:

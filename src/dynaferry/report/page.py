@@ -14,6 +14,7 @@ from typing import Final
 from dynaferry._version import __version__
 from dynaferry.observe import readable
 from dynaferry.plan import RecordedSettings
+from dynaferry.printable import printable
 from dynaferry.report.facts import Certificate, RunFacts, TableFacts
 from dynaferry.report.plot import Line, plot
 from dynaferry.report.rates import limits, rates
@@ -49,7 +50,7 @@ def render(facts: RunFacts, certificate: Certificate | None, *, now: float) -> s
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(record.run)}: report</title><style>{style}</style></head>"
+        f"<title>{_text(record.run)}: report</title><style>{style}</style></head>"
         f"<body>{body}</body></html>\n"
     )
 
@@ -60,9 +61,9 @@ def _head(record: RunRecord, attempts: Sequence[AttemptRecord]) -> str:
     error = ""
     if record.error_message is not None:
         hint = "" if record.error_hint is None else f" ({record.error_hint})"
-        error = f'<p class="bad">{escape(record.error_message + hint)}</p>'
+        error = f'<p class="bad">{_text(record.error_message + hint)}</p>'
     return (
-        f"<h1>{escape(record.run)}</h1><p>{escape(_STATUS[record.status])}</p>{error}"
+        f"<h1>{_text(record.run)}</h1><p>{_text(_STATUS[record.status])}</p>{error}"
         f'<p class="quiet">begun {_moment(first)}, ended {ended}</p>'
     )
 
@@ -126,8 +127,8 @@ def _table(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
     )
     name = f"{_name(identity.source_arn)} → {_name(identity.target_arn)}"
     return (
-        f'<section><h2>{escape(name)}</h2><p class="quiet">from {escape(identity.source_arn)}'
-        f"<br>to {escape(identity.target_arn)}</p>{facts}"
+        f'<section><h2>{_text(name)}</h2><p class="quiet">from {_text(identity.source_arn)}'
+        f"<br>to {_text(identity.target_arn)}</p>{facts}"
         f"{_plots(table, attempts)}{_throttles(table)}{_reasons(table)}</section>"
     )
 
@@ -152,7 +153,7 @@ def _plots(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
         ),
         ("Throttled requests a second", [Line("throttles", throttles)]),
     )
-    return "".join(f"<h3>{escape(title)}</h3>{plot(title, lines)}" for title, lines in pictures)
+    return "".join(f"<h3>{_text(title)}</h3>{plot(title, lines)}" for title, lines in pictures)
 
 
 def _throttles(table: TableFacts) -> str:
@@ -244,25 +245,29 @@ def _certificate(certificate: Certificate) -> str:
         for table in certificate.tables
     ]
     return (
-        f"<section><h2>Verified: {escape(certificate.status)}</h2>"
-        f'<p class="quiet">{escape(certificate.ended_at)}</p>{_rows(heading, rows)}</section>'
+        f"<section><h2>Verified: {_text(certificate.status)}</h2>"
+        f'<p class="quiet">{_text(certificate.ended_at)}</p>{_rows(heading, rows)}</section>'
     )
 
 
 # Markup ----------------------------------------------------------------------------------------
 
 
+def _text(words: str) -> str:
+    return escape(printable(words))
+
+
 def _facts(pairs: Iterable[tuple[str, str]]) -> str:
     shown = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs
+        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in pairs
     )
     return f'<dl class="facts">{shown}</dl>'
 
 
 def _rows(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heading)
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in heading)
     body = "".join(
-        "<tr>" + "".join(f'<td class="words">{escape(cell)}</td>' for cell in row) + "</tr>"
+        "<tr>" + "".join(f'<td class="words">{_text(cell)}</td>' for cell in row) + "</tr>"
         for row in rows
     )
     return (

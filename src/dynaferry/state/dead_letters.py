@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
+from dynaferry.printable import printable
 from dynaferry.state.store import DeadLetter, StateStore
 
 # Items of 400 KB may be 3 MB of JSON each, and a store may hold any number of them.
@@ -103,6 +104,6 @@ def _iso_time(seconds: float) -> str:
 
 
 def _shortened(text: str, width: int) -> str:
-    """One line of printable characters, which cannot steer a terminal."""
-    line = "".join(mark if mark.isprintable() else "\ufffd" for mark in " ".join(text.split()))
+    """One line; shortened as it is shown, so that no escape is cut in what is not shown."""
+    line = printable(" ".join(text.split()))
     return line if len(line) <= width else line[: width - 1] + "…"

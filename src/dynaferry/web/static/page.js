@@ -3,7 +3,7 @@
 
 import { Points, RateChart } from "/chart.js";
 import { SegmentMap } from "/map.js";
-import { count, dollars, duration, latency, megabytes, percent, short } from "/words.js";
+import { count, dollars, duration, latency, megabytes, percent, printable, short } from "/words.js";
 
 const $ = (id) => document.getElementById(id);
 const STATES = {
@@ -225,7 +225,7 @@ async function change(what) {
     body: JSON.stringify(what),
   }).catch(() => null);
   const told = answer === null ? { message: "the run does not answer" } : await answer.json();
-  $("said").textContent = told.message;
+  $("said").textContent = printable(told.message);
   return answer !== null && answer.ok;
 }
 
@@ -248,7 +248,8 @@ $("limits-form").addEventListener("submit", (event) => event.preventDefault());
 function listen() {
   const events = new EventSource("/events");
   events.addEventListener("message", (event) => {
-    const news = JSON.parse(event.data);
+    // All text comes this way, also what a service or a table words.
+    const news = JSON.parse(event.data, (_, value) => typeof value === "string" ? printable(value) : value);
     show(news);
     if (news.phase === "ended") events.close();
   });

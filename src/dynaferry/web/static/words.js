@@ -2,6 +2,14 @@
 
 const NONE = "–";
 
+// What is not printable, as the terminal shows it: it cannot turn text around, and one sees it.
+export const printable = (text) => text.replace(/[\p{C}\p{Z}]/gu, (mark) => {
+  if (mark === " ") return mark;
+  const hex = mark.codePointAt(0).toString(16);
+  if (hex.length <= 2) return `\\x${hex.padStart(2, "0")}`;
+  return hex.length <= 4 ? `\\u${hex.padStart(4, "0")}` : `\\U${hex.padStart(8, "0")}`;
+});
+
 export const count = (value) => (value == null ? NONE : Math.round(value).toLocaleString("en"));
 
 export function short(value) {
