@@ -69,6 +69,12 @@ class Canned(NamedTuple):
 _NOTHING = Canned(b"", 0, b"")
 
 
+def _begun_by(segment: int, page: Canned) -> Canned:
+    """The page with an item of the segment's own in front: no two segments share an item."""
+    before = page.before.replace(b'"item-00000000"', b'"part-%08d"' % segment, 1)
+    return Canned(before, zlib.crc32(before), page.after)
+
+
 def whole(body: bytes, page: Canned = _NOTHING, *, status: int = 200) -> Answer:
     """An answer with its head; `body` stands behind what stands before in the page."""
     checksum = zlib.crc32(body, page.checksum)
@@ -158,6 +164,8 @@ class Tables:
         if count <= 0:
             return self._empty
         page = self._page if count == self.items_per_page else self._limited(count)
+        if segment and done == 0:
+            page = _begun_by(int(segment[1]), page)
         if done + count == size:
             return whole(page.after, page)
         last = b',"LastEvaluatedKey":{"pk":{"S":"%d"}}' % (done + count)

@@ -96,6 +96,10 @@ class CorruptAnswerError(RetryableError):
     """An answer was cut short, failed its checksum, or was not what the operation returns."""
 
 
+class ImpossibleAnswerError(CorruptAnswerError):
+    """An answer came whole and cannot be true: who gives such again and again is no service."""
+
+
 class UnprocessedError(RetryableError):
     """The service took a batch and left some or all of its items for another time."""
 

@@ -123,7 +123,7 @@ def meaning_of_page(body: bytes) -> tuple[list[Any], Any, int] | None:
     scanned: Any = answer.get("ScannedCount")
     if scanned is None:
         scanned = len(items)
-    if not _is_count(scanned) or scanned < len(items):
+    if not _is_count(scanned) or scanned != len(items):
         return None
     if "LastEvaluatedKey" in answer and not (isinstance(key, dict) and key):
         return None

@@ -69,7 +69,19 @@ async def test_a_refusal_is_of_the_item() -> None:
     assert caught.value.code == "ValidationException"
 
 
-@pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b"\xff"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"\xff",
+        b'{"__type":"x#InternalServerError"}',
+        b'{"message":"no"}',
+        b'{"Message":"no"}',
+        b'{"ConsumedCapacity":{"CapacityUnits":-3}}',
+    ],
+)
 async def test_an_answer_that_is_not_one_is_corrupt(answer: bytes) -> None:
     target, _ = putter(answer)
     with pytest.raises(CorruptAnswerError, match="PutItem on the target table orders"):

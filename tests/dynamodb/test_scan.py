@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.dynamodb.wire import open_wire
-from dynaferry.errors import CorruptAnswerError
+from dynaferry.errors import CorruptAnswerError, RequestRefusedError
 from dynaferry.ports import Page
 from tests.worlds.canned_wire import CannedWire
 from tests.worlds.endpoint import Answer, running_endpoint
@@ -136,9 +136,9 @@ async def test_an_absent_key_is_the_end_of_the_segment() -> None:
 
 
 async def test_a_key_behind_no_items_is_not_the_end_of_the_segment() -> None:
-    page = await _read(_page_body([], LastEvaluatedKey=b'{"pk":{"S":"z"}}', ScannedCount=b"90"))
+    page = await _read(_page_body([], LastEvaluatedKey=b'{"pk":{"S":"z"}}'))
     assert page.items == []
-    assert page.scanned_count == 90
+    assert page.scanned_count == 0
     assert page.last_evaluated_key == b'{"pk":{"S":"z"}}'
 
 
@@ -169,7 +169,7 @@ async def test_any_item_comes_out_byte_for_byte_whatever_the_order_of_the_fields
         "Items": b"[%b]" % b" , ".join(items),
         "LastEvaluatedKey": key,
         "Count": b"%d" % len(items),
-        "ScannedCount": b"1000",
+        "ScannedCount": b"%d" % len(items),
         "ConsumedCapacity": b'{"TableName":"orders","CapacityUnits":12.5}',
         "NotYetInvented": b'{"Items":[1,2],"Count":99}',
     }
@@ -179,7 +179,7 @@ async def test_any_item_comes_out_byte_for_byte_whatever_the_order_of_the_fields
     page = await _read(body)
     assert [bytes(item) for item in page.items] == items
     assert page.last_evaluated_key == key
-    assert page.scanned_count == 1000
+    assert page.scanned_count == len(items)
     assert page.consumed_units == 12.5
     assert page.body_bytes == len(body)
 
@@ -198,7 +198,7 @@ async def test_a_cost_that_is_split_by_index_is_the_total() -> None:
     assert (await _read(_page_body([], ConsumedCapacity=split))).consumed_units == 1.5
 
 
-async def test_without_a_scanned_count_nothing_was_filtered() -> None:
+async def test_without_a_scanned_count_what_came_was_evaluated() -> None:
     body = _object({"Items": b"[{},{}]", "Count": b"2"})
     assert (await _read(body)).scanned_count == 2
 
@@ -209,6 +209,11 @@ async def test_without_a_scanned_count_nothing_was_filtered() -> None:
         _page_body(ITEMS, Count=b"%d" % (len(ITEMS) + 1)),
         _page_body(ITEMS, Count=b"%d" % (len(ITEMS) - 1)),
         _page_body([], Count=b"1"),
+        _page_body(ITEMS, ScannedCount=b"%d" % (len(ITEMS) + 1)),
+        _page_body(ITEMS, ScannedCount=b"%d" % (len(ITEMS) - 1)),
+        _page_body([], ScannedCount=b"1"),
+        _page_body([], ConsumedCapacity=b'{"CapacityUnits":-1}'),
+        _page_body([], ConsumedCapacity=b'{"CapacityUnits":1e300}'),
         _page_body(ITEMS, Count=b"null"),
         _object({"Items": b"[{}]"}),
         _object({"Count": b"1"}),
@@ -235,13 +240,52 @@ async def test_an_answer_that_is_not_a_scans_is_corrupt_and_names_table_and_segm
 
 
 async def test_a_page_comes_over_the_wire_as_it_was_sent() -> None:
-    body = _page_body(ITEMS, LastEvaluatedKey=ITEMS[0])
+    body = _page_body(ITEMS, LastEvaluatedKey=ITEMS[1])
     async with (
         running_endpoint(Answer(body=body)) as endpoint,
         open_wire(session_of(), table="orders", endpoint=endpoint.url, connections=1) as wire,
     ):
         page = await TableSource(wire, table="orders", total_segments=4).read_page(3, ITEMS[0])
     assert [bytes(item) for item in page.items] == ITEMS
-    assert page.last_evaluated_key == ITEMS[0]
+    assert page.last_evaluated_key == ITEMS[1]
     assert endpoint.operations == ["Scan"]
     assert b'"ExclusiveStartKey":' + ITEMS[0] in endpoint.requests[0].body
+
+
+async def test_a_key_that_leads_back_to_where_the_page_began_is_corrupt() -> None:
+    """Believed, the same page would be read and counted for ever."""
+    key = b'{"pk":{"S":"z"}}'
+    with pytest.raises(CorruptAnswerError, match="leads back"):
+        await _read(_page_body(ITEMS, LastEvaluatedKey=key), start=key)
+    page = await _read(_page_body(ITEMS, LastEvaluatedKey=key), start=b'{"pk":{"S":"y"}}')
+    assert page.last_evaluated_key == key
+
+
+async def test_a_cost_that_is_left_open_is_not_known() -> None:
+    page = await _read(_page_body([], ConsumedCapacity=b'{"CapacityUnits":null}'))
+    assert page.consumed_units is None
+
+
+async def test_segments_that_begin_with_the_same_item_stop_by_name_and_hint_at_one_segment() -> (
+    None
+):
+    whole_table = _page_body(ITEMS)
+    wire = CannedWire(whole_table, _page_body([]), whole_table, whole_table)
+    source = TableSource(wire, table="orders", total_segments=4)
+    await source.read_page(2, None)
+    await source.read_page(0, None)  # an empty segment says nothing
+    await source.read_page(2, None)  # asked for again
+    with pytest.raises(
+        RequestRefusedError, match=r"the source table orders.*ignores Segment"
+    ) as why:
+        await source.read_page(1, None)
+    assert "--segments 1" in (why.value.hint or "")
+
+
+async def test_segments_with_items_of_their_own_are_read_in_any_order() -> None:
+    wire = CannedWire(*(_page_body([item]) for item in ITEMS[:4]), _page_body([ITEMS[0]]))
+    source = TableSource(wire, table="orders", total_segments=4)
+    for segment in (3, 1, 0, 2):
+        assert len((await source.read_page(segment, None)).items) == 1
+    # Behind a key of its own it is another page.
+    assert (await source.read_page(1, ITEMS[3])).items

@@ -7,7 +7,10 @@ from tenacity import RetryCallState, Retrying
 
 from dynaferry.errors import (
     AccessDeniedError,
+    CorruptAnswerError,
+    ImpossibleAnswerError,
     ItemRefusedError,
+    RequestRefusedError,
     RetryableError,
     ServiceGoneError,
     ThrottledError,
@@ -17,6 +20,7 @@ from dynaferry.throttle.retry import (
     FIRST_WAIT_SECONDS,
     LEAST_ATTEMPTS,
     MAX_WAIT_SECONDS,
+    MOST_IMPOSSIBLE_ANSWERS,
     Patience,
     RetryPolicy,
     full_jitter,
@@ -192,3 +196,26 @@ def test_whatever_is_accepted_in_between_starts_the_patience_anew() -> None:
     for _ in range(2 * LEAST_ATTEMPTS):
         policy.give_up_if_gone(throttle)
     assert timeline.now > 5000.0
+
+
+async def test_answers_that_cannot_be_true_are_not_waited_for_as_an_outage_is() -> None:
+    timeline = Timeline()
+    calls, attempt = failing(100, ImpossibleAnswerError("3 evaluated, but 2 came", table="orders"))
+    with pytest.raises(RequestRefusedError, match="3 evaluated, but 2 came") as caught:
+        await policy_with(timeline).call(attempt)
+    assert len(calls) == MOST_IMPOSSIBLE_ANSWERS
+    assert timeline.now < 20.0
+    assert "is back" not in (caught.value.hint or "")
+    assert caught.value.table == "orders"
+
+
+async def test_answers_that_cannot_be_true_now_and_then_are_asked_for_again() -> None:
+    timeline = Timeline()
+    errors = [ImpossibleAnswerError("no"), UnavailableError("no"), CorruptAnswerError("no")] * 10
+
+    async def attempt() -> str:
+        if errors:
+            raise errors.pop()
+        return "done"
+
+    assert await policy_with(timeline).call(attempt) == "done"

@@ -5,13 +5,10 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw, Struct
 
+from dynaferry.dynamodb.answers import UNREADABLE, Answers
+from dynaferry.dynamodb.capacity import Consumed, total
 from dynaferry.dynamodb.wire import Wire
-from dynaferry.errors import CorruptAnswerError
 from dynaferry.ports import FoundItems
-
-
-class _Capacity(Struct, frozen=True):
-    CapacityUnits: float = 0.0
 
 
 class _Unprocessed(Struct, frozen=True):
@@ -24,7 +21,7 @@ class _BatchAnswer(Struct, frozen=True):
     # No defaults: an answer without them is not an answer, and must not count as "nothing there".
     Responses: dict[str, list[Raw]]
     UnprocessedKeys: dict[str, _Unprocessed]
-    ConsumedCapacity: list[_Capacity] | None = None
+    ConsumedCapacity: list[Consumed] | None = None
 
 
 _decode = msgspec.json.Decoder(_BatchAnswer).decode
@@ -35,8 +32,7 @@ class TableLookup:
 
     def __init__(self, wire: Wire, *, table: str, side: str) -> None:
         self._wire = wire
-        self._table = table
-        self._side = side
+        self._answers = Answers("BatchGetItem", side, table)
         self._before_keys = (
             b'{"ReturnConsumedCapacity":"TOTAL","RequestItems":{%b:{"ConsistentRead":true,"Keys":['
             % msgspec.json.encode(table)
@@ -48,24 +44,16 @@ class TableLookup:
         answer = await self._wire.call("BatchGetItem", body)
         try:
             found = _decode(answer)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise self._corrupt(str(error)) from error
+        except UNREADABLE as error:
+            raise self._answers.unreadable(error) from error
         # The service names the table as it was asked for, by its name or its ARN: it is the one.
         items = [item for items in found.Responses.values() for item in items]
         unprocessed = [bytes(k) for rest in found.UnprocessedKeys.values() for k in rest.Keys]
         if len(items) + len(unprocessed) > len(keys):
-            raise self._corrupt(f"{len(keys)} keys were asked for, and more came")
+            raise self._answers.impossible(f"{len(keys)} keys were asked for, and more came")
         units = found.ConsumedCapacity
         return FoundItems(
             items=items,
             unprocessed=unprocessed,
-            consumed_units=None if units is None else sum(u.CapacityUnits for u in units),
-        )
-
-    def _corrupt(self, what: str) -> CorruptAnswerError:
-        return CorruptAnswerError(
-            f"BatchGetItem on the {self._side} table {self._table} "
-            f"gave an answer that is not one: {what}",
-            operation="BatchGetItem",
-            table=self._table,
+            consumed_units=None if units is None else total(units),
         )

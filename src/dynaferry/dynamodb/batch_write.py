@@ -6,14 +6,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from dynaferry.dynamodb import capacity
+from dynaferry.dynamodb.answers import UNREADABLE, Answers
+from dynaferry.dynamodb.capacity import Consumed, total
 from dynaferry.dynamodb.keys import KeyReader
 from dynaferry.dynamodb.wire import Wire
-from dynaferry.errors import CorruptAnswerError
 from dynaferry.ports import Batches, WriteResult
-
-
-class _Capacity(Struct, frozen=True):
-    CapacityUnits: float = 0.0
 
 
 class _Put(Struct, frozen=True):
@@ -29,7 +26,7 @@ class _BatchAnswer(Struct, frozen=True):
 
     # No default: an answer without it is not an answer, and must not count as "all written".
     UnprocessedItems: dict[str, list[_Request]]
-    ConsumedCapacity: list[_Capacity] | None = None
+    ConsumedCapacity: list[Consumed] | None = None
 
 
 _decode = msgspec.json.Decoder(_BatchAnswer).decode
@@ -45,6 +42,7 @@ class TableTarget:
         self._wire = wire
         self._table = table
         self._keys = keys
+        self._answers = Answers("BatchWriteItem", "target", table)
         self._before_items = (
             b'{"ReturnConsumedCapacity":"TOTAL","RequestItems":{%b:[{"PutRequest":{"Item":'
             % msgspec.json.encode(table)
@@ -82,8 +80,8 @@ class TableTarget:
     def _decoded(self, items: Sequence[Raw], answer: bytes) -> WriteResult:
         try:
             written = _decode(answer)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise self._corrupt(str(error)) from error
+        except UNREADABLE as error:
+            raise self._answers.unreadable(error) from error
         return WriteResult(
             self._remainder(items, written) if written.UnprocessedItems else (),
             _consumed(written.ConsumedCapacity),
@@ -111,7 +109,9 @@ class TableTarget:
             return [sent.pop(self._identity(item)) for item in named]
         except KeyError as error:
             # Whatever this means, nothing may be counted as written: the whole batch goes again.
-            raise self._corrupt("it names an unprocessed item that was not sent") from error
+            raise self._answers.impossible(
+                "it names an unprocessed item that was not sent, or one more than once"
+            ) from error
 
     def _identity(self, item: Raw) -> Hashable:
         """The item's key, or its bytes where no key can be read."""
@@ -120,17 +120,9 @@ class TableTarget:
         except msgspec.MsgspecError:
             return bytes(item)
 
-    def _corrupt(self, what: str) -> CorruptAnswerError:
-        return CorruptAnswerError(
-            f"BatchWriteItem on the target table {self._table} "
-            f"gave an answer that is not one: {what}",
-            operation="BatchWriteItem",
-            table=self._table,
-        )
 
-
-def _consumed(units: list[_Capacity] | None) -> float | None:
+def _consumed(units: list[Consumed] | None) -> float | None:
     if units is None:
         return None
     # As a rule of one table: with every batch, a sum would cost more than what it adds up.
-    return units[0].CapacityUnits if len(units) == 1 else sum(each.CapacityUnits for each in units)
+    return units[0].CapacityUnits if len(units) == 1 else total(units)

@@ -6,6 +6,9 @@ it, so these are estimates from above; ConsumedCapacity settles them.
 """
 
 from collections.abc import Iterable, Sized
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from dynaferry.limits import (
     BYTES_PER_READ_UNIT,
@@ -13,6 +16,22 @@ from dynaferry.limits import (
     EVENTUALLY_CONSISTENT_UNITS_PER_READ_UNIT,
     PAGE_MAX_ITEM_BYTES,
 )
+
+# Far above any request: what says more is no answer, and would stop a pace for good.
+MOST_UNITS = 1e7
+
+
+class Consumed(Struct, frozen=True):
+    """ConsumedCapacity as an answer tells it; None where it is left open."""
+
+    CapacityUnits: Annotated[float, Meta(ge=0, le=MOST_UNITS)] | None = 0.0
+
+
+def total(parts: Iterable[Consumed]) -> float | None:
+    """What they are together; None where one of them is left open."""
+    units = [part.CapacityUnits for part in parts]
+    known = [each for each in units if each is not None]
+    return sum(known) if len(known) == len(units) else None
 
 
 def write_units(items: Iterable[Sized]) -> int:

@@ -11,20 +11,22 @@ import msgspec
 from msgspec import Raw, Struct
 
 from dynaferry.dynamodb import capacity
+from dynaferry.dynamodb.answers import UNREADABLE, Answers
+from dynaferry.dynamodb.capacity import Consumed
 from dynaferry.dynamodb.same_item import is_same_item
 from dynaferry.dynamodb.wire import Wire
-from dynaferry.errors import ConditionFailedError, CorruptAnswerError
+from dynaferry.errors import ConditionFailedError
 from dynaferry.ports import PutResult
-
-
-class _Capacity(Struct, frozen=True):
-    CapacityUnits: float = 0.0
 
 
 class _PutAnswer(Struct, frozen=True):
     """What is read of a PutItem's answer; unknown fields are passed over."""
 
-    ConsumedCapacity: _Capacity | None = None
+    ConsumedCapacity: Consumed | None = None
+    # Whoever answers with an error, or with words of its own, has written nothing.
+    error: Raw = msgspec.field(name="__type", default=Raw())
+    message: Raw = Raw()
+    capital_message: Raw = msgspec.field(name="Message", default=Raw())
 
 
 _decode = msgspec.json.Decoder(_PutAnswer).decode
@@ -41,7 +43,7 @@ class ItemPutter:
 
     def __init__(self, wire: Wire, *, table: str, partition_key: str) -> None:
         self._wire = wire
-        self._table = table
+        self._answers = Answers("PutItem", "target", table)
         self._before_item = (
             b'{"ReturnConsumedCapacity":"TOTAL","TableName":%b,"Item":' % msgspec.json.encode(table)
         )
@@ -63,12 +65,9 @@ class ItemPutter:
 
     def _units(self, answer: bytes) -> float | None:
         try:
-            capacity = _decode(answer).ConsumedCapacity
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise CorruptAnswerError(
-                f"PutItem on the target table {self._table} "
-                f"gave an answer that is not one: {error}",
-                operation="PutItem",
-                table=self._table,
-            ) from error
-        return None if capacity is None else capacity.CapacityUnits
+            put = _decode(answer)
+        except UNREADABLE as error:
+            raise self._answers.unreadable(error) from error
+        if put.error or put.message or put.capital_message:
+            raise self._answers.impossible("it tells of an error")
+        return None if put.ConsumedCapacity is None else put.ConsumedCapacity.CapacityUnits

@@ -1,22 +1,20 @@
 """Scan -> Page."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from dynaferry.dynamodb import capacity
+from dynaferry.dynamodb.answers import UNREADABLE, Answers
+from dynaferry.dynamodb.capacity import Consumed
 from dynaferry.dynamodb.wire import Wire
-from dynaferry.errors import CorruptAnswerError
+from dynaferry.errors import RequestRefusedError
 from dynaferry.limits import PAGE_MAX_ITEM_BYTES
 from dynaferry.ports import Page
 
 # An item has one byte at least, so that no page counts more of them.
 _ItemCount = Annotated[int, Meta(ge=0, le=PAGE_MAX_ITEM_BYTES)]
-
-
-class _Capacity(Struct, frozen=True):
-    CapacityUnits: float = 0.0
 
 
 class _ScanAnswer(Struct, frozen=True):
@@ -28,10 +26,27 @@ class _ScanAnswer(Struct, frozen=True):
     LastEvaluatedKey: Raw = Raw()
     Count: _ItemCount | None = None
     ScannedCount: _ItemCount | None = None
-    ConsumedCapacity: _Capacity | None = None
+    ConsumedCapacity: Consumed | None = None
 
 
 _decode = msgspec.json.Decoder(_ScanAnswer).decode
+
+
+class _FirstPage(NamedTuple):
+    """What is kept of the first page of a segment."""
+
+    segment: int
+    first_item: bytes
+    items: int
+    last_key: bytes
+
+    def repeats(self, other: "_FirstPage") -> bool:
+        """Whether it is this page again in another segment: as it was, or cut elsewhere."""
+        return (
+            self.segment != other.segment
+            and self.first_item == other.first_item
+            and (self.items != other.items or self.last_key == other.last_key)
+        )
 
 
 class TableSource:
@@ -49,6 +64,8 @@ class TableSource:
         self._wire = wire
         self._table = table
         self._side = side
+        self._answers = Answers("Scan", side, table)
+        self._first_page: _FirstPage | None = None
         self.full_page_units = capacity.full_page_read_units(consistent_read=consistent_read)
         self._request = msgspec.json.encode(
             {
@@ -64,8 +81,11 @@ class TableSource:
     ) -> Page:
         """Reads one page; see `PageSource`.
 
-        Only an absent LastEvaluatedKey means the end of a segment [M:Scan]. An answer whose
-        counts do not fit its items, or whose key is none, is not believed.
+        Only an absent LastEvaluatedKey means the end of a segment [M:Scan]. No filter is ever
+        asked for, so whatever was evaluated is there. An answer whose counts say otherwise, whose
+        key is none, or does not lead on, is not believed.
+
+        :raises RequestRefusedError: segments are not what they are asked for as
         """
         body = b'%b,"Segment":%d}' % (self._request, segment)
         if exclusive_start_key is not None:
@@ -75,35 +95,52 @@ class TableSource:
         answer = await self._wire.call("Scan", body)
         try:
             scanned = _decode(answer)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise self._corrupt(segment, str(error)) from error
+        except UNREADABLE as error:
+            raise self._answers.unreadable(error, segment) from error
         count = len(scanned.Items)
         if scanned.Count is None or scanned.Count != count:
-            raise self._corrupt(segment, f"Count is {scanned.Count}, but {count} items came")
-        evaluated = count if scanned.ScannedCount is None else scanned.ScannedCount
-        if evaluated < count:
-            raise self._corrupt(segment, f"{count} items came of {evaluated} that were evaluated")
+            raise self._answers.impossible(
+                f"Count is {scanned.Count}, but {count} items came", segment
+            )
+        if scanned.ScannedCount is not None and scanned.ScannedCount != count:
+            raise self._answers.impossible(
+                f"{scanned.ScannedCount} items were evaluated, but {count} came", segment
+            )
         # Copied, so that a stored key does not keep its page in memory.
         last_key = bytes(scanned.LastEvaluatedKey)
         if last_key and not _is_key(last_key):
-            raise self._corrupt(segment, "LastEvaluatedKey is not a key")
+            raise self._answers.impossible("LastEvaluatedKey is not a key", segment)
+        if exclusive_start_key is None:
+            self._check_first_page(segment, scanned.Items, last_key)
+        elif last_key == exclusive_start_key:
+            raise self._answers.impossible("it leads back to where it began", segment)
         return Page(
             items=scanned.Items,
             last_evaluated_key=last_key or None,
-            scanned_count=evaluated,
+            scanned_count=count,
             body_bytes=len(answer),
             consumed_units=scanned.ConsumedCapacity.CapacityUnits
             if scanned.ConsumedCapacity is not None
             else None,
         )
 
-    def _corrupt(self, segment: int, what: str) -> CorruptAnswerError:
-        return CorruptAnswerError(
-            f"Scan of the {self._side} table {self._table} gave an answer that is not one: {what}",
-            operation="Scan",
-            table=self._table,
-            segment=segment,
-        )
+    def _check_first_page(self, segment: int, items: list[Raw], last_key: bytes) -> None:
+        """An item is in one segment only; stand-ins that ignore Segment give all in each."""
+        if not items:
+            return
+        page = _FirstPage(segment, bytes(items[0]), len(items), last_key)
+        if self._first_page is None:
+            self._first_page = page
+        elif page.repeats(self._first_page):
+            raise RequestRefusedError(
+                f"the {self._side} table {self._table} gives the same items in segment "
+                f"{self._first_page.segment} and in segment {segment}: "
+                "its endpoint ignores Segment",
+                hint="go through it with --segments 1, a copy that was begun under another --run",
+                operation="Scan",
+                table=self._table,
+                segment=segment,
+            )
 
 
 def _is_key(raw: bytes) -> bool:

@@ -19,15 +19,22 @@ from tenacity import (
     retry_if_exception_type,
     retry_if_not_exception_type,
 )
-from tenacity.stop import stop_base
+from tenacity.stop import stop_any, stop_base
 from tenacity.wait import wait_base
 
-from dynaferry.errors import RetryableError, ServiceGoneError
+from dynaferry.errors import (
+    ImpossibleAnswerError,
+    RequestRefusedError,
+    RetryableError,
+    ServiceGoneError,
+)
 
 T = TypeVar("T")
 
 FIRST_WAIT_SECONDS = 0.05
 LEAST_ATTEMPTS = 5
+# So many answers in a row that cannot be true are no accident: some three seconds of waits.
+MOST_IMPOSSIBLE_ANSWERS = 8
 MAX_WAIT_SECONDS = 10.0
 
 
@@ -78,6 +85,20 @@ class _stop_when_gone(stop_base):  # noqa: N801  # tenacity's policies are named
         return tried_enough and self._patience.is_out(self._failing_since)
 
 
+class _stop_when_impossible(stop_base):  # noqa: N801  # tenacity's policies are named like functions
+    def __init__(self) -> None:
+        self._in_a_row = 0
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        is_one = isinstance(_last_error(retry_state), ImpossibleAnswerError)
+        self._in_a_row = self._in_a_row + 1 if is_one else 0
+        return self._in_a_row >= MOST_IMPOSSIBLE_ANSWERS
+
+
+def _last_error(retry_state: RetryCallState) -> BaseException | None:
+    return retry_state.outcome.exception() if retry_state.outcome else None
+
+
 class RetryPolicy:
     """Calls until it succeeds, is refused for good, or the side is gone.
 
@@ -119,6 +140,7 @@ class RetryPolicy:
         For those who make the first one themselves, since tenacity's machinery costs 28 µs.
 
         :raises ServiceGoneError: the side accepted nothing for the whole of its patience
+        :raises RequestRefusedError: its answers cannot be true, one after the other
         """
         failed = [first_error]
 
@@ -133,7 +155,7 @@ class RetryPolicy:
                 retry_if_not_exception_type(self._passing),
             ),
             wait=full_jitter(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS),
-            stop=_stop_when_gone(self._patience),
+            stop=stop_any(_stop_when_impossible(), _stop_when_gone(self._patience)),
             sleep=self._sleep,
             retry_error_callback=self._give_up,
         )
@@ -157,7 +179,16 @@ class RetryPolicy:
             raise self._gone(error) from error
 
     def _give_up(self, retry_state: RetryCallState) -> None:
-        last = retry_state.outcome.exception() if retry_state.outcome else None
+        last = _last_error(retry_state)
+        if isinstance(last, ImpossibleAnswerError):
+            raise RequestRefusedError(
+                f"{last}; it was asked {MOST_IMPOSSIBLE_ANSWERS} times or more",
+                hint="check the endpoint address: this is not how DynamoDB answers, or something "
+                "between changes what it says",
+                operation=last.operation,
+                table=last.table,
+                segment=last.segment,
+            ) from last
         raise self._gone(last) from last
 
     def _gone(self, last: BaseException | None) -> ServiceGoneError:

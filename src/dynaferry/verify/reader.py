@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from dynaferry.errors import CorruptAnswerError, UnprocessedError
+from dynaferry.errors import ImpossibleAnswerError, UnprocessedError
 from dynaferry.observe.comparison import ComparisonStats
 from dynaferry.ports import FoundItems, KeyLookup, Page, PageSource
 from dynaferry.throttle.cost import from_above
@@ -94,8 +94,13 @@ class SideReader:
         except msgspec.MsgspecError as error:
             raise _not_asked_for() from error
         unprocessed = {canonical(key) for key in answer.unprocessed}
-        if not (items.keys() | unprocessed) <= set(asked):
+        named = items.keys() | unprocessed
+        if not named <= set(asked):
             raise _not_asked_for()
+        if len(named) != len(answer.items) + len(answer.unprocessed):
+            raise ImpossibleAnswerError(
+                "BatchGetItem named one key more than once", operation="BatchGetItem"
+            )
         return items
 
     async def _paced(self, attempt: Callable[[], Awaitable[Answer]], units: float) -> Answer:
@@ -110,7 +115,7 @@ def _consumed(answer: Page | FoundItems) -> float | None:
     return answer.consumed_units
 
 
-def _not_asked_for() -> CorruptAnswerError:
-    return CorruptAnswerError(
+def _not_asked_for() -> ImpossibleAnswerError:
+    return ImpossibleAnswerError(
         "BatchGetItem gave an item that was not asked for", operation="BatchGetItem"
     )
