@@ -4,10 +4,11 @@ import asyncio
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from dynaferry.cli import verify as module
@@ -15,8 +16,9 @@ from dynaferry.cli.after_copy import combined
 from dynaferry.cli.main import run_command
 from dynaferry.cli.verify_render import repair_lines, verify_lines
 from dynaferry.observe.summary import VerifyStatus
+from dynaferry.verify.confirm import Confirmer
 from dynaferry.verify.repair import RepairPlan
-from dynaferry.verify.summary import ComparisonSummary, VerifySummary
+from dynaferry.verify.summary import ComparisonSummary, Undecided, VerifySummary
 from tests.worlds.moto import TARGET_EXTERNAL_ID, TARGET_ROLE_ARN, MotoWorld
 from tests.worlds.refusals import REFUSED, refusing_marked_items
 from tests.worlds.wire import WireItem
@@ -259,6 +261,8 @@ def summary(status: VerifyStatus, **counts: int) -> VerifySummary:
         (4, summary("different", rejected=1), 4),
         (0, summary("different", rejected=1), 4),
         (4, summary("different", rejected=1, extra=1), 6),
+        (0, summary("undecided", in_flux=1), 6),
+        (4, summary("undecided", in_flux=1), 6),
         (0, summary("failed"), 5),
         (0, summary("refused"), 5),
         (4, summary("interrupted"), 130),
@@ -275,6 +279,66 @@ def test_what_is_in_flux_is_told_and_what_was_not_told_is_counted() -> None:
     assert any("30 more" in line for line in lines)
     assert any("in flux were changed" in line for line in lines)
     assert verify_lines(summary("interrupted"), limit=20)[-1].startswith("the same command again")
+    anew = verify_lines(summary("interrupted"), limit=20, begins_anew=True)[-1]
+    assert "with --resume" in anew
+
+
+@pytest.mark.parametrize("reason", get_args(Undecided))
+def test_what_is_undecided_is_told_with_its_reason_and_what_to_do(reason: Undecided) -> None:
+    found = summary("undecided", in_flux=int(reason == "in_flux"))
+    table = msgspec.structs.replace(found.tables[0], undecided=(reason,))
+    lines = verify_lines(msgspec.structs.replace(found, tables=(table,)), limit=20)
+    assert "not proven equal" in lines[0]
+    assert any(line.startswith("  undecided ") for line in lines)
+    assert "compare" in lines[-1]
+
+
+def test_a_resumed_comparison_says_how_old_it_is() -> None:
+    found = summary("equal")
+    table = msgspec.structs.replace(found.tables[0], oldest_segment_at="2026-01-02T03:04:05Z")
+    resumed = msgspec.structs.replace(found, tables=(table,), attempts=2)
+    assert "2026-01-02T03:04:05Z" in verify_lines(resumed, limit=20)[1]
+
+
+def test_the_headline_says_how_the_tables_were_read() -> None:
+    eventually = summary("equal")
+    assert "--consistent-read" in verify_lines(eventually, limit=20)[0]
+    consistently = msgspec.structs.replace(eventually, consistent_read=True)
+    assert "by consistent reads" in verify_lines(consistently, limit=20)[0]
+
+
+def test_what_stays_undecided_is_6_and_no_equal_is_said(
+    world: MotoWorld, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Missing at the first look, and at the second there, but older than the source by then."""
+    plant(world)
+    look, looks = Confirmer.look_at_both, 0
+
+    async def looking(
+        self: Confirmer, keys: Sequence[bytes]
+    ) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+        nonlocal looks
+        looks += 1
+        source, target = await look(self, keys)
+        missing = source.keys() - target.keys()
+        if looks > 1 and missing:
+            target |= dict.fromkeys(missing, b'{"pk":{"S":"k3"},"old":{"S":""}}')
+        return source, target
+
+    async def agree() -> None:
+        await world.target_tables.put_items("orders", [an_item(4)])
+        await world.target_tables.delete_item("orders", {"pk": {"S": "extra"}})
+
+    asyncio.run(agree())
+    monkeypatch.setattr(Confirmer, "look_at_both", looking)
+    path = tmp_path / "orders.json"
+    code, document, err = run("verify", "--json", "--segments", "1", "--certificate", str(path))
+    assert code == 6
+    assert document is not None
+    assert (document["status"], only_table(document)["in_flux"]) == ("undecided", 1)
+    assert json.loads(path.read_text())["status"] == "undecided"
+    assert "orders: undecided, not proven equal" in err
+    assert "equal, by" not in err.replace("undecided, not proven equal, by", "")
 
 
 def test_a_repair_tells_only_what_it_will_do() -> None:

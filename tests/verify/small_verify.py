@@ -107,9 +107,10 @@ async def compared(
     *,
     segments: int = 1,
     rejected: Collection[bytes] = (),
+    clock: Callable[[], float] = time.time,
 ) -> tuple[ComparisonTotals, list[Difference]]:
     """The totals and the differences after comparing all segments of two tables."""
     async with opened(plan, segments) as store:
-        tools = tools_of(plan, store, source, target, rejected=rejected)
+        tools = tools_of(plan, store, source, target, rejected=rejected, clock=clock)
         assert await tools.comparison.compare(range(segments), StopSignal())
         return await store.read_totals(0), await store.read_differences(0, 10_000)

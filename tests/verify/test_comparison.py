@@ -1,5 +1,5 @@
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from zlib import adler32
 
@@ -8,8 +8,9 @@ import pytest
 from msgspec import Raw
 
 from dynaferry.copy.stop import StopSignal
-from dynaferry.errors import ThrottledError
+from dynaferry.errors import RequestRefusedError, ThrottledError
 from dynaferry.observe.comparison import ComparisonStats
+from dynaferry.ports import Page
 from dynaferry.state.verification import ComparisonTotals
 from dynaferry.verify import comparison as module
 from dynaferry.verify.confirm import KEYS_AT_ONCE
@@ -33,9 +34,15 @@ def kinds(differences: Sequence[object]) -> Counter[str]:
 @pytest.mark.parametrize("segments", [1, 7])
 async def test_equal_tables_are_told_by_scans_alone(tmp_path: Path, segments: int) -> None:
     source, target = FakeTable(MANY, segments=segments), FakeTable(MANY, segments=segments)
-    totals, differences = await compared(plan_of(tmp_path), source, target, segments=segments)
+    totals, differences = await compared(
+        plan_of(tmp_path), source, target, segments=segments, clock=lambda: 7.0
+    )
     assert totals == ComparisonTotals(
-        segments_compared=segments, source_items=300, target_items=300, matching=300
+        segments_compared=segments,
+        source_items=300,
+        target_items=300,
+        matching=300,
+        oldest_at=7.0,
     )
     assert differences == []
     assert source.looked_up == target.looked_up == []
@@ -77,7 +84,7 @@ async def test_one_segment_of_any_size_holds_a_bounded_number_of_items_in_memory
     most_waiting, most_bytes = 0, 0
 
     class Watched(Join):
-        def add(self, side: Side, items: Iterable[Raw]) -> None:
+        def add(self, side: Side, items: Sequence[Raw]) -> None:
             nonlocal most_waiting, most_bytes
             super().add(side, items)
             most_waiting = max(most_waiting, self.most_waiting)
@@ -240,7 +247,7 @@ async def test_what_is_the_same_by_the_second_look_matches(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
-async def test_what_changes_between_the_looks_is_in_flux_and_no_difference(
+async def test_what_differs_at_both_looks_is_different_whatever_changed_in_between(
     tmp_path: Path, side: str
 ) -> None:
     def keeps_changing(source: FakeTable, target: FakeTable, look: int) -> None:
@@ -248,7 +255,77 @@ async def test_what_changes_between_the_looks_is_in_flux_and_no_difference(
         table.items[key(1)] = item(1, 100 + look)
 
     totals = await in_flux_case(tmp_path, keeps_changing)
-    assert (totals.matching, totals.different, totals.in_flux) == (1, 0, 1)
+    assert (totals.matching, totals.different, totals.in_flux) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["missing", "extra"])
+async def test_what_only_one_side_has_at_both_looks_is_so_whatever_changed_in_between(
+    tmp_path: Path, kind: str
+) -> None:
+    def keeps_changing(source: FakeTable, target: FakeTable, look: int) -> None:
+        has, lacks = (source, target) if kind == "missing" else (target, source)
+        has.items[key(1)] = item(1, 100 + look)
+        lacks.items.pop(key(1), None)
+
+    totals = await in_flux_case(tmp_path, keeps_changing)
+    assert (getattr(totals, kind), totals.in_flux) == (1, 0)
+
+
+async def test_what_is_missing_first_and_different_then_is_undecided(tmp_path: Path) -> None:
+    def arrives_late(source: FakeTable, target: FakeTable, look: int) -> None:
+        source.items[key(1)] = item(1, 100 + look)
+        if look == 1:
+            target.items.pop(key(1))
+        else:
+            target.items[key(1)] = item(1, 101)
+
+    totals = await in_flux_case(tmp_path, arrives_late)
+    assert (totals.matching, totals.different, totals.missing, totals.in_flux) == (1, 0, 0, 1)
+
+
+async def test_what_looks_at_keys_settled_is_counted(tmp_path: Path) -> None:
+    """One arrives by the first look, one is deleted on both sides by the second."""
+    source, target = FakeTable([item(1), item(2)]), FakeTable([item(2, 5)])
+    looks = 0
+
+    def before(_: Sequence[bytes]) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            target.items[key(1)] = item(1)
+        else:
+            del source.items[key(2)], target.items[key(2)]
+
+    source.before_find = before
+    totals, differences = await compared(plan_of(tmp_path), source, target)
+    assert (totals.matching, totals.settled_by_key, differences) == (1, 2, [])
+
+
+class ShownTwice(FakeTable):
+    """A table whose scan ends with a page that shows its first item again, perhaps changed."""
+
+    again = item(0)
+
+    async def read_page(
+        self, segment: int, exclusive_start_key: bytes | None, limit: int | None = None
+    ) -> Page:
+        page = await super().read_page(segment, exclusive_start_key, limit)
+        if page.last_evaluated_key is None:
+            page.items.append(Raw(self.again))
+        return page
+
+
+@pytest.mark.parametrize("again", [item(0), item(0, 1)])
+@pytest.mark.parametrize("page_items", [1, 10])
+async def test_a_scan_that_shows_a_key_twice_is_not_believed(
+    tmp_path: Path, again: bytes, page_items: int
+) -> None:
+    source = ShownTwice([item(n) for n in range(10)], page_items=page_items)
+    source.again = again
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(RequestRefusedError, match="the same item twice"), flatten_subgroups=True
+    ):
+        await compared(plan_of(tmp_path), source, FakeTable())
 
 
 async def test_what_is_deleted_on_both_sides_meanwhile_is_nothing(tmp_path: Path) -> None:

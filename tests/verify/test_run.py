@@ -1,8 +1,10 @@
 """A verification between two accounts, through the command line and from Python."""
 
 import json
+import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -236,7 +238,9 @@ async def test_a_stopped_verification_goes_on_and_one_that_ended_begins_anew(
     assert second.status == "different"
     assert (table.matching, table.missing, table.different, table.extra) == (117, 2, 1, 3)
     assert calls.count(("source", "Scan")) == 4 - done
-    assert any("going on" in line for line in said)
+    assert any("resuming" in line and "the oldest" in line for line in said)
+    assert second.attempts == 2
+    assert table.oldest_segment_at is not None
 
     calls.clear()
     third = (await execute(plan)).summary
@@ -260,6 +264,90 @@ async def failed_halfway(plan: VerifyPlan, monkeypatch: pytest.MonkeyPatch) -> N
         outcome = await execute(plan)
     assert isinstance(outcome.error, AccessDeniedError)
     assert (outcome.summary.status, outcome.summary.tables[0].segments_compared) == ("failed", 1)
+
+
+@pytest.mark.parametrize("proving", ["repair", "delete_extra", "certificate"])
+async def test_what_proves_something_begins_anew_unless_it_is_told_to_resume(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proving: str
+) -> None:
+    """What was written to the segments that were done would not be seen."""
+    plan = plan_for(world, tmp_path / "state", readers=1)
+    asked = {proving: tmp_path / "orders.json" if proving == "certificate" else True}
+    await failed_halfway(plan, monkeypatch)
+    await plant(world)
+    calls, said = record_calls(monkeypatch), list[str]()
+    outcome = await execute(msgspec.structs.replace(plan, **asked), say=said.append)
+    assert calls.count(("source", "Scan")) == 4
+    assert outcome.summary.attempts == 1
+    assert any("beginning anew" in line and "--resume" in line for line in said)
+
+    await failed_halfway(plan, monkeypatch)
+    calls.clear()
+    said.clear()
+    resuming = msgspec.structs.replace(plan, resume=True, **asked)
+    outcome = await execute(resuming, say=said.append)
+    assert calls.count(("source", "Scan")) == 3
+    assert outcome.summary.attempts == 2
+    assert any("resuming" in line for line in said)
+
+
+async def test_what_proves_something_scans_consistently_unless_it_is_told_not_to(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = list[str]()
+    plan = plan_for(world, tmp_path / "state", certificate=tmp_path / "orders.json")
+    ask, bodies = Talk.ask, list[Any]()
+
+    async def recording(self: Talk, body: bytes) -> bytes:
+        bodies.append(json.loads(body))
+        return await ask(self, body)
+
+    monkeypatch.setattr(Talk, "ask", recording)
+    assert (await execute(plan, say=said.append)).summary.consistent_read
+    assert all(body["ConsistentRead"] for body in bodies)
+    assert any("twice the read units" in line for line in said)
+
+    bodies.clear()
+    cheaper = msgspec.structs.replace(plan, consistent_read=False)
+    assert not (await verify_tables(cheaper)).consistent_read
+    assert not any(body["ConsistentRead"] for body in bodies)
+    assert not json.loads((tmp_path / "orders.json").read_text())["consistent_read"]
+
+
+async def test_a_certificate_is_consistent_only_if_every_segment_of_it_is(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_for(world, tmp_path / "state", readers=1)
+    await failed_halfway(plan, monkeypatch)
+    path = tmp_path / "orders.json"
+    resuming = msgspec.structs.replace(plan, resume=True, certificate=path)
+    assert not (await verify_tables(resuming)).consistent_read
+    assert not json.loads(path.read_text())["consistent_read"]
+
+
+async def test_a_verification_that_an_older_dynaferry_left_is_resumed(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_for(world, tmp_path, readers=1)
+    await failed_halfway(plan, monkeypatch)
+    with closing(sqlite3.connect(state_path(tmp_path, "orders.verify"))) as connection:
+        for column in ("settled_by_key", "compared_at", "consistent_read"):
+            connection.execute(f"ALTER TABLE segments DROP COLUMN {column}")
+        connection.execute("ALTER TABLE tables DROP COLUMN settled_by_key")
+        connection.commit()
+    summary = await verify_tables(plan)
+    assert (summary.status, summary.attempts, summary.consistent_read) == ("equal", 2, False)
+
+
+async def test_a_sample_that_holds_no_item_is_undecided(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    for tables in (moto_world.source_tables, moto_world.target_tables):
+        await tables.create_table("orders")
+    whole = plan_for(moto_world, tmp_path)
+    assert (await verify_tables(whole)).status == "equal"  # both were read to their end
+    summary = await verify_tables(msgspec.structs.replace(whole, sample_percent=50.0))
+    assert (summary.status, summary.tables[0].undecided) == ("undecided", ("nothing_compared",))
 
 
 @pytest.mark.parametrize(
@@ -343,6 +431,13 @@ def _same_table(plan: VerifyPlan) -> VerifyPlan:
             lambda plan: msgspec.structs.replace(plan, sample_percent=0.0),
             PlanError,
             "--sample",
+        ),
+        (
+            lambda plan: msgspec.structs.replace(
+                plan, resume=True, copy=msgspec.structs.replace(plan.copy, restart=True)
+            ),
+            PlanError,
+            "--restart",
         ),
         (
             lambda plan: msgspec.structs.replace(plan, settle_seconds=float("nan")),

@@ -2,7 +2,7 @@
 
 One document: the copy's, with the verification's as its field `verify`, null where there was
 nothing to verify. One exit code: the copy's, unless the verification found what the copy does not
-explain, or did not come to its end.
+explain, could not decide, or did not come to its end.
 """
 
 from __future__ import annotations
@@ -52,5 +52,7 @@ def combined(code: int, verified: VerifySummary) -> int:
     if verified.status == "different":
         unexplained = sum(t.missing + t.extra + t.different for t in verified.tables)
         return exit_codes.DIFFERENT if unexplained else max(code, exit_codes.REJECTED)
+    if verified.status == "undecided":
+        return exit_codes.DIFFERENT
     # Something was written: that it was refused would say the contrary.
     return exit_codes.INTERRUPTED if verified.status == "interrupted" else exit_codes.FAILED

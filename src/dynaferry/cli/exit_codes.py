@@ -18,6 +18,7 @@ _BY_STATUS: Final[dict[str, int]] = {
     "complete": COMPLETE,
     "equal": COMPLETE,
     "different": DIFFERENT,
+    "undecided": DIFFERENT,
     "refused": REFUSED,
     "rejected": REJECTED,
     "failed": FAILED,

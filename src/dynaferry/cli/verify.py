@@ -15,6 +15,7 @@ from dynaferry.cli.logging_setup import log_set_up
 from dynaferry.cli.verify_flags import VerifyFlags, verify_plan_from
 from dynaferry.cli.verify_render import repair_lines, verify_lines
 from dynaferry.errors import PlanError
+from dynaferry.state.verification import ENDED
 
 if TYPE_CHECKING:
     from dynaferry.copy.stop import StopSignal
@@ -71,9 +72,9 @@ def verify_and_tell(plan: VerifyPlan, progress: ProgressFlag, *, asks: bool) -> 
         failure.tell(outcome.error)
     has_begun = any(table.segments_total for table in outcome.summary.tables)
     if has_begun:
-        for line in verify_lines(outcome.summary, limit=plan.limit):
+        for line in verify_lines(outcome.summary, limit=plan.limit, begins_anew=plan.begins_anew):
             screen.say(line)
-        if plan.certificate is not None and outcome.summary.status in ("equal", "different"):
+        if plan.certificate is not None and outcome.summary.status in ENDED:
             screen.say(f"the certificate is {plan.certificate}")
     elif outcome.summary.status == "interrupted":
         screen.say(INTERRUPTED_BEFORE)

@@ -78,14 +78,25 @@ def verify(
         bool | None,
         option(
             SAFETY,
-            "Scan both sides consistently, for twice the read units; what differs is read"
-            " consistently in any case.",
+            "Scan both sides with consistent reads, for twice the read units; on by itself with"
+            " --repair, --delete-extra and --certificate. What differs is read consistently in"
+            " any case.",
             "--consistent-read/--no-consistent-read",
         ),
     ] = None,
     run: options.RunName = None,
     state_dir: options.StateDir = None,
     restart: options.Restart = None,
+    resume: Annotated[
+        bool,
+        option(
+            SAFETY,
+            "Go on with an unfinished comparison also for --repair, --delete-extra and"
+            " --certificate, which begin anew otherwise; all else resumes by itself.",
+            "--resume",
+            show_default=False,
+        ),
+    ] = False,
     repair: Annotated[
         bool,
         option(
@@ -137,14 +148,16 @@ def verify(
     """Compare two tables, or the tables of a plan, and say what differs.
 
     Nothing is written without --repair or --delete-extra. Works while the tables are written to:
-    what changes while it is looked at is reported as in flux. An interrupted comparison goes on
-    with the same command; one that has ended begins anew.
+    what was one thing at the first look and another at the second is in flux, which is undecided
+    and not equal. An interrupted comparison resumes with the same command and says how old its
+    oldest segment is; with --repair, --delete-extra or --certificate it begins anew unless --resume
+    is given. One that has ended begins anew.
 
     It follows dynaferry set, pause and resume where the state directory holds the run that copied
     these tables (--run and --state-dir as for the copy). Without such a run it cannot be addressed.
 
     Exit codes: 0 equal; 2 usage or plan error; 3 refused, the tables cannot be compared; 5 stopped
-    by an error, resumable; 6 different; 130 interrupted, resumable.
+    by an error, resumable; 6 different or undecided; 130 interrupted, resumable.
     """
     given = dict(locals())
     from dynaferry.cli.verify import run_verify

@@ -26,6 +26,7 @@ class VerifyFlags(Struct, frozen=True, kw_only=True):
     repair: bool = False
     delete_extra: bool = False
     yes: bool = False
+    resume: bool = False
 
     @property
     def json(self) -> bool:
@@ -63,5 +64,7 @@ def verify_plan_from(flags: VerifyFlags) -> VerifyPlan:
             repair=flags.repair,
             delete_extra=flags.delete_extra,
             certificate=flags.certificate,
+            resume=flags.resume,
+            consistent_read=flags.copy.consistent_read,
         )
     )

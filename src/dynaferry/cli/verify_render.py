@@ -7,23 +7,59 @@ import msgspec
 from dynaferry.observe import readable
 from dynaferry.observe.summary import VerifyStatus
 from dynaferry.verify.repair import RepairPlan
-from dynaferry.verify.summary import ComparisonSummary, DifferenceSummary, VerifySummary
+from dynaferry.verify.summary import (
+    ComparisonSummary,
+    DifferenceSummary,
+    Undecided,
+    VerifySummary,
+)
 
 _HEADLINES: dict[VerifyStatus, str] = {
     "equal": "equal",
     "different": "different",
+    "undecided": "undecided, not proven equal",
     "interrupted": "interrupted",
     "failed": "stopped by an error",
     "refused": "refused, nothing was compared",
 }
 
 
-def verify_lines(summary: VerifySummary, *, limit: int) -> list[str]:
-    """The lines that end a verification; `limit` is how many differences a table tells."""
-    lines = [f"{summary.run}: {_HEADLINES[summary.status]}{_sampled(summary)}"]
+_REASONS: dict[Undecided, str] = {
+    "in_flux": "items in flux were one thing at the first look and another at the second",
+    "nothing_compared": "no segment that was compared holds an item: nothing is proven",
+    "digests_differ": "the scans settled every item, yet their digests or counts do not agree",
+}
+
+
+def verify_lines(summary: VerifySummary, *, limit: int, begins_anew: bool = False) -> list[str]:
+    """The lines that end a verification; `limit` is how many differences a table tells.
+
+    `begins_anew` says that the same command would drop what is unfinished.
+    """
+    lines = [
+        f"{summary.run}: {_HEADLINES[summary.status]}{_sampled(summary)}{_how_scanned(summary)}"
+    ]
+    lines += _how_old(summary)
     for table in summary.tables:
         lines += _table_lines(table, limit)
-    return lines + list(_next_steps(summary))
+    return lines + list(_next_steps(summary, begins_anew=begins_anew))
+
+
+def _how_scanned(summary: VerifySummary) -> str:
+    if summary.status not in ("equal", "different", "undecided"):
+        return ""
+    if summary.consistent_read:
+        return ", by consistent reads"
+    return ", by eventually consistent scans (--consistent-read proves more, for twice the units)"
+
+
+def _how_old(summary: VerifySummary) -> Iterator[str]:
+    oldest = min((t.oldest_segment_at for t in summary.tables if t.oldest_segment_at), default=None)
+    if summary.attempts > 1 and oldest is not None:
+        yield (
+            f"  resumed: its oldest segment was compared at {oldest}, and what was written to it "
+            "since is not seen"
+        )
 
 
 def _sampled(summary: VerifySummary) -> str:
@@ -48,6 +84,7 @@ def _table_lines(table: ComparisonSummary, limit: int) -> Iterator[str]:
         f"{readable.count(table.rejected)} rejected by the copy, "
         f"{readable.count(table.in_flux)} in flux"
     )
+    yield from (f"  undecided {_REASONS[reason]}" for reason in table.undecided)
     if table.written or table.deleted:
         yield (
             f"  mended    {readable.count(table.written)} written, "
@@ -78,16 +115,25 @@ def _text(wire: bytes) -> str:
     return wire.decode("utf-8", "replace")
 
 
-def _next_steps(summary: VerifySummary) -> Iterator[str]:
+def _next_steps(summary: VerifySummary, *, begins_anew: bool) -> Iterator[str]:
     if summary.status in ("interrupted", "failed"):
-        yield "the same command again goes on where it stopped"
+        yield (
+            "the same command with --resume, and without --restart, goes on where it stopped; as "
+            "it was typed it begins anew"
+            if begins_anew
+            else "the same command again goes on where it stopped"
+        )
         return
     tables = summary.tables
     if any(table.in_flux for table in tables):
         yield (
-            "items in flux were changed while they were looked at: "
-            "compare again once nothing is written any more"
+            "items in flux were changed while they were looked at, which is not equal: "
+            "compare again once nothing is written any more, or with a longer --settle"
         )
+    if any("nothing_compared" in table.undecided for table in tables):
+        yield "compare all segments, or a larger --sample"
+    if any("digests_differ" in table.undecided for table in tables):
+        yield "compare again with --restart; if it stays, report it: it should not happen"
     if any(table.missing or table.different for table in tables):
         yield "--repair writes what is missing or different"
     if any(table.extra for table in tables):

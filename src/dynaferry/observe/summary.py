@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-VerifyStatus = Literal["equal", "different", "interrupted", "failed", "refused"]
+VerifyStatus = Literal["equal", "different", "undecided", "interrupted", "failed", "refused"]
 Status = Literal["complete", "rejected", "interrupted", "failed", "refused"]
 
 

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from dynaferry.state.store import RunIdentity
 
-VerificationStatus = Literal["running", "equal", "different", "interrupted", "failed"]
+VerificationStatus = Literal["running", "equal", "different", "undecided", "interrupted", "failed"]
 DifferenceKind = Literal["missing", "extra", "different", "rejected", "in_flux"]
 
-ENDED: frozenset[VerificationStatus] = frozenset({"equal", "different"})
+ENDED: frozenset[VerificationStatus] = frozenset({"equal", "different", "undecided"})
 
 
 class Verification(Struct, frozen=True, kw_only=True):
@@ -40,8 +40,11 @@ class Verification(Struct, frozen=True, kw_only=True):
 class ComparedSegment(Struct, frozen=True, kw_only=True):
     """What one segment of both tables came to.
 
-    `matching` are the items of the source that were found equal on the target by then. The digests
-    are sums over the segment's items, 32 hexadecimal digits each.
+    `matching` are the items of the source that were found equal on the target by then, and
+    `settled_by_key` the keys that the scans left open and a look at both sides settled. The digests
+    are sums over the segment's items as the scans showed them, 32 hexadecimal digits each.
+    `compared_at` is when it was done, None in a file of an older dynaferry; `consistent_read` says
+    that both scans read consistently.
     """
 
     segment: int
@@ -50,6 +53,9 @@ class ComparedSegment(Struct, frozen=True, kw_only=True):
     matching: int
     source_digest: str
     target_digest: str
+    settled_by_key: int = 0
+    compared_at: float | None = None
+    consistent_read: bool = False
 
 
 class Suspect(Struct, frozen=True):
@@ -68,7 +74,7 @@ class Suspect(Struct, frozen=True):
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """An item that differs, or that was being changed while it was looked at (`in_flux`).
+    """An item that differs, or of which that could not be decided (`in_flux`).
 
     `attributes` are the names of those that differ, where both sides have the item; values are
     never kept. `target_digest` is of what was seen on the target, None where nothing was.
@@ -81,7 +87,11 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 class ComparisonTotals(Struct, frozen=True, kw_only=True):
-    """The sums of what is stored of one table. `mended` differences are not counted by kind."""
+    """The sums of what is stored of one table. `mended` differences are not counted by kind.
+
+    `settled_by_key` are the keys that the scans left open and looks at both sides settled, as equal
+    or gone. `consistent_read` says that every segment was scanned so on both sides.
+    """
 
     segments_compared: int = 0
     source_items: int = 0
@@ -96,6 +106,9 @@ class ComparisonTotals(Struct, frozen=True, kw_only=True):
     written: int = 0
     deleted: int = 0
     agreed: int = 0
+    settled_by_key: int = 0
+    oldest_at: float | None = None
+    consistent_read: bool = False
 
 
 class ComparisonCounters(Struct, frozen=True, kw_only=True):

@@ -44,7 +44,8 @@ _TABLES: Final = (
         read_units REAL NOT NULL,
         write_units REAL NOT NULL,
         throttled_requests INTEGER NOT NULL,
-        retried_requests INTEGER NOT NULL
+        retried_requests INTEGER NOT NULL,
+        settled_by_key INTEGER NOT NULL DEFAULT 0
     )
     """,
     """
@@ -56,6 +57,9 @@ _TABLES: Final = (
         matching INTEGER NOT NULL,
         source_digest TEXT NOT NULL,
         target_digest TEXT NOT NULL,
+        settled_by_key INTEGER NOT NULL DEFAULT 0,
+        compared_at REAL,
+        consistent_read INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY ("table", segment)
     )
     """,
@@ -89,7 +93,15 @@ _INSERT_RUN: Final = """
     INSERT INTO run VALUES (:run, :identity, :sample_percent, :seed, :version, :status, :attempts,
         :created_at, :started_at, :ended_at, :error_type, :error_message, :error_hint)
 """
-_INSERT_TABLE: Final = "INSERT INTO tables VALUES (?, 0, 0.0, 0.0, 0, 0)"
+_INSERT_TABLE: Final = "INSERT INTO tables VALUES (?, 0, 0.0, 0.0, 0, 0, 0)"
+
+# Columns that a file of an older dynaferry lacks, in the order of their being added.
+_ADDED: Final = (
+    ("tables", "settled_by_key", "INTEGER NOT NULL DEFAULT 0"),
+    ("segments", "settled_by_key", "INTEGER NOT NULL DEFAULT 0"),
+    ("segments", "compared_at", "REAL"),
+    ("segments", "consistent_read", "INTEGER NOT NULL DEFAULT 0"),
+)
 
 BEGIN_ATTEMPT: Final = """
     UPDATE run SET status = 'running', attempts = attempts + 1, version = :version,
@@ -108,7 +120,7 @@ END_ATTEMPT: Final = """
 """
 PUT_SEGMENT: Final = """
     INSERT OR REPLACE INTO segments VALUES (:table, :segment, :source_items, :target_items,
-        :matching, :source_digest, :target_digest)
+        :matching, :source_digest, :target_digest, :settled_by_key, :compared_at, :consistent_read)
 """
 PUT_SUSPECT: Final = """
     INSERT INTO suspects VALUES (:table, :segment, :key, :in_source, :source_digest,
@@ -120,11 +132,18 @@ PUT_SUSPECT: Final = """
 DELETE_SUSPECT: Final = """
     DELETE FROM suspects WHERE "table" = :table AND segment = :segment AND key = :key
 """
+# A key may come from two segments: what is undecided in one takes nothing from the other.
 PUT_DIFFERENCE: Final = """
-    INSERT OR REPLACE INTO differences VALUES (:table, :key, :kind, :attributes, :target_digest,
-        NULL)
+    INSERT INTO differences VALUES (:table, :key, :kind, :attributes, :target_digest, NULL)
+    ON CONFLICT DO UPDATE SET kind = excluded.kind, attributes = excluded.attributes,
+        target_digest = excluded.target_digest, mended = NULL
+    WHERE excluded.kind <> 'in_flux'
 """
-ADD_MATCHING: Final = 'UPDATE tables SET matching = matching + :matching WHERE "table" = :table'
+ADD_SETTLED: Final = """
+    UPDATE tables SET matching = matching + :matching,
+        settled_by_key = settled_by_key + :settled_by_key
+    WHERE "table" = :table
+"""
 MEND: Final = 'UPDATE differences SET mended = :how WHERE "table" = :table AND key = :key'
 UPDATE_COUNTERS: Final = """
     UPDATE tables SET read_units = :read_units, write_units = :write_units,
@@ -154,6 +173,10 @@ SELECT_TOTALS: Final = """
         COALESCE(SUM(target_items), 0) AS target_items,
         COALESCE(SUM(matching), 0)
             + (SELECT matching FROM tables WHERE "table" = ?1) AS matching,
+        COALESCE(SUM(settled_by_key), 0)
+            + (SELECT settled_by_key FROM tables WHERE "table" = ?1) AS settled_by_key,
+        MIN(compared_at) AS oldest_at,
+        COALESCE(MIN(consistent_read), 0) AS consistent_read,
         (SELECT COUNT(*) FROM suspects WHERE "table" = ?1) AS unconfirmed
     FROM segments WHERE "table" = ?1
 """
@@ -173,6 +196,14 @@ def write_new_run(connection: sqlite3.Connection, record: Verification) -> None:
     connection.execute(_INSERT_RUN, msgspec.structs.asdict(record) | {"identity": identity})
     tables = range(len(record.identity.tables))
     connection.executemany(_INSERT_TABLE, [(table,) for table in tables])
+
+
+def add_new_columns(connection: sqlite3.Connection) -> None:
+    """Gives the file of an older dynaferry the columns that it lacks, within a transaction."""
+    for table, column, kind in _ADDED:
+        there = {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
+        if column not in there:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
 
 def row_of(table: int, record: ComparedSegment | Suspect | ComparisonCounters) -> dict[str, Any]:
@@ -197,7 +228,8 @@ def verification_of(row: sqlite3.Row) -> Verification:
 
 def segment_of(row: sqlite3.Row) -> ComparedSegment:
     """The segment in `row`."""
-    return ComparedSegment(**row_fields(row, "table"))
+    fields = row_fields(row, "table")
+    return ComparedSegment(**fields | {"consistent_read": bool(fields["consistent_read"])})
 
 
 def suspect_of(row: sqlite3.Row) -> Suspect:
@@ -213,9 +245,10 @@ def difference_of(row: sqlite3.Row) -> Difference:
 
 def counters_of(row: sqlite3.Row) -> ComparisonCounters:
     """The counters in `row`."""
-    return ComparisonCounters(**row_fields(row, "table", "matching"))
+    return ComparisonCounters(**row_fields(row, "table", "matching", "settled_by_key"))
 
 
 def totals_of(row: sqlite3.Row, tally: dict[str, int]) -> ComparisonTotals:
     """The sums in `row`, with the number of differences by kind and of those mended, by how."""
-    return ComparisonTotals(**row_fields(row), **tally)
+    fields: dict[str, Any] = row_fields(row) | tally
+    return ComparisonTotals(**fields | {"consistent_read": bool(fields["consistent_read"])})

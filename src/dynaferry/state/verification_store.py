@@ -59,7 +59,13 @@ class VerificationStore(FileThread):
             broken; it is left as it is
         """
         name = verification_name(run)
-        return await cls._opened_by(lambda: _VerificationFile.open(state_dir, name))
+        store = await cls._opened_by(lambda: _VerificationFile.open(state_dir, name))
+        try:
+            await store._write(schema.add_new_columns)
+        except BaseException:
+            await store.aclose()
+            raise
+        return store
 
     @staticmethod
     async def discard(state_dir: Path, run: str) -> None:
@@ -136,11 +142,14 @@ class VerificationStore(FileThread):
         """Puts into the place of `suspects` what they came to, all or nothing."""
         settled = [schema.row_of(table, suspect) for suspect in suspects]
         found = [schema.difference_row(table, difference) for difference in differences]
+        differing = {difference.key for difference in differences}
+        agreeing = sum(suspect.key not in differing for suspect in suspects)
+        added = {"table": table, "matching": matching, "settled_by_key": agreeing}
 
         def put(connection: sqlite3.Connection) -> None:
             connection.executemany(schema.DELETE_SUSPECT, settled)
             connection.executemany(schema.PUT_DIFFERENCE, found)
-            connection.execute(schema.ADD_MATCHING, {"table": table, "matching": matching})
+            connection.execute(schema.ADD_SETTLED, added)
             connection.execute(schema.UPDATE_COUNTERS, schema.row_of(table, counters))
 
         await self._write(put)

@@ -7,7 +7,8 @@ The way of an item, cheapest first; each step gets only what the one before it c
 2. `join` again: of what is left, keys and digests of the canonical form (`canonical`) cancel out:
    sets in another order, numbers in another notation.
 3. `confirm`: of what is left, the item is read by its key, consistently, on both sides, and once
-   more a while later. Only what differs both times, and has not changed in between, is reported.
+   more a while later. What is missing, extra or different both times is reported as that; what was
+   one of them and then another is undecided, and keeps the tables from being called equal.
 
 Nothing rests on two tables putting the same keys into the same segment, or in the same order: where
 they do, steps 1 and 2 settle everything at the price of one scan of each table; where they do not,

@@ -82,7 +82,7 @@ async def open_tools(
                     wire,
                     table=name,
                     total_segments=total_segments,
-                    consistent_read=plan.copy.consistent_read,
+                    consistent_read=plan.scans_consistently,
                     side=side,
                 ),
                 TableLookup(wire, table=name, side=side),
@@ -132,6 +132,7 @@ def assemble(
         key_of=key_of,
         readers=plan.copy.readers,
         settle_seconds=plan.settle_seconds,
+        consistent_read=plan.scans_consistently,
         clock=clock,
     )
     repair = Repair(

@@ -43,6 +43,9 @@ class TableCertificate(Struct, frozen=True, kw_only=True):
     target_digest: str | None
     segments_total: int
     segments_compared: int
+    undecided: tuple[str, ...]
+    settled_by_key: int
+    oldest_segment_at: str | None
 
 
 class Certificate(Struct, frozen=True, kw_only=True):
@@ -76,7 +79,7 @@ def certificate_of(
         attempts=record.attempts,
         sample_percent=record.sample_percent,
         settle_seconds=plan.settle_seconds,
-        consistent_read=plan.copy.consistent_read,
+        consistent_read=summary.consistent_read,
         tables=tuple(
             TableCertificate(
                 source_arn=identity.source_arn,
@@ -139,6 +142,9 @@ def _counts(table: ComparisonSummary) -> dict[str, Any]:
         "target_digest": table.target_digest,
         "segments_total": table.segments_total,
         "segments_compared": table.segments_compared,
+        "undecided": table.undecided,
+        "settled_by_key": table.settled_by_key,
+        "oldest_segment_at": table.oldest_segment_at,
     }
 
 

@@ -46,11 +46,19 @@ class _Position:
     at_end: bool = False
 
 
+@dataclass(slots=True)
+class _ByKey:
+    """What the looks at keys settled in one segment; `matching` are those of the source."""
+
+    matching: int = 0
+    settled: int = 0
+
+
 class TableComparison:
     """The comparison of the table with the number `table`, put together by the caller.
 
-    `readers` segments are compared at once. `clock` gives seconds since the epoch, since what it
-    says is stored.
+    `readers` segments are compared at once. `consistent_read` says how both sides are scanned.
+    `clock` gives seconds since the epoch, since what it says is stored.
     """
 
     def __init__(
@@ -65,6 +73,7 @@ class TableComparison:
         key_of: Callable[[bytes], bytes],
         readers: int,
         settle_seconds: float,
+        consistent_read: bool = False,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
@@ -76,6 +85,7 @@ class TableComparison:
         self._key_of = key_of
         self._readers = readers
         self._settle_seconds = settle_seconds
+        self._consistent_read = consistent_read
         self._clock = clock
         self._sleep = sleep
 
@@ -101,9 +111,8 @@ class TableComparison:
             await self._compare_segment(segment)
 
     async def _compare_segment(self, segment: int) -> None:
-        join = Join(self._key_of)
+        join, by_key = Join(self._key_of), _ByKey()
         positions: dict[Side, _Position] = {side: _Position() for side in SIDES}
-        matching = 0
         while sides := _sides_to_read(join, positions):
             await self._advance(segment, join, positions, sides)
             if join.waiting_bytes > MOST_WAITING_BYTES:
@@ -111,20 +120,26 @@ class TableComparison:
             if join.most_waiting > MOST_WAITING_ITEMS:
                 join.reduce()
             while join.most_waiting > MOST_WAITING_ITEMS:
-                matching += await self._look_at_oldest(segment, join)
+                await self._look_at_oldest(segment, join, by_key)
         join.reduce()
         while join.most_waiting:
-            matching += await self._look_at_oldest(segment, join)
-        compared = ComparedSegment(
+            await self._look_at_oldest(segment, join, by_key)
+        compared = self._compared(segment, join, by_key)
+        await self._store.finish_segment(self._table, compared, counters_of(self._stats))
+        self._stats.segments_complete += 1
+
+    def _compared(self, segment: int, join: Join, by_key: _ByKey) -> ComparedSegment:
+        return ComparedSegment(
             segment=segment,
             source_items=join.source.count,
             target_items=join.target.count,
-            matching=matching + join.matching,
+            matching=by_key.matching + join.matching,
             source_digest=join.source.hexdigest,
             target_digest=join.target.hexdigest,
+            settled_by_key=by_key.settled,
+            compared_at=self._clock(),
+            consistent_read=self._consistent_read,
         )
-        await self._store.finish_segment(self._table, compared, counters_of(self._stats))
-        self._stats.segments_complete += 1
 
     async def _advance(
         self, segment: int, join: Join, positions: dict[Side, _Position], sides: Sequence[Side]
@@ -152,23 +167,21 @@ class TableComparison:
         else:
             self._stats.target_items += len(page.items)
 
-    async def _look_at_oldest(self, segment: int, join: Join) -> int:
+    async def _look_at_oldest(self, segment: int, join: Join, by_key: _ByKey) -> None:
         """Looks up the oldest that wait, keeps those that differ, and counts those that do not."""
         keys = list(join.take(LOOKED_UP_AT_ONCE).items())
-        matching = 0
         suspects: list[Suspect] = []
 
         async def look(chunk: Sequence[tuple[bytes, bool]]) -> None:
-            nonlocal matching
             first = await self._confirmer.look(segment, dict(chunk))
-            matching += first.matching
+            by_key.matching += first.matching
+            by_key.settled += first.settled
             suspects.extend(first.suspects)
 
         await _for_each(_chunks(keys), look)
         if suspects:
             await self._store.add_suspects(self._table, suspects)
             self._stats.unconfirmed += len(suspects)
-        return matching
 
     async def _settle(self) -> None:
         """Looks again at every suspect, each when it is due."""

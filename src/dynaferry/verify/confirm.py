@@ -2,8 +2,9 @@
 
 A scan is no snapshot: what it shows may have been changed, on either side, before the other side
 was scanned. So an item that did not cancel out is read by its key on both sides (the first look),
-and what differs is read once more a while later (the second). What was the same in both looks,
-and differs, is a difference; what changed in between is in flux.
+and what differs is read once more a while later (the second). What is missing in both looks is
+missing, what is extra in both is extra, and what differs in both is different, whatever was written
+in between; only what was one of these and then another is undecided (in flux).
 """
 
 import time
@@ -22,9 +23,13 @@ LOOKS_AT_ONCE = 4
 
 
 class FirstLook(Struct, frozen=True):
-    """What came of looking at keys: how many of the source's are equal, and which are not."""
+    """What came of looking at keys: how many of the source's are equal, and which are not.
+
+    `settled` counts every key that is no suspect, those that both sides no longer have included.
+    """
 
     matching: int
+    settled: int
     suspects: Sequence[Suspect]
 
 
@@ -69,7 +74,7 @@ class Confirmer:
                 suspects.append(Suspect(segment, key, in_source, there, here, self._clock()))
             elif there is not None and in_source:
                 matching += 1
-        return FirstLook(matching, suspects)
+        return FirstLook(matching, len(keys) - len(suspects), suspects)
 
     async def look_again(self, suspects: Sequence[Suspect]) -> SecondLook:
         """The second look at up to `KEYS_AT_ONCE` suspects.
@@ -107,9 +112,9 @@ class Confirmer:
     def _difference(
         self, suspect: Suspect, source: bytes | None, target: bytes | None
     ) -> Difference:
-        before = suspect.source_digest, suspect.target_digest
-        now = _digest(source), _digest(target)
-        kind: DifferenceKind = _kind(source, target) if now == before else "in_flux"
+        first = _kind(suspect.source_digest, suspect.target_digest)
+        second = _kind(source, target)
+        kind: DifferenceKind = second if second == first else "in_flux"
         if kind in ("missing", "different") and suspect.key in self._rejected:
             kind = "rejected"
         return Difference(
@@ -118,11 +123,12 @@ class Confirmer:
             attributes=()
             if source is None or target is None
             else differing_attributes(source, target),
-            target_digest=now[1],
+            target_digest=_digest(target),
         )
 
 
 def _kind(source: bytes | None, target: bytes | None) -> DifferenceKind:
+    """How two items differ that are not the same; or two digests, that say so as well."""
     if target is None:
         return "missing"
     return "extra" if source is None else "different"

@@ -8,12 +8,13 @@ has no counterpart is the caller's to look up, oldest first: it may be missing, 
 in another segment on the other side.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Literal
 
 from msgspec import Raw
 
+from dynaferry.errors import RequestRefusedError
 from dynaferry.verify.canonical import digest_of
 from dynaferry.verify.multiset import Multiset
 
@@ -62,9 +63,14 @@ class Join:
         """How many items wait on the side where more of them wait."""
         return max(self.waiting(side) for side in SIDES)
 
-    def add(self, side: Side, items: Iterable[Raw]) -> None:
-        """Takes the items of a page, and cancels out what came from the other side before."""
+    def add(self, side: Side, items: Sequence[Raw]) -> None:
+        """Takes the items of a page, and cancels out what came from the other side before.
+
+        :raises RequestRefusedError: the side has shown one of them before
+        """
         mine = dict.fromkeys(map(bytes, items))
+        if len(mine) < len(items):
+            raise _shown_twice(side)
         if side == "source":
             self._source += Multiset.of(map(digest_of, mine))
         theirs = self._whole[_OTHER[side]]
@@ -79,13 +85,20 @@ class Join:
             del mine[item], theirs[item]
             self.waiting_bytes -= 2 * len(item)
             self.matching += 1
+        if not self._whole[side].keys().isdisjoint(mine):
+            raise _shown_twice(side)
         self._whole[side].update(mine)
 
     def reduce(self) -> None:
-        """Reduces what waits to keys and digests, and cancels out what is equal by them."""
+        """Reduces what waits to keys and digests, and cancels out what is equal by them.
+
+        :raises RequestRefusedError: a side has shown a key twice
+        """
         for side in SIDES:
             whole, reduced = self._whole[side], self._reduced[side]
             fresh = {self._key_of(item): digest_of(item) for item in whole}
+            if len(fresh) < len(whole) or not reduced.keys().isdisjoint(fresh):
+                raise _shown_twice(side)
             self._only[side] += Multiset.of(fresh.values())
             reduced.update(fresh)
             whole.clear()
@@ -112,3 +125,13 @@ class Join:
                 taken[key] = self._reduced["source"].pop(key, None) is not None
                 self._reduced["target"].pop(key, None)
         return taken
+
+
+def _shown_twice(side: Side) -> RequestRefusedError:
+    """A scan passes each key once, whatever is written meanwhile [M:Scan]."""
+    return RequestRefusedError(
+        f"the scan of the {side} gave the same item twice: what answers does not scan as the "
+        "service does, and no count of it can be believed",
+        hint="run the same command again; if it stays, name the endpoint of another service",
+        operation="Scan",
+    )

@@ -15,12 +15,14 @@ from dynaferry.state.verification import (
     Verification,
 )
 from dynaferry.state.verification_store import VerificationStore
+from dynaferry.verify.certificate import iso_time
 from dynaferry.verify.multiset import Multiset
 from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.summary import (
     BothValues,
     ComparisonSummary,
     DifferenceSummary,
+    Undecided,
     VerifyOutcome,
     VerifySummary,
 )
@@ -40,20 +42,24 @@ async def summarize(
 ) -> VerifySummary:
     """Sums up what is stored. `values` has the items of both sides by table, where asked for."""
     tables = [
-        await _table_summary(plan, index, table, store, values.get(index))
+        await _table_summary(plan, record, index, table, store, values.get(index))
         for index, table in enumerate(stats.tables)
     ]
+    scanned = [await store.read_totals(index) for index in range(len(tables))]
     return VerifySummary(
         run=record.run,
         status=_worst(tables, error),
         error=told(error),
         sample_percent=record.sample_percent,
         tables=tuple(tables),
+        consistent_read=all(totals.consistent_read for totals in scanned),
+        attempts=record.attempts,
     )
 
 
 async def _table_summary(
     plan: VerifyPlan,
+    record: Verification,
     index: int,
     stats: ComparisonStats,
     store: VerificationStore,
@@ -63,10 +69,11 @@ async def _table_summary(
     source, target = digests(await store.read_segments(index))
     in_flux = await store.read_in_flux(index, plan.limit)
     differences = await store.read_differences(index, plan.limit)
+    undecided = why_undecided(totals, source, target, is_sample=record.sample_percent is not None)
     return ComparisonSummary(
         source=stats.source,
         target=stats.target,
-        status=table_status(stats, totals),
+        status=table_status(stats, totals, undecided),
         source_items=totals.source_items,
         target_items=totals.target_items,
         matching=totals.matching,
@@ -88,7 +95,17 @@ async def _table_summary(
         segments_total=stats.segments_total,
         segments_compared=totals.segments_compared,
         seconds=round((stats.ended_at or 0.0) - (stats.started_at or 0.0), 3),
+        undecided=undecided,
+        settled_by_key=totals.settled_by_key,
+        oldest_segment_at=_oldest(record, totals),
     )
+
+
+def _oldest(record: Verification, totals: ComparisonTotals) -> str | None:
+    """When the first segment was compared: not before the verification began, at least."""
+    if not totals.segments_compared:
+        return None
+    return iso_time(record.created_at if totals.oldest_at is None else totals.oldest_at)
 
 
 def digests(segments: Sequence[ComparedSegment]) -> tuple[Multiset, Multiset]:
@@ -100,21 +117,50 @@ def digests(segments: Sequence[ComparedSegment]) -> tuple[Multiset, Multiset]:
     return source, target
 
 
-def table_status(stats: ComparisonStats, totals: ComparisonTotals) -> VerifyStatus:
+def why_undecided(
+    totals: ComparisonTotals, source: Multiset, target: Multiset, *, is_sample: bool
+) -> tuple[Undecided, ...]:
+    """What keeps a table without a difference from being equal (invariant 12). Pure.
+
+    `source` and `target` are what the scans showed. Where they show different items, each of these
+    has been read by its key; where none had to be, and nothing was mended, both must be the same.
+    """
+    reasons: list[Undecided] = []
+    if totals.in_flux:
+        reasons.append("in_flux")
+    # Tables that are read to their end and hold nothing are equal; a sample of nothing is no proof.
+    if not totals.segments_compared or (is_sample and source.count == target.count == 0):
+        reasons.append("nothing_compared")
+    mended = totals.written + totals.deleted + totals.agreed
+    if not (totals.settled_by_key or mended or _differing(totals) or totals.in_flux) and (
+        source != target or totals.matching != source.count
+    ):
+        reasons.append("digests_differ")
+    return tuple(reasons)
+
+
+def _differing(totals: ComparisonTotals) -> int:
+    return totals.missing + totals.extra + totals.different + totals.rejected
+
+
+def table_status(
+    stats: ComparisonStats, totals: ComparisonTotals, undecided: Sequence[Undecided]
+) -> VerifyStatus:
     """The status of a table that stands like this. Pure."""
     if stats.state == "failed":
         return "failed"
     if stats.state != "complete":
         return "interrupted"
-    differs = totals.missing + totals.extra + totals.different + totals.rejected
-    return "different" if differs else "equal"
+    if _differing(totals):
+        return "different"
+    return "undecided" if undecided else "equal"
 
 
 def _worst(tables: Sequence[ComparisonSummary], error: DynaferryError | None) -> VerifyStatus:
     if error is not None:
         return "failed"
     found = {table.status for table in tables}
-    order: tuple[VerifyStatus, ...] = ("failed", "interrupted", "different")
+    order: tuple[VerifyStatus, ...] = ("failed", "interrupted", "different", "undecided")
     return next((status for status in order if status in found), "equal")
 
 

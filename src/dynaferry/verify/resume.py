@@ -1,7 +1,8 @@
-"""New or gone on with: the state of a verification.
+"""New or resumed: the state of a verification.
 
-One that has ended is of its moment: it makes room for the next. One that has not is gone on with,
-if it is of the same tables, segments and sample.
+One that has ended is of its moment: it makes room for the next. One that has not is resumed, if it
+is of the same tables, segments and sample; but what was compared by then may have changed since, so
+a plan that proves something begins anew unless it asks for what is unfinished.
 """
 
 import random
@@ -20,6 +21,7 @@ from dynaferry.state.identity import check_identity
 from dynaferry.state.store import RunIdentity, TableIdentity
 from dynaferry.state.verification import ENDED, Verification
 from dynaferry.state.verification_store import VerificationStore
+from dynaferry.verify.certificate import iso_time
 from dynaferry.verify.preflight import TablePair
 from dynaferry.verify.settings import VerifyPlan
 
@@ -27,18 +29,51 @@ CLOSE_SECONDS = 5.0
 
 
 async def unfinished(plan: VerifyPlan) -> Verification | None:
-    """The verification to go on with; None where a new one is to begin.
+    """The verification to resume; None where a new one is to begin.
 
     :raises StateError: there is one, but its file is broken or another process works on it, or no
         new one could be kept
     """
     state_dir, run = plan.copy.state_dir, plan.copy.run_name
-    if plan.copy.restart or not await anyio.Path(_path(state_dir, run)).exists():
+    if plan.begins_anew or not await anyio.Path(_path(state_dir, run)).exists():
         await VerificationStore.try_out(state_dir, run)
         return None
     store = await VerificationStore.open(state_dir, run)
     async with _closing(store):
         stored = await store.read_run()
+    return None if stored.status in ENDED else stored
+
+
+async def how_it_begins(plan: VerifyPlan) -> list[str]:
+    """What people should know before anything is read: what is dropped, and what reads cost."""
+    lines = []
+    if (stored := await _dropped(plan)) is not None:
+        lines.append(
+            f"beginning anew: the verification that began at {iso_time(stored.created_at)} was not "
+            "finished and will be dropped (--resume goes on with it instead)"
+        )
+    if plan.scans_consistently and plan.consistent_read is None and not plan.copy.consistent_read:
+        lines.append(
+            "both sides are scanned with consistent reads, for twice the read units: what is found "
+            "is to be proven (--no-consistent-read halves the units and proves less)"
+        )
+    return lines
+
+
+async def _dropped(plan: VerifyPlan) -> Verification | None:
+    """The unfinished verification that a plan which begins anew drops; None where there is none.
+
+    A file that cannot be read holds none, and one that another process works on is not dropped.
+    """
+    state_dir, run = plan.copy.state_dir, plan.copy.run_name
+    if not plan.begins_anew or not await anyio.Path(_path(state_dir, run)).exists():
+        return None
+    try:
+        store = await VerificationStore.open(state_dir, run)
+        async with _closing(store):
+            stored = await store.read_run()
+    except StateError:
+        return None
     return None if stored.status in ENDED else stored
 
 
@@ -109,7 +144,7 @@ def _check_sample(plan: VerifyPlan, stored: Verification) -> None:
         raise StateError(
             f"the unfinished verification {stored.run!r} compares "
             f"{_share(stored.sample_percent)}, not {_share(plan.sample_percent)}",
-            hint="leave --sample as it was to go on, or --restart to begin anew",
+            hint="leave --sample as it was to resume, or add --restart to begin anew",
         )
 
 

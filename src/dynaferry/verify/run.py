@@ -11,9 +11,10 @@ from dynaferry._version import __version__
 from dynaferry.assembly import Sides, open_sides
 from dynaferry.copy.stop import StopSignal, unless_stopped
 from dynaferry.errors import DynaferryError, StateError, StateWriteError
+from dynaferry.observe import readable
 from dynaferry.observe.comparison import ComparisonRunStats, ComparisonStats
 from dynaferry.outcome import first_reason
-from dynaferry.state.verification import Verification, VerificationStatus
+from dynaferry.state.verification import ENDED, Verification, VerificationStatus
 from dynaferry.state.verification_store import VerificationStore
 from dynaferry.steering import Steering
 from dynaferry.verify.asked import controls_of
@@ -24,7 +25,7 @@ from dynaferry.verify.preflight import TablePair, look_at_tables
 from dynaferry.verify.rejections import cannot_tell, rejected_keys
 from dynaferry.verify.repair import RepairPlan, repair_plan
 from dynaferry.verify.report import Items, summarize, without_summary
-from dynaferry.verify.resume import open_state, unfinished
+from dynaferry.verify.resume import how_it_begins, open_state, unfinished
 from dynaferry.verify.segments import chosen_segments
 from dynaferry.verify.settings import VerifyPlan, validate_verify
 from dynaferry.verify.summary import VerifyOutcome, VerifySummary
@@ -90,6 +91,8 @@ async def _prepare_and_verify(
     validate_verify(plan)
     if plan.certificate is not None:
         await to_thread.run_sync(check_place, plan.certificate)
+    for line in await how_it_begins(plan):
+        say(line)
     stored = await unfinished(plan)
     async with open_sides(plan.copy) as sides:
         pairs = await look_at_tables(plan, sides)
@@ -137,12 +140,7 @@ class _Attempt:
         stats = await self._stats_from(record)
         self._rejected = await self._rejected_keys()
         if record.attempts > 1:
-            done = sum(table.segments_complete for table in stats.tables)
-            self._say(
-                f"going on with the verification {record.run} that began at "
-                f"{iso_time(record.created_at)}: {done:,} segments are done; "
-                "--restart begins anew"
-            )
+            self._say(await self._what_is_resumed(record, stats))
         error: DynaferryError | None = None
         try:
             await self._verify_all(record, stats, watch)
@@ -154,6 +152,17 @@ class _Attempt:
             if bugs is not None:
                 error.__cause__ = bugs
         return await self._end(record, stats, error)
+
+    async def _what_is_resumed(self, record: Verification, stats: ComparisonRunStats) -> str:
+        totals = [await self._store.read_totals(table) for table in range(len(self._pairs))]
+        times = [total.oldest_at for total in totals if total.oldest_at is not None]
+        seconds = max(0.0, time.time() - min(times, default=record.created_at))
+        done = sum(table.segments_complete for table in stats.tables)
+        return (
+            f"resuming the verification {record.run} that began at {iso_time(record.created_at)}: "
+            f"{done:,} segments are done, the oldest {readable.duration(seconds)} ago; what was "
+            "written to them since is not seen (--restart begins anew)"
+        )
 
     async def _rejected_keys(self) -> list[frozenset[bytes]]:
         try:
@@ -265,7 +274,7 @@ class _Attempt:
         now = time.time()
         with anyio.move_on_after(END_OF_ATTEMPT_SECONDS, shield=True):
             try:
-                if self._plan.certificate is not None and status in ("equal", "different"):
+                if self._plan.certificate is not None and status in ENDED:
                     certificate = certificate_of(self._plan, record, summary, now)
                     await to_thread.run_sync(write_certificate, self._plan.certificate, certificate)
                 await self._store.end_attempt(_stored(summary), now, _stored_error(error))

@@ -1,10 +1,14 @@
 """What a verification found, as `--json` prints it: names and values that scripts rely on."""
 
+from typing import Literal
+
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from dynaferry.errors import DynaferryError
 from dynaferry.observe.summary import ErrorSummary, VerifyStatus
 from dynaferry.state.verification import DifferenceKind
+
+Undecided = Literal["in_flux", "nothing_compared", "digests_differ"]
 
 
 class BothValues(Struct, frozen=True, omit_defaults=True):
@@ -26,10 +30,16 @@ class DifferenceSummary(Struct, frozen=True, kw_only=True):
 class ComparisonSummary(Struct, frozen=True, kw_only=True):
     """What was found about one table.
 
+    `undecided` says what keeps tables without a difference from being equal: `in_flux` (items that
+    were one thing at the first look and another at the second), `nothing_compared` (a sample that
+    holds no item), `digests_differ` (though the scans settled every item).
+
     Without writes meanwhile, `source_items = matching + missing + different + rejected` and
     `target_items = matching + extra + different`, and those of the rejected that are there, before
     anything was `written` or `deleted` by a repair. `rejected` are differences that the copy's
-    dead letters explain. `digest` is the source's, equal to `target_digest` if the items are.
+    dead letters explain. `digest` is the source's, equal to `target_digest` if the scans showed the
+    same items; `settled_by_key` of those that they did not show alike were found equal, or gone, by
+    reading them by their keys. `oldest_segment_at` is when the first segment was compared, in UTC.
     Counts and units are of the whole verification, `seconds` of this attempt.
     """
 
@@ -57,16 +67,25 @@ class ComparisonSummary(Struct, frozen=True, kw_only=True):
     segments_total: int = 0
     segments_compared: int = 0
     seconds: float = 0.0
+    undecided: tuple[Undecided, ...] = ()
+    settled_by_key: int = 0
+    oldest_segment_at: str | None = None
 
 
 class VerifySummary(Struct, frozen=True, kw_only=True):
-    """The one document that `--json` prints. `sample_percent` is null where all is compared."""
+    """The one document that `--json` prints. `sample_percent` is null where all is compared.
+
+    `consistent_read` says that all segments were scanned with consistent reads; `attempts` is more
+    than 1 where an earlier comparison was resumed.
+    """
 
     run: str | None
     status: VerifyStatus
     error: ErrorSummary | None
     sample_percent: float | None = None
     tables: tuple[ComparisonSummary, ...] = ()
+    consistent_read: bool = False
+    attempts: int = 0
 
 
 class VerifyOutcome(Struct, frozen=True):
