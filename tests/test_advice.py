@@ -18,13 +18,15 @@ LARGE: dict[str, Any] = {"item_count": 100_000_000, "size_bytes": 100_000_000 * 
 def advised(
     source: TableDescription | None = None,
     target: TableDescription | None = None,
+    *,
+    total_segments: int = 256,
     **plan: Any,
 ) -> Advice | None:
     source = source or described(**LARGE)
     target = target or described("copy", account="222222222222")
     table = TablePlan("orders", "copy")
     estimate = estimate_copy(
-        CopyPlan(tables=(table,), **plan), table, source, target, total_segments=1
+        CopyPlan(tables=(table,), **plan), table, source, target, total_segments=total_segments
     )
     return advise(estimate, source, target)
 
@@ -79,11 +81,29 @@ def test_a_source_that_is_slower_than_its_target_is_the_one_to_raise() -> None:
     source = described(billing_mode="PROVISIONED", provisioned=Throughput(100, 7), **LARGE)
     advice = advised(source)
     assert advice is not None
-    assert "the source's provisioned read units, 100 units a second" in advice.bottleneck
+    assert "half of the source's provisioned read units, 50 units a second" in advice.bottleneck
     assert the_call(advice)[4:5] + the_call(advice)[-1:] == [
         "orders",
-        "ReadCapacityUnits=4000,WriteCapacityUnits=7",
+        "ReadCapacityUnits=8000,WriteCapacityUnits=7",  # half of it makes it an hour
     ]
+    assert advice.cost == "about $1.03 more an hour, us-east-1, Standard class; check yours"
+
+
+def test_who_asks_to_read_more_than_half_needs_no_more_units_than_that() -> None:
+    source = described(billing_mode="PROVISIONED", provisioned=Throughput(100, 7), **LARGE)
+    advice = advised(source, max_read_units=200.0)
+    assert advice is not None
+    assert "the source's provisioned read units, 100 units a second" in advice.bottleneck
+    assert the_call(advice)[-1] == "ReadCapacityUnits=4000,WriteCapacityUnits=7"
+
+
+def test_few_segments_are_what_holds_back_where_they_reach_few_partitions() -> None:
+    advice = advised(total_segments=2)
+    assert advice is not None
+    assert advice.bottleneck == (
+        "2 segments write to so few partitions of the target at a time, 2,000 units a second"
+    )
+    assert advice.call == "dynaferry copy --restart with a larger --segments"
 
 
 def test_an_owners_limit_is_taken_away() -> None:

@@ -10,7 +10,14 @@ from dynaferry.dynamodb.descriptions import (
     TableDescription,
     Throughput,
 )
-from dynaferry.estimate import Estimate, as_created, estimate_copy, units_to_read, units_to_write
+from dynaferry.estimate import (
+    Estimate,
+    as_created,
+    estimate_copy,
+    segments_for,
+    units_to_read,
+    units_to_write,
+)
 from dynaferry.plan import CopyPlan, TablePlan
 from tests.described import BY_DATE, BY_EMAIL, described
 
@@ -24,10 +31,11 @@ def estimated(
     target: TableDescription | None = None,
     *,
     table: TablePlan = TABLE,
+    total_segments: int = 256,
     **settings: Any,
 ) -> Estimate:
     plan = CopyPlan(tables=(table,), **settings)
-    return estimate_copy(plan, table, source, target or described(), total_segments=8)
+    return estimate_copy(plan, table, source, target or described(), total_segments=total_segments)
 
 
 def provisioned(read_units: int, write_units: int, **settings: Any) -> TableDescription:
@@ -112,7 +120,7 @@ def test_provisioned_units_are_the_rate_and_cost_nothing_extra() -> None:
     source = provisioned(500, 1, item_count=1000, size_bytes=1000 * 1024)
     estimate = estimated(source, provisioned(1, 100, warm=Throughput(12_000, 4000)))
     assert estimate.write_units_per_second == 100
-    assert estimate.read_units_per_second == 500
+    assert estimate.read_units_per_second == 250, "half of them: others live on the rest"
     assert estimate.seconds == 10
     assert estimate.rate_reason == "the target's provisioned write units"
     assert (estimate.read_cost, estimate.write_cost) == (0, 0)
@@ -156,8 +164,68 @@ def test_a_local_index_is_paid_from_the_tables_units() -> None:
 def test_a_slow_source_sets_the_time() -> None:
     source = provisioned(1, 1, item_count=1000, size_bytes=8 * 1024 * 1024)
     estimate = estimated(source)
-    assert estimate.seconds == 1024
-    assert estimate.rate_reason == "the source's provisioned read units"
+    assert estimate.seconds == (1024 - 30) / 0.5, "all but what is taken at once, at half of it"
+    assert estimate.rate_reason == "half of the source's provisioned read units"
+    as_asked = estimated(source, max_read_units=2)
+    assert as_asked.seconds == 1024
+    assert as_asked.rate_reason == "the source's provisioned read units"
+
+
+def test_what_is_read_at_once_takes_no_time() -> None:
+    for units, items in ((1, 3), (5, 70)):
+        source = provisioned(units, units, item_count=items, size_bytes=items * 1000)
+        assert estimated(source, source).read_pace.seconds == 0.0
+
+
+def test_a_segment_writes_no_faster_than_a_partition_takes() -> None:
+    one = estimated(TEBIBYTE_OF_1_KB_ITEMS, total_segments=1)
+    assert one.write_units_per_second == 1000
+    assert one.rate_reason == "one segment writes to so few partitions of the target at a time"
+    assert estimated(TEBIBYTE_OF_1_KB_ITEMS, total_segments=4).write_units_per_second == 4000
+    slow = estimated(TEBIBYTE_OF_1_KB_ITEMS, provisioned(1, 900), total_segments=1)
+    assert slow.rate_reason == "the target's provisioned write units"
+
+
+def segments(
+    source: TableDescription, target: TableDescription | None = None, **settings: Any
+) -> int:
+    return segments_for(CopyPlan(tables=(TABLE,), **settings), TABLE, source, target or described())
+
+
+SMALL_ITEMS = described(item_count=100_000, size_bytes=100_000 * 200)
+
+
+def test_a_small_table_has_eight_segments_for_each_partition_of_the_target() -> None:
+    assert segments(SMALL_ITEMS) == 8 * 4, "a new on-demand table"
+    assert segments(SMALL_ITEMS, described(warm=Throughput(24_000, 12_000))) == 8 * 12
+    assert segments(SMALL_ITEMS, provisioned(1, 3000)) == 8 * 3
+    assert segments(SMALL_ITEMS, provisioned(1, 10)) == 8
+
+
+def test_a_small_table_has_no_more_segments_than_bring_something() -> None:
+    target = described(warm=Throughput(24_000, 12_000))
+    assert segments(described(item_count=500, size_bytes=500 * 200), target) == 5
+    assert segments(described(item_count=70, size_bytes=70 * 200), target) == 1
+    assert segments(described(item_count=40, size_bytes=40 * 10_000), target) == 4
+
+
+def test_who_cannot_write_faster_needs_no_segments_for_it() -> None:
+    target = described(warm=Throughput(24_000, 12_000))
+    slow_index = replace(BY_EMAIL, provisioned=Throughput(1, 10))
+    assert segments(SMALL_ITEMS, replace(target, indexes=(slow_index,))) == 8
+    slow_source = provisioned(5, 5, item_count=100_000, size_bytes=100_000 * 200)
+    assert segments(slow_source, target) == 8
+    assert segments(SMALL_ITEMS, target, max_write_units=2000) == 16
+
+
+def test_an_empty_table_has_no_more_segments_than_its_reads_can_pay() -> None:
+    assert segments(described(), readers=32) == 32
+    by_units = [segments(provisioned(units, 5), readers=32) for units in (1, 5, 100)]
+    assert by_units == [1, 5, 32]
+
+
+def test_a_number_of_segments_that_is_asked_for_is_taken() -> None:
+    assert segments(SMALL_ITEMS, segments=7) == 7
 
 
 def test_an_index_with_no_units_at_all_takes_for_ever() -> None:

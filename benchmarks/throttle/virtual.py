@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import anyio
 
@@ -17,13 +17,14 @@ from benchmarks.virtual_time import now, run_virtually
 from dynaferry.assembly import RunCaps, assemble
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
-from dynaferry.copy.segments import segment_count
 from dynaferry.copy.stop import StopSignal
 from dynaferry.dynamodb import faults
 from dynaferry.dynamodb.batch_write import TableTarget
+from dynaferry.dynamodb.descriptions import TableDescription, read_description
 from dynaferry.dynamodb.keys import KeyReader
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.dynamodb.wire import Talk, Wire
+from dynaferry.estimate import polite_read_units, segments_for
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan import CopyPlan, TablePlan
 
@@ -97,16 +98,11 @@ async def _copy(
     named: set[str],
     watch: Watch | None,
 ) -> None:
-    plan = CopyPlan(tables=(TablePlan("source", "target"),), state_dir=Path("nowhere"))
-    source = _described(service, "source")
-    segments = segment_count(
-        size_bytes=source["TableSizeBytes"],
-        item_count=source["ItemCount"],
-        readers=plan.readers,
-        requested=case.segments,
-    )
+    table = TablePlan("source", "target", segments=case.segments)
+    plan = CopyPlan(tables=(table,), state_dir=Path("nowhere"))
+    source, target = (_described(service, name) for name in ("source", "target"))
+    segments = segments_for(plan, table, source, target)
     stats = TableStats(source="source", target="target", segments_total=segments)
-    provisioned = source.get("BillingModeSummary", {}).get("BillingMode") != "PAY_PER_REQUEST"
     pipeline = assemble(
         plan,
         0,
@@ -114,17 +110,16 @@ async def _copy(
             SimulatedWire(service, "source", clock), table="source", total_segments=segments
         ),
         TableTarget(
-            SimulatedWire(service, "target", clock), table="target", keys=KeyReader(["pk", "sk"])
+            SimulatedWire(service, "target", clock),
+            table="target",
+            keys=KeyReader([key.name for key in source.keys]),
         ),
         Ledger(segments),
         MemoryStore(),
         stats,
         RunCaps(plan, clock=clock),
-        **(
-            {"most_read_units": source["ProvisionedThroughput"]["ReadCapacityUnits"] / 2}
-            if provisioned
-            else {}
-        ),
+        most_read_units=polite_read_units(source),
+        item_bytes=source.size_bytes / max(1, source.item_count),
     )
     stop = StopSignal()
 
@@ -148,8 +143,7 @@ async def _copy(
         beside.cancel_scope.cancel()
 
 
-def _described(service: Service, table: str) -> dict[str, Any]:
+def _described(service: Service, table: str) -> TableDescription:
     body = json.dumps({"TableName": table}).encode()
     answer = service.answer("DescribeTable", body, 0.0)
-    described: dict[str, Any] = json.loads(answer.body)["Table"]
-    return described
+    return read_description(json.loads(answer.body)["Table"], endpoint="nowhere")

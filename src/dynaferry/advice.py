@@ -58,6 +58,8 @@ def _raise(pace: Pace, table: TableDescription, *, reads: bool) -> tuple[str | N
     if pace.kind == "given":
         flag = "--max-read-units" if reads else "--max-write-units"
         return f"dynaferry set RUN {flag} N while it runs", "your own cap"
+    if pace.kind == "segments":
+        return "dynaferry copy --restart with a larger --segments", "it begins anew"
     if pace.kind == "on-demand limit":
         field = "MaxReadRequestUnits" if reads else "MaxWriteRequestUnits"
         return _call(table, pace.index, "OnDemandThroughput", {field: -1}), (
@@ -66,10 +68,12 @@ def _raise(pace: Pace, table: TableDescription, *, reads: bool) -> tuple[str | N
     wanted = _wanted(pace)
     if pace.kind == "provisioned":
         now = _provisioned(table, pace.index)
+        before = now.read_units if reads else now.write_units
+        wanted = round(wanted * before / pace.units_per_second) if pace.units_per_second else wanted
         units = {"ReadCapacityUnits": now.read_units, "WriteCapacityUnits": now.write_units}
         units["ReadCapacityUnits" if reads else "WriteCapacityUnits"] = wanted
         price = limits.PRICE_PER_READ_UNIT_HOUR if reads else limits.PRICE_PER_WRITE_UNIT_HOUR
-        more = wanted - round(pace.units_per_second)
+        more = wanted - before
         cost = f"about ${more * price:,.2f} more an hour, {limits.HOURLY_PRICES_FOR}"
         return _call(table, pace.index, "ProvisionedThroughput", units), cost
     warm = {"ReadUnitsPerSecond" if reads else "WriteUnitsPerSecond": wanted}

@@ -19,17 +19,17 @@ from dynaferry.copy.writer import Writer
 from dynaferry.dynamodb.accounts import AccountSession, Models, open_account
 from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.compression import wants_packed
-from dynaferry.dynamodb.descriptions import TableDescription
 from dynaferry.dynamodb.keys import KeyReader
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.dynamodb.wire import open_wire
 from dynaferry.errors import StoppedError, ThrottledError
+from dynaferry.estimate import polite_read_units
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan import CopyPlan, with_region
 from dynaferry.ports import BatchTarget, PageSource
 from dynaferry.preflight import TablePreflight
 from dynaferry.state.store import StateStore
-from dynaferry.throttle.adaptive_pace import AdaptivePace
+from dynaferry.throttle.adaptive_pace import AdaptivePace, first_units
 from dynaferry.throttle.cap import Cap
 from dynaferry.throttle.concurrency import Concurrency
 from dynaferry.throttle.crew import Crew
@@ -103,13 +103,9 @@ class RunCaps:
             controller,
             CappedPace(caps, self.gate),
             scatter=temper is POLITE,
+            first_units=first_units(ceiling),
             clock=self.clock,
         )
-
-
-def polite_read_units(source: TableDescription) -> float:
-    """The most that a copy reads unasked: half of what is provisioned, which others live on."""
-    return math.inf if source.provisioned is None else source.provisioned.read_units / 2
 
 
 async def copy_one_table(
@@ -164,6 +160,7 @@ async def copy_one_table(
             stats,
             caps,
             most_read_units=polite_read_units(checked.source),
+            item_bytes=checked.estimate.average_item_bytes,
         )
         await _copy_and_note(pipeline, stats, stop)
 
@@ -178,10 +175,12 @@ def assemble(
     stats: TableStats,
     caps: RunCaps,
     most_read_units: float = math.inf,
+    item_bytes: float = 0.0,
 ) -> Pipeline:
     """The pipeline from any source to any target, with the plan's settings.
 
-    Unless a cap is given, the source is read with at most `most_read_units` a second.
+    Unless a cap is given, the source is read with at most `most_read_units` a second. `item_bytes`
+    is the size of an average item, 0 where nobody knows.
     """
     limits = plan.tables[table]
     given = limits.max_read_units or plan.max_read_units
@@ -195,6 +194,7 @@ def assemble(
         stats,
         pace=read_pace,
         retry=RetryPolicy("source", caps.patience(plan.patience_seconds)),
+        item_bytes=item_bytes,
         monotonic=clock,
     )
     writer = Writer(

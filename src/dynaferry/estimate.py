@@ -13,16 +13,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dynaferry import limits
+from dynaferry.copy.segments import segment_count
 from dynaferry.dynamodb.descriptions import IndexDescription, TableDescription, Throughput
 from dynaferry.plan import CopyPlan, TablePlan
+from dynaferry.throttle.adaptive_pace import first_units
 
-PaceKind = Literal["provisioned", "warm", "new", "on-demand limit", "given"]
+PaceKind = Literal["provisioned", "warm", "new", "on-demand limit", "given", "segments"]
+# At most so much of what is provisioned is read unasked: others live on the rest.
+POLITE_SHARE = 0.5
 
 
 class Pace(Struct, frozen=True, kw_only=True):
     """How fast units can be spent at one place: `units` of them, so many a second, and why.
 
     `kind` is what sets the rate, and `index` the global index that it is of, None for the table.
+    `units_at_once` are not waited for.
     """
 
     units: int
@@ -30,13 +35,15 @@ class Pace(Struct, frozen=True, kw_only=True):
     reason: str
     kind: PaceKind = "new"
     index: str | None = None
+    units_at_once: float = 0.0
 
     @property
     def seconds(self) -> float:
         """How long they take; for ever, where a table has no units at all."""
-        if self.units == 0:
+        units = max(0.0, self.units - self.units_at_once)
+        if units == 0:
             return 0.0
-        return self.units / self.units_per_second if self.units_per_second else math.inf
+        return units / self.units_per_second if self.units_per_second else math.inf
 
 
 class IndexCost(Struct, frozen=True, kw_only=True):
@@ -93,6 +100,29 @@ class Estimate(Struct, frozen=True, kw_only=True):
         return max(self.read_pace.seconds, self.write_pace.seconds)
 
 
+def segments_for(
+    plan: CopyPlan, table: TablePlan, source: TableDescription, target: TableDescription
+) -> int:
+    """How many segments the table is copied in: by its size, and by the partitions of the target
+    that it takes to copy as fast as both sides, their indexes and the given limits allow.
+    """
+    reads = _reads(plan, table, source)
+    of_table, *of_indexes = _write_paces(target, source)
+    given = _given("--max-write-units", of_table.units, plan.max_write_units, table.max_write_units)
+    seconds = max(
+        each.units / each.units_per_second if each.units_per_second else math.inf
+        for each in (reads, of_table, *of_indexes, *((given,) if given else ()))
+    )
+    return segment_count(
+        size_bytes=source.size_bytes,
+        item_count=source.item_count,
+        readers=plan.readers,
+        requested=table.segments or plan.segments,
+        write_units_per_second=of_table.units / seconds if seconds else 0.0,
+        read_units_per_second=reads.units_per_second,
+    )
+
+
 def estimate_copy(
     plan: CopyPlan,
     table: TablePlan,
@@ -105,40 +135,80 @@ def estimate_copy(
 
     `target` is the table that will be written, or, where it is still to be created, `as_created`.
     """
-    average = source.size_bytes / source.item_count if source.item_count else 0.0
+    average = _average_item_bytes(source)
     reads_provisioned = source.billing_mode == "PROVISIONED"
     writes_provisioned = target.billing_mode == "PROVISIONED"
-    read_units = units_to_read(source.size_bytes, consistent=plan.consistent_read)
-    index_costs = tuple(_index_cost(index, average) for index in target.indexes)
+    read_pace = _reads(plan, table, source)
     read_price = 0.0 if reads_provisioned else plan.price_per_million_reads / 1e6
     write_price = 0.0 if writes_provisioned else plan.price_per_million_writes / 1e6
-    paces = _write_paces(target, source.item_count, average, index_costs)
+    paces = _write_paces(target, source)
     write_units = sum(pace.units for pace in paces)
+    paces[0] = _by_segments(paces[0], total_segments)
     return Estimate(
         items=source.item_count,
         bytes=source.size_bytes,
         average_item_bytes=average,
         segments=total_segments,
-        read_units=read_units,
+        read_units=read_pace.units,
         write_units=write_units,
-        index_costs=index_costs,
-        read_pace=_slowest(
-            [_read_pace(source, read_units)],
-            given=_given("--max-read-units", read_units, plan.max_read_units, table.max_read_units),
-        ),
+        index_costs=_index_costs(target, average),
+        read_pace=read_pace,
         write_pace=_slowest(
             paces,
             given=_given(
                 "--max-write-units", write_units, plan.max_write_units, table.max_write_units
             ),
         ),
-        read_cost=read_units * read_price,
+        read_cost=read_pace.units * read_price,
         write_cost=write_units * write_price,
         dollars_per_read_unit=read_price,
         dollars_per_write_unit=write_price,
         source_provisioned=reads_provisioned,
         target_provisioned=writes_provisioned,
         prices=_prices(plan),
+    )
+
+
+def polite_read_units(source: TableDescription) -> float:
+    """The most that a copy reads unasked: half of what is provisioned, which others live on.
+
+    No table has 0 units: what says so, as stand-ins do, has not said what it takes.
+    """
+    units = 0 if source.provisioned is None else source.provisioned.read_units
+    return POLITE_SHARE * units if units > 0 else math.inf
+
+
+def _average_item_bytes(source: TableDescription) -> float:
+    return source.size_bytes / source.item_count if source.item_count else 0.0
+
+
+def _reads(plan: CopyPlan, table: TablePlan, source: TableDescription) -> Pace:
+    """The reads of the table, at the rate that was asked for or at a polite one."""
+    units = units_to_read(source.size_bytes, consistent=plan.consistent_read)
+    given = _given("--max-read-units", units, plan.max_read_units, table.max_read_units)
+    pace = _read_pace(source, units)
+    polite = polite_read_units(source)
+    if given is None and polite < math.inf:
+        pace = replace(
+            pace,
+            units_per_second=polite,
+            reason="half of the source's provisioned read units",
+            units_at_once=first_units(polite),
+        )
+    return _slowest([pace], given=given)
+
+
+def _by_segments(pace: Pace, segments: int) -> Pace:
+    """Each segment under way writes to one partition of the target at a time."""
+    rate = segments * limits.PARTITION_WRITE_UNITS
+    if rate >= pace.units_per_second:
+        return pace
+    several = "one segment writes" if segments == 1 else f"{segments} segments write"
+    return replace(
+        pace,
+        units_per_second=rate,
+        kind="segments",
+        reason=f"{several} to so few partitions of the target at a time",
     )
 
 
@@ -159,16 +229,19 @@ def _index_cost(index: IndexDescription, average_item_bytes: float) -> IndexCost
     return IndexCost(index=index, units_per_item=units_to_write(average_item_bytes) if whole else 1)
 
 
-def _write_paces(
-    target: TableDescription, items: int, average: float, index_costs: Iterable[IndexCost]
-) -> list[Pace]:
+def _index_costs(target: TableDescription, average_item_bytes: float) -> tuple[IndexCost, ...]:
+    return tuple(_index_cost(index, average_item_bytes) for index in target.indexes)
+
+
+def _write_paces(target: TableDescription, source: TableDescription) -> list[Pace]:
     """The table, which pays for its local indexes too, and each global index by itself.
 
     One that is short of units slows down the whole table [DG:gsi-throttling].
     """
+    items, average = source.item_count, _average_item_bytes(source)
     per_item = units_to_write(average)
     paces = []
-    for cost in index_costs:
+    for cost in _index_costs(target, average):
         if cost.index.kind == "LSI":
             per_item += cost.units_per_item
             continue

@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dynaferry.copy.segments import segment_count
 from dynaferry.dynamodb.accounts import AccountSession
 from dynaferry.dynamodb.create import create_table_like
 from dynaferry.dynamodb.descriptions import TableDescription
@@ -21,9 +20,9 @@ from dynaferry.dynamodb.tables import (
     has_items,
     read_tags,
 )
-from dynaferry.dynamodb.warm import raises_for, warm_up
+from dynaferry.dynamodb.warm import as_warmed, raises_for, warm_up
 from dynaferry.errors import PreflightError, TableNotFoundError
-from dynaferry.estimate import Estimate, as_created, estimate_copy
+from dynaferry.estimate import Estimate, as_created, estimate_copy, segments_for
 from dynaferry.notices import Findings, notices_on
 from dynaferry.plan import CopyPlan, TablePlan
 from dynaferry.preflight_checks import (
@@ -131,13 +130,9 @@ def _conclude(
     plan: CopyPlan, table: TablePlan, findings: Findings, *, resuming: bool
 ) -> TablePreflight:
     source = findings.source
-    total_segments = segment_count(
-        size_bytes=source.size_bytes,
-        item_count=source.item_count,
-        readers=plan.readers,
-        requested=table.segments or plan.segments,
-    )
     written = findings.target or as_created(source)
+    warmed = written if plan.warm_target is None else as_warmed(written, plan.warm_target)
+    total_segments = segments_for(plan, table, source, warmed)
     estimate = estimate_copy(plan, table, source, written, total_segments=total_segments)
     warming: tuple[str, ...] = ()
     if plan.warm_target is not None:

@@ -2,10 +2,14 @@
 
 import math
 
+import anyio
+import pytest
+
+from dynaferry.copy import read_ahead
 from dynaferry.copy.batcher import Uncut
 from dynaferry.copy.ledger import Ledger
-from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, LEAST_PAGE_UNITS, Ahead
-from dynaferry.copy.reader import Reader
+from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, Ahead
+from dynaferry.copy.reader import LEAST_PAGE_UNITS, Reader
 from dynaferry.copy.segments import SegmentQueue
 from dynaferry.errors import ThrottledError
 from dynaferry.observe.stats import TableStats
@@ -14,6 +18,7 @@ from dynaferry.throttle.retry import Patience, RetryPolicy
 from tests.worlds.fakes import wire_item
 
 ITEMS = 1000
+ITEM_BYTES = 1024
 FULL_PAGE_UNITS = 128.0
 
 
@@ -22,8 +27,9 @@ class Source:
 
     full_page_units = FULL_PAGE_UNITS
 
-    def __init__(self, units_per_item: float) -> None:
+    def __init__(self, units_per_item: float, *, says_units: bool = True) -> None:
         self._units_per_item = units_per_item
+        self._says_units = says_units
         self.limits: list[int | None] = []
 
     async def read_page(
@@ -37,9 +43,29 @@ class Source:
             items=[wire_item(str(number)) for number in range(start, end)],
             last_evaluated_key=b"%d" % end if end < ITEMS else None,
             scanned_count=end - start,
-            body_bytes=10 * (end - start),
-            consumed_units=(end - start) * self._units_per_item,
+            body_bytes=ITEM_BYTES * (end - start),
+            consumed_units=(end - start) * self._units_per_item if self._says_units else None,
         )
+
+
+class EmptySource:
+    """Segments without an item; each is answered after others had a turn."""
+
+    full_page_units = FULL_PAGE_UNITS
+
+    def __init__(self) -> None:
+        self.under_way = self.most_under_way = self.pages = 0
+
+    async def read_page(
+        self, segment: int, exclusive_start_key: bytes | None, limit: int | None = None
+    ) -> Page:
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        for _ in range(20):
+            await anyio.lowlevel.checkpoint()
+        self.under_way -= 1
+        self.pages += 1
+        return Page([], None, 0, 20, 0.5)
 
 
 class Pace:
@@ -70,21 +96,31 @@ class Pace:
         raise AssertionError("nothing is refused here")
 
 
-async def read_all(source: Source, pace: Pace, ahead: Ahead | None = None) -> int:
-    """Reads the segment to its end; returns how many items were delivered."""
-    ledger, delivered = Ledger(1), 0
+async def read_all(
+    source: Source | EmptySource,
+    pace: Pace,
+    ahead: Ahead | None = None,
+    *,
+    item_bytes: float = 0.0,
+    segments: int = 1,
+) -> int:
+    """Reads the segments to their end; returns how many items were delivered."""
+    ledger, delivered = Ledger(segments), 0
 
     def deliver(items: Uncut) -> None:
         nonlocal delivered
         delivered += len(items)
         ledger.acknowledge(items.segment, items.page, written=len(items))
 
-    stats = TableStats(source="orders", target="orders", segments_total=1)
+    stats = TableStats(source="orders", target="orders", segments_total=segments)
     retry = RetryPolicy("source", Patience(300.0))
-    reader = Reader(source, ledger, stats, pace=pace, retry=retry)
+    reader = Reader(source, ledger, stats, pace=pace, retry=retry, item_bytes=item_bytes)
     if ahead is not None:
         reader.keep_small(ahead)
-    await reader.read(SegmentQueue(1, [0]), deliver)
+    queue = SegmentQueue(segments, range(segments))
+    async with anyio.create_task_group() as readers:
+        for _ in range(segments):
+            readers.start_soon(reader.read, queue, deliver)
     return delivered
 
 
@@ -97,16 +133,54 @@ async def test_without_a_limit_pages_are_full() -> None:
 async def test_under_a_low_rate_a_page_is_what_the_pace_can_take_at_once() -> None:
     source, pace = Source(units_per_item=0.5), Pace(most_units_at_once=20.0)
     assert await read_all(source, pace) == ITEMS
-    assert source.limits[0] == FIRST_PAGE_ITEMS
-    assert pace.admitted[0] == FULL_PAGE_UNITS, "what it costs is not known before"
+    assert source.limits[0] == 1, "what an item costs is not known before"
+    assert pace.admitted[0] == 50.0, "but that none is larger than 400 KB is"
     assert set(source.limits[1:]) == {25}, "40 would do, and take two batches each"
     assert set(pace.admitted[1:]) == {12.5}
+
+
+async def test_the_first_page_is_expected_to_have_items_of_about_the_average_size() -> None:
+    source, pace = Source(units_per_item=0.5), Pace(most_units_at_once=20.0)
+    await read_all(source, pace, item_bytes=4096.0)
+    assert source.limits[0] == FIRST_PAGE_ITEMS
+    assert pace.admitted[0] == 10.0, "twice of it"
+    tiny = Pace(most_units_at_once=20.0)
+    await read_all(Source(units_per_item=0.1), tiny, item_bytes=100.0)
+    assert tiny.admitted[0] == LEAST_PAGE_UNITS
+    huge = Pace(most_units_at_once=20.0)
+    await read_all(Source(units_per_item=0.1), huge, item_bytes=400_000.0)
+    assert huge.admitted[0] == FULL_PAGE_UNITS
+
+
+async def test_an_empty_page_is_no_reason_to_expect_full_ones() -> None:
+    source, pace = EmptySource(), Pace(most_units_at_once=0.1)
+    await read_all(source, pace, item_bytes=100.0, segments=8)
+    assert pace.admitted == [LEAST_PAGE_UNITS] * 8
+    unknown = Pace(most_units_at_once=0.1)
+    await read_all(EmptySource(), unknown, segments=8)
+    assert unknown.admitted[0] == 50.0
+    assert unknown.admitted[-1] == LEAST_PAGE_UNITS
+
+
+@pytest.mark.parametrize(("most_units_at_once", "most_under_way"), [(0.1, 2), (math.inf, 6)])
+async def test_where_the_rate_is_limited_few_first_pages_are_read_at_a_time(
+    most_units_at_once: float, most_under_way: int
+) -> None:
+    source = EmptySource()
+    await read_all(source, Pace(most_units_at_once), segments=8)
+    assert (source.pages, source.most_under_way) == (8, most_under_way)
+
+
+async def test_where_the_service_does_not_say_what_a_page_costs_its_bytes_do() -> None:
+    source, pace = Source(units_per_item=0.1, says_units=False), Pace(most_units_at_once=20.0)
+    assert await read_all(source, pace) == ITEMS
+    assert set(source.limits[1:]) == {150}, "160 items of an eighth of a unit, in whole batches"
 
 
 async def test_a_page_is_never_smaller_than_what_rounding_would_cost() -> None:
     source, pace = Source(units_per_item=0.5), Pace(most_units_at_once=0.1)
     assert await read_all(source, pace) == ITEMS
-    assert set(source.limits[1:]) == {int(LEAST_PAGE_UNITS / 0.5)}
+    assert set(source.limits[1:]) == {int(read_ahead.LEAST_PAGE_UNITS / 0.5)}
 
 
 async def test_a_page_is_as_small_as_what_is_ahead_asks_for() -> None:

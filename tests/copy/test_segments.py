@@ -1,10 +1,19 @@
+import math
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.copy.segments import MIN_SEGMENT_BYTES, SegmentQueue, segment_count, spread
+from dynaferry.copy.segments import (
+    MIN_SEGMENT_BYTES,
+    MIN_SEGMENT_WRITE_UNITS,
+    SegmentQueue,
+    segment_count,
+    spread,
+)
+from dynaferry.limits import BYTES_PER_WRITE_UNIT
 
 GIB = 1024**3
 
@@ -30,9 +39,13 @@ def test_the_order_is_bit_reversed() -> None:
     assert list(spread(8)) == [0, 4, 2, 6, 1, 5, 3, 7]
 
 
-@given(
-    size_bytes=st.integers(1, 10**15), item_count=st.integers(1, 10**11), readers=st.integers(1, 99)
-)
+SIZES = st.integers(1, 10**15)
+COUNTS = st.integers(1, 10**11)
+READERS = st.integers(1, 99)
+RATES = st.floats(0, 10**6)
+
+
+@given(size_bytes=SIZES, item_count=COUNTS, readers=READERS)
 def test_there_is_never_more_than_one_segment_for_16_mb_or_for_an_item(
     size_bytes: int, item_count: int, readers: int
 ) -> None:
@@ -40,6 +53,35 @@ def test_there_is_never_more_than_one_segment_for_16_mb_or_for_an_item(
         size_bytes=size_bytes, item_count=item_count, readers=readers, requested=None
     )
     assert count == 1 or count <= min(size_bytes // MIN_SEGMENT_BYTES, item_count)
+
+
+@given(size_bytes=SIZES, item_count=COUNTS, readers=READERS, rate=RATES)
+def test_segments_for_the_targets_partitions_have_a_tenth_of_a_second_of_writes_each(
+    size_bytes: int, item_count: int, readers: int, rate: float
+) -> None:
+    sizes: dict[str, Any] = {
+        "size_bytes": size_bytes,
+        "item_count": item_count,
+        "readers": readers,
+        "requested": None,
+    }
+    alone = segment_count(**sizes)
+    count = segment_count(**sizes, write_units_per_second=rate)
+    assert alone <= count <= item_count
+    if count > alone:
+        units = item_count * -(-size_bytes // (item_count * BYTES_PER_WRITE_UNIT))
+        assert count <= 8 * math.ceil(rate / 1000)
+        assert units / count >= MIN_SEGMENT_WRITE_UNITS
+
+
+@given(readers=READERS, rate=RATES)
+def test_empty_segments_cost_no_more_than_two_seconds_of_the_reads(
+    readers: int, rate: float
+) -> None:
+    count = segment_count(
+        size_bytes=0, item_count=0, readers=readers, requested=None, read_units_per_second=rate
+    )
+    assert count == 1 or count <= min(readers, 2 * rate)
 
 
 @given(readers=st.integers(1, 64))

@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from dynaferry.dynamodb.descriptions import (
     Throughput,
     read_description,
 )
+from dynaferry.estimate import polite_read_units
 from tests.described import described_on_the_wire
 
 
@@ -77,7 +79,25 @@ def test_a_table_with_everything_is_read_whole() -> None:
 
 
 def test_a_table_without_a_billing_mode_was_always_provisioned() -> None:
-    assert read().billing_mode == "PROVISIONED"
+    units = {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2}
+    table = read(ProvisionedThroughput=units)
+    assert (table.billing_mode, table.provisioned) == ("PROVISIONED", Throughput(1, 2))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"BillingModeSummary": None, "ProvisionedThroughput": None},
+        {"BillingModeSummary": {"BillingMode": "PROVISIONED"}},
+        {"ProvisionedThroughput": {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}},
+        {"ProvisionedThroughput": {"ReadCapacityUnits": 0, "WriteCapacityUnits": 5}},
+    ],
+)
+def test_a_table_that_names_no_units_is_not_taken_to_have_none(fields: dict[str, Any]) -> None:
+    table = read(**fields)
+    assert (table.billing_mode, table.provisioned) == ("PAY_PER_REQUEST", None)
+    assert polite_read_units(table) == math.inf
 
 
 def test_the_zero_units_of_an_on_demand_table_are_no_provisioned_units() -> None:

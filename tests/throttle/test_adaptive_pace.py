@@ -8,7 +8,14 @@ import pytest
 
 from benchmarks.virtual_time import now, run_virtually
 from dynaferry.errors import ThrottledError
-from dynaferry.throttle.adaptive_pace import BURST_SECONDS, FIRST_UNITS, UNCUT_UNITS, AdaptivePace
+from dynaferry.throttle.adaptive_pace import (
+    BURST_SECONDS,
+    FIRST_UNITS,
+    LONGEST_SCATTER_SECONDS,
+    UNCUT_UNITS,
+    AdaptivePace,
+    first_units,
+)
 from dynaferry.throttle.cap import BUCKET_SHARE, Cap
 from dynaferry.throttle.pace import REQUEST_SECONDS, CappedPace
 from dynaferry.throttle.rate_controller import CALM, EAGER, RateController
@@ -17,12 +24,16 @@ REFUSAL = ThrottledError("slow down", code="ThrottlingException")
 
 
 def pace_at(
-    units_per_second: float, *, cap: float | None = None, scatter: bool = False
+    units_per_second: float,
+    *,
+    cap: float | None = None,
+    scatter: bool = False,
+    first: float = FIRST_UNITS,
 ) -> AdaptivePace:
     """A pace whose controller has this ceiling, and no reason to go below it."""
     controller = RateController(EAGER, now=now(), ceiling=units_per_second)
     caps = CappedPace([Cap(cap, clock=now)])
-    return AdaptivePace(controller, caps, scatter=scatter, clock=now)
+    return AdaptivePace(controller, caps, scatter=scatter, first_units=first, clock=now)
 
 
 async def sent_at(pace: AdaptivePace, requests: int, units: float = 25.0) -> list[float]:
@@ -147,6 +158,31 @@ def test_scattered_requests_go_at_odd_moments_and_on_average_at_the_rate() -> No
     assert times[-1] == pytest.approx(400 * 25 / 500.0, rel=0.15)
     gaps = {round(later - earlier, 3) for earlier, later in pairwise(times[50:])}
     assert len(gaps) > 20
+
+
+@pytest.mark.parametrize("ceiling", [0.5, 2.5, 50.0])
+def test_what_may_go_at_once_goes_without_chance(ceiling: float) -> None:
+    first = first_units(ceiling)
+    assert first == min(FIRST_UNITS, 60 * ceiling)
+
+    async def main() -> list[float]:
+        return await sent_at(pace_at(ceiling, scatter=True, first=first), int(first), units=1.0)
+
+    assert run_virtually(main())[-1] == 0.0
+
+
+@pytest.mark.parametrize(("units_per_second", "units"), [(0.5, 1.0), (0.5, 4.0), (2.5, 4.0)])
+def test_at_a_low_rate_chance_does_not_cost_much_of_it(
+    units_per_second: float, units: float
+) -> None:
+    async def main() -> list[float]:
+        pace = pace_at(units_per_second, scatter=True, first=0.0)
+        return await sent_at(pace, 400, units=units)
+
+    times = run_virtually(main())
+    assert times[-1] == pytest.approx(400 * units / units_per_second, rel=0.15)
+    longest = max(later - earlier for earlier, later in pairwise(times))
+    assert longest <= units / units_per_second + LONGEST_SCATTER_SECONDS
 
 
 def test_a_wait_that_is_cancelled_leaves_the_turn_to_the_next() -> None:

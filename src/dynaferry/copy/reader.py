@@ -1,26 +1,42 @@
-"""One segment -> pages."""
+"""One segment -> pages.
+
+What a page will cost is learned from what the last one did. Until one had an item, nothing is
+known but what the service says of the average item: then pages are of a few items, or of one where
+it says nothing, and where the rate is limited only a few are read at a time, so that the first
+answers say what the others will cost. That they are empty is no reason to expect full ones.
+"""
 
 import math
 import time
 from collections.abc import Callable
 from functools import partial
 
+import anyio
+
 from dynaferry.copy.batcher import Uncut, uncut_page
 from dynaferry.copy.ledger import Ledger
-from dynaferry.copy.read_ahead import Ahead, page_limit
+from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, Ahead, page_limit
 from dynaferry.copy.segments import SegmentQueue
 from dynaferry.errors import RetryableError, ThrottledError
+from dynaferry.limits import ITEM_MAX_BYTES, PAGE_MAX_ITEM_BYTES
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource
 from dynaferry.throttle.cost import from_above
 from dynaferry.throttle.pace import REQUEST_SECONDS, Pace
 from dynaferry.throttle.retry import RetryPolicy
 
+# A few items may be so much larger than the average one.
+AVERAGE_SHARE = 2.0
+# What the smallest page costs.
+LEAST_PAGE_UNITS = 1.0
+FIRST_PAGES_AT_ONCE = 2
+
 
 class Reader:
     """Reads the segments of one table. Any number of tasks may call it.
 
-    `under_way` is how many segments are read.
+    `under_way` is how many segments are read. `item_bytes` is the size of an average item, 0 where
+    the service does not say.
     """
 
     def __init__(
@@ -31,6 +47,7 @@ class Reader:
         *,
         pace: Pace,
         retry: RetryPolicy,
+        item_bytes: float = 0.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._monotonic = monotonic
@@ -40,6 +57,9 @@ class Reader:
         self._pace = pace
         self._retry = retry
         self._expected_units = source.full_page_units
+        self._first_page_items = FIRST_PAGE_ITEMS if item_bytes else 1
+        self._first_page_units = self._most_units_of_first_page(item_bytes)
+        self._first_pages = anyio.CapacityLimiter(FIRST_PAGES_AT_ONCE)
         self._units_per_item: float | None = None
         self._ahead = Ahead(math.inf, math.inf)
         self.under_way = 0
@@ -84,6 +104,13 @@ class Reader:
             deliver(uncut_page(segment, number, page))
 
     async def _read_page(self, segment: int, start_key: bytes | None) -> Page:
+        while self._units_per_item is None and self._pace.most_units_at_once < math.inf:
+            async with self._first_pages:
+                if self._units_per_item is None:
+                    return await self._ask(segment, start_key)
+        return await self._ask(segment, start_key)
+
+    async def _ask(self, segment: int, start_key: bytes | None) -> Page:
         limit, admitted = self._next_page()
         await self._pace.admit(admitted)
         self._stats.read_requests += 1
@@ -97,6 +124,7 @@ class Reader:
         finally:
             self._stats.read_requests_in_flight -= 1
         latency_seconds = self._monotonic() - sent_at
+        self._learn_what_pages_cost(page)
         self._pace.settle(admitted, page.consumed_units, latency_seconds=latency_seconds)
         self._retry.progress()
         return page
@@ -117,15 +145,25 @@ class Reader:
         written of it is written again after a kill: see `read_ahead`.
         """
         units, limit = self._units_per_item, self._limit()
-        if limit is None or units is None:
-            return limit, self._expected_units
-        return limit, limit * units
+        if units is None:
+            return limit, self._first_page_units
+        return limit, self._expected_units if limit is None else limit * units
 
     def _limit(self) -> int | None:
         units, items = self._units_per_item, self._ahead.page_items
+        if units is None and self._pace.most_units_at_once < math.inf:
+            return self._first_page_items
         if units:
             items = min(items, self._pace.most_units_at_once / units)
         return page_limit(items, self._ahead.items, units, self._source.full_page_units)
+
+    def _most_units_of_first_page(self, item_bytes: float) -> float:
+        """Of a few average items, or of one of any size where nobody knows how large they are."""
+        page_bytes = FIRST_PAGE_ITEMS * AVERAGE_SHARE * item_bytes or ITEM_MAX_BYTES
+        return min(self._source.full_page_units, max(LEAST_PAGE_UNITS, self._units_of(page_bytes)))
+
+    def _units_of(self, item_bytes: float) -> float:
+        return item_bytes * self._source.full_page_units / PAGE_MAX_ITEM_BYTES
 
     def _tell_what_to_expect(self) -> None:
         limit = self._limit()
@@ -133,15 +171,22 @@ class Reader:
             limit = int(self._source.full_page_units / self._units_per_item)
         self._ledger.page_items = limit or 0
 
+    def _learn_what_pages_cost(self, page: Page) -> None:
+        units = page.consumed_units
+        if page.scanned_count > 0:
+            # Where the service does not say, the wire form does, from above.
+            of_page = self._units_of(page.body_bytes) if units is None else units
+            self._units_per_item = of_page / page.scanned_count
+        else:
+            self._first_page_units = max(LEAST_PAGE_UNITS, units or 0.0, self._first_page_units / 2)
+        if units is not None and self._limit() is None:
+            # A cap holds as long as no page costs more than was expected.
+            self._expected_units = from_above(self._expected_units, units)
+        self._tell_what_to_expect()
+
     def _note_page(self, page: Page) -> None:
         self._stats.items_read += page.scanned_count
         self._stats.items_filtered += page.scanned_count - len(page.items)
         self._stats.bytes_read += page.body_bytes
         if page.consumed_units is not None:
-            if page.scanned_count > 0:
-                self._units_per_item = page.consumed_units / page.scanned_count
             self._stats.read_units += page.consumed_units
-            if self._limit() is None:
-                # A cap holds as long as no page costs more than was expected.
-                self._expected_units = from_above(self._expected_units, page.consumed_units)
-        self._tell_what_to_expect()

@@ -106,10 +106,11 @@ def read_description(table: Mapping[str, Any], *, endpoint: str) -> TableDescrip
     """The record of a DescribeTable answer's `Table`.
 
     The billing mode is left out for a table that has never been on-demand
-    [M:BillingModeSummary]; an on-demand one says 0 provisioned units.
+    [M:BillingModeSummary]; an on-demand one says 0 provisioned units. So does, or says nothing of
+    them, a stand-in that counts none: no table has less than one unit, so it is on-demand too.
     """
     types = {a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]}
-    billing_mode = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+    billing_mode = _read_billing_mode(table)
     stream = table.get("StreamSpecification") or {}
     return TableDescription(
         name=table["TableName"],
@@ -133,6 +134,13 @@ def read_description(table: Mapping[str, Any], *, endpoint: str) -> TableDescrip
         deletion_protection=table.get("DeletionProtectionEnabled", False),
         replicas=tuple(replica["RegionName"] for replica in table.get("Replicas", ())),
     )
+
+
+def _read_billing_mode(table: Mapping[str, Any]) -> BillingMode:
+    summary = table.get("BillingModeSummary") or {}
+    if summary.get("BillingMode", "PROVISIONED") == "PROVISIONED" and _read_units(table):
+        return "PROVISIONED"
+    return "PAY_PER_REQUEST"
 
 
 def _read_keys(
@@ -170,10 +178,13 @@ def _read_indexes(
 
 
 def _read_provisioned(described: Mapping[str, Any], billing_mode: BillingMode) -> Throughput | None:
-    if billing_mode == "PAY_PER_REQUEST":
-        return None
+    return None if billing_mode == "PAY_PER_REQUEST" else _read_units(described)
+
+
+def _read_units(described: Mapping[str, Any]) -> Throughput | None:
     units = described.get("ProvisionedThroughput") or {}
-    return Throughput(units.get("ReadCapacityUnits", 0), units.get("WriteCapacityUnits", 0))
+    read, write = units.get("ReadCapacityUnits") or 0, units.get("WriteCapacityUnits") or 0
+    return Throughput(read, write) if read > 0 and write > 0 else None
 
 
 def _read_on_demand_limits(described: Mapping[str, Any]) -> OnDemandLimits | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dynaferry.dynamodb.accounts import AccountSession
 from dynaferry.dynamodb.create import is_active
@@ -54,6 +55,23 @@ def raises_for(target: TableDescription, write_units: int) -> tuple[Raise, ...]:
         for name, warm in places
         if (warm or COLD).write_units < write_units
     )
+
+
+def as_warmed(target: TableDescription, write_units: int) -> TableDescription:
+    """What `target` will be once it is warm for `write_units`."""
+    return replace(
+        target,
+        warm=_warmed(target.warm, write_units),
+        indexes=tuple(
+            replace(index, warm=_warmed(index.warm, write_units)) if index.kind == "GSI" else index
+            for index in target.indexes
+        ),
+    )
+
+
+def _warmed(warm: Throughput | None, write_units: int) -> Throughput:
+    before = warm or COLD
+    return Throughput(before.read_units, max(before.write_units, write_units))
 
 
 async def warm_up(

@@ -20,8 +20,12 @@ from dynaferry.throttle.rate_controller import LEAST_UNITS, RateController
 # Requests may come this much closer together than evenly: fewer timers, the same rate.
 BURST_SECONDS: Final = 0.02
 SCATTERED_BURST_SECONDS: Final = 0.25  # what long gaps left over, short ones make up for
+# The rest of a long gap is waited for in any case: chance has no more to say in it than this.
+LONGEST_SCATTER_SECONDS: Final = 1.0
 # So much at once until something was refused: a copy of a few hundred items finds out nothing.
 FIRST_UNITS: Final = 250.0
+# Below a ceiling, so many seconds of it: a table saves up 300 s of what is provisioned.
+FIRST_SECONDS: Final = 60.0
 NEXT_TO_NOTHING: Final = 1e-6  # units; what is left of rounding is not waited for
 # Twice a batch of small items: what is expected of one is often a little more than its size.
 UNCUT_UNITS: Final = 2 * LEAST_UNITS
@@ -31,10 +35,16 @@ LONGEST_SLEEP_SECONDS: Final = 0.25
 LEAST_SLEEP_SECONDS: Final = 0.002
 
 
+def first_units(ceiling: float) -> float:
+    """What may go at once where nobody reads or writes more than `ceiling` units a second."""
+    return min(FIRST_UNITS, ceiling * FIRST_SECONDS)
+
+
 class AdaptivePace:
     """A `Pace` at the rate that `controller` finds, and at most at that of `caps`.
 
-    With `scatter`, requests are not evenly spaced: on average they are.
+    With `scatter`, requests are not evenly spaced: on average they are. `first_units` may go at
+    once, as long as nothing was refused.
     """
 
     def __init__(
@@ -43,16 +53,18 @@ class AdaptivePace:
         caps: WritePace,
         *,
         scatter: bool = False,
+        first_units: float = FIRST_UNITS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self.controller = controller
         self.caps = caps
         self._scatter = scatter
+        self._first_units = first_units
         self._clock = clock
         self._sleep = sleep
         self._turn = anyio.Lock(fast_acquire=True)
-        self._tokens = FIRST_UNITS
+        self._tokens = first_units
         self._filled_at = clock()
         self._rate_before = controller.rate
 
@@ -104,12 +116,13 @@ class AdaptivePace:
                 self.controller.wanted()
                 seconds = max(wait_seconds, LEAST_SLEEP_SECONDS)
                 await self._sleep(min(seconds, LONGEST_SLEEP_SECONDS))
+            is_early = self.controller.capacity is None and self._tokens >= units
             self._take(units)
-            if self._scatter and self.controller.is_limited:
+            if self._scatter and self.controller.is_limited and not is_early:
                 # A second's worth of evenly spaced requests may fit between those of others and
                 # push them out unseen; requests at odd moments meet a limit as everybody does.
-                gap_seconds = units / self.controller.rate
-                await self._sleep(random.uniform(0.0, 2 * gap_seconds))  # noqa: S311
+                longest_seconds = min(2 * units / self.controller.rate, LONGEST_SCATTER_SECONDS)
+                await self._sleep(random.uniform(0.0, longest_seconds))  # noqa: S311
         await self.caps.admit(units, requests)
 
     def settle(
@@ -162,7 +175,7 @@ class AdaptivePace:
         if self._tokens == math.inf:
             self._tokens = 0.0
         gained = max(0.0, now - self._filled_at) * rate
-        first = FIRST_UNITS if self.controller.capacity is None else 0.0
+        first = self._first_units if self.controller.capacity is None else 0.0
         burst_seconds = SCATTERED_BURST_SECONDS if self._scatter else BURST_SECONDS
         self._tokens = min(self._tokens + gained, max(first, rate * burst_seconds))
         self._filled_at = now
