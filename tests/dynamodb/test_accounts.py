@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiobotocore.httpsession import AIOHTTPSession
-from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import JSONFileLoader
 
@@ -424,7 +423,8 @@ async def test_missing_credentials_are_an_access_denied_that_says_how_to_set_the
     ("flag", "environment", "region"),
     [
         ("eu-west-1", {"AWS_DEFAULT_REGION": "eu-west-2", "AWS_REGION": "eu-west-3"}, "eu-west-1"),
-        (None, {"AWS_DEFAULT_REGION": "eu-west-2", "AWS_REGION": "eu-west-3"}, "eu-west-2"),
+        (None, {"AWS_DEFAULT_REGION": "eu-west-2", "AWS_REGION": "eu-west-3"}, "eu-west-3"),
+        (None, {"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
         (None, {"AWS_REGION": "eu-west-3"}, "eu-west-3"),
     ],
 )
@@ -531,7 +531,7 @@ async def test_a_roles_endpoint_is_its_accounts_or_the_arns_unless_that_is_switc
         monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", mode)
     async with running_endpoint(_assumed(1)) as sts:
         assert await _endpoint_as_role(sts, table) == endpoint
-    assert nothing_leaves == [endpoint]
+    assert nothing_leaves == []
 
 
 @pytest.mark.parametrize("table", ["orders", ARN])
@@ -549,28 +549,13 @@ async def test_a_plain_callers_endpoint_is_the_regional_one(nothing_leaves: list
     assert endpoint == "https://dynamodb.eu-north-1.amazonaws.com/"
 
 
-async def test_an_endpoint_is_found_though_the_table_is_not(moto_world: MotoWorld) -> None:
-    async with open_account(moto_world.source, "source") as session:
-        assert (await session.endpoint_for("no-such-table")).rstrip("/") == moto_world.url
-
-
-async def test_an_endpoint_is_not_asked_for_with_a_name_that_is_none() -> None:
-    async with open_account(Account(region=REGION), "source") as session:
-        with pytest.raises(DynaferryError, match="DescribeTable on the source table"):
-            await session.endpoint_for("")
-
-
-async def test_looking_for_the_endpoint_leaves_nothing_behind_on_the_client(
-    nothing_leaves: list[str],
+async def test_settings_that_leave_no_endpoint_are_an_error_that_names_the_table(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", "required")
     async with open_account(Account(region=REGION), "source") as session:
-        first = await session.endpoint_for("orders")
-        second = await session.endpoint_for(ARN)
-        event = "before-send.dynamodb.DescribeTable"
-        answers = await session.client.meta.events.emit(event, request=AWSRequest("POST", first))
-    assert (first, second) == (REGIONAL, OF_AN_ARNS_ACCOUNT)
-    assert nothing_leaves == [REGIONAL, OF_AN_ARNS_ACCOUNT]
-    assert [h for h, _ in answers if h.__module__ == accounts.__name__] == []
+        with pytest.raises(DynaferryError, match="DescribeTable on the source table orders"):
+            await session.endpoint_for("orders")
 
 
 async def test_a_certificate_that_is_not_trusted_shows_in_the_first_call_with_its_hint(

@@ -19,6 +19,7 @@ from yarl import URL
 from dynaferry import __version__
 from dynaferry.dynamodb import wire as wire_module
 from dynaferry.dynamodb.accounts import open_account
+from dynaferry.dynamodb.settings import is_aws
 from dynaferry.dynamodb.signing import Signer
 from dynaferry.dynamodb.wire import Wire, open_wire
 from dynaferry.errors import (
@@ -197,7 +198,7 @@ async def test_one_bit_of_a_last_evaluated_key_is_corrupt_wherever_it_is() -> No
     ],
 )
 def test_aws_is_known_by_its_domains(endpoint: str, is_it: bool) -> None:
-    assert wire_module.is_aws(URL(endpoint)) is is_it
+    assert is_aws(URL(endpoint)) is is_it
 
 
 async def test_the_checksum_of_a_packed_answer_is_that_of_the_packed_bytes() -> None:

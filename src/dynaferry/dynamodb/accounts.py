@@ -8,32 +8,46 @@ shorter. When the service says earlier that credentials have expired, they are r
 
 import asyncio
 import math
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-import aioboto3
-from aiobotocore.config import AioConfig
 from aiobotocore.credentials import (
     AioAssumeRoleCredentialFetcher,
     AioCredentials,
     AioDeferredRefreshableCredentials,
 )
-from botocore.exceptions import BotoCoreError, ProfileNotFound
+from botocore.exceptions import BotoCoreError
+from msgspec.structs import replace
 
 from dynaferry.dynamodb.faults import CALL_ERRORS, from_client_error
 from dynaferry.dynamodb.secrets import Secrets
+from dynaferry.dynamodb.settings import (
+    ClientConfig,
+    Models,
+    Side,
+    new_session,
+    region_of,
+    trusted_certificates,
+)
 from dynaferry.errors import DynaferryError, PlanError
 from dynaferry.limits import ROLE_SESSION_SECONDS
 from dynaferry.plan import Account
 
-Side = Literal["source", "target"]
+__all__ = [
+    "AccountSession",
+    "CredentialSource",
+    "Credentials",
+    "Models",
+    "Side",
+    "open_account",
+]
+
 ROLE_SESSION_NAME = "dynaferry"  # what the other account's CloudTrail shows
 
 # botocore renews credentials 15 minutes ahead of their end at the earliest. Until then it need not
@@ -42,7 +56,7 @@ RENEWAL_SECONDS = 16 * 60.0
 LOOK_AGAIN_SECONDS = 1.0
 
 # The data path has its own retry layer; this one is for the few control-plane calls.
-_CONTROL_PLANE = AioConfig(
+_CONTROL_PLANE = ClientConfig(
     connect_timeout=5,
     read_timeout=20,
     retries={"mode": "standard", "total_max_attempts": 4},
@@ -160,7 +174,10 @@ class _CallersCredentials(AioCredentials):  # type: ignore[misc]  # botocore com
 
 @dataclass(slots=True)
 class AccountSession:
-    """One side, opened: its control-plane client, its credentials and what botocore decided."""
+    """One side, opened: its control-plane client, its credentials and what botocore decided.
+
+    `signing_region` is None where it is the region, as nearly always.
+    """
 
     side: Side
     region: str
@@ -168,28 +185,31 @@ class AccountSession:
     client: Any
     credentials: CredentialSource
     ca_bundle: str | None
+    signing_region: str | None = None
+
+    @property
+    def base_url(self) -> str | None:
+        """The endpoint of the client, which single calls may leave for an account's own."""
+        url: str | None = None if self.client is None else self.client.meta.endpoint_url
+        return url
 
     async def endpoint_for(self, table: str) -> str:
-        """The URL to which botocore sends calls for this table name or ARN.
+        """The URL to which calls for this table name or ARN go. Nothing is sent.
 
-        That is the regional endpoint, the account's own, a configured one: botocore's rules,
-        read off a DescribeTable that it is about to send.
+        That is the regional endpoint, the account's own or a configured one, by botocore's rules.
+
+        :raises DynaferryError: by these settings there is none
         """
-        urls: list[str] = []
-
-        def note_url(request: Any, **_: Any) -> None:
-            urls.append(request.url)
-
-        event = "before-send.dynamodb.DescribeTable"
-        self.client.meta.events.register(event, note_url)
+        operation = "DescribeTable"
         try:
-            await self.client.describe_table(TableName=table)
+            url, _, _ = await self.client._resolve_endpoint_ruleset(
+                self.client.meta.service_model.operation_model(operation),
+                {"TableName": table},
+                {"client_region": self.region, "client_config": self.client.meta.config},
+            )
         except CALL_ERRORS as error:
-            if not urls:
-                raise self.error_for(error, operation="DescribeTable", table=table) from error
-        finally:
-            self.client.meta.events.unregister(event, note_url)
-        return urls[-1]
+            raise self.error_for(error, operation=operation, table=table) from error
+        return url if urlsplit(url).path else f"{url}/"
 
     def error_for(self, error: Exception, *, operation: str, table: str) -> DynaferryError:
         """What botocore raised, as an error that names the operation, the table and the role."""
@@ -197,19 +217,6 @@ class AccountSession:
         return from_client_error(
             error, operation=operation, table=table, side=self.side, acting_as=self.acting_as
         )
-
-
-class Models:
-    """What botocore's data files say of services and endpoints, read once for several accounts."""
-
-    def __init__(self) -> None:
-        self._loaders: dict[str | None, Any] = {}
-
-    def share(self, session: Any) -> None:
-        """Lets a botocore session read from here. Where it is told to look elsewhere, it does."""
-        folders: str | None = session.get_config_variable("data_path")
-        loader = self._loaders.setdefault(folders, session.get_component("data_loader"))
-        session.register_component("data_loader", loader)
 
 
 @asynccontextmanager
@@ -225,9 +232,9 @@ async def open_account(
     :raises PlanError: the profile or the certificates are not there, or no region is set anywhere
     """
     models = models or Models()
-    session = _new_session(account, side, models)
-    ca_bundle = await asyncio.to_thread(_ca_bundle, session)
-    region = _region(session, side)
+    session = new_session(account, side, models)
+    ca_bundle = await asyncio.to_thread(trusted_certificates, session)
+    region = await region_of(session, side)
     acting_as = _acting_as(account)
     secrets = Secrets(account.external_id)
 
@@ -238,7 +245,9 @@ async def open_account(
             error, operation=operation, table=None, side=side, acting_as=acting_as
         )
 
-    resolve = _resolver(session, region, account, side, sts_endpoint_url, secrets, models)
+    resolve = _resolver(
+        session, region, account, side, sts_endpoint_url, ca_bundle, secrets, models
+    )
     credentials = CredentialSource(resolve, to_error, secrets)
     await credentials.current()  # so that a role that may not be assumed shows here, not later
     # The control-plane client signs with the same: it asks its session for credentials.
@@ -250,6 +259,7 @@ async def open_account(
                     "dynamodb",
                     region_name=region,
                     endpoint_url=account.endpoint_url,
+                    verify=ca_bundle or True,
                     config=_CONTROL_PLANE,
                 )
             )
@@ -262,47 +272,8 @@ async def open_account(
             client=client,
             credentials=credentials,
             ca_bundle=ca_bundle,
+            signing_region=client._request_signer.region_name,
         )
-
-
-def _new_session(account: Account, side: Side, models: Models) -> Any:
-    try:
-        session = aioboto3.Session(profile_name=account.profile, region_name=account.region)
-        session.region_name  # noqa: B018  # reads the profile, which is where a missing one shows
-        models.share(session._session)
-    except ProfileNotFound as error:
-        raise PlanError(
-            f"there is no AWS profile named {error.kwargs['profile']!r}",
-            hint=f"check --{side}-profile and AWS_PROFILE against ~/.aws/config",
-        ) from error
-    except BotoCoreError as error:
-        raise PlanError(
-            f"the AWS configuration for the {side} is not understood: {error}",
-            hint="check ~/.aws/config and ~/.aws/credentials",
-        ) from error
-    return session
-
-
-def _ca_bundle(session: Any) -> str | None:
-    """The file of certificates to trust, where one is set. It blocks."""
-    ca_bundle: str | None = session._session.get_config_variable("ca_bundle")
-    if ca_bundle and not Path(ca_bundle).is_file():
-        raise PlanError(
-            f"the certificates {ca_bundle} are not there",
-            hint="check AWS_CA_BUNDLE and the profile's ca_bundle",
-        )
-    return ca_bundle
-
-
-def _region(session: Any, side: Side) -> str:
-    # botocore reads AWS_DEFAULT_REGION; AWS_REGION is what containers and other SDKs set.
-    region: str | None = session.region_name or os.environ.get("AWS_REGION")
-    if region is None:
-        raise PlanError(
-            f"no region is set for the {side}",
-            hint=f"add --{side}-region, or set AWS_DEFAULT_REGION or the profile's region",
-        )
-    return region
 
 
 def _resolver(
@@ -311,6 +282,7 @@ def _resolver(
     account: Account,
     side: Side,
     sts_endpoint_url: str | None,
+    ca_bundle: str | None,
     secrets: Secrets,
     models: Models,
 ) -> Callable[[], Awaitable[Any]]:
@@ -319,7 +291,7 @@ def _resolver(
     async def load_base() -> Any:
         # A session of its own each time: a session caches the roles of its profile, and would
         # give again what was just refused.
-        fresh = _new_session(account, side, models)._session
+        fresh = new_session(replace(account, region=region), side, models)._session
         return await fresh.get_component("credential_provider").load_credentials()
 
     if account.role_arn is None:
@@ -333,6 +305,7 @@ def _resolver(
             service,
             region_name=region,
             endpoint_url=sts_endpoint_url,
+            verify=ca_bundle or True,
             config=_CONTROL_PLANE,
             **credentials,
         )

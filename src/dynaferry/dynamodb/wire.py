@@ -8,7 +8,6 @@ layer decides.
 
 import logging
 import time
-import urllib.request
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -27,6 +26,7 @@ from dynaferry.dynamodb.accounts import AccountSession, CredentialSource
 from dynaferry.dynamodb.http_connection import HttpAnswer
 from dynaferry.dynamodb.http_pool import Address, ConnectionPool, Http, Line, Patience
 from dynaferry.dynamodb.http_proxied import Proxy, open_proxied
+from dynaferry.dynamodb.settings import is_aws, proxies_for
 from dynaferry.dynamodb.signing import Signer
 from dynaferry.errors import CorruptAnswerError, PlanError
 
@@ -37,23 +37,6 @@ KEEP_ALIVE_SECONDS = 12.0
 # The service accepts five minutes [facts sheet, section 4]; a smaller offset is not the cause.
 CLOCK_TOLERANCE_SECONDS = 60.0
 USER_AGENT = f"dynaferry/{__version__}"
-# The domains of AWS's partitions, as botocore's partitions.json has them.
-AWS_DOMAINS = (
-    ".amazonaws.com",
-    ".amazonaws.com.cn",
-    ".amazonaws.eu",
-    ".api.aws",
-    ".api.amazonwebservices.com.cn",
-    ".api.amazonwebservices.eu",
-    ".c2s.ic.gov",
-    ".api.aws.ic.gov",
-    ".sc2s.sgov.gov",
-    ".api.aws.scloud",
-    ".cloud.adc-e.uk",
-    ".csp.hci.ic.gov",
-    ".api.aws.hci.ic.gov",
-)
-
 _log = logging.getLogger(__name__)
 
 
@@ -233,12 +216,13 @@ async def open_wire(
     """
     encoding = "gzip" if packed_answers else "identity"
     url = URL(endpoint)
-    async with _open_http(url, session.ca_bundle, connections) as http:
+    proxy = proxy_for(url, session.base_url)
+    async with _open_http(url, proxy, session.ca_bundle, connections) as http:
         yield Wire(
             http,
             signer=Signer(
                 host=_host_header(url),
-                region=session.region,
+                region=session.signing_region or session.region,
                 also={"Accept-Encoding": encoding, "User-Agent": USER_AGENT},
             ),
             credentials=session.credentials,
@@ -247,16 +231,12 @@ async def open_wire(
         )
 
 
-def is_aws(url: URL) -> bool:
-    """Whether an endpoint is DynamoDB itself, and no stand-in for it."""
-    return (url.host or "").endswith(AWS_DOMAINS)
-
-
 @asynccontextmanager
-async def _open_http(url: URL, ca_bundle: str | None, connections: int) -> AsyncIterator[Http]:
+async def _open_http(
+    url: URL, proxy: Proxy | None, ca_bundle: str | None, connections: int
+) -> AsyncIterator[Http]:
     tls = _trust(ca_bundle) if url.scheme == "https" else None
     patience = Patience(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, KEEP_ALIVE_SECONDS)
-    proxy = proxy_for(url)
     if proxy is not None:
         async with open_proxied(
             url, proxy, tls=tls, limit=connections, patience=patience
@@ -283,19 +263,16 @@ def _trust(ca_bundle: str | None) -> SSLContext:
     except OSError as error:
         raise PlanError(
             f"the certificates {ca_bundle} cannot be read: {error}",
-            hint="check AWS_CA_BUNDLE and the profile's ca_bundle",
+            hint="check AWS_CA_BUNDLE, the profile's ca_bundle and REQUESTS_CA_BUNDLE",
         ) from error
 
 
-def proxy_for(url: URL) -> Proxy | None:
-    """The proxy that the environment names for this endpoint.
+def proxy_for(url: URL, base_url: str | None = None) -> Proxy | None:
+    """The proxy that the environment names for this endpoint of a client for `base_url`.
 
     Looked up once: aiohttp's own `trust_env` would do it, and read ~/.netrc, at every request.
     """
-    host = url.raw_host or ""
-    if urllib.request.proxy_bypass(host):
-        return None
-    named = urllib.request.getproxies().get(url.scheme)
+    named = proxies_for(base_url or str(url)).get(url.scheme)
     if not named:
         return None
     proxy = URL(named if "://" in named else f"http://{named.removeprefix('//')}")
