@@ -325,7 +325,7 @@ async def test_a_region_that_is_set_to_nothing_is_refused_and_not_passed_over(
 ) -> None:
     config = "[default]\nregion = eu-north-1\n"
     Surroundings({name: ""}, config, Account(), "orders").put_in(monkeypatch, tmp_path)
-    with pytest.raises(PlanError, match="the source's region is ''"):
+    with pytest.raises(PlanError, match="the source's region is set to nothing"):
         async with open_account(Account(), "source"):
             pass
 

@@ -133,10 +133,15 @@ async def region_of(session: Any, side: Side) -> str:
     if region is None:
         with suppress(BadIMDSRequestError):  # what answers there is no instance's metadata
             region = await AioIMDSRegionProvider(session._session).provide()
+    if region is None:
+        raise PlanError(
+            f"no region is set for the {side}",
+            hint=f"add --{side}-region, or set AWS_REGION or the profile's region",
+        )
     if not region:
         raise PlanError(
-            f"no region is set for the {side}" if region is None else f"the {side}'s region is ''",
-            hint=f"add --{side}-region, or set AWS_REGION or the profile's region",
+            f"the {side}'s region is set to nothing",
+            hint=f"look at AWS_REGION and AWS_DEFAULT_REGION, or add --{side}-region",
         )
     return region
 
