@@ -1,13 +1,17 @@
 """dynaferry copies DynamoDB tables between AWS accounts on the data plane.
 
-The names here are loaded when first used, so that the command line starts at once.
+The names here are loaded when first used, so that the command line starts at once. Not even
+`typing` is imported: until the handlers of signals are in their place, Ctrl-C is a traceback.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from dynaferry._version import __version__
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from dynaferry.copy.stop import StopSignal
     from dynaferry.errors import (
         DynaferryError,

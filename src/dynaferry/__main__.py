@@ -3,20 +3,26 @@
 import gc
 import sys
 
+from dynaferry.cli.signals import INTERRUPTED, Signals
+
 # So many new objects before the garbage collector looks for cycles. Most of what starting makes is
 # there to stay, and looking through it takes time (benchmarks/README.md).
 COLLECT_AFTER = 50_000
 
 
 def main() -> None:
-    """The console script. Its imports are inside, so that Ctrl-C is no traceback during them."""
+    """The console script. Its imports are inside, behind the handlers of signals."""
+    signals = Signals()
+    signals.install()
     gc.set_threshold(COLLECT_AFTER)
     try:
         from dynaferry.cli.main import main as run
 
+        # Inside an import it may have been swallowed.
+        signals.raise_if_swallowed()
         run()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -167,3 +167,7 @@ class TooManyRejectedError(StoppedError):
 
 class StateWriteError(StoppedError):
     """A checkpoint could not be stored (disk full, read-only, removed)."""
+
+
+class LoopStalledError(StoppedError):
+    """The event loop did not turn any more, so that the process had to be ended from outside."""

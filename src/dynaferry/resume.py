@@ -3,17 +3,19 @@
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 from anyio import to_thread
 
 from dynaferry._version import __version__
-from dynaferry.errors import StateError
+from dynaferry.errors import DynaferryError, StateError
 from dynaferry.observe.stats import MOST_REASONS, RunStats, TableStats
 from dynaferry.plan import CopyPlan, RecordedSettings
 from dynaferry.preflight import TablePreflight
 from dynaferry.state.directory import exposures, state_path
 from dynaferry.state.identity import check_identity, check_names, same_copy
+from dynaferry.state.lock import is_locked
 from dynaferry.state.run_file import RunFile
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import RunIdentity, RunRecord, StateStore, TableIdentity
@@ -113,6 +115,23 @@ async def open_state(
         )
     async with _closing(store):
         yield store
+
+
+async def note_stall(state_dir: Path, run: str, error: DynaferryError) -> None:
+    """Stores that this process's attempt at a run ends with `error`, from beside its event loop.
+
+    As far as it goes: without it, the run is one that was killed, which resumes as well.
+    """
+    try:
+        store = await SqliteStore.open_to_control(state_dir, run)
+        async with _closing(store):
+            record = await store.read_run()
+            # The attempt has begun, and is ours: nobody else has the lock.
+            if record.status == "running" and await to_thread.run_sync(is_locked, state_dir, run):
+                told = (type(error).__name__, error.message, error.hint)
+                await store.end_attempt("failed", time.time(), told)
+    except DynaferryError:
+        return
 
 
 async def stats_from(

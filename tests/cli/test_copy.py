@@ -238,7 +238,7 @@ def test_a_traceback_is_shown_to_who_asks_for_it(
 def test_an_interrupt_before_the_copy_begins_is_told(
     fake: FakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("dynaferry.cli.interrupts.run_async", interrupted)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dynaferry.cli import exit_codes, failure, screen
-from dynaferry.cli.verify import verify_and_tell
+from dynaferry.cli.verify import INTERRUPTED_BEFORE, verify_and_tell
 from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.summary import VerifySummary
 
@@ -28,21 +28,37 @@ def verify_after(copied: RunSummary, code: int, plan: CopyPlan, flags: CopyFlags
     if copied.status == "complete" or copied.status == "rejected":
         verified = _verify(copied, plan, flags)
     if flags.json:
-        document: dict[str, Any] = msgspec.structs.asdict(copied) | {"verify": verified}
-        screen.print_document(msgspec.json.encode(document).decode())
+        _print(copied, verified)
     return code if verified is None else combined(code, verified)
+
+
+def _print(copied: RunSummary, verified: VerifySummary | None) -> None:
+    document: dict[str, Any] = msgspec.structs.asdict(copied) | {"verify": verified}
+    screen.print_document(msgspec.json.encode(document).decode())
 
 
 def _verify(copied: RunSummary, plan: CopyPlan, flags: CopyFlags) -> VerifySummary:
     # What an earlier verification had seen is of no use once something was copied since.
     is_new = any(table.seconds > 0 for table in copied.tables)
     wanted = VerifyPlan(copy=msgspec.structs.replace(plan, restart=plan.restart or is_new))
-    try:
-        return verify_and_tell(wanted, flags.progress, asks=False).summary
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+
+    def failed(error: Exception) -> VerifySummary:
         failure.tell(error)
         told = failure.summarize(error)
         return VerifySummary(run=plan.run_name, status="failed", error=told)
+
+    def last_words(error: Exception) -> None:
+        verified = failed(error)
+        if flags.json:
+            _print(copied, verified)
+
+    try:
+        return verify_and_tell(wanted, flags.progress, asks=False, last_words=last_words).summary
+    except KeyboardInterrupt:
+        screen.say(INTERRUPTED_BEFORE)
+        return VerifySummary(run=plan.run_name, status="interrupted", error=None)
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return failed(error)
 
 
 def combined(code: int, verified: VerifySummary) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dynaferry.bench.run import Measured
     from dynaferry.bench.settings import BenchPlan, Kind
+    from dynaferry.cli.watchdog import LastWords
     from dynaferry.copy.stop import StopSignal
 
 SHOW_SECONDS = 2.0
@@ -37,13 +38,17 @@ def run_bench(kind: Kind, make_plan: Callable[[], BenchPlan], *, yes: bool, as_j
         plan = make_plan()
         if not yes and not _agreed(question(plan)):
             return _tell(BenchSummary(bench=kind, status="refused"), None, as_json=as_json)
-        summary, reason = _measure(plan)
+        summary, reason = _measure(plan, partial(_tell_failure, kind, as_json=as_json))
     except KeyboardInterrupt:
         return _tell(BenchSummary(bench=kind, status="interrupted"), None, as_json=as_json)
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
-        failed = BenchSummary(bench=kind, status="failed", error=_told(error))
-        return _tell(failed, error, as_json=as_json)
+        return _tell_failure(kind, error, as_json=as_json)
     return _tell(summary, reason, as_json=as_json)
+
+
+def _tell_failure(kind: Kind, error: Exception, *, as_json: bool) -> int:
+    failed = BenchSummary(bench=kind, status="failed", error=_told(error))
+    return _tell(failed, error, as_json=as_json)
 
 
 def _agreed(question: str) -> bool:
@@ -60,14 +65,14 @@ def _agreed(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _measure(plan: BenchPlan) -> tuple[BenchSummary, DynaferryError | None]:
+def _measure(plan: BenchPlan, last_words: LastWords) -> tuple[BenchSummary, DynaferryError | None]:
     from dynaferry.bench.run import Bench
     from dynaferry.cli.interrupts import run_async, run_until_stopped
 
     async def body(stop: StopSignal) -> tuple[BenchSummary, DynaferryError | None]:
         return await Bench(plan, stop=stop, say=screen.say, watch=_show).run()
 
-    return run_async(partial(run_until_stopped, body))
+    return run_async(partial(run_until_stopped, body), last_words=last_words)
 
 
 async def _show(measured: Measured) -> None:

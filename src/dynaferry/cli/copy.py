@@ -5,6 +5,7 @@ Whatever is heavy is imported when a copy starts, so that --help answers at once
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import msgspec
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.flags import CopyFlags, ProgressFlag, plan_from
 from dynaferry.cli.logging_setup import log_set_up
-from dynaferry.errors import DynaferryError, PlanError
+from dynaferry.errors import DynaferryError, LoopStalledError, PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,8 +64,14 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
             _tell_eyes(outcome, plan)
             return outcome
 
+    def last_words(error: LoopStalledError) -> None:
+        from dynaferry.resume import note_stall
+
+        asyncio.run(note_stall(plan.state_dir, plan.run_name, error))
+        failure.report(error, as_json=flags.json, run=plan.run_name)
+
     try:
-        outcome = run_async(partial(run_until_stopped, body))
+        outcome = run_async(partial(run_until_stopped, body), last_words=last_words)
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
         return failure.report(error, as_json=flags.json, run=plan.run_name, under_way=True)
     code = exit_codes.of_outcome(outcome.summary.status, outcome.error)

@@ -55,7 +55,10 @@ def run_replay(flags: ReplayFlags) -> int:
         async def body(stop: StopSignal) -> ReplayOutcome:
             return await replay(request, stop=stop, say=screen.say)
 
-        outcome = run_async(partial(run_until_stopped, body))
+        outcome = run_async(
+            partial(run_until_stopped, body),
+            last_words=partial(failure.report, as_json=flags.json, run=request.run),
+        )
     except KeyboardInterrupt:
         return failure.report_interrupt(as_json=flags.json, run=flags.run)
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised

@@ -12,7 +12,7 @@ from dynaferry.cli.interrupts import run_async, run_until_stopped
 from dynaferry.cli.render import equation
 from dynaferry.demo.accounts import only_this_machine
 from dynaferry.demo.server_process import require_moto
-from dynaferry.errors import DynaferryError
+from dynaferry.errors import DynaferryError, LoopStalledError
 
 
 def run_demo(count: int, *, keep: bool) -> int:
@@ -24,7 +24,7 @@ def run_demo(count: int, *, keep: bool) -> int:
     directory = Path(tempfile.mkdtemp(prefix="dynaferry-demo-"))
     try:
         with only_this_machine(directory):
-            return _run_in(directory, count)
+            return _run_in(directory, count, keep=keep)
     except KeyboardInterrupt:
         screen.say("interrupted")
         return exit_codes.INTERRUPTED
@@ -34,9 +34,13 @@ def run_demo(count: int, *, keep: bool) -> int:
         _clean_up(directory, keep=keep)
 
 
-def _run_in(directory: Path, count: int) -> int:
+def _run_in(directory: Path, count: int, *, keep: bool) -> int:
     from dynaferry.demo.accounts import plan_for
     from dynaferry.demo.show import REAL_ACCOUNTS, show
+
+    def last_words(error: LoopStalledError) -> None:
+        failure.tell(error)
+        _clean_up(directory, keep=keep)
 
     readers = plan_for("", directory).readers
     outcome, equal = run_async(
@@ -47,7 +51,8 @@ def _run_in(directory: Path, count: int) -> int:
             say=screen.say,
             watch=watcher(ProgressFlag.AUTO, readers=readers),
             until_stopped=run_until_stopped,
-        )
+        ),
+        last_words=last_words,
     )
     if outcome.error is not None:
         failure.tell(outcome.error)

@@ -1,51 +1,78 @@
 """Signals become the two stages of a stop (invariant 9), beside whatever runs."""
 
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.util import find_spec
 from typing import TypeVar
 
 import anyio
 
-from dynaferry.cli import screen
+from dynaferry.cli import failure, screen, signals
 from dynaferry.cli.memory import keep_freed_memory
+from dynaferry.cli.watchdog import LastWords, watched
 from dynaferry.copy.stop import StopSignal
 
 Result = TypeVar("Result")
 
 FIRST_SIGNAL = "stopping: finishing what is in flight; again to cancel at once"
-SECOND_SIGNAL = "cancelling"
+SECOND_SIGNAL = "cancelling; a third time ends the process at once"
 
 
-def run_async(body: Callable[[], Awaitable[Result]]) -> Result:
-    """Runs `body` in an event loop, uvloop's where it is installed."""
-    keep_freed_memory()
-    return anyio.run(body, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+def _tell_eyes(error: Exception) -> None:
+    failure.tell(error)
 
 
-async def run_until_stopped(body: Callable[[StopSignal], Awaitable[Result]]) -> Result:
-    """Runs `body` with a stop that SIGINT and SIGTERM ask for.
+def run_async(
+    body: Callable[[], Awaitable[Result]], *, last_words: LastWords = _tell_eyes
+) -> Result:
+    """Runs `body` in an event loop, uvloop's where it is installed, with a watchdog beside it.
 
-    :raises Exception: what `body` raises, as it is
+    `last_words` tells people and scripts of the error for which the watchdog ends the process.
+
+    :raises KeyboardInterrupt: a signal came that `body` did not listen to; it was cancelled
     """
-    stop = StopSignal()
-    outcome: list[Result] = []
-    failure: list[Exception] = []
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with anyio.create_task_group() as group:
-            group.start_soon(_ask, signals, stop)
-            # The task group would wrap the error in a group of errors.
-            try:
-                outcome.append(await body(stop))
-            except Exception as error:  # noqa: BLE001  # raised below
-                failure.append(error)
-            group.cancel_scope.cancel()
-    if failure:
-        raise failure[0]
+    keep_freed_memory()
+    handler = signals.in_force()
+    with handler.installed():
+        handler.raise_if_swallowed()
+        outcome: list[Result] = anyio.run(
+            partial(_run, body, handler, last_words),
+            backend_options={"use_uvloop": find_spec("uvloop") is not None},
+        )
+    if not outcome:
+        raise KeyboardInterrupt
     return outcome[0]
 
 
-async def _ask(signals: AsyncIterator[signal.Signals], stop: StopSignal) -> None:
-    async for _ in signals:
-        screen.say(SECOND_SIGNAL if stop.asked else FIRST_SIGNAL)
-        stop.ask()
+async def _run(
+    body: Callable[[], Awaitable[Result]], handler: signals.Signals, last_words: LastWords
+) -> list[Result]:
+    """The result of `body`, or nothing where a signal cancelled it."""
+    loop = asyncio.get_running_loop()
+    with (
+        anyio.CancelScope() as scope,
+        handler.heard_by(lambda: _soon(loop, scope.cancel)),
+        watched(loop, last_words),
+    ):
+        return [await body()]
+    return []
+
+
+async def run_until_stopped(body: Callable[[StopSignal], Awaitable[Result]]) -> Result:
+    """Runs `body` with a stop that SIGINT, SIGTERM and SIGHUP ask for.
+
+    :raises Exception: what `body` raises, as it is
+    """
+    loop, stop = asyncio.get_running_loop(), StopSignal()
+    with signals.in_force().heard_by(lambda: _soon(loop, partial(_ask, stop))):
+        return await body(stop)
+
+
+def _soon(loop: asyncio.AbstractEventLoop, step: Callable[[], None]) -> None:
+    loop.call_soon_threadsafe(step)
+
+
+def _ask(stop: StopSignal) -> None:
+    screen.say(SECOND_SIGNAL if stop.asked else FIRST_SIGNAL)
+    stop.ask()

@@ -18,6 +18,7 @@ from dynaferry.errors import PlanError
 from dynaferry.state.verification import ENDED
 
 if TYPE_CHECKING:
+    from dynaferry.cli.watchdog import LastWords
     from dynaferry.copy.stop import StopSignal
     from dynaferry.observe.logs import LogRun
     from dynaferry.verify.repair import RepairPlan
@@ -39,7 +40,12 @@ def _run_verify(flags: VerifyFlags, log: LogRun) -> int:
         plan = verify_plan_from(flags)
         log.name = plan.copy.run_name
         _check_that_it_can_ask(plan, asks=not flags.yes)
-        outcome = verify_and_tell(plan, flags.progress, asks=not flags.yes)
+        outcome = verify_and_tell(
+            plan,
+            flags.progress,
+            asks=not flags.yes,
+            last_words=partial(failure.report, as_json=flags.json, run=plan.copy.run_name),
+        )
     except PlanError as error:
         return failure.report(error, as_json=flags.json, run=flags.run)
     except KeyboardInterrupt:
@@ -51,7 +57,9 @@ def _run_verify(flags: VerifyFlags, log: LogRun) -> int:
     return exit_codes.of_outcome(outcome.summary.status, outcome.error)
 
 
-def verify_and_tell(plan: VerifyPlan, progress: ProgressFlag, *, asks: bool) -> VerifyOutcome:
+def verify_and_tell(
+    plan: VerifyPlan, progress: ProgressFlag, *, asks: bool, last_words: LastWords
+) -> VerifyOutcome:
     """Verifies, and tells people on stderr what came of it."""
     from dynaferry.cli.interrupts import run_async, run_until_stopped
     from dynaferry.verify.run import execute
@@ -67,7 +75,7 @@ def verify_and_tell(plan: VerifyPlan, progress: ProgressFlag, *, asks: bool) -> 
             approve=_ask if asks else _tell,
         )
 
-    outcome = run_async(partial(run_until_stopped, body))
+    outcome = run_async(partial(run_until_stopped, body), last_words=last_words)
     if outcome.error is not None:
         failure.tell(outcome.error)
     has_begun = any(table.segments_total for table in outcome.summary.tables)

@@ -30,6 +30,7 @@ FIELDS: Final = (
     "error",
     "seconds",
     "items",
+    "stacks",
 )
 _ERROR_PREFIXES: Final = ("error: ", "internal error: ")
 
@@ -92,10 +93,11 @@ class JsonLines(io.TextIOBase):
         *lines, self._unfinished = (self._unfinished + text).split("\n")
         for line in lines:
             if line:
-                self._stream.write(self._event(line) + "\n")
+                self._stream.write(self.as_written(line) + "\n")
         return len(text)
 
-    def _event(self, line: str) -> str:
+    def as_written(self, line: str) -> str:
+        """What becomes of one line."""
         if line.startswith('{"time":'):
             return line
         level = "error" if line.startswith(_ERROR_PREFIXES) else "info"

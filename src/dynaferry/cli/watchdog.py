@@ -1,0 +1,143 @@
+"""Notices from outside that an event loop does not turn, and ends the process (invariant 10).
+
+A thread looks once a second whether the loop has turned since its last look. It counts its looks,
+not seconds: a machine that was suspended and a process that was stopped have not looked either, and
+when they go on, the loop has until the next look but one to turn. Python takes turns between its
+threads, so that it also works while the loop is busy for ever.
+
+What is written of a stack are the names of files and functions and the numbers of lines: never a
+value, so neither an item nor a secret (invariant 8).
+"""
+
+import asyncio
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from dynaferry.cli import exit_codes, screen, signals
+from dynaferry.errors import LoopStalledError
+
+LOOK_SECONDS: Final = 1.0
+# So many looks in a row at which the loop has not turned.
+MOST_LOOKS = 30
+# Telling must not keep the process from ending: stderr may be what the loop waits for.
+LAST_WORDS_SECONDS: Final = 5.0
+_MOST_FRAMES: Final = 60
+
+LastWords = Callable[[LoopStalledError], object]
+
+_log = logging.getLogger(__name__)
+
+
+class Silence:
+    """How many looks in a row saw that the loop has not turned."""
+
+    __slots__ = ("_most_looks", "_turns", "looks")
+
+    def __init__(self, most_looks: int) -> None:
+        self._most_looks = most_looks
+        self._turns = -1
+        self.looks = 0
+
+    def look(self, turns: int) -> bool:
+        """Takes a look at how often the loop has turned; says whether it is to be given up."""
+        self.looks = self.looks + 1 if turns == self._turns else 0
+        self._turns = turns
+        return self.looks >= self._most_looks
+
+
+class _Turns:
+    """Counts, in the loop, that it turns."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self.number = 0
+        self._next = loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self.number += 1
+        self._next = self._loop.call_later(self._seconds, self._turn)
+
+    def end(self) -> None:
+        self._next.cancel()
+
+
+@contextmanager
+def watched(
+    loop: asyncio.AbstractEventLoop,
+    last_words: LastWords,
+    *,
+    end: Callable[[int], object] = signals.end_process,
+) -> Iterator[None]:
+    """Within, to be entered in `loop`: should it not turn for half a minute, the process ends."""
+    turns, over = _Turns(loop, LOOK_SECONDS / 2), threading.Event()
+    main = threading.get_ident()
+
+    def look() -> None:
+        silence = Silence(MOST_LOOKS)
+        while not over.wait(LOOK_SECONDS):
+            if silence.look(turns.number):
+                _tell_within_seconds(stacks(main), last_words)
+                end(exit_codes.FAILED)
+                return
+
+    threading.Thread(target=look, name="dynaferry-watchdog", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+        turns.end()
+
+
+def _tell_within_seconds(told: Sequence[str], last_words: LastWords) -> None:
+    teller = threading.Thread(target=_tell, args=(told, last_words), daemon=True)
+    teller.start()
+    teller.join(LAST_WORDS_SECONDS)
+
+
+def _tell(told: Sequence[str], last_words: LastWords) -> None:
+    for line in told:
+        screen.say(line)
+    error = LoopStalledError(
+        f"dynaferry hung for {MOST_LOOKS * LOOK_SECONDS:.0f} s and ended itself; it stood at"
+        f" {told[1].strip()}",
+        hint="the same command resumes; please report it, with the stacks above",
+    )
+    if _log.hasHandlers():
+        _log.error("the event loop does not turn", extra={"stacks": "\n".join(told)})
+    last_words(error)
+
+
+def stacks(first: int) -> list[str]:
+    """Where each thread stands, the innermost step on top; the thread `first` before the others."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    lines: list[str] = []
+    frames = sys._current_frames()
+    for ident in sorted(frames, key=lambda ident: ident != first):
+        if ident != threading.get_ident():
+            lines += [f"stack of {names.get(ident, 'a thread')}:", *_steps(frames[ident])]
+    return lines
+
+
+def _steps(frame: FrameType | None) -> list[str]:
+    steps: list[str] = []
+    while frame is not None and len(steps) < _MOST_FRAMES:
+        code = frame.f_code
+        steps.append(f"  {_place(code.co_filename)}:{frame.f_lineno} in {code.co_qualname}")
+        frame = frame.f_back
+    return steps
+
+
+def _place(file: str) -> str:
+    """A file without the folders of this machine above its package."""
+    parts = Path(file).parts
+    for top in ("dynaferry", "site-packages"):
+        if top in parts:
+            return "/".join(parts[len(parts) - parts[::-1].index(top) - 1 :])
+    return "/".join(parts[-2:])
