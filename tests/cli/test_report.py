@@ -1,14 +1,51 @@
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dynaferry.cli.main import run_command
 from dynaferry.state.sqlite import SqliteStore
+from dynaferry.verify.certificate import iso_time
 from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS, VERSION, dead_letter
 
-CERTIFICATE = """{"status": "equal", "version": "1", "tables": [{"source": "orders", "target":
-"orders", "source_items": 9, "target_items": 9, "matching": 9, "missing": 0, "extra": 0,
-"different": 0, "in_flux": 0, "digest": "00"}]}"""
+TABLE = {
+    "source": "orders",
+    "target": "orders",
+    "status": "equal",
+    "source_items": 9,
+    "target_items": 9,
+    "matching": 9,
+    "missing": 0,
+    "extra": 0,
+    "different": 0,
+    "in_flux": 0,
+    "digest": "00",
+    "segments_total": 4,
+    "segments_compared": 4,
+}
+
+
+def certificate_of(tables: int = 2, **settings: Any) -> dict[str, Any]:
+    """A certificate of the run's tables, of the day after it."""
+    return {
+        "what": "dynaferry verification",
+        "status": "equal",
+        "version": "1",
+        "began_at": iso_time(CREATED_AT + 86_400),
+        "ended_at": iso_time(CREATED_AT + 86_500),
+        "tables": [
+            TABLE
+            | {
+                "source_arn": identity.source_arn,
+                "source_table_id": identity.source_table_id,
+                "target_arn": identity.target_arn,
+                "target_table_id": identity.target_table_id,
+            }
+            for identity in IDENTITY.tables[:tables]
+        ],
+        **settings,
+    }
 
 
 @pytest.fixture
@@ -35,10 +72,68 @@ def test_a_report_is_one_file(state_dir: Path, tmp_path: Path) -> None:
 
 def test_a_certificate_is_told_as_well(state_dir: Path, tmp_path: Path) -> None:
     certificate, output = tmp_path / "certificate.json", tmp_path / "report.html"
-    certificate.write_text(CERTIFICATE)
+    certificate.write_text(json.dumps(certificate_of()))
     command = ["report", "orders", "--state-dir", str(state_dir), "-o", str(output)]
     assert run_command([*command, "--certificate", str(certificate)]) == 0
     assert "Verified: equal" in output.read_text()
+
+
+def with_tables(**settings: Any) -> dict[str, Any]:
+    whole = certificate_of()
+    return whole | {"tables": [table | settings for table in whole["tables"]]}
+
+
+@pytest.mark.parametrize(
+    ("certificate", "words"),
+    [
+        (with_tables(source_arn="arn:aws:dynamodb:eu-west-1:1:table/tiny"), "table/tiny"),
+        (with_tables(target_arn="arn:aws:dynamodb:eu-west-1:1:table/tiny"), "table/tiny"),
+        (with_tables(source_table_id="another"), "another source table"),
+        (certificate_of(began_at=iso_time(CREATED_AT - 60)), "before the run"),
+        (certificate_of(began_at="2026-01-02T03:04:05"), "does not say"),
+        (certificate_of(tables=0), "does not say"),
+        (certificate_of(what="something else"), "is not understood"),
+        (certificate_of(status="interrupted"), "is not understood"),
+    ],
+)
+def test_a_certificate_that_is_not_of_this_run_is_refused(
+    state_dir: Path,
+    tmp_path: Path,
+    certificate: dict[str, Any],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, output = tmp_path / "certificate.json", tmp_path / "report.html"
+    path.write_text(json.dumps(certificate))
+    command = ["report", "orders", "--state-dir", str(state_dir), "-o", str(output)]
+    assert run_command([*command, "--certificate", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "hint:" in said
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("certificate", "heading"),
+    [
+        (certificate_of(tables=1), "Verified in part: 1 of 2 tables"),
+        (certificate_of(sample_percent=10.0), "Compared: a sample of 10 %"),
+        (certificate_of(status="undecided"), "Compared: undecided"),
+        (with_tables(in_flux=1), "Compared: undecided"),
+        (with_tables(segments_compared=3), "Compared: undecided"),
+        (with_tables(missing=1), "Verified: different"),
+        (with_tables(rejected=1), "Verified: different"),
+    ],
+)
+def test_a_certificate_is_headed_for_what_it_is(
+    state_dir: Path, tmp_path: Path, certificate: dict[str, Any], heading: str
+) -> None:
+    path, output = tmp_path / "certificate.json", tmp_path / "report.html"
+    path.write_text(json.dumps(certificate))
+    command = ["report", "orders", "--state-dir", str(state_dir), "-o", str(output)]
+    assert run_command([*command, "--certificate", str(path)]) == 0
+    assert heading in output.read_text()
+    assert "Verified: equal" not in output.read_text()
 
 
 @pytest.mark.parametrize("written", [None, "no JSON", '{"status": "equal"}'])

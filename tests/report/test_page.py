@@ -1,25 +1,33 @@
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 from msgspec.structs import replace
 
 from dynaferry.plan import TablePlan
-from dynaferry.report.facts import Certificate, VerifiedTable
+from dynaferry.report.certificate import Certificate, VerifiedTable
 from dynaferry.report.page import render, seconds_at_work
 from dynaferry.schedule import Limits, ScheduleEntry
 from tests.report.recorded import ATTEMPTS, BEGAN, facts
-from tests.state.contract import EXTERNAL_ID
+from tests.state.contract import EXTERNAL_ID, table_identity
 
 NOW = BEGAN + 1000
 MARKUP = "</td><script>alert(1)</script><img src=x onerror=alert(1)>"
 CERTIFICATE = Certificate(
+    what="dynaferry verification",
     status="different",
-    ended_at="2026-01-02 03:04:05 UTC",
+    began_at=datetime(2026, 1, 2, 3, 4, 4, tzinfo=UTC),
+    ended_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     tables=[
         VerifiedTable(
             source="orders",
             target="orders",
+            source_arn=table_identity().source_arn,
+            target_arn=table_identity().target_arn,
+            status="different",
+            segments_total=64,
+            segments_compared=64,
             source_items=1607,
             target_items=1603,
             matching=1600,
@@ -93,7 +101,7 @@ def test_settings_are_told_in_words() -> None:
 def test_it_tells_what_verify_found() -> None:
     text = Read(render(facts(), CERTIFICATE, now=NOW)).text
     assert "Verified: different" in text
-    assert "2026-01-02 03:04:05 UTC" in text
+    assert "2026-01-02 03:04:05 UTC by eventually consistent scans" in text
     assert "Verified" not in Read(render(facts(), None, now=NOW)).text
 
 

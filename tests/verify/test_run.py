@@ -24,7 +24,7 @@ from dynaferry.errors import (
 )
 from dynaferry.observe.comparison import ComparisonRunStats
 from dynaferry.plan import TablePlan
-from dynaferry.report.facts import read_certificate
+from dynaferry.report.certificate import read_certificate
 from dynaferry.state.directory import state_path
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.verify.repair import RepairPlan

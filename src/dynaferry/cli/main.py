@@ -282,7 +282,11 @@ def report(
     ] = Path("report.html"),
     certificate: Annotated[
         Path | None,
-        option(OUTPUT, "What verify certified, to be told as well.", metavar="FILE"),
+        option(
+            OUTPUT,
+            "What verify certified of this run's tables after its last write, to be told as well.",
+            metavar="FILE",
+        ),
     ] = None,
     state_dir: options.RunsDir = DEFAULT_STATE_DIR,
 ) -> int:

@@ -8,7 +8,8 @@ from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async
 from dynaferry.errors import PlanError
 from dynaferry.files import replacing
-from dynaferry.report.facts import read_certificate, read_facts
+from dynaferry.report.certificate import check_belongs, read_certificate
+from dynaferry.report.facts import read_facts
 from dynaferry.report.page import render
 from dynaferry.state.directory import sole_run
 
@@ -18,7 +19,10 @@ def run_report(run: str | None, state_dir: Path, output: Path, certificate: Path
     try:
         name = sole_run(state_dir, run)
         facts = run_async(partial(read_facts, state_dir, name))
-        verified = None if certificate is None else read_certificate(certificate)
+        verified = None
+        if certificate is not None:
+            verified = read_certificate(certificate)
+            check_belongs(verified, facts, certificate)
         _write(output, render(facts, verified, now=time.time()))
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED

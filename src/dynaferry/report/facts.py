@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
-from dynaferry.errors import PlanError
-from dynaferry.files import read_bounded
 from dynaferry.observe.stats import MOST_REASONS
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import (
@@ -21,7 +18,6 @@ from dynaferry.state.store import (
 )
 
 MOST_SAMPLES = 1_000_000
-MOST_CERTIFICATE_BYTES = 64 * 1024 * 1024
 
 
 class TableFacts(Struct, frozen=True, kw_only=True):
@@ -40,29 +36,6 @@ class RunFacts(Struct, frozen=True, kw_only=True):
     record: RunRecord
     attempts: list[AttemptRecord]
     tables: list[TableFacts]
-
-
-class VerifiedTable(Struct, frozen=True, kw_only=True):
-    """What verify found of one table."""
-
-    source: str
-    target: str
-    source_items: int
-    target_items: int
-    matching: int
-    missing: int
-    extra: int
-    different: int
-    in_flux: int
-    rejected: int = 0
-
-
-class Certificate(Struct, frozen=True, kw_only=True):
-    """What verify found, as its certificate tells it; what is not needed here is left out."""
-
-    status: str
-    tables: list[VerifiedTable]
-    ended_at: str = "at a time that is not told"
 
 
 async def read_facts(state_dir: Path, run: str) -> RunFacts:
@@ -90,19 +63,3 @@ async def _read_table(store: StateStore, index: int, identity: TableIdentity) ->
         samples=await store.read_samples(index, MOST_SAMPLES),
         reasons=await store.count_dead_letters(index, MOST_REASONS),
     )
-
-
-def read_certificate(path: Path) -> Certificate:
-    """Reads what verify wrote.
-
-    :raises PlanError: it cannot be read, or is no certificate
-    """
-    try:
-        return msgspec.json.decode(read_bounded(path, MOST_CERTIFICATE_BYTES), type=Certificate)
-    except OSError as error:
-        raise PlanError(f"the certificate {path} cannot be read: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
-        raise PlanError(
-            f"the certificate {path} is not understood: {error}",
-            hint="it is what dynaferry verify wrote with --certificate",
-        ) from error

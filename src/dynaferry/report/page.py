@@ -15,7 +15,8 @@ from dynaferry._version import __version__
 from dynaferry.observe import readable
 from dynaferry.plan import RecordedSettings
 from dynaferry.printable import printable
-from dynaferry.report.facts import Certificate, RunFacts, TableFacts
+from dynaferry.report.certificate import Certificate, circumstances, heading
+from dynaferry.report.facts import RunFacts, TableFacts
 from dynaferry.report.plot import Line, plot
 from dynaferry.report.rates import limits, rates
 from dynaferry.schedule import Units
@@ -41,7 +42,7 @@ def render(facts: RunFacts, certificate: Certificate | None, *, now: float) -> s
             "".join(_table(table, facts.attempts) for table in facts.tables),
             _attempts(facts.attempts),
             _settings(record.settings),
-            "" if certificate is None else _certificate(certificate),
+            "" if certificate is None else _certificate(certificate, len(facts.tables)),
             f'<p class="quiet">Written by dynaferry {__version__} on {_moment(now)}.</p>',
         )
     )
@@ -222,12 +223,13 @@ def _in_words(value: object) -> str:
     return f"{value:,g}" if isinstance(value, int | float) else str(value)
 
 
-def _certificate(certificate: Certificate) -> str:
+def _certificate(certificate: Certificate, tables_copied: int) -> str:
     counts = ("matching", "missing", "extra", "different", "rejected", "in flux")
-    heading = ("table", "source", "target", *counts)
+    columns = ("table", "found", "source", "target", *counts)
     rows = [
         (
             f"{table.source} → {table.target}",
+            table.verdict,
             *(
                 readable.count(number)
                 for number in (
@@ -245,8 +247,8 @@ def _certificate(certificate: Certificate) -> str:
         for table in certificate.tables
     ]
     return (
-        f"<section><h2>Verified: {_text(certificate.status)}</h2>"
-        f'<p class="quiet">{_text(certificate.ended_at)}</p>{_rows(heading, rows)}</section>'
+        f"<section><h2>{_text(heading(certificate, tables_copied))}</h2>"
+        f'<p class="quiet">{_text(circumstances(certificate))}</p>{_rows(columns, rows)}</section>'
     )
 
 

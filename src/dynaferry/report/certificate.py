@@ -1,0 +1,175 @@
+"""What verify certified, and whether it is about this run: its tables, and after its last write.
+
+A certificate is a file that anybody may hand over. It is told with a run only if each of its tables
+is one of the run's, by ARNs and ids, and if the comparison began when the run had written; and its
+heading says equal only of what is, by its own counts.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from dynaferry.errors import PlanError
+from dynaferry.files import read_bounded
+from dynaferry.report.facts import RunFacts
+from dynaferry.state.store import TableIdentity
+
+MOST_CERTIFICATE_BYTES = 64 * 1024 * 1024
+
+Verdict = Literal["equal", "different", "undecided"]
+
+
+class VerifiedTable(Struct, frozen=True, kw_only=True):
+    """What verify found of one table."""
+
+    source: str
+    target: str
+    source_arn: str
+    target_arn: str
+    source_table_id: str | None = None
+    target_table_id: str | None = None
+    status: Verdict
+    source_items: int
+    target_items: int
+    matching: int
+    missing: int
+    extra: int
+    different: int
+    in_flux: int
+    rejected: int = 0
+    segments_total: int
+    segments_compared: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """What its counts say; it is never better than its status."""
+        if self.missing or self.extra or self.different or self.rejected:
+            return "different"
+        if self.in_flux or self.segments_compared < max(self.segments_total, 1):
+            return "undecided"
+        return self.status
+
+
+class Certificate(Struct, frozen=True, kw_only=True):
+    """What verify found, as its certificate tells it; what is not needed here is left out."""
+
+    what: Literal["dynaferry verification"]
+    status: Verdict
+    tables: list[VerifiedTable]
+    began_at: datetime
+    ended_at: datetime
+    sample_percent: float | None = None
+    consistent_read: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its own and its tables'."""
+        found = {self.status, *(table.verdict for table in self.tables)}
+        order: tuple[Verdict, ...] = ("different", "undecided")
+        return next((each for each in order if each in found), "equal")
+
+
+def read_certificate(path: Path) -> Certificate:
+    """Reads what verify wrote.
+
+    :raises PlanError: it cannot be read, or is no certificate
+    """
+    try:
+        certificate = msgspec.json.decode(
+            read_bounded(path, MOST_CERTIFICATE_BYTES), type=Certificate
+        )
+    except OSError as error:
+        raise PlanError(f"the certificate {path} cannot be read: {error.strerror}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise PlanError(
+            f"the certificate {path} is not understood: {error}",
+            hint="it is what dynaferry verify wrote with --certificate",
+        ) from error
+    if not certificate.tables or None in (
+        certificate.began_at.tzinfo,
+        certificate.ended_at.tzinfo,
+    ):
+        raise PlanError(
+            f"the certificate {path} does not say which tables were compared, and when",
+            hint="it is what dynaferry verify wrote with --certificate",
+        )
+    return certificate
+
+
+def check_belongs(certificate: Certificate, facts: RunFacts, path: Path) -> None:
+    """Returns if the certificate is about this run. Pure.
+
+    :raises PlanError: it is of other tables, or older than what the run wrote
+    """
+    identities = [table.identity for table in facts.tables]
+    for table in certificate.tables:
+        _check_table(table, identities, facts.record.run, path)
+    written_at = facts.record.checkpointed_at or facts.record.created_at
+    # A certificate tells whole seconds.
+    if certificate.began_at.timestamp() < int(written_at):
+        raise PlanError(
+            f"the certificate {path} is of a comparison that began at {certificate.began_at}, "
+            f"before the run {facts.record.run} last wrote, at "
+            f"{datetime.fromtimestamp(int(written_at), UTC)}",
+            hint="run dynaferry verify with --certificate again, and report what it writes",
+        )
+
+
+def _check_table(
+    table: VerifiedTable, identities: Sequence[TableIdentity], run: str, path: Path
+) -> None:
+    way = (table.source_arn, table.target_arn)
+    found = [each for each in identities if (each.source_arn, each.target_arn) == way]
+    if not found:
+        copied = ", ".join(f"{each.source_arn} to {each.target_arn}" for each in identities)
+        raise PlanError(
+            f"the certificate {path} is of {table.source_arn} and {table.target_arn}, "
+            f"but the run {run} copied {copied}",
+            hint="name the certificate that dynaferry verify wrote for this run's tables",
+        )
+    for side in ("source", "target"):
+        certified, copied_id = (
+            getattr(table, f"{side}_table_id"),
+            getattr(found[0], f"{side}_table_id"),
+        )
+        if None not in (certified, copied_id) and certified != copied_id:
+            raise PlanError(
+                f"the certificate {path} is of another {side} table of the name "
+                f"{table.source if side == 'source' else table.target} (id {certified}) than the "
+                f"run {run} copied (id {copied_id})",
+                hint="the table was made anew in between: copy and verify it again",
+            )
+
+
+def heading(certificate: Certificate, tables_copied: int) -> str:
+    """What the certificate comes to, for a run of so many tables. Pure.
+
+    It says `Verified: equal` only of all that the run copied, compared as a whole.
+    """
+    verdict = certificate.verdict
+    if verdict == "different":
+        return "Verified: different"
+    if verdict == "undecided":
+        return "Compared: undecided, not proven equal"
+    if certificate.sample_percent is not None:
+        return f"Compared: a sample of {certificate.sample_percent:g} % of the segments is equal"
+    if len(certificate.tables) < tables_copied:
+        return f"Verified in part: {len(certificate.tables)} of {tables_copied} tables are equal"
+    return "Verified: equal"
+
+
+def circumstances(certificate: Certificate) -> str:
+    """When and how it was compared, for a line below the heading. Pure."""
+    reads = "consistent reads" if certificate.consistent_read else "eventually consistent scans"
+    return (
+        f"compared from {_moment(certificate.began_at)} to {_moment(certificate.ended_at)} "
+        f"by {reads}"
+    )
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
