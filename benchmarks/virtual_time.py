@@ -1,6 +1,8 @@
 """An event loop whose clock only waiting moves: minutes of it go by in milliseconds.
 
-Nothing may wait for anything but time: no sockets, no threads.
+Nothing may wait for anything but time: no sockets, no threads. A real clock moves between any two
+looks at it, and code that looks twice for one decision may contradict itself: with `LOOK_SECONDS`
+each look at this one takes so long.
 """
 
 import asyncio
@@ -9,6 +11,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+LOOK_SECONDS = 0.0
 
 
 class _NothingToWaitForError(RuntimeError):
@@ -30,11 +34,13 @@ class _SkippingSelector(selectors.SelectSelector):
 
 class _VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
+        self._look_seconds = LOOK_SECONDS
         self._skipping = _SkippingSelector()
         super().__init__(self._skipping)
         self._clock_resolution = 1e-9
 
     def time(self) -> float:
+        self._skipping.now += self._look_seconds
         return self._skipping.now
 
 

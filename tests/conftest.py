@@ -9,6 +9,7 @@ from blockbuster import BlockBuster
 from hypothesis import settings
 
 from tests.worlds.moto import SOURCE_ACCESS_KEY, MotoWorld, running_moto
+from tests.worlds.moving_clock import MovingClock
 
 # No test depends on how fast the machine is; in CI a failure must come back on the next run.
 settings.register_profile("here", deadline=None)
@@ -69,3 +70,15 @@ def moto_url() -> Iterator[str]:
 def moto_world(moto_url: str) -> MotoWorld:
     """A source and a target account, both empty."""
     return MotoWorld(moto_url).reset()
+
+
+@pytest.fixture(autouse=True)
+def virtual_clock_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets each look at the virtual clock take a microsecond, as it does with a real one."""
+    monkeypatch.setattr("benchmarks.virtual_time.LOOK_SECONDS", 1e-6)
+
+
+@pytest.fixture(params=[1e-6, 1.0], ids=["a microsecond", "a second"])
+def moving_clock(request: pytest.FixtureRequest) -> MovingClock:
+    """A clock that is later at every look: by next to nothing, or as if each took a second."""
+    return MovingClock(look_seconds=request.param)

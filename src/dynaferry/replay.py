@@ -160,7 +160,7 @@ class _Replay:
 
     async def _sum_up(self, record: RunRecord, store: StateStore) -> None:
         self._record = await store.read_run()
-        tables = []
+        tables, seconds = [], time.monotonic() - self._begun_at
         for table, names in enumerate(record.settings.tables):
             totals = await store.read_totals(table)
             segments_total = record.identity.tables[table].total_segments
@@ -172,7 +172,7 @@ class _Replay:
                     totals,
                     await store.read_counters(table),
                     segments_total=segments_total,
-                    seconds=time.monotonic() - self._begun_at,
+                    seconds=seconds,
                     items_per_second=0.0,
                 )
             )

@@ -59,28 +59,28 @@ class Steering:
                 # The checkpoint meets the same file, and tells; until then what held holds.
                 continue
 
-    async def look(self) -> None:
-        """Applies what holds now.
+    async def look(self) -> Controls:
+        """Applies what holds now, and returns what was asked.
 
         :raises StateError: the state file cannot be read
         """
         controls = await self._asked.read_controls()
         held = in_force(self._planned, controls, datetime.fromtimestamp(self._clock(), UTC))
         self._apply(held)
+        return controls
 
     async def begin(self) -> list[str]:
         """Applies what holds before the first request, and returns what people should know of it.
 
         :raises StateError: the state file cannot be read
         """
-        await self.look()
+        controls = await self.look()
         run = self._stats.run
         if self._stats.held_back is None:
             return []
         lines = [f"{run}: {self._stats.held_back}"]
         if self._stats.paused:
             lines.append(f"it waits for: dynaferry resume {run}")
-        controls = await self._asked.read_controls()
         if (controls.max_read_units, controls.max_write_units) != (None, None):
             lines.append(
                 "what was set holds, whatever the plan or a flag says, until it is set otherwise: "

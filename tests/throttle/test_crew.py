@@ -4,6 +4,7 @@ import pytest
 from benchmarks.virtual_time import now, run_virtually
 from dynaferry.throttle.concurrency import LEAST, Concurrency
 from dynaferry.throttle.crew import Crew
+from tests.worlds.moving_clock import about
 
 
 class Work:
@@ -42,7 +43,7 @@ def seconds_of(work: Work, concurrency: Concurrency, *, is_short: bool = False) 
 
 def test_no_more_are_under_way_than_the_limit_allows() -> None:
     work = Work(12, seconds=1.0)
-    assert seconds_of(work, Concurrency(4, now=0.0)) == pytest.approx(3.0)
+    assert seconds_of(work, Concurrency(4, now=0.0)) == about(3.0)
     assert work.most_at_once == 4
 
 

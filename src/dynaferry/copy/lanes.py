@@ -4,6 +4,8 @@ A lane is held back where its key range is: for a moment after a refusal, and at
 range was found to take for as long as it is refused. Meanwhile the other lanes are served, so
 that one hot partition costs nobody else anything. How much waits here is bounded by what the
 ledger lets be read ahead (invariant 5).
+
+Every decision here is made for one moment: it reads the clock once, and hands `now` down.
 """
 
 import heapq
@@ -56,7 +58,7 @@ class Lanes:
             lane = self._lanes[items.segment] = _Lane(items.segment)
         lane.waiting.append(items)
         self.items_waiting += len(items)
-        self._enqueue(lane)
+        self._enqueue(lane, self._clock())
 
     def close(self) -> None:
         """Nothing will be put any more; what is out may still be given back."""
@@ -68,23 +70,31 @@ class Lanes:
 
         They are out until they are done; what is left of them is given back before that.
         """
-        while (portion := self.take_now(most())) is None:
+        while True:
+            now = self._clock()
+            portion = self._take_at(now, most())
+            if portion is not None:
+                return portion
             if self._closed and not self._held and not self._out:
                 return None
-            await self._wait()
-        return portion
+            await self._wait(now)
 
     def take_now(self, most: int = 1) -> Portion | None:
         """At most so many batches if there are any; out as with `take`."""
-        now = self._clock()
+        return self._take_at(self._clock(), most)
+
+    def _take_at(self, now: float, most: int) -> Portion | None:
+        """One moment decides for every lane: with another look at the clock, one that becomes free
+        in between would be held by the first and free by the second, and go round for ever.
+        """
         if self._held:
             self._release(now)
         while self._turn:
             lane = self._turn.popleft()
             lane.queued = False
             if lane.free_at <= now:
-                return self._take_from(lane, most)
-            self._enqueue(lane)  # held since it was put in the turn
+                return self._take_from(lane, most, now)
+            self._enqueue(lane, now)  # held since it was put in the turn
         return None
 
     def give_back(self, batch: Batch) -> None:
@@ -92,7 +102,7 @@ class Lanes:
         lane = self._lanes[batch.segment]
         lane.waiting.appendleft(uncut_of(batch))
         self.items_waiting += len(batch.items)
-        self._enqueue(lane)
+        self._enqueue(lane, self._clock())
 
     def give_back_unsent(self, uncut: Uncut, batches: int) -> None:
         """So many of the batches that were taken; they go before the others of their segment."""
@@ -102,7 +112,7 @@ class Lanes:
         self.items_waiting += len(uncut)
         if uncut not in lane.waiting:
             lane.waiting.appendleft(uncut)
-        self._enqueue(lane)
+        self._enqueue(lane, self._clock())
 
     def next_is(self, batch: Batch) -> None:
         """What was cut off a batch that was taken; it goes before everything else that may go.
@@ -127,17 +137,18 @@ class Lanes:
         if lane.controller is not None:
             lane.free_at = max(lane.free_at, self._clock()) + units / lane.controller.rate
 
-    def wrote(self, segment: int, units: float, latency_seconds: float) -> None:
-        """About `units` of this segment were written by one request."""
+    def wrote(self, segment: int, units: float, latency_seconds: float, now: float) -> None:
+        """About `units` of this segment were written by one request, as is known from `now` on."""
         controller = self._lanes[segment].controller
         if controller is not None:
-            now = self._clock()
             controller.accepted(units, latency_seconds, now)
             controller.advance(now)
 
-    def refused(self, segment: int, units: float, *, for_itself: bool) -> None:
-        """About `units` of it were refused: `for_itself`, or because everything was."""
-        lane, now = self._lanes[segment], self._clock()
+    def refused(self, segment: int, units: float, now: float, *, for_itself: bool) -> None:
+        """About `units` of it were refused, as is known from `now` on: `for_itself`, or because
+        everything was.
+        """
+        lane = self._lanes[segment]
         lane.free_at = max(lane.free_at, now + PAUSE_SECONDS)
         if for_itself:
             if lane.controller is None:
@@ -159,11 +170,11 @@ class Lanes:
         """How many segments have a lane at present."""
         return len(self._lanes)
 
-    def _enqueue(self, lane: _Lane) -> None:
+    def _enqueue(self, lane: _Lane, now: float) -> None:
         if lane.queued or not lane.waiting:
             return
         lane.queued = True
-        if lane.free_at > self._clock():
+        if lane.free_at > now:
             if lane.controller is not None:
                 lane.controller.wanted()
             heapq.heappush(self._held, (lane.free_at, lane.segment, lane))
@@ -175,9 +186,9 @@ class Lanes:
         while self._held and self._held[0][0] <= now:
             _, _, lane = heapq.heappop(self._held)
             lane.queued = False
-            self._enqueue(lane)
+            self._enqueue(lane, now)
 
-    def _take_from(self, lane: _Lane, most: int) -> Portion:
+    def _take_from(self, lane: _Lane, most: int, now: float) -> Portion:
         first = lane.waiting[0]
         waited = len(first)
         portion = first.promise(most if lane.controller is None else 1)
@@ -186,15 +197,15 @@ class Lanes:
         if not left:
             lane.waiting.popleft()
         self._out += 1
-        self._enqueue(lane)
+        self._enqueue(lane, now)
         return portion
 
-    async def _wait(self) -> None:
+    async def _wait(self, now: float) -> None:
         self._changed = anyio.Event()
         if not self._held:
             await self._changed.wait()
             return
-        with anyio.move_on_after(max(0.0, self._held[0][0] - self._clock())):
+        with anyio.move_on_after(self._held[0][0] - now):
             await self._changed.wait()
 
     def _wake(self) -> None:

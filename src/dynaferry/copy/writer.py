@@ -225,9 +225,10 @@ class Writer:
         count = len(row.seconds)
         units, latency_seconds = row.units * count, sum(row.seconds) / count
         self._stats.batch_writes.note_all("ok", row.seconds)
-        self._blame.accepted(self._monotonic())
+        now = self._monotonic()
+        self._blame.accepted(now)
         self._pace.settle(units, row.consumed, latency_seconds=latency_seconds, requests=count)
-        self._lanes.wrote(row.segment, units, latency_seconds)
+        self._lanes.wrote(row.segment, units, latency_seconds, now)
         if row.consumed is not None:
             share = row.consumed / (row.by_size * count)
             self._units_share += NEWEST_BATCH_WEIGHT * (share - self._units_share)
@@ -253,14 +254,14 @@ class Writer:
         verdict = self._blame.left_undone(batch.segment, now, segments=self._lanes.segments)
         if verdict.table:
             self._lanes.absolve()
-        self._lanes.refused(batch.segment, left, for_itself=verdict.segment)
+        self._lanes.refused(batch.segment, left, now, for_itself=verdict.segment)
         self._pace.settle(
             row.units,
             result.consumed_units,
             refused=left if verdict.table else 0.0,
             latency_seconds=latency_seconds,
         )
-        self._lanes.wrote(batch.segment, row.units - left, latency_seconds)
+        self._lanes.wrote(batch.segment, row.units - left, latency_seconds, now)
         return self._remainder_of(batch, result)
 
     # What became of it ---------------------------------------------------------------------------
@@ -290,17 +291,18 @@ class Writer:
         self._stats.retried_requests += 1
         self._stats.note_throttle(OPERATION, error.words)
         self._stats.throttled_at = self._clock()
-        verdict = self._judge(batch, error)
+        now = self._monotonic()
+        verdict = self._judge(batch, error, now)
         if verdict.table:
             self._lanes.absolve()
             self._pace.throttled(error, units)
         else:
             self._pace.settle(units, 0.0)
-        self._lanes.refused(batch.segment, units, for_itself=verdict.segment)
+        self._lanes.refused(batch.segment, units, now, for_itself=verdict.segment)
 
-    def _judge(self, batch: Batch, error: ThrottledError) -> Verdict:
+    def _judge(self, batch: Batch, error: ThrottledError, now: float) -> Verdict:
         verdict = self._blame.refused(
-            batch.segment, error.reasons, self._monotonic(), segments=self._lanes.segments
+            batch.segment, error.reasons, now, segments=self._lanes.segments
         )
         if verdict.resource is not None:
             self._stats.bottleneck = _in_words(verdict)

@@ -65,23 +65,26 @@ class Lookout:
 
     def ended(self, summary: RunSummary) -> None:
         """Takes note of how the run ended."""
-        self.phase, self.summary, self.ended_at = "ended", summary, self.clock()
-        self.look()
+        now = self.clock()
+        self.phase, self.summary, self.ended_at = "ended", summary, now
+        self._look(now)
 
     def look(self) -> None:
         """Takes a look now, and wakes up who waits for `looked`."""
-        now = self.clock()
+        self._look(self.clock())
+
+    def _look(self, now: float) -> None:
         self.views = self._meter.view(self.stats, now)
         self.history.add(point_of(self.stats, now - self.began_at))
         self._health.see(self.stats, now)
-        self._log_change_of_health()
+        self._log_change_of_health(now)
         self._scans.add([table.scans for table in self.stats.tables])
         self._batch_writes.add([table.batch_writes for table in self.stats.tables])
         self.looked.set()
         self.looked = anyio.Event()
 
-    def _log_change_of_health(self) -> None:
-        health = self.health
+    def _log_change_of_health(self, now: float) -> None:
+        health = self._health_at(now)
         if health.ok != self._was_healthy:
             _log.log(logging.INFO if health.ok else logging.WARNING, "health: %s", health.reason)
         self._was_healthy = health.ok
@@ -89,11 +92,14 @@ class Lookout:
     @property
     def health(self) -> Health:
         """Whether the run is healthy, at this moment."""
+        return self._health_at(self.clock())
+
+    def _health_at(self, now: float) -> Health:
         if self.phase == "preparing":
             return Health(ok=True, reason="preparing")
         if self.summary is not None:
             return Health(ok=self.summary.status != "failed", reason=self.summary.status)
-        return self._health.verdict(self.stats, self.clock())
+        return self._health.verdict(self.stats, now)
 
     def recent_latency(self) -> dict[str, list[int]]:
         """By operation, the requests of the last minute in the buckets of `RequestStats`."""

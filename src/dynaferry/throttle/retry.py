@@ -69,9 +69,9 @@ class Patience:
         """The time by the clock that patience is measured with."""
         return self._clock()
 
-    def is_out(self, failing_since: float) -> bool:
-        """Whether a caller that fails since then may call the side gone."""
-        return self._clock() - max(self._progress_at, failing_since) >= self.seconds
+    def is_out(self, failing_since: float, now: float) -> bool:
+        """Whether a caller that fails since then may call the side gone, at the moment `now`."""
+        return now - max(self._progress_at, failing_since) >= self.seconds
 
 
 class _stop_when_gone(stop_base):  # noqa: N801  # tenacity's policies are named like functions
@@ -82,7 +82,7 @@ class _stop_when_gone(stop_base):  # noqa: N801  # tenacity's policies are named
     def __call__(self, retry_state: RetryCallState) -> bool:
         # Under a low cap most of the time goes by in waiting for admission: that alone is no sign.
         tried_enough = retry_state.attempt_number >= LEAST_ATTEMPTS
-        return tried_enough and self._patience.is_out(self._failing_since)
+        return tried_enough and self._patience.is_out(self._failing_since, self._patience.now())
 
 
 class _stop_when_impossible(stop_base):  # noqa: N801  # tenacity's policies are named like functions
@@ -172,10 +172,11 @@ class RetryPolicy:
 
         :raises ServiceGoneError: the side accepted nothing for the whole of its patience
         """
+        now = self._patience.now()
         if self._refusals == 0:
-            self._refused_since = self._patience.now()
+            self._refused_since = now
         self._refusals += 1
-        if self._refusals >= LEAST_ATTEMPTS and self._patience.is_out(self._refused_since):
+        if self._refusals >= LEAST_ATTEMPTS and self._patience.is_out(self._refused_since, now):
             raise self._gone(error) from error
 
     def _give_up(self, retry_state: RetryCallState) -> None:

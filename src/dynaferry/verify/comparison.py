@@ -186,11 +186,13 @@ class TableComparison:
     async def _settle(self) -> None:
         """Looks again at every suspect, each when it is due."""
         while (oldest := await self._store.oldest_suspect(self._table)) is not None:
-            wait_seconds = oldest + self._settle_seconds - self._clock()
+            now = self._clock()
+            wait_seconds = oldest + self._settle_seconds - now
             if wait_seconds > 0:
                 # Not more, should the clock have been set back.
                 await self._sleep(min(wait_seconds, self._settle_seconds))
-            due = max(oldest, self._clock() - self._settle_seconds)
+                now = self._clock()
+            due = max(oldest, now - self._settle_seconds)
             suspects = await self._store.read_suspects(
                 self._table, due, KEYS_AT_ONCE * LOOKS_AT_ONCE
             )

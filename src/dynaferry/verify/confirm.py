@@ -66,12 +66,13 @@ class Confirmer:
         :raises StoppedError: a side cannot be read now
         """
         source, target = await self.look_at_both(list(keys))
+        looked_at = self._clock()
         matching = 0
         suspects = []
         for key, in_source in keys.items():
             there, here = _digest(source.get(key)), _digest(target.get(key))
             if there != here:
-                suspects.append(Suspect(segment, key, in_source, there, here, self._clock()))
+                suspects.append(Suspect(segment, key, in_source, there, here, looked_at))
             elif there is not None and in_source:
                 matching += 1
         return FirstLook(matching, len(keys) - len(suspects), suspects)
