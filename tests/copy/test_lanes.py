@@ -3,6 +3,7 @@ from typing import TypeVar
 
 import anyio
 import anyio.lowlevel
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from benchmarks.virtual_time import now, run_virtually
 from dynaferry.copy.batcher import Batch, Portion, Uncut
 from dynaferry.copy.lanes import PAUSE_SECONDS, Lanes
 from tests.worlds.fakes import key_in, wire_item
-from tests.worlds.moving_clock import about
+from tests.worlds.moving_clock import MovingClock, about
 
 T = TypeVar("T")
 
@@ -265,6 +266,18 @@ def test_batches_that_were_not_sent_are_there_for_others_and_in_their_order() ->
         return [key for batch in sent for key in keys_in(batch)]
 
     assert virtually(main) == [f"{number:02d}" for number in range(62)]
+
+
+@pytest.mark.parametrize("looks", [0.5, 1.0, 1.5, 2.0, 2.5])
+def test_a_lane_that_becomes_free_between_two_looks_at_the_clock_does_not_go_round(
+    moving_clock: MovingClock, looks: float
+) -> None:
+    lanes = Lanes(clock=moving_clock)
+    lanes.put(page(0, "a"))  # in the turn, and held only after that
+    free_at = moving_clock.now + looks * moving_clock.look_seconds
+    lanes.refused(0, 25.0, free_at - PAUSE_SECONDS, for_itself=False)
+    taken = [lanes.take_now() for _ in range(4)]
+    assert [keys_in(batch) for portion in taken for batch in batches_of(portion)] == [["a"]]
 
 
 _fate = st.sampled_from(["written", "partly", "refused", "hot"])

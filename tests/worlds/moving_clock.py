@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+# No decision of a test takes so many looks: one that does goes round for ever.
+MOST_LOOKS = 100_000
+
 
 class MovingClock:
     """Seconds from 0 on; `look_seconds` more at each look, and what `sleep` is asked to wait."""
@@ -19,6 +22,7 @@ class MovingClock:
 
     def __call__(self) -> float:
         self.looks += 1
+        assert self.looks < MOST_LOOKS, "somebody looks at the clock for ever"
         self.now += self.look_seconds
         return self.now
 

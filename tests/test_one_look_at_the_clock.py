@@ -1,0 +1,201 @@
+"""One decision is made for one moment: it looks at the clock once, and hands that down.
+
+Each line is a decision of the copy, the verification or the display, and how often it looks.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from dynaferry.copy.batcher import Batch, Uncut
+from dynaferry.copy.lanes import Lanes
+from dynaferry.copy.stop import StopSignal
+from dynaferry.errors import ThrottledError, UnavailableError
+from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.segment_map import SegmentMap
+from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.observe.summary import RunSummary
+from dynaferry.schedule import Limits, ScheduleEntry, scheduled
+from dynaferry.state.store import Controls
+from dynaferry.steering import Steering
+from dynaferry.throttle.adaptive_pace import AdaptivePace
+from dynaferry.throttle.cap import Cap
+from dynaferry.throttle.gate import Gate
+from dynaferry.throttle.pace import CappedPace
+from dynaferry.throttle.rate_controller import CALM, EAGER, RateController
+from dynaferry.throttle.retry import Patience, RetryPolicy
+from tests.verify.small_verify import opened, plan_of, tools_of
+from tests.worlds.fake_tables import FakeTable, item, key
+from tests.worlds.fakes import wire_item
+from tests.worlds.moving_clock import MovingClock
+
+REFUSAL = ThrottledError("slow down", code="ThrottlingException")
+
+
+def page(segment: int = 0) -> Uncut:
+    return Uncut(segment, 0, [wire_item("a"), wire_item("b")], may_be_large=False)
+
+
+def lanes_with_a_page(clock: MovingClock, *, refused: bool = True) -> Lanes:
+    """Lanes that hold a page of segment 0, which has a rate of its own if it was refused."""
+    lanes = Lanes(clock=clock)
+    lanes.put(page())
+    if refused:
+        lanes.refused(0, 25.0, clock.now - 1.0, for_itself=True)
+    return lanes
+
+
+def looks_of(clock: MovingClock, decision: Callable[[], object]) -> int:
+    before = clock.looks
+    decision()
+    return clock.looks - before
+
+
+@pytest.mark.parametrize("segments", [1, 5])
+def test_lanes_look_once(moving_clock: MovingClock, segments: int) -> None:
+    clock, lanes = moving_clock, lanes_with_a_page(moving_clock)
+    for segment in range(1, segments):
+        lanes.put(page(segment))
+        lanes.refused(segment, 25.0, clock.now, for_itself=True)
+    assert looks_of(clock, lambda: lanes.put(page())) == 1
+    assert looks_of(clock, lanes.take_now) == 1
+    assert looks_of(clock, lambda: lanes.sent(0, 25.0)) == 1
+    assert looks_of(clock, lambda: lanes.give_back(Batch(0, 0, [wire_item("a")]))) == 1
+    assert looks_of(clock, lambda: lanes.next_is(Batch(0, 0, [wire_item("a")]))) == 1
+    assert looks_of(clock, lambda: lanes.refused(0, 25.0, clock.now, for_itself=True)) == 0
+    assert looks_of(clock, lambda: lanes.wrote(0, 25.0, 0.01, clock.now)) == 0
+
+
+async def test_waiting_for_a_lane_looks_once_before_it_sleeps_and_once_after(
+    moving_clock: MovingClock,
+) -> None:
+    lanes = lanes_with_a_page(moving_clock, refused=False)
+    lanes.refused(0, 25.0, moving_clock.now + 0.001, for_itself=False)
+    before = moving_clock.looks
+    moving_clock.look_seconds = 1.0  # so that one sleep is enough
+    assert await lanes.take() is not None
+    assert moving_clock.looks - before in (1, 2, 3)
+
+
+def test_a_cap_looks_once(moving_clock: MovingClock) -> None:
+    clock = moving_clock
+    cap = Cap(100.0, clock=clock, sleep=clock.sleep)
+    cap.consumed(300.0)
+    cap.reserve(10.0)
+    assert looks_of(clock, lambda: cap.wait_seconds(50.0)) == 1
+    assert looks_of(clock, lambda: cap.wait_seconds(5000.0)) == 1
+    assert looks_of(clock, lambda: cap.consumed(1.0)) == 1
+    assert looks_of(clock, lambda: cap.set(200.0)) == 1
+
+
+def test_the_pace_looks_once(moving_clock: MovingClock) -> None:
+    clock = moving_clock
+    controller = RateController(EAGER, now=clock(), ceiling=100.0)
+    pace = AdaptivePace(controller, CappedPace([]), clock=clock, sleep=clock.sleep)
+    while pace.admit_now(200.0):
+        pass
+    assert looks_of(clock, lambda: pace.admit_now(200.0)) == 1
+    assert looks_of(clock, lambda: pace.settle(100.0, 50.0, refused=50.0)) == 1
+    assert looks_of(clock, lambda: pace.throttled(REFUSAL, 100.0)) == 1
+
+
+async def test_who_waits_for_a_pace_or_a_cap_gets_through(moving_clock: MovingClock) -> None:
+    clock = moving_clock
+    controller = RateController(CALM, now=clock(), ceiling=50.0)
+    caps = CappedPace([Cap(20.0, clock=clock, sleep=clock.sleep)], Gate(clock=clock))
+    pace = AdaptivePace(controller, caps, scatter=True, clock=clock, sleep=clock.sleep)
+    for _ in range(40):
+        await pace.admit(25.0)
+        pace.settle(25.0, 25.0, latency_seconds=0.01)
+    assert clock.now >= 39 * 25.0 / 20.0 - 5.0  # a cap holds over any five seconds
+
+
+def test_a_gate_looks_once(moving_clock: MovingClock) -> None:
+    gate = Gate(clock=moving_clock)
+    assert looks_of(moving_clock, gate.close) == 1
+    assert looks_of(moving_clock, gate.open_clock) == 0  # it stands
+    assert looks_of(moving_clock, gate.open) == 1
+    assert looks_of(moving_clock, gate.open_clock) == 1
+
+
+def test_patience_looks_once(moving_clock: MovingClock) -> None:
+    policy = RetryPolicy("target", Patience(1e6, clock=moving_clock))
+    for _ in range(8):  # the first begins to count, and later ones ask
+        failed = UnavailableError("503")
+        assert looks_of(moving_clock, lambda: policy.give_up_if_gone(failed)) == 1  # noqa: B023
+
+
+def test_a_map_of_segments_looks_once(moving_clock: MovingClock) -> None:
+    segments = SegmentMap(8, clock=moving_clock)
+    assert looks_of(moving_clock, lambda: segments.begun(1)) == 1
+    assert looks_of(moving_clock, lambda: segments.begun(2)) == 1
+    assert looks_of(moving_clock, segments.seconds_under_way) == 1
+    assert looks_of(moving_clock, lambda: segments.done(1)) == 1
+
+
+def test_who_watches_a_run_looks_once(moving_clock: MovingClock) -> None:
+    lookout = Lookout("orders", readers=8, clock=moving_clock)
+    lookout.stats = RunStats("orders", [TableStats("a", "b", 8, state="running")])
+    lookout.phase = "running"
+    assert looks_of(moving_clock, lookout.look) == 1
+    assert looks_of(moving_clock, lambda: lookout.health) == 1
+    summary = RunSummary(run="orders", status="complete", error=None, tables=())
+    assert looks_of(moving_clock, lambda: lookout.ended(summary)) == 1
+    assert lookout.ended_at == moving_clock.now
+
+
+async def test_what_holds_a_run_back_is_asked_and_decided_for_one_moment(
+    moving_clock: MovingClock,
+) -> None:
+    class Asked:
+        def __init__(self) -> None:
+            self.times = 0
+
+        async def read_controls(self) -> Controls:
+            self.times += 1
+            return Controls(max_write_units=10.0)
+
+    class Planned:
+        max_read_units = None
+        max_write_units = None
+        limits = Limits()
+
+    asked = Asked()
+    steering = Steering(Planned(), asked, (), RunStats("orders"), clock=moving_clock)
+    lines = await steering.begin()
+    assert any("what was set holds" in line for line in lines)
+    assert (moving_clock.looks, asked.times) == (1, 1)
+
+
+def test_both_sides_of_a_schedule_are_of_one_moment() -> None:
+    night = ScheduleEntry(hours="22:00-06:00", max_read_units=5.0, max_write_units=7.0)
+    limits = Limits(schedule=(night,))
+    last = datetime(2026, 1, 1, 5, 59, 59, 999999, UTC)
+    assert scheduled(limits, last) == (5.0, 7.0)
+    assert scheduled(limits, last.replace(hour=6, minute=0, second=0)) == (None, None)
+
+
+async def test_what_a_verification_suspects_at_once_is_of_one_moment(
+    moving_clock: MovingClock, tmp_path: Path
+) -> None:
+    plan = plan_of(tmp_path)
+    async with opened(plan) as store:
+        source, target = FakeTable([item(n) for n in range(3)]), FakeTable()
+        tools = tools_of(plan, store, source, target, clock=moving_clock)
+        first = await tools.comparison._confirmer.look(0, {key(n): True for n in range(3)})
+    assert moving_clock.looks == 1
+    assert len({suspect.seen_at for suspect in first.suspects}) == 1
+
+
+async def test_differences_settle_though_every_look_takes_its_time(
+    moving_clock: MovingClock, tmp_path: Path
+) -> None:
+    plan = plan_of(tmp_path, settle_seconds=30.0)
+    async with opened(plan) as store:
+        source = FakeTable([item(n) for n in range(5)])
+        tools = tools_of(plan, store, source, FakeTable(), clock=moving_clock)
+        tools.comparison._sleep = moving_clock.sleep
+        assert await tools.comparison.compare([0], StopSignal())
+        assert (await store.read_totals(0)).missing == 5
