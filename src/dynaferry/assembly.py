@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from dynaferry.copy.lanes import Lanes
 from dynaferry.copy.ledger import Ledger
@@ -108,6 +108,19 @@ class RunCaps:
         )
 
 
+class SidePatience(NamedTuple):
+    """How long each side of a table may accept nothing."""
+
+    source: Patience
+    target: Patience
+
+    @classmethod
+    def of(cls, plan: CopyPlan, caps: RunCaps) -> Self:
+        """As long as the plan says."""
+        seconds = plan.patience_seconds
+        return cls(caps.patience(seconds), caps.patience(seconds))
+
+
 async def copy_one_table(
     plan: CopyPlan,
     table: int,
@@ -127,6 +140,7 @@ async def copy_one_table(
     names = checked.table
     source_endpoint = checked.source.endpoint
     target_endpoint = checked.target.endpoint if checked.target else source_endpoint
+    patience = SidePatience.of(plan, caps)
     async with (
         open_wire(
             sides.source,
@@ -134,9 +148,14 @@ async def copy_one_table(
             endpoint=source_endpoint,
             connections=plan.readers,
             packed_answers=await wants_packed(plan.compress, source_endpoint),
+            patience=patience.source,
         ) as source_wire,
         open_wire(
-            sides.target, table=names.target, endpoint=target_endpoint, connections=plan.writers
+            sides.target,
+            table=names.target,
+            endpoint=target_endpoint,
+            connections=plan.writers,
+            patience=patience.target,
         ) as target_wire,
     ):
         source = TableSource(
@@ -161,6 +180,7 @@ async def copy_one_table(
             caps,
             most_read_units=polite_read_units(checked.source),
             item_bytes=checked.estimate.average_item_bytes,
+            patience=patience,
         )
         await _copy_and_note(pipeline, stats, stop)
 
@@ -176,6 +196,7 @@ def assemble(
     caps: RunCaps,
     most_read_units: float = math.inf,
     item_bytes: float = 0.0,
+    patience: SidePatience | None = None,
 ) -> Pipeline:
     """The pipeline from any source to any target, with the plan's settings.
 
@@ -186,6 +207,7 @@ def assemble(
     given = limits.max_read_units or plan.max_read_units
     read_pace = caps.read_pace(limits.max_read_units, math.inf if given else most_read_units)
     write_pace = caps.write_pace(limits.max_write_units)
+    patience = patience or SidePatience.of(plan, caps)
     clock = caps.clock
     lanes = Lanes(clock=clock)
     reader = Reader(
@@ -193,7 +215,7 @@ def assemble(
         ledger,
         stats,
         pace=read_pace,
-        retry=RetryPolicy("source", caps.patience(plan.patience_seconds)),
+        retry=RetryPolicy("source", patience.source),
         item_bytes=item_bytes,
         monotonic=clock,
     )
@@ -205,9 +227,7 @@ def assemble(
         table=table,
         store=store,
         pace=write_pace,
-        retry=RetryPolicy(
-            "target", caps.patience(plan.patience_seconds), passing=(ThrottledError,)
-        ),
+        retry=RetryPolicy("target", patience.target, passing=(ThrottledError,)),
         rejections=caps.rejections,
         on_reject=plan.on_reject,
         monotonic=clock,

@@ -59,7 +59,12 @@ class StateError(RefusedError):
 
 
 class RetryableError(DynaferryError):
-    """The same call may well succeed after a wait."""
+    """The same call may well succeed after a wait.
+
+    `took_seconds` is how long the request was waited for, where that is part of the trouble.
+    """
+
+    took_seconds = 0.0
 
 
 class ThrottledError(RetryableError):

@@ -134,8 +134,13 @@ class _Replay:
         caps: RunCaps,
     ) -> None:
         named = plan.tables[table]
+        patience = caps.patience(plan.patience_seconds)
         async with open_wire(
-            session, table=named.target, endpoint=target.endpoint, connections=plan.writers
+            session,
+            table=named.target,
+            endpoint=target.endpoint,
+            connections=plan.writers,
+            patience=patience,
         ) as wire:
             replayer = Replayer(
                 ItemPutter(wire, table=named.target, partition_key=target.keys[0].name),
@@ -143,7 +148,7 @@ class _Replay:
                 table=table,
                 store=store,
                 pace=caps.write_pace(named.max_write_units),
-                retry=RetryPolicy("target", caps.patience(plan.patience_seconds)),
+                retry=RetryPolicy("target", patience),
                 if_present=self._request.if_present,
                 writers=plan.writers,
             )

@@ -1,14 +1,23 @@
 """Connections to a scripted endpoint: what is kept open, what is closed, what counts as whole."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 from yarl import URL
 
-from dynaferry.dynamodb.http_connection import Connection, Head, HttpAnswer
+from dynaferry.dynamodb.http_connection import (
+    LEAST_SECONDS,
+    MOST_ANNOUNCEMENTS,
+    MOST_ANSWER_BYTES,
+    MOST_HEAD_BYTES,
+    Connection,
+    Head,
+    HttpAnswer,
+)
 from dynaferry.dynamodb.http_pool import Address, ConnectionPool, Patience
 from tests.worlds.endpoint import Answer, Bytes, Decide, Endpoint, Hang, Request, running_endpoint
 
@@ -267,9 +276,17 @@ class Line:
 @asynccontextmanager
 async def waiting_exchange(
     body: bytes = b"{}",
+    *,
+    answer_seconds: float = math.inf,
+    left_seconds: Callable[[], float] = lambda: math.inf,
 ) -> AsyncIterator[tuple[Clock, Line, Connection, "asyncio.Task[HttpAnswer]"]]:
     clock, line = Clock(), Line()
-    connection = Connection(clock, silence_seconds=30.0)  # type: ignore[arg-type]
+    connection = Connection(
+        clock,  # type: ignore[arg-type]
+        silence_seconds=30.0,
+        answer_seconds=answer_seconds,
+        left_seconds=left_seconds,
+    )
     connection.connection_made(line)  # type: ignore[arg-type]
     exchange = asyncio.create_task(connection.exchange(HEAD, body))
     await asyncio.sleep(0)
@@ -326,3 +343,106 @@ async def test_the_next_request_has_all_the_time_too() -> None:
         clock.go_to(50.0)
         with pytest.raises(TimeoutError):
             await second
+
+
+async def test_an_answer_that_drips_ends_at_the_deadline_of_the_whole() -> None:
+    async with waiting_exchange(answer_seconds=100.0) as (clock, _, connection, exchange):
+        connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for second in range(1, 100):
+            clock.go_to(float(second))
+            connection.data_received(b".")
+        await asyncio.sleep(0)
+        assert not exchange.done()
+        clock.go_to(100.0)
+        with pytest.raises(TimeoutError):
+            await exchange
+        assert connection.timed_out
+
+
+async def test_the_deadline_of_the_whole_begins_when_the_request_has_left() -> None:
+    async with waiting_exchange(bytes(1_000_000), answer_seconds=40.0) as (
+        clock,
+        line,
+        connection,
+        exchange,
+    ):
+        line.unsent_bytes = 900_000
+        clock.go_to(30.0)
+        line.unsent_bytes = 500_000
+        clock.go_to(60.0)
+        line.unsent_bytes = 0
+        clock.go_to(85.0)
+        connection.data_received(WHOLE)
+        assert (await exchange).body == b"whole"
+
+
+async def test_a_wait_ends_with_the_patience_of_who_waits() -> None:
+    async with waiting_exchange(left_seconds=lambda: 7.0) as (clock, _, _, exchange):
+        clock.go_to(6.9)
+        await asyncio.sleep(0)
+        assert not exchange.done()
+
+
+async def test_a_wait_ends_when_no_patience_is_left_but_not_at_once() -> None:
+    async with waiting_exchange(left_seconds=lambda: -3.0) as (clock, _, _, exchange):
+        clock.go_to(LEAST_SECONDS * 0.9)
+        await asyncio.sleep(0)
+        assert not exchange.done()
+        clock.go_to(LEAST_SECONDS)
+        with pytest.raises(TimeoutError):
+            await exchange
+
+
+# Answers without an end ---------------------------------------------------------------------------
+
+
+async def test_a_head_without_an_end_is_no_answer() -> None:
+    async with waiting_exchange() as (_, line, connection, exchange):
+        connection.data_received(b"HTTP/1.1 200 OK\r\n")
+        for number in range(MOST_HEAD_BYTES // 1000 + 1):
+            connection.data_received(b"x-%d: %b\r\n" % (number, b"y" * 1000))
+        with pytest.raises(ConnectionError, match="longer than any"):
+            await exchange
+        assert line.aborted
+
+
+async def test_announcements_without_an_end_are_no_answer() -> None:
+    async with waiting_exchange() as (_, _, connection, exchange):
+        for _ in range(MOST_ANNOUNCEMENTS):
+            connection.data_received(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await asyncio.sleep(0)
+        assert not exchange.done()
+        connection.data_received(b"HTTP/1.1 100 Continue\r\n\r\n")
+        with pytest.raises(ConnectionError, match="longer than any"):
+            await exchange
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"Content-Length: 99999999999\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\nfffffff\r\n"],
+)
+async def test_a_body_without_an_end_is_no_answer(head: bytes) -> None:
+    async with waiting_exchange() as (_, _, connection, exchange):
+        connection.data_received(b"HTTP/1.1 200 OK\r\n" + head)
+        piece = bytes(1024 * 1024)
+        for _ in range(MOST_ANSWER_BYTES // len(piece) - 1):
+            connection.data_received(piece)
+        await asyncio.sleep(0)
+        assert not exchange.done()
+        connection.data_received(piece)
+        connection.data_received(piece)
+        with pytest.raises(ConnectionError, match="longer than any"):
+            await exchange
+
+
+async def test_each_answer_is_measured_by_itself() -> None:
+    async with waiting_exchange() as (_, _, connection, exchange):
+        connection.data_received(WHOLE[:-1])
+        connection.data_received(WHOLE[-1:])
+        await exchange
+        for _ in range(MOST_HEAD_BYTES // len(WHOLE) + 2):
+            following = asyncio.create_task(connection.exchange(HEAD, b"{}"))
+            await asyncio.sleep(0)
+            connection.data_received(WHOLE[:-1])
+            connection.data_received(WHOLE[-1:])
+            assert (await following).body == b"whole"

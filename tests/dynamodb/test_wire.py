@@ -17,8 +17,10 @@ import pytest
 from yarl import URL
 
 from dynaferry import __version__
+from dynaferry.dynamodb import http_times
 from dynaferry.dynamodb import wire as wire_module
 from dynaferry.dynamodb.accounts import open_account
+from dynaferry.dynamodb.http_connection import LEAST_SECONDS, MOST_ANSWER_BYTES
 from dynaferry.dynamodb.settings import is_aws
 from dynaferry.dynamodb.signing import Signer
 from dynaferry.dynamodb.wire import Wire, open_wire
@@ -26,6 +28,7 @@ from dynaferry.errors import (
     AccessDeniedError,
     CorruptAnswerError,
     DynaferryError,
+    ImpossibleAnswerError,
     ItemRefusedError,
     RequestRefusedError,
     TableNotFoundError,
@@ -55,6 +58,7 @@ from tests.worlds.sides import (
 
 HOUR_SECONDS = 3600.0
 EVERY_BYTE = bytes(range(256))
+GZIP = {"Content-Encoding": "gzip"}
 OLD, NEW = made_up_credentials(1), made_up_credentials(2)
 
 
@@ -201,21 +205,59 @@ def test_aws_is_known_by_its_domains(endpoint: str, is_it: bool) -> None:
     assert is_aws(URL(endpoint)) is is_it
 
 
+async def _packed_answer_to(behaviour: Behaviour) -> bytes:
+    async with (
+        running_endpoint(behaviour) as endpoint,
+        open_wire(
+            session_of(), table="orders", endpoint=endpoint.url, connections=1, packed_answers=True
+        ) as wire,
+    ):
+        return await wire.call("Scan", b"{}")
+
+
 async def test_the_checksum_of_a_packed_answer_is_that_of_the_packed_bytes() -> None:
     packed = Answer(body=gzip.compress(EVERY_BYTE), headers={"Content-Encoding": "gzip"})
-    assert await _answer_to(packed) == EVERY_BYTE
+    assert await _packed_answer_to(packed) == EVERY_BYTE
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip"])
+async def test_a_packed_answer_that_nobody_asked_for_is_not_unpacked(encoding: str) -> None:
+    packed = Answer(body=gzip.compress(EVERY_BYTE), headers={"Content-Encoding": encoding})
+    with pytest.raises(ImpossibleAnswerError, match="packed"):
+        await _answer_to(packed)
+
+
+async def test_an_encoding_that_changes_nothing_is_none() -> None:
+    plain = Answer(body=EVERY_BYTE, headers={"Content-Encoding": "identity"})
+    assert await _answer_to(plain) == EVERY_BYTE
+
+
+async def test_no_more_is_unpacked_than_an_answer_may_have() -> None:
+    most = gzip.compress(bytes(MOST_ANSWER_BYTES), 1)
+    more = gzip.compress(bytes(MOST_ANSWER_BYTES + 1), 1)
+    assert len(await _packed_answer_to(Answer(body=most, headers=GZIP))) == MOST_ANSWER_BYTES
+    with pytest.raises(CorruptAnswerError, match="longer than any"):
+        await _packed_answer_to(Answer(body=more, headers=GZIP))
 
 
 async def test_a_packed_answer_with_the_checksum_of_what_is_in_it_is_corrupt() -> None:
     headers = {"Content-Encoding": "gzip", "x-amz-crc32": str(zlib.crc32(EVERY_BYTE))}
     with pytest.raises(CorruptAnswerError, match="checksum"):
-        await _answer_to(Answer(body=gzip.compress(EVERY_BYTE), headers=headers))
+        await _packed_answer_to(Answer(body=gzip.compress(EVERY_BYTE), headers=headers))
 
 
-@pytest.mark.parametrize("packed", [b"not gzip", gzip.compress(EVERY_BYTE)[:-9], b""])
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"not gzip",
+        gzip.compress(EVERY_BYTE)[:-9],
+        gzip.compress(EVERY_BYTE) + b"behind it",
+        b"",
+    ],
+)
 async def test_a_packed_answer_that_cannot_be_unpacked_is_corrupt(packed: bytes) -> None:
     with pytest.raises(CorruptAnswerError, match="unpacked"):
-        await _answer_to(Answer(body=packed, headers={"Content-Encoding": "gzip"}))
+        await _packed_answer_to(Answer(body=packed, headers=GZIP))
 
 
 async def test_a_refusal_that_fails_its_checksum_is_corrupt_and_not_a_refusal() -> None:
@@ -265,9 +307,47 @@ async def test_a_connection_that_is_refused_is_unavailability() -> None:
 async def test_an_answer_that_does_not_come_is_unavailability(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wire_module, "READ_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(http_times, "READ_TIMEOUT_SECONDS", 0.05)
     with pytest.raises(UnavailableError, match="timed out"):
         await _answer_to(Hang())
+
+
+async def test_an_answer_that_does_not_come_tells_how_long_it_was_waited_for() -> None:
+    class Nearly:
+        seconds = 300.0
+
+        def left(self) -> float:
+            return 0.0
+
+    async with (
+        running_endpoint(Hang()) as endpoint,
+        open_wire(
+            session_of(),
+            table="orders",
+            endpoint=endpoint.url,
+            connections=1,
+            patience=Nearly(),
+        ) as wire,
+    ):
+        with pytest.raises(UnavailableError, match="timed out") as caught:
+            await wire.call("Scan", b"{}")
+    assert caught.value.took_seconds >= LEAST_SECONDS
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 20.0, 300.0, 86400.0])
+def test_several_requests_fail_within_the_patience_of_a_side(seconds: float) -> None:
+    class Side:
+        def __init__(self) -> None:
+            self.seconds = seconds
+
+        def left(self) -> float:
+            return seconds
+
+    times = http_times.times_for(Side())
+    assert times.silence_seconds <= max(1.0, seconds / 5)
+    assert times.connect_seconds <= times.silence_seconds <= 30.0
+    assert times.answer_seconds <= max(1.0, seconds / 2)
+    assert times.left_seconds() == seconds
 
 
 async def test_a_request_is_never_repeated_behind_the_retry_layers_back() -> None:

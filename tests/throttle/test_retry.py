@@ -219,3 +219,51 @@ async def test_answers_that_cannot_be_true_now_and_then_are_asked_for_again() ->
         return "done"
 
     assert await policy_with(timeline).call(attempt) == "done"
+
+
+# Time-outs ----------------------------------------------------------------------------------------
+
+
+def hanging(timeline: Timeline, patience: Patience, seconds: float) -> Callable[[], Awaitable[str]]:
+    """Requests that are not answered, and are waited for as long as the wire does."""
+
+    async def attempt() -> str:
+        timeline.now += (waited := min(seconds, max(0.5, patience.left())))
+        error = UnavailableError("timed out")
+        error.took_seconds = waited
+        raise error
+
+    return attempt
+
+
+@pytest.mark.parametrize("patience_seconds", [5.0, 20.0, 60.0, 300.0])
+async def test_a_side_that_hangs_is_given_its_patience_and_no_more(patience_seconds: float) -> None:
+    timeline = Timeline()
+    patience = Patience(patience_seconds, clock=timeline.clock)
+    policy = RetryPolicy("source", patience, sleep=timeline.sleep)
+    timeline.now = 1000.0  # it was not asked for long
+    began = timeline.now
+    silence_seconds = min(30.0, patience_seconds / 5)
+    with pytest.raises(ServiceGoneError):
+        await policy.call(hanging(timeline, patience, silence_seconds))
+    assert patience_seconds <= timeline.now - began <= patience_seconds + 0.5
+
+
+async def test_no_wait_goes_beyond_the_end_of_the_patience() -> None:
+    timeline = Timeline()
+    _, attempt = failing(1000, UnavailableError("refused"))
+    with pytest.raises(ServiceGoneError):
+        await policy_with(timeline, 30.0).call(attempt)
+    assert 30.0 <= timeline.now <= 31.0
+
+
+def test_all_of_the_patience_is_left_while_nothing_fails() -> None:
+    timeline = Timeline()
+    patience = Patience(20.0, clock=timeline.clock)
+    timeline.now = 500.0
+    assert patience.left() == 20.0
+    patience.failed(UnavailableError("no"), timeline.now)
+    timeline.now = 515.0
+    assert patience.left() == 5.0
+    patience.progress()
+    assert patience.left() == 20.0

@@ -164,14 +164,19 @@ class Bench:
 
     async def _measure(self, session: AccountSession, table: TableDescription) -> Status:
         plan = self._plan
+        patience = Patience(PATIENCE_SECONDS)
         async with open_wire(
-            session, table=table.name, endpoint=table.endpoint, connections=plan.workers
+            session,
+            table=table.name,
+            endpoint=table.endpoint,
+            connections=plan.workers,
+            patience=patience,
         ) as wire:
             measured = self._measured = Measured(
                 plan, billed=table.billing_mode == "PAY_PER_REQUEST"
             )
             steps = self._steps(wire, table, measured)
-            retry = RetryPolicy(plan.side, Patience(PATIENCE_SECONDS))
+            retry = RetryPolicy(plan.side, patience)
             try:
                 async with anyio.create_task_group() as beside:
                     if self._watch is not None:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from yarl import URL
 
+from dynaferry.dynamodb.http_addresses import Addresses
 from dynaferry.dynamodb.wire import proxy_for
 from dynaferry.plan import Compress
 
@@ -44,18 +45,17 @@ async def round_trip_seconds(endpoint: str) -> float | None:
     if proxy_for(url) is not None:
         return None
     try:
+        addresses = Addresses(url.raw_host or "", url.port or 0)
         async with asyncio.timeout(LOOK_SECONDS):
-            # The first one may have waited for the name's address.
-            return min([await _connect_seconds(url) for _ in range(2)])
+            # The first one may have waited for the name's address, or for one that is not there.
+            return min([await _connect_seconds(addresses) for _ in range(2)])
     except OSError:  # a TimeoutError is one
         return None
 
 
-async def _connect_seconds(url: URL) -> float:
+async def _connect_seconds(addresses: Addresses) -> float:
     started = time.perf_counter()
-    transport, _ = await asyncio.get_running_loop().create_connection(
-        asyncio.Protocol, url.raw_host or "", url.port or 0
-    )
+    connected = await addresses.connect()
     seconds = time.perf_counter() - started
-    transport.abort()
+    connected.close()
     return seconds

@@ -8,11 +8,19 @@ that was cut short.
 """
 
 import asyncio
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+# No wait is shorter, however little of somebody's patience is left.
+LEAST_SECONDS = 0.5
+# The service gives 16 MB of items at most [M:BatchGetItem], and JSON is longer than items.
+MOST_ANSWER_BYTES = 64 * 1024 * 1024
+MOST_HEAD_BYTES = 64 * 1024
+# "100 Continue" and its like, before one answer.
+MOST_ANNOUNCEMENTS = 16
 # Larger bodies go to the socket beside their head instead of being copied behind it.
 JOINED_BODY_BYTES = 256 * 1024
 
@@ -41,17 +49,31 @@ class Connection(asyncio.Protocol):
     """Speaks with one endpoint over one transport.
 
     `is_reusable` says whether another request may be sent; `idle_since` is for whoever keeps it.
-    `lost` is done when the transport is gone.
+    `lost` is done when the transport is gone; `timed_out` says that it was waited for too long.
+    `peer` is the address that it was opened to, where that is known.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, silence_seconds: float, *, path: str = "/"
+        self,
+        loop: asyncio.AbstractEventLoop,
+        silence_seconds: float,
+        *,
+        path: str = "/",
+        answer_seconds: float = math.inf,
+        left_seconds: Callable[[], float] = lambda: math.inf,
     ) -> None:
+        self.timed_out = False
+        self.peer: tuple[str, int] | None = None
         self.is_reusable = False
         self.idle_since = 0.0
         self.lost: asyncio.Future[None] = loop.create_future()
         self._loop = loop
         self._silence_seconds = silence_seconds
+        self._answer_seconds = answer_seconds
+        self._left_seconds = left_seconds
+        self._asked_at = 0.0
+        self._unfinished_bytes = 0
+        self._announcements = 0
         self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(self)
         self._headers: dict[bytes, bytes] = {}
@@ -99,9 +121,10 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.writelines((lines, body))
         self._unsent_bytes = len(lines) + len(body)
-        self._heard_at = self._loop.time()
+        self._asked_at = self._heard_at = self._loop.time()
         if self._watch is None:
-            self._watch = self._loop.call_later(self._silence_seconds, self._look_for_silence)
+            seconds = min(self._silence_seconds, max(LEAST_SECONDS, self._left_seconds()))
+            self._watch = self._loop.call_later(seconds, self._look_for_silence)
 
     def _make_lines(self, lasting: Mapping[str, str]) -> None:
         lines = [f"{name}: {value}\r\n" for name, value in lasting.items()]
@@ -109,7 +132,7 @@ class Connection(asyncio.Protocol):
         self._lasting = lasting
 
     def _look_for_silence(self) -> None:
-        """Ends a wait that has lasted too long.
+        """Ends a wait that has lasted too long: in silence, as a whole, or for who waits.
 
         One timer stays with the connection and looks again, since setting one for each request
         costs more than it tells. A request that is still leaving is not silence.
@@ -120,13 +143,21 @@ class Connection(asyncio.Protocol):
         now = self._loop.time()
         unsent_bytes = self._transport.get_write_buffer_size()
         if 0 < unsent_bytes < self._unsent_bytes:
-            self._heard_at = now
+            self._asked_at = self._heard_at = now
         self._unsent_bytes = unsent_bytes
-        left_seconds = self._heard_at + self._silence_seconds - now
+        left_seconds = self._ends_at(now) - now
         if left_seconds > 0:
             self._watch = self._loop.call_later(left_seconds, self._look_for_silence)
         else:
+            self.timed_out = True
             self._fail(TimeoutError())
+
+    def _ends_at(self, now: float) -> float:
+        return min(
+            self._heard_at + self._silence_seconds,
+            self._asked_at + self._answer_seconds,
+            max(self._asked_at + LEAST_SECONDS, now + self._left_seconds()),
+        )
 
     def _fail(self, error: Exception) -> None:
         if self._waiting is not None and not self._waiting.done():
@@ -152,6 +183,16 @@ class Connection(asyncio.Protocol):
             failure = ConnectionError("the answer is not HTTP")
             failure.__cause__ = error
             self._fail(failure)
+            return
+        if not self._waiting.done():
+            self._check_size(len(data))
+
+    def _check_size(self, more_bytes: int) -> None:
+        """An answer that has not ended yet may not go on for ever."""
+        self._unfinished_bytes += more_bytes
+        most_bytes = MOST_ANSWER_BYTES if self._chunks else MOST_HEAD_BYTES
+        if self._unfinished_bytes > most_bytes or self._announcements > MOST_ANNOUNCEMENTS:
+            self._fail(ConnectionError("the answer is longer than any of the service's"))
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""
@@ -184,7 +225,9 @@ class Connection(asyncio.Protocol):
         answer = HttpAnswer(status, self._headers, b"".join(self._chunks))
         self._headers, self._chunks = {}, []
         if status < 200:
+            self._announcements += 1
             return  # "100 Continue" and its like: the answer is still to come
+        self._unfinished_bytes = self._announcements = 0
         if self._waiting is None or self._waiting.done() or self._transport is None:
             return  # of an answer that nobody asked for
         # Where the endpoint answered before it had read everything, it will not go on.

@@ -1,12 +1,16 @@
 """The connections to one endpoint: as many as requests in flight, kept open between them."""
 
 import asyncio
+import math
+import socket
 import ssl
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from dynaferry.dynamodb.http_connection import Connection, Head, HttpAnswer
+from dynaferry.dynamodb.http_addresses import Addresses, peer_of
+from dynaferry.dynamodb.http_connection import LEAST_SECONDS, Connection, Head, HttpAnswer
 
 CLOSE_SECONDS = 1.0
 
@@ -59,11 +63,17 @@ class Address(NamedTuple):
 
 
 class Patience(NamedTuple):
-    """How long to wait for a connection, for an answer, and to keep what is idle."""
+    """How long to wait for a connection, for a sign of an answer, and to keep what is idle.
+
+    An answer may take `answer_seconds` as a whole. None of it lasts longer than `left_seconds`
+    says, which is asked when the wait begins.
+    """
 
     connect_seconds: float
     silence_seconds: float
     keep_alive_seconds: float
+    answer_seconds: float = math.inf
+    left_seconds: Callable[[], float] = lambda: math.inf
 
 
 class ConnectionPool:
@@ -77,8 +87,14 @@ class ConnectionPool:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
+        self._addresses = Addresses(address.host, address.port)
         self._connection = partial(
-            Connection, self._loop, patience.silence_seconds, path=address.path
+            Connection,
+            self._loop,
+            patience.silence_seconds,
+            path=address.path,
+            answer_seconds=patience.answer_seconds,
+            left_seconds=patience.left_seconds,
         )
 
     async def post(self, head: Head, body: bytes) -> HttpAnswer:
@@ -108,6 +124,8 @@ class ConnectionPool:
             line.idle_since = self._loop.time()
             self._idle.append(line)
         else:
+            if line.timed_out and line.peer is not None:
+                self._addresses.shun(line.peer)
             line.abort()
         self._is_free_again()
 
@@ -145,22 +163,31 @@ class ConnectionPool:
         return None
 
     async def _connect(self) -> Connection:
-        host, port, tls, _ = self._address
+        host, port, _, _ = self._address
+        patience = self._patience
+        seconds = min(patience.connect_seconds, max(LEAST_SECONDS, patience.left_seconds()))
         try:
-            async with asyncio.timeout(self._patience.connect_seconds):
-                _, connection = await self._loop.create_connection(
-                    self._connection,
-                    host,
-                    port,
-                    ssl=tls,
-                    server_hostname=host if tls else None,
-                )
+            async with asyncio.timeout(seconds):
+                connection = await self._connect_to(await self._addresses.connect())
         except (TimeoutError, ssl.SSLCertVerificationError):
             raise
         except OSError as error:
             raise ConnectionError(f"cannot connect to {host}:{port}: {error}") from error
         self._open.add(connection)
         connection.lost.add_done_callback(lambda _: self._open.discard(connection))
+        return connection
+
+    async def _connect_to(self, connected: socket.socket) -> Connection:
+        host, _, tls, _ = self._address
+        peer = peer_of(connected)
+        try:
+            _, connection = await self._loop.create_connection(
+                self._connection, sock=connected, ssl=tls, server_hostname=host if tls else None
+            )
+        except asyncio.CancelledError:
+            self._addresses.shun(peer)  # as a rule for the time that it took
+            raise
+        connection.peer = peer
         return connection
 
     async def aclose(self) -> None:

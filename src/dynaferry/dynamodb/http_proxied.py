@@ -4,6 +4,7 @@ Slower than the direct way, and as good: whoever sits behind a proxy is not held
 """
 
 import io
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ssl import SSLContext
@@ -12,7 +13,12 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from dynaferry.dynamodb.http_connection import Head, HttpAnswer
+from dynaferry.dynamodb.http_connection import (
+    LEAST_SECONDS,
+    MOST_ANSWER_BYTES,
+    Head,
+    HttpAnswer,
+)
 from dynaferry.dynamodb.http_pool import Line, Patience
 
 READ_BUFFER_BYTES = 1024 * 1024  # a whole page without pausing the socket
@@ -30,7 +36,10 @@ class Proxy(NamedTuple):
 class ProxiedHttp:
     """Posts to `url` through `proxy`. An `Http`."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: URL, proxy: Proxy) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, url: URL, proxy: Proxy, patience: Patience
+    ) -> None:
+        self._patience = patience
         self._session = session
         self._url = url
         self._proxy = proxy
@@ -40,15 +49,17 @@ class ProxiedHttp:
 
         :raises aiohttp.ClientError: there is no answer; OSError and TimeoutError likewise
         """
+        left_seconds = max(LEAST_SECONDS, self._patience.left_seconds())
         async with self._session.post(
             self._url,
+            timeout=_time_outs(self._patience, left_seconds),
             data=body if len(body) < LARGE_BODY_BYTES else io.BytesIO(body),
             headers=head.headers,
             allow_redirects=False,  # the session token would go with it
             proxy=self._proxy.url,
             proxy_headers=self._proxy.headers,
         ) as response:
-            answer = await response.read()
+            answer = await _bounded(response)
         headers = {name.lower(): value for name, value in response.raw_headers}
         return HttpAnswer(response.status, headers, answer)
 
@@ -80,10 +91,29 @@ async def open_proxied(
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
         read_bufsize=READ_BUFFER_BYTES,
-        timeout=aiohttp.ClientTimeout(
-            total=None,
-            sock_connect=patience.connect_seconds,
-            sock_read=patience.silence_seconds,
-        ),
     ) as session:
-        yield ProxiedHttp(session, url, proxy)
+        yield ProxiedHttp(session, url, proxy, patience)
+
+
+def _time_outs(patience: Patience, left_seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=_finite(min(patience.connect_seconds + patience.answer_seconds, left_seconds)),
+        sock_connect=patience.connect_seconds,
+        sock_read=patience.silence_seconds,
+    )
+
+
+def _finite(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """The body, unless it goes on for longer than any of the service's."""
+    chunks, length = [], 0
+    async for chunk in response.content.iter_any():
+        chunks.append(chunk)
+        length += len(chunk)
+        if length > MOST_ANSWER_BYTES:
+            response.close()
+            raise ConnectionError("the answer is longer than any of the service's")
+    return b"".join(chunks)

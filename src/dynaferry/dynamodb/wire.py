@@ -26,14 +26,17 @@ from dynaferry.dynamodb.accounts import AccountSession, CredentialSource
 from dynaferry.dynamodb.http_connection import HttpAnswer
 from dynaferry.dynamodb.http_pool import Address, ConnectionPool, Http, Line, Patience
 from dynaferry.dynamodb.http_proxied import Proxy, open_proxied
+from dynaferry.dynamodb.http_times import SidesPatience, times_for
+from dynaferry.dynamodb.packed import unpacked
 from dynaferry.dynamodb.settings import is_aws, proxies_for
 from dynaferry.dynamodb.signing import Signer
-from dynaferry.errors import CorruptAnswerError, PlanError
+from dynaferry.errors import (
+    CorruptAnswerError,
+    ImpossibleAnswerError,
+    PlanError,
+    RetryableError,
+)
 
-CONNECT_TIMEOUT_SECONDS = 10.0
-READ_TIMEOUT_SECONDS = 30.0
-# "AWS has a 20 second idle timeout" (aiobotocore's source): let go of a connection before that.
-KEEP_ALIVE_SECONDS = 12.0
 # The service accepts five minutes [facts sheet, section 4]; a smaller offset is not the cause.
 CLOCK_TOLERANCE_SECONDS = 60.0
 USER_AGENT = f"dynaferry/{__version__}"
@@ -44,7 +47,7 @@ class Wire:
     """The connections of one side and one endpoint.
 
     DynamoDB sends the checksum of every answer; `always_checked` takes none without it. Stand-ins
-    for it may send none.
+    for it may send none. `packed_answers` are taken only where they are asked for.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Wire:
         credentials: CredentialSource,
         site: faults.CallSite,
         always_checked: bool = False,
+        packed_answers: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.http = http
@@ -62,6 +66,7 @@ class Wire:
         self.credentials = credentials
         self.site = site
         self._always_checked = always_checked
+        self._packed_answers = packed_answers
         self._told_of_no_checksum = False
         self.clock = clock
         self.clock_offset_seconds = 0.0
@@ -87,12 +92,18 @@ class Wire:
             self._note_no_checksum(operation, answer)
         elif checksum != b"%d" % zlib_ng.crc32(answer.body):
             raise self._corrupt(operation, "the answer failed its checksum")
-        if answer.headers.get(b"content-encoding") == b"gzip":
-            try:
-                return zlib_ng.decompress(answer.body, wbits=31)
-            except zlib_ng.error as error:  # type: ignore[misc]  # its stub says a value
-                raise self._corrupt(operation, "the answer could not be unpacked") from error
-        return answer.body
+        encoding = answer.headers.get(b"content-encoding")
+        if encoding is None or encoding == b"identity":
+            return answer.body
+        if encoding != b"gzip" or not self._packed_answers:
+            told = encoding.decode("latin-1")
+            raise self._corrupt(
+                operation, f"the answer came packed ({told}), unasked", ImpossibleAnswerError
+            )
+        try:
+            return unpacked(answer.body)
+        except ValueError as error:
+            raise self._corrupt(operation, str(error)) from error
 
     def _note_no_checksum(self, operation: str, answer: HttpAnswer) -> None:
         """A refusal changes nothing, and may be a balancer's: it is believed without one."""
@@ -110,8 +121,10 @@ class Wire:
                 extra={"side": self.site.side, "table": self.site.table},
             )
 
-    def _corrupt(self, operation: str, what: str) -> CorruptAnswerError:
-        return CorruptAnswerError(
+    def _corrupt(
+        self, operation: str, what: str, kind: type[CorruptAnswerError] = CorruptAnswerError
+    ) -> CorruptAnswerError:
+        return kind(
             f"{operation} on the {self.site.side} table {self.site.table}: {what}",
             operation=operation,
             table=self.site.table,
@@ -159,6 +172,7 @@ class Talk:
         """Posts `body`; returns the body of the answer, checked and unpacked. See `Wire.call`."""
         wire, operation = self._wire, self._operation
         for last_try in (False, True):
+            began = time.monotonic()
             try:
                 line = self._line
                 if line is None or not line.is_reusable:
@@ -167,14 +181,15 @@ class Talk:
                 head = wire.signer.sign(operation, body, self._credentials, now)
                 answer = await line.exchange(head, body)
             except (aiohttp.ClientError, OSError) as failure:  # a TimeoutError is an OSError
-                raise faults.from_network_error(
-                    failure, operation=operation, site=wire.site
-                ) from failure
-            unpacked = wire.unpack(operation, answer)
+                told = faults.from_network_error(failure, operation=operation, site=wire.site)
+                if isinstance(told, RetryableError):
+                    told.took_seconds = time.monotonic() - began
+                raise told from failure
+            content = wire.unpack(operation, answer)
             if answer.status == 200:
-                return unpacked
-            told = wire.credentials.secrets.hide_in_bytes(unpacked)
-            error = faults.decode_error(answer.status, told)
+                return content
+            words = wire.credentials.secrets.hide_in_bytes(content)
+            error = faults.decode_error(answer.status, words)
             if last_try or not await self._is_repaired(error, answer):
                 break
         raise faults.from_answer(error, status=answer.status, operation=operation, site=wire.site)
@@ -209,15 +224,17 @@ async def open_wire(
     endpoint: str,
     connections: int,
     packed_answers: bool = False,
+    patience: SidesPatience | None = None,
 ) -> AsyncIterator[Wire]:
     """Opens the data path of one side: as many keep-alive connections as requests in flight.
 
-    `packed_answers` asks for gzip.
+    `packed_answers` asks for gzip. No request is waited for longer than `patience` has left.
     """
     encoding = "gzip" if packed_answers else "identity"
     url = URL(endpoint)
     proxy = proxy_for(url, session.base_url)
-    async with _open_http(url, proxy, session.ca_bundle, connections) as http:
+    times = times_for(patience)
+    async with _open_http(url, proxy, session.ca_bundle, connections, times) as http:
         yield Wire(
             http,
             signer=Signer(
@@ -228,15 +245,15 @@ async def open_wire(
             credentials=session.credentials,
             site=faults.CallSite(table=table, side=session.side, acting_as=session.acting_as),
             always_checked=is_aws(url),
+            packed_answers=packed_answers,
         )
 
 
 @asynccontextmanager
 async def _open_http(
-    url: URL, proxy: Proxy | None, ca_bundle: str | None, connections: int
+    url: URL, proxy: Proxy | None, ca_bundle: str | None, connections: int, patience: Patience
 ) -> AsyncIterator[Http]:
     tls = _trust(ca_bundle) if url.scheme == "https" else None
-    patience = Patience(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, KEEP_ALIVE_SECONDS)
     if proxy is not None:
         async with open_proxied(
             url, proxy, tls=tls, limit=connections, patience=patience

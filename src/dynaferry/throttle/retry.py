@@ -60,14 +60,29 @@ class Patience:
         self.seconds = seconds
         self._clock = clock
         self._progress_at = clock()
+        self._failing_since: float | None = None
 
     def progress(self) -> None:
         """Something was accepted: the side is there."""
         self._progress_at = self._clock()
+        self._failing_since = None
 
     def now(self) -> float:
         """The time by the clock that patience is measured with."""
         return self._clock()
+
+    def failed(self, error: RetryableError, now: float) -> float:
+        """A request failed for the first time; returns since when its caller fails."""
+        since = max(self._progress_at, now - error.took_seconds)
+        if self._failing_since is None:
+            self._failing_since = since
+        return since
+
+    def left(self) -> float:
+        """How long a request may still be waited for: all of it while nothing fails."""
+        if self._failing_since is None:
+            return self.seconds
+        return self.seconds - (self._clock() - self._failing_since)
 
     def is_out(self, failing_since: float, now: float) -> bool:
         """Whether a caller that fails since then may call the side gone, at the moment `now`."""
@@ -75,14 +90,25 @@ class Patience:
 
 
 class _stop_when_gone(stop_base):  # noqa: N801  # tenacity's policies are named like functions
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, first_error: RetryableError) -> None:
         self._patience = patience
-        self._failing_since = patience.now()
+        self._failing_since = patience.failed(first_error, patience.now())
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         # Under a low cap most of the time goes by in waiting for admission: that alone is no sign.
         tried_enough = retry_state.attempt_number >= LEAST_ATTEMPTS
         return tried_enough and self._patience.is_out(self._failing_since, self._patience.now())
+
+
+class _while_patient(full_jitter):  # noqa: N801  # tenacity's policies are named like functions
+    """Full jitter, and no wait beyond the end of the patience."""
+
+    def __init__(self, patience: Patience) -> None:
+        super().__init__(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS)
+        self._patience = patience
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        return min(super().__call__(retry_state), max(FIRST_WAIT_SECONDS, self._patience.left()))
 
 
 class _stop_when_impossible(stop_base):  # noqa: N801  # tenacity's policies are named like functions
@@ -154,8 +180,8 @@ class RetryPolicy:
                 retry_if_exception_type(RetryableError),
                 retry_if_not_exception_type(self._passing),
             ),
-            wait=full_jitter(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS),
-            stop=stop_any(_stop_when_impossible(), _stop_when_gone(self._patience)),
+            wait=_while_patient(self._patience),
+            stop=stop_any(_stop_when_impossible(), _stop_when_gone(self._patience, first_error)),
             sleep=self._sleep,
             retry_error_callback=self._give_up,
         )
@@ -174,7 +200,7 @@ class RetryPolicy:
         """
         now = self._patience.now()
         if self._refusals == 0:
-            self._refused_since = now
+            self._refused_since = self._patience.failed(error, now)
         self._refusals += 1
         if self._refusals >= LEAST_ATTEMPTS and self._patience.is_out(self._refused_since, now):
             raise self._gone(error) from error

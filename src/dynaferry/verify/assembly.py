@@ -61,15 +61,22 @@ async def open_tools(
     """Opens the data path to both sides of the table number `table`."""
     reads = plan.copy.readers + LOOKS_AT_ONCE
     names = pair.table
+    seconds = plan.copy.patience_seconds
+    patience = {side: getattr(caps, side).patience(seconds) for side in ("source", "target")}
     async with (
         open_wire(
-            sides.source, table=names.source, endpoint=pair.source.endpoint, connections=reads
+            sides.source,
+            table=names.source,
+            endpoint=pair.source.endpoint,
+            connections=reads,
+            patience=patience["source"],
         ) as source_wire,
         open_wire(
             sides.target,
             table=names.target,
             endpoint=pair.target.endpoint,
             connections=reads + KEYS_AT_ONCE,
+            patience=patience["target"],
         ) as target_wire,
     ):
         key_names = [key.name for key in pair.source.keys]
@@ -89,7 +96,7 @@ async def open_tools(
                 stats,
                 key_of=key_of,
                 pace=run_caps.read_pace(names.max_read_units),
-                retry=RetryPolicy(side, run_caps.patience(plan.copy.patience_seconds)),
+                retry=RetryPolicy(side, patience[side]),
             )
 
         yield assemble(
