@@ -135,3 +135,59 @@ def test_a_run_name_that_is_too_long_for_a_file_is_refused() -> None:
     with pytest.raises(PlanError) as caught:
         validate(CopyPlan(tables=(TablePlan("orders", "orders"),), run="r" * 201))
     assert "at most 200" in (caught.value.hint or "")
+
+
+def written(tmp_path: Path, content: bytes) -> Path:
+    path = tmp_path / "move.toml"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_plan_is_read_as_editors_of_windows_write_it(
+    tmp_path: Path, mark: bytes, line_end: str
+) -> None:
+    path = written(tmp_path, mark + TABLE.replace("\n", line_end).encode())
+    assert read_plan(path).tables == (TablePlan("orders", "orders"),)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
+def test_a_plan_that_is_no_utf_8_is_answered_with_what_to_save_it_as(
+    tmp_path: Path, encoding: str
+) -> None:
+    path = written(tmp_path, f"# größer\n{TABLE}".encode(encoding))
+    with pytest.raises(PlanError, match="is not UTF-8 text") as caught:
+        read_plan(path)
+    assert str(path) in caught.value.message
+    assert "save it as UTF-8" in (caught.value.hint or "")
+
+
+def test_a_home_directory_in_a_plan_is_that_of_whoever_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = written(tmp_path, b'state_dir = "~/runs"\n' + TABLE.encode())
+    assert read_plan(path).state_dir == tmp_path / "runs"
+
+
+@pytest.mark.parametrize(
+    ("state_dir", "words"),
+    [
+        ("5", "state_dir in the plan .* must be text in quotes, not a whole number"),
+        ("[]", "state_dir in the plan .* must be text in quotes, not a list"),
+        ('"a\\u0000b"', "state_dir in the plan .* is not understood: no path has a zero byte"),
+    ],
+)
+def test_a_state_directory_that_is_no_path_is_refused(
+    tmp_path: Path, state_dir: str, words: str
+) -> None:
+    path = written(tmp_path, f"state_dir = {state_dir}\n{TABLE}".encode())
+    with pytest.raises(PlanError, match=words):
+        read_plan(path)
+
+
+def test_a_plan_that_nests_without_end_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, b"readers = " + b"[" * 100_000)
+    with pytest.raises(PlanError, match="is not valid TOML"):
+        read_plan(path)

@@ -14,6 +14,7 @@ from dynaferry.errors import (
     PreflightError,
     StateError,
     StateWriteError,
+    UnavailableError,
 )
 from dynaferry.observe.stats import RunStats
 from dynaferry.outcome import Outcome
@@ -463,3 +464,23 @@ async def test_a_state_directory_that_others_may_change_is_named(
     outcome = await execute(plan_for(world, state_dir), say=said.append)
     assert outcome.summary.status == "complete"
     assert any("may be changed by others (mode 777)" in line for line in said)
+
+
+async def test_a_service_that_does_not_answer_before_anything_began_refuses_the_run(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise UnavailableError("nobody answers")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dynaferry.run.preflight", fail)
+        outcome = await execute(plan_for(world, tmp_path))
+    assert outcome.summary.status == "refused"
+    assert not state_path(tmp_path, "orders").exists()
+
+    await stopped_halfway(world, plan_for(world, tmp_path))
+    monkeypatch.setattr("dynaferry.run.preflight", fail)
+    outcome = await execute(plan_for(world, tmp_path))
+    assert outcome.summary.status == "failed", "the same command resumes"
+    outcome = await execute(plan_for(world, tmp_path, restart=True))
+    assert outcome.summary.status == "refused"

@@ -25,12 +25,18 @@ class DynaferryError(Exception):
         table: str | None = None,
         segment: int | None = None,
     ) -> None:
+        message = encodable(message)
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = None if hint is None else encodable(hint)
         self.operation = operation
         self.table = table
         self.segment = segment
+
+
+def encodable(text: str) -> str:
+    """The text with what is no character written out: names of files may be any bytes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 # Correct the input and call again ------------------------------------------------------------

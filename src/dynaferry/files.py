@@ -38,6 +38,27 @@ def kind_of(mode: int) -> str:
     return next((words for is_one, words in _KINDS if is_one(mode)), "a device")
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with `~` as a shell has it, which leaves it alone behind a `=`.
+
+    One that begins with the name of no user is as it was.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def decoded(content: bytes) -> str:
+    """Text as editors and shells write it: UTF-8, on Windows behind a byte order mark.
+
+    :raises UnicodeError: it is something else, such as UTF-16
+    """
+    if b"\0" in content:
+        raise UnicodeError("text has no zero bytes")
+    return content.decode("utf-8-sig")
+
+
 def read_bounded(path: Path, most_bytes: int) -> bytes:
     """All that a file, or whoever writes into a pipe, holds. It blocks.
 

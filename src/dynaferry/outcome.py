@@ -99,16 +99,19 @@ def _table_status(stats: TableStats) -> EndStatus:
     return stats.state
 
 
-def without_summary(plan: CopyPlan, error: DynaferryError | None, *, begun: bool) -> Outcome:
-    """The outcome of a run that has nothing to sum up: as a rule one that has not begun.
+def without_summary(
+    plan: CopyPlan, error: DynaferryError | None, *, begun: bool, resumes: bool = False
+) -> Outcome:
+    """The outcome of an attempt that has nothing to sum up: as a rule one that has not begun.
 
-    Without an error it was stopped before it began. A service that did not answer may do so later,
-    so that has failed, as has whatever happened to a run that had begun; all else is refused.
+    Without an error it was stopped before it began. Whatever happened to one that had begun has
+    failed. Before that nothing was written, and it is refused; but a service that did not answer
+    a run that `resumes` may do so later: that has failed as well.
     """
     status: Status = "refused"
     if error is None:
         status = "interrupted"
-    elif begun or isinstance(error, RetryableError):
+    elif begun or (resumes and isinstance(error, RetryableError)):
         status = "failed"
     tables = tuple(
         TableSummary(source=table.source_name, target=table.target_name, status=status)

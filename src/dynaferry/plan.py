@@ -12,14 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
 from dynaferry import limits
 from dynaferry.errors import PlanError
+from dynaferry.files import decoded, expanded, read_bounded
 from dynaferry.schedule import Limits, ScheduleEntry, Weekday, check_limits
+from dynaferry.urls import checked_url
 
 OnReject = Literal["dead-letter", "stop"]
 Compress = Literal["auto", "on", "off"]
@@ -30,6 +31,7 @@ DEFAULT_WRITERS = 128
 DEFAULT_STATE_DIR = Path(".dynaferry")
 DEFAULT_PATIENCE_SECONDS = 300.0
 DEFAULT_MAX_REJECTED = 1000
+MOST_PLAN_BYTES = 16 * 1024 * 1024
 
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _TABLE_ARN = re.compile(
@@ -171,12 +173,7 @@ def read_plan(path: Path) -> CopyPlan:
 
     :raises PlanError: the file cannot be read, is not TOML, or holds what a plan does not know
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PlanError(f"the plan {path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PlanError(f"the plan {path} is not valid TOML: {error}") from error
+    document = _read_document(path)
     document.setdefault("run", path.stem)
 
     def named(key: str) -> str:
@@ -191,8 +188,37 @@ def read_plan(path: Path) -> CopyPlan:
     return plan
 
 
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(decoded(read_bounded(path, MOST_PLAN_BYTES)))
+    except OSError as error:
+        raise PlanError(
+            f"the plan {path} cannot be read: {error.strerror}", hint="name a TOML file"
+        ) from error
+    except UnicodeError as error:
+        raise PlanError(
+            f"the plan {path} is not UTF-8 text",
+            hint="save it as UTF-8; in PowerShell: Set-Content -Encoding utf8",
+        ) from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PlanError(f"the plan {path} is not valid TOML: {error}") from error
+
+
 def _convert(document: object) -> CopyPlan:
-    return msgspec.convert(document, CopyPlan, dec_hook=lambda _, value: Path(value))
+    return msgspec.convert(document, CopyPlan, dec_hook=_to_path)
+
+
+def _to_path(_: object, value: object) -> Path:
+    if not isinstance(value, str):
+        raise TypeError(f"Expected `str`, got `{_type_name(value)}`")
+    if "\0" in value:
+        raise ValueError("no path has a zero byte")
+    return expanded(value)
+
+
+def _type_name(value: object) -> str:
+    names = {bool: "bool", int: "int", float: "float", list: "array", dict: "object"}
+    return names.get(type(value), "null")
 
 
 def validate(plan: CopyPlan) -> CopyPlan:
@@ -208,9 +234,10 @@ def validate(plan: CopyPlan) -> CopyPlan:
         raise _in_words(error, settings, _flag) from error
     check_limits(plan.limits, str)
     _check_tables(plan)
-    _check_account("source", plan.source)
-    _check_account("target", plan.target)
-    _check_url("--sts-endpoint-url", plan.sts_endpoint_url)
+    check_account("source", plan.source)
+    check_account("target", plan.target)
+    if plan.sts_endpoint_url is not None:
+        checked_url("--sts-endpoint-url", plan.sts_endpoint_url)
     if not _RUN_NAME.fullmatch(plan.run_name):
         raise PlanError(
             f"a run cannot be named {plan.run_name!r}",
@@ -352,8 +379,13 @@ def _check_tables(plan: CopyPlan) -> None:
             raise PlanError(f"the target {target!r} is named twice in the plan")
 
 
-def _check_account(side: str, account: Account) -> None:
-    _check_url(f"--{side}-endpoint-url", account.endpoint_url)
+def check_account(side: str, account: Account) -> None:
+    """Returns if a side can be reached as it says.
+
+    :raises PlanError: names the setting that makes no sense
+    """
+    if account.endpoint_url is not None:
+        checked_url(f"--{side}-endpoint-url", account.endpoint_url)
     if account.role_arn is not None and not _ROLE_ARN.fullmatch(account.role_arn):
         raise PlanError(
             f"the {side} role {account.role_arn!r} is not a role ARN",
@@ -367,16 +399,6 @@ def _check_account(side: str, account: Account) -> None:
         )
     if account.external_id is not None and not 2 <= len(account.external_id) <= 1224:
         raise PlanError(f"the external id for the {side} must have 2 to 1224 characters")
-
-
-def _check_url(flag: str, url: str | None) -> None:
-    if url is None:
-        return
-    parts = urlsplit(url)
-    if parts.username is not None or parts.query or parts.fragment:  # first: not to be repeated
-        raise PlanError(f"{flag} must be an address only, without credentials or a query")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise PlanError(f"{flag} {url!r} is not a URL", hint="it looks like https://host:port")
 
 
 class RecordedSettings(Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from dynaferry.dynamodb.accounts import AccountSession, open_account
 from dynaferry.dynamodb.descriptions import TableDescription
 from dynaferry.dynamodb.put_item import ItemPutter
 from dynaferry.dynamodb.wire import open_wire
-from dynaferry.errors import DynaferryError, RetryableError
+from dynaferry.errors import DynaferryError
 from dynaferry.observe.progress import PlainLog
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import ErrorSummary, ReplaySummary, Status, TableSummary
@@ -203,7 +203,7 @@ class _Replay:
 
     def _status(self, error: DynaferryError | None) -> Status:
         if error is not None:
-            return "failed" if self._begun or isinstance(error, RetryableError) else "refused"
+            return "failed" if self._begun else "refused"
         if self._stop.asked and self._left > self._refused:
             return "interrupted"
         return "rejected" if self._left else "complete"

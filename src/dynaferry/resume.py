@@ -13,7 +13,7 @@ from dynaferry.errors import DynaferryError, StateError
 from dynaferry.observe.stats import MOST_REASONS, RunStats, TableStats
 from dynaferry.plan import CopyPlan, RecordedSettings
 from dynaferry.preflight import TablePreflight
-from dynaferry.state.directory import exposures, state_path
+from dynaferry.state.directory import exposures, has_state
 from dynaferry.state.identity import check_identity, check_names, same_copy
 from dynaferry.state.lock import is_locked
 from dynaferry.state.run_file import RunFile
@@ -31,7 +31,7 @@ async def stored_run(plan: CopyPlan) -> RunRecord | None:
 
     :raises StateError: the file is broken, another process works on it, or it is of other tables
     """
-    if not await anyio.Path(state_path(plan.state_dir, plan.run_name)).exists():
+    if not await to_thread.run_sync(has_state, plan.state_dir, plan.run_name):
         return None
     store = await SqliteStore.open(plan.state_dir, plan.run_name)
     async with _closing(store):

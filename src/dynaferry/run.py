@@ -68,25 +68,34 @@ async def execute(
     know, line by line. A stop that is asked for before the copy has begun cancels at once.
     """
     stop, outcome, error = stop or StopSignal(), None, None
-    begun = anyio.Event()
+    begun, resumes = anyio.Event(), anyio.Event()
     try:
         async with anyio.create_task_group() as beside:
             beside.start_soon(_cancel_before_it_begins, beside.cancel_scope, stop, begun)
-            outcome = await _prepare_and_copy(plan, stop, watch, say or _say_nothing, begun)
+            outcome = await _prepare_and_copy(
+                plan, stop, watch, say or _say_nothing, begun, resumes
+            )
             beside.cancel_scope.cancel()
     except* DynaferryError as group:
         error = first_reason(group)
-    return outcome or without_summary(plan, error, begun=begun.is_set())
+    return outcome or without_summary(plan, error, begun=begun.is_set(), resumes=resumes.is_set())
 
 
 async def _prepare_and_copy(
-    plan: CopyPlan, stop: StopSignal, watch: Watch | None, say: Say, begun: anyio.Event
+    plan: CopyPlan,
+    stop: StopSignal,
+    watch: Watch | None,
+    say: Say,
+    begun: anyio.Event,
+    resumes: anyio.Event,
 ) -> Outcome:
     validate(plan)
     async with open_sides(plan) as sides:
         stored = await stored_run(plan)
         if stored is None:
             await check_state_can_be_kept(plan)
+        elif not plan.restart:
+            resumes.set()
         checked = await _look(plan, sides, stored, dry_run=False, say=say)
         identity = identity_of(plan, checked, stored)
         async with open_state(plan, identity, stored, recorded_settings(plan), say) as store:

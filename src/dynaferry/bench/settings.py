@@ -7,7 +7,14 @@ from msgspec import Struct
 
 from dynaferry import limits
 from dynaferry.errors import PlanError
-from dynaferry.plan import DEFAULT_READERS, DEFAULT_STATE_DIR, DEFAULT_WRITERS, Account
+from dynaferry.plan import (
+    DEFAULT_READERS,
+    DEFAULT_STATE_DIR,
+    DEFAULT_WRITERS,
+    Account,
+    check_account,
+)
+from dynaferry.urls import checked_url
 
 Kind = Literal["write", "read"]
 Status = Literal["complete", "cost_ceiling", "interrupted", "failed", "refused"]
@@ -82,6 +89,9 @@ def checked(plan: BenchPlan) -> BenchPlan:
             f"--item-bytes must be from {LEAST_ITEM_BYTES} to {MOST_ITEM_BYTES:,}",
             hint="the service takes items of up to 400 KB",
         )
+    check_account(plan.side, plan.account)
+    if plan.sts_endpoint_url is not None:
+        checked_url("--sts-endpoint-url", plan.sts_endpoint_url)
     return plan
 
 

@@ -16,6 +16,7 @@ from dynaferry.cli.panels import (
     PanelCommand,
     examples,
     option,
+    path_option,
 )
 from dynaferry.plan import DEFAULT_STATE_DIR, Account
 
@@ -36,7 +37,7 @@ MaxCost = Annotated[
 ]
 Yes = Annotated[bool, option(SAFETY, "Do not ask before spending.", "--yes", show_default=False)]
 StateDir = Annotated[
-    Path, option(SAFETY, "Where a scratch table is noted until it is dropped.", metavar="DIR")
+    Path, path_option(SAFETY, "Where a scratch table is noted until it is dropped.", metavar="DIR")
 ]
 ForecastItems = Annotated[
     int | None,

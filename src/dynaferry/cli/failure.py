@@ -9,7 +9,7 @@ import traceback
 import msgspec
 
 from dynaferry.cli import exit_codes, screen
-from dynaferry.errors import DynaferryError
+from dynaferry.errors import DynaferryError, encodable
 from dynaferry.observe.summary import ErrorSummary, RunSummary
 
 TRACEBACK_VARIABLE = "DYNAFERRY_TRACEBACK"
@@ -75,5 +75,6 @@ def report_interrupt(*, as_json: bool, run: str | None = None) -> int:
 
 def print_refusal(code: int, error: ErrorSummary | None, run: str | None) -> None:
     """Prints the one document of a command that has no run to sum up."""
-    summary = RunSummary(run=run, status=exit_codes.status_of(code), error=error, tables=())
+    name = None if run is None else encodable(run)
+    summary = RunSummary(run=name, status=exit_codes.status_of(code), error=error, tables=())
     screen.print_document(msgspec.json.encode(summary).decode())

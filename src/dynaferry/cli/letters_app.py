@@ -16,6 +16,7 @@ from dynaferry.cli.panels import (
     PanelCommand,
     examples,
     option,
+    path_option,
 )
 from dynaferry.plan import DEFAULT_STATE_DIR
 
@@ -56,7 +57,7 @@ def export(
     run: options.Run = None,
     output: Annotated[
         Path | None,
-        option(
+        path_option(
             OUTPUT,
             "The file to write, readable by you alone. [default: stdout]",
             "--output",

@@ -33,6 +33,7 @@ from dynaferry.cli.panels import (
     PanelGroup,
     examples,
     option,
+    path_option,
 )
 from dynaferry.cli.verify_app import VERIFY_EXAMPLES, verify
 from dynaferry.errors import PlanError
@@ -108,7 +109,7 @@ def copy(
     target: options.TargetTable = None,
     plan: Annotated[
         Path | None,
-        option(SOURCE, "Copy the tables of this plan file instead.", metavar="PLAN.toml"),
+        path_option(SOURCE, "Copy the tables of this plan file instead.", metavar="PLAN.toml"),
     ] = None,
     source_region: options.SourceRegion = None,
     source_profile: options.SourceProfile = None,
@@ -278,11 +279,11 @@ _REPORT_EXAMPLES = examples(
 def report(
     run: options.Run = None,
     output: Annotated[
-        Path, option(OUTPUT, "The file to write.", "--output", "-o", metavar="FILE.html")
+        Path, path_option(OUTPUT, "The file to write.", "--output", "-o", metavar="FILE.html")
     ] = Path("report.html"),
     certificate: Annotated[
         Path | None,
-        option(
+        path_option(
             OUTPUT,
             "What verify certified of this run's tables after its last write, to be told as well.",
             metavar="FILE",

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dynaferry.cli.flags import LogFormatFlag, LogLevelFlag, ProgressFlag
-from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, TARGET, WATCH, option
+from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, TARGET, WATCH, option, path_option
 from dynaferry.plan import (
     DEFAULT_PATIENCE_SECONDS,
     DEFAULT_READERS,
@@ -109,7 +109,7 @@ MetricsPush = Annotated[
 ]
 MetricsTextfile = Annotated[
     Path | None,
-    option(WATCH, "Write metrics to this *.prom file, for node_exporter.", metavar="FILE"),
+    path_option(WATCH, "Write metrics to this *.prom file, for node_exporter.", metavar="FILE"),
 ]
 MetricsLinger = Annotated[
     float,
@@ -162,7 +162,7 @@ RunName = Annotated[
 ]
 StateDir = Annotated[
     Path | None,
-    option(
+    path_option(
         SAFETY,
         f"Where runs are kept, to resume them. [default: {DEFAULT_STATE_DIR}]",
         metavar="DIR",
@@ -175,7 +175,7 @@ Restart = Annotated[
 Run = Annotated[
     str | None, typer.Argument(help="The run; may be left out where there is one.", metavar="RUN")
 ]
-RunsDir = Annotated[Path, option(SAFETY, "Where runs are kept.", metavar="DIR")]
+RunsDir = Annotated[Path, path_option(SAFETY, "Where runs are kept.", metavar="DIR")]
 Progress = Annotated[
     ProgressFlag,
     option(

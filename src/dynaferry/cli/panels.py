@@ -8,6 +8,8 @@ from typing import Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from dynaferry.files import expanded
+
 SOURCE, TARGET, SPEED, SAFETY = "Source", "Target", "Speed", "Safety"
 WATCH, OUTPUT = "Watch", "Output"
 
@@ -94,3 +96,8 @@ def examples(*commands: str) -> str:
 def option(panel: str, help_text: str, *names: str, **settings: Any) -> Any:
     """An option of this panel."""
     return typer.Option(*names, help=help_text, rich_help_panel=panel, **settings)
+
+
+def path_option(panel: str, help_text: str, *names: str, **settings: Any) -> Any:
+    """An option of this panel that names a file or a directory, from the home directory or not."""
+    return option(panel, help_text, *names, parser=expanded, **settings)

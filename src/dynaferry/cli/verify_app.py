@@ -5,7 +5,7 @@ from typing import Annotated
 
 from dynaferry.cli import options
 from dynaferry.cli.flags import CopyFlags, LogFormatFlag, LogLevelFlag, ProgressFlag
-from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, examples, option
+from dynaferry.cli.panels import OUTPUT, SAFETY, SOURCE, SPEED, examples, option, path_option
 from dynaferry.verify.settings import DEFAULT_LIMIT, DEFAULT_SETTLE_SECONDS
 
 REPAIR = "Repair"
@@ -25,7 +25,7 @@ def verify(
     target: options.TargetTable = None,
     plan: Annotated[
         Path | None,
-        option(SOURCE, "Compare the tables of this plan file instead.", metavar="PLAN.toml"),
+        path_option(SOURCE, "Compare the tables of this plan file instead.", metavar="PLAN.toml"),
     ] = None,
     source_region: options.SourceRegion = None,
     source_profile: options.SourceProfile = None,
@@ -138,7 +138,7 @@ def verify(
     ] = False,
     certificate: Annotated[
         Path | None,
-        option(OUTPUT, "Write what was compared and found to this file.", metavar="FILE"),
+        path_option(OUTPUT, "Write what was compared and found to this file.", metavar="FILE"),
     ] = None,
     log_format: options.LogFormat = LogFormatFlag.TEXT,
     log_level: options.LogLevel = LogLevelFlag.WARNING,

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from ssl import create_default_context
 from ssl import SSLContext
 from typing import Any, Literal
 
@@ -149,15 +150,20 @@ async def region_of(session: Any, side: Side) -> str:
 def trusted_certificates(session: Any) -> str | None:
     """The file of certificates to trust, None for botocore's own. It blocks.
 
-    :raises PlanError: it is not there
+    :raises PlanError: it is not there, or holds none
     """
     configured: str | None = session._session.get_config_variable("ca_bundle")
     ca_bundle = configured or os.environ.get("REQUESTS_CA_BUNDLE") or None
-    if ca_bundle and not Path(ca_bundle).is_file():
+    hint = "check AWS_CA_BUNDLE, the profile's ca_bundle and REQUESTS_CA_BUNDLE"
+    try:
+        if ca_bundle and not Path(ca_bundle).is_file():
+            raise PlanError(f"the certificates {ca_bundle} are not there", hint=hint)
+        if ca_bundle:
+            create_default_context(cafile=ca_bundle)
+    except OSError as error:
         raise PlanError(
-            f"the certificates {ca_bundle} are not there",
-            hint="check AWS_CA_BUNDLE, the profile's ca_bundle and REQUESTS_CA_BUNDLE",
-        )
+            f"the certificates {ca_bundle} cannot be read: {error.strerror or error}", hint=hint
+        ) from error
     return ca_bundle
 
 

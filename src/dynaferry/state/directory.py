@@ -39,13 +39,31 @@ def log_paths(database: Path) -> tuple[Path, Path]:
     return Path(f"{database}-wal"), Path(f"{database}-shm")
 
 
+def has_state(state_dir: Path, run: str) -> bool:
+    """Whether anything stands where the run's state file belongs. It blocks.
+
+    :raises StateError: it cannot be told
+    """
+    path = state_path(state_dir, run)
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StateError(
+            f"the state file {path} cannot be looked for: {error.strerror}",
+            hint="choose another --state-dir, or its rights; or give the run a name of its own",
+        ) from error
+    return True
+
+
 def find_runs(state_dir: Path) -> list[str]:
     """The names of the runs with a state file, sorted; none where there is no directory.
 
     :raises StateError: the directory cannot be read
     """
     try:
-        entries = list(state_dir.iterdir())
+        entries = [entry for entry in state_dir.iterdir() if _is_state_file(entry)]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -53,7 +71,7 @@ def find_runs(state_dir: Path) -> list[str]:
             f"the state directory {state_dir} cannot be read: {error.strerror}",
             hint="choose another --state-dir",
         ) from error
-    names = (entry.name.removesuffix(_SUFFIX) for entry in entries if _is_state_file(entry))
+    names = (entry.name.removesuffix(_SUFFIX) for entry in entries)
     return sorted(name for name in names if not name.endswith(RESERVED_RUN_SUFFIX))
 
 

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import anyio
+from anyio import to_thread
 
 from dynaferry.errors import StateError
 from dynaferry.plan import CopyPlan
-from dynaferry.state.directory import state_path
+from dynaferry.state.directory import has_state
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import Controls
 from dynaferry.steering import Asked
@@ -33,9 +33,9 @@ async def controls_of(plan: CopyPlan, say: Callable[[str], None]) -> AsyncIterat
 
 
 async def _opened(plan: CopyPlan, say: Callable[[str], None]) -> SqliteStore | None:
-    if not await anyio.Path(state_path(plan.state_dir, plan.run_name)).exists():
-        return None
     try:
+        if not await to_thread.run_sync(has_state, plan.state_dir, plan.run_name):
+            return None
         store = await SqliteStore.open_for_reading(plan.state_dir, plan.run_name)
         try:
             await store.read_controls()

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import anyio
+from anyio import to_thread
 
 from dynaferry.errors import StateError
-from dynaferry.state.directory import state_path
+from dynaferry.state.directory import has_state
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import DeadLetter, StateStore, TableIdentity
 from dynaferry.verify.canonical import canonical
@@ -23,7 +23,7 @@ async def rejected_keys(plan: VerifyPlan, pairs: Sequence[TablePair]) -> list[fr
     :raises StateError: the file is there and cannot be read
     """
     state_dir, run = plan.copy.state_dir, plan.copy.run_name
-    if not await anyio.Path(state_path(state_dir, run)).exists():
+    if not await to_thread.run_sync(has_state, state_dir, run):
         return [frozenset()] * len(pairs)
     store = await SqliteStore.open_for_reading(state_dir, run)
     try:

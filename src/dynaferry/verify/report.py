@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from dynaferry.errors import DynaferryError, RetryableError
+from dynaferry.errors import DynaferryError
 from dynaferry.observe.comparison import ComparisonRunStats, ComparisonStats
 from dynaferry.observe.summary import ErrorSummary, VerifyStatus
 from dynaferry.state.verification import (
@@ -198,7 +198,7 @@ def without_summary(
     status: VerifyStatus = "refused"
     if error is None:
         status = "interrupted"
-    elif begun or isinstance(error, RetryableError):
+    elif begun:
         status = "failed"
     tables = tuple(
         ComparisonSummary(source=table.source_name, target=table.target_name, status=status)

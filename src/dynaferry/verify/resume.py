@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
 from dynaferry._version import __version__
 from dynaferry.errors import StateError
 from dynaferry.resume import DEFAULT_ENDPOINT
-from dynaferry.state.directory import state_path, verification_name
+from dynaferry.state.directory import has_state, verification_name
 from dynaferry.state.identity import check_identity
 from dynaferry.state.store import RunIdentity, TableIdentity
 from dynaferry.state.verification import ENDED, Verification
@@ -35,7 +36,7 @@ async def unfinished(plan: VerifyPlan) -> Verification | None:
         new one could be kept
     """
     state_dir, run = plan.copy.state_dir, plan.copy.run_name
-    if plan.begins_anew or not await anyio.Path(_path(state_dir, run)).exists():
+    if plan.begins_anew or not await _has_state(state_dir, run):
         await VerificationStore.try_out(state_dir, run)
         return None
     store = await VerificationStore.open(state_dir, run)
@@ -66,7 +67,7 @@ async def _dropped(plan: VerifyPlan) -> Verification | None:
     A file that cannot be read holds none, and one that another process works on is not dropped.
     """
     state_dir, run = plan.copy.state_dir, plan.copy.run_name
-    if not plan.begins_anew or not await anyio.Path(_path(state_dir, run)).exists():
+    if not plan.begins_anew or not await _has_state(state_dir, run):
         return None
     try:
         store = await VerificationStore.open(state_dir, run)
@@ -92,7 +93,7 @@ async def open_state(
         _check_sample(plan, stored)
         store = await VerificationStore.open(state_dir, run)
     else:
-        if await anyio.Path(_path(state_dir, run)).exists():
+        if await _has_state(state_dir, run):
             await VerificationStore.discard(state_dir, run)
         store = await VerificationStore.create(state_dir, _new(plan, identity))
     async with _closing(store):
@@ -152,8 +153,8 @@ def _share(sample_percent: float | None) -> str:
     return "all segments" if sample_percent is None else f"{sample_percent:g} % of the segments"
 
 
-def _path(state_dir: Path, run: str) -> Path:
-    return state_path(state_dir, verification_name(run))
+async def _has_state(state_dir: Path, run: str) -> bool:
+    return await to_thread.run_sync(has_state, state_dir, verification_name(run))
 
 
 @asynccontextmanager

@@ -13,7 +13,6 @@ from http.client import HTTPException
 from pathlib import Path
 from threading import Lock
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 
 import anyio
 from anyio import to_thread
@@ -25,6 +24,7 @@ from dynaferry.errors import PlanError
 from dynaferry.files import replacing
 from dynaferry.observe.lookout import Lookout
 from dynaferry.observe.prometheus import RunCollector
+from dynaferry.urls import checked_url
 
 EVERY_SECONDS = 15.0
 PUSH_TIMEOUT_SECONDS = 5.0
@@ -94,13 +94,7 @@ def to_gateway(lookout: Lookout, url: str, say: Callable[[str], None]) -> Export
 
     :raises PlanError: it is no URL
     """
-    parts = urlsplit(url)
-    if parts.username is not None or parts.query or parts.fragment:
-        raise PlanError("--metrics-push must be an address only, without credentials or a query")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise PlanError(
-            f"--metrics-push {url!r} is not a URL", hint="it looks like http://pushgateway:9091"
-        )
+    checked_url("--metrics-push", url, example="http://pushgateway:9091")
     carry = partial(_push, url=url, grouping={"run": lookout.run})
     return Export(lookout, url, carry, say)
 
