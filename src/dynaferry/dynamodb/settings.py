@@ -10,8 +10,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from ssl import create_default_context
-from ssl import SSLContext
+from ssl import SSLContext, create_default_context
 from typing import Any, Literal
 
 import aioboto3
