@@ -441,8 +441,7 @@ async def test_the_region_is_the_flags_or_the_environments(
 async def test_a_profile_gives_region_credentials_and_certificates(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    bundle = tmp_path / "profile.pem"
-    bundle.touch()
+    _, bundle = self_signed(tmp_path)
     config = f"""
 [profile ferry]
 region = eu-north-1
@@ -464,8 +463,7 @@ async def test_the_environments_certificates_are_the_sides(
     account = Account(region=REGION, endpoint_url="http://127.0.0.1:1")
     async with open_account(account, "source") as session:
         assert session.ca_bundle is None
-    bundle = tmp_path / "network.pem"
-    bundle.touch()
+    _, bundle = self_signed(tmp_path)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
     async with open_account(account, "source") as session:
         assert session.ca_bundle == str(bundle)

@@ -283,8 +283,9 @@ def _user(headers: Mapping[str, str]) -> str | None:
 async def test_control_calls_and_data_path_read_an_environment_as_the_aws_cli_does(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    _, certificate = self_signed(tmp_path)
     for name in ("one.pem", "two.pem"):
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(certificate.read_bytes())
     found = _surroundings(random.Random(seed), tmp_path)
     with monkeypatch.context() as patch:
         _as_the_cli_reads(found).put_in(patch, tmp_path)
