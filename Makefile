@@ -27,9 +27,11 @@ test-local: $(VENV)/.dev $(DYNAMODB_LOCAL)/.fetched  ## the tests against Dynamo
 N ?= 100
 FIRST ?= 0
 KILLS ?= 20
-soak: $(VENV)/.dev  ## mixtures of faults and kills by seed: make soak N=1000 KILLS=200 FIRST=0
+RUNS ?= 10
+soak: $(VENV)/.dev  ## faults, kills and throttled runs: make soak N=1000 KILLS=200 RUNS=200 FIRST=0
 	$(BIN)/python -m tests.faults.soak --mixtures $(N) --first-seed $(FIRST)
 	$(BIN)/python -m tests.kills.soak --kills $(KILLS) --first-seed $(FIRST)
+	$(BIN)/python -m tests.faults.throttled_soak --runs $(RUNS) --first-seed $(FIRST)
 
 test-image: $(VENV)/.dev  ## the steps of the image's build, without a container; installs anew
 	DYNAFERRY_BUILD_IMAGE_STEPS=1 $(BIN)/python -m pytest tests/deploy/test_docker.py

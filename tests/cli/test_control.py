@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import to_thread
 
 from dynaferry.cli.look import look_at
 from dynaferry.cli.main import run_command
@@ -204,7 +205,7 @@ async def test_what_goes_on_after_a_complete_run_can_be_held(
     store = await _begun(tmp_path)
     await store.end_attempt("rejected", 1.0)
     await store.aclose()
-    lock = RunLock.acquire(tmp_path, name)
+    lock = await to_thread.run_sync(RunLock.acquire, tmp_path, name)
     try:
         answer = _ask(tmp_path, "pause")
         assert answer.returncode == 0, answer.stderr

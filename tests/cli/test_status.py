@@ -1,7 +1,10 @@
 """`dynaferry status` on state files: while a run goes on, after it ended, and after a kill."""
 
 import json
+import os
+import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from dynaferry.cli.status import to_lines, to_summary
 from dynaferry.plan import CopyPlan, TablePlan, recorded_settings
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import (
+    ControlsChange,
     RunIdentity,
     RunStatus,
     Sample,
@@ -105,8 +109,96 @@ async def test_a_running_run_shows_its_rate_and_what_is_left(tmp_path: Path) -> 
     assert "  items     500 read = 500 written + 0 rejected + 0 filtered" in lines
     # 500 more items are expected, at 5 a second.
     assert "  rate      5 items/s in the last minute, 1m 40s left" in lines
-    assert next(line for line in lines if line.startswith("checkpoint")).endswith(" 0s ago")
+    checkpoint = next(line for line in lines if line.startswith("checkpoint"))
+    assert re.search(r" UTC, \d+s ago$", checkpoint)
     assert str(to_summary(look).status) == "running"
+
+
+@pytest.fixture
+def in_a_while(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets so many seconds pass for who looks, in which nobody stores anything."""
+
+    def later(seconds: float) -> None:
+        now = time.time() + seconds
+        monkeypatch.setattr("dynaferry.cli.look.time.time", lambda: now)
+
+    return later
+
+
+async def test_a_run_that_stores_nothing_is_stalled_without_rate_or_time_left(
+    tmp_path: Path, in_a_while: Callable[[float], None]
+) -> None:
+    store = await _begun(tmp_path)
+    try:
+        await _half_done(store)
+        in_a_while(3600)
+        look = await look_at(tmp_path, "orders")
+    finally:
+        await store.aclose()
+    lines = to_lines(look)
+    assert lines[1].startswith("state       stalled: nothing was stored for 1h ")
+    assert lines[1].endswith(
+        f"end its process ({os.getpid()}), kill -9 if need be, then the same command resumes"
+    )
+    assert "  state     stalled, segments 5/10" in lines
+    assert not any("items/s" in line or " left" in line for line in lines)
+    summary = to_summary(look)
+    assert (str(summary.status), summary.state) == ("running", "stalled")
+    assert summary.tables[0].items_per_second == 0.0
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0, "running"), (31, "stalled")])
+async def test_half_a_minute_without_a_checkpoint_is_what_makes_it_stalled(
+    tmp_path: Path,
+    in_a_while: Callable[[float], None],
+    seconds: float,
+    state: str,
+) -> None:
+    store = await _begun(tmp_path)
+    try:
+        await _half_done(store)
+        in_a_while(seconds)
+        assert (await look_at(tmp_path, "orders")).state == state
+    finally:
+        await store.aclose()
+
+
+async def test_an_attempt_that_has_just_begun_is_not_stalled_by_the_age_of_the_one_before(
+    tmp_path: Path, in_a_while: Callable[[float], None]
+) -> None:
+    store = await _begun(tmp_path)
+    try:
+        await _half_done(store)
+        in_a_while(3600)
+        await store.begin_attempt("0.1.0", time.time() - 10)
+        assert (await look_at(tmp_path, "orders")).state == "running"
+    finally:
+        await store.aclose()
+
+
+async def test_a_run_that_is_paused_is_not_stalled(
+    tmp_path: Path, in_a_while: Callable[[float], None]
+) -> None:
+    store = await _begun(tmp_path)
+    try:
+        await _half_done(store)
+        await store.change_controls(ControlsChange(paused=True), time.time())
+        in_a_while(3600)
+        look = await look_at(tmp_path, "orders")
+    finally:
+        await store.aclose()
+    assert look.state == "running"
+    assert to_lines(look)[1].startswith("state       running, paused")
+
+
+async def test_a_run_that_stored_nothing_and_is_gone_was_killed(
+    tmp_path: Path, in_a_while: Callable[[float], None]
+) -> None:
+    store = await _begun(tmp_path)
+    await _half_done(store)
+    await store.aclose()
+    in_a_while(3600)
+    assert to_summary(await look_at(tmp_path, "orders")).state == "killed"
 
 
 async def _throttled(store: SqliteStore, *, segments: int, seconds_ago: float) -> None:
@@ -259,7 +351,8 @@ def test_json_is_one_document_in_the_shape_of_a_summary(
     code, out, _ = _status(capsys, "orders", "--state-dir", str(tmp_path), "--json")
     document: dict[str, Any] = json.loads(out)
     assert code == 0
-    assert set(document) == {"run", "status", "error", "tables", "held"}
+    assert set(document) == {"run", "status", "state", "error", "tables", "held"}
+    assert (document["status"], document["state"]) == ("interrupted", "killed")
     assert document["tables"][0] | {"seconds": 0, "items_per_second": 0} == {
         "source": "orders",
         "target": "orders",

@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from dynaferry.controls import InForce, in_force
 from dynaferry.observe import rates
+from dynaferry.observe.health import is_stalled
 from dynaferry.state.directory import verification_name
-from dynaferry.state.lock import is_locked
+from dynaferry.state.lock import is_locked, owner_of
 from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import (
     Controls,
@@ -32,7 +33,9 @@ _SAMPLES_AFTERWARDS = 100_000
 
 UnderWay = Literal["copy", "verification", "replay"]
 
-State = Literal["running", "complete", "rejected", "interrupted", "failed", "killed"]
+State = Literal["running", "stalled", "complete", "rejected", "interrupted", "failed", "killed"]
+
+_UNDER_WAY: frozenset[State] = frozenset({"running", "stalled"})
 
 
 class TableLook(Struct, frozen=True, kw_only=True):
@@ -46,14 +49,28 @@ class TableLook(Struct, frozen=True, kw_only=True):
 
 
 class RunLook(Struct, frozen=True, kw_only=True):
-    """A run as its state file and its locks tell it at the moment `now`."""
+    """A run as its state file and its locks tell it at the moment `now`.
+
+    `process` is the one that works on a stalled run, where that is known.
+    """
 
     record: RunRecord
     state: State
     under_way: UnderWay | None
+    process: int | None
     controls: Controls
     tables: list[TableLook]
     now: float
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a process copies it, be it that it gets on or not."""
+        return self.state in _UNDER_WAY
+
+    @property
+    def last_sign(self) -> float:
+        """When its process stored anything last in this attempt, or began it."""
+        return last_sign_of(self.record)
 
     @property
     def last_checkpoint(self) -> float | None:
@@ -63,7 +80,7 @@ class RunLook(Struct, frozen=True, kw_only=True):
     @property
     def seconds(self) -> float:
         """How long this attempt has taken."""
-        if self.state == "running":
+        if self.is_under_way:
             end: float | None = self.now
         else:
             end = self.record.ended_at or self.last_checkpoint
@@ -83,6 +100,10 @@ async def look_at(state_dir: Path, run: str) -> RunLook:
     store = await SqliteStore.open_for_reading(state_dir, run)
     try:
         record, state = await state_of(store, state_dir, run)
+        now, controls = time.time(), await store.read_controls()
+        is_paused = controls.paused_at is not None
+        if state == "running" and is_stalled(last_sign_of(record), now, paused=is_paused):
+            state = "stalled"
         tables = [
             await _look_at_table(store, index, identity, record.started_at, state)
             for index, identity in enumerate(record.identity.tables)
@@ -91,9 +112,12 @@ async def look_at(state_dir: Path, run: str) -> RunLook:
             record=record,
             state=state,
             under_way=await under_way_of(state, state_dir, run),
-            controls=await store.read_controls(),
+            process=await to_thread.run_sync(owner_of, state_dir, run)
+            if state == "stalled"
+            else None,
+            controls=controls,
             tables=tables,
-            now=time.time(),
+            now=now,
         )
     finally:
         await store.aclose()
@@ -109,12 +133,17 @@ async def state_of(store: StateStore, state_dir: Path, run: str) -> tuple[RunRec
     return record, "killed" if record.status == "running" else record.status
 
 
+def last_sign_of(record: RunRecord) -> float:
+    """When a process stored anything last in this attempt, or began it."""
+    return max(record.started_at, record.checkpointed_at or 0.0)
+
+
 async def under_way_of(state: State, state_dir: Path, run: str) -> UnderWay | None:
     """What is done for a run in this `state` right now, and follows what is asked of it.
 
     A verification has a lock of its own; a replay takes the run's, whose state it leaves.
     """
-    if state == "running":
+    if state in _UNDER_WAY:
         return "copy"
     if await to_thread.run_sync(is_locked, state_dir, verification_name(run)):
         return "verification"
@@ -124,10 +153,8 @@ async def under_way_of(state: State, state_dir: Path, run: str) -> UnderWay | No
 async def _look_at_table(
     store: StateStore, index: int, identity: TableIdentity, started_at: float, state: State
 ) -> TableLook:
-    running = state == "running"
-    samples = await store.read_samples(
-        index, _SAMPLES_WHILE_RUNNING if running else _SAMPLES_AFTERWARDS
-    )
+    most = _SAMPLES_WHILE_RUNNING if state in _UNDER_WAY else _SAMPLES_AFTERWARDS
+    samples = await store.read_samples(index, most)
     return TableLook(
         identity=identity,
         totals=await store.read_totals(index),
@@ -158,11 +185,12 @@ def items_done(totals: TableTotals) -> int:
 def items_per_second(look: RunLook, table: TableLook) -> float | None:
     """Of the last minute while it runs, of the whole attempt afterwards; None when unknown.
 
+    Of a run that is stalled it is unknown, and not what it was once.
     It ends with what is stored, as the summary does: a sample may be ahead of that, and a run
     that was killed has to do again what lay between.
     """
     end = look.last_checkpoint
-    if end is None:
+    if end is None or look.state == "stalled":
         return None
     if look.state != "running":
         began, at_start = _start(look, table)

@@ -62,8 +62,14 @@ class TableStatus(TableSummary, frozen=True, kw_only=True):
 
 
 class StatusSummary(RunSummary, frozen=True, kw_only=True):
-    """What `copy --json` prints, and what holds the run back."""
+    """What `copy --json` prints, and what holds the run back.
 
+    `state` says more than `status`, which scripts know longer: a run under way is `running`, or
+    `stalled` where it has stored nothing for half a minute; one that ended without a word is
+    `killed`.
+    """
+
+    state: State
     held: InForce
     tables: tuple[TableStatus, ...]
 
@@ -79,6 +85,7 @@ def to_summary(look: RunLook) -> StatusSummary:
             type=record.error_type, message=record.error_message or "", hint=record.error_hint
         )
     return StatusSummary(
+        state=look.state,
         held=look.held,
         run=record.run,
         status=_status(look.state),
@@ -88,7 +95,7 @@ def to_summary(look: RunLook) -> StatusSummary:
 
 
 def _status(state: State) -> Status:
-    if state == "running":
+    if state == "running" or state == "stalled":
         return RUNNING
     return "interrupted" if state == "killed" else state
 
@@ -126,7 +133,7 @@ def to_lines(look: RunLook) -> list[str]:
         f"attempts    {record.attempts}",
         f"started     {_moment(record.started_at, look.now)}",
     ]
-    if record.ended_at is not None and look.state != "running":
+    if record.ended_at is not None and not look.is_under_way:
         lines.append(f"ended       {_moment(record.ended_at, look.now)}")
     lines.append(f"checkpoint  {_moment(look.last_checkpoint, look.now)}")
     held_back = _held_back(look)
@@ -134,7 +141,7 @@ def to_lines(look: RunLook) -> list[str]:
         lines.append(f"held back   {held_back}")
     for table in look.tables:
         lines += _table_lines(look, table)
-    if look.state != "running" and record.error_message is not None:
+    if not look.is_under_way and record.error_message is not None:
         lines.append(f"error: {record.error_message}")
         if record.error_hint is not None:
             lines.append(f"hint: {record.error_hint}")
@@ -159,9 +166,20 @@ def _state_words(look: RunLook) -> str:
 def _copy_words(look: RunLook) -> str:
     if look.state == "killed":
         return f"{KILLED.message}; {KILLED.hint}"
+    if look.state == "stalled":
+        return _stalled_words(look)
     if look.state in ("interrupted", "failed"):
         return f"{look.state}; the same command resumes"
     return look.state
+
+
+def _stalled_words(look: RunLook) -> str:
+    since = readable.duration(look.now - look.last_sign)
+    process = "its process" if look.process is None else f"its process ({look.process})"
+    return (
+        f"stalled: nothing was stored for {since}, though it is still there; end {process},"
+        " kill -9 if need be, then the same command resumes"
+    )
 
 
 def _moment(moment: float | None, now: float) -> str:
@@ -176,7 +194,7 @@ def _table_lines(look: RunLook, table: TableLook) -> list[str]:
     rate = readable.count(items_per_second(look, table))
     lines = [
         f"{_place(identity.source_arn)} → {_place(identity.target_arn)}",
-        f"  state     {_table_status(look, table)}, "
+        f"  state     {_table_words(look, table)}, "
         f"segments {totals.segments_complete}/{identity.total_segments}",
         f"  items     {equation(_table_summary(look, table))}",
     ]
@@ -186,9 +204,14 @@ def _table_lines(look: RunLook, table: TableLook) -> list[str]:
         held_back_by = bottleneck(look, table)
         if held_back_by is not None:
             lines.append(f"  held back by {held_back_by}")
-    else:
+    elif look.state != "stalled":
         lines.append(f"  rate      {rate} items/s in the last attempt")
     return lines
+
+
+def _table_words(look: RunLook, table: TableLook) -> str:
+    status = _table_status(look, table)
+    return look.state if status == RUNNING else status
 
 
 def _table_name(arn: str) -> str:

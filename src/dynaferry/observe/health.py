@@ -13,8 +13,19 @@ from typing import Final
 from dynaferry.observe.stats import RunStats, TableStats
 
 STALL_SECONDS: Final = 60.0
+# A checkpoint is stored twice a second, whether or not anything was acknowledged, and in a pause
+# too: an older one tells of a process that does not turn, or of a disk that does not store.
+STALE_SECONDS: Final = 30.0
 # Pages and batches come in bursts: so long a silence with throttles in it is a brown-out.
 BROWN_OUT_SECONDS: Final = 10.0
+
+
+def is_stalled(last_sign: float, now: float, *, paused: bool) -> bool:
+    """Whether a run under way is to be called stalled: whatever else is known of it is too old.
+
+    `last_sign` is when it stored how far it is, or began, by the clock of `now`, in seconds.
+    """
+    return not paused and now - last_sign > STALE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

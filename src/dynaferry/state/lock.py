@@ -88,6 +88,21 @@ def is_locked(state_dir: Path, run: str, *, if_hidden: bool = False) -> bool:
         os.close(descriptor)
 
 
+def owner_of(state_dir: Path, run: str) -> int | None:
+    """The number of the process that took the lock last, for people; None where it is not known."""
+    try:
+        descriptor = os.open(lock_path(state_dir, run), os.O_RDONLY | _AS_IT_IS)
+    except OSError:
+        return None
+    try:
+        content = os.pread(descriptor, 32, 0)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return int(content) if _CONTENT.fullmatch(content) and content.strip() else None
+
+
 def _check_may_be_a_lock(path: Path) -> None:
     """Refuses, before it is opened, what only stands in the lock file's place."""
     try:
