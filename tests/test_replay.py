@@ -230,6 +230,26 @@ def test_a_target_that_was_made_anew_is_refused() -> None:
     check_is_the_same(msgspec.structs.replace(stored, target_table_id="of-today"), found, "orders")
 
 
+def test_where_there_is_no_id_a_target_is_told_by_its_creation_and_by_who_answers() -> None:
+    found = described(table_id=None)
+    assert found.created_at is not None
+    stored = TableIdentity(
+        source_arn="arn:source",
+        source_table_id=None,
+        source_endpoint="",
+        target_arn=found.arn,
+        target_table_id=None,
+        target_endpoint=found.endpoint,
+        target_created_at=found.created_at.timestamp(),
+        total_segments=1,
+    )
+    check_is_the_same(stored, found, "orders")
+    check_is_the_same(msgspec.structs.replace(stored, target_created_at=None), found, "orders")
+    for another in ({"target_created_at": 1.0}, {"target_endpoint": "http://127.0.0.1:8"}):
+        with pytest.raises(PreflightError, match="dropped and created again"):
+            check_is_the_same(msgspec.structs.replace(stored, **another), found, "orders")
+
+
 @pytest.mark.usefixtures("rejected")
 async def test_credentials_that_see_another_account_are_refused(
     moto_world: MotoWorld, tmp_path: Path

@@ -104,7 +104,9 @@ async def test_a_finished_run_says_so_and_writes_nothing(
     assert calls == []
     assert outcome.summary.status == "complete"
     assert outcome.summary.tables[0].items_written == first.tables[0].items_written
-    assert any("already complete" in line for line in said)
+    (words,) = [line for line in said if "already complete" in line]
+    assert "was completed at 20" in words
+    assert words.endswith("--restart copies everything anew")
 
 
 async def stopped_halfway(world: MotoWorld, plan: CopyPlan) -> Outcome:
@@ -484,3 +486,50 @@ async def test_a_service_that_does_not_answer_before_anything_began_refuses_the_
     assert outcome.summary.status == "failed", "the same command resumes"
     outcome = await execute(plan_for(world, tmp_path, restart=True))
     assert outcome.summary.status == "refused"
+
+
+async def test_a_complete_run_whose_target_is_empty_now_is_not_called_complete(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    await copy_table(plan_for(world, tmp_path))
+    for number in range(ITEMS):
+        key = {"pk": {"S": f"k{number}"}}
+        await world.target_tables.call("DeleteItem", {"TableName": "orders", "Key": key})
+    outcome = await execute(plan_for(world, tmp_path))
+    assert isinstance(outcome.error, PreflightError)
+    assert f"is empty now: the {ITEMS} items that it wrote are gone" in outcome.error.message
+    assert "was completed at 20" in outcome.error.message
+    assert outcome.summary.status == "refused"
+    with pytest.raises(PreflightError, match="is empty now"):
+        await dry_run(plan_for(world, tmp_path))
+    summary = await copy_table(plan_for(world, tmp_path, restart=True))
+    assert summary.tables[0].items_written == ITEMS
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+async def test_a_complete_run_of_tables_that_were_made_anew_is_not_called_complete(
+    world: MotoWorld, tmp_path: Path, side: str
+) -> None:
+    await copy_table(plan_for(world, tmp_path))
+    tables = world.source_tables if side == "source" else world.target_tables
+    await tables.call("DeleteTable", {"TableName": "orders"})
+    await tables.create_table("orders")
+    await tables.put_items("orders", [an_item(1)])
+    outcome = await execute(plan_for(world, tmp_path))
+    assert isinstance(outcome.error, StateError)
+    assert f"the {side} was dropped and created again" in (outcome.error.hint or "")
+
+
+async def test_a_complete_run_says_where_it_may_not_look(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await copy_table(plan_for(world, tmp_path))
+
+    async def deny(*_: Any) -> bool:
+        raise AccessDeniedError("no")
+
+    monkeypatch.setattr("dynaferry.completed.has_items", deny)
+    said: list[str] = []
+    outcome = await execute(plan_for(world, tmp_path), say=said.append)
+    assert outcome.summary.status == "complete"
+    assert any("was not looked at: no permission for dynamodb:Scan" in line for line in said)

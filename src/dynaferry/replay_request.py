@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from dynaferry.dynamodb.accounts import AccountSession
 from dynaferry.dynamodb.descriptions import TableDescription
+from dynaferry.dynamodb.settings import whose_endpoint
 from dynaferry.dynamodb.tables import describe_table
 from dynaferry.errors import PreflightError, TableNotFoundError
 from dynaferry.plan import Account, CopyPlan, IfPresent, validate, with_region
@@ -82,9 +83,22 @@ def check_is_the_same(stored: TableIdentity, found: TableDescription, run: str) 
             hint="use the region, profile and role that the copy was run with",
             table=found.name,
         )
-    if stored.target_table_id != found.table_id:
+    if stored.target_table_id is None and found.table_id is None:
+        made_anew = _is_another(stored, found)
+    else:
+        made_anew = stored.target_table_id != found.table_id
+    if made_anew:
         raise PreflightError(
             f"the target {found.arn} was dropped and created again since the run {run} wrote to it",
             hint="copy anew with --restart: what was copied before is gone",
             table=found.name,
         )
+
+
+def _is_another(stored: TableIdentity, found: TableDescription) -> bool:
+    """Where the service gives no ids: by the time of creation and by who answers."""
+    if stored.target_created_at is None or found.created_at is None:
+        return False
+    if stored.target_created_at != found.created_at.timestamp():
+        return True
+    return whose_endpoint(stored.target_endpoint) != whose_endpoint(found.endpoint)

@@ -3,12 +3,15 @@
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 import anyio
+import msgspec
 from anyio import to_thread
 
 from dynaferry._version import __version__
+from dynaferry.dynamodb.settings import THE_SERVICE_ITSELF, whose_endpoint
 from dynaferry.errors import DynaferryError, StateError
 from dynaferry.observe.stats import MOST_REASONS, RunStats, TableStats
 from dynaferry.plan import CopyPlan, RecordedSettings
@@ -21,9 +24,6 @@ from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import RunIdentity, RunRecord, StateStore, TableIdentity
 
 CLOSE_SECONDS = 5.0
-# Which of the service's own endpoints botocore chooses depends on where the credentials come from;
-# that does not make it another table.
-DEFAULT_ENDPOINT = "the service's own"
 
 
 async def stored_run(plan: CopyPlan) -> RunRecord | None:
@@ -63,23 +63,49 @@ def identity_of(
         asked_for = table.segments or plan.segments
         keep = asked_for is None and index < len(began_with)
         tables.append(
-            _table_identity(
-                plan, look, began_with[index].total_segments if keep else look.total_segments
-            )
+            _table_identity(look, began_with[index].total_segments if keep else look.total_segments)
         )
     return RunIdentity(tables=tuple(tables))
 
 
-def _table_identity(plan: CopyPlan, look: TablePreflight, total_segments: int) -> TableIdentity:
+def as_told_now(stored: RunIdentity, wanted: RunIdentity) -> RunIdentity:
+    """A stored identity with its endpoints as they are told today.
+
+    Earlier versions stored what the plan named, and of an endpoint that the environment named
+    nothing: there the one that is wanted is taken.
+    """
+    endpoints = {(table.source_arn, table.target_arn): table for table in wanted.tables}
+    tables = []
+    for table in stored.tables:
+        now = endpoints.get((table.source_arn, table.target_arn), table)
+        is_earlier = table.source_created_at is None and table.target_created_at is None
+        told = {
+            side: getattr(now, side)
+            if is_earlier and getattr(table, side) == THE_SERVICE_ITSELF
+            else whose_endpoint(getattr(table, side))
+            for side in ("source_endpoint", "target_endpoint")
+        }
+        tables.append(msgspec.structs.replace(table, **told))
+    return msgspec.structs.replace(stored, tables=tuple(tables))
+
+
+def seconds_of(moment: datetime | None) -> float | None:
+    """A moment in seconds since the epoch."""
+    return None if moment is None else moment.timestamp()
+
+
+def _table_identity(look: TablePreflight, total_segments: int) -> TableIdentity:
     if look.target is None:
         raise StateError(f"the target {look.table.target} is not there")
     return TableIdentity(
         source_arn=look.source.arn,
         source_table_id=look.source.table_id,
-        source_endpoint=plan.source.endpoint_url or DEFAULT_ENDPOINT,
+        source_endpoint=whose_endpoint(look.source.endpoint),
+        source_created_at=seconds_of(look.source.created_at),
         target_arn=look.target.arn,
         target_table_id=look.target.table_id,
-        target_endpoint=plan.target.endpoint_url or DEFAULT_ENDPOINT,
+        target_endpoint=whose_endpoint(look.target.endpoint),
+        target_created_at=seconds_of(look.target.created_at),
         total_segments=total_segments,
     )
 
@@ -99,8 +125,10 @@ async def open_state(
     run = plan.run_name
     for exposure in await to_thread.run_sync(exposures, plan.state_dir, run):
         say(exposure)
-    if stored is not None and not (plan.restart and same_copy(stored.identity, identity)):
-        check_identity(stored.identity, identity, run=run)
+    if stored is not None:
+        before = as_told_now(stored.identity, identity)
+        if not (plan.restart and same_copy(before, identity)):
+            check_identity(before, identity, run=run)
     if stored is not None and plan.restart:
         aside = await SqliteStore.set_aside(plan.state_dir, run, time.time())
         say(f"starting over; the state of the earlier run is kept as {aside}")
@@ -108,7 +136,8 @@ async def open_state(
         store = await SqliteStore.open(plan.state_dir, run)
         async with _closed_on_error(store):
             # Somebody may have started it over since it was looked at.
-            check_identity((await store.read_run()).identity, identity, run=run)
+            now = (await store.read_run()).identity
+            check_identity(as_told_now(now, identity), identity, run=run)
     else:
         store = await SqliteStore.create(
             plan.state_dir, run, identity, settings, __version__, time.time()

@@ -10,6 +10,7 @@ import anyio
 
 from dynaferry._version import __version__
 from dynaferry.assembly import RunCaps, Sides, copy_one_table, open_sides
+from dynaferry.completed import check_still_there, completed_at, is_complete
 from dynaferry.controls import in_force, in_words
 from dynaferry.copy.stop import StopSignal
 from dynaferry.dynamodb.accounts import AccountSession
@@ -26,6 +27,7 @@ from dynaferry.resume import (
     stats_from,
     stored_run,
 )
+from dynaferry.state.sqlite import SqliteStore
 from dynaferry.state.store import Controls, RunRecord, StateStore
 from dynaferry.steering import Steering
 
@@ -99,6 +101,8 @@ async def _prepare_and_copy(
         checked = await _look(plan, sides, stored, dry_run=False, say=say)
         identity = identity_of(plan, checked, stored)
         async with open_state(plan, identity, stored, recorded_settings(plan), say) as store:
+            if stored is not None and not plan.restart and is_complete(stored):
+                await check_still_there(stored, store, checked, sides.target, say)
             begun.set()
             return await _Attempt(plan, sides, checked, store, stop, watch, say).make()
 
@@ -124,7 +128,14 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
         if plan.limits.schedule and say is not None:
             held = in_words(in_force(plan, Controls(), datetime.now(UTC)))
             say(f"at this hour: {held or 'no caps'}; the estimate leaves the schedule out")
-        return await _look(plan, sides, stored, dry_run=True)
+        checked = await _look(plan, sides, stored, dry_run=True)
+        if stored is not None and not plan.restart and is_complete(stored):
+            store = await SqliteStore.open_for_reading(plan.state_dir, plan.run_name)
+            try:
+                await check_still_there(stored, store, checked, sides.target, say or _say_nothing)
+            finally:
+                await store.aclose()
+        return checked
 
 
 async def _look(
@@ -172,7 +183,10 @@ class _Attempt:
     async def make(self) -> Outcome:
         run = await self._store.read_run()
         if run.status == "complete" or run.status == "rejected":
-            self._say(f"already complete: the run {run.run} has nothing left to copy")
+            self._say(
+                f"already complete: the run {run.run} was completed {completed_at(run)} and has "
+                "nothing left to copy; --restart copies everything anew"
+            )
             stats = await stats_from(run, self._checked, self._store)
             return Outcome(await summarize(run.run, run.status, stats, self._store))
         await self._store.begin_attempt(__version__, time.time())
@@ -281,8 +295,8 @@ def _seconds_left(session: AccountSession) -> float | None:
 def _standing(stored: RunRecord, *, restarts: bool) -> str:
     if restarts:
         return f"the run {stored.run} has begun and would be started over"
-    if stored.status in ("complete", "rejected"):
-        return f"the run {stored.run} is complete already"
+    if is_complete(stored):
+        return f"the run {stored.run} is complete already; it was completed {completed_at(stored)}"
     return f"the run {stored.run} has begun and would be resumed"
 
 

@@ -101,3 +101,32 @@ def test_another_table_or_endpoint_makes_another_copy(field: str) -> None:
 def test_one_table_more_makes_another_copy() -> None:
     more = RunIdentity(tables=(*IDENTITY.tables, table_identity(2)))
     assert not same_copy(IDENTITY, more)
+
+
+def created(source: float | None, target: float | None, **ids: Any) -> RunIdentity:
+    (first, *_) = IDENTITY.tables
+    ids = {"source_table_id": None, "target_table_id": None} | ids
+    return RunIdentity(
+        tables=(replace(first, source_created_at=source, target_created_at=target, **ids),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "side"), [(created(1.0, 2.5), "target"), (created(1.5, 2.0), "source")]
+)
+def test_where_there_is_no_id_a_table_made_anew_is_told_by_its_creation(
+    wanted: RunIdentity, side: str
+) -> None:
+    check_identity(created(1.0, 2.0), created(1.0, 2.0), run=RUN)
+    with pytest.raises(StateError, match=f"the {side}'s creation of") as caught:
+        check_identity(created(1.0, 2.0), wanted, run=RUN)
+    assert (caught.value.hint or "").startswith(f"the {side} was dropped")
+
+
+def test_where_there_is_an_id_it_decides() -> None:
+    ids = {"source_table_id": "a", "target_table_id": "b"}
+    check_identity(created(1.0, 2.0, **ids), created(3.0, 4.0, **ids), run=RUN)
+
+
+def test_a_file_of_an_earlier_version_without_creation_times_is_gone_on_with() -> None:
+    check_identity(created(None, None), created(3.0, 4.0), run=RUN)

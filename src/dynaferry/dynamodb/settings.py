@@ -37,6 +37,8 @@ _VARIABLES: dict[str, tuple[str | None, list[str] | None, str | None, Any]] = {
     "ca_bundle": ("ca_bundle", ["AWS_CA_BUNDLE"], None, lambda path: path or None),
 }
 
+THE_SERVICE_ITSELF = "the service's own"
+
 # The domains of AWS's partitions, as botocore's partitions.json has them.
 AWS_DOMAINS = (
     ".amazonaws.com",
@@ -174,6 +176,21 @@ def proxies_for(base_url: str) -> Mapping[str, str]:
     """
     proxies: Mapping[str, str] = get_environ_proxies(base_url)
     return proxies
+
+
+def whose_endpoint(endpoint: str) -> str:
+    """What of an endpoint tells one service from another.
+
+    Which of AWS's own addresses botocore chooses depends on where the credentials come from: they
+    are all one service. Of a stand-in it is scheme, host and port.
+    """
+    try:
+        url = URL(endpoint)
+        if not url.host:
+            return endpoint
+        return THE_SERVICE_ITSELF if is_aws(url) else f"{url.scheme}://{url.host}:{url.port}"
+    except ValueError:
+        return endpoint
 
 
 def is_aws(url: URL) -> bool:

@@ -1,6 +1,7 @@
 """Whether stored state belongs to the copy that is asked for (invariant 7)."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from dynaferry.errors import StateError
 from dynaferry.state.store import RunIdentity, TableIdentity
@@ -70,6 +71,30 @@ def _check_table(stored: TableIdentity, wanted: TableIdentity, run: str) -> None
             raise _differs(
                 run, f"{words} of {table}", before, now, _HINTS.get(field, _OTHER_COPY), table
             )
+    for side in ("source", "target"):
+        _check_creation(stored, wanted, side, run)
+
+
+def _check_creation(stored: TableIdentity, wanted: TableIdentity, side: str, run: str) -> None:
+    """Where the service gives no ids, a table made anew has another time of creation."""
+    before, now = (getattr(table, f"{side}_created_at") for table in (stored, wanted))
+    has_id = getattr(stored, f"{side}_table_id") is not None
+    if not has_id and before is not None and before != now:
+        words = f"the {side}'s creation of {stored.source_arn}"
+        raise _differs(
+            run,
+            words,
+            _moment(before),
+            _moment(now),
+            _HINTS[f"{side}_table_id"],
+            stored.source_arn,
+        )
+
+
+def _moment(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def _differs(

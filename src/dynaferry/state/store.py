@@ -21,7 +21,9 @@ class TableIdentity(Struct, frozen=True, kw_only=True):
     """What makes a table's part of a run this one and no other (invariant 7).
 
     The table ids are the service's own (None where it gives none): a table that was dropped and
-    created again under its old name has another.
+    created again under its old name has another. Where there is none the time of its creation
+    tells, in seconds since the epoch; None in the files of earlier versions as well, which named
+    only the endpoints that a plan named.
     """
 
     source_arn: str
@@ -32,6 +34,8 @@ class TableIdentity(Struct, frozen=True, kw_only=True):
     target_endpoint: str
     total_segments: int
     filter: str | None = None
+    source_created_at: float | None = None
+    target_created_at: float | None = None
 
 
 class RunIdentity(Struct, frozen=True, kw_only=True):

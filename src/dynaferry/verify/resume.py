@@ -15,8 +15,9 @@ import anyio
 from anyio import to_thread
 
 from dynaferry._version import __version__
+from dynaferry.dynamodb.settings import whose_endpoint
 from dynaferry.errors import StateError
-from dynaferry.resume import DEFAULT_ENDPOINT
+from dynaferry.resume import as_told_now, seconds_of
 from dynaferry.state.directory import has_state, verification_name
 from dynaferry.state.identity import check_identity
 from dynaferry.state.store import RunIdentity, TableIdentity
@@ -89,7 +90,8 @@ async def open_state(
     state_dir, run = plan.copy.state_dir, plan.copy.run_name
     identity = _identity(plan, pairs, stored)
     if stored is not None:
-        check_identity(stored.identity, identity, run=verification_name(run))
+        before = as_told_now(stored.identity, identity)
+        check_identity(before, identity, run=verification_name(run))
         _check_sample(plan, stored)
         store = await VerificationStore.open(state_dir, run)
     else:
@@ -124,18 +126,20 @@ def _identity(
         asked_for = pair.table.segments or plan.copy.segments
         keep = asked_for is None and index < len(began_with)
         segments = began_with[index].total_segments if keep else pair.total_segments
-        tables.append(_table_identity(plan, pair, segments))
+        tables.append(_table_identity(pair, segments))
     return RunIdentity(tables=tuple(tables))
 
 
-def _table_identity(plan: VerifyPlan, pair: TablePair, total_segments: int) -> TableIdentity:
+def _table_identity(pair: TablePair, total_segments: int) -> TableIdentity:
     return TableIdentity(
         source_arn=pair.source.arn,
         source_table_id=pair.source.table_id,
-        source_endpoint=plan.copy.source.endpoint_url or DEFAULT_ENDPOINT,
+        source_endpoint=whose_endpoint(pair.source.endpoint),
+        source_created_at=seconds_of(pair.source.created_at),
         target_arn=pair.target.arn,
         target_table_id=pair.target.table_id,
-        target_endpoint=plan.copy.target.endpoint_url or DEFAULT_ENDPOINT,
+        target_endpoint=whose_endpoint(pair.target.endpoint),
+        target_created_at=seconds_of(pair.target.created_at),
         total_segments=total_segments,
     )
 
