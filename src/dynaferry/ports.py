@@ -142,13 +142,24 @@ class KeyLookup(Protocol):
         ...
 
 
+class Replaced(Struct, frozen=True):
+    """What a write took the place of: an item in wire form, None where nothing was told of one.
+
+    `consumed_units` is None where the service did not say.
+    """
+
+    item: bytes | None
+    consumed_units: float | None = None
+
+
 class ItemMender(Protocol):
     """Changes single items of one table, each only if it still is what was seen there.
 
-    Both methods return the consumed units, None where the service did not say.
+    As far as a condition can say that: it sees no attribute that it does not name. So both methods
+    return what they took the place of, and whoever calls them compares it with what was seen.
     """
 
-    async def put_if_unchanged(self, item: bytes, seen: bytes | None, /) -> float | None:
+    async def put_if_unchanged(self, item: bytes, seen: bytes | None, /) -> Replaced:
         """Puts `item` in the place of `seen`, which has its key, or where nothing was seen.
 
         :raises ConditionFailedError: there is something else by now; nothing was done
@@ -158,7 +169,7 @@ class ItemMender(Protocol):
         """
         ...
 
-    async def delete_if_unchanged(self, key: bytes, seen: bytes, /) -> float | None:
+    async def delete_if_unchanged(self, key: bytes, seen: bytes, /) -> Replaced:
         """Deletes the item with this key if it still is `seen`.
 
         :raises ConditionFailedError: there is something else by now; nothing was done

@@ -286,7 +286,13 @@ def test_what_is_in_flux_is_told_and_what_was_not_told_is_counted() -> None:
 @pytest.mark.parametrize("reason", get_args(Undecided))
 def test_what_is_undecided_is_told_with_its_reason_and_what_to_do(reason: Undecided) -> None:
     found = summary("undecided", in_flux=int(reason == "in_flux"))
-    table = msgspec.structs.replace(found.tables[0], undecided=(reason,))
+    table = msgspec.structs.replace(
+        found.tables[0],
+        undecided=(reason,),
+        overwritten=int(reason == "overwritten"),
+        unseen=int(reason == "unseen"),
+        kept_in="x.overwritten.jsonl" if reason == "overwritten" else None,
+    )
     lines = verify_lines(msgspec.structs.replace(found, tables=(table,)), limit=20)
     assert "not proven equal" in lines[0]
     assert any(line.startswith("  undecided ") for line in lines)

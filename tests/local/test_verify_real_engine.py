@@ -1,6 +1,7 @@
 """A verification of two accounts of the service's own engine, with what was planted in one."""
 
 import asyncio
+import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from dynaferry.dynamodb.wire import Wire
 from dynaferry.plan import CopyPlan, TablePlan
 from dynaferry.verify.run import verify_tables
 from dynaferry.verify.settings import DEFAULT_SETTLE_SECONDS, VerifyPlan
@@ -202,3 +204,73 @@ async def test_strange_items_are_compared_and_mended_as_they_are(
     assert (table.matching, table.written, table.status) == (60, 140, "equal")
     source = await local_world.source_tables.read_table(f"from-{name}")
     assert await local_world.target_tables.read_table(f"to-{name}") == source
+
+
+def wide_item(number: int, version: int, attributes: int) -> WireItem:
+    """An item of so many attributes beside its key, with names that leave a condition no room."""
+    return {
+        "pk": {"S": f"item-{number}"},
+        **{f"attribute-{n:04}": {"N": str(version)} for n in range(attributes)},
+    }
+
+
+async def test_a_condition_of_as_many_attributes_as_there_may_be_is_taken(
+    local_world: LocalWorld, tmp_path: Path
+) -> None:
+    """By changed values, by added attributes, and by attributes that the source does not have."""
+    name = "wide"
+    await local_world.source_tables.create_table(f"from-{name}")
+    await local_world.target_tables.create_table(f"to-{name}")
+    widths = [148, 149, 150, 400]
+    source = [wide_item(number, 1, width) for number, width in enumerate(widths)]
+    source += [wide_item(number, 1, 400) for number in (10, 11)]
+    target = [wide_item(number, 2, width) for number, width in enumerate(widths)]
+    target += [wide_item(10, 1, 1), wide_item(11, 1, 500), wide_item(12, 1, 400)]
+    await local_world.source_tables.put_items(f"from-{name}", source)
+    await local_world.target_tables.put_items(f"to-{name}", target)
+    plan = plan_of(local_world, name, tmp_path, settle_seconds=0.0, repair=True, delete_extra=True)
+    table = only_table(await verify_tables(plan))
+    assert (table.status, table.written, table.deleted) == ("equal", 6, 1)
+    assert await local_world.target_tables.read_table(
+        f"to-{name}"
+    ) == await local_world.source_tables.read_table(f"from-{name}")
+
+
+async def test_what_no_condition_sees_is_kept_when_it_is_replaced(
+    local_world: LocalWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right before each write an attribute is added, and one beyond a condition's reach changed."""
+    name = "replaced"
+    await local_world.source_tables.create_table(f"from-{name}")
+    await local_world.target_tables.create_table(f"to-{name}")
+    first = {"attribute-0000": {"N": "9"}}
+    await local_world.source_tables.put_items(
+        f"from-{name}", [wide_item(1, 1, 1), wide_item(2, 1, 400) | first]
+    )
+    await local_world.target_tables.put_items(
+        f"to-{name}", [wide_item(1, 2, 1), wide_item(2, 1, 400), wide_item(3, 1, 1)]
+    )
+    newer = [
+        wide_item(1, 2, 1) | {"new": {"S": "one"}},
+        wide_item(2, 1, 400) | {"attribute-0399": {"S": "new"}},
+        wide_item(3, 1, 1) | {"new": {"S": "three"}},
+    ]
+    call = Wire.call
+
+    async def written_in_between(self: Wire, operation: str, body: bytes) -> bytes:
+        if operation in ("PutItem", "DeleteItem"):
+            await local_world.target_tables.put_items(
+                f"to-{name}",
+                [one for one in newer if one["pk"]["S"].encode() in body],
+            )
+        return await call(self, operation, body)
+
+    monkeypatch.setattr(Wire, "call", written_in_between)
+    plan = plan_of(local_world, name, tmp_path, settle_seconds=0.0, repair=True, delete_extra=True)
+    table = only_table(await verify_tables(plan))
+    assert (table.status, table.undecided) == ("undecided", ("overwritten",))
+    assert (table.written, table.deleted, table.overwritten) == (0, 0, 3)
+    assert table.kept_in is not None
+    lines = Path(table.kept_in).read_text().splitlines()
+    kept = sorted((json.loads(line)["item"] for line in lines), key=lambda one: one["pk"]["S"])
+    assert kept == newer

@@ -95,6 +95,7 @@ def tools_of(
         stats=stats,
         caps=caps,
         key_of=KEY_OF,
+        target_arn="arn:target",
         rejected=rejected,
         clock=clock,
     )

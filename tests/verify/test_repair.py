@@ -1,13 +1,25 @@
 import math
-from collections.abc import Callable, Sequence
+import re
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 
 from dynaferry.copy.stop import StopSignal
-from dynaferry.errors import ItemRefusedError, UnavailableError
+from dynaferry.errors import (
+    ItemRefusedError,
+    StateWriteError,
+    ThrottledError,
+    UnavailableError,
+)
+from dynaferry.ports import Replaced
+from dynaferry.state.directory import overwritten_path
+from dynaferry.state.overwritten import KeptItem
 from dynaferry.state.verification import ComparisonTotals, Difference
+from dynaferry.state.verification_store import ReplacedKind
 from dynaferry.verify.assembly import VerifyCaps
 from dynaferry.verify.canonical import digest_of
 from dynaferry.verify.repair import next_step, repair_plan
@@ -36,7 +48,7 @@ async def mended(
         assert await tools.comparison.compare([0], StopSignal())
         meanwhile()
         assert await tools.repair.mend_all(StopSignal())
-        return await store.read_totals(0), tools.repair.refusals
+        return await store.read_totals(0), list(tools.repair.refusals)
 
 
 async def test_the_target_becomes_the_source(tmp_path: Path) -> None:
@@ -101,7 +113,7 @@ async def test_a_target_that_changes_right_before_the_write_is_not_overwritten(
     target = FakeTable(TARGET)
     put = target.put_if_unchanged
 
-    async def put_too_late(item_: bytes, seen: bytes | None) -> float | None:
+    async def put_too_late(item_: bytes, seen: bytes | None) -> Replaced:
         target.items[key(0)] = item(0, 77)
         return await put(item_, seen)
 
@@ -132,18 +144,21 @@ async def test_a_difference_that_is_gone_by_itself_is_not_one_any_more(tmp_path:
     assert (totals.agreed, totals.written, totals.missing) == (1, 4, 0)
 
 
-async def test_a_write_that_took_effect_unanswered_counts_as_written(tmp_path: Path) -> None:
+async def test_a_write_that_replaced_something_unanswered_is_not_called_written(
+    tmp_path: Path,
+) -> None:
+    """What stood there is only in the answer that was lost. A put into nothing replaced nothing."""
     target = FakeTable(TARGET)
     put, delete, lost = target.put_if_unchanged, target.delete_if_unchanged, set[bytes]()
 
-    async def put_unanswered(item_: bytes, seen: bytes | None) -> float | None:
+    async def put_unanswered(item_: bytes, seen: bytes | None) -> Replaced:
         units = await put(item_, seen)
         if item_ not in lost:
             lost.add(item_)
             raise UnavailableError("the connection was dropped")
         return units
 
-    async def delete_unanswered(key_: bytes, seen: bytes) -> float | None:
+    async def delete_unanswered(key_: bytes, seen: bytes) -> Replaced:
         units = await delete(key_, seen)
         if key_ not in lost:
             lost.add(key_)
@@ -155,7 +170,135 @@ async def test_a_write_that_took_effect_unanswered_counts_as_written(tmp_path: P
     source = FakeTable(SOURCE)
     totals, _ = await mended(tmp_path, source, target)
     assert target.items == source.items
-    assert (totals.written, totals.deleted) == (5, 2)
+    assert (totals.written, totals.deleted, totals.unseen) == (3, 0, 4)
+    assert (totals.missing, totals.different, totals.extra) == (0, 0, 0)
+
+
+async def test_a_throttled_write_leaves_no_doubt(tmp_path: Path) -> None:
+    target = FakeTable(TARGET)
+    put, throttled = target.put_if_unchanged, set[bytes]()
+
+    async def put_later(item_: bytes, seen: bytes | None) -> Replaced:
+        if item_ not in throttled:
+            throttled.add(item_)
+            raise ThrottledError("slow down", code="ThrottlingException")
+        return await put(item_, seen)
+
+    target.put_if_unchanged = put_later  # type: ignore[method-assign]
+    totals, _ = await mended(tmp_path, FakeTable(SOURCE), target)
+    assert (totals.written, totals.deleted, totals.unseen) == (5, 2, 0)
+
+
+NEWER = {
+    key(3): b'{"pk":{"S":"3"},"n":{"N":"9"},"new":{"S":"x"}}',
+    key("x1"): b'{"pk":{"S":"x1"},"n":{"N":"0"},"new":{"S":"x"}}',
+}
+
+
+def changes_unseen(target: FakeTable) -> Callable[[bytes], None]:
+    """Adds an attribute right before the write, which no condition can name."""
+
+    def change(key_: bytes) -> None:
+        if key_ in NEWER:
+            target.items[key_] = NEWER[key_]
+
+    return change
+
+
+async def test_what_is_replaced_though_it_was_not_seen_is_kept_and_not_called_written(
+    tmp_path: Path,
+) -> None:
+    source, target = FakeTable(SOURCE), FakeTable(TARGET)
+    target.after_check = changes_unseen(target)
+    totals, _ = await mended(tmp_path, source, target)
+    assert target.items == source.items
+    assert (totals.written, totals.deleted, totals.overwritten) == (4, 1, 2)
+    assert (totals.missing, totals.different, totals.extra, totals.unseen) == (0, 0, 0, 0)
+    path = overwritten_path(tmp_path, "orders-to-orders-2")
+    kept = [msgspec.json.decode(line, type=KeptItem) for line in path.read_bytes().splitlines()]
+    assert {bytes(one.key): bytes(one.item) for one in kept} == NEWER
+    assert {one.table for one in kept} == {"arn:target"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_what_was_replaced_is_kept_before_it_is_counted(
+    tmp_path: Path,
+) -> None:
+    """A disk that cannot keep it ends the repair, and the item stays one of which nobody knows."""
+    target = FakeTable(TARGET)
+    target.after_check = changes_unseen(target)
+    overwritten_path(tmp_path, "orders-to-orders-2").mkdir()
+    plan = plan_of(tmp_path, repair=True)
+    async with opened(plan) as store:
+        tools = tools_of(plan, store, FakeTable(SOURCE), target)
+        assert await tools.comparison.compare([0], StopSignal())
+        cannot = pytest.RaisesExc(StateWriteError, match=re.escape('"pk":{"S":"3"}'))
+        with pytest.RaisesGroup(cannot, flatten_subgroups=True):
+            await tools.repair.mend_all(StopSignal())
+        assert (await store.read_totals(0)).unseen >= 1
+
+
+async def test_a_target_that_does_not_say_what_was_replaced_is_not_believed(
+    tmp_path: Path,
+) -> None:
+    target = FakeTable(TARGET)
+    target.tells_replaced = False
+    totals, _ = await mended(tmp_path, FakeTable(SOURCE), target)
+    assert (totals.written, totals.deleted, totals.unseen) == (3, 0, 4)
+
+
+async def test_who_writes_the_same_at_the_same_time_loses_nothing(tmp_path: Path) -> None:
+    source, target = FakeTable(SOURCE), FakeTable(TARGET)
+
+    def same(key_: bytes) -> None:
+        if key_ == key(3):
+            target.items[key_] = source.items[key_]
+
+    target.after_check = same
+    totals, _ = await mended(tmp_path, source, target)
+    assert (totals.written, totals.overwritten, totals.unseen) == (5, 0, 0)
+
+
+class KilledError(Exception):
+    """The process is gone."""
+
+
+async def test_a_kill_between_a_write_and_its_answer_leaves_it_said_that_nobody_knows(
+    tmp_path: Path,
+) -> None:
+    source, target = FakeTable(SOURCE), FakeTable(TARGET)
+    put = target.put_if_unchanged
+
+    async def put_and_die(item_: bytes, seen: bytes | None) -> Replaced:
+        if item_ == SOURCE[3]:
+            await put(item_, seen)
+        raise KilledError
+
+    target.put_if_unchanged = put_and_die  # type: ignore[method-assign]
+    plan = plan_of(tmp_path, repair=True)
+    async with opened(plan) as store:
+        tools = tools_of(plan, store, source, target)
+        assert await tools.comparison.compare([0], StopSignal())
+        note, notes = store.note_replaced, list[object]()
+
+        async def note_until_killed(
+            table: int, replaced: Mapping[bytes, ReplacedKind | None]
+        ) -> None:
+            notes.append(replaced)
+            if len(notes) == 1:
+                await note(table, replaced)
+
+        store.note_replaced = note_until_killed  # type: ignore[method-assign]
+        with pytest.raises(ExceptionGroup):
+            await tools.repair.mend_all(StopSignal())
+        target.put_if_unchanged = put  # type: ignore[method-assign]
+        store.note_replaced = note  # type: ignore[method-assign]
+        again = tools_of(plan, store, source, target)
+        assert await again.repair.mend_all(StopSignal())
+        totals = await store.read_totals(0)
+    assert target.items.items() >= source.items.items()
+    # Three were missing, so nothing was replaced; of the two that were different one was not sent.
+    assert (totals.written, totals.unseen) == (4, 1)
 
 
 async def test_an_item_that_the_target_refuses_stays_a_difference_and_is_told(
@@ -164,7 +307,7 @@ async def test_an_item_that_the_target_refuses_stays_a_difference_and_is_told(
     target = FakeTable(TARGET)
     put = target.put_if_unchanged
 
-    async def refuse(item_: bytes, seen: bytes | None) -> float | None:
+    async def refuse(item_: bytes, seen: bytes | None) -> Replaced:
         if item_ == item(1):
             raise ItemRefusedError("an index key has the wrong type", code="ValidationException")
         return await put(item_, seen)

@@ -31,6 +31,8 @@ def complete() -> ComparisonStats:
         (totals(matching=1), ONE, ONE, ("digests_differ",)),
         (totals(settled_by_key=1), ONE, OTHER, ()),
         (totals(written=1, matching=1), ONE, OTHER, ()),
+        (totals(overwritten=1, matching=1), ONE, OTHER, ("overwritten",)),
+        (totals(unseen=1, matching=1), ONE, OTHER, ("unseen",)),
         (totals(matching=0), NOTHING, NOTHING, ()),
         (totals(segments_compared=0, matching=0), NOTHING, NOTHING, ("nothing_compared",)),
     ],

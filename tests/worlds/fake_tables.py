@@ -6,7 +6,7 @@ from zlib import crc32
 from msgspec import Raw
 
 from dynaferry.errors import ConditionFailedError
-from dynaferry.ports import FoundItems, Page
+from dynaferry.ports import FoundItems, Page, Replaced
 from dynaferry.verify.assembly import key_reader
 from dynaferry.verify.canonical import digest_of
 
@@ -27,7 +27,9 @@ class FakeTable:
     """A table: `segments` of pages in an order of its own.
 
     `before_page` and `before_find` are told what is about to be read, and may change the table or
-    raise. `unprocessed_first` leaves the last key of each first look-up for another time.
+    raise. `after_check` is told which item is about to be replaced by a write whose condition
+    holds, and may change it as no condition would see; `tells_replaced` is whether answers say what
+    was there. `unprocessed_first` leaves the last key of each first look-up for another time.
     """
 
     full_page_units = 128.0
@@ -50,6 +52,8 @@ class FakeTable:
         self.most_keys_at_once = 0
         self.before_page: Callable[[int], None] = lambda _: None
         self.before_find: Callable[[Sequence[bytes]], None] = lambda _: None
+        self.after_check: Callable[[bytes], None] = lambda _: None
+        self.tells_replaced = True
         self.unprocessed_first = False
         self._left: set[bytes] = set()
 
@@ -80,15 +84,19 @@ class FakeTable:
         found = [Raw(self.items[k]) for k in asked if k in self.items]
         return FoundItems(found, [k for k in keys if k not in asked], float(len(asked)))
 
-    async def put_if_unchanged(self, item_: bytes, seen: bytes | None) -> float | None:
-        self._check(KEY_OF(item_), seen)
+    async def put_if_unchanged(self, item_: bytes, seen: bytes | None) -> Replaced:
+        replaced = self._replace(KEY_OF(item_), seen)
         self.items[KEY_OF(item_)] = item_
-        return 1.0
+        return replaced
 
-    async def delete_if_unchanged(self, key_: bytes, seen: bytes) -> float | None:
-        self._check(key_, seen)
-        del self.items[key_]
-        return 1.0
+    async def delete_if_unchanged(self, key_: bytes, seen: bytes) -> Replaced:
+        return self._replace(key_, seen)
+
+    def _replace(self, key: bytes, seen: bytes | None) -> Replaced:
+        self._check(key, seen)
+        self.after_check(key)
+        there = self.items.pop(key, None)
+        return Replaced(there if self.tells_replaced else None, 1.0)
 
     def _check(self, key: bytes, seen: bytes | None) -> None:
         there = self.items.get(key)

@@ -27,6 +27,8 @@ _HEADLINES: dict[VerifyStatus, str] = {
 _REASONS: dict[Undecided, str] = {
     "in_flux": "items in flux were one thing at the first look and another at the second",
     "nothing_compared": "no segment that was compared holds an item: nothing is proven",
+    "overwritten": "the repair replaced items of the target that were newer than what it had seen",
+    "unseen": "of some items the target did not say what the repair replaced",
     "digests_differ": "the scans settled every item, yet their digests or counts do not agree",
 }
 
@@ -90,6 +92,11 @@ def _table_lines(table: ComparisonSummary, limit: int) -> Iterator[str]:
             f"  mended    {readable.count(table.written)} written, "
             f"{readable.count(table.deleted)} deleted"
         )
+    if table.overwritten or table.unseen:
+        yield (
+            f"  replaced  {readable.count(table.overwritten)} newer items, which are kept, and "
+            f"{readable.count(table.unseen)} of which it is not known what they were"
+        )
     yield (
         f"  cost      {readable.count(table.read_units)} RCU, "
         f"{readable.count(table.write_units)} WCU, {readable.duration(table.seconds)}"
@@ -130,6 +137,10 @@ def _next_steps(summary: VerifySummary, *, begins_anew: bool) -> Iterator[str]:
             "items in flux were changed while they were looked at, which is not equal: "
             "compare again once nothing is written any more, or with a longer --settle"
         )
+    for path in sorted({table.kept_in for table in tables if table.kept_in}):
+        yield f"what was replaced is kept in {path}: look which is right, then compare again"
+    if any(table.unseen for table in tables):
+        yield "look at the writers of the target, and compare again, before another repair"
     if any("nothing_compared" in table.undecided for table in tables):
         yield "compare all segments, or a larger --sample"
     if any("digests_differ" in table.undecided for table in tables):

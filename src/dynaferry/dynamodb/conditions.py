@@ -1,8 +1,10 @@
 """The condition that an item still is what was seen. Pure.
 
-Every attribute that was seen must have its value, and what is about to be added must not be there.
-An attribute that nobody has seen cannot be named, so one that was added since goes unnoticed; so
-do attributes beyond what an expression may hold, where those that are about to change come first.
+Every attribute that was seen must have its value, and what is about to be added must not be there,
+as far as one expression holds: those that are about to change come first. What no expression can
+say is that nothing else is there: an attribute that nobody has seen cannot be named. So a condition
+keeps most newer items from being replaced, and the answer, which gives what was there
+(`ReturnValues`), tells of the rest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +13,11 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-# An expression has at most 4 KB and 300 operators; an attribute takes some 16 bytes and 2 operators
-# [DG:Constraints].
-MOST_ATTRIBUTES: Final = 100
+# An expression has at most 4 KB and 300 operators [DG:Constraints]. An attribute takes two of them:
+# its own and the AND before it.
+MOST_BYTES: Final = 4096
+MOST_ATTRIBUTES: Final = 149
+_AND: Final = " AND "
 
 _decode_attributes = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -38,20 +42,17 @@ def unchanged(seen: bytes, replacement: bytes | None, keys: Sequence[str]) -> Co
     """
     before = _decode_attributes(seen)
     after = {} if replacement is None else _decode_attributes(replacement)
-    names = _most_telling(before, after, keys)
-    conditions = ["attribute_exists(#k)"]
-    values: dict[str, Raw] = {}
-    for index, name in enumerate(names):
-        if name in before:
+    expression, names, values = "attribute_exists(#k)", {"#k": keys[0]}, dict[str, Raw]()
+    for index, name in enumerate(_most_telling(before, after, keys)):
+        is_there = name in before
+        part = f"#{index} = :{index}" if is_there else f"attribute_not_exists(#{index})"
+        if len(expression) + len(_AND) + len(part) > MOST_BYTES:
+            break
+        expression += _AND + part
+        names[f"#{index}"] = name
+        if is_there:
             values[f":{index}"] = before[name]
-            conditions.append(f"#{index} = :{index}")
-        else:
-            conditions.append(f"attribute_not_exists(#{index})")
-    return Condition(
-        " AND ".join(conditions),
-        {"#k": keys[0]} | {f"#{index}": name for index, name in enumerate(names)},
-        values or None,
-    )
+    return Condition(expression, names, values or None)
 
 
 def _most_telling(

@@ -1,44 +1,53 @@
-"""Puts and deletes of single items, each only if what is there still is what was seen."""
+"""Puts and deletes of single items, each only if what is there still is what was seen.
+
+A condition sees only what it names (`conditions`), so every write also asks for what it replaced.
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
+from dynaferry.dynamodb.answers import UNREADABLE, Answers
+from dynaferry.dynamodb.capacity import Consumed
 from dynaferry.dynamodb.conditions import Condition, absent, unchanged
 from dynaferry.dynamodb.wire import Wire
-from dynaferry.errors import CorruptAnswerError
-
-
-class _Capacity(Struct, frozen=True):
-    CapacityUnits: float = 0.0
+from dynaferry.ports import Replaced
 
 
 class _WriteAnswer(Struct, frozen=True):
     """What is read of the answer; unknown fields are passed over."""
 
-    ConsumedCapacity: _Capacity | None = None
+    # `Raw | None` is not a field type of msgspec's: an empty Raw stands for an absent field.
+    Attributes: Raw = Raw()
+    ConsumedCapacity: Consumed | None = None
+    # Whoever answers with an error, or with words of its own, has written nothing.
+    error: Raw = msgspec.field(name="__type", default=Raw())
+    message: Raw = Raw()
+    capital_message: Raw = msgspec.field(name="Message", default=Raw())
 
 
-class _Put(Struct, frozen=True, omit_defaults=True):
+class _Write(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a PutItem and a DeleteItem have in common."""
+
     TableName: str
+    ConditionExpression: str
+    ExpressionAttributeNames: dict[str, str]
+    ExpressionAttributeValues: dict[str, Raw] | None = None
+    # Without a default, since what has its default is left out. What was replaced, or stands in the
+    # way, costs no read units [M:PutItem].
+    ReturnConsumedCapacity: str
+    ReturnValues: str
+    ReturnValuesOnConditionCheckFailure: str
+
+
+class _Put(_Write, frozen=True, omit_defaults=True, kw_only=True):
     Item: Raw
-    ConditionExpression: str
-    ExpressionAttributeNames: dict[str, str]
-    ReturnConsumedCapacity: str
-    # So that a write which took effect unanswered, and is tried again, can be told [M:PutItem].
-    ReturnValuesOnConditionCheckFailure: str
-    ExpressionAttributeValues: dict[str, Raw] | None = None
 
 
-class _Delete(Struct, frozen=True, omit_defaults=True):
-    TableName: str
+class _Delete(_Write, frozen=True, omit_defaults=True, kw_only=True):
     Key: Raw
-    ConditionExpression: str
-    ExpressionAttributeNames: dict[str, str]
-    ReturnConsumedCapacity: str
-    ReturnValuesOnConditionCheckFailure: str
-    ExpressionAttributeValues: dict[str, Raw] | None = None
 
 
 _decode = msgspec.json.Decoder(_WriteAnswer).decode
@@ -52,43 +61,40 @@ class TableMender:
         self._table = table
         self._keys = tuple(keys)
 
-    async def put_if_unchanged(self, item: bytes, seen: bytes | None) -> float | None:
+    async def put_if_unchanged(self, item: bytes, seen: bytes | None) -> Replaced:
         """Puts the item; see `ItemMender`."""
         condition = absent(self._keys[0]) if seen is None else unchanged(seen, item, self._keys)
-        request = _Put(
-            self._table,
-            Raw(item),  # in its own bytes (invariant 3)
-            condition.ConditionExpression,
-            condition.ExpressionAttributeNames,
-            "TOTAL",
-            "ALL_OLD",
-            condition.ExpressionAttributeValues,
-        )
+        # In its own bytes (invariant 3).
+        request = _Put(Item=Raw(item), **self._common(condition))
         return await self._write("PutItem", msgspec.json.encode(request))
 
-    async def delete_if_unchanged(self, key: bytes, seen: bytes) -> float | None:
+    async def delete_if_unchanged(self, key: bytes, seen: bytes) -> Replaced:
         """Deletes the item; see `ItemMender`."""
-        condition: Condition = unchanged(seen, None, self._keys)
-        request = _Delete(
-            self._table,
-            Raw(key),
-            condition.ConditionExpression,
-            condition.ExpressionAttributeNames,
-            "TOTAL",
-            "ALL_OLD",
-            condition.ExpressionAttributeValues,
-        )
+        condition = unchanged(seen, None, self._keys)
+        request = _Delete(Key=Raw(key), **self._common(condition))
         return await self._write("DeleteItem", msgspec.json.encode(request))
 
-    async def _write(self, operation: str, body: bytes) -> float | None:
+    def _common(self, condition: Condition) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "ReturnConsumedCapacity": "TOTAL",
+            "ReturnValues": "ALL_OLD",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **msgspec.structs.asdict(condition),
+        }
+
+    async def _write(self, operation: str, body: bytes) -> Replaced:
+        answers = Answers(operation, "target", self._table)
         answer = await self._wire.call(operation, body)
         try:
-            units = _decode(answer).ConsumedCapacity
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise CorruptAnswerError(
-                f"{operation} on the target table {self._table} "
-                f"gave an answer that is not one: {error}",
-                operation=operation,
-                table=self._table,
-            ) from error
-        return None if units is None else units.CapacityUnits
+            written = _decode(answer)
+        except UNREADABLE as error:
+            raise answers.unreadable(error) from error
+        if written.error or written.message or written.capital_message:
+            raise answers.impossible("it tells of an error")
+        units = written.ConsumedCapacity
+        return Replaced(
+            # Copied, so that the answer does not stay in memory.
+            item=bytes(written.Attributes) or None,
+            consumed_units=None if units is None else units.CapacityUnits,
+        )

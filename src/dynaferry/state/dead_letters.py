@@ -63,8 +63,8 @@ def export_line(letter: DeadLetter, table: str) -> bytes:
             ExportedLetter(
                 table=table,
                 segment=letter.segment,
-                key=_one_line(letter.key),
-                item=_one_line(letter.item),
+                key=one_line(letter.key),
+                item=one_line(letter.item),
                 error=ExportedError(letter.error_code, letter.error_message),
                 time=_iso_time(letter.time),
             )
@@ -78,7 +78,7 @@ def listed(letter: DeadLetter, table: str) -> ListedLetter:
     return ListedLetter(
         table=table,
         segment=letter.segment,
-        key=_one_line(letter.key),
+        key=one_line(letter.key),
         error=ExportedError(letter.error_code, letter.error_message),
         time=_iso_time(letter.time),
     )
@@ -94,7 +94,8 @@ def list_line(letter: DeadLetter, table: str) -> str:
     )
 
 
-def _one_line(wire: bytes) -> Raw:
+def one_line(wire: bytes) -> Raw:
+    """The same JSON without a line break between its tokens."""
     # Inside a JSON string a line break is escaped; a bare one is between tokens and means nothing.
     return Raw(wire.replace(b"\r", b" ").replace(b"\n", b" "))
 

@@ -24,6 +24,11 @@ def verification_name(run: str) -> str:
     return f"{run}{RESERVED_RUN_SUFFIX}"
 
 
+def overwritten_path(state_dir: Path, run: str) -> Path:
+    """Where the items are kept that a repair of this run overwrote though it had not seen them."""
+    return state_dir / f"{run}.overwritten.jsonl"
+
+
 def unfinished_path(state_dir: Path, run: str) -> Path:
     """Where the run's state file is built before it gets its name."""
     return state_dir / f".{run}{_SUFFIX}.new"

@@ -90,7 +90,9 @@ class ComparisonTotals(Struct, frozen=True, kw_only=True):
     """The sums of what is stored of one table. `mended` differences are not counted by kind.
 
     `settled_by_key` are the keys that the scans left open and looks at both sides settled, as equal
-    or gone. `consistent_read` says that every segment was scanned so on both sides.
+    or gone. `overwritten` items of the target were newer than what a repair had seen, and are kept;
+    of `unseen` ones it is not known what the repair replaced. Neither counts as written or deleted.
+    `consistent_read` says that every segment was scanned so on both sides.
     """
 
     segments_compared: int = 0
@@ -106,6 +108,8 @@ class ComparisonTotals(Struct, frozen=True, kw_only=True):
     written: int = 0
     deleted: int = 0
     agreed: int = 0
+    overwritten: int = 0
+    unseen: int = 0
     settled_by_key: int = 0
     oldest_at: float | None = None
     consistent_read: bool = False

@@ -84,6 +84,7 @@ _TABLES: Final = (
         attributes BLOB NOT NULL,
         target_digest BLOB,
         mended TEXT,
+        replaced TEXT,
         PRIMARY KEY ("table", key)
     )
     """,
@@ -101,6 +102,7 @@ _ADDED: Final = (
     ("segments", "settled_by_key", "INTEGER NOT NULL DEFAULT 0"),
     ("segments", "compared_at", "REAL"),
     ("segments", "consistent_read", "INTEGER NOT NULL DEFAULT 0"),
+    ("differences", "replaced", "TEXT"),
 )
 
 BEGIN_ATTEMPT: Final = """
@@ -134,7 +136,8 @@ DELETE_SUSPECT: Final = """
 """
 # A key may come from two segments: what is undecided in one takes nothing from the other.
 PUT_DIFFERENCE: Final = """
-    INSERT INTO differences VALUES (:table, :key, :kind, :attributes, :target_digest, NULL)
+    INSERT INTO differences VALUES (:table, :key, :kind, :attributes, :target_digest, NULL,
+        NULL)
     ON CONFLICT DO UPDATE SET kind = excluded.kind, attributes = excluded.attributes,
         target_digest = excluded.target_digest, mended = NULL
     WHERE excluded.kind <> 'in_flux'
@@ -143,6 +146,9 @@ ADD_SETTLED: Final = """
     UPDATE tables SET matching = matching + :matching,
         settled_by_key = settled_by_key + :settled_by_key
     WHERE "table" = :table
+"""
+NOTE_REPLACED: Final = """
+    UPDATE differences SET replaced = :replaced WHERE "table" = :table AND key = :key
 """
 MEND: Final = 'UPDATE differences SET mended = :how WHERE "table" = :table AND key = :key'
 UPDATE_COUNTERS: Final = """
@@ -180,9 +186,13 @@ SELECT_TOTALS: Final = """
         (SELECT COUNT(*) FROM suspects WHERE "table" = ?1) AS unconfirmed
     FROM segments WHERE "table" = ?1
 """
+# What replaced something that was not seen is counted as that, and not as written or deleted.
 SELECT_TALLY: Final = """
     SELECT COALESCE(mended, kind) AS what, COUNT(*) AS number FROM differences
-    WHERE "table" = ? GROUP BY what
+    WHERE "table" = ?1 AND (mended IS NULL OR replaced IS NULL) GROUP BY what
+    UNION ALL
+    SELECT replaced AS what, COUNT(*) AS number FROM differences
+    WHERE "table" = ?1 AND replaced IS NOT NULL GROUP BY what
 """
 
 
@@ -240,7 +250,7 @@ def suspect_of(row: sqlite3.Row) -> Suspect:
 def difference_of(row: sqlite3.Row) -> Difference:
     """The difference in `row`."""
     attributes = tuple(msgspec.json.decode(row["attributes"], type=list[str]))
-    return Difference(**row_fields(row, "table", "mended") | {"attributes": attributes})
+    return Difference(**row_fields(row, "table", "mended", "replaced") | {"attributes": attributes})
 
 
 def counters_of(row: sqlite3.Row) -> ComparisonCounters:

@@ -1,7 +1,7 @@
 """The state file of a verification: `RUN.verify.sqlite` beside the copy's own."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -25,6 +25,9 @@ from dynaferry.state.verification import (
 
 # Or both sides agree by now, without our doing.
 Mended = Literal["written", "deleted", "agreed"]
+# What a repair took the place of, where that is not what it had seen: a newer item, which is kept,
+# or nobody knows what, since the answer did not come or did not say.
+ReplacedKind = Literal["overwritten", "unseen"]
 
 
 class _VerificationFile(RunFile):
@@ -165,6 +168,13 @@ class VerificationStore(FileThread):
             connection.execute(schema.UPDATE_COUNTERS, schema.row_of(table, counters))
 
         await self._write(mark)
+
+    async def note_replaced(
+        self, table: int, replaced: Mapping[bytes, ReplacedKind | None]
+    ) -> None:
+        """Notes by key what a write took the place of: None is what was seen, or nothing."""
+        rows = [{"table": table, "key": key, "replaced": kind} for key, kind in replaced.items()]
+        await self._write(lambda connection: connection.executemany(schema.NOTE_REPLACED, rows))
 
     async def read_segments(self, table: int) -> list[ComparedSegment]:
         """The segments that are compared, in the order of their numbers."""

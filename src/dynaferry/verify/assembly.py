@@ -17,10 +17,13 @@ from dynaferry.dynamodb.wire import Wire, open_wire
 from dynaferry.errors import CorruptAnswerError
 from dynaferry.observe.comparison import ComparisonStats
 from dynaferry.ports import ItemMender
+from dynaferry.state.overwritten import OverwrittenItems
 from dynaferry.state.verification_store import VerificationStore
 from dynaferry.throttle.retry import RetryPolicy
 from dynaferry.verify.canonical import canonical
+from dynaferry.verify.certificate import iso_time
 from dynaferry.verify.comparison import TableComparison
+from dynaferry.verify.conditional_writer import ConditionalWriter, Keep
 from dynaferry.verify.confirm import KEYS_AT_ONCE, LOOKS_AT_ONCE, Confirmer
 from dynaferry.verify.join import Side
 from dynaferry.verify.preflight import TablePair
@@ -109,6 +112,7 @@ async def open_tools(
             stats=stats,
             caps=caps,
             key_of=key_of,
+            target_arn=pair.target.arn,
             rejected=rejected,
         )
 
@@ -124,6 +128,7 @@ def assemble(
     stats: ComparisonStats,
     caps: VerifyCaps,
     key_of: Callable[[bytes], bytes],
+    target_arn: str,
     rejected: Collection[bytes] = (),
     clock: Callable[[], float] = time.time,
 ) -> TableTools:
@@ -142,17 +147,25 @@ def assemble(
         consistent_read=plan.scans_consistently,
         clock=clock,
     )
-    repair = Repair(
+    writer = ConditionalWriter(
         mender,
-        confirmer,
-        store,
         stats,
-        table=table,
-        kinds=kinds_to_mend(plan),
         pace=caps.target.write_pace(plan.copy.tables[table].max_write_units),
         retry=RetryPolicy("target", caps.target.patience(plan.copy.patience_seconds)),
+        keep=keeper(plan, target_arn, clock),
     )
+    repair = Repair(writer, confirmer, store, stats, table=table, kinds=kinds_to_mend(plan))
     return TableTools(comparison, confirmer, repair)
+
+
+def keeper(plan: VerifyPlan, target_arn: str, clock: Callable[[], float]) -> Keep:
+    """Keeps what a repair of this target replaced unseen, in the run's file."""
+    items = OverwrittenItems(plan.copy.state_dir, plan.copy.run_name)
+
+    async def keep(key: bytes, item: bytes, words: str) -> None:
+        await items.keep(target_arn, key, item, words, iso_time(clock()))
+
+    return keep
 
 
 def kinds_to_mend(plan: VerifyPlan) -> frozenset[str]:

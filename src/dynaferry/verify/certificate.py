@@ -46,6 +46,8 @@ class TableCertificate(Struct, frozen=True, kw_only=True):
     undecided: tuple[str, ...]
     settled_by_key: int
     oldest_segment_at: str | None
+    overwritten: int
+    unseen: int
 
 
 class Certificate(Struct, frozen=True, kw_only=True):
@@ -145,6 +147,8 @@ def _counts(table: ComparisonSummary) -> dict[str, Any]:
         "undecided": table.undecided,
         "settled_by_key": table.settled_by_key,
         "oldest_segment_at": table.oldest_segment_at,
+        "overwritten": table.overwritten,
+        "unseen": table.unseen,
     }
 
 

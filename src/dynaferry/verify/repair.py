@@ -2,37 +2,34 @@
 
 Both sides are read consistently right before: what is written is the source's item as it is now, in
 its own bytes, and only if the target still is what was seen there. The write itself has the same
-condition, so that whoever else writes to the target is never overwritten. Afterwards both sides
-are read once more; only what is equal then is mended.
+condition, as far as the service lets it be said (`conditions`); what it replaced all the same is
+kept and told (`conditional_writer`). Afterwards both sides are read once more; only what is equal
+then is mended.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, Literal
 
 import anyio
 from msgspec import Struct
 
 from dynaferry.copy.stop import StopSignal, cancel_when_over
-from dynaferry.dynamodb import capacity
-from dynaferry.errors import ConditionFailedError, ItemRefusedError
 from dynaferry.observe.comparison import ComparisonStats
-from dynaferry.ports import ItemMender
 from dynaferry.state.verification import ComparisonTotals, Difference
-from dynaferry.state.verification_store import Mended, VerificationStore
-from dynaferry.throttle.pace import Pace
-from dynaferry.throttle.retry import RetryPolicy
+from dynaferry.state.verification_store import Mended, ReplacedKind, VerificationStore
 from dynaferry.verify.canonical import digest_of
 from dynaferry.verify.comparison import counters_of
+from dynaferry.verify.conditional_writer import ConditionalWriter, Written
 from dynaferry.verify.confirm import KEYS_AT_ONCE, Confirmer
-from dynaferry.verify.paced import paced
 from dynaferry.verify.settings import VerifyPlan
 
 # After the first signal, what is under way has this long to come to its end (invariant 9).
 GRACE_SECONDS: Final = 4.0
+STORE_SECONDS: Final = 5.0
 
 _Step = Literal["write", "delete", "nothing", "leave"]
-_HOW: dict[_Step, Mended] = {"write": "written", "delete": "deleted", "nothing": "agreed"}
+_HOW: dict[_Step, Mended] = {"write": "written", "delete": "deleted"}
 
 
 class RepairPlan(Struct, frozen=True, kw_only=True):
@@ -64,25 +61,30 @@ class Repair:
 
     def __init__(
         self,
-        target: ItemMender,
+        writer: ConditionalWriter,
         confirmer: Confirmer,
         store: VerificationStore,
         stats: ComparisonStats,
         *,
         table: int,
         kinds: frozenset[str],
-        pace: Pace,
-        retry: RetryPolicy,
     ) -> None:
-        self._target = target
+        self._writer = writer
         self._confirmer = confirmer
         self._store = store
         self._stats = stats
         self._table = table
         self._kinds = kinds
-        self._pace = pace
-        self._retry = retry
-        self.refusals: list[str] = []
+
+    @property
+    def refusals(self) -> Sequence[str]:
+        """What the target refused, in its words."""
+        return self._writer.refusals
+
+    @property
+    def overwritten(self) -> Sequence[str]:
+        """The keys of the items that it replaced though it had not seen them, and that are kept."""
+        return self._writer.overwritten
 
     async def mend_all(self, stop: StopSignal) -> bool:
         """Mends what it can; returns False if stopped before the end.
@@ -123,18 +125,49 @@ class Repair:
             return
         keys = [difference.key for difference in differences]
         source, target = await self._confirmer.look_at_both(keys)
+        steps = {
+            one.key: next_step(one, source.get(one.key), target.get(one.key)) for one in differences
+        }
         done: dict[bytes, Mended] = {}
+        replaced: dict[bytes, ReplacedKind | None] = {}
 
-        async def mend(difference: Difference) -> None:
-            there, here = source.get(difference.key), target.get(difference.key)
-            step = next_step(difference, there, here)
-            if step != "leave" and await self._take(step, difference.key, there, here):
-                done[difference.key] = _HOW[step]
+        async def mend(key: bytes, step: _Step) -> None:
+            written = await self._take(step, key, source.get(key), target.get(key))
+            replaced[key] = written.replaced
+            if written.outcome != "left":
+                done[key] = _HOW[step] if written.outcome == "done" else "agreed"
 
-        async with anyio.create_task_group() as group:
-            for difference in differences:
-                group.start_soon(mend, difference)
+        async with (
+            self._in_doubt_until_known(steps, target, replaced),
+            anyio.create_task_group() as group,
+        ):
+            for key, step in steps.items():
+                group.start_soon(mend, key, step)
         await self._store_what_agrees(done)
+
+    @asynccontextmanager
+    async def _in_doubt_until_known(
+        self,
+        steps: Mapping[bytes, _Step],
+        target: Mapping[bytes, bytes],
+        replaced: Mapping[bytes, ReplacedKind | None],
+    ) -> AsyncIterator[None]:
+        """Stores what is about to be replaced as unseen, and what it was once that is known.
+
+        So a kill in between leaves it said that nobody knows what was replaced; a stop or an error
+        does so only where a write was sent and not answered.
+        """
+        at_risk = [key for key in target if steps[key] in ("write", "delete")]
+        if not at_risk:
+            yield
+            return
+        await self._store.note_replaced(self._table, dict.fromkeys(at_risk, "unseen"))
+        try:
+            yield
+        finally:
+            known = {key: replaced.get(key) for key in at_risk if key not in self._writer.in_doubt}
+            with anyio.move_on_after(STORE_SECONDS, shield=True):
+                await self._store.note_replaced(self._table, known)
 
     async def _store_what_agrees(self, done: dict[bytes, Mended]) -> None:
         source, target = await self._confirmer.look_at_both(list(done)) if done else ({}, {})
@@ -149,42 +182,12 @@ class Repair:
 
     async def _take(
         self, step: _Step, key: bytes, source: bytes | None, target: bytes | None
-    ) -> bool:
-        """Returns whether the target now is what the source was."""
-        try:
-            if step == "write" and source is not None:
-                await self._retry.call(partial(self._put, source, target))
-            elif step == "delete" and target is not None:
-                await self._retry.call(partial(self._delete, key, target))
-        except ConditionFailedError as error:
-            # A write that took effect but was not answered fails when it is tried again.
-            return _digest(error.item) == _digest(source)
-        except ItemRefusedError as error:
-            self.refusals.append(f"{key.decode()}: {error.code}: {error.message}")
-            return False
-        return True
-
-    async def _put(self, item: bytes, seen: bytes | None) -> None:
-        units = float(capacity.write_units([item]))
-        await self._paced(partial(self._target.put_if_unchanged, item, seen), units)
-
-    async def _delete(self, key: bytes, seen: bytes) -> None:
-        units = float(capacity.write_units([seen]))
-        await self._paced(partial(self._target.delete_if_unchanged, key, seen), units)
-
-    async def _paced(self, write: Callable[[], Awaitable[float | None]], units: float) -> None:
-        self._stats.write_requests += 1
-        try:
-            consumed = await paced(self._pace, self._stats, write, units, consumed_of=_as_it_is)
-        except (ConditionFailedError, ItemRefusedError):
-            self._retry.progress()
-            raise
-        self._stats.write_units += consumed or 0.0
-        self._retry.progress()
-
-
-def _as_it_is(consumed: float | None) -> float | None:
-    return consumed
+    ) -> Written:
+        if step == "write" and source is not None:
+            return await self._writer.put(key, source, target)
+        if step == "delete" and target is not None:
+            return await self._writer.delete(key, target)
+        return Written("agrees" if step == "nothing" else "left")
 
 
 def next_step(difference: Difference, source: bytes | None, target: bytes | None) -> _Step:

@@ -8,6 +8,7 @@ from msgspec import UNSET, Raw, UnsetType
 from dynaferry.errors import DynaferryError
 from dynaferry.observe.comparison import ComparisonRunStats, ComparisonStats
 from dynaferry.observe.summary import ErrorSummary, VerifyStatus
+from dynaferry.state.directory import overwritten_path
 from dynaferry.state.verification import (
     ComparedSegment,
     ComparisonTotals,
@@ -98,7 +99,15 @@ async def _table_summary(
         undecided=undecided,
         settled_by_key=totals.settled_by_key,
         oldest_segment_at=_oldest(record, totals),
+        overwritten=totals.overwritten,
+        unseen=totals.unseen,
+        kept_in=_kept_in(plan, totals),
     )
+
+
+def _kept_in(plan: VerifyPlan, totals: ComparisonTotals) -> str | None:
+    path = overwritten_path(plan.copy.state_dir, plan.copy.run_name)
+    return str(path) if totals.overwritten else None
 
 
 def _oldest(record: Verification, totals: ComparisonTotals) -> str | None:
@@ -131,7 +140,11 @@ def why_undecided(
     # Tables that are read to their end and hold nothing are equal; a sample of nothing is no proof.
     if not totals.segments_compared or (is_sample and source.count == target.count == 0):
         reasons.append("nothing_compared")
-    mended = totals.written + totals.deleted + totals.agreed
+    if totals.overwritten:
+        reasons.append("overwritten")
+    if totals.unseen:
+        reasons.append("unseen")
+    mended = totals.written + totals.deleted + totals.agreed + totals.overwritten + totals.unseen
     if not (totals.settled_by_key or mended or _differing(totals) or totals.in_flux) and (
         source != target or totals.matching != source.count
     ):

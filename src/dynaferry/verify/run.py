@@ -252,6 +252,8 @@ class _Attempt:
         finished = await tools.repair.mend_all(self._stop)
         for refusal in tools.repair.refusals[: self._plan.limit]:
             self._say(f"the target refused the item {refusal}")
+        for key in tools.repair.overwritten[: self._plan.limit]:
+            self._say(f"the repair replaced an item that was newer than what it had seen: {key}")
         return finished
 
     async def _read_values(self, table: int, tools: TableTools) -> None:

@@ -8,7 +8,7 @@ from dynaferry.errors import DynaferryError
 from dynaferry.observe.summary import ErrorSummary, VerifyStatus
 from dynaferry.state.verification import DifferenceKind
 
-Undecided = Literal["in_flux", "nothing_compared", "digests_differ"]
+Undecided = Literal["in_flux", "nothing_compared", "digests_differ", "overwritten", "unseen"]
 
 
 class BothValues(Struct, frozen=True, omit_defaults=True):
@@ -32,7 +32,11 @@ class ComparisonSummary(Struct, frozen=True, kw_only=True):
 
     `undecided` says what keeps tables without a difference from being equal: `in_flux` (items that
     were one thing at the first look and another at the second), `nothing_compared` (a sample that
-    holds no item), `digests_differ` (though the scans settled every item).
+    holds no item), `digests_differ` (though the scans settled every item), and of a repair
+    `overwritten` and `unseen`. `overwritten` items of the target were newer than what the repair
+    had seen when it replaced them; they are kept in the file `kept_in`. Of `unseen` ones it is not
+    known what the repair replaced: the target did not answer, or did not say. Neither is counted as
+    `written` or `deleted`.
 
     Without writes meanwhile, `source_items = matching + missing + different + rejected` and
     `target_items = matching + extra + different`, and those of the rejected that are there, before
@@ -70,6 +74,9 @@ class ComparisonSummary(Struct, frozen=True, kw_only=True):
     undecided: tuple[Undecided, ...] = ()
     settled_by_key: int = 0
     oldest_segment_at: str | None = None
+    overwritten: int = 0
+    unseen: int = 0
+    kept_in: str | None = None
 
 
 class VerifySummary(Struct, frozen=True, kw_only=True):
