@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import NamedTuple, Self
 
@@ -16,16 +16,16 @@ from dynaferry.copy.reader import Reader
 from dynaferry.copy.rejections import RejectionLimit
 from dynaferry.copy.stop import StopSignal
 from dynaferry.copy.writer import Writer
-from dynaferry.dynamodb.accounts import AccountSession, Models, open_account
+from dynaferry.dynamodb.accounts import AccountSession, Models, Side, open_account
 from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.compression import wants_packed
 from dynaferry.dynamodb.keys import KeyReader
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.dynamodb.wire import open_wire
-from dynaferry.errors import StoppedError, ThrottledError
+from dynaferry.errors import ServiceGoneError, StoppedError, ThrottledError
 from dynaferry.estimate import polite_read_units
 from dynaferry.observe.stats import TableStats
-from dynaferry.plan import CopyPlan, with_region
+from dynaferry.plan import Account, CopyPlan, with_region
 from dynaferry.ports import BatchTarget, PageSource
 from dynaferry.preflight import TablePreflight
 from dynaferry.state.store import StateStore
@@ -37,6 +37,9 @@ from dynaferry.throttle.gate import Gate
 from dynaferry.throttle.pace import CappedPace
 from dynaferry.throttle.rate_controller import EAGER, POLITE, RateController, Temper
 from dynaferry.throttle.retry import Patience, RetryPolicy
+
+# A wrong address is more likely than an outage before anything has worked.
+START_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -57,12 +60,37 @@ async def open_sides(plan: CopyPlan) -> AsyncIterator[Sides]:
     """
     source = with_region(plan.source, [table.source for table in plan.tables])
     target = with_region(plan.target, [table.target for table in plan.tables])
-    sts, models = plan.sts_endpoint_url, Models()
+    models = Models()
     async with (
-        open_account(source, "source", sts_endpoint_url=sts, models=models) as source_session,
-        open_account(target, "target", sts_endpoint_url=sts, models=models) as target_session,
+        open_side(plan, source, "source", models) as source_session,
+        open_side(plan, target, "target", models) as target_session,
     ):
         yield Sides(source_session, target_session)
+
+
+@asynccontextmanager
+async def open_side(
+    plan: CopyPlan, account: Account, side: Side, models: Models | None = None
+) -> AsyncIterator[AccountSession]:
+    """Opens one account; whoever gives credentials may be away for a moment.
+
+    :raises PlanError: a profile or a region is missing
+    :raises AccessDeniedError: there are no credentials, or a role may not be assumed
+    :raises RetryableError: whoever gives them was away for longer
+    """
+    patience = Patience(min(plan.patience_seconds, START_SECONDS))
+    async with AsyncExitStack() as stack:
+
+        async def attempt() -> AccountSession:
+            return await stack.enter_async_context(
+                open_account(account, side, sts_endpoint_url=plan.sts_endpoint_url, models=models)
+            )
+
+        try:
+            session = await RetryPolicy(side, patience).call(attempt)
+        except ServiceGoneError as gone:  # what it was is more to the point
+            raise gone.__cause__ or gone from None
+        yield session
 
 
 class RunCaps:

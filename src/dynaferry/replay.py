@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 import anyio
 from msgspec import Struct
 
-from dynaferry.assembly import RunCaps
+from dynaferry.assembly import RunCaps, open_side
 from dynaferry.copy.replayer import Replayer
 from dynaferry.copy.stop import StopSignal
-from dynaferry.dynamodb.accounts import AccountSession, open_account
+from dynaferry.dynamodb.accounts import AccountSession
 from dynaferry.dynamodb.descriptions import TableDescription
 from dynaferry.dynamodb.put_item import ItemPutter
 from dynaferry.dynamodb.wire import open_wire
@@ -106,7 +106,7 @@ class _Replay:
         for line in await steering.begin():
             self._say(line)
         async with (
-            open_account(plan.target, "target", sts_endpoint_url=plan.sts_endpoint_url) as session,
+            open_side(plan, plan.target, "target") as session,
             anyio.create_task_group() as beside,
         ):
             beside.start_soon(steering.follow)

@@ -34,7 +34,7 @@ from dynaferry.plan import Account
 from tests.worlds.certificates import self_signed
 from tests.worlds.endpoint import Answer, Decide, Drop, Endpoint, Request, running_endpoint
 from tests.worlds.moto import REGION, TARGET_ACCOUNT_ID, TARGET_ROLE_ARN, MotoWorld
-from tests.worlds.sides import CredentialsInTurn, made_up_credentials, session_of
+from tests.worlds.sides import CredentialsInTurn, made_up_credentials, renewed, session_of
 
 EXTERNAL_ID = "external-id-secret"
 ROLE_ACCOUNT = Account(region=REGION, role_arn=TARGET_ROLE_ARN, external_id=EXTERNAL_ID)
@@ -192,12 +192,15 @@ async def test_a_role_is_assumed_once_for_all_requests_of_both_planes() -> None:
 
 
 @pytest.mark.parametrize("left", [timedelta(seconds=30), timedelta(minutes=9)])
-async def test_credentials_are_renewed_ahead_of_their_end(left: timedelta) -> None:
+async def test_credentials_are_renewed_ahead_of_their_end(
+    monkeypatch: pytest.MonkeyPatch, left: timedelta
+) -> None:
+    monkeypatch.setattr(accounts, "LOOK_AGAIN_SECONDS", 0.0)
     async with running_endpoint() as sts:
         sts.otherwise = _role_sessions(lambda number: left if number == 1 else HOUR)
         async with open_account(ROLE_ACCOUNT, "target", sts_endpoint_url=sts.url) as session:
             for _ in range(3):
-                assert await session.credentials.current() == made_up_credentials(2)
+                assert await renewed(session.credentials) == made_up_credentials(2)
     assert sts.operations == ["AssumeRole"] * 2
 
 
@@ -220,12 +223,13 @@ async def test_credentials_of_the_environment_have_no_end() -> None:
 
 
 async def test_credentials_near_their_end_are_used_while_sts_is_away(
-    no_waiting_between_retries: None,
+    no_waiting_between_retries: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(accounts, "LOOK_AGAIN_SECONDS", 0.0)
     async with running_endpoint(_assumed(1, timedelta(minutes=12))) as sts:
         sts.otherwise = Drop()
         async with open_account(ROLE_ACCOUNT, "target", sts_endpoint_url=sts.url) as session:
-            assert await session.credentials.current() == made_up_credentials(1)
+            assert await renewed(session.credentials) == made_up_credentials(1)
             assert len(sts.requests) > 1  # it was asked for new ones
 
 

@@ -23,6 +23,7 @@ from tests.worlds.credential_services import (
     numbered,
 )
 from tests.worlds.endpoint import Decide, Endpoint, running_endpoint
+from tests.worlds.sides import renewed
 
 REGION = "eu-central-1"
 ROLE_ARN = "arn:aws:iam::222222222222:role/ferry"
@@ -177,6 +178,8 @@ async def test_what_is_found_is_renewed_before_it_ends_for_as_long_as_it_takes(
             for number in range(1, 8):
                 assert await sign_on_both_planes(session, aws) == [signed_as(number)] * 2
                 clock.ahead += timedelta(minutes=55)
+                if number < 7:
+                    await renewed(session.credentials)
     assert services.given == 7
 
 
@@ -277,9 +280,10 @@ async def test_a_profiles_program_is_run_again_when_its_credentials_end(
         tmp_path,
         f"[profile own]\nregion = {REGION}\ncredential_process = {sys.executable} {program}\n",
     )
+    monkeypatch.setattr("dynaferry.dynamodb.accounts.LOOK_AGAIN_SECONDS", 0.0)
     async with open_account(Account(profile="own"), "source") as session:
         first = await session.credentials.current()
-        second = await session.credentials.current()
+        second = await renewed(session.credentials)
     assert first.access_key.startswith("AKIARUN")
     assert second.access_key != first.access_key
 

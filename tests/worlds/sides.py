@@ -1,5 +1,6 @@
 """One side of a copy without AWS: credentials in the order a test gives, and a session of them."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from dynaferry.dynamodb.accounts import AccountSession, Credentials, CredentialSource, Side
@@ -31,6 +32,14 @@ class CredentialsInTurn:
         turn = self.turns[min(self.resolved, len(self.turns) - 1)]
         self.resolved += 1
         return FixedCredentials(turn)
+
+
+async def renewed(source: CredentialSource) -> Credentials:
+    """The credentials after a look at them that goes on beside requests, where one is due."""
+    await source.current()
+    if source._looking is not None:
+        await asyncio.wait([source._looking])
+    return await source.current()
 
 
 def made_up_credentials(number: int = 1) -> Credentials:

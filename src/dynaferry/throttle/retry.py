@@ -93,10 +93,16 @@ class _stop_when_gone(stop_base):  # noqa: N801  # tenacity's policies are named
     def __init__(self, patience: Patience, first_error: RetryableError) -> None:
         self._patience = patience
         self._failing_since = patience.failed(first_error, patience.now())
+        self._waited_seconds = 0.0
 
     def __call__(self, retry_state: RetryCallState) -> bool:
+        error = _last_error(retry_state)
+        self._waited_seconds += error.took_seconds if isinstance(error, RetryableError) else 0.0
         # Under a low cap most of the time goes by in waiting for admission: that alone is no sign.
-        tried_enough = retry_state.attempt_number >= LEAST_ATTEMPTS
+        tried_enough = (
+            retry_state.attempt_number >= LEAST_ATTEMPTS
+            or self._waited_seconds >= self._patience.seconds
+        )
         return tried_enough and self._patience.is_out(self._failing_since, self._patience.now())
 
 
