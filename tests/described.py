@@ -100,6 +100,7 @@ def scripted(side: Side = "source", /, **answers: Sequence[Any]) -> ScriptedSess
         client=ScriptedClient(**answers),
         credentials=CredentialSource(_nothing_is_signed, _nothing_goes_wrong),
         ca_bundle=None,
+        takes_arns=True,
     )
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from dynaferry.advice import Advice, advise
 from dynaferry.dynamodb.descriptions import OnDemandLimits, TableDescription, Throughput
-from dynaferry.estimate import estimate_copy
+from dynaferry.estimate import as_created, estimate_copy
 from dynaferry.plan import CopyPlan, TablePlan
 from tests.described import BY_EMAIL, described
 
@@ -48,9 +48,23 @@ def test_a_new_target_is_warmed_at_a_price_that_is_not_known() -> None:
     assert advice.seconds == 25_000
     assert "not known" in (advice.cost or "")
     assert the_call(advice) == [
-        *("aws", "dynamodb", "update-table", "--table-name", "copy", "--region", "us-east-1"),
+        *("aws", "dynamodb", "update-table", "--table-name"),
+        *("arn:aws:dynamodb:us-east-1:222222222222:table/copy", "--region", "us-east-1"),
         *("--warm-throughput", "WriteUnitsPerSecond=28000"),  # over in an hour
     ]
+
+
+def test_a_target_that_is_yet_to_be_made_is_not_raised_by_a_name_that_may_be_anothers() -> None:
+    source = described(**LARGE)
+    plan = CopyPlan(tables=(TablePlan("orders", "copy"),))
+    for made, call in (
+        (as_created(source), "dynaferry copy --warm-target 28000"),
+        (replace(source, billing_mode="PROVISIONED", provisioned=Throughput(9000, 40)), None),
+    ):
+        estimate = estimate_copy(plan, plan.tables[0], source, made, total_segments=256)
+        advice = advise(estimate, source, None)
+        assert advice is not None
+        assert advice.call == call
 
 
 def test_an_index_that_is_slower_than_its_table_is_named_and_raised_by_itself() -> None:
@@ -83,7 +97,7 @@ def test_a_source_that_is_slower_than_its_target_is_the_one_to_raise() -> None:
     assert advice is not None
     assert "half of the source's provisioned read units, 50 units a second" in advice.bottleneck
     assert the_call(advice)[4:5] + the_call(advice)[-1:] == [
-        "orders",
+        "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
         "ReadCapacityUnits=8000,WriteCapacityUnits=7",  # half of it makes it an hour
     ]
     assert advice.cost == "about $1.03 more an hour, us-east-1, Standard class; check yours"

@@ -11,7 +11,7 @@ from dynaferry.notices import Findings
 from dynaferry.plan import CopyPlan, TablePlan
 from dynaferry.preflight import TablePreflight, check_no_target_is_used_twice, preflight
 from tests.described import described, described_on_the_wire, refusal, scripted
-from tests.worlds.moto import TARGET_ROLE_ARN, MotoWorld
+from tests.worlds.moto import REGION, TARGET_ACCOUNT_ID, TARGET_ROLE_ARN, MotoWorld
 from tests.worlds.table_client import TableClient
 
 NO_SETTINGS: dict[str, list[Any]] = {
@@ -156,7 +156,9 @@ async def test_a_target_with_items_is_refused(moto_world: MotoWorld) -> None:
     await moto_world.target_tables.create_table("orders")
     await moto_world.target_tables.put_items("orders", [{"pk": {"S": "a"}}])
     message, hint = await refused(moto_world, ("orders", "orders"))
-    assert message == "the target table orders in us-east-1 is not empty"
+    assert message == (
+        f"the target table arn:aws:dynamodb:{REGION}:{TARGET_ACCOUNT_ID}:table/orders is not empty"
+    )
     assert "--allow-non-empty-target" in hint
 
 

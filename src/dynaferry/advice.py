@@ -18,6 +18,7 @@ from dynaferry.observe.readable import count, duration
 # What is over soon needs no advice.
 LEAST_SECONDS = 60.0
 WANTED_SECONDS = 3600.0
+_WARM_COST = "billed once it is raised, by a price that is not known here; it never decreases"
 
 
 class Advice(Struct, frozen=True, kw_only=True):
@@ -38,8 +39,13 @@ class Advice(Struct, frozen=True, kw_only=True):
         return f"{line}; to raise it: {self.call} ({self.cost})"
 
 
-def advise(estimate: Estimate, source: TableDescription, target: TableDescription) -> Advice | None:
-    """The advice for one table; None where the copy is over soon."""
+def advise(
+    estimate: Estimate, source: TableDescription, target: TableDescription | None
+) -> Advice | None:
+    """The advice for one table; None where the copy is over soon. A target may be yet to be made.
+
+    A call names its table by the ARN: it is typed by whoever may, with credentials of their own.
+    """
     if estimate.seconds < LEAST_SECONDS:
         return None
     reads = estimate.read_pace.seconds > estimate.write_pace.seconds
@@ -54,12 +60,16 @@ def advise(estimate: Estimate, source: TableDescription, target: TableDescriptio
     )
 
 
-def _raise(pace: Pace, table: TableDescription, *, reads: bool) -> tuple[str | None, str | None]:
+def _raise(
+    pace: Pace, table: TableDescription | None, *, reads: bool
+) -> tuple[str | None, str | None]:
     if pace.kind == "given":
         flag = "--max-read-units" if reads else "--max-write-units"
         return f"dynaferry set RUN {flag} N while it runs", "your own cap"
     if pace.kind == "segments":
         return "dynaferry copy --restart with a larger --segments", "it begins anew"
+    if table is None:
+        return _raise_at_its_creation(pace)
     if pace.kind == "on-demand limit":
         field = "MaxReadRequestUnits" if reads else "MaxWriteRequestUnits"
         return _call(table, pace.index, "OnDemandThroughput", {field: -1}), (
@@ -77,8 +87,14 @@ def _raise(pace: Pace, table: TableDescription, *, reads: bool) -> tuple[str | N
         cost = f"about ${more * price:,.2f} more an hour, {limits.HOURLY_PRICES_FOR}"
         return _call(table, pace.index, "ProvisionedThroughput", units), cost
     warm = {"ReadUnitsPerSecond" if reads else "WriteUnitsPerSecond": wanted}
-    cost = "billed once it is raised, by a price that is not known here; it never decreases"
-    return _call(table, pace.index, "WarmThroughput", warm), cost
+    return _call(table, pace.index, "WarmThroughput", warm), _WARM_COST
+
+
+def _raise_at_its_creation(pace: Pace) -> tuple[str | None, str | None]:
+    """What is yet to be made has no ARN, and under its name may be somebody else's."""
+    if pace.kind in ("new", "warm"):
+        return f"dynaferry copy --warm-target {_wanted(pace)}", _WARM_COST
+    return None, None
 
 
 def _wanted(pace: Pace) -> int:
@@ -102,7 +118,7 @@ _FLAGS = {
 
 def _call(table: TableDescription, index: str | None, field: str, units: dict[str, int]) -> str:
     region = table.arn.split(":")[3]
-    words = ["aws", "dynamodb", "update-table", "--table-name", table.name, "--region", region]
+    words = ["aws", "dynamodb", "update-table", "--table-name", table.called, "--region", region]
     if index is None:
         pairs = ",".join(f"{name}={value}" for name, value in units.items())
         words += [_FLAGS[field], pairs]

@@ -22,7 +22,7 @@ from dynaferry.dynamodb.compression import wants_packed
 from dynaferry.dynamodb.keys import KeyReader
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.dynamodb.wire import open_wire
-from dynaferry.errors import ServiceGoneError, StoppedError, ThrottledError
+from dynaferry.errors import ServiceGoneError, StateError, StoppedError, ThrottledError
 from dynaferry.estimate import polite_read_units
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan import Account, CopyPlan, with_region
@@ -165,35 +165,35 @@ async def copy_one_table(
 
     :raises StoppedError: inside an exception group; the copy cannot go on
     """
-    names = checked.table
-    source_endpoint = checked.source.endpoint
-    target_endpoint = checked.target.endpoint if checked.target else source_endpoint
+    seen, there = checked.source, checked.target
+    if there is None:
+        raise StateError(f"the target {checked.table.target} is not there")
     patience = SidePatience.of(plan, caps)
     async with (
         open_wire(
             sides.source,
-            table=names.source,
-            endpoint=source_endpoint,
+            table=seen.called,
+            endpoint=seen.endpoint,
             connections=plan.readers,
-            packed_answers=await wants_packed(plan.compress, source_endpoint),
+            packed_answers=await wants_packed(plan.compress, seen.endpoint),
             patience=patience.source,
         ) as source_wire,
         open_wire(
             sides.target,
-            table=names.target,
-            endpoint=target_endpoint,
+            table=there.called,
+            endpoint=there.endpoint,
             connections=plan.writers,
             patience=patience.target,
         ) as target_wire,
     ):
         source = TableSource(
             source_wire,
-            table=names.source,
+            table=seen.called,
             total_segments=total_segments,
             consistent_read=plan.consistent_read,
         )
-        keys = KeyReader([key.name for key in checked.source.keys])
-        target = TableTarget(target_wire, table=names.target, keys=keys)
+        keys = KeyReader([key.name for key in seen.keys])
+        target = TableTarget(target_wire, table=there.called, keys=keys)
         records = await store.read_segments(table)
         stats.segments.done_before(record.segment for record in records if record.complete)
         ledger = Ledger(total_segments, records, on_complete=partial(_segment_done, stats))
@@ -206,7 +206,7 @@ async def copy_one_table(
             store,
             stats,
             caps,
-            most_read_units=polite_read_units(checked.source),
+            most_read_units=polite_read_units(seen),
             item_bytes=checked.estimate.average_item_bytes,
             patience=patience,
         )

@@ -101,7 +101,7 @@ def _on_target(
 
 
 def _on_speed(findings: Findings, estimate: Estimate) -> Iterator[str]:
-    advice = advise(estimate, findings.source, findings.target or findings.source)
+    advice = advise(estimate, findings.source, findings.target)
     if advice is not None:
         yield advice.words
 

@@ -101,7 +101,7 @@ async def _look_at(
     check_region("target", table.target, plan.target, target.region)
     source_table = await _describe_source(source, table.source)
     check_usable("source", source_table)
-    source_settings = await describe_side_settings(source, table.source)
+    source_settings = await describe_side_settings(source, source_table.called)
     target_table = await _describe_if_there(target, table.target)
     if target_table is None:
         _check_may_be_created(plan, table, target, resuming=resuming)
@@ -117,12 +117,12 @@ async def _look_at(
     check_keys_agree(source_table, target_table)
     is_our_own = target_table.table_id in written_before
     if not (resuming or is_our_own or plan.allow_non_empty_target):
-        await _check_empty(target, table.target)
+        await _check_empty(target, target_table.called)
     return Findings(
         source=source_table,
         source_settings=source_settings,
         target=target_table,
-        target_settings=await describe_side_settings(target, table.target),
+        target_settings=await describe_side_settings(target, target_table.called),
     )
 
 
@@ -231,7 +231,7 @@ def _check_may_be_created(
 async def _check_empty(session: AccountSession, table: str) -> None:
     if await has_items(session, table):
         raise PreflightError(
-            f"the target table {table} in {session.region} is not empty",
+            f"the target table {table} is not empty",
             hint="empty it or name another; with --allow-non-empty-target items of the same key "
             "are overwritten and all others stay",
             table=table,

@@ -137,13 +137,13 @@ class _Replay:
         patience = caps.patience(plan.patience_seconds)
         async with open_wire(
             session,
-            table=named.target,
+            table=target.called,
             endpoint=target.endpoint,
             connections=plan.writers,
             patience=patience,
         ) as wire:
             replayer = Replayer(
-                ItemPutter(wire, table=named.target, partition_key=target.keys[0].name),
+                ItemPutter(wire, table=target.called, partition_key=target.keys[0].name),
                 await _stats_of(plan, table, store),
                 table=table,
                 store=store,

@@ -23,7 +23,7 @@ from dynaferry.cli.main import run_command
 from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import DynaferryError, PlanError, StateError
 from dynaferry.plan import Account
-from tests.worlds.moto import REGION, MotoWorld
+from tests.worlds.moto import REGION, SOURCE_ACCOUNT_ID, MotoWorld
 
 ORDERS = Table(name="orders", items=3000, latency=NO_LATENCY, capacity=OnDemand())
 
@@ -119,7 +119,8 @@ async def test_after_a_kill_the_next_run_tells_of_the_table_that_was_left(
     for _ in range(2):
         _, _, said = await _bench(plan)
         assert f"an earlier run has left the scratch table {left}" in said[0]
-        assert f"aws dynamodb delete-table --table-name {left} --region {REGION}" in said[0]
+        arn = f"arn:aws:dynamodb:{REGION}:{SOURCE_ACCOUNT_ID}:table/{left}"
+        assert f"aws dynamodb delete-table --table-name {arn} --region {REGION}" in said[0]
     await moto_world.source_tables.call("DeleteTable", {"TableName": left})
     _, _, said = await _bench(plan)
     assert not any(left in line for line in said)

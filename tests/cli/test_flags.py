@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dynaferry.cli.flags import CompressFlag, CopyFlags, OnRejectFlag, plan_from
@@ -73,6 +74,23 @@ def test_flags_override_what_the_file_says_and_nothing_beside_it(plan_file: Path
     assert plan.on_reject == "stop"
     assert plan.compress == "on"
     assert plan.segments == 10
+
+
+def test_every_flag_that_is_named_as_a_setting_sets_it() -> None:
+    numbers = {
+        field.name: 7
+        for field in msgspec.structs.fields(CopyFlags)
+        if field.name in CopyPlan.__struct_fields__ and field.type in (int | None, float | None)
+    }
+    switches = {
+        field.name: True
+        for field in msgspec.structs.fields(CopyFlags)
+        if field.name in CopyPlan.__struct_fields__ and field.type == bool | None
+    }
+    assert "warm_target" in numbers
+    given: dict[str, Any] = numbers | switches
+    plan = plan_from(CopyFlags(source="orders", target="orders", **given))
+    assert {name: getattr(plan, name) for name in given} == given
 
 
 @pytest.mark.parametrize(("typed", "segments"), [("auto", None), ("64", 64)])

@@ -223,6 +223,22 @@ async def test_creation_waits_for_the_table_and_for_all_its_indexes() -> None:
     assert len(session.client.requests_of("describe_table")) == 4
 
 
+@pytest.mark.parametrize(
+    ("takes_arns", "called"),
+    [(True, "arn:aws:dynamodb:us-east-1:123456789012:table/copy"), (None, "copy"), (False, "copy")],
+)
+async def test_what_was_made_is_asked_about_by_its_arn_where_arns_are_taken(
+    takes_arns: bool | None, called: str
+) -> None:
+    there = described_on_the_wire("copy")
+    session = scripted(
+        "target", create_table=[{"TableDescription": there["Table"]}], describe_table=[there]
+    )
+    session.takes_arns = takes_arns
+    await create_table_like(session, described(), (), "copy")
+    assert session.client.requests_of("describe_table")[0] == {"TableName": called}
+
+
 async def test_creation_that_does_not_end_is_given_up_with_a_hint() -> None:
     session = scripted("target", create_table=[{}], describe_table=[creating()])
     clock = Clock()

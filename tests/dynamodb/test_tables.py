@@ -1,4 +1,7 @@
+from typing import Any
+
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from dynaferry.dynamodb.accounts import open_account
 from dynaferry.dynamodb.tables import (
@@ -10,7 +13,12 @@ from dynaferry.dynamodb.tables import (
     has_items,
     read_tags,
 )
-from dynaferry.errors import AccessDeniedError, CorruptAnswerError, TableNotFoundError
+from dynaferry.errors import (
+    AccessDeniedError,
+    CorruptAnswerError,
+    TableNotFoundError,
+    UnavailableError,
+)
 from dynaferry.plan import Account
 from tests.described import described, described_on_the_wire, refusal, scripted
 from tests.worlds.endpoint import Answer, running_endpoint
@@ -128,6 +136,53 @@ async def test_tags_are_read_page_by_page_without_the_services_own() -> None:
         None,
         "more",
     ]
+
+
+ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/orders"
+
+
+async def test_a_table_is_called_by_its_arn_wherever_dynamodb_is() -> None:
+    session = scripted(describe_table=[described_on_the_wire()])
+    assert (await describe_table(session, "orders")).called == ARN
+    assert session.client.requests_of("describe_table") == [{"TableName": "orders"}]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal("ValidationException", "DescribeTable"),
+        refusal("ResourceNotFoundException", "DescribeTable"),
+        described_on_the_wire(TableArn="arn:of:something:else"),
+    ],
+)
+async def test_an_emulator_that_takes_no_arns_is_asked_once_and_called_by_names(
+    answer: Any,
+) -> None:
+    table = described_on_the_wire()
+    session = scripted(describe_table=[table, answer, table])
+    session.takes_arns = None
+    for _ in range(3):
+        assert (await describe_table(session, "orders")).called == "orders"
+    asked = [request["TableName"] for request in session.client.requests_of("describe_table")]
+    assert asked == ["orders", ARN, "orders", "orders"]
+
+
+async def test_an_emulator_that_takes_arns_is_asked_once_and_called_by_them() -> None:
+    session = scripted(describe_table=[described_on_the_wire()])
+    session.takes_arns = None
+    for _ in range(2):
+        assert (await describe_table(session, "orders")).called == ARN
+    asked = [request["TableName"] for request in session.client.requests_of("describe_table")]
+    assert asked == ["orders", ARN, "orders"]
+
+
+async def test_an_endpoint_that_is_away_for_a_moment_does_not_count_as_taking_no_arns() -> None:
+    away = EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+    session = scripted(describe_table=[described_on_the_wire(), away])
+    session.takes_arns = None
+    with pytest.raises(UnavailableError):
+        await describe_table(session, "orders")
+    assert session.takes_arns is None
 
 
 async def test_a_described_table_carries_the_endpoint_of_its_calls() -> None:

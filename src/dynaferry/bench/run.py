@@ -124,7 +124,7 @@ class Bench:
                 session.acting_as,
             ):
                 try:
-                    await describe_table(session, note.table)
+                    await describe_table(session, note.called or note.table)
                 except TableNotFoundError:
                     await forget(path)
                     continue
@@ -167,7 +167,7 @@ class Bench:
         patience = Patience(PATIENCE_SECONDS)
         async with open_wire(
             session,
-            table=table.name,
+            table=table.called,
             endpoint=table.endpoint,
             connections=plan.workers,
             patience=patience,
@@ -291,7 +291,7 @@ def _writes(
     plan: BenchPlan, wire: Wire, table: TableDescription, measured: Measured
 ) -> Callable[[], Iterator[Step]]:
     """Batches without end."""
-    target = TableTarget(wire, table=table.name, keys=KeyReader([key.name for key in table.keys]))
+    target = TableTarget(wire, table=table.called, keys=KeyReader([key.name for key in table.keys]))
     items = synthetic_items(table.keys, plan.item_bytes, secrets.token_hex(4))
     per_batch = max(1, min(BATCH_MAX_ITEMS, BATCH_TARGET_BYTES // plan.item_bytes))
 
@@ -334,7 +334,7 @@ def _reads(
         requested=None,
     )
     source = TableSource(
-        wire, table=table.name, total_segments=total, consistent_read=plan.consistent_read
+        wire, table=table.called, total_segments=total, consistent_read=plan.consistent_read
     )
     segments = spread(total)
 

@@ -4,6 +4,7 @@ The note is written before the table is created, so that one that a killed run h
 told of by the next run, and never forgotten.
 """
 
+import shlex
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,9 +14,10 @@ import anyio
 import anyio.to_thread
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dynaferry.dynamodb.accounts import AccountSession
-from dynaferry.dynamodb.create import is_active
+from dynaferry.dynamodb.create import called_when_made, is_active
 from dynaferry.dynamodb.descriptions import TableDescription
 from dynaferry.dynamodb.tables import call_service, describe_table
 from dynaferry.errors import (
@@ -34,19 +36,26 @@ DROP_SECONDS = 30.0
 
 
 class Note(Struct, frozen=True):
-    """A scratch table that may be there. Nothing secret."""
+    """A scratch table that may be there. Nothing secret.
+
+    `called` is its ARN, once it is known: whoever drops it may have other credentials.
+    """
 
     table: str
     region: str
     endpoint_url: str | None
     acting_as: str
+    called: str | None = None
 
     def how_to_drop(self) -> str:
         """The command that drops it."""
-        endpoint = f" --endpoint-url {self.endpoint_url}" if self.endpoint_url else ""
-        return (
-            f"aws dynamodb delete-table --table-name {self.table} --region {self.region}{endpoint}"
-        )
+        words = ["aws", "dynamodb", "delete-table", "--table-name", self.called or self.table]
+        words += ["--region", self.region]
+        if self.endpoint_url is not None:
+            words += ["--endpoint-url", self.endpoint_url]
+        if self.acting_as.startswith("profile "):
+            words += ["--profile", self.acting_as.removeprefix("profile ")]
+        return shlex.join(words)
 
 
 def notes(state_dir: Path) -> list[tuple[Path, Note]]:
@@ -84,7 +93,12 @@ async def scratch_table(
     """
     path = await anyio.to_thread.run_sync(_write_note, state_dir, note)
     try:
-        yield await _create(session, note.table, sort_key=sort_key)
+        note = replace(note, called=await _create(session, note.table, sort_key=sort_key))
+        await anyio.to_thread.run_sync(_write_note, state_dir, note)
+        created = await _active(session, note)
+        note = replace(note, called=created.called)
+        await anyio.to_thread.run_sync(_write_note, state_dir, note)
+        yield created
     finally:
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + DROP_SECONDS):
             await _drop(session, note)
@@ -106,10 +120,11 @@ def _write_note(state_dir: Path, note: Note) -> Path:
     return path
 
 
-async def _create(session: AccountSession, table: str, *, sort_key: bool) -> TableDescription:
+async def _create(session: AccountSession, table: str, *, sort_key: bool) -> str:
+    """Creates the table, and gives what it is called from here on."""
     names = ("pk", "sk") if sort_key else ("pk",)
     roles = ("HASH", "RANGE")
-    await call_service(
+    made = await call_service(
         session,
         "CreateTable",
         table,
@@ -121,10 +136,14 @@ async def _create(session: AccountSession, table: str, *, sort_key: bool) -> Tab
             for name, role in zip(names, roles, strict=False)
         ],
     )
+    return called_when_made(session, table, made)
+
+
+async def _active(session: AccountSession, note: Note) -> TableDescription:
     with anyio.move_on_after(CREATE_SECONDS):
         while True:
             try:
-                described = await describe_table(session, table)
+                described = await describe_table(session, note.called or note.table)
             except TableNotFoundError:
                 pass  # it was created a moment ago, and is not seen everywhere yet
             else:
@@ -132,7 +151,7 @@ async def _create(session: AccountSession, table: str, *, sort_key: bool) -> Tab
                     return described
             await anyio.sleep(POLL_SECONDS)
     raise PreflightError(
-        f"the scratch table {table} was not active after {CREATE_SECONDS:.0f} s",
+        f"the scratch table {note.table} was not active after {CREATE_SECONDS:.0f} s",
         hint="measure a table of your own instead: --table NAME",
     )
 
@@ -140,9 +159,10 @@ async def _create(session: AccountSession, table: str, *, sort_key: bool) -> Tab
 async def _drop(session: AccountSession, note: Note) -> None:
     """Drops the table, once the service lets it: not while it is being created."""
     last: DynaferryError | None = None
+    called = note.called or note.table
     while anyio.current_effective_deadline() - anyio.current_time() >= POLL_SECONDS:
         try:
-            await call_service(session, "DeleteTable", note.table, TableName=note.table)
+            await call_service(session, "DeleteTable", called, TableName=called)
         except TableNotFoundError:
             return
         except DynaferryError as error:

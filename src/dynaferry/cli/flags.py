@@ -142,6 +142,7 @@ _SAME_NAME = (
     "tables_at_once",
     "consistent_read",
     "create_target",
+    "warm_target",
     "allow_non_empty_target",
     "state_dir",
     "restart",

@@ -25,6 +25,7 @@ from aiobotocore.credentials import (
 )
 from botocore.exceptions import BotoCoreError
 from msgspec.structs import replace
+from yarl import URL
 
 from dynaferry.dynamodb.faults import CALL_ERRORS, from_client_error
 from dynaferry.dynamodb.secrets import Secrets
@@ -32,6 +33,7 @@ from dynaferry.dynamodb.settings import (
     ClientConfig,
     Models,
     Side,
+    is_aws,
     new_session,
     region_of,
     trusted_certificates,
@@ -268,7 +270,8 @@ class _CallersCredentials(AioCredentials):  # type: ignore[misc]  # botocore com
 class AccountSession:
     """One side, opened: its control-plane client, its credentials and what botocore decided.
 
-    `signing_region` is None where it is the region, as nearly always.
+    `signing_region` is None where it is the region, as nearly always. `takes_arns` is whether the
+    endpoint knows a table by its ARN, as DynamoDB does, None while no stand-in for it was asked.
     """
 
     side: Side
@@ -278,6 +281,7 @@ class AccountSession:
     credentials: CredentialSource
     ca_bundle: str | None
     signing_region: str | None = None
+    takes_arns: bool | None = None
 
     @property
     def base_url(self) -> str | None:
@@ -366,6 +370,7 @@ async def open_account(
             credentials=credentials,
             ca_bundle=ca_bundle,
             signing_region=client._request_signer.region_name,
+            takes_arns=True if is_aws(URL(client.meta.endpoint_url)) else None,
         )
 
 

@@ -8,7 +8,7 @@ left alone, since raising it is billed.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -120,12 +120,13 @@ async def create_table_like(
     :raises RequestRefusedError: the service will not create it so
     :raises PreflightError: it is being created, but not ACTIVE within `patience_seconds`
     """
-    await call_service(
-        target, "CreateTable", name, **create_table_request(source, name=name, tags=tags)
+    request = create_table_request(source, name=name, tags=tags)
+    called = called_when_made(
+        target, name, await call_service(target, "CreateTable", name, **request)
     )
     deadline = clock() + patience_seconds
     while True:
-        created = await _describe_if_there(target, name)
+        created = await _describe_if_there(target, called)
         if created is not None and is_active(created):
             return created
         if clock() >= deadline:
@@ -139,14 +140,23 @@ async def create_table_like(
         await sleep(POLL_SECONDS)
 
 
+def called_when_made(session: AccountSession, name: str, made: Mapping[str, Any]) -> str:
+    """What a new table is asked about by: the ARN in CreateTable's answer.
+
+    Its name at an endpoint of which nobody knows yet whether it takes ARNs.
+    """
+    arn: str | None = (made.get("TableDescription") or {}).get("TableArn")
+    return arn if arn and session.takes_arns else name
+
+
 def is_active(table: TableDescription) -> bool:
     """Whether the table and all its indexes are ACTIVE."""
     return table.status == "ACTIVE" and all(index.status == "ACTIVE" for index in table.indexes)
 
 
-async def _describe_if_there(target: AccountSession, name: str) -> TableDescription | None:
+async def _describe_if_there(target: AccountSession, called: str) -> TableDescription | None:
     """The table, or None: a table just created may not be found yet [M:DescribeTable]."""
     try:
-        return await describe_table(target, name)
+        return await describe_table(target, called)
     except TableNotFoundError:
         return None

@@ -62,7 +62,8 @@ class TableDescription(Struct, frozen=True, kw_only=True):
     `item_count` and `size_bytes` are up to six hours old [M:TableDescription]. `table_id` is None
     where an emulator gives none. `provisioned` is None for an on-demand table, `warm` where the
     service does not say. `replicas` are the Regions of a global table's other replicas.
-    `endpoint` is where the calls for this table go.
+    `endpoint` is where the calls for this table go. `takes_arns` is False where an emulator there
+    knows tables by their names only.
     """
 
     name: str
@@ -85,6 +86,12 @@ class TableDescription(Struct, frozen=True, kw_only=True):
     kms_key_arn: str | None = None
     deletion_protection: bool = False
     replicas: tuple[str, ...] = ()
+    takes_arns: bool = True
+
+    @property
+    def called(self) -> str:
+        """What every call names it by: its ARN. A name means another table to another caller."""
+        return self.arn if self.takes_arns else self.name
 
     @property
     def is_warmed_up(self) -> bool:
@@ -102,7 +109,9 @@ class TableDescription(Struct, frozen=True, kw_only=True):
         return tuple(index for index in self.indexes if index.kind == "LSI")
 
 
-def read_description(table: Mapping[str, Any], *, endpoint: str) -> TableDescription:
+def read_description(
+    table: Mapping[str, Any], *, endpoint: str, takes_arns: bool = True
+) -> TableDescription:
     """The record of a DescribeTable answer's `Table`.
 
     The billing mode is left out for a table that has never been on-demand
@@ -133,6 +142,7 @@ def read_description(table: Mapping[str, Any], *, endpoint: str) -> TableDescrip
         kms_key_arn=table.get("SSEDescription", {}).get("KMSMasterKeyArn"),
         deletion_protection=table.get("DeletionProtectionEnabled", False),
         replicas=tuple(replica["RegionName"] for replica in table.get("Replicas", ())),
+        takes_arns=takes_arns,
     )
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from dynaferry.dynamodb.accounts import AccountSession
 from dynaferry.dynamodb.descriptions import TableDescription, read_description
 from dynaferry.dynamodb.faults import CALL_ERRORS, NOT_AN_ANSWER
-from dynaferry.errors import AccessDeniedError, RequestRefusedError
+from dynaferry.errors import AccessDeniedError, RequestRefusedError, TableNotFoundError
 
 __all__ = [
     "NotKnown",
@@ -57,17 +57,32 @@ class SideSettings(Struct, frozen=True, kw_only=True):
 async def describe_table(session: AccountSession, table: str) -> TableDescription:
     """What the service says of a table, named or given by its ARN.
 
+    From here on it is named as the description says: see `TableDescription.called`.
+
     :raises TableNotFoundError: it is not there
     :raises AccessDeniedError: the role lacks dynamodb:DescribeTable on it
     :raises UnavailableError: the service did not answer
     :raises CorruptAnswerError: something else than the service answered
     """
     answer = await call_service(session, "DescribeTable", table, TableName=table)
-    endpoint = await session.endpoint_for(table)
     try:
-        return read_description(answer["Table"], endpoint=endpoint)
+        arn = answer["Table"]["TableArn"]
+        takes_arns = table == arn or await _takes_arns(session, arn)
+        endpoint = await session.endpoint_for(arn if takes_arns else table)
+        return read_description(answer["Table"], endpoint=endpoint, takes_arns=takes_arns)
     except NOT_AN_ANSWER as error:
         raise session.error_for(error, operation="DescribeTable", table=table) from error
+
+
+async def _takes_arns(session: AccountSession, arn: str) -> bool:
+    """Whether the endpoint knows a table by its ARN too; a stand-in for DynamoDB is asked once."""
+    if session.takes_arns is None:
+        try:
+            answer = await call_service(session, "DescribeTable", arn, TableName=arn)
+            session.takes_arns = bool(answer["Table"]["TableArn"] == arn)
+        except (TableNotFoundError, RequestRefusedError, AccessDeniedError):
+            session.takes_arns = False
+    return session.takes_arns
 
 
 async def has_items(session: AccountSession, table: str) -> bool:

@@ -97,7 +97,7 @@ async def warm_up(
             "decreases"
         )
         await call_service(
-            session, "UpdateTable", target.name, TableName=target.arn, **wanted.parameters()
+            session, "UpdateTable", target.called, TableName=target.called, **wanted.parameters()
         )
         seen = await _until_ready(session, seen, say, sleep)
     return seen
@@ -111,7 +111,7 @@ async def _until_ready(
 ) -> TableDescription:
     polls = 0
     while True:
-        seen = await describe_table(session, target.arn)
+        seen = await describe_table(session, target.called)
         if is_active(seen) and seen.is_warmed_up:
             return seen
         if polls % SAY_EVERY_POLLS == 0:

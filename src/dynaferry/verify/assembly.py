@@ -69,14 +69,14 @@ async def open_tools(
     async with (
         open_wire(
             sides.source,
-            table=names.source,
+            table=pair.source.called,
             endpoint=pair.source.endpoint,
             connections=reads,
             patience=patience["source"],
         ) as source_wire,
         open_wire(
             sides.target,
-            table=names.target,
+            table=pair.target.called,
             endpoint=pair.target.endpoint,
             connections=reads + KEYS_AT_ONCE,
             patience=patience["target"],
@@ -105,9 +105,9 @@ async def open_tools(
         yield assemble(
             plan,
             table,
-            reader("source", source_wire, names.source),
-            reader("target", target_wire, names.target),
-            TableMender(target_wire, table=names.target, keys=key_names),
+            reader("source", source_wire, pair.source.called),
+            reader("target", target_wire, pair.target.called),
+            TableMender(target_wire, table=pair.target.called, keys=key_names),
             store=store,
             stats=stats,
             caps=caps,
