@@ -152,7 +152,7 @@ class Tables:
         return whole(_UNKNOWN, status=400)
 
     def _scan(self, body: bytes) -> Answer:
-        if b'"bench-source"' not in body:
+        if b'bench-source"' not in body:  # its name, or its ARN
             return self._empty
         self.first_scan_at = self.first_scan_at or time.time()
         segment, total, limit, started = (
@@ -185,7 +185,8 @@ class Tables:
             self._limited_pages[count] = self._page_of(count)
         return self._limited_pages[count]
 
-    def _describe(self, name: str) -> bytes:
+    def _describe(self, name_or_arn: str) -> bytes:
+        name = name_or_arn.rpartition("/")[2]
         is_source = name == SOURCE
         items = self.items if is_source else 0
         table = {
