@@ -27,6 +27,8 @@ MAY_BLOCK: dict[str, set[str]] = {
     # Where credentials come from a file: the token of a person's SSO, of a container, of a pod.
     "botocore/utils.py": {"__call__", "__contains__", "__getitem__"},
     "botocore/credentials.py": {"_build_headers"},
+    # A line that a person has typed already is taken from the terminal.
+    "dynaferry/cli/question.py": {"_typed_line"},
 }
 
 

@@ -1,9 +1,10 @@
 """`python -m dynaferry` is the same as `dynaferry`."""
 
+import atexit
 import gc
 import sys
 
-from dynaferry.cli.signals import INTERRUPTED, Signals
+from dynaferry.cli.signals import INTERRUPTED, Signals, ignore_all
 
 # So many new objects before the garbage collector looks for cycles. Most of what starting makes is
 # there to stay, and looking through it takes time (benchmarks/README.md).
@@ -14,6 +15,7 @@ def main() -> None:
     """The console script. Its imports are inside, behind the handlers of signals."""
     signals = Signals()
     signals.install()
+    atexit.register(ignore_all)  # the first to be registered is the last to be called
     gc.set_threshold(COLLECT_AFTER)
     try:
         from dynaferry.cli.main import main as run

@@ -153,3 +153,48 @@ def test_ctrl_c_is_never_lost_at_whatever_moment_of_the_start_it_comes(tmp_path:
         assert child.returncode in (130, -signal.SIGINT, 1), (moment, err.decode())
         if child.returncode != 130:
             assert b"dynaferry/cli/" not in err
+
+
+def child_of(code: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+    )
+
+
+@pytest.mark.parametrize("module", ["typer", "sqlite3"])
+def test_a_signal_that_an_import_swallows_still_ends_the_command(module: str) -> None:
+    """As where it comes while Python cleans up after a module that it has loaded."""
+    child = child_of(
+        "import os, signal, sys\n"
+        "class Swallowing:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            Swallowing()\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from dynaferry.__main__ import main\n"
+        "sys.argv = ['dynaferry', 'copy', 'orders', 'orders-2', '--source-region', 'us-east-1',\n"
+        "    '--source-endpoint-url', 'http://127.0.0.1:9', '--target-region', 'us-east-1',\n"
+        "    '--target-endpoint-url', 'http://127.0.0.1:9', '--state-dir', '/nowhere']\n"
+        "main()\n"
+    )
+    assert child.returncode == 130, child.stderr
+    assert "Exception ignored in" in child.stderr  # it was swallowed indeed
+
+
+def test_a_signal_after_the_end_does_not_change_the_exit_code() -> None:
+    child = child_of(
+        "import atexit, os, signal, sys\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGTERM)  # called after all of ours\n"
+        "from dynaferry.__main__ import main\n"
+        "sys.argv = ['dynaferry', '--version']\n"
+        "main()\n"
+    )
+    assert child.returncode == 0, child.stderr

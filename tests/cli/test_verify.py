@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from dynaferry.verify.repair import RepairPlan
 from dynaferry.verify.summary import ComparisonSummary, Undecided, VerifySummary
 from tests.worlds.moto import TARGET_EXTERNAL_ID, TARGET_ROLE_ARN, MotoWorld
 from tests.worlds.refusals import REFUSED, refusing_marked_items
+from tests.worlds.terminal import END_OF_INPUT, terminal
 from tests.worlds.wire import WireItem
 
 Run = Callable[..., tuple[int, dict[str, Any] | None, str]]
@@ -147,20 +149,20 @@ def test_a_repair_is_shown_and_done_with_yes(world: MotoWorld, run: Run) -> None
     assert run("verify")[0] == 0
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("YES\n", 0), ("\n", 6), ("", 6)])
+@pytest.mark.parametrize(
+    ("answer", "code"), [(b"y\n", 0), (b"YES\n", 0), (b"\n", 6), (END_OF_INPUT, 6)]
+)
 def test_a_repair_asks_on_a_terminal_and_only_yes_is_yes(
-    world: MotoWorld, run: Run, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+    world: MotoWorld, run: Run, monkeypatch: pytest.MonkeyPatch, answer: bytes, code: int
 ) -> None:
     plant(world)
-    monkeypatch.setattr(sys, "stdin", Terminal(answer))
-    found, _, err = run("verify", "--repair", "--delete-extra")
+    with terminal() as (person, stdin):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        os.write(person, answer)
+        found, _, err = run("verify", "--repair", "--delete-extra")
     assert found == code
-    assert "go on?" in err
+    assert "in the target orders (222222222222, us-east-1) this will" in err
+    assert "orders (222222222222, us-east-1): go on? [y/N]" in err
     assert ("nothing is written" in err) == (code == 6)
 
 
@@ -348,8 +350,17 @@ def test_what_stays_undecided_is_6_and_no_equal_is_said(
 
 
 def test_a_repair_tells_only_what_it_will_do() -> None:
-    planned = RepairPlan(target="b", write_missing=0, overwrite_different=0, delete_extra=1200)
-    assert repair_lines(planned) == ["in the target b this will", "  delete 1,200 extra items"]
+    planned = RepairPlan(
+        target="b",
+        target_arn="arn:aws:dynamodb:eu-west-1:222222222222:table/b",
+        write_missing=0,
+        overwrite_different=0,
+        delete_extra=1200,
+    )
+    assert repair_lines(planned) == [
+        "in the target b (222222222222, eu-west-1) this will",
+        "  delete 1,200 extra items",
+    ]
 
 
 def test_the_display_suits_stderr(monkeypatch: pytest.MonkeyPatch) -> None:

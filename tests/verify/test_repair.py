@@ -368,9 +368,9 @@ async def test_a_repair_that_waits_does_not_keep_a_stop_waiting_and_the_next_end
 
 def test_the_plan_counts_what_was_asked_for_and_nothing_else(tmp_path: Path) -> None:
     totals = ComparisonTotals(missing=3, different=2, extra=4, rejected=5, in_flux=6)
-    both = repair_plan(plan_of(tmp_path, repair=True, delete_extra=True), "orders", totals)
+    both = repair_plan(plan_of(tmp_path, repair=True, delete_extra=True), "orders", "arn", totals)
     assert (both.write_missing, both.overwrite_different, both.delete_extra) == (3, 2, 4)
-    only = repair_plan(plan_of(tmp_path, delete_extra=True), "orders", totals)
+    only = repair_plan(plan_of(tmp_path, delete_extra=True), "orders", "arn", totals)
     assert (only.write_missing, only.overwrite_different, only.items) == (0, 0, 4)
 
 

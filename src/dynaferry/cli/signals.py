@@ -119,6 +119,12 @@ def in_force() -> Signals:
     return handler if isinstance(handler, Signals) else Signals()
 
 
+def ignore_all() -> None:
+    """At the very end: the exit code is known, and a late signal does not make it another."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def say_at_once(text: str) -> None:
     """Writes a line to stderr from wherever the process stands, unless that could block."""
     render: Callable[[str], str] = getattr(sys.stderr, "as_written", str)
@@ -131,7 +137,7 @@ def end_process(code: int) -> NoReturn:
     Nothing is finished: the state file is one that a crash does not harm, and its lock is the
     kernel's.
     """
-    if os.isatty(2):
+    if os.isatty(2) and os.environ.get("TERM", "") not in ("", "dumb"):
         _write_at_once(_SHOW_CURSOR)
     os._exit(code)
 

@@ -193,7 +193,7 @@ def _table_lines(look: RunLook, table: TableLook) -> list[str]:
     identity, totals = table.identity, table.totals
     rate = readable.count(items_per_second(look, table))
     lines = [
-        f"{_place(identity.source_arn)} → {_place(identity.target_arn)}",
+        f"{readable.place(identity.source_arn)} → {readable.place(identity.target_arn)}",
         f"  state     {_table_words(look, table)}, "
         f"segments {totals.segments_complete}/{identity.total_segments}",
         f"  items     {equation(_table_summary(look, table))}",
@@ -216,11 +216,3 @@ def _table_words(look: RunLook, table: TableLook) -> str:
 
 def _table_name(arn: str) -> str:
     return arn.rpartition("/")[2]
-
-
-def _place(arn: str) -> str:
-    """`orders (123456789012, us-east-1)`; anything but an ARN as it is."""
-    parts = arn.split(":")
-    if len(parts) < 6:
-        return arn
-    return f"{_table_name(arn)} ({parts[4]}, {parts[3]})"

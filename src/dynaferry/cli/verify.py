@@ -7,14 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
-from anyio import to_thread
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.flags import ProgressFlag
 from dynaferry.cli.logging_setup import log_set_up
+from dynaferry.cli.question import Questions
 from dynaferry.cli.verify_flags import VerifyFlags, verify_plan_from
 from dynaferry.cli.verify_render import repair_lines, verify_lines
 from dynaferry.errors import PlanError
+from dynaferry.observe import readable
 from dynaferry.state.verification import ENDED
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def verify_and_tell(
             stop=stop,
             watch=watch,
             say=screen.say,
-            approve=_ask if asks else _tell,
+            approve=partial(_ask, Questions()) if asks else _tell,
         )
 
     outcome = run_async(partial(run_until_stopped, body), last_words=last_words)
@@ -120,16 +121,9 @@ async def _tell(planned: RepairPlan) -> bool:
     return True
 
 
-async def _ask(planned: RepairPlan) -> bool:
-    await _tell(planned)
-    # A signal must not wait for an answer.
-    answer = await to_thread.run_sync(_read_answer, abandon_on_cancel=True)
-    if answer.strip().lower() in ("y", "yes"):
+async def _ask(questions: Questions, planned: RepairPlan) -> bool:
+    question = f"{readable.place(planned.target_arn)}: go on? [y/N]"
+    if await questions.agreed(*repair_lines(planned), question):
         return True
     screen.say("nothing is written")
     return False
-
-
-def _read_answer() -> str:
-    screen.say("go on? [y/N]")
-    return sys.stdin.readline()

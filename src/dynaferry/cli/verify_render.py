@@ -164,4 +164,4 @@ def repair_lines(planned: RepairPlan) -> list[str]:
         (planned.delete_extra, "delete {} extra items"),
     )
     lines = [f"  {text.format(readable.count(number))}" for number, text in steps if number]
-    return [f"in the target {planned.target} this will", *lines]
+    return [f"in the target {readable.place(planned.target_arn)} this will", *lines]

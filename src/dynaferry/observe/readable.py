@@ -58,3 +58,11 @@ def shortened(text: str, most: int) -> str:
         return text
     head = most // 2
     return f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"
+
+
+def place(arn: str) -> str:
+    """A table by its ARN: `orders (123456789012, us-east-1)`; anything else as it is."""
+    parts = arn.split(":")
+    if len(parts) < 6:
+        return arn
+    return f"{arn.rpartition('/')[2]} ({parts[4]}, {parts[3]})"

@@ -36,6 +36,7 @@ class RepairPlan(Struct, frozen=True, kw_only=True):
     """What a repair would do to one table, in items."""
 
     target: str
+    target_arn: str
     write_missing: int
     overwrite_different: int
     delete_extra: int
@@ -46,10 +47,13 @@ class RepairPlan(Struct, frozen=True, kw_only=True):
         return self.write_missing + self.overwrite_different + self.delete_extra
 
 
-def repair_plan(plan: VerifyPlan, target: str, totals: ComparisonTotals) -> RepairPlan:
+def repair_plan(
+    plan: VerifyPlan, target: str, target_arn: str, totals: ComparisonTotals
+) -> RepairPlan:
     """What is to be done about these differences, as far as the plan asks for it. Pure."""
     return RepairPlan(
         target=target,
+        target_arn=target_arn,
         write_missing=totals.missing if plan.repair else 0,
         overwrite_different=totals.different if plan.repair else 0,
         delete_extra=totals.extra if plan.delete_extra else 0,

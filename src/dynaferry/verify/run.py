@@ -241,13 +241,23 @@ class _Attempt:
 
     async def _mend(self, table: int, stats: ComparisonStats, tools: TableTools) -> bool:
         totals = await self._store.read_totals(table)
-        planned = repair_plan(self._plan, stats.target, totals)
+        planned = repair_plan(self._plan, stats.target, self._pairs[table].target.arn, totals)
         if totals.rejected:
             self._say(
                 f"{totals.rejected:,} items that the copy set aside are left as they are: "
                 f"dynaferry dead-letters replay writes them again"
             )
-        if planned.items == 0 or not await self._approve(planned):
+        if planned.items == 0:
+            return True
+        approved: list[bool] = []
+
+        async def ask() -> None:
+            approved.append(await self._approve(planned))
+
+        # A stop does not wait for an answer; the next attempt asks again.
+        if not await unless_stopped(self._stop, ask):
+            return False
+        if not approved[0]:
             return True
         finished = await tools.repair.mend_all(self._stop)
         for refusal in tools.repair.refusals[: self._plan.limit]:

@@ -1,0 +1,39 @@
+"""A question to the person at the terminal: it stands alone, and a signal ends it.
+
+The answer is waited for by the event loop and not by a thread, which nothing could call back: a
+process that is told to end does not wait for Enter.
+"""
+
+import os
+import sys
+
+import anyio
+
+from dynaferry.cli import screen
+
+_MOST_BYTES = 1024
+_YES = ("y", "yes")
+
+
+class Questions:
+    """Asks one question at a time, however many tables there are. To be made in an event loop."""
+
+    def __init__(self) -> None:
+        self._turns = anyio.Lock()
+
+    async def agreed(self, *lines: str) -> bool:
+        """Whether the person agrees to what the lines say; may be cancelled while it waits."""
+        async with self._turns:
+            for line in lines:
+                screen.say(line)
+            return (await _typed_line()).strip().lower() in _YES
+
+
+async def _typed_line() -> str:
+    """What is typed next; nothing where the terminal has gone away."""
+    terminal = sys.stdin.fileno()
+    await anyio.wait_readable(terminal)
+    try:
+        return os.read(terminal, _MOST_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
