@@ -20,6 +20,7 @@ from dynaferry.dynamodb.accounts import AccountSession, Models, Side, open_accou
 from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.compression import wants_packed
 from dynaferry.dynamodb.keys import KeyReader
+from dynaferry.dynamodb.replication_attributes import pages_of
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.dynamodb.wire import open_wire
 from dynaferry.errors import ServiceGoneError, StateError, StoppedError, ThrottledError
@@ -186,11 +187,14 @@ async def copy_one_table(
             patience=patience.target,
         ) as target_wire,
     ):
-        source = TableSource(
-            source_wire,
-            table=seen.called,
-            total_segments=total_segments,
-            consistent_read=plan.consistent_read,
+        source = pages_of(
+            TableSource(
+                source_wire,
+                table=seen.called,
+                total_segments=total_segments,
+                consistent_read=plan.consistent_read,
+            ),
+            leave_out=checked.has_replication_attributes,
         )
         keys = KeyReader([key.name for key in seen.keys])
         target = TableTarget(target_wire, table=there.called, keys=keys)

@@ -21,7 +21,8 @@ from dynaferry.limits import NEW_ON_DEMAND_WRITE_UNITS
 class Findings(Struct, frozen=True, kw_only=True):
     """What was seen of one table: the target's settings are None where it is not there yet.
 
-    `tags` are read only where the target is to be created.
+    `tags` are read only where the target is to be created. `has_replication_attributes` says that
+    the service writes attributes of its own into the source's items, which are left out.
     """
 
     source: TableDescription
@@ -29,6 +30,7 @@ class Findings(Struct, frozen=True, kw_only=True):
     target: TableDescription | None
     target_settings: SideSettings | None
     tags: tuple[Tag, ...] | NotKnown = ()
+    has_replication_attributes: bool = False
 
 
 def notices_on(
@@ -39,6 +41,7 @@ def notices_on(
         *_on_creation(findings),
         *_on_target(findings, estimate, target_may_hold_items=target_may_hold_items),
         *_on_speed(findings, estimate),
+        *_on_replication(findings),
         *_on_source(findings.source),
         *_on_time_to_live(findings),
         *_on_backups(findings),
@@ -146,6 +149,14 @@ def _all_keys(table: TableDescription) -> Iterator[KeyAttribute]:
     yield from table.keys
     for index in table.indexes:
         yield from index.keys
+
+
+def _on_replication(findings: Findings) -> Iterator[str]:
+    if findings.has_replication_attributes:
+        yield (
+            "the source is a global table of version 2017.11.29, which writes attributes of its "
+            "own into each item (aws:rep:*): they are not copied"
+        )
 
 
 def _on_source(source: TableDescription) -> Iterator[str]:

@@ -19,6 +19,7 @@ from dynaferry.dynamodb.tables import (
     describe_table,
     has_items,
     read_tags,
+    sets_replication_attributes,
 )
 from dynaferry.dynamodb.warm import as_warmed, raises_for, warm_up
 from dynaferry.errors import PreflightError, TableNotFoundError
@@ -38,7 +39,10 @@ from dynaferry.preflight_checks import (
 
 
 class TablePreflight(Struct, frozen=True, kw_only=True):
-    """One table that may be copied. `target` is None only in a dry run that would create it."""
+    """One table that may be copied. `target` is None only in a dry run that would create it.
+
+    `has_replication_attributes` says that attributes of the service's own are left out of the copy.
+    """
 
     table: TablePlan
     source: TableDescription
@@ -46,6 +50,7 @@ class TablePreflight(Struct, frozen=True, kw_only=True):
     total_segments: int
     estimate: Estimate
     notices: tuple[str, ...]
+    has_replication_attributes: bool = False
 
 
 async def preflight(
@@ -102,6 +107,7 @@ async def _look_at(
     source_table = await _describe_source(source, table.source)
     check_usable("source", source_table)
     source_settings = await describe_side_settings(source, source_table.called)
+    has_own = await sets_replication_attributes(source, source_table)
     target_table = await _describe_if_there(target, table.target)
     if target_table is None:
         _check_may_be_created(plan, table, target, resuming=resuming)
@@ -111,6 +117,7 @@ async def _look_at(
             target=None,
             target_settings=None,
             tags=await read_tags(source, source_table),
+            has_replication_attributes=has_own,
         )
     check_not_the_same(source_table, target_table)
     check_usable("target", target_table)
@@ -123,6 +130,7 @@ async def _look_at(
         source_settings=source_settings,
         target=target_table,
         target_settings=await describe_side_settings(target, target_table.called),
+        has_replication_attributes=has_own,
     )
 
 
@@ -149,6 +157,7 @@ def _conclude(
             *warming,
             *notices_on(findings, estimate, target_may_hold_items=may_hold_items),
         ),
+        has_replication_attributes=findings.has_replication_attributes,
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from anyio import to_thread
 
 from dynaferry import CopyPlan, StopSignal, copy_table
+from dynaferry.dynamodb.descriptions import TableDescription, read_description
 from dynaferry.dynamodb.wire import Talk, Wire
 from dynaferry.errors import (
     AccessDeniedError,
@@ -191,6 +192,43 @@ async def test_a_repair_is_approved_before_anything_is_written(
     (again,) = (await verify_tables(plan_for(world, tmp_path))).tables
     assert (again.status, again.matching, again.target_items) == ("equal", 120, 120)
     assert await world.target_tables.read_items("orders")
+
+
+def own_attributes(region: str, second: int) -> WireItem:
+    """What a global table of version 2017.11.29 writes into each item."""
+    return {
+        "aws:rep:deleting": {"BOOL": False},
+        "aws:rep:updateregion": {"S": region},
+        "aws:rep:updatetime": {"N": f"{second}.000001"},
+    }
+
+
+async def test_what_a_legacy_global_table_writes_by_itself_is_neither_copied_nor_compared(
+    moto_world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_legacy(table: dict[str, Any], **more: Any) -> TableDescription:
+        return read_description(table | {"GlobalTableVersion": "2017.11.29"}, **more)
+
+    monkeypatch.setattr("dynaferry.dynamodb.tables.read_description", read_legacy)
+    await moto_world.source_tables.create_table("orders")
+    items = [an_item(n) | own_attributes("us-east-1", n) for n in range(ITEMS)]
+    await moto_world.source_tables.put_items("orders", items)
+    plan = plan_for(moto_world, tmp_path, create_target=True, repair=True)
+    copied = await copy_table(plan.copy)
+    assert (copied.tables[0].items_read, copied.tables[0].items_written) == (ITEMS, ITEMS)
+    target = await moto_world.target_tables.read_items("orders")
+    assert len(target) == ITEMS
+    assert not any(name.startswith("aws:") for item in target for name in item)
+
+    theirs = [an_item(n) | own_attributes("eu-west-1", 900 + n) for n in range(ITEMS)]
+    theirs[5]["n"] = {"N": "-5"}
+    await moto_world.target_tables.put_items("orders", theirs)
+    said: list[str] = []
+    summary = (await execute(plan, say=said.append)).summary
+    (table,) = summary.tables
+    assert (summary.status, table.matching, table.written) == ("equal", ITEMS - 1, 1)
+    assert table.overwritten == table.unseen == 0
+    assert any("aws:rep" in line for line in said)
 
 
 async def test_items_that_the_copy_set_aside_are_reported_apart(

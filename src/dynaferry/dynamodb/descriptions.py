@@ -61,7 +61,8 @@ class TableDescription(Struct, frozen=True, kw_only=True):
 
     `item_count` and `size_bytes` are up to six hours old [M:TableDescription]. `table_id` is None
     where an emulator gives none. `provisioned` is None for an on-demand table, `warm` where the
-    service does not say. `replicas` are the Regions of a global table's other replicas.
+    service does not say. `replicas` are the Regions of a global table's other replicas;
+    `global_table_version` may be left out for one of the first version.
     `endpoint` is where the calls for this table go. `takes_arns` is False where an emulator there
     knows tables by their names only.
     """
@@ -86,6 +87,7 @@ class TableDescription(Struct, frozen=True, kw_only=True):
     kms_key_arn: str | None = None
     deletion_protection: bool = False
     replicas: tuple[str, ...] = ()
+    global_table_version: str | None = None
     takes_arns: bool = True
 
     @property
@@ -143,6 +145,7 @@ def read_description(
         deletion_protection=table.get("DeletionProtectionEnabled", False),
         replicas=tuple(replica["RegionName"] for replica in table.get("Replicas", ())),
         takes_arns=takes_arns,
+        global_table_version=table.get("GlobalTableVersion"),
     )
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from dynaferry.dynamodb.accounts import AccountSession
 from dynaferry.dynamodb.descriptions import TableDescription, read_description
 from dynaferry.dynamodb.faults import CALL_ERRORS, NOT_AN_ANSWER
+from dynaferry.dynamodb.replication_attributes import PREFIX
 from dynaferry.errors import AccessDeniedError, RequestRefusedError, TableNotFoundError
 
 __all__ = [
@@ -23,8 +24,10 @@ __all__ = [
     "describe_table",
     "has_items",
     "read_tags",
+    "sets_replication_attributes",
 ]
 
+LEGACY_GLOBAL_TABLES = "2017.11.29"
 RESERVED_TAG_PREFIX = "aws:"  # such tags are the service's own: they cannot be set [M:Tag]
 
 
@@ -97,6 +100,23 @@ async def has_items(session: AccountSession, table: str) -> bool:
         session, "Scan", table, TableName=table, Limit=1, ConsistentRead=True
     )
     return bool(answer.get("Items")) or "LastEvaluatedKey" in answer
+
+
+async def sets_replication_attributes(session: AccountSession, table: TableDescription) -> bool:
+    """Whether the service writes `aws:rep:*` into the table's items by itself.
+
+    So does a global table of version 2017.11.29. A description may leave that version out
+    [DG:V2globaltables_versions]; but such a table has a stream of new and old images, and where
+    there is one, an item is looked at: each of them has these attributes.
+    """
+    if table.global_table_version is not None:
+        return table.global_table_version == LEGACY_GLOBAL_TABLES
+    if table.stream_view_type != "NEW_AND_OLD_IMAGES":
+        return False
+    named = table.called
+    answer = await _optional_call(session, "Scan", named, TableName=named, Limit=1)
+    items = [] if isinstance(answer, NotKnown) else answer.get("Items", ())
+    return any(name.startswith(PREFIX) for item in items for name in item)
 
 
 async def describe_side_settings(session: AccountSession, table: str) -> SideSettings:

@@ -12,6 +12,11 @@ from dynaferry.assembly import RunCaps, Sides
 from dynaferry.dynamodb.batch_get import TableLookup
 from dynaferry.dynamodb.keys import KeyReader
 from dynaferry.dynamodb.mend_item import TableMender
+from dynaferry.dynamodb.replication_attributes import (
+    LookupWithoutThem,
+    MenderWithoutThem,
+    PagesWithoutThem,
+)
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.dynamodb.wire import Wire, open_wire
 from dynaferry.errors import CorruptAnswerError
@@ -84,18 +89,22 @@ async def open_tools(
     ):
         key_names = [key.name for key in pair.source.keys]
         key_of = key_reader(key_names)
+        leaves_out = pair.has_replication_attributes
+        mender = TableMender(target_wire, table=pair.target.called, keys=key_names)
 
         def reader(side: Side, wire: Wire, name: str) -> SideReader:
             run_caps: RunCaps = getattr(caps, side)
+            pages = TableSource(
+                wire,
+                table=name,
+                total_segments=total_segments,
+                consistent_read=plan.scans_consistently,
+                side=side,
+            )
+            lookup = TableLookup(wire, table=name, side=side)
             return SideReader(
-                TableSource(
-                    wire,
-                    table=name,
-                    total_segments=total_segments,
-                    consistent_read=plan.scans_consistently,
-                    side=side,
-                ),
-                TableLookup(wire, table=name, side=side),
+                PagesWithoutThem(pages) if leaves_out else pages,
+                LookupWithoutThem(lookup) if leaves_out else lookup,
                 stats,
                 key_of=key_of,
                 pace=run_caps.read_pace(names.max_read_units),
@@ -107,7 +116,7 @@ async def open_tools(
             table,
             reader("source", source_wire, pair.source.called),
             reader("target", target_wire, pair.target.called),
-            TableMender(target_wire, table=pair.target.called, keys=key_names),
+            MenderWithoutThem(mender) if leaves_out else mender,
             store=store,
             stats=stats,
             caps=caps,

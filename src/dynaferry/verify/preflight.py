@@ -1,11 +1,13 @@
 """Refuse early: look at both tables of each pair before anything is read of them."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from dynaferry.assembly import Sides
 from dynaferry.dynamodb.accounts import AccountSession
 from dynaferry.dynamodb.descriptions import TableDescription
-from dynaferry.dynamodb.tables import describe_table
+from dynaferry.dynamodb.tables import describe_table, sets_replication_attributes
 from dynaferry.errors import PreflightError, TableNotFoundError
 from dynaferry.plan import TablePlan
 from dynaferry.preflight_checks import (
@@ -19,12 +21,17 @@ from dynaferry.verify.settings import VerifyPlan
 
 
 class TablePair(Struct, frozen=True, kw_only=True):
-    """Two tables that may be compared."""
+    """Two tables that may be compared.
+
+    `has_replication_attributes` says that the service writes attributes of its own into the items
+    of one of them, which are left out on both sides.
+    """
 
     table: TablePlan
     source: TableDescription
     target: TableDescription
     total_segments: int
+    has_replication_attributes: bool = False
 
 
 async def look_at_tables(plan: VerifyPlan, sides: Sides) -> tuple[TablePair, ...]:
@@ -35,6 +42,16 @@ async def look_at_tables(plan: VerifyPlan, sides: Sides) -> tuple[TablePair, ...
     :raises UnavailableError: the service did not answer
     """
     return tuple([await _look_at(plan, table, sides) for table in plan.copy.tables])
+
+
+def what_is_left_out(pairs: Sequence[TablePair]) -> list[str]:
+    """What people should know of items that are not compared as they are. Pure."""
+    return [
+        f"{pair.table.source_name} → {pair.table.target_name}: attributes that a global table of "
+        "version 2017.11.29 writes by itself (aws:rep:*) are left out of the comparison"
+        for pair in pairs
+        if pair.has_replication_attributes
+    ]
 
 
 async def _look_at(plan: VerifyPlan, table: TablePlan, sides: Sides) -> TablePair:
@@ -56,6 +73,10 @@ async def _look_at(plan: VerifyPlan, table: TablePlan, sides: Sides) -> TablePai
             readers=plan.copy.readers,
             requested=table.segments or plan.copy.segments,
             sample_percent=plan.sample_percent,
+        ),
+        has_replication_attributes=(
+            await sets_replication_attributes(sides.source, source)
+            or await sets_replication_attributes(sides.target, target)
         ),
     )
 

@@ -21,7 +21,7 @@ from dynaferry.verify.asked import controls_of
 from dynaferry.verify.assembly import TableTools, VerifyCaps, open_tools
 from dynaferry.verify.certificate import certificate_of, check_place, iso_time, write_certificate
 from dynaferry.verify.confirm import KEYS_AT_ONCE
-from dynaferry.verify.preflight import TablePair, look_at_tables
+from dynaferry.verify.preflight import TablePair, look_at_tables, what_is_left_out
 from dynaferry.verify.rejections import cannot_tell, rejected_keys
 from dynaferry.verify.repair import RepairPlan, repair_plan
 from dynaferry.verify.report import Items, summarize, without_summary
@@ -96,6 +96,8 @@ async def _prepare_and_verify(
     stored = await unfinished(plan)
     async with open_sides(plan.copy) as sides:
         pairs = await look_at_tables(plan, sides)
+        for line in what_is_left_out(pairs):
+            say(line)
         async with open_state(plan, pairs, stored) as store:
             begun.set()
             attempt = _Attempt(plan, sides, pairs, store, stop, say, approve)
