@@ -4,13 +4,23 @@ from typing import Any
 
 import pytest
 
+from dynaferry import preflight as preflight_module
+from dynaferry import preflight_targets
+from dynaferry.dynamodb import create
 from dynaferry.dynamodb.accounts import AccountSession, open_account
 from dynaferry.dynamodb.tables import SideSettings
-from dynaferry.errors import AccessDeniedError, PreflightError
+from dynaferry.errors import AccessDeniedError, PreflightError, UnavailableError
 from dynaferry.notices import Findings
 from dynaferry.plan import CopyPlan, TablePlan
 from dynaferry.preflight import TablePreflight, check_no_target_is_used_twice, preflight
-from tests.described import described, described_on_the_wire, refusal, scripted
+from tests.described import (
+    ScriptedClient,
+    ScriptedSession,
+    described,
+    described_on_the_wire,
+    refusal,
+    scripted,
+)
 from tests.worlds.moto import REGION, TARGET_ACCOUNT_ID, TARGET_ROLE_ARN, MotoWorld
 from tests.worlds.table_client import TableClient
 
@@ -19,6 +29,14 @@ NO_SETTINGS: dict[str, list[Any]] = {
     "describe_continuous_backups": [{}],
     "list_tags_of_resource": [{}],
 }
+
+
+@pytest.fixture
+def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks again does so at once."""
+    monkeypatch.setattr(create, "POLL_SECONDS", 0.0)
+    for module in (preflight_module, preflight_targets):
+        monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.0)
 
 
 @asynccontextmanager
@@ -117,6 +135,108 @@ async def test_a_target_that_is_not_active_is_refused() -> None:
         await preflight(plan, source, target, resuming=False, dry_run=False)
 
 
+def on_the_way(**more: list[Any]) -> ScriptedSession:
+    """A target that is being created, and ACTIVE when it is looked at again."""
+    looks = [
+        described_on_the_wire(TableId="b", TableStatus="CREATING"),
+        described_on_the_wire(TableId="b", TableStatus="CREATING"),
+        described_on_the_wire(TableId="b"),
+    ]
+    return scripted("target", **{"describe_table": looks, "scan": [{"Items": []}], **more})
+
+
+def a_source() -> ScriptedSession:
+    return scripted(describe_table=[described_on_the_wire(TableId="a")], **NO_SETTINGS)
+
+
+ORDERS = CopyPlan(tables=(TablePlan("orders", "orders"),))
+
+
+@pytest.mark.parametrize("resuming", [False, True])
+async def test_a_target_that_is_still_being_created_is_waited_for(
+    without_waiting: None, resuming: bool
+) -> None:
+    target, said = on_the_way(**NO_SETTINGS), list[str]()
+    (seen,) = await preflight(
+        ORDERS, a_source(), target, resuming=resuming, dry_run=False, say=said.append
+    )
+    assert seen.target is not None
+    assert seen.target.status == "ACTIVE"
+    assert said == ["orders: waiting until it is ACTIVE with its indexes; Ctrl-C is safe"]
+    assert len(target.client.requests_of("scan")) == (not resuming)
+
+
+async def test_a_target_that_stays_in_creation_stops_the_run_for_now() -> None:
+    creating = [described_on_the_wire(TableId="b", TableStatus="CREATING")]
+    target = on_the_way(describe_table=creating, **NO_SETTINGS)
+    plan = CopyPlan(tables=ORDERS.tables, patience_seconds=0.001)
+    with pytest.raises(UnavailableError, match="is not ACTIVE after 0 s"):
+        await preflight(plan, a_source(), target, resuming=False, dry_run=False)
+
+
+async def test_a_dry_run_waits_for_no_target_and_says_so() -> None:
+    (seen,) = await preflight(
+        ORDERS, a_source(), on_the_way(**NO_SETTINGS), resuming=False, dry_run=True
+    )
+    assert "the target is being created: the copy waits until it is ACTIVE" in seen.notices
+
+
+async def test_a_target_that_others_made_meanwhile_must_fit_as_any_other(
+    without_waiting: None,
+) -> None:
+    target = scripted(
+        "target",
+        describe_table=[
+            refusal("ResourceNotFoundException", "DescribeTable"),
+            described_on_the_wire(TableId="b"),
+        ],
+        create_table=[refusal("ResourceInUseException", "CreateTable")],
+        scan=[{"Items": [{"pk": {"S": "a"}}]}],
+    )
+    plan = CopyPlan(tables=ORDERS.tables, create_target=True)
+    with pytest.raises(PreflightError, match="is not empty"):
+        await preflight(plan, a_source(), target, resuming=False, dry_run=False)
+
+
+async def test_a_target_that_is_not_found_for_a_moment_after_it_was_made_is_looked_at_again(
+    without_waiting: None,
+) -> None:
+    missing = refusal("ResourceNotFoundException", "DescribeTable")
+    target = scripted(
+        "target",
+        describe_table=[missing, missing, described_on_the_wire(TableId="b")],
+        create_table=[{}],
+        scan=[refusal("ResourceNotFoundException", "Scan")] * 2 + [{"Items": []}],
+    )
+    plan = CopyPlan(tables=ORDERS.tables, create_target=True)
+    (seen,) = await preflight(plan, a_source(), target, resuming=False, dry_run=False)
+    assert seen.just_made
+    assert len(target.client.requests_of("scan")) == 3
+
+
+async def test_the_target_of_a_resumed_run_is_looked_for_more_than_once(
+    without_waiting: None,
+) -> None:
+    missing = refusal("ResourceNotFoundException", "DescribeTable")
+    target = scripted(
+        "target",
+        describe_table=[missing, missing, described_on_the_wire(TableId="b")],
+        **NO_SETTINGS,
+    )
+    (seen,) = await preflight(ORDERS, a_source(), target, resuming=True, dry_run=False)
+    assert seen.target is not None
+
+
+async def test_each_table_of_a_plan_is_described_once() -> None:
+    source, target = a_source(), on_the_way(**NO_SETTINGS)
+    target.client = ScriptedClient(
+        describe_table=[described_on_the_wire(TableId="b")], scan=[{"Items": []}], **NO_SETTINGS
+    )
+    await preflight(ORDERS, source, target, resuming=False, dry_run=False)
+    for side in (source, target):
+        assert len(side.client.requests_of("describe_table")) == 1
+
+
 async def test_a_table_is_not_copied_onto_itself(moto_world: MotoWorld) -> None:
     await moto_world.source_tables.create_table("orders")
     plan = CopyPlan(
@@ -183,7 +303,7 @@ async def test_a_target_that_may_hold_items_is_not_scanned() -> None:
 
 
 async def test_a_resumed_run_whose_target_is_gone_is_refused_and_creates_nothing(
-    moto_world: MotoWorld,
+    moto_world: MotoWorld, without_waiting: None
 ) -> None:
     await moto_world.source_tables.create_table("orders")
     message, hint = await refused(moto_world, ("orders", "copy"), resuming=True, create_target=True)

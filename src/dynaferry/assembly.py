@@ -20,6 +20,7 @@ from dynaferry.dynamodb.accounts import AccountSession, Models, Side, open_accou
 from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.compression import wants_packed
 from dynaferry.dynamodb.keys import KeyReader
+from dynaferry.dynamodb.new_table import NewTable
 from dynaferry.dynamodb.replication_attributes import pages_of
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.dynamodb.wire import open_wire
@@ -197,7 +198,9 @@ async def copy_one_table(
             leave_out=checked.has_replication_attributes,
         )
         keys = KeyReader([key.name for key in seen.keys])
-        target = TableTarget(target_wire, table=there.called, keys=keys)
+        target: BatchTarget = TableTarget(target_wire, table=there.called, keys=keys)
+        if checked.just_made:
+            target = NewTable(target, clock=caps.clock)
         records = await store.read_segments(table)
         stats.segments.done_before(record.segment for record in records if record.complete)
         ledger = Ledger(total_segments, records, on_complete=partial(_segment_done, stats))

@@ -99,6 +99,8 @@ def _on_target(
             f"the target is a global table: each replica ({', '.join(target.replicas)}) costs as "
             "many replicated write units again, which the estimate leaves out"
         )
+    if findings.target is not None and target.status == "CREATING":
+        yield "the target is being created: the copy waits until it is ACTIVE"
     if findings.target is not None and target.status == "UPDATING":
         yield "the target is UPDATING: it takes writes, perhaps fewer until it is done"
 

@@ -6,28 +6,28 @@ a whole or not at all. A role that may not look stays an AccessDeniedError.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final
 
+import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
 from dynaferry.dynamodb.accounts import AccountSession
-from dynaferry.dynamodb.create import create_table_like
 from dynaferry.dynamodb.descriptions import TableDescription
 from dynaferry.dynamodb.tables import (
-    NotKnown,
     describe_side_settings,
     describe_table,
-    has_items,
     read_tags,
     sets_replication_attributes,
 )
-from dynaferry.dynamodb.warm import as_warmed, raises_for, warm_up
+from dynaferry.dynamodb.warm import as_warmed, warm_up
 from dynaferry.errors import PreflightError, TableNotFoundError
 from dynaferry.estimate import Estimate, as_created, estimate_copy, segments_for
 from dynaferry.notices import Findings, notices_on
 from dynaferry.plan import CopyPlan, TablePlan
 from dynaferry.preflight_checks import (
-    check_created_where_meant,
     check_keys_agree,
     check_may_be_warmed,
     check_not_the_same,
@@ -36,12 +36,24 @@ from dynaferry.preflight_checks import (
     check_usable,
     is_same_table,
 )
+from dynaferry.preflight_looks import look_at_all
+from dynaferry.preflight_targets import (
+    LOOK_AGAIN_SECONDS,
+    check_empty,
+    is_being_created,
+    ready_target,
+    warming,
+)
+
+# How often a target is looked for that was there when its run began.
+LOOKS_FOR_IT: Final = 5
 
 
 class TablePreflight(Struct, frozen=True, kw_only=True):
     """One table that may be copied. `target` is None only in a dry run that would create it.
 
     `has_replication_attributes` says that attributes of the service's own are left out of the copy.
+    One that was `just_made` may not be found everywhere for a moment.
     """
 
     table: TablePlan
@@ -51,6 +63,7 @@ class TablePreflight(Struct, frozen=True, kw_only=True):
     estimate: Estimate
     notices: tuple[str, ...]
     has_replication_attributes: bool = False
+    just_made: bool = False
 
 
 async def preflight(
@@ -63,7 +76,7 @@ async def preflight(
     written_before: Collection[str | None] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[TablePreflight, ...]:
-    """Looks at every table of the plan, in its order, and then creates the targets that are to be.
+    """Looks at every table of the plan, and then creates the targets that are to be.
 
     A resumed run has written to its targets: they must be there and need not be empty. A dry run
     creates nothing. `written_before` are the ids of targets that an earlier run of this plan has
@@ -73,12 +86,8 @@ async def preflight(
     :raises AccessDeniedError: a role may not look at a table, or not create one
     :raises UnavailableError: the service did not answer
     """
-    findings = [
-        await _look_at(
-            plan, table, source, target, resuming=resuming, written_before=written_before
-        )
-        for table in plan.tables
-    ]
+    look = partial(_look_at, plan, source, target, resuming=resuming, written_before=written_before)
+    findings = await look_at_all(plan.tables, look, say=say, done="looked at")
     check_no_target_is_used_twice(findings)
     checked = tuple(
         _conclude(plan, table, found, resuming=resuming)
@@ -86,18 +95,37 @@ async def preflight(
     )
     if dry_run:
         return checked
-    ready = []
-    for seen, found in zip(checked, findings, strict=True):
-        there = seen if seen.target is not None else await _create(seen, found, target)
-        ready.append(await _warm(plan, there, target, say))
-    return tuple(ready)
+
+    async def ready(number: int) -> TablePreflight:
+        seen = await _make_ready(
+            plan, checked[number], findings[number], target, resuming=resuming, say=say
+        )
+        return await _warm(plan, seen, target, say)
+
+    return tuple(await look_at_all(range(len(checked)), ready, say=say, done="are ready"))
+
+
+async def _make_ready(
+    plan: CopyPlan,
+    seen: TablePreflight,
+    found: Findings,
+    target: AccountSession,
+    *,
+    resuming: bool,
+    say: Callable[[str], None],
+) -> TablePreflight:
+    if seen.target is not None and not is_being_created(seen.target):
+        return seen
+    must_be_empty = not (resuming or plan.allow_non_empty_target)
+    made = await ready_target(plan, seen.table, found, target, must_be_empty=must_be_empty, say=say)
+    return replace(seen, target=made, just_made=True)
 
 
 async def _look_at(
     plan: CopyPlan,
-    table: TablePlan,
     source: AccountSession,
     target: AccountSession,
+    table: TablePlan,
     *,
     resuming: bool,
     written_before: Collection[str | None],
@@ -108,7 +136,7 @@ async def _look_at(
     check_usable("source", source_table)
     source_settings = await describe_side_settings(source, source_table.called)
     has_own = await sets_replication_attributes(source, source_table)
-    target_table = await _describe_if_there(target, table.target)
+    target_table = await _describe_target(target, table.target, has_been_there=resuming)
     if target_table is None:
         _check_may_be_created(plan, table, target, resuming=resuming)
         return Findings(
@@ -120,11 +148,12 @@ async def _look_at(
             has_replication_attributes=has_own,
         )
     check_not_the_same(source_table, target_table)
-    check_usable("target", target_table)
+    check_usable("target", target_table, may_be_waited_for=True)
     check_keys_agree(source_table, target_table)
     is_our_own = target_table.table_id in written_before
-    if not (resuming or is_our_own or plan.allow_non_empty_target):
-        await _check_empty(target, target_table.called)
+    may_hold_items = resuming or is_our_own or plan.allow_non_empty_target
+    if not (may_hold_items or is_being_created(target_table)):
+        await check_empty(target, target_table.called)
     return Findings(
         source=source_table,
         source_settings=source_settings,
@@ -142,10 +171,10 @@ def _conclude(
     warmed = written if plan.warm_target is None else as_warmed(written, plan.warm_target)
     total_segments = segments_for(plan, table, source, warmed)
     estimate = estimate_copy(plan, table, source, written, total_segments=total_segments)
-    warming: tuple[str, ...] = ()
+    in_words: tuple[str, ...] = ()
     if plan.warm_target is not None:
         check_may_be_warmed(written, plan.warm_target)
-        warming = _warming(written, plan.warm_target)
+        in_words = warming(written, plan.warm_target)
     may_hold_items = findings.target is not None and plan.allow_non_empty_target and not resuming
     return TablePreflight(
         table=table,
@@ -154,34 +183,11 @@ def _conclude(
         total_segments=total_segments,
         estimate=estimate,
         notices=(
-            *warming,
+            *in_words,
             *notices_on(findings, estimate, target_may_hold_items=may_hold_items),
         ),
         has_replication_attributes=findings.has_replication_attributes,
     )
-
-
-def _warming(target: TableDescription, write_units: int) -> tuple[str, ...]:
-    places = [
-        f"{each.what} ({each.before.write_units:,})" for each in raises_for(target, write_units)
-    ]
-    if not places:
-        return (f"the target is warm for {write_units:,} write units a second already",)
-    return (
-        f"--warm-target asks for {write_units:,} warm write units a second of "
-        f"{', '.join(places)} and waits until they are ready; it is billed, by a price that is "
-        "not known here, and never decreases",
-    )
-
-
-async def _create(
-    seen: TablePreflight, findings: Findings, target: AccountSession
-) -> TablePreflight:
-    tags = () if isinstance(findings.tags, NotKnown) else findings.tags
-    name = seen.table.target_name
-    created = await create_table_like(target, findings.source, tags, name)
-    check_created_where_meant(seen.table.target, created)
-    return replace(seen, target=created)
 
 
 async def _warm(
@@ -210,11 +216,20 @@ async def _describe_source(session: AccountSession, table: str) -> TableDescript
         ) from error
 
 
-async def _describe_if_there(session: AccountSession, table: str) -> TableDescription | None:
-    try:
-        return await describe_table(session, table)
-    except TableNotFoundError:
-        return None
+async def _describe_target(
+    session: AccountSession, table: str, *, has_been_there: bool
+) -> TableDescription | None:
+    """The target, or None where it is not there.
+
+    A run that was killed when it had just made the table may begin again before it is found
+    everywhere, so that one that `has_been_there` is looked for a few times.
+    """
+    for looks in range(LOOKS_FOR_IT if has_been_there else 1):
+        if looks:
+            await anyio.sleep(LOOK_AGAIN_SECONDS)
+        with suppress(TableNotFoundError):
+            return await describe_table(session, table)
+    return None
 
 
 def _check_may_be_created(
@@ -235,16 +250,6 @@ def _check_may_be_created(
             table=table.target,
         )
     check_role_can_create(plan.target.role_arn, table.target)
-
-
-async def _check_empty(session: AccountSession, table: str) -> None:
-    if await has_items(session, table):
-        raise PreflightError(
-            f"the target table {table} is not empty",
-            hint="empty it or name another; with --allow-non-empty-target items of the same key "
-            "are overwritten and all others stay",
-            table=table,
-        )
 
 
 def check_no_target_is_used_twice(findings: Sequence[Findings]) -> None:

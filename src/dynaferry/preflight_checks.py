@@ -48,9 +48,9 @@ def check_may_be_warmed(target: TableDescription, write_units: int) -> None:
         )
 
 
-def check_usable(side: str, table: TableDescription) -> None:
-    """Refuses a table that cannot be read or written now."""
-    if table.status in _USABLE:
+def check_usable(side: str, table: TableDescription, *, may_be_waited_for: bool = False) -> None:
+    """Refuses a table that cannot be read or written now, or soon if it `may_be_waited_for`."""
+    if table.status in _USABLE or (may_be_waited_for and table.status == "CREATING"):
         return
     hint = "wait until it is ACTIVE, then run the same command again"
     if table.status == "DELETING":

@@ -128,7 +128,7 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
         if plan.limits.schedule and say is not None:
             held = in_words(in_force(plan, Controls(), datetime.now(UTC)))
             say(f"at this hour: {held or 'no caps'}; the estimate leaves the schedule out")
-        checked = await _look(plan, sides, stored, dry_run=True)
+        checked = await _look(plan, sides, stored, dry_run=True, say=say)
         if stored is not None and not plan.restart and is_complete(stored):
             store = await SqliteStore.open_for_reading(plan.state_dir, plan.run_name)
             try:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from dynaferry.dynamodb.accounts import open_account
-from dynaferry.dynamodb.create import create_table_like, create_table_request
+from dynaferry.dynamodb.create import create_table_like, create_table_request, until_active
 from dynaferry.dynamodb.descriptions import (
     IndexDescription,
     KeyAttribute,
@@ -11,7 +11,7 @@ from dynaferry.dynamodb.descriptions import (
     Throughput,
 )
 from dynaferry.dynamodb.tables import Tag, describe_table, read_tags
-from dynaferry.errors import AccessDeniedError, PreflightError
+from dynaferry.errors import AccessDeniedError, RequestRefusedError, UnavailableError
 from tests.described import (
     BY_DATE,
     BY_EMAIL,
@@ -191,6 +191,9 @@ class Clock:
     def __init__(self) -> None:
         self.now = 0.0
 
+    def read(self) -> float:
+        return self.now
+
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
 
@@ -242,7 +245,7 @@ async def test_what_was_made_is_asked_about_by_its_arn_where_arns_are_taken(
 async def test_creation_that_does_not_end_is_given_up_with_a_hint() -> None:
     session = scripted("target", create_table=[{}], describe_table=[creating()])
     clock = Clock()
-    with pytest.raises(PreflightError) as caught:
+    with pytest.raises(UnavailableError) as caught:
         await create_table_like(
             session,
             described(),
@@ -264,3 +267,89 @@ async def test_a_role_that_may_not_create_tables_is_told_which_action_it_lacks()
     with pytest.raises(AccessDeniedError) as caught:
         await create_table_like(session, described(), (), "orders")
     assert "dynamodb:CreateTable" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        refusal("LimitExceededException", "CreateTable", "Subscriber limit exceeded"),
+        refusal("ThrottlingException", "CreateTable"),
+        refusal("InternalServerError", "CreateTable"),
+    ],
+    ids=["too-many-at-a-time", "throttled", "broken"],
+)
+async def test_who_may_not_create_now_waits_until_it_may(trouble: Exception) -> None:
+    session = scripted(
+        "target",
+        create_table=[trouble, trouble, trouble, {}],
+        describe_table=[described_on_the_wire()],
+    )
+    clock, said = Clock(), list[str]()
+    created = await create_table_like(
+        session, described(), (), "orders", say=said.append, clock=clock.read, sleep=clock.sleep
+    )
+    assert created.status == "ACTIVE"
+    assert len(session.client.requests_of("create_table")) == 4
+    assert len(said) == 1
+    assert "orders: waiting until the service lets it be created" in said[0]
+
+
+async def test_who_may_not_create_for_long_gives_up_for_now() -> None:
+    trouble = refusal("LimitExceededException", "CreateTable", "Subscriber limit exceeded")
+    session = scripted("target", create_table=[trouble])
+    clock = Clock()
+    with pytest.raises(UnavailableError, match="Subscriber limit exceeded") as caught:
+        await create_table_like(
+            session,
+            described(),
+            (),
+            "orders",
+            patience_seconds=60,
+            clock=clock.read,
+            sleep=clock.sleep,
+        )
+    assert "run the same command again" in (caught.value.hint or "")
+    assert clock.now == 60
+
+
+async def test_a_table_that_is_there_already_is_waited_for() -> None:
+    session = scripted(
+        "target",
+        create_table=[refusal("ResourceInUseException", "CreateTable")],
+        describe_table=[creating(), creating(), described_on_the_wire()],
+    )
+    clock = Clock()
+    created = await create_table_like(
+        session, described(), (), "orders", clock=clock.read, sleep=clock.sleep
+    )
+    assert created.status == "ACTIVE"
+
+
+async def test_a_request_that_the_service_will_not_take_is_not_repeated() -> None:
+    session = scripted(
+        "target",
+        create_table=[refusal("ValidationException", "CreateTable")],
+        describe_table=[refusal("ResourceNotFoundException", "DescribeTable")],
+    )
+    with pytest.raises(RequestRefusedError):
+        await create_table_like(session, described(), (), "orders")
+    assert len(session.client.requests_of("create_table")) == 1
+
+
+async def test_trouble_while_it_is_waited_for_passes() -> None:
+    session = scripted(
+        "target",
+        describe_table=[
+            refusal("ThrottlingException", "DescribeTable"),
+            refusal("ResourceNotFoundException", "DescribeTable"),
+            creating(),
+            refusal("InternalServerError", "DescribeTable"),
+            described_on_the_wire(),
+        ],
+    )
+    clock, said = Clock(), list[str]()
+    active = await until_active(
+        session, "orders", say=said.append, clock=clock.read, sleep=clock.sleep
+    )
+    assert active.status == "ACTIVE"
+    assert said == ["orders: waiting until it is ACTIVE with its indexes; Ctrl-C is safe"]

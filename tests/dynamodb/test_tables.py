@@ -1,8 +1,10 @@
 from typing import Any
 
+import anyio
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from dynaferry.dynamodb import tables
 from dynaferry.dynamodb.accounts import open_account
 from dynaferry.dynamodb.tables import (
     NotKnown,
@@ -20,9 +22,19 @@ from dynaferry.errors import (
     UnavailableError,
 )
 from dynaferry.plan import Account
-from tests.described import described, described_on_the_wire, refusal, scripted
+from tests.described import ENDPOINT, described, described_on_the_wire, refusal, scripted
 from tests.worlds.endpoint import Answer, running_endpoint
 from tests.worlds.moto import MotoWorld
+
+
+class HangingClient:
+    """A control plane that never answers."""
+
+    def __getattr__(self, method: str) -> Any:
+        async def call(**_: Any) -> Any:
+            await anyio.sleep_forever()
+
+        return call
 
 
 async def test_a_table_is_described_by_its_name_and_by_its_arn(moto_world: MotoWorld) -> None:
@@ -187,9 +199,59 @@ async def test_an_endpoint_that_is_away_for_a_moment_does_not_count_as_taking_no
 
 async def test_a_described_table_carries_the_endpoint_of_its_calls() -> None:
     session = scripted(describe_table=[described_on_the_wire()])
-    assert (await describe_table(session, "orders")).endpoint == await session.endpoint_for(
-        "orders"
+    assert (await describe_table(session, "orders")).endpoint == ENDPOINT
+
+
+async def test_one_look_at_a_table_is_one_call(moto_world: MotoWorld) -> None:
+    await moto_world.source_tables.create_table("orders")
+    async with open_account(moto_world.source, "source") as session:
+        sent: list[str] = []
+
+        def note(model: Any, **_: Any) -> None:
+            sent.append(model.name)
+
+        await describe_table(session, "orders")  # an emulator is asked for more than that, once
+        session.client.meta.events.register("before-call.dynamodb", note)
+        await describe_table(session, "orders")
+    assert sent == ["DescribeTable"]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        refusal("ThrottlingException", "DescribeTimeToLive"),
+        refusal("InternalServerError", "DescribeTimeToLive"),
+        refusal("ResourceNotFoundException", "DescribeTimeToLive"),
+        EndpointConnectionError(endpoint_url="http://there"),
+        KeyError("TimeToLiveDescription"),
+    ],
+    ids=["throttled", "broken", "not-found", "unreachable", "no-answer"],
+)
+async def test_what_is_only_for_notices_is_not_known_whatever_happens(failure: Exception) -> None:
+    session = scripted(
+        describe_time_to_live=[failure],
+        describe_continuous_backups=[failure],
+        list_tags_of_resource=[failure],
     )
+    settings = await describe_side_settings(session, "orders")
+    for unknown in (
+        settings.ttl_attribute,
+        settings.point_in_time_recovery,
+        await read_tags(session, described()),
+    ):
+        assert isinstance(unknown, NotKnown)
+        assert "not looked at" in unknown.reason
+
+
+async def test_what_is_only_for_notices_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "OPTIONAL_SECONDS", 0.01)
+    session = scripted()
+    session.client = HangingClient()
+    settings = await describe_side_settings(session, "orders")
+    assert str(settings.ttl_attribute) == (
+        "not known (not looked at: no answer to DescribeTimeToLive within 0 s)"
+    )
+    assert isinstance(settings.point_in_time_recovery, NotKnown)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ stream, tags, deletion protection. It is encrypted by the service's own key, sin
 source's account means nothing in the target's. Time to live and point-in-time recovery are left
 for after the cut-over (items would vanish while they are compared), and warm throughput is
 left alone, since raising it is billed.
+
+The service makes only so many tables at a time, takes its time over each, and may not find one for
+a moment after it was made: all of that passes, and is waited for.
 """
 
 import time
@@ -23,10 +26,18 @@ from dynaferry.dynamodb.descriptions import (
     Throughput,
 )
 from dynaferry.dynamodb.tables import Tag, call_service, describe_table
-from dynaferry.errors import PreflightError, TableNotFoundError
+from dynaferry.errors import (
+    RequestRefusedError,
+    RetryableError,
+    TableNotFoundError,
+    ThrottledError,
+    UnavailableError,
+)
 
 PATIENCE_SECONDS = 600.0
 POLL_SECONDS = 2.0
+
+Say = Callable[[str], None]
 
 
 def create_table_request(
@@ -110,33 +121,86 @@ async def create_table_like(
     name: str,
     *,
     patience_seconds: float = PATIENCE_SECONDS,
+    say: Say = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> TableDescription:
     """Creates `name` like `source` in the account that `target` acts in, and waits until it is
     ACTIVE with all its indexes.
 
+    Where the service says that it is there already it is waited for as well: the answer to an
+    earlier request may have been lost. Whether it is like `source` is the caller's to look at.
+
     :raises AccessDeniedError: the role lacks dynamodb:CreateTable (or dynamodb:TagResource)
     :raises RequestRefusedError: the service will not create it so
-    :raises PreflightError: it is being created, but not ACTIVE within `patience_seconds`
+    :raises UnavailableError: not now: it is not ACTIVE within `patience_seconds`
     """
     request = create_table_request(source, name=name, tags=tags)
-    called = called_when_made(
-        target, name, await call_service(target, "CreateTable", name, **request)
-    )
-    deadline = clock() + patience_seconds
-    while True:
-        created = await _describe_if_there(target, called)
-        if created is not None and is_active(created):
-            return created
+    deadline, is_told = clock() + patience_seconds, False
+    while isinstance(asked := await _ask_for(target, name, request), RetryableError):
         if clock() >= deadline:
-            raise PreflightError(
-                f"the target table {name} was created in {target.region}, but is not ACTIVE "
-                f"after {patience_seconds:.0f} s",
-                hint="wait until it is ACTIVE with its indexes, then run the same command again",
+            raise UnavailableError(
+                f"the target table {name} could not be created in {target.region} for "
+                f"{patience_seconds:.0f} s; last: {asked}",
+                hint="run the same command again once fewer tables are being created",
                 operation="CreateTable",
                 table=name,
+            ) from asked
+        if not is_told:
+            say(f"{name}: waiting until the service lets it be created ({asked.message})")
+            is_told = True
+        await sleep(POLL_SECONDS)
+    return await until_active(
+        target, asked, patience_seconds=deadline - clock(), say=say, clock=clock, sleep=sleep
+    )
+
+
+async def _ask_for(
+    target: AccountSession, name: str, request: dict[str, Any]
+) -> str | RetryableError:
+    """Asks once. Returns what the table is called by, or the trouble, where it may pass."""
+    try:
+        made = await call_service(target, "CreateTable", name, **request)
+    except (ThrottledError, UnavailableError) as error:
+        return error
+    except RequestRefusedError:
+        there = await _describe_if_there(target, name)
+        if there is None:
+            raise
+        return there.called
+    return called_when_made(target, name, made)
+
+
+async def until_active(
+    session: AccountSession,
+    called: str,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+    say: Say = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+) -> TableDescription:
+    """Waits until a table that was made is ACTIVE with all its indexes.
+
+    :raises UnavailableError: it is not within `patience_seconds`
+    """
+    deadline = clock() + patience_seconds
+    is_told = False
+    while True:
+        seen = await _describe_if_there(session, called)
+        if seen is not None and is_active(seen):
+            return seen
+        if clock() >= deadline:
+            raise UnavailableError(
+                f"the {session.side} table {called} was created in {session.region}, but is not "
+                f"ACTIVE after {patience_seconds:.0f} s",
+                hint="wait until it is ACTIVE with its indexes, then run the same command again",
+                operation="CreateTable",
+                table=called,
             )
+        if seen is not None and not is_told:
+            say(f"{seen.name}: waiting until it is ACTIVE with its indexes; Ctrl-C is safe")
+            is_told = True
         await sleep(POLL_SECONDS)
 
 
@@ -154,9 +218,9 @@ def is_active(table: TableDescription) -> bool:
     return table.status == "ACTIVE" and all(index.status == "ACTIVE" for index in table.indexes)
 
 
-async def _describe_if_there(target: AccountSession, called: str) -> TableDescription | None:
+async def _describe_if_there(session: AccountSession, called: str) -> TableDescription | None:
     """The table, or None: a table just created may not be found yet [M:DescribeTable]."""
     try:
-        return await describe_table(target, called)
-    except TableNotFoundError:
+        return await describe_table(session, called)
+    except (TableNotFoundError, ThrottledError, UnavailableError):
         return None

@@ -1,19 +1,26 @@
 """The calls that look at a table and change nothing.
 
 What a copy cannot do without raises; what only makes its notices better (time to live, backups,
-tags) is `NotKnown` where the role may not read it or an emulator does not offer it.
+tags) is `NotKnown` where the role may not read it, an emulator does not offer it, or it just fails:
+a notice is never the end of a run.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+import anyio
 from msgspec import Struct
 
 from dynaferry.dynamodb.accounts import AccountSession
 from dynaferry.dynamodb.descriptions import TableDescription, read_description
 from dynaferry.dynamodb.faults import CALL_ERRORS, NOT_AN_ANSWER
 from dynaferry.dynamodb.replication_attributes import PREFIX
-from dynaferry.errors import AccessDeniedError, RequestRefusedError, TableNotFoundError
+from dynaferry.errors import (
+    AccessDeniedError,
+    DynaferryError,
+    RequestRefusedError,
+    TableNotFoundError,
+)
 
 __all__ = [
     "NotKnown",
@@ -28,6 +35,7 @@ __all__ = [
 ]
 
 LEGACY_GLOBAL_TABLES = "2017.11.29"
+OPTIONAL_SECONDS: Final = 15.0  # what only makes notices better is not waited for any longer
 RESERVED_TAG_PREFIX = "aws:"  # such tags are the service's own: they cannot be set [M:Tag]
 
 
@@ -137,7 +145,7 @@ async def read_tags(
         answer = await _optional_call(session, "ListTagsOfResource", description.name, **parameters)
         if isinstance(answer, NotKnown):
             return answer
-        tags += [Tag(tag["Key"], tag["Value"]) for tag in answer.get("Tags", ())]
+        tags += [Tag(tag.get("Key", ""), tag.get("Value", "")) for tag in answer.get("Tags", ())]
         if not answer.get("NextToken"):
             return tuple(tag for tag in tags if not tag.key.startswith(RESERVED_TAG_PREFIX))
         parameters["NextToken"] = answer["NextToken"]
@@ -192,14 +200,18 @@ async def _read_point_in_time_recovery(session: AccountSession, table: str) -> b
 async def _optional_call(
     session: AccountSession, operation: str, table: str, **parameters: Any
 ) -> Mapping[str, Any] | NotKnown:
-    """Like `call_service`, but a refusal is an answer too.
+    """Like `call_service`, but that it fails is an answer too, and so is that it takes long.
 
-    A resource-based policy cannot grant these reads to another account [DG:rbac-*], and DynamoDB
-    Local has no backups and no tags.
+    A resource-based policy cannot grant these reads to another account [DG:rbac-*], DynamoDB Local
+    has no backups and no tags, DescribeTimeToLive is throttled at ten a second [DG:Constraints].
     """
-    try:
-        return await call_service(session, operation, table, **parameters)
-    except AccessDeniedError:
-        return NotKnown(f"no permission for dynamodb:{operation}")
-    except RequestRefusedError:
-        return NotKnown(f"the endpoint refuses {operation}")
+    with anyio.move_on_after(OPTIONAL_SECONDS):
+        try:
+            return await call_service(session, operation, table, **parameters)
+        except AccessDeniedError:
+            return NotKnown(f"no permission for dynamodb:{operation}")
+        except RequestRefusedError:
+            return NotKnown(f"the endpoint refuses {operation}")
+        except DynaferryError as error:
+            return NotKnown(f"not looked at, since it failed: {error.message}")
+    return NotKnown(f"not looked at: no answer to {operation} within {OPTIONAL_SECONDS:.0f} s")

@@ -15,6 +15,7 @@ from dynaferry.dynamodb.accounts import AccountSession
 from dynaferry.dynamodb.create import is_active
 from dynaferry.dynamodb.descriptions import TableDescription, Throughput
 from dynaferry.dynamodb.tables import call_service, describe_table
+from dynaferry.errors import TableNotFoundError
 from dynaferry.limits import NEW_ON_DEMAND_READ_UNITS, NEW_ON_DEMAND_WRITE_UNITS
 
 POLL_SECONDS = 5.0
@@ -111,10 +112,22 @@ async def _until_ready(
 ) -> TableDescription:
     polls = 0
     while True:
-        seen = await describe_table(session, target.called)
-        if is_active(seen) and seen.is_warmed_up:
+        seen = await _look_again(session, target, polls)
+        if seen is not None and is_active(seen) and seen.is_warmed_up:
             return seen
         if polls % SAY_EVERY_POLLS == 0:
             say(f"{target.name}: waiting until its warm throughput is ready; Ctrl-C is safe")
         polls += 1
         await sleep(POLL_SECONDS)
+
+
+async def _look_again(
+    session: AccountSession, target: TableDescription, polls: int
+) -> TableDescription | None:
+    """The table, or None for a while where one that was just made is not found everywhere yet."""
+    try:
+        return await describe_table(session, target.called)
+    except TableNotFoundError:
+        if polls >= SAY_EVERY_POLLS:
+            raise
+        return None

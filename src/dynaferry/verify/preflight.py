@@ -1,6 +1,7 @@
 """Refuse early: look at both tables of each pair before anything is read of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -16,6 +17,7 @@ from dynaferry.preflight_checks import (
     check_region,
     check_usable,
 )
+from dynaferry.preflight_looks import look_at_all
 from dynaferry.verify.segments import verification_segments
 from dynaferry.verify.settings import VerifyPlan
 
@@ -34,14 +36,17 @@ class TablePair(Struct, frozen=True, kw_only=True):
     has_replication_attributes: bool = False
 
 
-async def look_at_tables(plan: VerifyPlan, sides: Sides) -> tuple[TablePair, ...]:
-    """Looks at every pair of the plan, in its order.
+async def look_at_tables(
+    plan: VerifyPlan, sides: Sides, say: Callable[[str], None] = lambda _: None
+) -> tuple[TablePair, ...]:
+    """Looks at every pair of the plan; `say` is given how many that were, where it takes long.
 
     :raises PreflightError: a table is not there, or two tables cannot be compared
     :raises AccessDeniedError: a role may not look at a table
     :raises UnavailableError: the service did not answer
     """
-    return tuple([await _look_at(plan, table, sides) for table in plan.copy.tables])
+    look = partial(_look_at, plan, sides)
+    return tuple(await look_at_all(plan.copy.tables, look, say=say, done="looked at"))
 
 
 def what_is_left_out(pairs: Sequence[TablePair]) -> list[str]:
@@ -54,7 +59,7 @@ def what_is_left_out(pairs: Sequence[TablePair]) -> list[str]:
     ]
 
 
-async def _look_at(plan: VerifyPlan, table: TablePlan, sides: Sides) -> TablePair:
+async def _look_at(plan: VerifyPlan, sides: Sides, table: TablePlan) -> TablePair:
     check_region("source", table.source, plan.copy.source, sides.source.region)
     check_region("target", table.target, plan.copy.target, sides.target.region)
     source = await _describe(sides.source, table.source)

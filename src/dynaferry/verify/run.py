@@ -95,7 +95,7 @@ async def _prepare_and_verify(
         say(line)
     stored = await unfinished(plan)
     async with open_sides(plan.copy) as sides:
-        pairs = await look_at_tables(plan, sides)
+        pairs = await look_at_tables(plan, sides, say)
         for line in what_is_left_out(pairs):
             say(line)
         async with open_state(plan, pairs, stored) as store:

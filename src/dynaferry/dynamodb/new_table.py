@@ -1,0 +1,45 @@
+"""A target that was made a moment ago, and may not be found by every server of the service yet."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Raw
+
+from dynaferry.errors import TableNotFoundError, UnavailableError
+from dynaferry.ports import Batches, BatchTarget
+
+FOUND_EVERYWHERE_SECONDS: Final = 120.0
+
+
+class NewTable:
+    """A `BatchTarget` to which a table that is not found is one that is not found yet.
+
+    After two minutes it is gone, as any other would be.
+    """
+
+    def __init__(self, target: BatchTarget, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._target = target
+        self._clock = clock
+        self._found_until = clock() + FOUND_EVERYWHERE_SECONDS
+
+    async def write_batches(self, batches: Batches) -> None:
+        """Puts batches as the target does; see `BatchTarget`."""
+        try:
+            await self._target.write_batches(batches)
+        except TableNotFoundError as error:
+            if self._clock() >= self._found_until:
+                raise
+            raise UnavailableError(
+                f"{error.message}; it was made a moment ago",
+                operation=error.operation,
+                table=error.table,
+            ) from error
+
+    def units_of(self, items: Sequence[Raw]) -> float:
+        """What putting the items is likely to consume; see `BatchTarget`."""
+        return self._target.units_of(items)
+
+    def key_of(self, item: Raw) -> bytes:
+        """The item's key attributes; see `BatchTarget`."""
+        return self._target.key_of(item)
