@@ -142,6 +142,19 @@ def test_the_monitor_finds_the_pod_and_its_port() -> None:
     assert listen.endswith(f":{port['containerPort']}")
 
 
+def test_only_the_monitoring_reaches_the_metrics_and_nobody_anything_else() -> None:
+    policy = read_yaml(MANIFESTS / "network-policy.yaml")["spec"]
+    selected = policy["podSelector"]["matchLabels"].items()
+    assert selected
+    assert selected <= job()["template"]["metadata"]["labels"].items()
+    assert policy["policyTypes"] == ["Ingress"]
+    (rule,) = policy["ingress"]
+    (port,) = container()["ports"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": port["name"]}]
+    (whom,) = rule["from"]
+    assert whom["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}
+
+
 def test_the_plan_is_one_that_dynaferry_takes() -> None:
     plan = plan_from(CopyFlags(plan=MANIFESTS / "plan.toml"))
     assert [(table.source, table.target) for table in plan.tables] == [("orders", "orders")]

@@ -1,12 +1,16 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dynaferry.observe.lookout import Lookout
 from dynaferry.observe.news import Newsreader
+from dynaferry.observe.prometheus import registry_for
 from dynaferry.observe.summary import RunSummary
 from dynaferry.web.control import Change, Controls
 from dynaferry.web.guards import TOKEN_HEADER
+from dynaferry.web.server import _metrics
 from tests.web.served import served
 from tests.web.staged import StagedRun
 
@@ -22,6 +26,49 @@ async def test_a_scrape_is_answered_in_the_form_that_was_asked_for() -> None:
     assert 'dynaferry_run_info{run="orders"' in plain.text
     assert openmetrics.headers["Content-Type"].startswith("application/openmetrics-text")
     assert openmetrics.text.endswith("# EOF\n")
+
+
+PARTS = (
+    *(
+        "application/openmetrics-text",
+        "text/plain",
+        "*/*",
+        "version=",
+        "version=1.0.0",
+        "escaping=",
+    ),
+    *(";", ",", "=", ".", " ", "q=0.5", "1", "x", "allow-utf-8", "\xff", "\r", "\0"),
+)
+ODD_ACCEPTS = [
+    "application/openmetrics-text; version=x",
+    "application/openmetrics-text; version=1.x.0",
+    "application/openmetrics-text; version=..",
+    "application/openmetrics-text; version=",
+    "application/openmetrics-text; version=99999999999999999999.1",
+    "application/openmetrics-text; version=1.0.0; escaping=nothing-known",
+    "text/plain; version=x",
+    "text/plain; version=\xe9",
+    "text/plain;;;;q=,,,;=",
+    ";", ",", "=", "q=1", "*/*;q=x", "\xff\xfe", "a" * 4000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("accept", ODD_ACCEPTS)
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/"])
+async def test_whatever_a_scraper_accepts_it_is_answered(
+    path: str, accept: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(Lookout("orders", readers=8)) as server:
+        answer = await server.get(path, Accept=accept)
+    assert answer.status == 200
+    assert path != "/metrics" or "dynaferry_run_info" in answer.text
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=8).map("".join))
+async def test_no_accept_is_an_error(accept: str) -> None:
+    registry = registry_for(Lookout("orders", readers=8))
+    assert b"dynaferry_run_info" in bytes(_metrics(registry, accept).body or b"")  # type: ignore[arg-type]
 
 
 async def test_health_is_a_status_with_a_reason() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli import descriptors, exit_codes, failure, screen
 from dynaferry.cli.flags import CopyFlags, ProgressFlag, plan_from
 from dynaferry.cli.logging_setup import log_set_up
 from dynaferry.errors import DynaferryError, LoopStalledError, PlanError
@@ -46,6 +46,8 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
     from dynaferry.cli.interrupts import run_async, run_until_stopped
     from dynaferry.run import execute
 
+    connections = (plan.readers + plan.writers) * min(plan.tables_at_once, len(plan.tables) or 1)
+    descriptors.ensure(connections, watched=flags.metrics_listen is not None, say=screen.say)
     is_watched = wants_lookout(flags)
     if is_watched:
         from dynaferry.cli.observed import observed, together

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli import descriptors, exit_codes, failure, screen
 from dynaferry.cli.flags import ProgressFlag
 from dynaferry.cli.logging_setup import log_set_up
 from dynaferry.cli.question import Questions
@@ -41,6 +41,7 @@ def _run_verify(flags: VerifyFlags, log: LogRun) -> int:
         plan = verify_plan_from(flags)
         log.name = plan.copy.run_name
         _check_that_it_can_ask(plan, asks=not flags.yes)
+        descriptors.ensure(4 * plan.copy.readers, watched=False, say=screen.say)
         outcome = verify_and_tell(
             plan,
             flags.progress,

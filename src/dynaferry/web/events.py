@@ -1,5 +1,7 @@
 """News of the run for an open page, as server-sent events, for as long as there are any."""
 
+import asyncio
+
 import msgspec
 from aiohttp import web
 
@@ -8,6 +10,7 @@ from dynaferry.observe.news import Newsreader
 
 # Each costs a little of the time that the copy could have.
 MOST_PAGES = 16
+LISTENING_SECONDS = 30.0
 
 
 class Events:
@@ -34,8 +37,13 @@ class Events:
             # Asked for before the news are: what is seen while they travel is not missed.
             looked, ended = self._lookout.looked, self._lookout.phase == "ended"
             try:
-                await response.write(b"data: %b\n\n" % msgspec.json.encode(reader.news()))
+                async with asyncio.timeout(LISTENING_SECONDS):
+                    await response.write(b"data: %b\n\n" % msgspec.json.encode(reader.news()))
             except ConnectionError:  # the page was closed
+                return response
+            except TimeoutError:  # it is there and takes nothing
+                if request.transport is not None:
+                    request.transport.abort()
                 return response
             if ended:
                 return response

@@ -3,6 +3,7 @@
 It lives beside the copy in the same event loop, and is told everything by the run's lookout.
 """
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,9 +22,14 @@ from dynaferry.web import guards
 from dynaferry.web.address import Address
 from dynaferry.web.assets import Asset, load
 from dynaferry.web.control import Controls, answer
+from dynaferry.web.doors import Doors, listening
 from dynaferry.web.events import Events
 
 SHUTDOWN_SECONDS = 1.0
+# Between two requests of one connection, and for one request.
+IDLE_SECONDS = 30.0
+ANSWER_SECONDS = 20.0
+EVENTS = "/events"
 # Nothing that a run is sent is larger than a few numbers.
 MOST_REQUEST_BYTES = 4096
 
@@ -46,28 +52,38 @@ class Site(Struct, frozen=True, kw_only=True):
 async def serving(site: Site, listener: socket.socket) -> AsyncIterator[None]:
     """Serves on a socket that listens already, until what is within has ended."""
     assets = await to_thread.run_sync(load)
+    doors = Doors(lambda: _server_of(runner)())
     runner = web.AppRunner(
-        application(site, assets),
+        application(site, assets, doors),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=SHUTDOWN_SECONDS,
+        keepalive_timeout=IDLE_SECONDS,
     )
     await runner.setup()
     try:
-        await web.SockSite(runner, listener).start()
-        yield
+        async with listening(doors, listener):
+            yield
     finally:
         await runner.cleanup()
 
 
-def application(site: Site, assets: Mapping[str, Asset]) -> web.Application:
+def _server_of(runner: web.AppRunner) -> web.Server:
+    if runner.server is None:
+        raise RuntimeError("the server has ended")
+    return runner.server
+
+
+def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Application:
     """Everything that a run serves, each answer behind the same guard."""
-    app = web.Application(middlewares=[_guard(site.address)], client_max_size=MOST_REQUEST_BYTES)
+    app = web.Application(
+        middlewares=[_guard(site.address, doors)], client_max_size=MOST_REQUEST_BYTES
+    )
     app.on_response_prepare.append(_add_headers)
     registry, events = registry_for(site.lookout), Events(site.lookout)
 
     async def metrics(request: web.Request) -> web.Response:
-        return _metrics(registry, request.headers.get("Accept", ""))
+        return _metrics(registry, ",".join(request.headers.getall("Accept", ())))
 
     async def healthz(_: web.Request) -> web.Response:
         return _health(site.lookout)
@@ -86,19 +102,26 @@ def application(site: Site, assets: Mapping[str, Asset]) -> web.Application:
 
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/healthz", healthz)
-    app.router.add_get("/events", news)
+    app.router.add_get(EVENTS, news)
     app.router.add_post("/control", control)
     for path in assets:
         app.router.add_get(path, asset)
     return app
 
 
-def _guard(address: Address) -> Middleware:
+def _guard(address: Address, doors: Doors) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
         if not guards.host_may(request.headers.get("Host", ""), request.path, address):
             return web.Response(status=421, text="not under this name\n")
-        return await handler(request)
+        with doors.asking(request.transport):
+            if request.path == EVENTS:  # for as long as the run lasts
+                return await handler(request)
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    return await handler(request)
+            except TimeoutError:
+                return web.Response(status=408, text="the request did not come in time\n")
 
     return guard
 
@@ -108,8 +131,16 @@ async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
 
 
 def _metrics(registry: CollectorRegistry, accept: str) -> web.Response:
-    encode, content_type = choose_encoder(accept)
-    return web.Response(body=encode(registry), headers={"Content-Type": content_type})
+    """In the form that was asked for; in the plain one where that is not understood."""
+    try:
+        if not (accept.isascii() and accept.isprintable()):
+            raise ValueError("a header that is no text")
+        encode, content_type = choose_encoder(accept)
+        body = encode(registry)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        encode, content_type = choose_encoder("")
+        body = encode(registry)
+    return web.Response(body=body, headers={"Content-Type": content_type})
 
 
 def _health(lookout: Lookout) -> web.Response:

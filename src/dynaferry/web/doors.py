@@ -1,0 +1,148 @@
+"""Who is let in, and for how long: connections are bounded, and idle ones make room.
+
+A server that listens for others shares the process's descriptors with the copy. So it has so many
+connections and no more: whoever comes then takes the place of the one that has been idle for
+longest, and where none is idle, is turned away. Who opens a connection and asks for nothing is
+shown out after a while.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, cast
+
+# Scrapers come one by one, and each page has a connection for its news and some for its files.
+MOST_CONNECTIONS: Final = 32
+ASKING_SECONDS: Final = 10.0
+# As many as are accepted before any of them is looked at.
+BACKLOG: Final = 16
+
+
+class Doors:
+    """The connections of one server; `serve` makes what speaks HTTP over one of them."""
+
+    def __init__(
+        self, serve: Callable[[], asyncio.Protocol], *, most: int = MOST_CONNECTIONS
+    ) -> None:
+        self._serve = serve
+        self._most = most
+        # In the order in which they became idle.
+        self._idle: dict[asyncio.BaseTransport, None] = {}
+        self._busy: set[asyncio.BaseTransport] = set()
+        self._silent: set[asyncio.BaseTransport] = set()
+
+    def __len__(self) -> int:
+        return len(self._idle) + len(self._busy)
+
+    def open(self) -> "Door":
+        """One more connection."""
+        return Door(self, self._serve())
+
+    def entered(self, transport: asyncio.BaseTransport) -> bool:
+        """Whether it may stay."""
+        if len(self) >= self._most:
+            if not self._idle:
+                return False
+            longest_idle = next(iter(self._idle))
+            self.left(longest_idle)
+            _shut(longest_idle)
+        self._idle[transport] = None
+        self._silent.add(transport)
+        return True
+
+    def left(self, transport: asyncio.BaseTransport) -> None:
+        """It is gone."""
+        self._idle.pop(transport, None)
+        self._busy.discard(transport)
+        self._silent.discard(transport)
+
+    def has_asked(self, transport: asyncio.BaseTransport) -> bool:
+        """Whether anything was asked over it by now."""
+        return transport not in self._silent
+
+    @contextmanager
+    def asking(self, transport: asyncio.BaseTransport | None) -> Iterator[None]:
+        """Within, something that was asked over it is being answered."""
+        if transport is None or transport not in self._idle:
+            yield
+            return
+        del self._idle[transport]
+        self._silent.discard(transport)
+        self._busy.add(transport)
+        try:
+            yield
+        finally:
+            if transport in self._busy:
+                self._busy.discard(transport)
+                self._idle[transport] = None
+
+
+class Door(asyncio.Protocol):
+    """One connection: passes on what comes to whoever speaks HTTP, if it may stay."""
+
+    def __init__(self, doors: Doors, within: asyncio.Protocol) -> None:
+        self._doors = doors
+        self._within = within
+        self._transport: asyncio.BaseTransport | None = None
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Somebody came."""
+        if not self._doors.entered(transport):
+            _shut(transport)
+            return
+        self._transport = transport
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(ASKING_SECONDS, self._look_for_questions)
+        self._within.connection_made(transport)
+
+    def _look_for_questions(self) -> None:
+        """Between two requests the server itself looks; before the first one nobody does."""
+        transport = self._transport
+        if transport is not None and not self._doors.has_asked(transport):
+            _shut(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """They left."""
+        if self._patience is not None:
+            self._patience.cancel()
+        if self._transport is not None:
+            self._doors.left(self._transport)
+            self._transport = None
+            self._within.connection_lost(error)
+
+    def data_received(self, data: bytes) -> None:
+        """They said something."""
+        if self._transport is not None:
+            self._within.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """They will say no more."""
+        return self._within.eof_received() if self._transport is not None else None
+
+    def pause_writing(self) -> None:
+        """They do not listen fast enough."""
+        if self._transport is not None:
+            self._within.pause_writing()
+
+    def resume_writing(self) -> None:
+        """They listen again."""
+        if self._transport is not None:
+            self._within.resume_writing()
+
+
+def _shut(transport: asyncio.BaseTransport) -> None:
+    # A connection's transport is one that can be written to.
+    cast("asyncio.WriteTransport", transport).abort()
+
+
+@asynccontextmanager
+async def listening(doors: Doors, listener: socket.socket) -> AsyncIterator[None]:
+    """Lets people in by a socket that listens already, until what is within has ended."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(doors.open, sock=listener, backlog=BACKLOG)
+    try:
+        yield
+    finally:
+        server.close()
