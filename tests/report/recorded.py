@@ -1,7 +1,10 @@
 """A run as its state file tells it: two attempts, the first one killed."""
 
+from datetime import UTC, datetime
+
 from msgspec.structs import replace
 
+from dynaferry.report.certificate import Certificate, VerifiedTable
 from dynaferry.report.facts import RunFacts, TableFacts
 from dynaferry.state.store import (
     AttemptRecord,
@@ -94,3 +97,29 @@ def facts(reason: str = "too large", run: str = "orders") -> RunFacts:
         reasons=[LetterCount(error_code="ValidationException", error_message=reason, items=4)],
     )
     return RunFacts(record=replace(RECORD, run=run), attempts=ATTEMPTS, tables=[table])
+
+
+CERTIFICATE = Certificate(
+    what="dynaferry verification",
+    status="different",
+    began_at=datetime(2026, 1, 2, 3, 4, 4, tzinfo=UTC),
+    ended_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    tables=[
+        VerifiedTable(
+            source="orders",
+            target="orders",
+            source_arn=table_identity().source_arn,
+            target_arn=table_identity().target_arn,
+            status="different",
+            segments_total=64,
+            segments_compared=64,
+            source_items=1607,
+            target_items=1603,
+            matching=1600,
+            missing=4,
+            extra=0,
+            different=3,
+            in_flux=0,
+        )
+    ],
+)

@@ -1,43 +1,17 @@
 import re
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 from msgspec.structs import replace
 
 from dynaferry.plan import TablePlan
-from dynaferry.report.certificate import Certificate, VerifiedTable
 from dynaferry.report.page import render, seconds_at_work
 from dynaferry.schedule import Limits, ScheduleEntry
-from tests.report.recorded import ATTEMPTS, BEGAN, facts
-from tests.state.contract import EXTERNAL_ID, table_identity
+from tests.report.recorded import ATTEMPTS, BEGAN, CERTIFICATE, facts
+from tests.state.contract import EXTERNAL_ID
 
 NOW = BEGAN + 1000
 MARKUP = "</td><script>alert(1)</script><img src=x onerror=alert(1)>"
-CERTIFICATE = Certificate(
-    what="dynaferry verification",
-    status="different",
-    began_at=datetime(2026, 1, 2, 3, 4, 4, tzinfo=UTC),
-    ended_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-    tables=[
-        VerifiedTable(
-            source="orders",
-            target="orders",
-            source_arn=table_identity().source_arn,
-            target_arn=table_identity().target_arn,
-            status="different",
-            segments_total=64,
-            segments_compared=64,
-            source_items=1607,
-            target_items=1603,
-            matching=1600,
-            missing=4,
-            extra=0,
-            different=3,
-            in_flux=0,
-        )
-    ],
-)
 
 
 class Read(HTMLParser):

@@ -66,8 +66,10 @@ def combined(code: int, verified: VerifySummary) -> int:
     if verified.status == "equal":
         return code
     if verified.status == "different":
-        unexplained = sum(t.missing + t.extra + t.different for t in verified.tables)
-        return exit_codes.DIFFERENT if unexplained else max(code, exit_codes.REJECTED)
+        unexplained = any(t.missing or t.extra or t.different for t in verified.tables)
+        undecided = any(t.undecided for t in verified.tables)
+        is_more = unexplained or undecided
+        return exit_codes.DIFFERENT if is_more else max(code, exit_codes.REJECTED)
     if verified.status == "undecided":
         return exit_codes.DIFFERENT
     # Something was written: that it was refused would say the contrary.

@@ -32,6 +32,8 @@ class VerifiedTable(Struct, frozen=True, kw_only=True):
     target_arn: str
     source_table_id: str | None = None
     target_table_id: str | None = None
+    source_created_at: float | None = None
+    target_created_at: float | None = None
     status: Verdict
     source_items: int
     target_items: int
@@ -132,17 +134,25 @@ def _check_table(
             hint="name the certificate that dynaferry verify wrote for this run's tables",
         )
     for side in ("source", "target"):
-        certified, copied_id = (
-            getattr(table, f"{side}_table_id"),
-            getattr(found[0], f"{side}_table_id"),
+        _check_not_made_anew(table, found[0], side, run, path)
+
+
+def _check_not_made_anew(
+    table: VerifiedTable, copied: TableIdentity, side: str, run: str, path: Path
+) -> None:
+    """Ids tell tables of one name apart; where there is none, the times of their creation."""
+    for field, words in (("table_id", "id"), ("created_at", "created at")):
+        then, now = (getattr(each, f"{side}_{field}") for each in (copied, table))
+        if None in (then, now):
+            continue
+        if then == now:
+            return
+        raise PlanError(
+            f"the certificate {path} is of another {side} table of the name "
+            f"{getattr(table, side)} ({words} {now}) than the run {run} copied "
+            f"({words} {then})",
+            hint="the table was made anew in between: copy and verify it again",
         )
-        if None not in (certified, copied_id) and certified != copied_id:
-            raise PlanError(
-                f"the certificate {path} is of another {side} table of the name "
-                f"{table.source if side == 'source' else table.target} (id {certified}) than the "
-                f"run {run} copied (id {copied_id})",
-                hint="the table was made anew in between: copy and verify it again",
-            )
 
 
 def heading(certificate: Certificate, tables_copied: int) -> str:

@@ -20,7 +20,10 @@ from dynaferry.verify.summary import ComparisonSummary, VerifySummary
 
 
 class TableCertificate(Struct, frozen=True, kw_only=True):
-    """One table: what was compared with what, and the counts."""
+    """One table: what was compared with what, and the counts.
+
+    Times of creation are seconds since the epoch; they tell tables apart where there are no ids.
+    """
 
     source: str
     target: str
@@ -28,6 +31,8 @@ class TableCertificate(Struct, frozen=True, kw_only=True):
     source_table_id: str | None
     target_arn: str
     target_table_id: str | None
+    source_created_at: float | None
+    target_created_at: float | None
     status: VerifyStatus
     source_items: int
     target_items: int
@@ -88,6 +93,8 @@ def certificate_of(
                 source_table_id=identity.source_table_id,
                 target_arn=identity.target_arn,
                 target_table_id=identity.target_table_id,
+                source_created_at=identity.source_created_at,
+                target_created_at=identity.target_created_at,
                 **_counts(table),
             )
             for identity, table in pairs

@@ -34,9 +34,19 @@ async def rejected_keys(plan: VerifyPlan, pairs: Sequence[TablePair]) -> list[fr
 
 
 def _index_of(pair: TablePair, copied: Sequence[TableIdentity]) -> int | None:
-    ways = [(table.source_arn, table.target_arn) for table in copied]
-    way = (pair.source.arn, pair.target.arn)
-    return ways.index(way) if way in ways else None
+    found = (index for index, table in enumerate(copied) if _is_of(table, pair))
+    return next(found, None)
+
+
+def _is_of(copied: TableIdentity, pair: TablePair) -> bool:
+    """Whether these tables were copied, and not others that had their names before."""
+    if (copied.source_arn, copied.target_arn) != (pair.source.arn, pair.target.arn):
+        return False
+    then_and_now = (
+        (copied.source_table_id, pair.source.table_id),
+        (copied.target_table_id, pair.target.table_id),
+    )
+    return all(then == now or None in (then, now) for then, now in then_and_now)
 
 
 async def _keys_of(store: StateStore, table: int | None) -> frozenset[bytes]:
