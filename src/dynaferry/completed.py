@@ -43,7 +43,7 @@ async def check_still_there(
         if written == 0 or look.target is None:
             continue
         try:
-            is_there = await has_items(target, look.table.target)
+            is_there = await has_items(target, look.target.called)
         except AccessDeniedError:
             say(f"{look.target.arn} was not looked at: no permission for dynamodb:Scan")
             continue

@@ -141,6 +141,17 @@ def test_a_copy_names_its_tables_by_their_arns(
 
 
 @pytest.mark.parametrize("typed", [BY_NAME, BY_ARN], ids=["by name", "by ARN"])
+def test_a_copy_into_a_table_that_is_there_and_one_that_is_done_name_tables_by_their_arns(
+    typed: Typed, moto_world: MotoWorld, type_in: Type, asked: list[Asked]
+) -> None:
+    _seed(moto_world)
+    for _ in range(2):
+        assert type_in("copy", *typed) == 0
+        assert Asked("Scan", TARGET_ARN) in asked  # whether it is empty
+        assert _named_otherwise(asked, *typed) == []
+
+
+@pytest.mark.parametrize("typed", [BY_NAME, BY_ARN], ids=["by name", "by ARN"])
 def test_a_repair_names_its_tables_by_their_arns(
     typed: Typed, moto_world: MotoWorld, type_in: Type, asked: list[Asked]
 ) -> None:

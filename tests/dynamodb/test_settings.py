@@ -248,7 +248,7 @@ async def by_the_data_path(session: AccountSession, table: str, patch: Any) -> S
 
     @asynccontextmanager
     async def open_http(
-        url: URL, proxy: Proxy | None, ca_bundle: str | None, connections: int
+        url: URL, proxy: Proxy | None, ca_bundle: str | None, connections: int, patience: object
     ) -> AsyncIterator[_NotedHttp]:
         noted.update(url=url, proxy=proxy, ca_bundle=ca_bundle)
         yield http
