@@ -65,7 +65,12 @@ TABLE = '[[tables]]\nsource = "orders"\ntarget = "orders"\n'
         ),
         (
             TABLE + "[[limits.schedule]]\nmax_write_units = 0\n",
-            "max_write_units of entry 1 of limits.schedule in PLAN must be more than 0",
+            "max_write_units of entry 1 of limits.schedule in PLAN must be at least 0.01",
+            None,
+        ),
+        (
+            TABLE + "max_write_units = 1e-300\n",
+            "max_write_units of the table orders in PLAN must be at least 0.01",
             None,
         ),
         (

@@ -28,6 +28,9 @@ BYTES_PER_WRITE_UNIT: Final = 1024
 BYTES_PER_READ_UNIT: Final = 4096
 EVENTUALLY_CONSISTENT_UNITS_PER_READ_UNIT: Final = 0.5
 
+# The least cap that is one: an item in 100 seconds. Below it, none of what waits ever goes.
+LEAST_CAP_UNITS: Final = 0.01
+
 # Throughput
 PARTITION_WRITE_UNITS: Final = 1000  # a second [DG:burst-adaptive-capacity]
 PARTITION_READ_UNITS: Final = 3000  # a second [DG:burst-adaptive-capacity]

@@ -69,8 +69,8 @@ class TablePlan(Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     target: str
     segments: Annotated[int, Meta(ge=1, le=limits.SCAN_MAX_TOTAL_SEGMENTS)] | None = None
-    max_read_units: Annotated[float, Meta(gt=0)] | None = None
-    max_write_units: Annotated[float, Meta(gt=0)] | None = None
+    max_read_units: Annotated[float, Meta(ge=limits.LEAST_CAP_UNITS)] | None = None
+    max_write_units: Annotated[float, Meta(ge=limits.LEAST_CAP_UNITS)] | None = None
 
     @property
     def source_name(self) -> str:
@@ -100,8 +100,8 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     segments: Annotated[int, Meta(ge=1, le=limits.SCAN_MAX_TOTAL_SEGMENTS)] | None = None
     readers: Annotated[int, Meta(ge=1, le=1024)] = DEFAULT_READERS
     writers: Annotated[int, Meta(ge=1, le=4096)] = DEFAULT_WRITERS
-    max_read_units: Annotated[float, Meta(gt=0)] | None = None
-    max_write_units: Annotated[float, Meta(gt=0)] | None = None
+    max_read_units: Annotated[float, Meta(ge=limits.LEAST_CAP_UNITS)] | None = None
+    max_write_units: Annotated[float, Meta(ge=limits.LEAST_CAP_UNITS)] | None = None
     tables_at_once: Annotated[int, Meta(ge=1, le=64)] = 1
     consistent_read: bool = False
     create_target: bool = False

@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Meta, Struct
 
 from dynaferry.errors import PlanError
+from dynaferry.limits import LEAST_CAP_UNITS
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 NoCap = Literal["none"]
-Units = Annotated[float, Meta(gt=0)] | NoCap
+Units = Annotated[float, Meta(ge=LEAST_CAP_UNITS)] | NoCap
 """Capacity units a second, or the word that there is no cap."""
 
 _WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -224,6 +224,7 @@ async def test_what_goes_on_after_a_complete_run_can_be_held(
     [
         (("set", "orders"), "nothing is to be set"),
         (("set", "orders", "--max-write-units", "0"), "--max-write-units cannot be '0'"),
+        (("set", "orders", "--max-write-units", "1e-300"), "cannot be '1e-300'"),
         (("set", "orders", "--max-write-units", "-5"), "--max-write-units cannot be '-5'"),
         (("set", "orders", "--max-read-units", "inf"), "--max-read-units cannot be 'inf'"),
         (("set", "orders", "--max-read-units", "fast"), "--max-read-units cannot be 'fast'"),

@@ -137,7 +137,11 @@ def test_each_side_has_its_own_account() -> None:
         ({"source": "orders", "target": "orders", "readers": 0}, "--readers must be at least 1"),
         (
             {"source": "orders", "target": "orders", "max_write_units": -1.0},
-            "--max-write-units must be more than 0",
+            "--max-write-units must be at least 0.01",
+        ),
+        (
+            {"source": "orders", "target": "orders", "max_read_units": 1e-300},
+            "--max-read-units must be at least 0.01",
         ),
         (
             {"source": "orders", "target": "orders", "max_write_units": float("nan")},

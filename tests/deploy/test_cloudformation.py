@@ -1,6 +1,7 @@
 """Every CloudFormation template of deploy/ is what cfn-lint takes for right."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -26,6 +27,42 @@ def test_there_are_templates() -> None:
 def test_a_template_has_no_findings(path: Path) -> None:
     findings = lint(path.read_text(encoding="utf-8"), regions=["us-east-1", "eu-west-1"])
     assert [f"{found.rule.id} line {found.linenumber}: {found.message}" for found in findings] == []
+
+
+ROLES = tuple(path for path in TEMPLATES if path != TASK)
+ACCOUNT = "111111111111"
+ROLE, TABLE = f"arn:aws:iam::{ACCOUNT}:role", f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table"
+KEY = f"arn:aws-cn:kms:cn-north-1:{ACCOUNT}:key"
+EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
+    "RoleName": (["dynaferry-source", "a.b+c=d,e@f"], ["", "a/b", "a" * 65, "ferry*"]),
+    "RunnerArn": (
+        [f"{ROLE}/dynaferry", f"{ROLE}/path/dynaferry", f"arn:aws:iam::{ACCOUNT}:user/me"],
+        ["*", f"{ROLE}/*", f"arn:aws:iam::{ACCOUNT}:root", "dynaferry", f"{ROLE}/a b"],
+    ),
+    "TrustedPrincipalArn": (["", f"{ROLE}/ci"], ["*", f"{ROLE}/*", "arn:aws:iam::*:role/ci"]),
+    "RoleArns": ([f"{ROLE}/dynaferry"], ["*", f"{ROLE}/*", "", f"arn:aws:iam::{ACCOUNT}:user/me"]),
+    "TableArns": (
+        [f"{TABLE}/orders", f"{TABLE}/prod-*", f"{TABLE}/*", f"{TABLE}/.a_b-c"],
+        ["*", "orders", f"{TABLE}/", f"{TABLE}/a*b", f"arn:aws:dynamodb:*:{ACCOUNT}:table/orders"],
+    ),
+    "KmsKeyArn": (["", f"{KEY}/mrk-1234abcd"], ["*", f"{KEY}/*", "alias/orders"]),
+    "ExternalId": (["ab:c/d-e"], ["a b", 'a"b', "a*"]),
+}
+
+
+@pytest.mark.parametrize("path", ROLES, ids=lambda path: path.name)
+def test_every_parameter_of_a_role_says_what_it_may_be(path: Path) -> None:
+    for name, parameter in read_template(path)["Parameters"].items():
+        assert {"AllowedValues", "AllowedPattern"} & parameter.keys(), name
+
+
+@pytest.mark.parametrize("path", ROLES, ids=lambda path: path.name)
+def test_a_roles_parameters_take_what_they_are_for_and_no_wildcard_elsewhere(path: Path) -> None:
+    for name, parameter in read_template(path)["Parameters"].items():
+        for taken in EXAMPLES.get(name, ([], []))[0]:
+            assert re.fullmatch(parameter["AllowedPattern"], taken), (name, taken)
+        for refused in EXAMPLES.get(name, ([], []))[1]:
+            assert not re.fullmatch(parameter["AllowedPattern"], refused), (name, refused)
 
 
 def resources(kind: str) -> dict[str, Any]:

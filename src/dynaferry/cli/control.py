@@ -18,6 +18,7 @@ from dynaferry.cli.interrupts import run_async
 from dynaferry.cli.look import State, UnderWay, state_of, under_way_of
 from dynaferry.controls import InForce, in_force, in_words, only_set
 from dynaferry.errors import PlanError, StateError
+from dynaferry.limits import LEAST_CAP_UNITS
 from dynaferry.schedule import Units
 from dynaferry.state.directory import sole_run
 from dynaferry.state.sqlite import SqliteStore
@@ -74,9 +75,10 @@ def _cap(flag: str, typed: str | None) -> Units | Literal["plan"] | None:
         units = float(word)
     except ValueError:
         units = math.nan
-    if not (math.isfinite(units) and units > 0):
+    if not (math.isfinite(units) and units >= LEAST_CAP_UNITS):
         raise PlanError(
-            f"{flag} cannot be {typed!r}", hint="it is a number of units a second, none, or plan"
+            f"{flag} cannot be {typed!r}",
+            hint=f"it is a number of units a second, {LEAST_CAP_UNITS:g} at least, none, or plan",
         )
     return units
 

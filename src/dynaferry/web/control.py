@@ -8,9 +8,10 @@ from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dynaferry.errors import DynaferryError
+from dynaferry.limits import LEAST_CAP_UNITS
 from dynaferry.web import guards
 
-_Cap = Annotated[float, Meta(gt=0)] | None | UnsetType
+_Cap = Annotated[float, Meta(ge=LEAST_CAP_UNITS)] | None | UnsetType
 
 
 class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
