@@ -18,7 +18,7 @@ from dynaferry.assembly import RunCaps, assemble
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
 from dynaferry.copy.stop import StopSignal
-from dynaferry.dynamodb import faults
+from dynaferry.dynamodb import call_site, faults
 from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.descriptions import TableDescription, read_description
 from dynaferry.dynamodb.keys import KeyReader
@@ -57,7 +57,7 @@ class SimulatedWire(Wire):
         await anyio.sleep(answer.latency_seconds)
         if answer.status == 200:
             return answer.body
-        site = faults.CallSite(table=self._side, side=self._side, acting_as="nobody")
+        site = call_site.CallSite(table=self._side, side=self._side, acting_as="nobody")
         raise faults.from_answer(
             faults.decode_error(answer.status, answer.body),
             status=answer.status,

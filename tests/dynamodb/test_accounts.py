@@ -236,9 +236,10 @@ async def test_credentials_near_their_end_are_used_while_sts_is_away(
 async def test_an_sts_that_gives_credentials_of_the_past_is_an_error_and_not_a_crash() -> None:
     async with running_endpoint() as sts:
         sts.otherwise = _role_sessions(lambda _: -HOUR)
-        with pytest.raises(DynaferryError):
+        with pytest.raises(AccessDeniedError, match="has ended already") as caught:
             async with open_account(ROLE_ACCOUNT, "target", sts_endpoint_url=sts.url):
                 pass
+    assert "clock" in (caught.value.hint or "")
 
 
 async def test_an_sts_that_does_not_answer_is_unavailability(
@@ -259,7 +260,8 @@ async def test_a_role_that_may_not_be_assumed_is_refused_at_the_start_and_explai
                 pass
     error = caught.value
     assert error.message == (
-        f"assuming the target's role {TARGET_ROLE_ARN} was refused: AccessDenied: {words}"
+        f"assuming the target's role {TARGET_ROLE_ARN} with the credentials of the environment"
+        f" was refused: AccessDenied: {words}"
     )
     assert "trust policy" in (error.hint or "")
     assert EXTERNAL_ID not in f"{error} {error!r} {error.hint}"

@@ -13,7 +13,6 @@ from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
-    NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
     ProxyConnectionError,
@@ -26,13 +25,13 @@ from botocore.retries.standard import ThrottledRetryableChecker, TransientRetrya
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynaferry.dynamodb.call_site import CallSite
 from dynaferry.dynamodb.faults import (
-    CallSite,
     decode_error,
     from_answer,
     from_client_error,
-    from_network_error,
 )
+from dynaferry.dynamodb.network_faults import from_network_error
 from dynaferry.errors import (
     AccessDeniedError,
     CorruptAnswerError,
@@ -274,11 +273,28 @@ def test_a_role_that_may_not_be_assumed_is_explained_by_trust_policy_and_externa
     assert "dynamodb:AssumeRole" not in hint
 
 
+# A word of the hint of each, and whether the clock may be the cause.
+HINTS_OF_BAD_CREDENTIALS = {
+    "ExpiredToken": ("have ended", True),
+    "ExpiredTokenException": ("have ended", True),
+    "IncompleteSignature": ("proxy", False),
+    "InvalidClientTokenId": ("no such access key", False),
+    "InvalidSignatureException": ("secret access key", True),
+    "MissingAuthenticationToken": ("proxy", False),
+    "MissingAuthenticationTokenException": ("proxy", False),
+    "SignatureDoesNotMatch": ("secret access key", True),
+    "UnrecognizedClientException": ("switched off", False),
+}
+
+
 @pytest.mark.parametrize("code", BAD_CREDENTIALS)
-def test_bad_credentials_hint_at_credentials_and_clock_and_at_no_missing_action(code: str) -> None:
+def test_bad_credentials_hint_at_their_own_cause_and_at_no_missing_action(code: str) -> None:
+    word, may_be_the_clock = HINTS_OF_BAD_CREDENTIALS[code]
     hint = _answer(code).hint or ""
     assert "credentials" in hint
-    assert "clock" in hint
+    assert ROLE in hint
+    assert word in hint
+    assert ("clock" in hint) is may_be_the_clock
     assert "dynamodb:" not in hint
 
 
@@ -425,13 +441,6 @@ def test_botocores_error_without_words_is_refused_and_not_a_crash(response: dict
     assert type(found) is RequestRefusedError
 
 
-def test_missing_credentials_name_the_side_and_say_how_to_set_them() -> None:
-    found = _from_client(NoCredentialsError())
-    assert type(found) is AccessDeniedError
-    assert "the target" in found.message
-    assert "--target-profile" in (found.hint or "")
-
-
 @pytest.mark.parametrize(
     "error",
     [
@@ -492,6 +501,30 @@ def test_a_page_of_a_proxy_is_told_in_one_line_without_its_markup() -> None:
     assert decode_error(403, A_PROXYS_PAGE.encode()).message == "Sign in Please sign in"
     error = ClientError({"Error": {"Code": "403", "Message": A_PROXYS_PAGE}}, "DescribeTable")
     assert _from_client(error).message.endswith(": 403: Sign in Please sign in")
+
+
+LONG_WORDS = "not authorized, " * 100 + "with an explicit deny in a service control policy"
+
+
+def test_the_services_own_words_are_told_whole() -> None:
+    body = json.dumps({"__type": "x#AccessDeniedException", "message": LONG_WORDS}).encode()
+    found = from_answer(decode_error(400, body), status=400, operation="Scan", site=SITE)
+    assert LONG_WORDS in found.message
+    response = {"Error": {"Code": "AccessDeniedException", "Message": LONG_WORDS}}
+    assert LONG_WORDS in _from_client(ClientError(response, "DescribeTable")).message
+
+
+def test_secrets_are_hidden_in_words_before_they_are_cut_and_nowhere_else() -> None:
+    def hide(text: str) -> str:
+        return text.replace("message", "…").replace("x" * 300, "…")
+
+    body = (
+        b'{"__type":"a#ConditionalCheckFailedException","message":"a message","Item":{"message":1}}'
+    )
+    answer = decode_error(400, body, hide)
+    assert (answer.message, answer.item) == ("a …", b'{"message":1}')
+    assert decode_error(403, b"<p>at last " + b"x" * 300, hide).message == "at last …"
+    assert decode_error(400, b'{"__type":"a#the message"}', hide).code == "the …"
 
 
 def test_a_long_page_is_shortened() -> None:

@@ -3,7 +3,8 @@
 import pytest
 from msgspec import Raw
 
-from dynaferry.dynamodb.faults import CallSite, decode_error, from_answer
+from dynaferry.dynamodb.call_site import CallSite
+from dynaferry.dynamodb.faults import decode_error, from_answer
 from dynaferry.dynamodb.put_item import ItemPutter
 from dynaferry.errors import ConditionFailedError, CorruptAnswerError, ItemRefusedError
 from dynaferry.ports import PutResult

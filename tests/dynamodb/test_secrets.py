@@ -19,7 +19,6 @@ def test_a_secret_is_hidden_as_it_is_and_as_a_url_or_json_writes_it() -> None:
 def test_what_is_no_secret_is_left_as_it_is() -> None:
     text = "the item {'pk': 'ASIAK'} of an external table"
     assert secrets().hide(text) == text
-    assert secrets().hide_in_bytes(b"\xff\x00 and more") == b"\xff\x00 and more"
 
 
 def test_the_sessions_of_late_are_hidden_and_older_ones_forgotten() -> None:

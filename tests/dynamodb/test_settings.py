@@ -27,7 +27,7 @@ from yarl import URL
 from dynaferry.dynamodb import wire as wire_module
 from dynaferry.dynamodb.accounts import AccountSession, open_account
 from dynaferry.dynamodb.http_connection import Head, HttpAnswer
-from dynaferry.dynamodb.http_proxied import Proxy
+from dynaferry.dynamodb.proxies import Proxy
 from dynaferry.dynamodb.tables import call_service
 from dynaferry.dynamodb.wire import open_wire
 from dynaferry.errors import DynaferryError, PlanError, RequestRefusedError

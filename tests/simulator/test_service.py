@@ -18,7 +18,7 @@ from benchmarks.simulator import (
     seeded_digest,
 )
 from benchmarks.simulator.service import Service
-from dynaferry.dynamodb import faults
+from dynaferry.dynamodb import call_site, faults
 from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.descriptions import read_description
 from dynaferry.dynamodb.keys import KeyReader
@@ -33,7 +33,7 @@ from dynaferry.errors import (
 if TYPE_CHECKING:
     from dynaferry.dynamodb.wire import Wire
 
-SITE = faults.CallSite(table="orders", side="target", acting_as="a test")
+SITE = call_site.CallSite(table="orders", side="target", acting_as="a test")
 LITTLE = Provisioned(write_units=10, read_units=10, burst_seconds=1)
 
 

@@ -27,7 +27,13 @@ from botocore.exceptions import BotoCoreError
 from msgspec.structs import replace
 from yarl import URL
 
+from dynaferry.dynamodb.call_site import CallSite
+from dynaferry.dynamodb.callers import load_callers
+from dynaferry.dynamodb.characters import check_region
+from dynaferry.dynamodb.credential_faults import CREDENTIAL_ERRORS, ended_already, origin_of
 from dynaferry.dynamodb.faults import CALL_ERRORS, from_client_error
+from dynaferry.dynamodb.mfa import CodeWantedError, Prompter, ask
+from dynaferry.dynamodb.proxies import passwords
 from dynaferry.dynamodb.secrets import Secrets
 from dynaferry.dynamodb.settings import (
     ClientConfig,
@@ -38,7 +44,7 @@ from dynaferry.dynamodb.settings import (
     region_of,
     trusted_certificates,
 )
-from dynaferry.errors import DynaferryError, PlanError, UnavailableError
+from dynaferry.errors import AccessDeniedError, DynaferryError, PlanError, UnavailableError
 from dynaferry.limits import ROLE_SESSION_SECONDS
 from dynaferry.plan import Account
 
@@ -159,6 +165,10 @@ class CredentialSource:
         if await self.current() == refused:
             await self._look_and_wait(self._clock(), refused)
 
+    def forget(self) -> None:
+        """Begins anew: nothing is found yet, and nothing has failed."""
+        self.botocore_credentials = self._failure = None
+
     async def aclose(self) -> None:
         """Ends a renewal that is under way."""
         if self._looking is not None:
@@ -203,7 +213,7 @@ class CredentialSource:
             if refused is not None or self.botocore_credentials is None:
                 self.botocore_credentials = await self._resolve()
             frozen = await self.botocore_credentials.get_frozen_credentials()
-        except (*CALL_ERRORS, OSError, RuntimeError) as error:
+        except CREDENTIAL_ERRORS as error:
             raise self._to_error(error) from error
         self._take(frozen, self._clock(), self.seconds_left(self._wall_clock()))
 
@@ -250,20 +260,6 @@ class _SharedCredentials(AioCredentials):  # type: ignore[misc]  # botocore come
     async def get_account_id(self) -> str | None:
         account_id: str | None = (await self.get_frozen_credentials()).account_id
         return account_id
-
-
-class _CallersCredentials(AioCredentials):  # type: ignore[misc]  # botocore comes without types
-    """What a role is assumed with, each time it is: it is a secret too."""
-
-    def __init__(self, found: Any, secrets: Secrets) -> None:
-        super().__init__("asked", "for", "each time", method=found.method)
-        self._found = found
-        self._secrets = secrets
-
-    async def get_frozen_credentials(self) -> Any:
-        frozen = await self._found.get_frozen_credentials()
-        self._secrets.note((frozen.access_key, frozen.secret_key, frozen.token))
-        return frozen
 
 
 @dataclass(slots=True)
@@ -331,21 +327,36 @@ async def open_account(
     session = new_session(account, side, models)
     ca_bundle = await asyncio.to_thread(trusted_certificates, session)
     region = await region_of(session, side)
+    check_region(region, side)
     acting_as = _acting_as(account)
-    secrets = Secrets(account.external_id)
+    secrets = Secrets(account.external_id, lasting=passwords())
+    origin = origin_of(session._session, side, _called(account))
+    prompter = Prompter()
 
     def to_error(error: Exception) -> DynaferryError:
         secrets.hide_in_error(error)
-        operation = "AssumeRole" if account.role_arn else "resolving credentials"
+        # What is wrong with the caller's own credentials is an error of ours already.
+        if isinstance(error, RuntimeError):
+            return ended_already(
+                CallSite(table=None, side=side, acting_as=acting_as, caller=origin.who)
+            )
         return from_client_error(
-            error, operation=operation, table=None, side=side, acting_as=acting_as
+            error,
+            operation="AssumeRole",
+            table=None,
+            side=side,
+            acting_as=acting_as,
+            caller=origin.who,
         )
 
-    resolve = _resolver(
-        session, region, account, side, sts_endpoint_url, ca_bundle, secrets, models
-    )
+    def fresh_session() -> Any:
+        return new_session(replace(account, region=region), side, models)._session
+
+    base = partial(load_callers, fresh_session, secrets, origin, prompter)
+    resolve = _resolver(session, region, account, sts_endpoint_url, ca_bundle, base)
     credentials = CredentialSource(resolve, to_error, secrets, whose=f"the {side}")
-    await credentials.current()  # so that a role that may not be assumed shows here, not later
+    # So that a role that may not be assumed shows here, not later.
+    await _first(credentials, prompter)
     # The control-plane client signs with the same: it asks its session for credentials.
     session._session._credentials = _SharedCredentials(credentials)
     async with AsyncExitStack() as stack:
@@ -374,26 +385,31 @@ async def open_account(
         )
 
 
+async def _first(credentials: CredentialSource, prompter: Prompter) -> None:
+    """Finds them, and asks for a code where one is wanted: this once, before anything begins."""
+    try:
+        await credentials.current()
+    except AccessDeniedError as error:
+        wanted = error.__cause__
+        code = await ask(str(wanted)) if isinstance(wanted, CodeWantedError) else None
+        if code is None:
+            raise
+        prompter.take(code)
+        credentials.forget()  # what botocore has found may be asked only once
+        await credentials.current()
+
+
 def _resolver(
     session: Any,
     region: str,
     account: Account,
-    side: Side,
     sts_endpoint_url: str | None,
     ca_bundle: str | None,
-    secrets: Secrets,
-    models: Models,
+    load_base: Callable[[], Awaitable[Any]],
 ) -> Callable[[], Awaitable[Any]]:
     """How to get credentials from scratch, for the plain caller or for the role."""
-
-    async def load_base() -> Any:
-        # A session of its own each time: a session caches the roles of its profile, and would
-        # give again what was just refused.
-        fresh = new_session(replace(account, region=region), side, models)._session
-        return await fresh.get_component("credential_provider").load_credentials()
-
     if account.role_arn is None:
-        return partial(_load, load_base)
+        return load_base
     extra = {"RoleSessionName": ROLE_SESSION_NAME, "DurationSeconds": ROLE_SESSION_SECONDS}
     if account.external_id is not None:
         extra["ExternalId"] = account.external_id
@@ -411,7 +427,7 @@ def _resolver(
     async def assume() -> Any:
         fetcher = AioAssumeRoleCredentialFetcher(
             client_creator=create_sts,
-            source_credentials=_CallersCredentials(await _load(load_base), secrets),
+            source_credentials=await load_base(),
             role_arn=account.role_arn,
             extra_args=extra,
         )
@@ -420,18 +436,14 @@ def _resolver(
     return assume
 
 
-async def _load(load_base: Callable[[], Awaitable[Any]]) -> Any:
-    credentials = await load_base()
-    if credentials is None:
-        from botocore.exceptions import NoCredentialsError
-
-        raise NoCredentialsError
-    return credentials
-
-
 def _acting_as(account: Account) -> str:
     if account.role_arn is not None:
         return f"role {account.role_arn}"
+    return _called(account)
+
+
+def _called(account: Account) -> str:
+    """What people call the side's own credentials by."""
     if account.profile is not None:
         return f"profile {account.profile}"
     return "the credentials of the environment"

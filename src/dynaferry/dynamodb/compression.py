@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from yarl import URL
 
 from dynaferry.dynamodb.http_addresses import Addresses
-from dynaferry.dynamodb.wire import proxy_for
+from dynaferry.dynamodb.proxies import proxy_for
 from dynaferry.plan import Compress
 
 FAR_SECONDS = 0.02

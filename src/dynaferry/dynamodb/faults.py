@@ -5,17 +5,29 @@ documentation and 403 on another. A status counts where no code of the service's
 Sources: [DG:Programming.Errors], [M:ThrottlingReason].
 """
 
-import asyncio
 import re
-import ssl
+from collections.abc import Callable
 from typing import Any, Final
 
-import aiohttp
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
+from botocore.exceptions import BotoCoreError, ClientError, SSLError
 from botocore.parsers import ResponseParserError
 from msgspec import Raw, Struct
 
+from dynaferry.dynamodb.call_site import CallSite
+from dynaferry.dynamodb.causes import (
+    REFUSALS,
+    Refusal,
+    hint_for,
+)
+from dynaferry.dynamodb.network_faults import (
+    ADDRESS_HINT,
+    PROXY_HINT,
+    WANTS_PASSWORD,
+    from_network_error,
+    from_proxy,
+)
+from dynaferry.dynamodb.proxies import unreadable_proxy
 from dynaferry.errors import (
     AccessDeniedError,
     ConditionFailedError,
@@ -33,12 +45,6 @@ NOT_AN_ANSWER: Final = (ResponseParserError, AttributeError, KeyError, TypeError
 # What comes of a call that botocore makes.
 CALL_ERRORS: Final = (BotoCoreError, ClientError, *NOT_AN_ANSWER)
 
-EXPIRED_CREDENTIALS = frozenset(
-    {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "UnrecognizedClientException"}
-)
-REFUSED_SIGNATURES = frozenset(
-    {"InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed"}
-)
 # What SDKs try again is tried again here: botocore's lists, which a test compares, and more.
 _THROTTLES = frozenset(
     {
@@ -54,18 +60,6 @@ _THROTTLES = frozenset(
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
-    }
-)
-_DENIALS = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "NotAuthorized",
-        "OptInRequired",
     }
 )
 _ITEM_REFUSALS = frozenset(
@@ -96,29 +90,13 @@ _PASSING = frozenset(
         "TransactionInProgressException",
     }
 )
+_NO_TABLE = frozenset({"ResourceNotFoundException", "TableNotFoundException"})
+_CONDITION = "ConditionalCheckFailedException"
+_KNOWN = _THROTTLES | REFUSALS | _ITEM_REFUSALS | _PASSING | _NO_TABLE | {_CONDITION}
 # Of somebody between who gives no code of the service's: too late, sent to another, too early, and
 # what balancers note when they gave up on it themselves.
 _PASSING_STATUSES = frozenset({408, 421, 425, 499})
 _THROTTLING_STATUS = 429
-
-
-class CallSite(Struct, frozen=True, kw_only=True):
-    """Where a call was made: what every message names.
-
-    `table` is None for what is done once for the whole side.
-    """
-
-    table: str | None
-    side: str
-    acting_as: str
-
-    def where(self, operation: str) -> str:
-        """The beginning of a message."""
-        if self.table is not None:
-            return f"{operation} on the {self.side} table {self.table}"
-        if operation == "AssumeRole":
-            return f"assuming the {self.side}'s {self.acting_as}"
-        return f"{operation} for the {self.side}"
 
 
 class ServiceAnswer(Struct, frozen=True, kw_only=True):
@@ -167,35 +145,49 @@ def _read_error(body: bytes) -> _ErrorBody:
 
 
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
-_MOST_WORDS = 200  # characters
+_MOST_WORDS = 200  # characters of a page
+# The service's own words are told whole: why a request was refused stands at their end. This is
+# ten times the longest that is known.
+_MOST_OF_A_MESSAGE = 10_000
 
 
 def in_one_line(text: str) -> str:
     """What anybody on the way may answer (a proxy's page, say), without markup and not too long."""
-    words = " ".join(_MARKUP.sub(" ", text).split())
-    return words if len(words) <= _MOST_WORDS else f"{words[: _MOST_WORDS - 1]}…"
+    return _shortened(_MARKUP.sub(" ", text), _MOST_WORDS)
 
 
-def decode_error(status: int, body: bytes) -> ServiceAnswer:
-    """Reads the body of an answer that is not 200, whatever stands in it."""
+def _shortened(text: str, most: int) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= most else f"{words[: most - 1]}…"
+
+
+def decode_error(
+    status: int, body: bytes, hide: Callable[[str], str] = lambda text: text
+) -> ServiceAnswer:
+    """Reads the body of an answer that is not 200, whatever stands in it.
+
+    `hide` takes secrets out of words, once it is understood what they are, and before any is cut.
+    """
     error = _read_error(body)
     code = error.type.rpartition("#")[2]
     if not code:
         code = "RequestEntityTooLargeException" if status == 413 else f"HTTP {status}"
     return ServiceAnswer(
-        code=code,
-        message=error.message or error.capital_message or _words_of(body) or "(no message)",
+        code=code if code in _KNOWN else hide(code),
+        message=_shortened(hide(error.message or error.capital_message), _MOST_OF_A_MESSAGE)
+        or _words_of(body, hide)
+        or "(no message)",
         reasons=tuple((r.reason, r.resource) for r in (*error.reasons, *error.capital_reasons)),
         item=bytes(error.item) or None,
     )
 
 
-def _words_of(body: bytes) -> str:
+def _words_of(body: bytes, hide: Callable[[str], str]) -> str:
     """A body in one line, where it is not JSON, so that no field of it is a message."""
     try:
         msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return in_one_line(body.decode("utf-8", "replace"))
+        return in_one_line(hide(body.decode("utf-8", "replace")))
     return ""
 
 
@@ -205,7 +197,9 @@ def from_answer(
     """The error for what the service answered to `operation`."""
     where = site.where(operation)
     words = f"{where}: {answer.code}: {answer.message}"
-    is_denial = answer.code in _DENIALS | EXPIRED_CREDENTIALS | REFUSED_SIGNATURES
+    is_denial = answer.code in REFUSALS
+    if status == WANTS_PASSWORD and not is_denial:
+        return from_proxy(status, answer.message, operation=operation, site=site)
     if answer.code in _THROTTLES or (status == _THROTTLING_STATUS and not is_denial):
         return ThrottledError(
             words,
@@ -217,13 +211,13 @@ def from_answer(
     passes_by_status = status >= 500 or status in _PASSING_STATUSES
     if answer.code in _PASSING or (passes_by_status and not is_denial):
         return UnavailableError(words, operation=operation, table=site.table)
-    if answer.code == "ConditionalCheckFailedException" and operation in _CONDITIONAL_WRITES:
+    if answer.code == _CONDITION and operation in _CONDITIONAL_WRITES:
         return ConditionFailedError(words, item=answer.item, operation=operation, table=site.table)
     if answer.code in _ITEM_REFUSALS and operation in _WRITES_OF_ITEMS:
         return ItemRefusedError(
             answer.message, code=answer.code, operation=operation, table=site.table
         )
-    if answer.code in ("ResourceNotFoundException", "TableNotFoundException"):
+    if answer.code in _NO_TABLE:
         return TableNotFoundError(
             f"{where}: there is no such table ({answer.message})",
             hint=f"check the table's name, the region and the account ({site.acting_as})",
@@ -235,70 +229,39 @@ def from_answer(
     return RequestRefusedError(words, operation=operation, table=site.table)
 
 
-_MISSING_ACTION = re.compile(r"not authorized to perform: (\w+:\w+)")
-
-
-def _missing_action(message: str) -> str | None:
-    """The action that the service names: CreateTable with tags may miss dynamodb:TagResource."""
-    found = _MISSING_ACTION.search(message)
-    return None if found is None else found[1]
-
-
 def _denied(answer: ServiceAnswer, operation: str, where: str, site: CallSite) -> AccessDeniedError:
-    if answer.code in ("AccessDenied", "AccessDeniedException", "NotAuthorized"):
-        action = _missing_action(answer.message) or f"dynamodb:{operation}"
-        hint = f"allow {action} on this resource to {site.acting_as}, then run the command again"
-        if operation == "AssumeRole":
-            hint = (
-                "the role's trust policy must name the caller and the external id must match; "
-                "the caller needs sts:AssumeRole on the role"
-            )
-    else:
-        hint = f"check the credentials of {site.acting_as} and this machine's clock"
+    refusal = Refusal(
+        code=answer.code,
+        message=answer.message,
+        operation=operation,
+        who=site.signer(operation),
+    )
     whom = "" if site.table is None else f" to {site.acting_as}"
     return AccessDeniedError(
         f"{where} was refused{whom}: {answer.code}: {answer.message}",
-        hint=hint,
+        hint=hint_for(refusal),
         operation=operation,
         table=site.table,
     )
 
 
-def from_network_error(error: Exception, *, operation: str, site: CallSite) -> DynaferryError:
-    """The error for a request that got no usable answer.
-
-    A certificate that is not trusted will not be trusted a minute later: that stops the run.
-    """
-    where = site.where(operation)
-    if isinstance(error, (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError)):
-        return RequestRefusedError(
-            f"{where}: the endpoint's certificate is not trusted: {error}",
-            hint="set AWS_CA_BUNDLE to the certificates of your network",
-            operation=operation,
-            table=site.table,
-        )
-    what = "timed out" if isinstance(error, asyncio.TimeoutError) else str(error) or repr(error)
-    return UnavailableError(f"{where}: {what}", operation=operation, table=site.table)
-
-
 def from_client_error(
-    error: Exception, *, operation: str, table: str | None, side: str, acting_as: str
+    error: Exception,
+    *,
+    operation: str,
+    table: str | None,
+    side: str,
+    acting_as: str,
+    caller: str | None = None,
 ) -> DynaferryError:
     """The error for what botocore raised from a control-plane call.
 
-    `table` is None for what is done once for the whole side.
+    `table` is None for what is done once for the whole side; `caller` is who asks for a role.
     """
-    site = CallSite(table=table, side=side, acting_as=acting_as)
+    site = CallSite(table=table, side=side, acting_as=acting_as, caller=caller)
     if isinstance(error, ClientError):
         answer, status = _read_client_error(error)
         return from_answer(answer, status=status, operation=operation, site=site)
-    if isinstance(error, NoCredentialsError):
-        return AccessDeniedError(
-            f"there are no credentials for the {side} ({acting_as})",
-            hint=f"set --{side}-profile or the environment variables of the AWS CLI",
-            operation=operation,
-            table=table,
-        )
     if isinstance(error, BotoCoreError):
         return _from_botocore(error, operation, site)
     if isinstance(error, NOT_AN_ANSWER):
@@ -321,11 +284,11 @@ def _read_client_error(error: ClientError) -> tuple[ServiceAnswer, int]:
     response: dict[str, Any] = error.response
     words = response.get("Error", {})
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
-    answer = ServiceAnswer(
-        code=str(words.get("Code") or f"HTTP {status}"),
-        # botocore takes a body that is not JSON for the message.
-        message=in_one_line(str(words.get("Message", ""))) or "(no message)",
-    )
+    code, message = str(words.get("Code") or f"HTTP {status}"), str(words.get("Message", ""))
+    # botocore takes a body that is not the service's for the message, and its status for the code.
+    is_page = code.startswith("HTTP ") or code.isdigit()
+    told = in_one_line(message) if is_page else _shortened(message, _MOST_OF_A_MESSAGE)
+    answer = ServiceAnswer(code=code, message=told or "(no message)")
     return answer, status
 
 
@@ -342,33 +305,25 @@ _NETWORK_ERRORS = frozenset(
 )
 
 
-_LOGGED_OUT = frozenset({"SSOTokenLoadError", "TokenRetrievalError", "UnauthorizedSSOTokenError"})
-
-
 def _from_botocore(error: BotoCoreError, operation: str, site: CallSite) -> DynaferryError:
-    where = site.where(operation)
+    cause = error.kwargs.get("error")
     if isinstance(error, SSLError):
-        return from_network_error(error.kwargs["error"], operation=operation, site=site)
-    if type(error).__name__ in _NETWORK_ERRORS:
+        return from_network_error(cause, operation=operation, site=site)
+    name = type(error).__name__
+    proxy = unreadable_proxy() if name in _NETWORK_ERRORS else None
+    if proxy is not None:
+        return proxy
+    if name == "ProxyConnectionError" and isinstance(cause, Exception):
+        return from_network_error(cause, operation=operation, site=site, hint=PROXY_HINT)
+    if name in _NETWORK_ERRORS:
         return UnavailableError(
-            f"{where}: {error}",
-            hint="check the region, the endpoint address and the network",
-            operation=operation,
-            table=site.table,
-        )
-    if type(error).__name__ in _LOGGED_OUT:
-        profile = site.acting_as.removeprefix("profile ")
-        login = (
-            f"aws sso login --profile {profile}" if profile != site.acting_as else "aws sso login"
-        )
-        return AccessDeniedError(
-            f"{where}: {error}",
-            hint=f"run {login}, then the same command again",
+            f"{site.where(operation)}: {error}",
+            hint=PROXY_HINT if name == "ProxyConnectionError" else ADDRESS_HINT,
             operation=operation,
             table=site.table,
         )
     return RequestRefusedError(
-        f"{where}: {error}",
+        f"{site.where(operation)}: {error}",
         hint=f"check the AWS configuration of {site.acting_as}",
         operation=operation,
         table=site.table,

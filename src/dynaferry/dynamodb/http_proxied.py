@@ -8,7 +8,6 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ssl import SSLContext
-from typing import NamedTuple
 
 import aiohttp
 from yarl import URL
@@ -20,17 +19,11 @@ from dynaferry.dynamodb.http_connection import (
     HttpAnswer,
 )
 from dynaferry.dynamodb.http_pool import Line, Patience
+from dynaferry.dynamodb.proxies import Proxy
 
 READ_BUFFER_BYTES = 1024 * 1024  # a whole page without pausing the socket
 # aiohttp warns on plain bytes above this size.
 LARGE_BODY_BYTES = 1024 * 1024
-
-
-class Proxy(NamedTuple):
-    """A proxy, and apart from its address, since errors name that, what it is told."""
-
-    url: URL
-    headers: dict[str, str]
 
 
 class ProxiedHttp:

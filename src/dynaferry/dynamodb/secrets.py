@@ -2,11 +2,13 @@
 
 Services repeat what they were sent: a validation error the external id, a signature that does not
 match the whole canonical request with its session token [DG:Programming.Errors]; a proxy may show
-anything. So what is told goes through here first, before it is shortened, and the errors that
-caused it do too, since a traceback shows them.
+anything, and a URL library the proxy's password. So what is told goes through here, once it is
+understood what it is and before it is shortened, and the errors that caused it do too, since a
+traceback shows them. The answer itself is never changed: a secret may be like any other word.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -18,10 +20,10 @@ _SESSIONS = 3
 
 
 class Secrets:
-    """The secrets of one side: its external id, and the credentials of late."""
+    """The secrets of one side: its external id, the credentials of late, and what lasts."""
 
-    def __init__(self, external_id: str | None = None) -> None:
-        self._external_id = external_id
+    def __init__(self, external_id: str | None = None, *, lasting: Iterable[str] = ()) -> None:
+        self._lasting = {external_id, *lasting}
         self._sessions: deque[tuple[str | None, ...]] = deque(maxlen=_SESSIONS)
 
     def note(self, credentials: tuple[str | None, ...]) -> None:
@@ -35,11 +37,6 @@ class Secrets:
             for form in (secret, quote(secret, safe=""), secret.replace("/", "\\/")):
                 text = text.replace(form, HIDDEN)
         return text
-
-    def hide_in_bytes(self, content: bytes) -> bytes:
-        """An answer without any of them; one without any comes back as it is."""
-        text = content.decode("utf-8", "surrogateescape")
-        return self.hide(text).encode("utf-8", "surrogateescape")
 
     def hide_in_error(self, error: BaseException) -> None:
         """Takes them out of the words of an error and of all that led to it."""
@@ -58,6 +55,6 @@ class Secrets:
             words["Message"] = self.hide(words["Message"])
 
     def _longest_first(self) -> list[str]:
-        known = {self._external_id, *(part for session in self._sessions for part in session)}
+        known = {*self._lasting, *(part for session in self._sessions for part in session)}
         # An external id has at least two characters; hiding shorter ones would hide words.
         return sorted((s for s in known if s is not None and len(s) > 1), key=len, reverse=True)

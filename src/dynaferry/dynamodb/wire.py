@@ -8,7 +8,6 @@ layer decides.
 
 import logging
 import time
-from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
@@ -21,14 +20,17 @@ from yarl import URL
 from zlib_ng import zlib_ng
 
 from dynaferry._version import __version__
-from dynaferry.dynamodb import faults
+from dynaferry.dynamodb import causes, faults
 from dynaferry.dynamodb.accounts import AccountSession, CredentialSource
+from dynaferry.dynamodb.call_site import CallSite
 from dynaferry.dynamodb.http_connection import HttpAnswer
 from dynaferry.dynamodb.http_pool import Address, ConnectionPool, Http, Line, Patience
-from dynaferry.dynamodb.http_proxied import Proxy, open_proxied
+from dynaferry.dynamodb.http_proxied import open_proxied
 from dynaferry.dynamodb.http_times import SidesPatience, times_for
+from dynaferry.dynamodb.network_faults import from_network_error
 from dynaferry.dynamodb.packed import unpacked
-from dynaferry.dynamodb.settings import is_aws, proxies_for
+from dynaferry.dynamodb.proxies import Proxy, proxy_for
+from dynaferry.dynamodb.settings import is_aws
 from dynaferry.dynamodb.signing import Signer
 from dynaferry.errors import (
     CorruptAnswerError,
@@ -56,7 +58,7 @@ class Wire:
         *,
         signer: Signer,
         credentials: CredentialSource,
-        site: faults.CallSite,
+        site: CallSite,
         always_checked: bool = False,
         packed_answers: bool = False,
         clock: Callable[[], float] = time.time,
@@ -181,15 +183,15 @@ class Talk:
                 head = wire.signer.sign(operation, body, self._credentials, now)
                 answer = await line.exchange(head, body)
             except (aiohttp.ClientError, OSError) as failure:  # a TimeoutError is an OSError
-                told = faults.from_network_error(failure, operation=operation, site=wire.site)
+                told = from_network_error(failure, operation=operation, site=wire.site)
                 if isinstance(told, RetryableError):
                     told.took_seconds = time.monotonic() - began
                 raise told from failure
             content = wire.unpack(operation, answer)
             if answer.status == 200:
                 return content
-            words = wire.credentials.secrets.hide_in_bytes(content)
-            error = faults.decode_error(answer.status, words)
+            hide = wire.credentials.secrets.hide
+            error = faults.decode_error(answer.status, content, hide)
             if last_try or not await self._is_repaired(error, answer):
                 break
         raise faults.from_answer(error, status=answer.status, operation=operation, site=wire.site)
@@ -206,9 +208,9 @@ class Talk:
         return self._line
 
     async def _is_repaired(self, error: faults.ServiceAnswer, refusal: HttpAnswer) -> bool:
-        if error.code in faults.EXPIRED_CREDENTIALS:
+        if error.code in causes.EXPIRED_CREDENTIALS:
             await self._wire.credentials.renew(self._credentials)
-        elif error.code not in faults.REFUSED_SIGNATURES or not self._wire.set_clock(
+        elif error.code not in causes.REFUSED_SIGNATURES or not self._wire.set_clock(
             refusal.headers, self._offset_seconds
         ):
             return False
@@ -243,7 +245,7 @@ async def open_wire(
                 also={"Accept-Encoding": encoding, "User-Agent": USER_AGENT},
             ),
             credentials=session.credentials,
-            site=faults.CallSite(table=table, side=session.side, acting_as=session.acting_as),
+            site=CallSite(table=table, side=session.side, acting_as=session.acting_as),
             always_checked=is_aws(url),
             packed_answers=packed_answers,
         )
@@ -282,19 +284,3 @@ def _trust(ca_bundle: str | None) -> SSLContext:
             f"the certificates {ca_bundle} cannot be read: {error}",
             hint="check AWS_CA_BUNDLE, the profile's ca_bundle and REQUESTS_CA_BUNDLE",
         ) from error
-
-
-def proxy_for(url: URL, base_url: str | None = None) -> Proxy | None:
-    """The proxy that the environment names for this endpoint of a client for `base_url`.
-
-    Looked up once: aiohttp's own `trust_env` would do it, and read ~/.netrc, at every request.
-    """
-    named = proxies_for(base_url or str(url)).get(url.scheme)
-    if not named:
-        return None
-    proxy = URL(named if "://" in named else f"http://{named.removeprefix('//')}")
-    if proxy.user is None:
-        return Proxy(proxy, {})
-    # Apart, since aiohttp's errors name the proxy's address (invariant 8).
-    user = b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode()
-    return Proxy(proxy.with_user(None), {"Authorization": f"Basic {user}"})
