@@ -328,6 +328,26 @@ async def test_what_proves_something_begins_anew_unless_it_is_told_to_resume(
     assert outcome.summary.attempts == 2
     assert any("resuming" in line for line in said)
 
+    said.clear()
+    outcome = await execute(resuming, say=said.append)
+    assert outcome.summary.attempts == 1
+    assert any("no unfinished verification" in line for line in said)
+
+
+async def test_what_a_dropped_repair_had_replaced_unknown_is_said(
+    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_for(world, tmp_path, readers=1)
+    await failed_halfway(plan, monkeypatch)
+    with closing(sqlite3.connect(state_path(tmp_path, "orders.verify"))) as connection:
+        connection.execute(
+            "INSERT INTO differences VALUES (0, 'k', 'different', '[]', NULL, NULL, 'unseen')"
+        )
+        connection.commit()
+    said = list[str]()
+    await execute(msgspec.structs.replace(plan, repair=True), say=said.append)
+    assert any("wrote 1 items of which it is not known" in line for line in said)
+
 
 async def test_what_proves_something_scans_consistently_unless_it_is_told_not_to(
     world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -7,16 +7,17 @@ a plan that proves something begins anew unless it asks for what is unfinished.
 
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 from anyio import to_thread
 
 from dynaferry._version import __version__
 from dynaferry.dynamodb.settings import whose_endpoint
-from dynaferry.errors import StateError
+from dynaferry.errors import StateError, StateWriteError
 from dynaferry.resume import as_told_now, seconds_of
 from dynaferry.state.directory import has_state, verification_name
 from dynaferry.state.identity import check_identity
@@ -30,7 +31,20 @@ from dynaferry.verify.settings import VerifyPlan
 CLOSE_SECONDS = 5.0
 
 
-async def unfinished(plan: VerifyPlan) -> Verification | None:
+async def what_to_resume(plan: VerifyPlan, say: Callable[[str], None]) -> Verification | None:
+    """The verification to resume; None where a new one is to begin. `say` is told how it begins.
+
+    :raises StateError: see `_unfinished`
+    """
+    for line in await _how_it_begins(plan):
+        say(line)
+    stored = await _unfinished(plan)
+    if plan.resume and stored is None:
+        say("there is no unfinished verification to resume: this one begins anew")
+    return stored
+
+
+async def _unfinished(plan: VerifyPlan) -> Verification | None:
     """The verification to resume; None where a new one is to begin.
 
     :raises StateError: there is one, but its file is broken or another process works on it, or no
@@ -46,14 +60,19 @@ async def unfinished(plan: VerifyPlan) -> Verification | None:
     return None if stored.status in ENDED else stored
 
 
-async def how_it_begins(plan: VerifyPlan) -> list[str]:
+async def _how_it_begins(plan: VerifyPlan) -> list[str]:
     """What people should know before anything is read: what is dropped, and what reads cost."""
     lines = []
-    if (stored := await _dropped(plan)) is not None:
+    if (dropped := await _dropped(plan)) is not None:
         lines.append(
-            f"beginning anew: the verification that began at {iso_time(stored.created_at)} was not "
+            f"beginning anew: the verification that began at {iso_time(dropped.began_at)} was not "
             "finished and will be dropped (--resume goes on with it instead)"
         )
+        if dropped.unseen:
+            lines.append(
+                f"its repair wrote {dropped.unseen:,} items of which it is not known what they "
+                "replaced: if others write to the target, look at what they wrote"
+            )
     if plan.scans_consistently and plan.consistent_read is None and not plan.copy.consistent_read:
         lines.append(
             "both sides are scanned with consistent reads, for twice the read units: what is found "
@@ -62,7 +81,14 @@ async def how_it_begins(plan: VerifyPlan) -> list[str]:
     return lines
 
 
-async def _dropped(plan: VerifyPlan) -> Verification | None:
+class _Dropped(NamedTuple):
+    """What is said of a verification that is dropped."""
+
+    began_at: float
+    unseen: int
+
+
+async def _dropped(plan: VerifyPlan) -> _Dropped | None:
     """The unfinished verification that a plan which begins anew drops; None where there is none.
 
     A file that cannot be read holds none, and one that another process works on is not dropped.
@@ -74,9 +100,11 @@ async def _dropped(plan: VerifyPlan) -> Verification | None:
         store = await VerificationStore.open(state_dir, run)
         async with _closing(store):
             stored = await store.read_run()
-    except StateError:
+            tables = range(len(stored.identity.tables))
+            unseen = sum([(await store.read_totals(table)).unseen for table in tables])
+    except (StateError, StateWriteError):
         return None
-    return None if stored.status in ENDED else stored
+    return None if stored.status in ENDED else _Dropped(stored.created_at, unseen)
 
 
 @asynccontextmanager

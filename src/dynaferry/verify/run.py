@@ -25,7 +25,7 @@ from dynaferry.verify.preflight import TablePair, look_at_tables, what_is_left_o
 from dynaferry.verify.rejections import cannot_tell, rejected_keys
 from dynaferry.verify.repair import RepairPlan, repair_plan
 from dynaferry.verify.report import Items, summarize, without_summary
-from dynaferry.verify.resume import how_it_begins, open_state, unfinished
+from dynaferry.verify.resume import open_state, what_to_resume
 from dynaferry.verify.segments import chosen_segments
 from dynaferry.verify.settings import VerifyPlan, validate_verify
 from dynaferry.verify.summary import VerifyOutcome, VerifySummary
@@ -91,9 +91,7 @@ async def _prepare_and_verify(
     validate_verify(plan)
     if plan.certificate is not None:
         await to_thread.run_sync(check_place, plan.certificate)
-    for line in await how_it_begins(plan):
-        say(line)
-    stored = await unfinished(plan)
+    stored = await what_to_resume(plan, say)
     async with open_sides(plan.copy) as sides:
         pairs = await look_at_tables(plan, sides, say)
         for line in what_is_left_out(pairs):
