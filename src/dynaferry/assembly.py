@@ -241,6 +241,8 @@ def assemble(
     limits = plan.tables[table]
     given = limits.max_read_units or plan.max_read_units
     read_pace = caps.read_pace(limits.max_read_units, math.inf if given else most_read_units)
+    if not given and most_read_units < math.inf:
+        stats.read_limit_reason = "half of the source's provisioned read units"
     write_pace = caps.write_pace(limits.max_write_units)
     patience = patience or SidePatience.of(plan, caps)
     clock = caps.clock

@@ -177,6 +177,22 @@ async def test_where_the_service_does_not_say_what_a_page_costs_its_bytes_do() -
     assert set(source.limits[1:]) == {150}, "160 items of an eighth of a unit, in whole batches"
 
 
+async def test_who_waits_for_the_pace_is_counted_and_who_is_cancelled_is_not() -> None:
+    class ClosedPace(Pace):
+        async def admit(self, units: float, requests: int = 1) -> None:
+            await anyio.sleep_forever()
+
+    stats = TableStats(source="orders", target="orders", segments_total=1)
+    retry = RetryPolicy("source", Patience(300.0))
+    reader = Reader(EmptySource(), Ledger(1), stats, pace=ClosedPace(1.0), retry=retry)
+    async with anyio.create_task_group() as readers:
+        readers.start_soon(reader.read, SegmentQueue(1, [0]), lambda _: None)
+        await anyio.wait_all_tasks_blocked()
+        assert stats.reads_waiting == 1
+        readers.cancel_scope.cancel()
+    assert stats.reads_waiting == 0
+
+
 async def test_a_page_is_never_smaller_than_what_rounding_would_cost() -> None:
     source, pace = Source(units_per_item=0.5), Pace(most_units_at_once=0.1)
     assert await read_all(source, pace) == ITEMS

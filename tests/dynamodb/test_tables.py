@@ -14,6 +14,7 @@ from dynaferry.dynamodb.tables import (
     describe_table,
     has_items,
     read_tags,
+    sets_replication_attributes,
 )
 from dynaferry.errors import (
     AccessDeniedError,
@@ -241,6 +242,12 @@ async def test_what_is_only_for_notices_is_not_known_whatever_happens(failure: E
     ):
         assert isinstance(unknown, NotKnown)
         assert "not looked at" in unknown.reason
+
+
+async def test_what_decides_what_is_copied_is_not_only_for_notices() -> None:
+    session = scripted(scan=[refusal("InternalServerError", "Scan")])
+    with pytest.raises(UnavailableError):
+        await sets_replication_attributes(session, described(stream_view_type="NEW_AND_OLD_IMAGES"))
 
 
 async def test_what_is_only_for_notices_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

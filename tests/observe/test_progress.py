@@ -75,6 +75,33 @@ def test_what_the_service_named_is_told_while_it_holds_the_writes_back(sign: str
     assert "held back" not in plain_line(_view(_stats(bottleneck="index by-owner")))
 
 
+def _after(looks: int, *, paused: bool = False, **changed: object) -> str:
+    """The line of a table that looked like this so many times."""
+    run = RunStats("run", [_stats(read_rate_limit_units=2.5, **changed)], paused=paused)
+    meter = RunMeter(readers=8)
+    return [plain_line(meter.view(run, float(look))[0]) for look in range(looks)][-1]
+
+
+def test_what_only_waits_to_read_says_for_what() -> None:
+    line = _after(3, reads_waiting=1, read_limit_reason="half of the source's units")
+    assert line.endswith(", held back by half of the source's units, 2.5 units a second")
+    assert _after(3, reads_waiting=1).endswith(
+        ", held back by the limit of the reads, 2.5 units a second"
+    )
+
+
+def test_what_waits_for_a_moment_or_for_something_else_does_not_say_so() -> None:
+    for line in (
+        _after(2, reads_waiting=1),
+        _after(3),
+        _after(3, reads_waiting=1, read_requests_in_flight=1),
+        _after(3, reads_waiting=1, write_requests_in_flight=1),
+        _after(9, reads_waiting=1, paused=True),
+        _after(3, reads_waiting=1, state="complete"),
+    ):
+        assert "held back" not in line
+
+
 def test_what_held_a_table_back_is_not_told_when_it_has_ended() -> None:
     done = _view(_stats(bottleneck="index by-owner", state="complete"), throttled_requests=3)
     assert plain_line(done).endswith(", done")

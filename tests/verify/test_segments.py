@@ -1,3 +1,5 @@
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,3 +43,21 @@ def test_a_segment_of_a_large_table_is_a_minute_of_reading_at_most() -> None:
 def test_a_small_table_has_segments_enough_for_its_sample() -> None:
     assert segments(10_000_000, sample=1) == 100
     assert segments(10_000_000, requested=3, sample=1) == 3
+
+
+def test_the_pages_of_a_small_table_are_read_side_by_side() -> None:
+    assert [segments(pages * 2**20) for pages in (1, 3, 4, 9, 16, 31)] == [1, 1, 2, 4, 8, 8]
+
+
+def test_an_empty_table_of_few_units_is_not_read_in_many_segments() -> None:
+    def of_units(polite: float) -> int:
+        return verification_segments(
+            size_bytes=0,
+            item_count=0,
+            readers=8,
+            requested=None,
+            sample_percent=None,
+            read_units_per_second=polite,
+        )
+
+    assert [of_units(polite) for polite in (0.5, 2.5, math.inf)] == [1, 5, 8]

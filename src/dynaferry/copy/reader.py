@@ -112,7 +112,11 @@ class Reader:
 
     async def _ask(self, segment: int, start_key: bytes | None) -> Page:
         limit, admitted = self._next_page()
-        await self._pace.admit(admitted)
+        self._stats.reads_waiting += 1
+        try:
+            await self._pace.admit(admitted)
+        finally:
+            self._stats.reads_waiting -= 1
         self._stats.read_requests += 1
         self._stats.read_requests_in_flight += 1
         sent_at = self._monotonic()

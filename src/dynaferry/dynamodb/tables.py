@@ -122,7 +122,7 @@ async def sets_replication_attributes(session: AccountSession, table: TableDescr
     if table.stream_view_type != "NEW_AND_OLD_IMAGES":
         return False
     named = table.called
-    answer = await _optional_call(session, "Scan", named, TableName=named, Limit=1)
+    answer = await _refusable_call(session, "Scan", named, TableName=named, Limit=1)
     items = [] if isinstance(answer, NotKnown) else answer.get("Items", ())
     return any(name.startswith(PREFIX) for item in items for name in item)
 
@@ -202,16 +202,27 @@ async def _optional_call(
 ) -> Mapping[str, Any] | NotKnown:
     """Like `call_service`, but that it fails is an answer too, and so is that it takes long.
 
-    A resource-based policy cannot grant these reads to another account [DG:rbac-*], DynamoDB Local
-    has no backups and no tags, DescribeTimeToLive is throttled at ten a second [DG:Constraints].
+    DescribeTimeToLive is throttled at ten a second [DG:Constraints].
     """
     with anyio.move_on_after(OPTIONAL_SECONDS):
         try:
-            return await call_service(session, operation, table, **parameters)
-        except AccessDeniedError:
-            return NotKnown(f"no permission for dynamodb:{operation}")
-        except RequestRefusedError:
-            return NotKnown(f"the endpoint refuses {operation}")
+            return await _refusable_call(session, operation, table, **parameters)
         except DynaferryError as error:
             return NotKnown(f"not looked at, since it failed: {error.message}")
     return NotKnown(f"not looked at: no answer to {operation} within {OPTIONAL_SECONDS:.0f} s")
+
+
+async def _refusable_call(
+    session: AccountSession, operation: str, table: str, **parameters: Any
+) -> Mapping[str, Any] | NotKnown:
+    """Like `call_service`, but a refusal is an answer too.
+
+    A resource-based policy cannot grant these reads to another account [DG:rbac-*], and DynamoDB
+    Local has no backups and no tags.
+    """
+    try:
+        return await call_service(session, operation, table, **parameters)
+    except AccessDeniedError:
+        return NotKnown(f"no permission for dynamodb:{operation}")
+    except RequestRefusedError:
+        return NotKnown(f"the endpoint refuses {operation}")

@@ -16,6 +16,8 @@ from dynaferry.observe.stats import Held, RunStats, TableState, TableStats
 
 PLAIN_LINES_EVERY_SECONDS = 10
 _SAMPLE_SECONDS = 1.0
+# What only waits at one look may have been sent at the next moment.
+LOOKS_TO_BE_SURE = 3
 _FINISHED = frozenset({"complete", "rejected", "interrupted", "failed"})
 
 
@@ -23,7 +25,8 @@ _FINISHED = frozenset({"complete", "rejected", "interrupted", "failed"})
 class TableView:
     """One table as it is shown. None stands for what cannot be said yet.
 
-    `bottleneck` is what held the writes back in the last half minute, where the service named it.
+    `bottleneck` is what held the writes back in the last half minute, where the service named it,
+    or else what the reads wait for, where nothing else is under way.
     """
 
     name: str
@@ -52,6 +55,7 @@ class _TableMeter:
     requests: rates.SlidingRate = field(default_factory=rates.SlidingRate)
     throttles: rates.SlidingRate = field(default_factory=rates.SlidingRate)
     unprocessed: rates.SlidingRate = field(default_factory=rates.SlidingRate)
+    looks_waiting: int = 0
 
     def add(self, stats: TableStats, now: float) -> None:
         self.items.add(now, stats.items_done)
@@ -61,6 +65,7 @@ class _TableMeter:
         self.requests.add(now, stats.read_requests + stats.write_requests)
         self.throttles.add(now, stats.throttled_requests)
         self.unprocessed.add(now, stats.unprocessed_items)
+        self.looks_waiting = self.looks_waiting + 1 if _only_waits_to_read(stats) else 0
 
     @property
     def is_held_back(self) -> bool:
@@ -87,7 +92,11 @@ class RunMeter:
 
     def view(self, stats: RunStats, now: float) -> list[TableView]:
         """Takes a sample and returns how it goes, table by table in the plan's order."""
-        return [self._view_table(index, table, now) for index, table in enumerate(stats.tables)]
+        views = [self._view_table(index, table, now) for index, table in enumerate(stats.tables)]
+        if stats.paused:  # then that is what everything waits for
+            for meter in self._meters.values():
+                meter.looks_waiting = 0
+        return views
 
     def _view_table(self, index: int, stats: TableStats, now: float) -> TableView:
         meter = self._meters.setdefault(index, _TableMeter())
@@ -110,9 +119,7 @@ class RunMeter:
             seconds_left=rates.seconds_left(stats.items_done, expected, meter.items.per_second)
             if stats.state == "running"
             else None,
-            bottleneck=stats.bottleneck
-            if stats.state == "running" and meter.is_held_back
-            else None,
+            bottleneck=_held_back_by(stats, meter) if stats.state == "running" else None,
         )
 
     def _expected_items(self, stats: TableStats) -> int | None:
@@ -126,6 +133,21 @@ class RunMeter:
             segments_total=stats.segments_total,
             reported_items=stats.expected_items,
         )
+
+
+def _only_waits_to_read(stats: TableStats) -> bool:
+    """Whether reads wait for their pace, and nothing is under way meanwhile."""
+    under_way = stats.read_requests_in_flight + stats.write_requests_in_flight
+    return stats.reads_waiting > 0 and under_way == 0
+
+
+def _held_back_by(stats: TableStats, meter: _TableMeter) -> str | None:
+    if meter.is_held_back and stats.bottleneck is not None:
+        return stats.bottleneck
+    limit = stats.read_rate_limit_units
+    if meter.looks_waiting < LOOKS_TO_BE_SURE or limit is None:
+        return None
+    return f"{stats.read_limit_reason or 'the limit of the reads'}, {limit:,g} units a second"
 
 
 def _name(stats: TableStats) -> str:

@@ -28,7 +28,7 @@ class TableStats:
     `bottleneck` is the resource that held the writes back last, in people's words, and
     `throttled_at` when a write was last throttled or left undone, in seconds since the epoch. The
     rate limits are what the pace and the caps allow now, in units a second, None where nothing
-    limits.
+    limits; `read_limit_reason` says why the reads have one that nobody asked for.
     `rejections` counts rejected items by the target's words.
     Prices are dollars for one unit, 0 where capacity is provisioned and so paid by the hour.
     `checkpointed_at` is by the clock of `started_at`.
@@ -57,6 +57,8 @@ class TableStats:
     throttled_at: float | None = None
     read_rate_limit_units: float | None = None
     write_rate_limit_units: float | None = None
+    read_limit_reason: str | None = None
+    reads_waiting: int = 0
     read_requests_in_flight: int = 0
     write_requests_in_flight: int = 0
     items_at_start: int = 0

@@ -109,6 +109,8 @@ async def open_tools(
                 key_of=key_of,
                 pace=run_caps.read_pace(names.max_read_units),
                 retry=RetryPolicy(side, patience[side]),
+                # A target that was just filled says 0, and should be as large as its source.
+                table_bytes=max(pair.source.size_bytes, pair.target.size_bytes),
             )
 
         yield assemble(

@@ -10,6 +10,7 @@ from dynaferry.dynamodb.accounts import AccountSession
 from dynaferry.dynamodb.descriptions import TableDescription
 from dynaferry.dynamodb.tables import describe_table, sets_replication_attributes
 from dynaferry.errors import PreflightError, TableNotFoundError
+from dynaferry.estimate import polite_read_units
 from dynaferry.plan import TablePlan
 from dynaferry.preflight_checks import (
     check_keys_agree,
@@ -78,6 +79,7 @@ async def _look_at(plan: VerifyPlan, sides: Sides, table: TablePlan) -> TablePai
             readers=plan.copy.readers,
             requested=table.segments or plan.copy.segments,
             sample_percent=plan.sample_percent,
+            read_units_per_second=min(polite_read_units(source), polite_read_units(target)),
         ),
         has_replication_attributes=(
             await sets_replication_attributes(sides.source, source)

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from dynaferry.errors import ImpossibleAnswerError, UnprocessedError
+from dynaferry.limits import PAGE_MAX_ITEM_BYTES
 from dynaferry.observe.comparison import ComparisonStats
 from dynaferry.ports import FoundItems, KeyLookup, Page, PageSource
 from dynaferry.throttle.cost import from_above
@@ -17,12 +18,19 @@ from dynaferry.verify.paced import paced
 
 # A consistent read of an item costs a unit for each started 4 KB [DG:read-write-operations].
 UNITS_PER_KEY = 1.0
+LEAST_PAGE_UNITS = 1.0
+# A table may have grown so much since it was measured, hours ago.
+GROWN_SINCE = 2.0
 
 Answer = TypeVar("Answer", Page, FoundItems)
 
 
 class SideReader:
-    """Reads one table. Any number of tasks may call it."""
+    """Reads one table. Any number of tasks may call it.
+
+    `table_bytes` is its size, 0 where the service does not say: no page is expected to cost more
+    than about twice of it.
+    """
 
     def __init__(
         self,
@@ -33,6 +41,7 @@ class SideReader:
         key_of: Callable[[bytes], bytes],
         pace: Pace,
         retry: RetryPolicy,
+        table_bytes: int = 0,
     ) -> None:
         self._pages = pages
         self._lookup = lookup
@@ -40,7 +49,9 @@ class SideReader:
         self._key_of = key_of
         self._pace = pace
         self._retry = retry
-        self._expected_units = pages.full_page_units
+        full = pages.full_page_units
+        of_table = GROWN_SINCE * table_bytes * full / PAGE_MAX_ITEM_BYTES or full
+        self._expected_units = min(full, max(LEAST_PAGE_UNITS, of_table))
 
     async def read_page(self, segment: int, exclusive_start_key: bytes | None) -> Page:
         """One page; see `PageSource`.

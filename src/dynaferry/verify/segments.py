@@ -4,9 +4,12 @@ import math
 import random
 
 from dynaferry.copy.segments import MAX_AUTO_SEGMENTS, segment_count, spread
+from dynaferry.limits import PAGE_MAX_ITEM_BYTES
 
 # A segment is compared as a whole or again: so a crash or a stop costs about a minute of reading.
 LARGE_SEGMENT_BYTES = 64 * 1024 * 1024
+# With fewer pages in each, more segments would not be read any sooner.
+MIN_SEGMENT_BYTES = 2 * PAGE_MAX_ITEM_BYTES
 
 
 def verification_segments(
@@ -16,16 +19,26 @@ def verification_segments(
     readers: int,
     requested: int | None,
     sample_percent: float | None,
+    read_units_per_second: float = math.inf,
 ) -> int:
-    """The number of segments for a table of this size, enough for the sample to be one."""
+    """The number of segments for a table of this size, enough for the sample to be one.
+
+    Each reader has one where that gives each two pages or more; one that says that it is empty has
+    no more than `read_units_per_second` can pay for.
+    """
     if requested is not None:
         return requested
     as_copied = segment_count(
-        size_bytes=size_bytes, item_count=item_count, readers=readers, requested=None
+        size_bytes=size_bytes,
+        item_count=item_count,
+        readers=readers,
+        requested=None,
+        read_units_per_second=read_units_per_second,
     )
+    for_readers = min(readers, size_bytes // MIN_SEGMENT_BYTES)
     small_enough = min(size_bytes // LARGE_SEGMENT_BYTES, MAX_AUTO_SEGMENTS)
     for_a_sample = math.ceil(100 / sample_percent) if sample_percent is not None else 1
-    return max(as_copied, small_enough, min(for_a_sample, MAX_AUTO_SEGMENTS))
+    return max(as_copied, for_readers, small_enough, min(for_a_sample, MAX_AUTO_SEGMENTS))
 
 
 def chosen_segments(total_segments: int, sample_percent: float | None, seed: int) -> list[int]:
