@@ -14,6 +14,7 @@ from dynaferry.dynamodb.accounts import (
     Credentials,
     CredentialSource,
 )
+from dynaferry.dynamodb.service_clock import ServiceClock
 from dynaferry.errors import AccessDeniedError, DynaferryError, UnavailableError
 from tests.worlds.sides import made_up_credentials, renewed
 
@@ -68,7 +69,7 @@ class Giver:
             _told,
             whose="the target",
             clock=self.clock,
-            wall_clock=self.wall_clock,
+            service_clock=ServiceClock(lambda: BEGINNING.timestamp() + self.now),
         )
 
 

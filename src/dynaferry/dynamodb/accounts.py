@@ -12,8 +12,8 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -35,6 +35,7 @@ from dynaferry.dynamodb.faults import CALL_ERRORS, from_client_error
 from dynaferry.dynamodb.mfa import CodeWantedError, Prompter, ask
 from dynaferry.dynamodb.proxies import passwords
 from dynaferry.dynamodb.secrets import Secrets
+from dynaferry.dynamodb.service_clock import ServiceClock
 from dynaferry.dynamodb.settings import (
     ClientConfig,
     Models,
@@ -69,10 +70,6 @@ FAILED_SECONDS = 5.0
 WAIT_SECONDS = 20.0
 
 _log = logging.getLogger(__name__)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 # The data path has its own retry layer; this one is for the few control-plane calls.
@@ -111,14 +108,14 @@ class CredentialSource:
         *,
         whose: str = "a side",
         clock: Callable[[], float] = time.monotonic,
-        wall_clock: Callable[[], datetime] = _now,
+        service_clock: ServiceClock | None = None,
     ) -> None:
         self._resolve = resolve
         self._to_error = to_error
         self.secrets = secrets or Secrets()
         self._whose = whose
         self._clock = clock
-        self._wall_clock = wall_clock
+        self._service_clock = service_clock or ServiceClock()
         self._frozen: Any = None
         self._current = Credentials("", "", None)
         self._look_at = -math.inf
@@ -212,10 +209,11 @@ class CredentialSource:
         try:
             if refused is not None or self.botocore_credentials is None:
                 self.botocore_credentials = await self._resolve()
+                self._service_clock.measure(self.botocore_credentials)
             frozen = await self.botocore_credentials.get_frozen_credentials()
         except CREDENTIAL_ERRORS as error:
             raise self._to_error(error) from error
-        self._take(frozen, self._clock(), self.seconds_left(self._wall_clock()))
+        self._take(frozen, self._clock(), self.seconds_left(self._service_clock.now()))
 
     def _take(self, frozen: Any, now: float, left_seconds: float | None) -> None:
         self._failure = None
@@ -268,6 +266,7 @@ class AccountSession:
 
     `signing_region` is None where it is the region, as nearly always. `takes_arns` is whether the
     endpoint knows a table by its ARN, as DynamoDB does, None while no stand-in for it was asked.
+    `service_clock` is what the control plane signs by.
     """
 
     side: Side
@@ -278,6 +277,7 @@ class AccountSession:
     ca_bundle: str | None
     signing_region: str | None = None
     takes_arns: bool | None = None
+    service_clock: ServiceClock = field(default_factory=ServiceClock)
 
     @property
     def base_url(self) -> str | None:
@@ -354,7 +354,9 @@ async def open_account(
 
     base = partial(load_callers, fresh_session, secrets, origin, prompter)
     resolve = _resolver(session, region, account, sts_endpoint_url, ca_bundle, base)
-    credentials = CredentialSource(resolve, to_error, secrets, whose=f"the {side}")
+    credentials = CredentialSource(
+        resolve, to_error, secrets, whose=f"the {side}", service_clock=models.service_clock
+    )
     # So that a role that may not be assumed shows here, not later.
     await _first(credentials, prompter)
     # The control-plane client signs with the same: it asks its session for credentials.
@@ -381,6 +383,7 @@ async def open_account(
             credentials=credentials,
             ca_bundle=ca_bundle,
             signing_region=client._request_signer.region_name,
+            service_clock=models.service_clock,
             takes_arns=True if is_aws(URL(client.meta.endpoint_url)) else None,
         )
 

@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.utils import BadIMDSRequestError, get_environ_proxies
 from yarl import URL
 
+from dynaferry.dynamodb.service_clock import ServiceClock
 from dynaferry.errors import PlanError
 from dynaferry.plan import Account
 
@@ -58,10 +59,14 @@ AWS_DOMAINS = (
 
 
 class Models:
-    """What botocore's data files say of services and endpoints, read once for several accounts."""
+    """What botocore's data files say of services and endpoints, read once for several accounts.
+
+    `service_clock` is the one that all of them sign by.
+    """
 
     def __init__(self) -> None:
         self._loaders: dict[str | None, Any] = {}
+        self.service_clock = ServiceClock()
 
     def share(self, session: Any) -> None:
         """Lets a botocore session read from here. Where it is told to look elsewhere, it does."""
@@ -113,6 +118,7 @@ def new_session(account: Account, side: Side, models: Models) -> Any:
         )
         session.region_name  # noqa: B018  # reads the profile, which is where a missing one shows
         models.share(session._session)
+        models.service_clock.keep(session._session)
     except ProfileNotFound as error:
         raise PlanError(
             f"there is no AWS profile named {error.kwargs['profile']!r}",

@@ -8,9 +8,8 @@ layer decides.
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from email.utils import parsedate_to_datetime
 from ssl import SSLContext, create_default_context
 from typing import Self
 
@@ -30,6 +29,7 @@ from dynaferry.dynamodb.http_times import SidesPatience, times_for
 from dynaferry.dynamodb.network_faults import from_network_error
 from dynaferry.dynamodb.packed import unpacked
 from dynaferry.dynamodb.proxies import Proxy, proxy_for
+from dynaferry.dynamodb.service_clock import ServiceClock
 from dynaferry.dynamodb.settings import is_aws
 from dynaferry.dynamodb.signing import Signer
 from dynaferry.errors import (
@@ -39,8 +39,6 @@ from dynaferry.errors import (
     RetryableError,
 )
 
-# The service accepts five minutes [facts sheet, section 4]; a smaller offset is not the cause.
-CLOCK_TOLERANCE_SECONDS = 60.0
 USER_AGENT = f"dynaferry/{__version__}"
 _log = logging.getLogger(__name__)
 
@@ -61,7 +59,7 @@ class Wire:
         site: CallSite,
         always_checked: bool = False,
         packed_answers: bool = False,
-        clock: Callable[[], float] = time.time,
+        service_clock: ServiceClock | None = None,
     ) -> None:
         self.http = http
         self.signer = signer
@@ -70,8 +68,7 @@ class Wire:
         self._always_checked = always_checked
         self._packed_answers = packed_answers
         self._told_of_no_checksum = False
-        self.clock = clock
-        self.clock_offset_seconds = 0.0
+        self.service_clock = service_clock or ServiceClock()
 
     async def call(self, operation: str, body: bytes) -> bytes:
         """Posts `body` as `operation` and returns the body of the answer, checked and unpacked.
@@ -132,22 +129,6 @@ class Wire:
             table=self.site.table,
         )
 
-    def set_clock(self, headers: Mapping[bytes, bytes], signed_with_seconds: float) -> bool:
-        """Learns the clock's offset from the service; False where the clock is not the cause.
-
-        It is the cause if the request was signed with another offset: what the wire knows by now
-        may have been learnt by a request that was refused at the same time.
-        """
-        try:
-            service_time = parsedate_to_datetime(headers[b"date"].decode("latin-1")).timestamp()
-        except (KeyError, ValueError):
-            return False
-        offset = service_time - self.clock()
-        if abs(offset - signed_with_seconds) < CLOCK_TOLERANCE_SECONDS:
-            return False
-        self.clock_offset_seconds = offset
-        return True
-
 
 class Talk:
     """Requests of one operation over one connection, one after the other; to be entered.
@@ -179,7 +160,7 @@ class Talk:
                 line = self._line
                 if line is None or not line.is_reusable:
                     line = await self._next_line()
-                now = wire.clock() + self._offset_seconds
+                now = wire.service_clock.clock() + self._offset_seconds
                 head = wire.signer.sign(operation, body, self._credentials, now)
                 answer = await line.exchange(head, body)
             except (aiohttp.ClientError, OSError) as failure:  # a TimeoutError is an OSError
@@ -198,7 +179,7 @@ class Talk:
 
     async def _learn(self) -> None:
         self._credentials = await self._wire.credentials.current()
-        self._offset_seconds = self._wire.clock_offset_seconds
+        self._offset_seconds = self._wire.service_clock.offset_seconds
 
     async def _next_line(self) -> Line:
         used, self._line = self._line, None
@@ -210,8 +191,8 @@ class Talk:
     async def _is_repaired(self, error: faults.ServiceAnswer, refusal: HttpAnswer) -> bool:
         if error.code in causes.EXPIRED_CREDENTIALS:
             await self._wire.credentials.renew(self._credentials)
-        elif error.code not in causes.REFUSED_SIGNATURES or not self._wire.set_clock(
-            refusal.headers, self._offset_seconds
+        elif error.code not in causes.REFUSED_SIGNATURES or not self._wire.service_clock.learn(
+            refusal.headers.get(b"date", b"").decode("latin-1"), self._offset_seconds
         ):
             return False
         await self._learn()
@@ -248,6 +229,7 @@ async def open_wire(
             site=CallSite(table=table, side=session.side, acting_as=session.acting_as),
             always_checked=is_aws(url),
             packed_answers=packed_answers,
+            service_clock=session.service_clock.copy(),
         )
 
 
