@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dynaferry.dynamodb.accounts import (
+from dynaferry.dynamodb.credentials import (
     FAILED_SECONDS,
     LOOK_AGAIN_SECONDS,
     WAIT_SECONDS,
@@ -198,7 +198,7 @@ async def test_one_who_gives_up_waiting_does_not_end_the_look_of_others() -> Non
 async def test_a_renewal_that_hangs_is_an_outage_for_who_waits_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dynaferry.dynamodb.accounts.WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("dynaferry.dynamodb.credentials.WAIT_SECONDS", 0.01)
     giver = Giver(600.0)
     source = giver.source()
     await source.current()

@@ -46,7 +46,7 @@ class FastClock:
         patch.setattr(RefreshableCredentials, "_seconds_remaining", seconds_remaining)
         patch.setattr("botocore.credentials._local_now", clock.now)
         # It leaps, so nothing is good for as long as one would otherwise not ask again.
-        patch.setattr("dynaferry.dynamodb.accounts.LOOK_AGAIN_SECONDS", 0.0)
+        patch.setattr("dynaferry.dynamodb.credentials.LOOK_AGAIN_SECONDS", 0.0)
         return clock
 
 
