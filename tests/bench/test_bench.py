@@ -24,6 +24,7 @@ from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import DynaferryError, PlanError, StateError
 from dynaferry.plan import Account
 from tests.worlds.moto import REGION, SOURCE_ACCOUNT_ID, MotoWorld
+from tests.worlds.terminal import END_OF_INPUT, terminal
 
 ORDERS = Table(name="orders", items=3000, latency=NO_LATENCY, capacity=OnDemand())
 
@@ -219,22 +220,46 @@ def test_nothing_is_spent_where_nobody_can_be_asked(
     assert "add --yes" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
-def test_nothing_is_spent_without_a_yes(
-    answer: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("answer", [b"n\n", b"\n", END_OF_INPUT])
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (
+            ("read", "orders", "--max-cost", "0.5"),
+            "reads the table orders (123456789012, us-east-1) for up to 20 s and $0.5",
+        ),
+        (
+            ("write", "--table", "orders"),
+            "writes synthetic items to the table orders (123456789012, us-east-1)",
+        ),
+        (
+            ("write",),
+            "creates a scratch table in us-east-1, as the credentials of the environment, writes",
+        ),
+    ],
+)
+def test_nothing_is_spent_without_a_yes_to_what_is_done_to_which_table_of_which_account(
+    answer: bytes,
+    words: tuple[str, ...],
+    asked: str,
+    moto_world: MotoWorld,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    class Terminal:
-        def isatty(self) -> bool:
-            return True
-
-        def readline(self) -> str:
-            return answer
-
-    monkeypatch.setattr("sys.stdin", Terminal())
-    assert run_command(["bench", "read", "orders", "--max-cost", "0.5", "--json"]) == 3
+    anyio.run(moto_world.source_tables.create_table, "orders")
+    side = "--source" if words[0] == "read" else "--target"
+    flags = [f"{side}-region", REGION, f"{side}-endpoint-url", moto_world.url]
+    with terminal() as (person, stdin):
+        monkeypatch.setattr("sys.stdin", stdin)
+        os.write(person, answer)
+        assert run_command(["bench", *words, *flags, "--state-dir", str(tmp_path), "--json"]) == 3
     shown = capsys.readouterr()
-    assert "reads the table orders for up to 20 s and $0.5" in shown.err
-    assert json.loads(shown.out)["status"] == "refused"
+    assert asked in shown.err
+    document = json.loads(shown.out)
+    assert (document["status"], document["requests"]) == ("refused", 0)
+    assert anyio.run(_tables, moto_world) == ["orders"]
+    assert anyio.run(moto_world.source_tables.read_items, "orders") == []
 
 
 def test_a_read_as_it_is_typed_prints_one_document(

@@ -32,6 +32,7 @@ from dynaferry.errors import (
     UnprocessedError,
 )
 from dynaferry.limits import BATCH_MAX_ITEMS, BATCH_TARGET_BYTES
+from dynaferry.observe.readable import place
 from dynaferry.outcome import first_reason
 from dynaferry.plan import with_region
 from dynaferry.throttle.retry import Patience, RetryPolicy
@@ -40,6 +41,7 @@ PATIENCE_SECONDS = 30.0
 FORECAST_ITEMS = 1_000_000  # where nobody says how many
 
 Say = Callable[[str], None]
+Approve = Callable[[str], Awaitable[bool]]  # whether somebody agrees to what is about to be done
 Step = Callable[[], Awaitable[None]]  # one request
 
 
@@ -71,11 +73,13 @@ class Bench:
         *,
         stop: StopSignal,
         say: Say,
+        approve: Approve | None = None,
         watch: Callable[[Measured], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self._plan = plan
         self._stop = stop
         self._say = say
+        self._approve = approve
         self._watch = watch
         self._table: TableDescription | None = None
         self._measured: Measured | None = None
@@ -111,9 +115,19 @@ class Bench:
             account, plan.side, sts_endpoint_url=plan.sts_endpoint_url
         ) as session:
             await self._tell_of_leftovers(session)
-            async with self._a_table(session) as table:
+            if plan.table is not None:
+                table = self._table = await describe_table(session, plan.table)
+                if not await self._agreed(place(table.arn)):
+                    return "refused"
+                return await self._measure(session, table)
+            if not await self._agreed(f"in {session.region}, as {session.acting_as}"):
+                return "refused"
+            async with self._a_scratch_table(session) as table:
                 self._table = table
                 return await self._measure(session, table)
+
+    async def _agreed(self, where: str) -> bool:
+        return self._approve is None or await self._approve(question(self._plan, where))
 
     async def _tell_of_leftovers(self, session: AccountSession) -> None:
         """Says which scratch tables a killed run has left, and forgets those that are gone."""
@@ -136,11 +150,8 @@ class Bench:
             )
 
     @asynccontextmanager
-    async def _a_table(self, session: AccountSession) -> AsyncIterator[TableDescription]:
-        """The table to measure: the one that is named, or a scratch table while this lasts."""
-        if self._plan.table is not None:
-            yield await describe_table(session, self._plan.table)
-            return
+    async def _a_scratch_table(self, session: AccountSession) -> AsyncIterator[TableDescription]:
+        """A table to measure, while this lasts."""
         note = Note(
             table=f"dynaferry-bench-{secrets.token_hex(4)}",
             region=session.region,
@@ -227,12 +238,14 @@ class Bench:
             None if error is None else BenchError(type(error).__name__, error.message, error.hint)
         )
         named = self._table.name if self._table else plan.table
+        arn = self._table.arn if self._table else None
         if measured is None:
             return BenchSummary(
                 bench=plan.kind,
                 status=status,
                 error=told,
                 table=named,
+                table_arn=arn,
                 max_cost_dollars=plan.max_cost,
                 scratch_dropped=self._scratch_dropped,
             )
@@ -242,6 +255,7 @@ class Bench:
             status=status,
             error=told,
             table=named,
+            table_arn=arn,
             seconds=round(seconds, 3),
             items=measured.items,
             bytes=measured.bytes,
@@ -277,14 +291,14 @@ def _rate(amount: float, seconds: float) -> float:
     return round(amount / seconds, 1) if seconds > 0 else 0.0
 
 
-def question(plan: BenchPlan) -> str:
-    """What is about to be done and spent, for people to agree to."""
+def question(plan: BenchPlan, where: str) -> str:
+    """What is about to be done and spent, and where, for people to agree to."""
     limits = f"for up to {plan.seconds:g} s and ${plan.max_cost:g}"
     if plan.kind == "read":
-        return f"This reads the table {plan.table} {limits}. Production may be reading it too."
+        return f"This reads the table {where} {limits}. Production may be reading it too."
     if plan.table is None:
-        return f"This creates a scratch table, writes to it {limits}, and drops it."
-    return f"This writes synthetic items to the table {plan.table} {limits}. They stay there."
+        return f"This creates a scratch table {where}, writes to it {limits}, and drops it."
+    return f"This writes synthetic items to the table {where} {limits}. They stay there."
 
 
 def _writes(

@@ -122,12 +122,16 @@ class BenchError(Struct, frozen=True):
 
 
 class BenchSummary(Struct, frozen=True, kw_only=True):
-    """How it went. `scratch_dropped` is None where there was no scratch table."""
+    """How it went. `scratch_dropped` is None where there was no scratch table.
+
+    `table_arn` is None where the table was not seen.
+    """
 
     bench: Kind
     status: Status
     error: BenchError | None = None
     table: str | None = None
+    table_arn: str | None = None
     seconds: float = 0.0
     items: int = 0
     bytes: int = 0

@@ -10,7 +10,9 @@ import msgspec
 
 from dynaferry.bench.settings import BenchError, BenchSummary
 from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.question import Questions
 from dynaferry.errors import DynaferryError, PlanError
+from dynaferry.observe.readable import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,13 +34,12 @@ _CODES = {
 
 def run_bench(kind: Kind, make_plan: Callable[[], BenchPlan], *, yes: bool, as_json: bool) -> int:
     """Measures and returns the exit code; every error is told."""
-    from dynaferry.bench.run import question
-
     try:
         plan = make_plan()
-        if not yes and not _agreed(question(plan)):
-            return _tell(BenchSummary(bench=kind, status="refused"), None, as_json=as_json)
-        summary, reason = _measure(plan, partial(_tell_failure, kind, as_json=as_json))
+        if not yes:
+            _check_somebody_can_be_asked()
+        last_words = partial(_tell_failure, kind, as_json=as_json)
+        summary, reason = _measure(plan, last_words, asks=not yes)
     except KeyboardInterrupt:
         return _tell(BenchSummary(bench=kind, status="interrupted"), None, as_json=as_json)
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
@@ -51,28 +52,29 @@ def _tell_failure(kind: Kind, error: Exception, *, as_json: bool) -> int:
     return _tell(failed, error, as_json=as_json)
 
 
-def _agreed(question: str) -> bool:
-    """Whether the person at the terminal agrees.
-
-    :raises PlanError: there is nobody to ask
-    """
+def _check_somebody_can_be_asked() -> None:
     if not sys.stdin.isatty():
         raise PlanError(
             "nobody can be asked whether to spend money: this is no terminal",
             hint="add --yes, with a --max-cost that is right for you",
         )
-    screen.say(f"{question} Go on? [y/N]")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _measure(plan: BenchPlan, last_words: LastWords) -> tuple[BenchSummary, DynaferryError | None]:
+def _measure(
+    plan: BenchPlan, last_words: LastWords, *, asks: bool
+) -> tuple[BenchSummary, DynaferryError | None]:
     from dynaferry.bench.run import Bench
     from dynaferry.cli.interrupts import run_async, run_until_stopped
 
     async def body(stop: StopSignal) -> tuple[BenchSummary, DynaferryError | None]:
-        return await Bench(plan, stop=stop, say=screen.say, watch=_show).run()
+        approve = partial(_agreed, Questions()) if asks else None
+        return await Bench(plan, stop=stop, say=screen.say, approve=approve, watch=_show).run()
 
     return run_async(partial(run_until_stopped, body), last_words=last_words)
+
+
+async def _agreed(questions: Questions, question: str) -> bool:
+    return await questions.agreed(f"{question} Go on? [y/N]")
 
 
 async def _show(measured: Measured) -> None:
@@ -97,7 +99,8 @@ def progress_line(measured: Measured) -> str:
 
 def summary_lines(summary: BenchSummary) -> list[str]:
     """What was found, for eyes."""
-    lines = [f"bench {summary.bench} {summary.table or ''}: {_WORDS[summary.status]}"]
+    table = place(summary.table_arn) if summary.table_arn else summary.table
+    lines = [f"{' '.join(filter(None, ('bench', summary.bench, table)))}: {_WORDS[summary.status]}"]
     if summary.requests:
         lines.append(
             f"  rate      {summary.items_per_second:,.0f} items/s,"
