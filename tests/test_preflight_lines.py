@@ -26,8 +26,9 @@ def seen(source: TableDescription, target: TableDescription | None) -> TablePref
 
 def test_a_large_table_is_told_in_units_time_and_money() -> None:
     source = described(item_count=2**30, size_bytes=2**40)
-    assert render_estimate(seen(source, described("copy", indexes=(BY_EMAIL,)))) == [
-        "orders -> copy",
+    target = described("copy", account="222222222222", indexes=(BY_EMAIL,))
+    assert render_estimate(seen(source, target)) == [
+        "orders (123456789012, us-east-1) -> copy (222222222222, us-east-1)",
         "  1,073,741,824 items, 1.0 TB, 1,024 bytes on average, in 4,096 segments",
         "  reads: about 134,217,728 units at 12,000 a second, "
         "what a new on-demand table takes at once (source)",
@@ -44,7 +45,9 @@ def test_a_large_table_is_told_in_units_time_and_money() -> None:
 
 
 def test_a_table_to_be_created_says_so() -> None:
-    assert render_estimate(seen(described(), None))[0] == "orders -> copy (to be created)"
+    assert render_estimate(seen(described(), None))[0] == (
+        "orders (123456789012, us-east-1) -> copy (to be created)"
+    )
 
 
 def test_provisioned_capacity_is_said_to_cost_nothing_extra() -> None:

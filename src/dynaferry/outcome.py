@@ -8,7 +8,7 @@ from dynaferry.errors import DynaferryError, RetryableError, StoppedError
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import ErrorSummary, RunSummary, Status, TableSummary
 from dynaferry.plan import CopyPlan
-from dynaferry.state.store import StateStore, TableCounters, TableTotals
+from dynaferry.state.store import StateStore, TableCounters, TableIdentity, TableTotals
 
 EndStatus = Literal["complete", "rejected", "interrupted", "failed"]
 
@@ -38,11 +38,17 @@ async def summarize(
     error: DynaferryError | None = None,
 ) -> RunSummary:
     """Sums up what is stored, since that is what a later attempt goes on from (invariant 2)."""
-    tables = [await _table_summary(i, table, store) for i, table in enumerate(stats.tables)]
+    seen = (await store.read_run()).identity.tables
+    tables = [
+        await _table_summary(index, table, seen[index], store)
+        for index, table in enumerate(stats.tables)
+    ]
     return RunSummary(run=run, status=status, error=_told(error), tables=tuple(tables))
 
 
-async def _table_summary(index: int, stats: TableStats, store: StateStore) -> TableSummary:
+async def _table_summary(
+    index: int, stats: TableStats, seen: TableIdentity, store: StateStore
+) -> TableSummary:
     totals, counters = await store.read_totals(index), await store.read_counters(index)
     done = totals.items_written + totals.items_rejected + totals.items_filtered
     seconds = (stats.ended_at or 0.0) - (stats.started_at or 0.0)
@@ -53,6 +59,7 @@ async def _table_summary(index: int, stats: TableStats, store: StateStore) -> Ta
         _table_status(stats),
         totals,
         counters,
+        seen=seen,
         segments_total=stats.segments_total,
         seconds=seconds,
         items_per_second=rate,
@@ -66,6 +73,7 @@ def table_summary(
     totals: TableTotals,
     counters: TableCounters,
     *,
+    seen: TableIdentity,
     segments_total: int,
     seconds: float,
     items_per_second: float,
@@ -89,6 +97,8 @@ def table_summary(
         segments_complete=totals.segments_complete,
         seconds=round(seconds, 3),
         items_per_second=round(items_per_second, 1),
+        source_arn=seen.source_arn,
+        target_arn=seen.target_arn,
     )
 
 

@@ -4,15 +4,16 @@ import math
 from collections.abc import Sequence
 
 from dynaferry.estimate import Estimate, IndexCost, Pace
-from dynaferry.observe.readable import count, duration
+from dynaferry.observe.readable import count, duration, place
 from dynaferry.preflight import TablePreflight
 
 
 def render_estimate(preflight: TablePreflight) -> list[str]:
     """One table's lines: a heading, the estimate, then the notices, each marked by a dash."""
-    created = "" if preflight.target else " (to be created)"
+    there = preflight.target
+    target = place(there.arn) if there else f"{preflight.table.target} (to be created)"
     return [
-        f"{preflight.table.source} -> {preflight.table.target}{created}",
+        f"{place(preflight.source.arn)} -> {target}",
         *(f"  {line}" for line in estimate_lines(preflight.estimate)),
         *(f"  - {notice}" for notice in preflight.notices),
     ]

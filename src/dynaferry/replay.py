@@ -168,15 +168,16 @@ class _Replay:
         tables, seconds = [], time.monotonic() - self._begun_at
         for table, names in enumerate(record.settings.tables):
             totals = await store.read_totals(table)
-            segments_total = record.identity.tables[table].total_segments
+            seen = record.identity.tables[table]
             tables.append(
                 table_summary(
                     names.source_name,
                     names.target_name,
-                    _table_status(totals, segments_total),
+                    _table_status(totals, seen.total_segments),
                     totals,
                     await store.read_counters(table),
-                    segments_total=segments_total,
+                    seen=seen,
+                    segments_total=seen.total_segments,
                     seconds=seconds,
                     items_per_second=0.0,
                 )

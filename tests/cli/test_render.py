@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dynaferry.cli.render import summary_lines
 from dynaferry.observe.summary import RunSummary, Status, TableSummary
@@ -35,6 +36,19 @@ def _table(status: Status = "complete", rejected: int = 0) -> TableSummary:
 def _lines(status: Status, *tables: TableSummary, restarts: bool = False) -> list[str]:
     summary = RunSummary(run="orders", status=status, error=None, tables=tables)
     return summary_lines(summary, STATE, restarts=restarts)
+
+
+def test_a_table_that_was_seen_is_told_with_its_account_and_region() -> None:
+    arn = "arn:aws:dynamodb:{}:{}:table/{}".format
+    table = replace(
+        _table(),
+        source_arn=arn("us-east-1", "111111111111", "orders"),
+        target_arn=arn("eu-west-1", "222222222222", "orders-copy"),
+    )
+    assert _lines("complete", table)[1] == (
+        "orders (111111111111, us-east-1) → orders-copy (222222222222, eu-west-1): complete, "
+        "segments 64/64"
+    )
 
 
 def test_a_table_is_told_whole() -> None:

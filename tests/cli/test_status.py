@@ -371,6 +371,8 @@ def test_json_is_one_document_in_the_shape_of_a_summary(
         "segments_complete": 5,
         "seconds": 0,
         "items_per_second": 0,
+        "source_arn": "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
+        "target_arn": "arn:aws:dynamodb:eu-west-1:222222222222:table/orders",
         "bottleneck": None,
     }
 

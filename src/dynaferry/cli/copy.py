@@ -194,6 +194,8 @@ def _estimate(preflight: TablePreflight) -> dict[str, Any]:
         "write_cost": estimate.write_cost,
         "prices": estimate.prices,
         "notices": list(preflight.notices),
+        "source_arn": preflight.source.arn,
+        "target_arn": None if preflight.target is None else preflight.target.arn,
     }
 
 

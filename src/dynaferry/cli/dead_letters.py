@@ -13,7 +13,7 @@ import msgspec
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async, run_until_stopped
-from dynaferry.cli.render import equation
+from dynaferry.cli.render import equation, way_of
 from dynaferry.state.dead_letters import export_line, list_line, listed, pages_of_letters
 from dynaferry.state.directory import sole_run
 from dynaferry.state.sqlite import SqliteStore
@@ -192,7 +192,7 @@ def replay_lines(summary: ReplaySummary) -> list[str]:
         f"{summary.run}: {summary.written:,} written, {summary.refused:,} refused again, "
         f"{summary.left:,} dead letters left"
     ]
-    lines += [f"{t.source} → {t.target}: {t.status}, {equation(t)}" for t in summary.tables]
+    lines += [f"{way_of(t)}: {t.status}, {equation(t)}" for t in summary.tables]
     if summary.left:
         lines.append(f"dynaferry dead-letters list {summary.run} says why")
     if summary.run_status in ("interrupted", "failed"):

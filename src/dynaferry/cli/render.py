@@ -28,7 +28,7 @@ def summary_lines(summary: RunSummary, state_dir: Path, *, restarts: bool = Fals
 def table_lines(table: TableSummary) -> list[str]:
     """One table: where to where, the equation, what it cost, how fast it was."""
     return [
-        f"{table.source} → {table.target}: {table.status}, "
+        f"{way_of(table)}: {table.status}, "
         f"segments {table.segments_complete}/{table.segments_total}",
         f"  items     {equation(table)}",
         f"  read      {readable.megabytes(table.bytes_read)} MB, "
@@ -39,6 +39,11 @@ def table_lines(table: TableSummary) -> list[str]:
         f"  time      {readable.duration(table.seconds)}, "
         f"{readable.count(table.items_per_second)} items/s (this attempt)",
     ]
+
+
+def way_of(table: TableSummary) -> str:
+    """From where to where, with accounts and Regions."""
+    return readable.way(table.source, table.target, table.source_arn, table.target_arn)
 
 
 def equation(table: TableSummary) -> str:

@@ -118,6 +118,7 @@ def _table_summary(look: RunLook, table: TableLook) -> TableSummary:
         _table_status(look, table),
         table.totals,
         table.counters,
+        seen=table.identity,
         segments_total=table.identity.total_segments,
         seconds=look.seconds,
         items_per_second=items_per_second(look, table) or 0.0,

@@ -71,10 +71,8 @@ def _sampled(summary: VerifySummary) -> str:
 
 
 def _table_lines(table: ComparisonSummary, limit: int) -> Iterator[str]:
-    yield (
-        f"{table.source} → {table.target}: {table.status}, "
-        f"segments {table.segments_compared}/{table.segments_total}"
-    )
+    way = readable.way(table.source, table.target, table.source_arn, table.target_arn)
+    yield (f"{way}: {table.status}, segments {table.segments_compared}/{table.segments_total}")
     yield (
         f"  items     {readable.count(table.source_items)} in the source, "
         f"{readable.count(table.target_items)} in the target, "

@@ -60,6 +60,13 @@ def shortened(text: str, most: int) -> str:
     return f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"
 
 
+def way(source: str, target: str, source_arn: str | None, target_arn: str | None) -> str:
+    """From where to where: `orders (…, us-east-1) → orders (…, eu-west-1)`; names where a table
+    was not seen.
+    """
+    return f"{place(source_arn or source)} → {place(target_arn or target)}"
+
+
 def place(arn: str) -> str:
     """A table by its ARN: `orders (123456789012, us-east-1)`; anything else as it is."""
     parts = arn.split(":")

@@ -21,7 +21,8 @@ class TableSummary(Struct, frozen=True, kw_only=True):
 
     Counts are for the whole run, earlier attempts included, and cover what is acknowledged and
     checkpointed: `items_read = items_written + items_rejected + items_filtered` (invariant 2).
-    `seconds` and `items_per_second` are for this attempt. Units are capacity units.
+    `seconds` and `items_per_second` are for this attempt. Units are capacity units. The ARNs are
+    None where the tables were not seen.
     """
 
     source: str
@@ -41,6 +42,8 @@ class TableSummary(Struct, frozen=True, kw_only=True):
     segments_complete: int = 0
     seconds: float = 0.0
     items_per_second: float = 0.0
+    source_arn: str | None = None
+    target_arn: str | None = None
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):

@@ -102,6 +102,8 @@ async def _table_summary(
         overwritten=totals.overwritten,
         unseen=totals.unseen,
         kept_in=_kept_in(plan, totals),
+        source_arn=record.identity.tables[index].source_arn,
+        target_arn=record.identity.tables[index].target_arn,
     )
 
 

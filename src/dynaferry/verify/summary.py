@@ -44,7 +44,8 @@ class ComparisonSummary(Struct, frozen=True, kw_only=True):
     dead letters explain. `digest` is the source's, equal to `target_digest` if the scans showed the
     same items; `settled_by_key` of those that they did not show alike were found equal, or gone, by
     reading them by their keys. `oldest_segment_at` is when the first segment was compared, in UTC.
-    Counts and units are of the whole verification, `seconds` of this attempt.
+    Counts and units are of the whole verification, `seconds` of this attempt. The ARNs are None
+    where the tables were not seen.
     """
 
     source: str
@@ -77,6 +78,8 @@ class ComparisonSummary(Struct, frozen=True, kw_only=True):
     overwritten: int = 0
     unseen: int = 0
     kept_in: str | None = None
+    source_arn: str | None = None
+    target_arn: str | None = None
 
 
 class VerifySummary(Struct, frozen=True, kw_only=True):
