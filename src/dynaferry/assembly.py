@@ -54,8 +54,10 @@ class Sides(NamedTuple):
 
 
 @asynccontextmanager
-async def open_sides(plan: CopyPlan) -> AsyncIterator[Sides]:
-    """Opens both accounts of the plan.
+async def open_sides(
+    plan: CopyPlan, say: Callable[[str], None] | None = None
+) -> AsyncIterator[Sides]:
+    """Opens both accounts of the plan; `say` is told of credentials that nothing renews.
 
     :raises PlanError: a profile or a region is missing
     :raises AccessDeniedError: there are no credentials, or a role may not be assumed
@@ -67,6 +69,9 @@ async def open_sides(plan: CopyPlan) -> AsyncIterator[Sides]:
         open_side(plan, source, "source", models) as source_session,
         open_side(plan, target, "target", models) as target_session,
     ):
+        for session in (source_session, target_session):
+            if session.end_in_words is not None and say is not None:
+                say(session.end_in_words)
         yield Sides(source_session, target_session)
 
 

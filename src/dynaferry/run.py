@@ -92,7 +92,7 @@ async def _prepare_and_copy(
     resumes: anyio.Event,
 ) -> Outcome:
     validate(plan)
-    async with open_sides(plan) as sides:
+    async with open_sides(plan, say) as sides:
         stored = await stored_run(plan)
         if stored is None:
             await check_state_can_be_kept(plan)
@@ -121,7 +121,7 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
     :raises DynaferryError: what `execute` would refuse or fail with
     """
     validate(plan)
-    async with open_sides(plan) as sides:
+    async with open_sides(plan, say) as sides:
         stored = await stored_run(plan)
         if stored is not None and say is not None:
             say(_standing(stored, restarts=plan.restart))

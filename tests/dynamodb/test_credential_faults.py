@@ -14,10 +14,11 @@ import anyio
 import pytest
 from anyio import to_thread
 
+from dynaferry.assembly import open_sides
 from dynaferry.dynamodb import mfa
 from dynaferry.dynamodb.accounts import open_account
 from dynaferry.errors import AccessDeniedError, PlanError, StoppedError
-from dynaferry.plan import Account
+from dynaferry.plan import Account, CopyPlan
 from tests.worlds.credential_services import CredentialServices
 from tests.worlds.endpoint import Answer, Decide, running_endpoint
 
@@ -176,6 +177,31 @@ async def test_a_web_identity_that_is_refused_is_no_missing_right_of_dynamodbs(
     assert "the provider of the token" in (caught.value.hint or "")
 
 
+async def test_credentials_of_the_environment_that_end_are_told_so_beforehand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = Account(region=REGION)
+    async with open_account(account, "source") as session:
+        assert session.end_in_words is None
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", moment(3600))
+    plan = CopyPlan.for_table("orders", "copied", to=account, from_=account)
+    told: list[str] = []
+    async with open_sides(plan, told.append):
+        pass
+    whose = "credentials (the credentials of the environment) end in 60 minutes"
+    assert len(told) == 2
+    assert told[0].startswith(f"the source's {whose}")
+    assert told[1].startswith(f"the target's {whose}")
+
+
+async def test_credentials_that_renew_themselves_are_not_told_to_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given_by_a_program({**OLD, "Expiration": moment(3600)})(monkeypatch, tmp_path)
+    async with open_account(Account(region=REGION), "source") as session:
+        assert session.end_in_words is None
+
+
 # Characters ------------------------------------------------------------------------------------
 
 
@@ -236,6 +262,7 @@ async def test_a_code_is_asked_for_once_and_another_one_never_in_the_middle(
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
         account = Account(region=REGION, profile="mfa", role_arn=role_arn)
         async with open_account(account, "source") as session:
+            assert "end in 5 minutes and cannot be renewed" in (session.end_in_words or "")
             current = await session.credentials.current()
             with pytest.raises(AccessDeniedError, match="asked for another code") as caught:
                 await session.credentials.renew(current)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from yarl import URL
 
 from dynaferry.dynamodb.call_site import CallSite
-from dynaferry.dynamodb.callers import load_callers
+from dynaferry.dynamodb.callers import CallersCredentials, load_callers
 from dynaferry.dynamodb.characters import check_region
 from dynaferry.dynamodb.credential_faults import ended_already, origin_of
 from dynaferry.dynamodb.credentials import Credentials, CredentialSource, SharedCredentials
@@ -71,6 +71,7 @@ class AccountSession:
     `signing_region` is None where it is the region, as nearly always. `takes_arns` is whether the
     endpoint knows a table by its ARN, as DynamoDB does, None while no stand-in for it was asked.
     `service_clock` is what the control plane signs by.
+    `end_in_words` is for people where the side's own credentials end and nothing renews them.
     """
 
     side: Side
@@ -80,6 +81,7 @@ class AccountSession:
     credentials: CredentialSource
     ca_bundle: str | None
     signing_region: str | None = None
+    end_in_words: str | None = None
     takes_arns: bool | None = None
     service_clock: ServiceClock = field(default_factory=ServiceClock)
 
@@ -156,7 +158,12 @@ async def open_account(
     def fresh_session() -> Any:
         return new_session(replace(account, region=region), side, models)._session
 
-    base = partial(load_callers, fresh_session, secrets, origin, prompter)
+    callers: list[CallersCredentials] = []
+
+    async def base() -> CallersCredentials:
+        callers[:] = [await load_callers(fresh_session, secrets, origin, prompter)]
+        return callers[0]
+
     resolve = _resolver(session, region, account, sts_endpoint_url, ca_bundle, base)
     credentials = CredentialSource(
         resolve, to_error, secrets, whose=f"the {side}", service_clock=models.service_clock
@@ -188,6 +195,7 @@ async def open_account(
             ca_bundle=ca_bundle,
             signing_region=client._request_signer.region_name,
             service_clock=models.service_clock,
+            end_in_words=callers[0].end_in_words(datetime.now(UTC), prompter),
             takes_arns=True if is_aws(URL(client.meta.endpoint_url)) else None,
         )
 

@@ -29,6 +29,23 @@ class CallersCredentials(AioCredentials):  # type: ignore[misc]  # botocore come
     def _expiry_time(self) -> datetime | None:
         return getattr(self._found, "_expiry_time", None)
 
+    def end_in_words(self, now: datetime, prompter: Prompter) -> str | None:
+        """When they end, where nothing renews them; None where something does, or they last."""
+        if self._expiry_time is None:
+            return None
+        if prompter.has_given:
+            why = "without another code of the MFA device"
+        elif self.method == "env":
+            why = "since the environment stays as it is"
+        else:
+            return None
+        minutes = max(0.0, (self._expiry_time - now).total_seconds() / 60)
+        return (
+            f"the {self._origin.side}'s credentials ({self._origin.who}) end in {minutes:,.0f}"
+            f" minutes and cannot be renewed {why}: what is not done by then stops, and the same"
+            " command resumes"
+        )
+
     async def get_frozen_credentials(self) -> Any:
         try:
             frozen = await self._found.get_frozen_credentials()

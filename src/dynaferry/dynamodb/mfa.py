@@ -29,7 +29,7 @@ class Prompter:
 
     def __init__(self) -> None:
         self._code: str | None = None
-        self._has_given = False
+        self.has_given = False
 
     def take(self, code: str) -> None:
         """Keeps a code for the next question."""
@@ -41,11 +41,11 @@ class Prompter:
         :raises CodeWantedError: there is none
         :raises RefreshWithMFAUnsupportedError: another one is wanted, in the middle of a copy
         """
-        if self._has_given:
+        if self.has_given:
             raise RefreshWithMFAUnsupportedError
         if self._code is None:
             raise CodeWantedError(question)
-        code, self._code, self._has_given = self._code, None, True
+        code, self._code, self.has_given = self._code, None, True
         return code
 
 

@@ -92,7 +92,7 @@ async def _prepare_and_verify(
     if plan.certificate is not None:
         await to_thread.run_sync(check_place, plan.certificate)
     stored = await what_to_resume(plan, say)
-    async with open_sides(plan.copy) as sides:
+    async with open_sides(plan.copy, say) as sides:
         pairs = await look_at_tables(plan, sides, say)
         for line in what_is_left_out(pairs):
             say(line)
