@@ -14,6 +14,7 @@ from dynaferry.copy.segments import SegmentQueue
 from dynaferry.errors import ThrottledError
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page
+from dynaferry.throttle.pace import REQUEST_SECONDS
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from tests.worlds.fakes import wire_item
 
@@ -152,14 +153,20 @@ async def test_the_first_page_is_expected_to_have_items_of_about_the_average_siz
     assert huge.admitted[0] == FULL_PAGE_UNITS
 
 
+async def test_under_a_low_rate_the_first_page_is_waited_for_a_few_seconds_at_most() -> None:
+    for item_bytes in (0.0, 400_000.0):
+        source, pace = Source(units_per_item=0.5), Pace(most_units_at_once=REQUEST_SECONDS)
+        await read_all(source, pace, item_bytes=item_bytes)
+        assert (source.limits[0], pace.admitted[0]) == (1, 2.5), "seconds of 1 unit each"
+
+
 async def test_an_empty_page_is_no_reason_to_expect_full_ones() -> None:
     source, pace = EmptySource(), Pace(most_units_at_once=0.1)
     await read_all(source, pace, item_bytes=100.0, segments=8)
     assert pace.admitted == [LEAST_PAGE_UNITS] * 8
     unknown = Pace(most_units_at_once=0.1)
     await read_all(EmptySource(), unknown, segments=8)
-    assert unknown.admitted[0] == 50.0
-    assert unknown.admitted[-1] == LEAST_PAGE_UNITS
+    assert unknown.admitted == [2.5 * 0.1 / REQUEST_SECONDS] * 8, "an item that a cap lets through"
 
 
 @pytest.mark.parametrize(("most_units_at_once", "most_under_way"), [(0.1, 2), (math.inf, 6)])

@@ -6,6 +6,7 @@ from benchmarks.simulator import Provisioned, Table
 from benchmarks.throttle.cases import Case
 from benchmarks.throttle.trial import Trial
 from benchmarks.throttle.virtual import run_virtual
+from tests.kills.exposed import copy_exposed
 
 SECONDS = 300.0
 SEEDS = range(1, 4)
@@ -36,6 +37,24 @@ def test_a_table_that_its_own_burst_pays_for_is_copied_at_once(
     trial = copied(items, units, seed=seed)
     assert sum(s.items_written for s in trial.report.tables["target"].seconds) == items
     assert trial.seconds < 1.0
+
+
+@pytest.mark.parametrize("cap", [1.0, 5.0, 40.0])
+@pytest.mark.parametrize("items", [0, 3])
+def test_under_a_low_cap_a_table_of_nearly_nothing_takes_a_few_seconds(
+    items: int, cap: float
+) -> None:
+    capacity = Provisioned(read_units=1000, write_units=1000)
+    exposed = copy_exposed(
+        Table(name="source", items=items, item_bytes=300, sort_key="sk", capacity=capacity),
+        Table(name="target", sort_key="sk", capacity=capacity),
+        seconds=SECONDS,
+        segments=2,
+        max_read_units=cap,
+    )
+    assert exposed.complete
+    assert exposed.written == items
+    assert exposed.seconds < 9.0
 
 
 @pytest.mark.parametrize("seed", SEEDS)

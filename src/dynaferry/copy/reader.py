@@ -21,6 +21,7 @@ from dynaferry.errors import RetryableError, ThrottledError
 from dynaferry.limits import ITEM_MAX_BYTES, PAGE_MAX_ITEM_BYTES
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource
+from dynaferry.throttle.cap import WINDOW_SECONDS
 from dynaferry.throttle.cost import from_above
 from dynaferry.throttle.pace import REQUEST_SECONDS, Pace
 from dynaferry.throttle.retry import RetryPolicy
@@ -57,8 +58,7 @@ class Reader:
         self._pace = pace
         self._retry = retry
         self._expected_units = source.full_page_units
-        self._first_page_items = FIRST_PAGE_ITEMS if item_bytes else 1
-        self._first_page_units = self._most_units_of_first_page(item_bytes)
+        self._item_bytes = item_bytes
         self._first_pages = anyio.CapacityLimiter(FIRST_PAGES_AT_ONCE)
         self._units_per_item: float | None = None
         self._ahead = Ahead(math.inf, math.inf)
@@ -148,23 +148,32 @@ class Reader:
         what others live on, and hardly ever meet the throttles that tell of it. And what is
         written of it is written again after a kill: see `read_ahead`.
         """
-        units, limit = self._units_per_item, self._limit()
+        units = self._units_per_item
         if units is None:
-            return limit, self._first_page_units
+            return self._next_first_page()
+        limit = self._limit()
         return limit, self._expected_units if limit is None else limit * units
+
+    def _next_first_page(self) -> tuple[int, float]:
+        """The same where no page had an item yet: a few average items, or one of whatever size.
+
+        One that alone costs more than a cap allows in its window goes beyond it in any case; half
+        of a window leaves room for those that follow.
+        """
+        within_a_cap = WINDOW_SECONDS / 2 * self.most_units_per_second
+        a_few = self._units_of(AVERAGE_SHARE * FIRST_PAGE_ITEMS * self._item_bytes)
+        if self._item_bytes and a_few <= within_a_cap:
+            return FIRST_PAGE_ITEMS, min(max(LEAST_PAGE_UNITS, a_few), self._source.full_page_units)
+        items = FIRST_PAGE_ITEMS if within_a_cap == math.inf else 1
+        return items, min(self._units_of(ITEM_MAX_BYTES), within_a_cap)
 
     def _limit(self) -> int | None:
         units, items = self._units_per_item, self._ahead.page_items
-        if units is None and self._pace.most_units_at_once < math.inf:
-            return self._first_page_items
+        if units is None:
+            return self._next_first_page()[0]
         if units:
             items = min(items, self._pace.most_units_at_once / units)
         return page_limit(items, self._ahead.items, units, self._source.full_page_units)
-
-    def _most_units_of_first_page(self, item_bytes: float) -> float:
-        """Of a few average items, or of one of any size where nobody knows how large they are."""
-        page_bytes = FIRST_PAGE_ITEMS * AVERAGE_SHARE * item_bytes or ITEM_MAX_BYTES
-        return min(self._source.full_page_units, max(LEAST_PAGE_UNITS, self._units_of(page_bytes)))
 
     def _units_of(self, item_bytes: float) -> float:
         return item_bytes * self._source.full_page_units / PAGE_MAX_ITEM_BYTES
@@ -181,8 +190,6 @@ class Reader:
             # Where the service does not say, the wire form does, from above.
             of_page = self._units_of(page.body_bytes) if units is None else units
             self._units_per_item = of_page / page.scanned_count
-        else:
-            self._first_page_units = max(LEAST_PAGE_UNITS, units or 0.0, self._first_page_units / 2)
         if units is not None and self._limit() is None:
             # A cap holds as long as no page costs more than was expected.
             self._expected_units = from_above(self._expected_units, units)
