@@ -291,7 +291,7 @@ async def test_who_may_not_create_now_waits_until_it_may(trouble: Exception) -> 
     assert created.status == "ACTIVE"
     assert len(session.client.requests_of("create_table")) == 4
     assert len(said) == 1
-    assert "orders: waiting until the service lets it be created" in said[0]
+    assert "orders: asking again until the service allows it" in said[0]
 
 
 async def test_who_may_not_create_for_long_gives_up_for_now() -> None:

@@ -113,3 +113,20 @@ def test_local_indexes_have_nothing_of_their_own_to_raise() -> None:
     target = described("copy", indexes=(BY_EMAIL, BY_DATE))
     assert [each.index for each in raises_for(target, 9000)] == [None, "by_email"]
     assert raises_for(target, 4000) == ()
+
+
+async def test_a_change_that_the_service_puts_off_is_asked_for_again() -> None:
+    session = scripted(
+        "target",
+        describe_table=[answer(WarmThroughput=WARM | {"WriteUnitsPerSecond": 9000}), answer(9000)],
+        update_table=[
+            refusal("LimitExceededException", "UpdateTable"),
+            refusal("InternalServerError", "UpdateTable"),
+            {},
+        ],
+    )
+    said, polls = list[str](), Polls()
+    await warmed(session, said, polls)
+    assert len(session.client.requests_of("update_table")) == 3
+    assert polls.slept == 2
+    assert sum("asking again until the service allows it" in line for line in said) == 1

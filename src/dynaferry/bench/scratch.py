@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dynaferry.dynamodb.accounts import AccountSession
-from dynaferry.dynamodb.create import called_when_made, is_active
+from dynaferry.dynamodb.create import call_when_allowed, called_when_made, is_active
 from dynaferry.dynamodb.descriptions import TableDescription
 from dynaferry.dynamodb.tables import call_service, describe_table
 from dynaferry.errors import (
@@ -124,10 +124,11 @@ async def _create(session: AccountSession, table: str, *, sort_key: bool) -> str
     """Creates the table, and gives what it is called from here on."""
     names = ("pk", "sk") if sort_key else ("pk",)
     roles = ("HASH", "RANGE")
-    made = await call_service(
+    made = await call_when_allowed(
         session,
         "CreateTable",
         table,
+        patience_seconds=CREATE_SECONDS,
         TableName=table,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],

@@ -28,7 +28,6 @@ from dynaferry.dynamodb.descriptions import (
 from dynaferry.dynamodb.tables import Tag, call_service, describe_table
 from dynaferry.errors import (
     RequestRefusedError,
-    RetryableError,
     TableNotFoundError,
     ThrottledError,
     UnavailableError,
@@ -135,40 +134,65 @@ async def create_table_like(
     :raises RequestRefusedError: the service will not create it so
     :raises UnavailableError: not now: it is not ACTIVE within `patience_seconds`
     """
+    began = clock()
     request = create_table_request(source, name=name, tags=tags)
-    deadline, is_told = clock() + patience_seconds, False
-    while isinstance(asked := await _ask_for(target, name, request), RetryableError):
-        if clock() >= deadline:
-            raise UnavailableError(
-                f"the target table {name} could not be created in {target.region} for "
-                f"{patience_seconds:.0f} s; last: {asked}",
-                hint="run the same command again once fewer tables are being created",
-                operation="CreateTable",
-                table=name,
-            ) from asked
-        if not is_told:
-            say(f"{name}: waiting until the service lets it be created ({asked.message})")
-            is_told = True
-        await sleep(POLL_SECONDS)
-    return await until_active(
-        target, asked, patience_seconds=deadline - clock(), say=say, clock=clock, sleep=sleep
-    )
-
-
-async def _ask_for(
-    target: AccountSession, name: str, request: dict[str, Any]
-) -> str | RetryableError:
-    """Asks once. Returns what the table is called by, or the trouble, where it may pass."""
     try:
-        made = await call_service(target, "CreateTable", name, **request)
-    except (ThrottledError, UnavailableError) as error:
-        return error
+        made = await call_when_allowed(
+            target,
+            "CreateTable",
+            name,
+            patience_seconds=patience_seconds,
+            say=say,
+            clock=clock,
+            sleep=sleep,
+            **request,
+        )
     except RequestRefusedError:
         there = await _describe_if_there(target, name)
         if there is None:
             raise
-        return there.called
-    return called_when_made(target, name, made)
+        called = there.called
+    else:
+        called = called_when_made(target, name, made)
+    left_seconds = patience_seconds - (clock() - began)
+    return await until_active(
+        target, called, patience_seconds=left_seconds, say=say, clock=clock, sleep=sleep
+    )
+
+
+async def call_when_allowed(
+    session: AccountSession,
+    operation: str,
+    table: str,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+    say: Say = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    **parameters: Any,
+) -> Mapping[str, Any]:
+    """A call that makes or changes a table, made again for as long as the service puts it off.
+
+    :raises UnavailableError: it did for `patience_seconds`
+    :raises DynaferryError: what it refused
+    """
+    deadline, is_told = clock() + patience_seconds, False
+    while True:
+        try:
+            return await call_service(session, operation, table, **parameters)
+        except (ThrottledError, UnavailableError) as error:
+            if clock() >= deadline:
+                raise UnavailableError(
+                    f"the service has put it off for {patience_seconds:.0f} s: {error.message}",
+                    hint=error.hint
+                    or "run the same command again once fewer tables are changed at a time",
+                    operation=operation,
+                    table=table,
+                ) from error
+            if not is_told:
+                say(f"{table}: asking again until the service allows it ({error.message})")
+                is_told = True
+        await sleep(POLL_SECONDS)
 
 
 async def until_active(

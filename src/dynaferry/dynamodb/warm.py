@@ -12,9 +12,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dynaferry.dynamodb.accounts import AccountSession
-from dynaferry.dynamodb.create import is_active
+from dynaferry.dynamodb.create import call_when_allowed, is_active
 from dynaferry.dynamodb.descriptions import TableDescription, Throughput
-from dynaferry.dynamodb.tables import call_service, describe_table
+from dynaferry.dynamodb.tables import describe_table
 from dynaferry.errors import TableNotFoundError
 from dynaferry.limits import NEW_ON_DEMAND_READ_UNITS, NEW_ON_DEMAND_WRITE_UNITS
 
@@ -97,8 +97,14 @@ async def warm_up(
             f"{wanted.what} (it has {wanted.before.write_units:,}); this is billed and never "
             "decreases"
         )
-        await call_service(
-            session, "UpdateTable", target.called, TableName=target.called, **wanted.parameters()
+        await call_when_allowed(
+            session,
+            "UpdateTable",
+            target.called,
+            say=say,
+            sleep=sleep,
+            TableName=target.called,
+            **wanted.parameters(),
         )
         seen = await _until_ready(session, seen, say, sleep)
     return seen
