@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import dynaferry
 from tests.faults.judge import judge_state
@@ -107,7 +109,7 @@ def target_scans_of(world: World, let_go: asyncio.Event) -> asyncio.Event:
     verifying = asyncio.Event()
 
     async def behaviour(request: Request) -> Behaviour:
-        of_the_target = f'"{TARGET}"'.encode() in request.body
+        of_the_target = f'{TARGET}"'.encode() in request.body
         if of_the_target and b'"TotalSegments"' in request.body:
             verifying.set()
             await let_go.wait()
@@ -129,6 +131,26 @@ async def test_a_pause_holds_the_verification_after_a_copy_too(tmp_path: Path) -
             told = await asked(tmp_path, "status", RUN)
             assert "complete; its verification is under way, paused" in told
             await asked(tmp_path, "resume", RUN)
+            out, err = await asyncio.wait_for(child.communicate(), ENOUGH_SECONDS)
+        assert child.returncode == 0, err.decode()
+        assert json.loads(out)["verify"]["status"] == "equal"
+
+
+async def test_a_process_that_verifies_after_its_copy_answers_that_it_is_alive(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with faulty_world(some_items(ITEMS)) as world:
+        let_go = asyncio.Event()
+        verifying = target_scans_of(world, let_go)
+        listen = ("--metrics-listen", f"127.0.0.1:{port}")
+        async with copying(world, tmp_path, "--after-copy", *listen) as child:
+            await asyncio.wait_for(verifying.wait(), ENOUGH_SECONDS)
+            alive = await asyncio.to_thread(urlopen, f"http://127.0.0.1:{port}/livez")
+            with alive:
+                assert alive.status == 200
+            let_go.set()
             out, err = await asyncio.wait_for(child.communicate(), ENOUGH_SECONDS)
         assert child.returncode == 0, err.decode()
         assert json.loads(out)["verify"]["status"] == "equal"

@@ -11,6 +11,8 @@ from dynaferry.observe.stats import RunStats, TableStats
 
 # What Prometheus itself puts on every series that it scrapes.
 TARGET_LABELS = {"job", "instance"}
+# And a series of its own: whether it could scrape a target.
+OF_PROMETHEUS = {"up"}
 
 
 @cache
@@ -63,7 +65,7 @@ def grouped_by(query: str) -> set[str]:
 def unknown(query: str) -> list[str]:
     """What a query asks for that nothing exports: series and labels."""
     known = exported()
-    selectors = asked(query)
+    selectors = [found for found in asked(query) if found[0] not in OF_PROMETHEUS]
     wrong = [name for name, _ in selectors if name not in known]
     there = TARGET_LABELS.union(*(known.get(name, set()) for name, _ in selectors))
     for name, labels in selectors:

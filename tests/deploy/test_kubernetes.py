@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from dynaferry.cli import exit_codes
+from dynaferry.cli import exit_codes, watchdog
 from dynaferry.cli.flags import CopyFlags, plan_from
 from tests.deploy.places import DEPLOY, read_yaml
 
@@ -153,6 +153,13 @@ def test_only_the_monitoring_reaches_the_metrics_and_nobody_anything_else() -> N
     assert rule["ports"] == [{"protocol": "TCP", "port": port["name"]}]
     (whom,) = rule["from"]
     assert whom["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}
+
+
+def test_a_slow_copy_is_alive_and_a_hang_is_told_before_the_pod_is_killed() -> None:
+    probe = container()["livenessProbe"]
+    assert probe["httpGet"] == {"path": "/livez", "port": "metrics"}
+    patience = probe["periodSeconds"] * probe["failureThreshold"]
+    assert patience >= 2 * watchdog.LOOK_SECONDS * watchdog.MOST_LOOKS
 
 
 def test_the_plan_is_one_that_dynaferry_takes() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dynaferry.observe.health import STALL_SECONDS, HealthWatch
+from dynaferry.observe.health import STALL_SECONDS, HealthWatch, stalled_for
 from dynaferry.observe.stats import RunStats, TableState, TableStats
 
 
@@ -38,6 +38,32 @@ def test_a_minute_without_an_acknowledgement_is_red_when_nobody_knows_why() -> N
     verdict = watch.verdict(stats, now + 1)
     assert not verdict.ok
     assert verdict.reason == "nothing was acknowledged for 61 s: requests do not come back"
+
+
+def test_a_run_that_stores_nothing_is_red_whatever_it_acknowledges() -> None:
+    stats, table = one_table()
+    watch = HealthWatch(0.0)
+    table.checkpointed_at = 100.0
+    table.items_written += 1
+    watch.see(stats, 131.0)
+    assert watch.verdict(stats, 130.0).ok
+    verdict = watch.verdict(stats, 131.0)
+    assert (verdict.ok, verdict.reason) == (False, "nothing was stored for 31 s")
+    stats.paused = True
+    assert watch.verdict(stats, 131.0).ok
+
+
+def test_a_checkpoint_of_any_table_tells_that_the_run_goes_on() -> None:
+    stats, table = one_table()
+    other, _ = one_table()
+    stats.tables += other.tables
+    table.checkpointed_at, other.tables[0].checkpointed_at = 0.0, 100.0
+    watch = HealthWatch(0.0)
+    watch.see(stats, 120.0)
+    assert stalled_for(stats, 120.0) is None
+    assert stalled_for(stats, 131.0) == 31.0
+    other.tables[0].state = "complete"
+    assert stalled_for(stats, 131.0) == 131.0
 
 
 def test_requests_that_fail_are_named() -> None:

@@ -49,6 +49,17 @@ def test_before_anything_is_known_a_line_says_so() -> None:
     )
 
 
+def test_a_stalled_table_has_neither_rates_nor_time_left() -> None:
+    stats = _stats(expected_items=100_000, checkpointed_at=75.0, bottleneck="index by-owner")
+    stalled = _view(stats, items_written=20_000, throttled_requests=3)
+    assert plain_line(stalled) == (
+        "orders: 20%, 20,000 items, - items/s, - MB/s, - WCU/s, - RCU/s, - throttled, "
+        "segments 0/64, stalled"
+    )
+    stats.checkpointed_at = 109.5
+    assert "stalled" not in plain_line(_view(stats))
+
+
 def test_what_an_earlier_attempt_did_is_not_speed() -> None:
     view = _view(
         _stats(expected_items=1_000_000, items_written=500_000, items_at_start=500_000),

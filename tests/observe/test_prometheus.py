@@ -7,9 +7,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dynaferry import __version__
 from dynaferry.observe.lookout import Lookout
-from dynaferry.observe.prometheus import registry_for
+from dynaferry.observe.prometheus import RunCollector, registry_for
 from dynaferry.observe.requests import BOUNDS
 from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.observe.summary import RunSummary
 from tests.observe.test_segment_map import Clock
 
 TABLE = {"source": "orders", "target": "orders-copy"}
@@ -139,7 +140,42 @@ def test_a_table_that_is_done_has_nothing_left_and_no_checkpoint_that_ages() -> 
 
 def test_before_the_copy_begins_there_is_the_run_and_that_it_is_healthy() -> None:
     samples = scrape(Lookout("orders-run", readers=8))
-    assert {name for name, _ in samples} == {"dynaferry_run_info", "dynaferry_healthy"}
+    names = {name for name, _ in samples}
+    assert names == {"dynaferry_run_info", "dynaferry_healthy", "dynaferry_running"}
+
+
+def test_what_nobody_renews_tells_its_age_by_itself() -> None:
+    lookout, _, clock = busy_lookout()
+    clock.now = 100.0
+    collector = RunCollector(lookout, wall_clock=lambda: 1_000_000.0)
+    stored = {
+        sample.name: sample.value
+        for family in collector.collect()
+        for sample in family.samples
+        if sample.name.startswith("dynaferry_checkpoint")
+    }
+    assert stored == {
+        "dynaferry_checkpoint_age_seconds": 2.5,
+        "dynaferry_checkpoint_timestamp_seconds": 999_997.5,
+    }
+
+
+def test_a_run_is_running_until_it_has_ended() -> None:
+    lookout, _, _ = busy_lookout()
+    name = ("dynaferry_running", frozenset({("run", lookout.run)}))
+    assert scrape(lookout)[name] == 1
+    lookout.ended(RunSummary(run=lookout.run, status="complete", error=None, tables=()))
+    assert scrape(lookout)[name] == 0
+
+
+def test_a_stalled_run_is_not_healthy_and_has_no_time_left() -> None:
+    lookout, _, clock = busy_lookout()
+    lookout.phase, clock.now = "running", 97.5 + 31
+    lookout.look()
+    samples = scrape(lookout)
+    assert samples["dynaferry_healthy", frozenset()] == 0
+    assert value(samples, "eta_seconds") is None
+    assert value(samples, "progress_ratio") is not None
 
 
 def test_no_label_grows_with_the_table() -> None:

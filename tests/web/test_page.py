@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
+import pytest
 from anyio import to_thread
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -276,6 +277,25 @@ async def test_a_finished_run_stays_on_the_page_when_nobody_serves_it_any_more(
         run.lookout.ended(ended("complete"))
         await page.shows("#state", "complete")
         await page.shows("#share", "100%")
+        assert await page.complaints() == []
+
+
+async def test_a_run_that_tells_nothing_any_more_is_stalled_without_rates_or_time_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = "\N{EN DASH}"
+    run = StagedRun(64)
+    run.go_on(40)
+    async with page_of(run, tmp_path) as page:
+        await page.open()
+        await page.shows("#state", "running")
+        assert f"items/s\n{unknown}" not in await page.text("#facts")
+        monkeypatch.setattr(run.lookout, "look", lambda: None)
+        await page.run("performance.now = () => 1e9")  # more than half a minute later
+        await page.shows("#state", "stalled: no news for")
+        facts = await page.text("#facts")
+        assert f"items/s\n{unknown}" in facts
+        assert f"time left\n{unknown}" in facts
         assert await page.complaints() == []
 
 

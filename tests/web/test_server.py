@@ -81,9 +81,17 @@ async def test_health_is_a_status_with_a_reason() -> None:
     assert (failed.status, failed.text) == (503, "failed\n")
 
 
+async def test_a_run_is_alive_however_it_gets_on() -> None:
+    lookout = Lookout("orders", readers=8)
+    async with served(lookout) as server:
+        lookout.ended(RunSummary(run="orders", status="failed", error=None, tables=()))
+        alive = await server.get("/livez")
+    assert (alive.status, alive.text) == (200, "the event loop turns\n")
+
+
 async def test_under_a_foreign_name_nothing_is_shown() -> None:
     async with served(Lookout("orders", readers=8)) as server:
-        for path in ("/", "/metrics", "/healthz", "/nothing"):
+        for path in ("/", "/metrics", "/healthz", "/livez", "/nothing"):
             answer = await server.get(path, Host="evil.example")
             assert answer.status == 421
 

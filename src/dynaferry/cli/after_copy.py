@@ -7,6 +7,7 @@ explain, could not decide, or did not come to its end.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,15 +19,21 @@ from dynaferry.verify.summary import VerifySummary
 
 if TYPE_CHECKING:
     from dynaferry.cli.flags import CopyFlags
+    from dynaferry.cli.verify import Around
     from dynaferry.observe.summary import RunSummary
     from dynaferry.plan import CopyPlan
 
 
-def verify_after(copied: RunSummary, code: int, plan: CopyPlan, flags: CopyFlags) -> int:
-    """Verifies what was copied, prints the one document, and returns the one exit code."""
+def verify_after(
+    copied: RunSummary, code: int, plan: CopyPlan, flags: CopyFlags, around: Around = nullcontext
+) -> int:
+    """Verifies what was copied, prints the one document, and returns the one exit code.
+
+    What `around` makes is entered in the event loop of the verification.
+    """
     verified = None
     if copied.status == "complete" or copied.status == "rejected":
-        verified = _verify(copied, plan, flags)
+        verified = _verify(copied, plan, flags, around)
     if flags.json:
         _print(copied, verified)
     return code if verified is None else combined(code, verified)
@@ -37,7 +44,7 @@ def _print(copied: RunSummary, verified: VerifySummary | None) -> None:
     screen.print_document(msgspec.json.encode(document).decode())
 
 
-def _verify(copied: RunSummary, plan: CopyPlan, flags: CopyFlags) -> VerifySummary:
+def _verify(copied: RunSummary, plan: CopyPlan, flags: CopyFlags, around: Around) -> VerifySummary:
     # What an earlier verification had seen is of no use once something was copied since.
     is_new = any(table.seconds > 0 for table in copied.tables)
     wanted = VerifyPlan(copy=msgspec.structs.replace(plan, restart=plan.restart or is_new))
@@ -53,7 +60,9 @@ def _verify(copied: RunSummary, plan: CopyPlan, flags: CopyFlags) -> VerifySumma
             _print(copied, verified)
 
     try:
-        return verify_and_tell(wanted, flags.progress, asks=False, last_words=last_words).summary
+        return verify_and_tell(
+            wanted, flags.progress, asks=False, last_words=last_words, around=around
+        ).summary
     except KeyboardInterrupt:
         screen.say(INTERRUPTED_BEFORE)
         return VerifySummary(run=plan.run_name, status="interrupted", error=None)

@@ -48,9 +48,9 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
 
     connections = (plan.readers + plan.writers) * min(plan.tables_at_once, len(plan.tables) or 1)
     descriptors.ensure(connections, watched=flags.metrics_listen is not None, say=screen.say)
-    is_watched = wants_lookout(flags)
+    is_watched, seen = wants_lookout(flags), []
     if is_watched:
-        from dynaferry.cli.observed import observed, together
+        from dynaferry.cli.observed import observed, still_served, together
 
     async def body(stop: StopSignal) -> Outcome:
         watch = setting_start_aside(watcher(flags.progress, readers=plan.readers))
@@ -59,6 +59,7 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
             _tell_eyes(outcome, plan)
             return outcome
         async with observed(flags, plan, stop) as lookout:
+            seen.append(partial(still_served, flags, plan, lookout))
             watch = together(lookout.watch, watch)
             outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
             lookout.ended(outcome.summary)
@@ -80,7 +81,7 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
     if flags.after_copy:
         from dynaferry.cli.after_copy import verify_after
 
-        return verify_after(outcome.summary, code, plan, flags)
+        return verify_after(outcome.summary, code, plan, flags, *seen)
     if flags.json:
         screen.print_document(msgspec.json.encode(outcome.summary).decode())
     return code

@@ -62,6 +62,22 @@ async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncI
         await _linger(flags, stop)
 
 
+@asynccontextmanager
+async def still_served(flags: CopyFlags, plan: CopyPlan, lookout: Lookout) -> AsyncIterator[None]:
+    """Serves what was seen of a copy for as long as its verification takes, within.
+
+    Who looks whether the process is alive goes on looking, and the numbers stay as they ended.
+
+    :raises PlanError: it cannot be served there any more
+    """
+    async with AsyncExitStack() as stack:
+        if flags.metrics_listen is not None:
+            place = address.parse(flags.metrics_listen)
+            site = Site(lookout=lookout, address=place, settings=settings_shown(plan))
+            await stack.enter_async_context(serving(site, address.bind(place)))
+        yield
+
+
 async def _serve(stack: AsyncExitStack, lookout: Lookout, flags: CopyFlags, plan: CopyPlan) -> None:
     place = address.parse(flags.metrics_listen or "")
     listener = address.bind(place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ from dynaferry.observe import readable
 from dynaferry.state.verification import ENDED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
     from dynaferry.cli.watchdog import LastWords
     from dynaferry.copy.stop import StopSignal
     from dynaferry.observe.logs import LogRun
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from dynaferry.verify.run import Watch
     from dynaferry.verify.settings import VerifyPlan
     from dynaferry.verify.summary import VerifyOutcome
+
+    Around = Callable[[], AbstractAsyncContextManager[None]]
 
 INTERRUPTED_BEFORE = "interrupted before anything was compared"
 
@@ -60,22 +66,28 @@ def _run_verify(flags: VerifyFlags, log: LogRun) -> int:
 
 
 def verify_and_tell(
-    plan: VerifyPlan, progress: ProgressFlag, *, asks: bool, last_words: LastWords
+    plan: VerifyPlan,
+    progress: ProgressFlag,
+    *,
+    asks: bool,
+    last_words: LastWords,
+    around: Around = nullcontext,
 ) -> VerifyOutcome:
-    """Verifies, and tells people on stderr what came of it."""
+    """Verifies, and tells people on stderr what came of it. `around` is entered meanwhile."""
     from dynaferry.cli.interrupts import run_async, run_until_stopped
     from dynaferry.verify.run import execute
 
     watch = watcher(progress, readers=plan.copy.readers)
 
     async def body(stop: StopSignal) -> VerifyOutcome:
-        return await execute(
-            plan,
-            stop=stop,
-            watch=watch,
-            say=screen.say,
-            approve=partial(_ask, Questions()) if asks else _tell,
-        )
+        async with around():
+            return await execute(
+                plan,
+                stop=stop,
+                watch=watch,
+                say=screen.say,
+                approve=partial(_ask, Questions()) if asks else _tell,
+            )
 
     outcome = run_async(partial(run_until_stopped, body), last_words=last_words)
     if outcome.error is not None:

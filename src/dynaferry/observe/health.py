@@ -1,4 +1,5 @@
-"""Is the run healthy? Red when nothing was acknowledged for a minute and nobody can say why.
+"""Is the run healthy? Red when nothing was acknowledged for a minute and nobody can say why, and
+when nothing was stored for half a minute.
 
 A run that stands still may have a good reason: it is paused, the service throttles all that is
 sent, a low cap lets nothing through for now. Then it is green, and the reason is told. All that is
@@ -26,6 +27,18 @@ def is_stalled(last_sign: float, now: float, *, paused: bool) -> bool:
     `last_sign` is when it stored how far it is, or began, by the clock of `now`, in seconds.
     """
     return not paused and now - last_sign > STALE_SECONDS
+
+
+def stalled_for(stats: RunStats, now: float) -> float | None:
+    """For how many seconds nothing was stored, where the run is stalled; None where it is not.
+
+    Before its first checkpoint nothing is known of a table.
+    """
+    running = [table for table in stats.tables if table.state == "running"]
+    signs = [table.checkpointed_at for table in running if table.checkpointed_at is not None]
+    if not signs or not is_stalled(max(signs), now, paused=stats.paused):
+        return None
+    return now - max(signs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,9 @@ class HealthWatch:
             return Health(ok=True, reason="paused")
         if not _is_under_way(stats.tables):
             return _ended(stats.tables)
+        unstored = stalled_for(stats, now)
+        if unstored is not None:
+            return Health(ok=False, reason=f"nothing was stored for {unstored:.0f} s")
         still = now - self._acknowledged.moved_at
         failing = now - self._failed.moved_at < STALL_SECONDS
         if still > BROWN_OUT_SECONDS and not failing and self._is_refused(still, now):

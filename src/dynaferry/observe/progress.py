@@ -7,11 +7,12 @@ nothing here can stop one.
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
 from dynaferry.observe import rates, readable
+from dynaferry.observe.health import stalled_for
 from dynaferry.observe.stats import Held, RunStats, TableState, TableStats
 
 PLAIN_LINES_EVERY_SECONDS = 10
@@ -27,6 +28,7 @@ class TableView:
 
     `bottleneck` is what held the writes back in the last half minute, where the service named it,
     or else what the reads wait for, where nothing else is under way.
+    A table that is stalled has neither rates nor time left: what they were is no news.
     """
 
     name: str
@@ -42,6 +44,7 @@ class TableView:
     segments_total: int
     seconds_left: float | None
     bottleneck: str | None = None
+    is_stalled: bool = False
 
 
 @dataclass(slots=True)
@@ -96,7 +99,9 @@ class RunMeter:
         if stats.paused:  # then that is what everything waits for
             for meter in self._meters.values():
                 meter.looks_waiting = 0
-        return views
+        if stalled_for(stats, now) is None:
+            return views
+        return [_stalled(view) if view.state == "running" else view for view in views]
 
     def _view_table(self, index: int, stats: TableStats, now: float) -> TableView:
         meter = self._meters.setdefault(index, _TableMeter())
@@ -150,6 +155,20 @@ def _held_back_by(stats: TableStats, meter: _TableMeter) -> str | None:
     return f"{stats.read_limit_reason or 'the limit of the reads'}, {limit:,g} units a second"
 
 
+def _stalled(view: TableView) -> TableView:
+    return replace(
+        view,
+        items_per_second=None,
+        bytes_per_second=None,
+        read_units_per_second=None,
+        write_units_per_second=None,
+        throttled_share=None,
+        seconds_left=None,
+        bottleneck=None,
+        is_stalled=True,
+    )
+
+
 def _name(stats: TableStats) -> str:
     source, target = (name.rpartition("/")[2] for name in (stats.source, stats.target))
     return source if source == target else f"{source} → {target}"
@@ -157,6 +176,8 @@ def _name(stats: TableStats) -> str:
 
 def ending(view: TableView) -> str:
     """When it will end, or how it ended."""
+    if view.is_stalled:
+        return "stalled"
     if view.state == "running":
         return readable.duration(view.seconds_left)
     return {"complete": "done", "rejected": "done, with rejects", "interrupted": "stopped"}.get(
@@ -166,7 +187,8 @@ def ending(view: TableView) -> str:
 
 def plain_line(view: TableView) -> str:
     """One table as a line for a log: words and numbers, no control sequences."""
-    left = f"{ending(view)} left" if view.state == "running" else ending(view)
+    goes_on = view.state == "running" and not view.is_stalled
+    left = f"{ending(view)} left" if goes_on else ending(view)
     held_back = (f"held back by {view.bottleneck}",) if view.bottleneck else ()
     return ", ".join(
         (

@@ -5,6 +5,7 @@ run, earlier attempts included; what is counted by outcome or duration is this a
 which to Prometheus is a counter that was reset.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
@@ -66,8 +67,9 @@ _GAUGES: Final[Sequence[tuple[str, str, _OfTable]]] = (
 class RunCollector(Collector):
     """Reads what `lookout` sees."""
 
-    def __init__(self, lookout: Lookout) -> None:
+    def __init__(self, lookout: Lookout, *, wall_clock: Callable[[], float] = time.time) -> None:
         self._lookout = lookout
+        self._wall_clock = wall_clock
 
     def collect(self) -> Iterator[Metric]:
         """Every metric of the run as it stands now."""
@@ -88,8 +90,16 @@ class RunCollector(Collector):
             tables,
             self._checkpoint_age,
         )
+        yield _gauge(
+            "checkpoint_timestamp_seconds",
+            "When progress was last stored, in seconds since 1970; absent like its age. What is"
+            " pushed or written to a file stays when nobody renews it: this tells its age.",
+            tables,
+            self._checkpointed_at,
+        )
         yield from self._progress(tables)
         yield self._healthy()
+        yield self._running()
         yield self._credentials()
         yield from self._finish_by()
 
@@ -107,6 +117,12 @@ class RunCollector(Collector):
         return GaugeMetricFamily(
             "dynaferry_healthy", text, value=1.0 if self._lookout.health.ok else 0.0
         )
+
+    def _running(self) -> Metric:
+        text = "1 while the run is under way, 0 once it has ended: then its series may go."
+        family = GaugeMetricFamily("dynaferry_running", text, labels=["run"])
+        family.add_metric([self._lookout.run], 0.0 if self._lookout.phase == "ended" else 1.0)
+        return family
 
     def _credentials(self) -> Metric:
         family = GaugeMetricFamily(
@@ -133,6 +149,10 @@ class RunCollector(Collector):
         if table.state != "running" or since is None:
             return None
         return max(0.0, self._lookout.clock() - since)
+
+    def _checkpointed_at(self, table: TableStats) -> float | None:
+        age = self._checkpoint_age(table)
+        return None if age is None else self._wall_clock() - age
 
     def _progress(self, tables: Sequence[TableStats]) -> Iterator[Metric]:
         ratio = _family(GaugeMetricFamily, "progress_ratio", "How much is done, from 0 to 1.")

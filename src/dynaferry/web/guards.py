@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from dynaferry.web.address import Address, is_loopback
 
 TOKEN_HEADER = "X-Dynaferry-Token"  # noqa: S105  # a name, not a token
-FOR_SCRAPERS = frozenset({"/metrics", "/healthz"})
+FOR_SCRAPERS = frozenset({"/metrics", "/healthz", "/livez"})
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "

@@ -1,6 +1,8 @@
 """The server of one run: metrics and health for machines, a page for people.
 
-It lives beside the copy in the same event loop, and is told everything by the run's lookout.
+It lives beside the copy in the same event loop, and is told everything by the run's lookout. So
+any answer says that the loop turns. `/livez` says no more than that: a run that is slow, throttled
+or paused is alive. Whether it gets on, `/healthz` says.
 """
 
 import asyncio
@@ -88,6 +90,9 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
     async def healthz(_: web.Request) -> web.Response:
         return _health(site.lookout)
 
+    async def livez(_: web.Request) -> web.Response:
+        return web.Response(text="the event loop turns\n")
+
     async def news(request: web.Request) -> web.StreamResponse:
         can_control = site.controls is not None
         reader = Newsreader(site.lookout, settings=site.settings, can_control=can_control)
@@ -102,6 +107,7 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
 
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/healthz", healthz)
+    app.router.add_get("/livez", livez)
     app.router.add_get(EVENTS, news)
     app.router.add_post("/control", control)
     for path in assets:

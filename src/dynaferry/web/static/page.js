@@ -12,6 +12,10 @@ const STATES = {
   refused: "refused", unhealthy: "stalled", throttled: "throttled", lost: "connection lost",
 };
 
+// News come once a second. Without any for so long, what they said is no news any more.
+const SILENT_SECONDS = 30;
+
+let last = null, toldAt = 0;
 let points = new Points();
 let tables = [];
 let writes = null, reads = null;
@@ -101,6 +105,8 @@ function showState(news) {
 }
 
 const total = (list, of) => list.reduce((sum, table) => sum + (of(table) || 0), 0);
+// A rate of all tables; unknown where no table has one.
+const rate = (list, of) => list.some((table) => of(table) != null) ? total(list, of) : null;
 
 function shareOf(list) {
   const weight = (table) => table.segments_total || 1;
@@ -129,11 +135,11 @@ function showHeadline(news) {
   const facts = [
     timeLeft(news),
     ["items", count(total(list, (t) => t.items_done))],
-    ["items/s", short(total(list, (t) => t.items_per_second))],
-    ["MB/s", megabytes(total(list, (t) => t.bytes_per_second))],
-    ["write units/s", short(total(list, (t) => t.write_units_per_second))],
-    ["read units/s", short(total(list, (t) => t.read_units_per_second))],
-    ["throttled", percent(Math.max(0, ...list.map((t) => t.throttled_share || 0)))],
+    ["items/s", short(rate(list, (t) => t.items_per_second))],
+    ["MB/s", megabytes(rate(list, (t) => t.bytes_per_second))],
+    ["write units/s", short(rate(list, (t) => t.write_units_per_second))],
+    ["read units/s", short(rate(list, (t) => t.read_units_per_second))],
+    ["throttled", percent(rate(list, (t) => t.throttled_share) == null ? null : Math.max(...list.map((t) => t.throttled_share || 0)))],
     ["rejected", count(total(list, (t) => t.items_rejected))],
     ["cost so far", cost(list)],
   ];
@@ -245,16 +251,35 @@ $("limits-form").addEventListener("submit", (event) => event.preventDefault());
 
 // News -----------------------------------------------------------------------------------------
 
+// As it is known when nobody tells: what was done stays, rates and the time left do not.
+function withoutRates(news) {
+  const unknown = { items_per_second: null, bytes_per_second: null, write_units_per_second: null,
+    read_units_per_second: null, throttled_share: null, seconds_left: null, bottleneck: null };
+  return { ...news, tables: news.tables.map((table) => ({ ...table, ...unknown })) };
+}
+
+function hearNothing(state, words) {
+  setState(state, words);
+  if (last) showHeadline(withoutRates(last));
+}
+
+setInterval(() => {
+  const silent = (performance.now() - toldAt) / 1000;
+  if (last && last.phase !== "ended" && silent > SILENT_SECONDS)
+    hearNothing("unhealthy", `stalled: no news for ${duration(silent)}`);
+}, 1000);
+
 function listen() {
   const events = new EventSource("/events");
   events.addEventListener("message", (event) => {
     // All text comes this way, also what a service or a table words.
     const news = JSON.parse(event.data, (_, value) => typeof value === "string" ? printable(value) : value);
+    [last, toldAt] = [news, performance.now()];
     show(news);
     if (news.phase === "ended") events.close();
   });
   events.addEventListener("error", () => {
-    setState("lost", "connection lost: dynaferry status tells how it stands");
+    hearNothing("lost", "connection lost: dynaferry status tells how it stands");
   });
 }
 
