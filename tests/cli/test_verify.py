@@ -302,6 +302,12 @@ def test_what_is_undecided_is_told_with_its_reason_and_what_to_do(reason: Undeci
     assert "compare" in lines[-1]
 
 
+def test_what_only_looks_at_keys_showed_to_be_equal_is_told() -> None:
+    lines = verify_lines(summary("equal", settled_by_key=3), limit=20)
+    assert any("3 items that the scans did not show alike" in line for line in lines)
+    assert not any("by key" in line for line in verify_lines(summary("equal"), limit=20))
+
+
 def test_a_resumed_comparison_says_how_old_it_is() -> None:
     found = summary("equal")
     table = msgspec.structs.replace(found.tables[0], oldest_segment_at="2026-01-02T03:04:05Z")

@@ -328,6 +328,24 @@ async def test_a_scan_that_shows_a_key_twice_is_not_believed(
         await compared(plan_of(tmp_path), source, FakeTable())
 
 
+async def test_a_page_that_begins_with_the_last_item_of_the_one_before_is_not_believed(
+    tmp_path: Path,
+) -> None:
+    """It would cancel out what is equal, and wait for nothing but a look that finds it equal."""
+
+    class Overlapping(FakeTable):
+        async def read_page(
+            self, segment: int, exclusive_start_key: bytes | None, limit: int | None = None
+        ) -> Page:
+            start = int(exclusive_start_key or b"1") - 1
+            return await super().read_page(segment, b"%d" % start, limit)
+
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(RequestRefusedError, match="the same item twice"), flatten_subgroups=True
+    ):
+        await compared(plan_of(tmp_path), Overlapping(MANY), FakeTable(MANY))
+
+
 async def test_what_is_deleted_on_both_sides_meanwhile_is_nothing(tmp_path: Path) -> None:
     def deleted(source: FakeTable, target: FakeTable, look: int) -> None:
         source.items.pop(key(1), None)

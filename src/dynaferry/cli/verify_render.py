@@ -84,6 +84,11 @@ def _table_lines(table: ComparisonSummary, limit: int) -> Iterator[str]:
         f"{readable.count(table.rejected)} rejected by the copy, "
         f"{readable.count(table.in_flux)} in flux"
     )
+    if table.settled_by_key:
+        yield (
+            f"  by key    {readable.count(table.settled_by_key)} items that the scans did not show "
+            "alike were equal, or gone, when they were read by their keys"
+        )
     yield from (f"  undecided {_REASONS[reason]}" for reason in table.undecided)
     if table.written or table.deleted:
         yield (

@@ -25,7 +25,7 @@ from dynaferry.state.verification import (
 )
 from dynaferry.state.verification_store import VerificationStore
 from dynaferry.verify.confirm import KEYS_AT_ONCE, LOOKS_AT_ONCE, Confirmer
-from dynaferry.verify.join import SIDES, Join, Side
+from dynaferry.verify.join import SIDES, Join, Side, shown_twice
 from dynaferry.verify.reader import SideReader
 
 MOST_WAITING_BYTES = 2 * 1024 * 1024
@@ -44,6 +44,7 @@ class _Position:
 
     last_evaluated_key: bytes | None = None
     at_end: bool = False
+    last_item_key: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -155,10 +156,19 @@ class TableComparison:
             for side in sides:
                 readers.start_soon(read, side)
         for side, page in pages.items():
+            self._check_goes_on(side, page, positions[side])
             join.add(side, page.items)
             positions[side].last_evaluated_key = page.last_evaluated_key
             positions[side].at_end = page.last_evaluated_key is None
             self._note_page(side, page)
+
+    def _check_goes_on(self, side: Side, page: Page, position: _Position) -> None:
+        """A page begins behind the last item of the one before it, which may be equal by now."""
+        if not page.items:
+            return
+        if self._key_of(bytes(page.items[0])) == position.last_item_key:
+            raise shown_twice(side)
+        position.last_item_key = self._key_of(bytes(page.items[-1]))
 
     def _note_page(self, side: Side, page: Page) -> None:
         if side == "source":

@@ -70,7 +70,7 @@ class Join:
         """
         mine = dict.fromkeys(map(bytes, items))
         if len(mine) < len(items):
-            raise _shown_twice(side)
+            raise shown_twice(side)
         if side == "source":
             self._source += Multiset.of(map(digest_of, mine))
         theirs = self._whole[_OTHER[side]]
@@ -86,7 +86,7 @@ class Join:
             self.waiting_bytes -= 2 * len(item)
             self.matching += 1
         if not self._whole[side].keys().isdisjoint(mine):
-            raise _shown_twice(side)
+            raise shown_twice(side)
         self._whole[side].update(mine)
 
     def reduce(self) -> None:
@@ -98,7 +98,7 @@ class Join:
             whole, reduced = self._whole[side], self._reduced[side]
             fresh = {self._key_of(item): digest_of(item) for item in whole}
             if len(fresh) < len(whole) or not reduced.keys().isdisjoint(fresh):
-                raise _shown_twice(side)
+                raise shown_twice(side)
             self._only[side] += Multiset.of(fresh.values())
             reduced.update(fresh)
             whole.clear()
@@ -127,8 +127,8 @@ class Join:
         return taken
 
 
-def _shown_twice(side: Side) -> RequestRefusedError:
-    """A scan passes each key once, whatever is written meanwhile [M:Scan]."""
+def shown_twice(side: Side) -> RequestRefusedError:
+    """What to raise for a key that came twice: a scan passes each once, whatever is written."""
     return RequestRefusedError(
         f"the scan of the {side} gave the same item twice: what answers does not scan as the "
         "service does, and no count of it can be believed",
