@@ -7,7 +7,7 @@ too. So the average is kept exactly, whatever the sizes.
 
 import math
 
-MIN_DEPTH_SECONDS = 1.0  # capacity is granted by the second: that much is there in any case
+MIN_DEPTH_SECONDS = 0.05  # whatever is set: with none at all nothing would ever be open
 
 
 class CapacityBucket:

@@ -17,8 +17,6 @@ from benchmarks.simulator.places import KeySpace
 from benchmarks.simulator.refusals import Direction, Limit, Reason, Resource
 from benchmarks.simulator.settings import Capacity, OnDemand, Partitions, Provisioned
 
-DEPTH_SECONDS = 1.0  # of what saves nothing: on-demand tables, and limits that owners set
-
 
 class Lane:
     """Reads or writes of a table or an index."""
@@ -38,6 +36,7 @@ class Lane:
         is_write = direction == "Write"
         self._partition_units = partitions.write_units if is_write else partitions.read_units
         self._partition_burst_seconds = partitions.burst_seconds
+        self._partition_saved_seconds = partitions.saved_seconds
         self._partitions: list[CapacityBucket] = []
         self._maximum: CapacityBucket | None = None
         self._doubling: Doubling | None = None
@@ -47,7 +46,7 @@ class Lane:
             self._doubling = _doubling(capacity, now, is_write=is_write)
             self._maximum = _maximum_bucket(capacity, now, is_write=is_write)
             self._total = CapacityBucket(
-                self._doubling.allowed, depth_seconds=DEPTH_SECONDS, now=now
+                self._doubling.allowed, depth_seconds=capacity.burst_seconds, now=now
             )
         self._reasons = _Reasons(resource, direction, arn)
         self._used = DecayedRate(now=now)
@@ -119,7 +118,10 @@ class Lane:
         if len(self._partitions) != self._space.count:
             self._partitions = [
                 CapacityBucket(
-                    self._partition_units, depth_seconds=self._partition_burst_seconds, now=now
+                    self._partition_units,
+                    depth_seconds=self._partition_burst_seconds,
+                    saved_seconds=self._partition_saved_seconds,
+                    now=now,
                 )
                 for _ in range(self._space.count)
             ]
@@ -173,4 +175,4 @@ def _maximum_bucket(capacity: OnDemand, now: float, *, is_write: bool) -> Capaci
     units = capacity.max_write_units if is_write else capacity.max_read_units
     if units is None:
         return None
-    return CapacityBucket(units, depth_seconds=DEPTH_SECONDS, now=now)
+    return CapacityBucket(units, depth_seconds=capacity.burst_seconds, now=now)

@@ -22,6 +22,8 @@ class Counts:
     items_written: int = 0
     items_read: int = 0
     unprocessed_items: int = 0
+    partial_writes: int = 0
+    throttled_items: int = 0
     in_flight: int = 0
     production_units: float = 0.0
     production_lost_units: float = 0.0
@@ -97,6 +99,8 @@ class Record:
             index_write_capacity=dict(offer.indexes),
             write_latency=_percentiles(now.write_latencies),
             read_latency=_percentiles(now.read_latencies),
+            partial_writes=now.partial_writes,
+            throttled_items=now.throttled_items,
         )
 
 

@@ -39,12 +39,13 @@ class Reason(Struct, frozen=True):
 
 
 class Refusal(Struct, frozen=True):
-    """An error answer."""
+    """An error answer; `says_why` is whether its reasons are in it."""
 
     status: int
     code: str
     message: str
     reasons: tuple[Reason, ...] = ()
+    says_why: bool = True
 
     @property
     def is_throttle(self) -> bool:
@@ -54,7 +55,7 @@ class Refusal(Struct, frozen=True):
     def body(self) -> bytes:
         """The answer's body."""
         answer: dict[str, object] = {"__type": _TYPE_PREFIX + self.code, "message": self.message}
-        if self.reasons:
+        if self.reasons and self.says_why:
             is_lower = self.code == "ThrottlingException"
             answer["throttlingReasons" if is_lower else "ThrottlingReasons"] = self.reasons
         return msgspec.json.encode(answer)

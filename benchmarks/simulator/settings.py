@@ -33,8 +33,8 @@ class _Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Provisioned(_Settings, frozen=True, kw_only=True, tag_field="mode", tag="provisioned"):
     """Capacity that somebody set.
 
-    `saved_seconds` is the unused capacity that is there at the start, None for all that fits: a
-    table that nobody used for five minutes.
+    `burst_seconds` of it are saved up while nobody takes them; `saved_seconds` are there at the
+    start, None for all that fits: a table that nobody used for five minutes.
     """
 
     write_units: Positive
@@ -48,7 +48,7 @@ class OnDemand(_Settings, frozen=True, kw_only=True, tag_field="mode", tag="on-d
 
     `write_units` and `read_units` are what it sustains at the start (twice the previous peak).
     `doubling_seconds` is how long a use must last to count as a peak. `max_*` are the owner's own
-    limits.
+    limits. `burst_seconds` of either are saved up: an assumption.
     """
 
     write_units: Positive = NEW_ON_DEMAND_WRITE_UNITS
@@ -58,6 +58,7 @@ class OnDemand(_Settings, frozen=True, kw_only=True, tag_field="mode", tag="on-d
     read_quota: Positive = TABLE_QUOTA_UNITS
     max_write_units: Positive | None = None
     max_read_units: Positive | None = None
+    burst_seconds: NotNegative = 1.0
 
 
 Capacity = Provisioned | OnDemand
@@ -67,13 +68,15 @@ class Partitions(_Settings, frozen=True, kw_only=True):
     """Equal ranges of the hash, each with its own hard limits.
 
     `count` None is what the capacity needs. A partition saves nothing beyond `burst_seconds`: an
-    assumption, since bursting happens within what a partition can do.
+    assumption, since bursting happens within what a partition can do. `saved_seconds` as of a
+    table.
     """
 
     count: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     write_units: Positive = PARTITION_WRITE_UNITS
     read_units: Positive = PARTITION_READ_UNITS
     burst_seconds: NotNegative = 1.0
+    saved_seconds: NotNegative | None = None
 
 
 class Latency(_Settings, frozen=True, kw_only=True):
@@ -135,6 +138,8 @@ class Table(_Settings, frozen=True, kw_only=True):
 
     `item_bytes` is by the service's measure; several sizes take turns. `items_per_key` and
     `hot_key_share`, the share of all items that are under one partition key, need a `sort_key`.
+    `undone_share` of the items that it could take it leaves unprocessed by chance, as the service
+    may after a failure of its own; without `gives_reasons` its throttles name no reason.
     `remember_items` keeps a digest of every written item (about 100 bytes of memory each).
     """
 
@@ -152,6 +157,8 @@ class Table(_Settings, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     brown_outs: tuple[BrownOut, ...] = ()
     production_read_units: NotNegative = 0.0
+    undone_share: Share = 0.0
+    gives_reasons: bool = True
     remember_items: bool = False
 
     @property

@@ -61,6 +61,7 @@ class SimulatedTable:
         self._brown_outs = BrownOuts(settings.brown_outs, self.arn, on_demand=self._is_on_demand)
         self._production = ProductionReader(settings.production_read_units, self._reads)
         self._latency = LatencyModel(settings.latency, random.Random(f"{seed} {settings.name}"))
+        self._chance = random.Random(f"{seed} {settings.name} undone")
         self._record = Record()
         self._reasons: Counter[str] = Counter()
 
@@ -75,6 +76,7 @@ class SimulatedTable:
         admission = self._admit(items, now) if refusal is None else Admission(refusal=refusal)
         if admission.refusal is not None:
             counts.throttled_writes += admission.refusal.is_throttle
+            counts.throttled_items += len(items) * admission.refusal.is_throttle
             return replace(admission, latency_seconds=self._refuse(admission.refusal, now))
         counts.write_units += admission.table_units
         counts.items_written += admission.accepted
@@ -157,11 +159,16 @@ class SimulatedTable:
         table_units = 0.0
         index_units = {index.name: 0.0 for index in self._indexes}
         by_partition = self._record.now.partition_write_units
+        throttled = 0
         for position, (place, size_bytes) in enumerate(items):
             reason = self._reason_against(place, now)
             if reason is not None:
                 unprocessed.append(position)
                 reasons[reason] = None
+                throttled += 1
+                continue
+            if self._is_undone_by_chance():
+                unprocessed.append(position)
                 continue
             units = write_units(size_bytes)
             by_partition[self._writes.take(place, units)] += units
@@ -169,8 +176,10 @@ class SimulatedTable:
             for index in self._indexes:
                 index_units[index.name] += index.take(place, size_bytes)
         self._reasons.update(reason.reason for reason in reasons)
-        if items and len(unprocessed) == len(items):
-            return Admission(refusal=throttle(list(reasons), on_demand=self._is_on_demand))
+        if items and throttled == len(items):
+            return Admission(refusal=self._throttle(list(reasons)))
+        self._record.now.partial_writes += throttled > 0
+        self._record.now.throttled_items += throttled
         self._note_written(table_units, index_units, now)
         return Admission(
             accepted=len(items) - len(unprocessed),
@@ -178,6 +187,14 @@ class SimulatedTable:
             table_units=table_units,
             index_units=index_units,
         )
+
+    def _throttle(self, reasons: Sequence[Reason]) -> Refusal:
+        refusal = throttle(reasons, on_demand=self._is_on_demand)
+        return refusal if self.settings.gives_reasons else replace(refusal, says_why=False)
+
+    def _is_undone_by_chance(self) -> bool:
+        share = self.settings.undone_share
+        return share > 0 and self._chance.random() < share
 
     def _reason_against(self, place: int, now: float) -> Reason | None:
         reason = self._writes.reason_against(place, now)
@@ -204,7 +221,7 @@ class SimulatedTable:
         if reason is None:
             return None
         self._reasons[reason.reason] += 1
-        return throttle([reason], on_demand=self._is_on_demand)
+        return self._throttle([reason])
 
     def _refuse(self, refusal: Refusal, now: float) -> float:
         self._record.now.failed_requests += not refusal.is_throttle

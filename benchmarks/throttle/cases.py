@@ -36,8 +36,8 @@ class Case(Struct, frozen=True, kw_only=True):
 
 
 def _provisioned(write_units: float, **more: float) -> Provisioned:
-    """Capacity without anything saved up: a burst would flatter every share."""
-    return Provisioned(write_units=write_units, read_units=1000, burst_seconds=0, **more)
+    """Capacity with no more than a second saved up: a burst would flatter every share."""
+    return Provisioned(write_units=write_units, read_units=1000, burst_seconds=1, **more)
 
 
 def _source(items: int, **more: object) -> Table:
@@ -159,7 +159,7 @@ CASES = (
         title="source 2,000 RCU, production takes 1,200",
         source=_source(
             600_000,
-            capacity=Provisioned(read_units=2000, write_units=10, burst_seconds=0),
+            capacity=Provisioned(read_units=2000, write_units=10, burst_seconds=1),
             partitions=Partitions(count=8),
             production_read_units=1200,
         ),

@@ -14,7 +14,7 @@ def test_hundreds_of_refusals_lose_nothing_and_are_counted_one_by_one() -> None:
     target = Table(
         name="target",
         sort_key="sk",
-        capacity=Provisioned(write_units=3000, read_units=1000, burst_seconds=0),
+        capacity=Provisioned(write_units=3000, read_units=1000, burst_seconds=1),
         partitions=Partitions(count=64),
         brown_outs=tuple(
             BrownOut(

@@ -16,7 +16,7 @@ def a_source(item_bytes: int) -> Table:
 
 
 def a_target(write_units: float) -> Table:
-    capacity = Provisioned(write_units=write_units, read_units=1000, burst_seconds=0)
+    capacity = Provisioned(write_units=write_units, read_units=1000, burst_seconds=1)
     return Table(name="target", sort_key="sk", capacity=capacity, partitions=Partitions(count=512))
 
 

@@ -60,7 +60,7 @@ async def copied(tmp_path: Path, target: Table) -> tuple[Outcome, TableReport]:
             sort_key="sk",
             remember_items=True,
             latency=NO_LATENCY,
-            capacity=Provisioned(write_units=3000, read_units=10, burst_seconds=0),
+            capacity=Provisioned(write_units=3000, read_units=10, burst_seconds=1),
             partitions=Partitions(count=3, write_units=900),
         ),
         Table(

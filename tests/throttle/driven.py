@@ -82,6 +82,6 @@ def shares(table: SimulatedTable, seconds: float, *, since: int) -> Shares:
 
 def table_of(write_units: float, **more: object) -> SimulatedTable:
     """A table with this capacity and nothing saved up, and plenty of partitions."""
-    capacity = Provisioned(write_units=write_units, read_units=1.0, burst_seconds=0)
+    capacity = Provisioned(write_units=write_units, read_units=1.0, burst_seconds=1)
     settings: dict[str, object] = {"capacity": capacity, "partitions": Partitions(count=256)}
     return SimulatedTable(Table(name="orders", **{**settings, **more}))  # type: ignore[arg-type]
