@@ -24,7 +24,7 @@ from dynaferry.throttle.adaptive_pace import AdaptivePace
 from dynaferry.throttle.cap import Cap
 from dynaferry.throttle.gate import Gate
 from dynaferry.throttle.pace import CappedPace
-from dynaferry.throttle.rate_controller import CALM, EAGER, RateController
+from dynaferry.throttle.rate_controller import EAGER, RateController
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from tests.verify.small_verify import opened, plan_of, tools_of
 from tests.worlds.fake_tables import FakeTable, item, key
@@ -43,7 +43,7 @@ def lanes_with_a_page(clock: MovingClock, *, refused: bool = True) -> Lanes:
     lanes = Lanes(clock=clock)
     lanes.put(page())
     if refused:
-        lanes.refused(0, 25.0, clock.now - 1.0, for_itself=True)
+        lanes.refused(0, clock.now - 1.0, for_itself=True)
     return lanes
 
 
@@ -58,21 +58,21 @@ def test_lanes_look_once(moving_clock: MovingClock, segments: int) -> None:
     clock, lanes = moving_clock, lanes_with_a_page(moving_clock)
     for segment in range(1, segments):
         lanes.put(page(segment))
-        lanes.refused(segment, 25.0, clock.now, for_itself=True)
+        lanes.refused(segment, clock.now, for_itself=True)
     assert looks_of(clock, lambda: lanes.put(page())) == 1
     assert looks_of(clock, lanes.take_now) == 1
     assert looks_of(clock, lambda: lanes.sent(0, 25.0)) == 1
     assert looks_of(clock, lambda: lanes.give_back(Batch(0, 0, [wire_item("a")]))) == 1
     assert looks_of(clock, lambda: lanes.next_is(Batch(0, 0, [wire_item("a")]))) == 1
-    assert looks_of(clock, lambda: lanes.refused(0, 25.0, clock.now, for_itself=True)) == 0
-    assert looks_of(clock, lambda: lanes.wrote(0, 25.0, 0.01, clock.now)) == 0
+    assert looks_of(clock, lambda: lanes.refused(0, clock.now, for_itself=True)) == 0
+    assert looks_of(clock, lambda: lanes.wrote(0, 25.0)) == 0
 
 
 async def test_waiting_for_a_lane_looks_once_before_it_sleeps_and_once_after(
     moving_clock: MovingClock,
 ) -> None:
     lanes = lanes_with_a_page(moving_clock, refused=False)
-    lanes.refused(0, 25.0, moving_clock.now + 0.001, for_itself=False)
+    lanes.refused(0, moving_clock.now + 0.001, for_itself=False)
     before = moving_clock.looks
     moving_clock.look_seconds = 1.0  # so that one sleep is enough
     assert await lanes.take() is not None
@@ -103,7 +103,7 @@ def test_the_pace_looks_once(moving_clock: MovingClock) -> None:
 
 async def test_who_waits_for_a_pace_or_a_cap_gets_through(moving_clock: MovingClock) -> None:
     clock = moving_clock
-    controller = RateController(CALM, now=clock(), ceiling=50.0)
+    controller = RateController(EAGER, now=clock(), ceiling=50.0)
     caps = CappedPace([Cap(20.0, clock=clock, sleep=clock.sleep)], Gate(clock=clock))
     pace = AdaptivePace(controller, caps, scatter=True, clock=clock, sleep=clock.sleep)
     for _ in range(40):

@@ -18,10 +18,10 @@ class Second(Struct, frozen=True, kw_only=True):
     """One table in one second, counted from the start of the simulator.
 
     Units are those consumed, `*_capacity` what was offered to evenly spread use at the end of the
-    second. `throttled_*` are requests that were refused whole for their rate, `partial_writes` those
-    of which items were; `failed_requests` those answered with a 5xx; `unprocessed_items` came back
-    in answers that were otherwise a success, and `throttled_items` for their rate, whatever the
-    answer. `in_flight` is the most at one time. `production_*` are the units of the table's own
+    second. `throttled_*` are requests that were refused whole for their rate, `partial_writes`
+    those of which items were; `failed_requests` those answered with a 5xx; `unprocessed_items` came
+    back in answers that were otherwise a success, and `throttled_items` for their rate, whatever
+    the answer. `in_flight` is the most at one time. `production_*` are the units of the table's own
     readers, and of those the ones that were throttled. The lists have one entry per partition, by
     its number in that second; the maps one per index.
     """

@@ -29,8 +29,6 @@ PARTITION_UNITS = 1000.0
 TABLE_SHARE = 0.6
 # More items a second take too long to be tried; fewer partition units show the same.
 MOST_ITEMS_PER_SECOND = 12_000.0
-SEGMENTS_PER_PARTITION = 8
-READERS = 32
 
 LEAST_SHARE = 0.85
 MOST_THROTTLED = 0.05
@@ -117,7 +115,6 @@ def case_of(point: Point) -> Case:
         judged_from=WARM_UP_SECONDS,
         least_share=LEAST_SHARE,
         most_throttled=MOST_THROTTLED,
-        segments=max(8 * READERS, SEGMENTS_PER_PARTITION * point.partitions),
     )
 
 
@@ -126,5 +123,5 @@ def _latency(point: Point) -> Latency:
         write_seconds=point.latency_seconds * 0.8,
         read_seconds=point.latency_seconds * 0.8 + 0.01,
         tail_seconds=point.latency_seconds * 0.2,
-        queue_seconds=point.latency_seconds * 0.5,
+        queue_seconds=0.002,
     )

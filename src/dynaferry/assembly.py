@@ -251,7 +251,7 @@ def assemble(
     write_pace = caps.write_pace(limits.max_write_units)
     patience = patience or SidePatience.of(plan, caps)
     clock = caps.clock
-    lanes = Lanes(clock=clock)
+    lanes = Lanes(ledger.total_segments, clock=clock)
     reader = Reader(
         MeasuredSource(source, stats),
         ledger,
@@ -259,6 +259,7 @@ def assemble(
         pace=read_pace,
         retry=RetryPolicy("source", patience.source),
         item_bytes=item_bytes,
+        requests=plan.readers,
         monotonic=clock,
     )
     writer = Writer(

@@ -77,7 +77,7 @@ def test_a_segment_that_was_refused_is_left_alone_and_holds_nobody_else() -> Non
         for number in range(3):
             lanes.put(page(0, f"hot{number}"))
             lanes.put(page(1, f"cold{number}"))
-        lanes.refused(0, 25.0, now(), for_itself=True)
+        lanes.refused(0, now(), for_itself=True)
         return [(await take_keys(lanes), now()) for _ in range(4)]
 
     taken = virtually(main)
@@ -104,9 +104,9 @@ def test_a_held_segment_goes_at_the_rate_that_its_key_range_takes() -> None:
             if level > 0:
                 level -= 25.0
                 written += 25.0
-                lanes.wrote(0, 25.0, 0.008, now())
+                lanes.wrote(0, 25.0)
             else:
-                lanes.refused(0, 25.0, now(), for_itself=True)
+                lanes.refused(0, now(), for_itself=True)
                 lanes.give_back(taken)
             lanes.done()
         return written
@@ -118,7 +118,7 @@ def test_a_refusal_that_was_everybodys_gives_a_segment_no_rate_of_its_own() -> N
     async def main(lanes: Lanes) -> float:
         for number in range(200):
             lanes.put(page(0, str(number)))
-        lanes.refused(0, 25.0, now(), for_itself=False)
+        lanes.refused(0, now(), for_itself=False)
         for _ in range(200):
             await lanes.take()
             lanes.sent(0, 25.0)
@@ -177,7 +177,7 @@ def test_whoever_waits_is_woken_when_the_last_batch_is_done() -> None:
 def test_a_held_segment_is_drained_before_the_end() -> None:
     async def main(lanes: Lanes) -> list[list[str]]:
         lanes.put(page(0, "a"))
-        lanes.refused(0, 25.0, now(), for_itself=True)
+        lanes.refused(0, now(), for_itself=True)
         lanes.close()
         return [await take_keys(lanes) for _ in range(2)]
 
@@ -227,7 +227,7 @@ def test_a_held_segment_gives_one_batch_at_a_time() -> None:
     async def main(lanes: Lanes) -> tuple[int, int]:
         lanes.put(page(0, *(f"a{number}" for number in range(100))))
         before = len(batches_of(lanes.take_now(2)))
-        lanes.refused(0, 25.0, now(), for_itself=True)
+        lanes.refused(0, now(), for_itself=True)
         return before, len(batches_of(await lanes.take(lambda: 2)))
 
     assert virtually(main) == (2, 1)
@@ -275,7 +275,7 @@ def test_a_lane_that_becomes_free_between_two_looks_at_the_clock_does_not_go_rou
     lanes = Lanes(clock=moving_clock)
     lanes.put(page(0, "a"))  # in the turn, and held only after that
     free_at = moving_clock.now + looks * moving_clock.look_seconds
-    lanes.refused(0, 25.0, free_at - PAUSE_SECONDS, for_itself=False)
+    lanes.refused(0, free_at - PAUSE_SECONDS, for_itself=False)
     taken = [lanes.take_now() for _ in range(4)]
     assert [keys_in(batch) for portion in taken for batch in batches_of(portion)] == [["a"]]
 
@@ -313,9 +313,9 @@ def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
                     )
                     done = len(batch.items) - kept
                     written.extend(keys_in(batch)[:done])
-                    lanes.wrote(segment, float(done), 0.01, now())
+                    lanes.wrote(segment, float(done))
                     if kept:
-                        lanes.refused(segment, float(kept), now(), for_itself=fate == "hot")
+                        lanes.refused(segment, now(), for_itself=fate == "hot")
                         if unsent := row.count - number - 1:
                             lanes.give_back_unsent(row.uncut, unsent)
                         lanes.give_back(Batch(segment, batch.page, batch.items[done:]))

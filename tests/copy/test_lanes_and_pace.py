@@ -131,7 +131,7 @@ class LanesAndPace(RuleBasedStateMachine):
         if fate == "written":
             self.notes_written(batches)
             self.pace.settle(units, units, latency_seconds=0.01, requests=portion.count)
-            self.lanes.wrote(segment, units, 0.01, now)
+            self.lanes.wrote(segment, units)
             self.lanes.done()
             return
         if fate == "partly":
@@ -147,7 +147,7 @@ class LanesAndPace(RuleBasedStateMachine):
                 self.pace.settle(units - UNITS, 0.0, requests=portion.count - 1)
         else:
             self.pace.settle(units, 0.0, requests=portion.count)
-        self.lanes.refused(segment, units, now, for_itself=fate == "hot")
+        self.lanes.refused(segment, now, for_itself=fate == "hot")
         self.gives_back(portion, batches)
 
     def notes_written(self, batches: list[Batch]) -> None:
@@ -174,10 +174,6 @@ class LanesAndPace(RuleBasedStateMachine):
             self.gate.close()
         else:
             self.gate.open()
-
-    @rule()
-    def finds_that_it_was_the_whole_table(self) -> None:
-        self.lanes.absolve()
 
     @invariant()
     def nothing_is_lost_and_nothing_is_there_twice(self) -> None:

@@ -140,7 +140,7 @@ async def test_pages_on_their_way_take_room_as_large_as_the_last_ones_were(
         ledger.page_read(0, page_of(2))
         await anyio.wait_all_tasks_blocked()
         # 4 of 10 bytes are held now, and each page on its way counts for half of what was feared.
-        assert got_room == [1, 2]
+        assert sorted(got_room) == [1, 3]
         tasks.cancel_scope.cancel()
 
 

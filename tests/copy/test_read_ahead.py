@@ -45,9 +45,11 @@ def test_it_is_a_part_of_a_second_of_what_is_allowed_and_what_is_in_flight() -> 
     assert ahead.page_items == pytest.approx(ahead.items / 32)
 
 
-def test_what_was_reached_counts_where_more_is_allowed() -> None:
-    ahead = settled(written_per_second=1000, units_per_second=1e6)
-    assert ahead.items == pytest.approx(1000 * GROWTH * SECONDS_AHEAD)
+def test_what_is_allowed_counts_however_little_was_written() -> None:
+    """With fewer pages fewer segments are written: it would follow its own effect downwards."""
+    written = [0, 100, 1000, 10_000]
+    ahead = [settled(written_per_second=each, units_per_second=10_000.0).items for each in written]
+    assert set(ahead) == {5000 * SECONDS_AHEAD}
 
 
 def test_at_a_low_rate_what_is_allowed_counts_since_few_answers_say_nothing() -> None:

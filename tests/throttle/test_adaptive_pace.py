@@ -18,7 +18,7 @@ from dynaferry.throttle.adaptive_pace import (
 )
 from dynaferry.throttle.cap import BUCKET_SHARE, Cap
 from dynaferry.throttle.pace import REQUEST_SECONDS, CappedPace
-from dynaferry.throttle.rate_controller import CALM, EAGER, RateController
+from dynaferry.throttle.rate_controller import EAGER, RateController
 from tests.worlds.moving_clock import about
 
 REFUSAL = ThrottledError("slow down", code="ThrottlingException")
@@ -139,16 +139,6 @@ def test_a_batch_is_sized_to_the_rate_and_a_request_without_a_limit_may_be_of_an
     assert none == math.inf
     assert given == 1000.0 * REQUEST_SECONDS
     assert capped == pytest.approx(200.0 * REQUEST_SECONDS, rel=0.05)
-
-
-def test_a_controller_without_a_limit_lets_everything_go() -> None:
-    async def main() -> float:
-        controller = RateController(CALM, now=now(), unlimited=True)
-        pace = AdaptivePace(controller, CappedPace([]), clock=now)
-        await sent_at(pace, 1000, units=1e6)
-        return now()
-
-    assert run_virtually(main()) == about(0.0)
 
 
 def test_scattered_requests_go_at_odd_moments_and_on_average_at_the_rate() -> None:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from benchmarks.simulator import BrownOut, Change, Latency
 from dynaferry.throttle.rate_controller import (
-    CALM,
     EAGER,
     LEAST_UNITS,
     POLITE,
@@ -174,7 +173,7 @@ def test_a_pause_in_which_nobody_asked_is_no_time_to_grow_in() -> None:
     assert held.rate <= 2.0 * 2000.0
 
 
-@pytest.mark.parametrize("temper", [EAGER, CALM, POLITE])
+@pytest.mark.parametrize("temper", [EAGER, POLITE])
 def test_a_refusal_behind_a_pause_in_which_nobody_asked_says_nothing_of_the_limit(
     temper: Temper,
 ) -> None:
@@ -303,19 +302,6 @@ def test_the_first_answer_after_an_outage_brings_the_old_rate_back() -> None:
     assert pace.rate == pytest.approx(0.9 * (before or 0.0))
 
 
-def test_what_is_rarely_a_limit_is_none_until_it_refuses() -> None:
-    pace = RateController(CALM, now=0.0, unlimited=True)
-    assert pace.rate == math.inf
-    assert not pace.is_limited
-    pace.advance(5.0)
-    assert pace.rate == math.inf
-    pace.accepted(200.0, 0.01, 5.1)
-    pace.refused(200.0, 5.2)
-    pace.advance(8.0)
-    assert pace.rate < math.inf
-    assert pace.is_limited
-
-
 def test_a_limit_that_was_given_is_one() -> None:
     assert controller(ceiling=10.0).is_limited
     assert controller(ceiling=10.0).rate == 10.0
@@ -335,7 +321,7 @@ _event = st.one_of(
 @given(
     events=st.lists(_event, max_size=200),
     ceiling=st.floats(LEAST_UNITS, 1e5) | st.just(math.inf),
-    temper=st.sampled_from([EAGER, CALM, POLITE]),
+    temper=st.sampled_from([EAGER, POLITE]),
 )
 def test_whatever_happens_the_rate_is_a_number_between_the_least_and_the_ceiling(
     events: list[tuple[str, float, float]], ceiling: float, temper: Temper

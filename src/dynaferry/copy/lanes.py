@@ -17,21 +17,22 @@ from typing import Final
 import anyio
 
 from dynaferry.copy.batcher import Batch, Portion, Uncut, uncut_of
-from dynaferry.throttle.rate_controller import CALM, RateController
+from dynaferry.throttle.key_ranges import KeyRanges
 
 # A lane that was refused is left alone for so long: what it had used up flows in again.
 PAUSE_SECONDS: Final = 0.05
+# So many for each key range are enough.
+SEGMENTS_PER_RANGE: Final = 2
 
 
 class _Lane:
-    __slots__ = ("controller", "free_at", "queued", "segment", "waiting")
+    __slots__ = ("free_at", "queued", "segment", "waiting")
 
     def __init__(self, segment: int) -> None:
         self.segment = segment
         self.waiting: deque[Uncut] = deque()
         self.free_at = 0.0
         self.queued = False  # in the turn or among those held
-        self.controller: RateController | None = None
 
 
 class Lanes:
@@ -41,8 +42,12 @@ class Lanes:
     many items wait and are promised to nobody.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, total_segments: int | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._clock = clock
+        self._ranges = KeyRanges(total_segments, now=clock())
+        self._were_all_held = False
         self._lanes: dict[int, _Lane] = {}
         self._turn: deque[_Lane] = deque()
         self._held: list[tuple[float, int, _Lane]] = []
@@ -92,7 +97,7 @@ class Lanes:
         while self._turn:
             lane = self._turn.popleft()
             lane.queued = False
-            if lane.free_at <= now:
+            if self._free_at(lane) <= now:
                 return self._take_from(lane, most, now)
             self._enqueue(lane, now)  # held since it was put in the turn
         return None
@@ -133,33 +138,33 @@ class Lanes:
 
     def sent(self, segment: int, units: float) -> None:
         """About `units` of this segment are sent: those of a held one at the rate it can take."""
-        lane = self._lanes[segment]
-        if lane.controller is not None:
-            lane.free_at = max(lane.free_at, self._clock()) + units / lane.controller.rate
+        if self._ranges.count:
+            self._ranges.sent(segment, units, self._clock())
 
-    def wrote(self, segment: int, units: float, latency_seconds: float, now: float) -> None:
-        """About `units` of this segment were written by one request, as is known from `now` on."""
-        controller = self._lanes[segment].controller
-        if controller is not None:
-            controller.accepted(units, latency_seconds, now)
-            controller.advance(now)
+    def wrote(self, segment: int, units: float) -> None:
+        """About `units` of this segment were written."""
+        self._ranges.wrote(segment, units)
 
-    def refused(self, segment: int, units: float, now: float, *, for_itself: bool) -> None:
-        """About `units` of it were refused, as is known from `now` on: `for_itself`, or because
+    def refused(self, segment: int, now: float, *, for_itself: bool) -> None:
+        """Something of it was refused, as is known from `now` on: `for_itself`, or because
         everything was.
         """
         lane = self._lanes[segment]
         lane.free_at = max(lane.free_at, now + PAUSE_SECONDS)
         if for_itself:
-            if lane.controller is None:
-                lane.controller = RateController(CALM, now=now, unlimited=True)
-            lane.controller.refused(units, now)
-            lane.controller.advance(now)
+            segments = sum(bool(each.waiting) for each in self._lanes.values())
+            self._ranges.refused(segment, now, segments=segments)
 
-    def absolve(self) -> None:
-        """It was the whole table's limit: no key range is held to a rate of its own any more."""
-        for lane in self._lanes.values():
-            lane.controller = None
+    def most_units_at_once(self, segment: int) -> float:
+        """What a batch of this segment may consume: a part of what its key range takes."""
+        return self._ranges.most_units_at_once(segment)
+
+    def needs_more(self) -> bool:
+        """Whether since this was asked last nothing could be taken, since every lane was held for
+        its key range, and more segments would have more ranges.
+        """
+        were, self._were_all_held = self._were_all_held, False
+        return were and len(self._lanes) < SEGMENTS_PER_RANGE * self._ranges.count
 
     def forget(self, segment: int) -> None:
         """The segment is complete."""
@@ -170,14 +175,16 @@ class Lanes:
         """How many segments have a lane at present."""
         return len(self._lanes)
 
+    def _free_at(self, lane: _Lane) -> float:
+        return max(lane.free_at, self._ranges.free_at(lane.segment))
+
     def _enqueue(self, lane: _Lane, now: float) -> None:
         if lane.queued or not lane.waiting:
             return
         lane.queued = True
-        if lane.free_at > now:
-            if lane.controller is not None:
-                lane.controller.wanted()
-            heapq.heappush(self._held, (lane.free_at, lane.segment, lane))
+        free_at = self._free_at(lane)
+        if free_at > now:
+            heapq.heappush(self._held, (free_at, lane.segment, lane))
         else:
             self._turn.append(lane)
         self._wake()
@@ -191,7 +198,7 @@ class Lanes:
     def _take_from(self, lane: _Lane, most: int, now: float) -> Portion:
         first = lane.waiting[0]
         waited = len(first)
-        portion = first.promise(most if lane.controller is None else 1)
+        portion = first.promise(1 if self._ranges.count else most)
         left = len(first)
         self.items_waiting -= waited - left
         if not left:
@@ -205,6 +212,7 @@ class Lanes:
         if not self._held:
             await self._changed.wait()
             return
+        self._were_all_held = True
         with anyio.move_on_after(self._held[0][0] - now):
             await self._changed.wait()
 

@@ -6,7 +6,7 @@ the checkpoint takes from here what has changed. A worker elsewhere does all thr
 """
 
 import math
-from collections import deque
+from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 import anyio
@@ -46,14 +46,15 @@ class Ledger:
         self._granted = granted
         self._on_complete = on_complete
         self._watermarks = {record.segment: Watermark(record) for record in records}
-        self._waiting: deque[tuple[Watermark, anyio.Event]] = deque()
+        self._waiting: list[tuple[Watermark, anyio.Event]] = []
         self._completions: dict[int, anyio.Event] = {}
         self._bytes_ahead = 0
         self._pages_on_their_way = 0
+        self._on_their_way: set[int] = set()
+        self._with_pages: list[int] = []  # sorted: the segments that have pages here
         self._page_bytes = FIRST_PAGE_BYTES
         self._has_seen_more_to_come = False
         self.items_ahead = 0
-        self._segments_ahead = 0
         self._most_items_ahead = math.inf
         self._most_bytes_ahead = MOST_BYTES
         self.page_items = FIRST_PAGE_ITEMS
@@ -86,7 +87,7 @@ class Ledger:
         """
         watermark = self._watermark(segment)
         if self._has_room(watermark):
-            self._pages_on_their_way += 1
+            self._grant(segment)
             return
         granted = anyio.Event()
         self._waiting.append((watermark, granted))
@@ -95,6 +96,7 @@ class Ledger:
         except BaseException:
             if granted.is_set():
                 self._pages_on_their_way -= 1
+                self._on_their_way.discard(segment)
                 self._let_readers_go_on()
             else:
                 self._waiting.remove((watermark, granted))
@@ -125,7 +127,7 @@ class Ledger:
         if self._bytes_to_come() >= room:
             return False
         if is_first:
-            others = (self._segments_ahead + self._pages_on_their_way) * self.page_items
+            others = (len(self._with_pages) + self._pages_on_their_way) * self.page_items
             return others == 0 or others + self.page_items <= self._most_items_ahead
         others = self.items_ahead + self._pages_on_their_way * self.page_items
         return others + self.page_items <= 2 * self._most_items_ahead
@@ -139,7 +141,9 @@ class Ledger:
         watermark = self._watermark(segment)
         before = watermark.record
         self._note_arrival(page)
-        self._segments_ahead += watermark.pages_ahead == 0
+        self._on_their_way.discard(segment)
+        if watermark.pages_ahead == 0:
+            insort(self._with_pages, segment)
         number = watermark.page_read(
             items=len(page.items),
             scanned=page.scanned_count,
@@ -196,7 +200,8 @@ class Ledger:
         after = watermark.record
         if after is before:
             return
-        self._segments_ahead -= watermark.pages_ahead == 0
+        if watermark.pages_ahead == 0:
+            self._with_pages.remove(after.segment)
         self._changed.add(after.segment)
         self._bytes_ahead -= after.bytes_read - before.bytes_read
         self.items_ahead -= _items_done(after) - _items_done(before)
@@ -211,16 +216,36 @@ class Ledger:
             completion.set()
 
     def _let_readers_go_on(self) -> None:
-        """Room goes to those who have waited longest for it, and nobody else is woken."""
-        for _ in range(len(self._waiting)):
-            if self._bytes_to_come() >= self._most_bytes_ahead:
+        """Room goes to those who may have it, and nobody else is woken."""
+        while self._waiting and self._bytes_to_come() < self._most_bytes_ahead:
+            at = self._next_to_read()
+            if at is None:
                 return
-            watermark, granted = self._waiting.popleft()
-            if self._has_room(watermark):
-                self._pages_on_their_way += 1
-                granted.set()
-            else:
-                self._waiting.append((watermark, granted))
+            watermark, granted = self._waiting.pop(at)
+            self._grant(watermark.record.segment)
+            granted.set()
+
+    def _grant(self, segment: int) -> None:
+        self._pages_on_their_way += 1
+        self._on_their_way.add(segment)
+
+    def _next_to_read(self) -> int | None:
+        """Whose turn it is: of those without a page whoever is farthest in the hash from those with
+        one, since few pages may all be of one partition else; then whoever has waited longest.
+        """
+        waiting = enumerate(self._waiting)
+        free = [at for at, (watermark, _) in waiting if self._has_room(watermark)]
+        first = [at for at in free if not self._waiting[at][0].pages_ahead]
+        if not first:
+            return free[0] if free else None
+        taken = sorted({*self._with_pages, *self._on_their_way})
+        return max(first, key=lambda at: (self._distance(at, taken), -at))
+
+    def _distance(self, at: int, taken: list[int]) -> int:
+        segment = self._waiting[at][0].record.segment
+        beside = bisect_left(taken, segment)
+        near = taken[max(0, beside - 1) : beside + 1]
+        return min((abs(segment - other) for other in near), default=self.total_segments)
 
 
 def _items_done(record: SegmentRecord) -> int:

@@ -37,6 +37,8 @@ CHECKPOINTS_PER_SAMPLE = 20
 LOOK_SECONDS = 0.1
 # After the first signal, requests in flight have this long to be acknowledged.
 GRACE_SECONDS = 4.0
+# So many segments may be under way for each Scan that is.
+MOST_SEGMENTS_PER_READER = 4
 LAST_CHECKPOINT_SECONDS = 5.0
 
 
@@ -117,7 +119,19 @@ class Pipeline:
                 watch.start_soon(_cancel_when_asked, readers, stop)
                 for _ in range(self.readers):
                     readers.start_soon(self.reader.read, segments, self.lanes.put)
+                watch.start_soon(self._read_more, readers, segments)
             watch.cancel_scope.cancel()
+
+    async def _read_more(self, readers: TaskGroup, segments: SegmentQueue) -> None:
+        """Takes more segments under way where the key ranges of those that are hold writes back: a
+        target may have more partitions than a copy has readers.
+        """
+        under_way, most = self.readers, MOST_SEGMENTS_PER_READER * self.readers
+        while under_way < most:
+            await anyio.sleep(LOOK_SECONDS)
+            if self.lanes.needs_more():
+                under_way += 1
+                readers.start_soon(self.reader.read, segments, self.lanes.put)
 
     async def _write(self, stop: StopSignal) -> int:
         """Writes the next batches; says how many requests that took, and none at the end."""

@@ -17,11 +17,13 @@ are spread over its partitions; where it is far more, nothing is spread any bett
 few hundredths of a second, and less memory will do: so few pages that something waits to be written
 while others are on their way. Where many of them are in flight, more may be ahead.
 
-A second is one at the rate that the pace allows, or that was reached if that is less. The bound
-does not hold where it falls all at once, as in an outage: what was read for the old rate is then
-more than a second of the new one. Nor does it where a request is tried again and again, or a bad
-item is looked for at a low cap, while others go on: their page waits. Nor for a single item that
-takes more than a second of a cap, or for the first page of a table, of which nothing is known.
+A second is one at the rate that the pace allows; where nothing limits, at what was reached. Where
+something does, less is no reason for fewer pages: with fewer of them fewer segments are written,
+and so still less, for ever. The bound does not hold where the rate falls all at once, as in an
+outage: what was read for the old rate is then more than a second of the new one. Nor does it where
+a request is tried again and again, or a bad item is looked for at a low cap, while others go on:
+their page waits. Nor for a single item that takes more than a second of a cap, or for the first
+page of a table, of which nothing is known.
 """
 
 from collections import deque
@@ -35,6 +37,8 @@ SECONDS_AHEAD: Final = 0.34
 FIRST_PAGE_ITEMS: Final = 10
 # Smaller pages than this are mostly rounding: a page costs whole units of 4 KB.
 LEAST_PAGE_UNITS: Final = 4.0
+# But they are smaller before fewer segments have one: those might all be of one partition.
+LEAST_PAGES: Final = 12
 # So many segments have a page at least, where nothing limits the writes.
 FEWEST_PAGES: Final = 8
 # What was written is measured over this; the rate may grow so much meanwhile.
@@ -98,7 +102,9 @@ class ReadAhead:
         least = EARLY_UNITS_PER_SECOND if is_early else LEAST_UNITS_PER_SECOND
         per_second = max(reached, least / units_per_item)
         if is_limited:
-            per_second = min(per_second, units_per_second / units_per_item)
+            # Not what was written: where that falls since few segments have a page, it would be
+            # fewer still.
+            per_second = units_per_second / units_per_item
         items = per_second * SECONDS_AHEAD + items_in_flight
         pages = segments if is_limited else min(segments, FEWEST_PAGES)
         is_fast = not is_limited and reached * bytes_per_item > FAST_BYTES_PER_SECOND
@@ -134,7 +140,9 @@ def page_limit(
         return FIRST_PAGE_ITEMS
     if units_per_item == 0:
         return None
-    wanted = max(page_items, min(LEAST_PAGE_UNITS / units_per_item, most_items), 1.0)
+    of_many = max(most_items / LEAST_PAGES, min(most_items, BATCH_MAX_ITEMS))
+    least = min(LEAST_PAGE_UNITS / units_per_item, of_many)
+    wanted = max(page_items, least, 1.0)
     if wanted * units_per_item >= full_page_units:
         return None
     items = int(wanted)

@@ -36,8 +36,8 @@ FIRST_PAGES_AT_ONCE = 2
 class Reader:
     """Reads the segments of one table. Any number of tasks may call it.
 
-    `under_way` is how many segments are read. `item_bytes` is the size of an average item, 0 where
-    the service does not say.
+    `under_way` is how many segments are read, whose pages at most `requests` ask for at one time.
+    `item_bytes` is the size of an average item, 0 where the service does not say.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Reader:
         pace: Pace,
         retry: RetryPolicy,
         item_bytes: float = 0.0,
+        requests: int = 32,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._monotonic = monotonic
@@ -57,6 +58,7 @@ class Reader:
         self._stats = stats
         self._pace = pace
         self._retry = retry
+        self._requests = anyio.Semaphore(requests, fast_acquire=True)
         self._expected_units = source.full_page_units
         self._item_bytes = item_bytes
         self._first_pages = anyio.CapacityLimiter(FIRST_PAGES_AT_ONCE)
@@ -108,7 +110,8 @@ class Reader:
             async with self._first_pages:
                 if self._units_per_item is None:
                     return await self._ask(segment, start_key)
-        return await self._ask(segment, start_key)
+        async with self._requests:
+            return await self._ask(segment, start_key)
 
     async def _ask(self, segment: int, start_key: bytes | None) -> Page:
         limit, admitted = self._next_page()

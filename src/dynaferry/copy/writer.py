@@ -117,7 +117,10 @@ class Writer:
         """
         by_size = self._target.units_of(portion.sample.items)
         units = by_size * self._units_share
-        most_units = self._pace.most_units_in_a_batch
+        most_units = min(
+            self._pace.most_units_in_a_batch,
+            self._lanes.most_units_at_once(portion.sample.segment),
+        )
         if units <= most_units or portion.count > 1:
             return Row(portion, units, by_size)
         fitting, rest = cut(portion.sample, most_units / self._units_share, self._target.units_of)
@@ -226,9 +229,9 @@ class Writer:
         units, latency_seconds = row.units * count, sum(row.seconds) / count
         self._stats.batch_writes.note_all("ok", row.seconds)
         now = self._monotonic()
-        self._blame.accepted(now)
+        self._blame.accepted(now, items=row.items_written, batches=count)
         self._pace.settle(units, row.consumed, latency_seconds=latency_seconds, requests=count)
-        self._lanes.wrote(row.segment, units, latency_seconds, now)
+        self._lanes.wrote(row.segment, units)
         if row.consumed is not None:
             share = row.consumed / (row.by_size * count)
             self._units_share += NEWEST_BATCH_WEIGHT * (share - self._units_share)
@@ -248,20 +251,26 @@ class Writer:
         """What was written of a batch is acknowledged; the remainder is returned."""
         batch, now, latency_seconds = row.last, self._monotonic(), row.left_seconds
         self._stats.batch_writes.note("unprocessed", latency_seconds)
-        self._blame.accepted(now, whole=False)
         left = self._target.units_of(result.unprocessed) * self._units_share
         self._stats.throttled_at = self._clock()
-        verdict = self._blame.left_undone(batch.segment, now, segments=self._lanes.segments)
-        if verdict.table:
-            self._lanes.absolve()
-        self._lanes.refused(batch.segment, left, now, for_itself=verdict.segment)
+        verdict = self._blame.left_undone(
+            batch.segment,
+            now,
+            segments=self._lanes.segments,
+            items=len(batch.items),
+            undone=len(result.unprocessed),
+        )
+        if verdict.undone_share:
+            self._stats.bottleneck = _in_words(verdict)
+        else:
+            self._lanes.refused(batch.segment, now, for_itself=verdict.segment)
         self._pace.settle(
             row.units,
             result.consumed_units,
             refused=left if verdict.table else 0.0,
             latency_seconds=latency_seconds,
         )
-        self._lanes.wrote(batch.segment, row.units - left, latency_seconds, now)
+        self._lanes.wrote(batch.segment, row.units - left)
         return self._remainder_of(batch, result)
 
     # What became of it ---------------------------------------------------------------------------
@@ -294,11 +303,10 @@ class Writer:
         now = self._monotonic()
         verdict = self._judge(batch, error, now)
         if verdict.table:
-            self._lanes.absolve()
             self._pace.throttled(error, units)
         else:
             self._pace.settle(units, 0.0)
-        self._lanes.refused(batch.segment, units, now, for_itself=verdict.segment)
+        self._lanes.refused(batch.segment, now, for_itself=verdict.segment)
 
     def _judge(self, batch: Batch, error: ThrottledError, now: float) -> Verdict:
         verdict = self._blame.refused(
@@ -383,6 +391,10 @@ def _unprocessed(batch: Batch) -> UnprocessedError:
 
 def _in_words(verdict: Verdict) -> str:
     """Who holds the writes back, for people: `index by-owner`, `a key range of orders`."""
+    if verdict.undone_share:
+        return (
+            f"the target, which leaves {verdict.undone_share:.0%} of the items undone at any rate"
+        )
     name = (verdict.resource or "").rpartition("/")[2]
     if verdict.is_index:
         return f"index {name}"

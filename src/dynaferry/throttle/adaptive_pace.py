@@ -137,8 +137,7 @@ class AdaptivePace:
         """Corrects what was admitted by what was `consumed`; `refused` units were left undone."""
         now = self._clock()
         used = admitted - refused if consumed is None else consumed
-        if self._tokens < math.inf:
-            self._tokens += admitted - used - refused
+        self._tokens += admitted - used - refused
         if consumed is not None or latency_seconds > 0:  # else it failed: nothing is known of it
             self.controller.accepted(used, latency_seconds, now)
         if refused > 0:
@@ -154,8 +153,7 @@ class AdaptivePace:
         self.caps.throttled(error, admitted)
 
     def _take(self, units: float) -> None:
-        if self._tokens < math.inf:
-            self._tokens -= units
+        self._tokens -= units
 
     def _advance(self, now: float) -> float:
         """The rate of now. What may come close together at a higher one is too much at it."""
@@ -169,11 +167,6 @@ class AdaptivePace:
     def _seconds_to_wait(self) -> float:
         now = self._clock()
         rate = self._advance(now)
-        if rate == math.inf:
-            self._tokens = math.inf
-            return 0.0
-        if self._tokens == math.inf:
-            self._tokens = 0.0
         gained = max(0.0, now - self._filled_at) * rate
         first = self._first_units if self.controller.capacity is None else 0.0
         burst_seconds = SCATTERED_BURST_SECONDS if self._scatter else BURST_SECONDS

@@ -14,6 +14,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from dynaferry.throttle.undone import Undone
+
 WINDOW_SECONDS: Final = 0.5
 # With fewer throttles than this, where they fall says nothing.
 LEAST_THROTTLES: Final = 6
@@ -23,19 +25,29 @@ SPREAD_SHARE: Final = 0.8
 NEWEST_BATCH_WEIGHT: Final = 0.1
 # What is the table's touches nearly every batch; hot ranges touch theirs.
 TOUCHED_SHARE: Final = 0.8
-# A key range that the service named stands for the throttles without a name for so long.
+# Without a word, it is the table where most batches are touched, and a range where few are. After a
+# quiet time nobody knows which, until the next batches have said it.
+MOST_TOUCHED: Final = 0.7
+FEW_TOUCHED: Final = 0.55
+UNKNOWN_TOUCHED: Final = 0.6
+QUIET_SECONDS: Final = 0.5
+# The table or an index, once named, stands for the throttles without a name for so long.
 WORD_SECONDS: Final = 5.0
 # When nothing was accepted for so long, it is everything that is throttled.
 OUTAGE_SECONDS: Final = 0.5
 
 
 class Verdict(Struct, frozen=True):
-    """Who is to slow down. `resource` is what the service named: a table's or an index's ARN."""
+    """Who is to slow down. `resource` is what the service named: a table's or an index's ARN.
+
+    `undone_share` of the items are left undone whatever the rate is: nobody is to slow down.
+    """
 
     segment: bool
     table: bool
     resource: str | None = None
     is_index: bool = False
+    undone_share: float = 0.0
 
 
 class Blame:
@@ -43,16 +55,20 @@ class Blame:
 
     def __init__(self, *, now: float) -> None:
         self._accepted_at = now
-        self._key_range_until = now
+        self._table_until = now
         self._throttled: Counter[int] = Counter()
         self._throttled_before: Counter[int] = Counter()
         self._window_ends_at = now
         self._touched = 0.0
+        self._touched_at = now - QUIET_SECONDS
+        self._undone = Undone()
 
-    def accepted(self, now: float, *, whole: bool = True) -> None:
-        """Something was written: a batch, whole or in part."""
+    def accepted(self, now: float, *, items: int = 0, batches: int = 1) -> None:
+        """Batches of `items` together were written whole."""
         self._accepted_at = now
-        self._note_touched(0.0 if whole else 1.0)
+        self._note_whole()
+        if items and self._undone.is_watched:
+            self._undone.note(items, 0, now, batches=batches)
 
     def refused(
         self, segment: int, reasons: Sequence[tuple[str, str]], now: float, *, segments: int
@@ -61,33 +77,43 @@ class Blame:
 
         `segments` is how many are written at present.
         """
-        self._note_touched(1.0)
+        self._note_touched(now)
         if not reasons:
-            return self.left_undone(segment, now, segments=segments)
+            return self._blame_unnamed(segment, now, segments)
         reason, resource = reasons[0]
         is_index = reason.startswith("Index")
         if "KeyRange" not in reason or is_index:
             # A hot range of an index is hit from everywhere in the table.
-            self._key_range_until = now
+            self._table_until = now + WORD_SECONDS
             return Verdict(segment=False, table=True, resource=resource, is_index=is_index)
         if now - self._accepted_at > OUTAGE_SECONDS:
             return Verdict(segment=False, table=True, resource=resource)
         self._note(segment, now)
         if self._is_everywhere(segments):
-            self._key_range_until = now
             return Verdict(segment=False, table=True, resource=resource)
-        self._key_range_until = now + WORD_SECONDS
+        self._table_until = now
         return Verdict(segment=True, table=False, resource=resource)
 
-    def left_undone(self, segment: int, now: float, *, segments: int) -> Verdict:
-        """Items of a batch were left unprocessed, and nobody says why."""
+    def left_undone(
+        self, segment: int, now: float, *, segments: int, items: int, undone: int
+    ) -> Verdict:
+        """Of a batch of `items` so many were left unprocessed, and nobody says why."""
+        if undone < items:
+            self._accepted_at = now
+        self._undone.note(items, undone, now)
+        if self._undone.is_usual():
+            self._note_whole()
+            return Verdict(segment=False, table=False, undone_share=self._undone.share)
+        self._note_touched(now)
+        return self._blame_unnamed(segment, now, segments)
+
+    def _blame_unnamed(self, segment: int, now: float, segments: int) -> Verdict:
         self._note(segment, now)
-        if now < self._key_range_until:
-            if not self._is_everywhere(segments):
-                return Verdict(segment=True, table=False)
-            self._key_range_until = now
-            return Verdict(segment=False, table=True)
-        return Verdict(segment=False, table=self._is_spread(segments))
+        if segments <= 1 or now < self._table_until:
+            return Verdict(segment=False, table=self._is_spread(segments))
+        if self._touched >= MOST_TOUCHED:
+            return Verdict(segment=False, table=self._is_spread(segments))
+        return Verdict(segment=self._touched <= FEW_TOUCHED, table=False)
 
     def _note(self, segment: int, now: float) -> None:
         if now >= self._window_ends_at:
@@ -97,8 +123,14 @@ class Blame:
             self._window_ends_at = now + WINDOW_SECONDS
         self._throttled[segment] += 1
 
-    def _note_touched(self, share: float) -> None:
-        self._touched += NEWEST_BATCH_WEIGHT * (share - self._touched)
+    def _note_whole(self) -> None:
+        self._touched -= NEWEST_BATCH_WEIGHT * self._touched
+
+    def _note_touched(self, now: float) -> None:
+        if now >= self._touched_at + QUIET_SECONDS:
+            self._touched = UNKNOWN_TOUCHED
+        self._touched += NEWEST_BATCH_WEIGHT * (1.0 - self._touched)
+        self._touched_at = now
 
     def _is_everywhere(self, segments: int) -> bool:
         """Whether what is named as a key range touches all of them alike."""

@@ -60,6 +60,14 @@ OUTAGE_REFUSALS: Final = 4
 OUTAGE_FALL: Final = 16.0
 LEAST_ANSWERS: Final = 8
 MAX_WINDOW_SECONDS: Final = 2.0
+# Where a capacity is measured again and again as so much the same, it is asked for more so much
+# more rarely each time, up to so much: each time costs refusals.
+SAME_SHARE: Final = 0.08
+CALMER: Final = 1.5
+MOST_CALM: Final = 3.0
+# Once a capacity is known, the search for more doubles in so many times the seconds: it may be what
+# was saved up, and not more that flows in.
+KNOWN_DOUBLING: Final = 2.0
 # A window that nobody closes for so long, and for the time of so many requests, was left alone.
 LATE_SECONDS: Final = 0.5
 LATE_REQUESTS: Final = 2.0
@@ -97,10 +105,6 @@ EAGER: Final = Temper(
     probe_share=0.12,
     probe_seconds=0.7,
 )
-# A key range is one of many: it need not be used to the last unit.
-CALM: Final = Temper(
-    start_units=1000.0, doubling_seconds=0.3, keep=0.95, hold_seconds=1.0, curve=1.0
-)
 # The source serves customers: a refusal there may have been one of theirs.
 POLITE: Final = Temper(
     start_units=1000.0, doubling_seconds=1.0, keep=0.7, hold_seconds=15.0, curve=0.0005
@@ -110,22 +114,20 @@ POLITE: Final = Temper(
 class RateController:
     """One limit, found by its refusals.
 
-    `ceiling` is a rate that is never passed. An `unlimited` one does not grow from the temper's
-    start: its rate is infinite until the first refusal, for what is rarely a limit.
+    `ceiling` is a rate that is never passed.
     """
 
-    def __init__(
-        self, temper: Temper, *, now: float, ceiling: float = math.inf, unlimited: bool = False
-    ) -> None:
+    def __init__(self, temper: Temper, *, now: float, ceiling: float = math.inf) -> None:
         self._temper = temper
         self._ceiling = ceiling
         self._least_units = LEAST_UNITS
         self._request_units = LEAST_UNITS
         self._capacity: float | None = None  # measured
-        self._rate = math.inf if unlimited else min(temper.start_units, ceiling)
+        self._rate = min(temper.start_units, ceiling)
         self._before_trouble: float | None = None  # the capacity before the last back-offs
         self._before_outage: float | None = None
         self._is_searching = True
+        self._calm = 1.0
         self._usable = math.inf
         self._curve_from = now
         self._latency_seconds = 0.0
@@ -138,7 +140,7 @@ class RateController:
 
     @property
     def rate(self) -> float:
-        """Units a second that may be sent now; infinite where nothing was ever refused."""
+        """Units a second that may be sent now."""
         return self._rate
 
     @property
@@ -200,8 +202,7 @@ class RateController:
     def _open_window(self, now: float) -> None:
         seconds = max(WINDOW_SECONDS, WINDOW_ROUND_TRIPS * self._latency_seconds)
         # A low rate needs longer for as many answers.
-        if self._rate < math.inf:
-            seconds = max(seconds, LEAST_ANSWERS * self._request_units / self._rate)
+        seconds = max(seconds, LEAST_ANSWERS * self._request_units / self._rate)
         self._window_from = now
         self._window_ends_at = now + min(seconds, MAX_WINDOW_SECONDS)
         self._accepted = 0.0
@@ -222,7 +223,10 @@ class RateController:
     def _is_quiet(self, now: float) -> bool:
         """Whether the last back-off is over, and what follows is news."""
         since = (now - self._curve_from) / self._stretch()
-        return self._emptied_at is not None and since >= self._temper.hold_seconds
+        return self._emptied_at is not None and since >= self._hold_seconds()
+
+    def _hold_seconds(self) -> float:
+        return self._temper.hold_seconds * self._calm
 
     def _stretch(self) -> float:
         """How much longer a second of the curve takes where requests are few, or slow."""
@@ -241,7 +245,7 @@ class RateController:
         if self._is_quiet(now):
             self._before_trouble = self._capacity
         if self._accepted > 0 or self._is_one_of_few(now):
-            self._capacity = self._measured(now)
+            self._capacity = self._measure(now)
             self._is_searching = False
             self._curve_from = self._emptied_at = now
             self._accepted_since_emptied = 0.0
@@ -250,6 +254,15 @@ class RateController:
             self._fall(now)
         self._deaf_until = now + self._latency_seconds
         self._open_window(self._deaf_until)
+
+    def _measure(self, now: float) -> float:
+        before, measured = self._capacity, self._measured(now)
+        is_same = before is not None and abs(measured - before) <= SAME_SHARE * before
+        if not is_same:
+            self._calm = 1.0
+        elif self._temper.probe_share:
+            self._calm = min(MOST_CALM, CALMER * self._calm)
+        return measured
 
     def _is_one_of_few(self, now: float) -> bool:
         """Whether nothing was accepted since there was hardly anything asked, and so no outage."""
@@ -340,8 +353,6 @@ class RateController:
         self._open_window(now)
 
     def _go_on(self, now: float) -> None:
-        if self._rate == math.inf:
-            return
         seconds = now - self._window_from
         # Time that was not used does not count, nor does a pause in which nobody asked.
         self._curve_from += self._unused_in_window(now) if self._was_wanted else seconds
@@ -358,7 +369,7 @@ class RateController:
     def _search(self, seconds: float) -> None:
         """Doubles fast: nobody knows how far it is to the limit."""
         if self._capacity is not None:
-            seconds /= self._stretch_for_few()
+            seconds /= KNOWN_DOUBLING * self._stretch_for_few()
         doubled = self._rate * 2 ** (seconds / self._temper.doubling_seconds)
         self._set_rate(max(self._rate, min(doubled, self._usable)))
 
@@ -366,7 +377,7 @@ class RateController:
         capacity = self._capacity or 0.0
         stretch = self._stretch()
         since = (now - self._curve_from) / stretch
-        beyond = max(0.0, since - self._temper.hold_seconds)
+        beyond = max(0.0, since - self._hold_seconds())
         share = self._temper.keep
         if beyond > 0:
             share += self._temper.probe_share

@@ -1,0 +1,104 @@
+"""Which key ranges are full: segments of one share its rate, and others are left alone."""
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynaferry.throttle.key_ranges import EVEN_MORE, PAUSE_SECONDS, KeyRanges
+from dynaferry.throttle.range_rate import FALL_SHARE
+
+
+def written(units_per_second: float, *, total_segments: int = 256) -> KeyRanges:
+    """Ranges of a table that was written at this rate for a second, everywhere alike."""
+    ranges = KeyRanges(total_segments, now=0.0)
+    for segment in range(total_segments):
+        ranges.wrote(segment, units_per_second / total_segments)
+    return ranges
+
+
+def test_before_a_refusal_nothing_is_held() -> None:
+    ranges = written(12_000.0)
+    assert ranges.count == 0
+    assert ranges.free_at(7) == -math.inf
+    assert ranges.most_units_at_once(7) == math.inf
+
+
+def test_neighbours_in_the_hash_share_a_range_and_those_far_away_do_not() -> None:
+    ranges = written(2000.0)
+    ranges.refused(10, 1.0, segments=32)
+    assert ranges.free_at(11) == 1.0 + PAUSE_SECONDS
+    assert ranges.free_at(200) == -math.inf
+
+
+@pytest.mark.parametrize("units_per_second", [100.0, 1000.0, 4000.0, 12_000.0, 60_000.0])
+def test_there_are_some_ranges_for_each_partition_that_it_takes_at_least(
+    units_per_second: float,
+) -> None:
+    ranges = written(units_per_second)
+    ranges.refused(0, 1.0, segments=32)
+    partitions = max(1.0, units_per_second / 1000)
+    assert min(256, 4 * partitions) <= ranges.count <= 8 * partitions
+
+
+def test_a_range_begins_at_an_even_share_of_what_is_written() -> None:
+    """Of the segments that are written, where they are fewer than ranges."""
+    ranges = written(32_000.0)
+    ranges.refused(0, 1.0, segments=32)
+    assert ranges.free_at(0) == 1.0 + PAUSE_SECONDS
+    ranges.sent(0, 100.0, 2.0)
+    after = ranges.free_at(0) - 2.0
+    assert after == pytest.approx(100.0 / (EVEN_MORE * 1000.0), rel=FALL_SHARE)
+
+
+def test_the_next_segment_of_a_range_begins_at_its_rate() -> None:
+    ranges = written(2000.0)
+    ranges.refused(10, 1.0, segments=32)
+    before = ranges.most_units_at_once(10)
+    assert before < math.inf
+    assert ranges.most_units_at_once(11) == before
+
+
+def test_with_far_more_written_or_far_less_they_are_cut_anew() -> None:
+    ranges = written(2000.0)
+    ranges.refused(10, 1.0, segments=32)
+    few = ranges.count
+    ranges.wrote(10, 40_000.0)
+    ranges.refused(10, 2.0, segments=32)
+    many = ranges.count
+    ranges.refused(10, 60.0, segments=32)
+    assert few < many
+    assert ranges.count < many
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["sent", "wrote", "refused"]),
+            st.integers(0, 63),
+            st.floats(0.0, 500.0),
+            st.floats(0.0, 3.0),
+        ),
+        max_size=120,
+    )
+)
+def test_no_range_is_held_for_long_whatever_happens(
+    events: list[tuple[str, int, float, float]],
+) -> None:
+    """What is sent at 22 units a second at least waits for its own units alone."""
+    ranges, now = KeyRanges(64, now=0.0), 0.0
+    sent = [0.0]
+    for event, segment, units, later in events:
+        now += later
+        if event == "sent":
+            ranges.sent(segment, units, now)
+            sent.append(sent[-1] + units)
+        elif event == "wrote":
+            ranges.wrote(segment, units)
+        else:
+            ranges.refused(segment, now, segments=8)
+    held = max(ranges.free_at(segment) for segment in range(64)) - now
+    assert held <= PAUSE_SECONDS + sent[-1] / 22.0 + 1e-6
+    assert all(earlier <= later for earlier, later in pairwise(sent))
