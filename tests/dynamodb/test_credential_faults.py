@@ -317,3 +317,88 @@ async def test_a_question_that_is_cancelled_leaves_the_terminal_as_it_was(
     assert termios.tcgetattr(program) == before
     os.close(person)
     os.close(program)
+
+
+# What newer AWS CLIs write ----------------------------------------------------------------------
+
+LOGIN = f"region = {REGION}\nlogin_session = arn:aws:iam::111111111111:user/somebody\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "account", "variables", "profile"),
+    [
+        (f"[profile dev]\n{LOGIN}", Account(profile="dev"), {}, "dev"),
+        (f'[profile "my dev"]\n{LOGIN}', Account(profile="my dev"), {}, "'my dev'"),
+        (f"[profile dev]\n{LOGIN}", Account(), {"AWS_PROFILE": "dev"}, "dev"),
+        (f"[default]\n{LOGIN}", Account(), {}, "default"),
+        (
+            f"[profile ferry]\nregion = {REGION}\nrole_arn = {ROLE_ARN}\nsource_profile = dev\n"
+            f"[profile dev]\n{LOGIN}",
+            Account(profile="ferry"),
+            {},
+            "dev",
+        ),
+        (f"[profile dev]\n{LOGIN}", Account(profile="dev", role_arn=ROLE_ARN), {}, "dev"),
+    ],
+)
+async def test_a_profile_that_logs_in_by_aws_login_is_told_as_such_with_a_way_round(
+    text: str,
+    account: Account,
+    variables: dict[str, str],
+    profile: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    config(monkeypatch, tmp_path, text)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    error = await refused(account)
+    assert "`aws login` (login_session), which is not known here" in error.message
+    assert f"aws configure export-credentials --profile {profile} --format" in (error.hint or "")
+
+
+async def test_a_profile_that_has_a_login_and_keys_is_used_by_its_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keys = "aws_access_key_id = AKIADEV\naws_secret_access_key = of-dev\n"
+    config(monkeypatch, tmp_path, f"[profile dev]\n{LOGIN}{keys}")
+    async with open_account(Account(profile="dev"), "source") as session:
+        assert (await session.credentials.current()).access_key == "AKIADEV"
+
+
+# Tokens that are not text ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "variable", ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]
+)
+async def test_a_file_with_a_token_that_is_not_text_is_named(
+    variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config(monkeypatch, tmp_path, "")
+    path = tmp_path / "token"
+    path.write_bytes(b"\xff\xfe")
+    monkeypatch.setenv(variable, str(path))
+    monkeypatch.setenv("AWS_ROLE_ARN", ROLE_ARN)
+    async with running_endpoint() as services:
+        services.otherwise = Decide(CredentialServices().answer)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", services.url)
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{services.url}/container")
+        error = await refused(Account(region=REGION))
+    assert f"the file {path} with the token" in error.message
+    assert "is not text" in error.message
+    assert variable in (error.hint or "")
+
+
+async def test_a_token_of_a_container_that_cannot_be_sent_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    token = b"\xff\xfe"
+    config(monkeypatch, tmp_path, "")
+    async with running_endpoint() as services:
+        services.otherwise = Decide(CredentialServices().answer)
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{services.url}/container")
+        monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", os.fsdecode(token))
+        error = await refused(Account(region=REGION))
+    assert "AWS_CONTAINER_AUTHORIZATION_TOKEN" in error.message
+    assert os.fsdecode(token) not in f"{error.message}{error.hint}"

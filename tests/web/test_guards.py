@@ -50,7 +50,7 @@ def test_whoever_has_the_token_on_this_machine_may_control() -> None:
     assert refusal(Origin="http://127.0.0.1:9464", Sec_Fetch_Site="same-origin") is None
 
 
-@pytest.mark.parametrize("token", ["", "a-toke", "a-token ", "ä-token"])
+@pytest.mark.parametrize("token", ["", "a-toke", "a-token ", "ä-token", "\udcff\udcfe"])
 def test_without_the_token_nobody_may(token: str) -> None:
     assert "token" in (refusal(**{TOKEN_HEADER: token}) or "")
 

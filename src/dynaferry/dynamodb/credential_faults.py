@@ -5,6 +5,7 @@ all but a service that does not answer stops at once, with what to do about this
 """
 
 import os
+import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    HTTPClientError,
+    InvalidConfigError,
     MetadataRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
@@ -21,6 +24,7 @@ from botocore.exceptions import (
 from msgspec import Struct
 
 from dynaferry.dynamodb.call_site import CallSite
+from dynaferry.dynamodb.characters import fault_of
 from dynaferry.dynamodb.faults import CALL_ERRORS, from_client_error, in_one_line
 from dynaferry.dynamodb.mfa import CodeWantedError
 from dynaferry.errors import AccessDeniedError, DynaferryError, UnavailableError
@@ -43,6 +47,7 @@ _TOKEN_FILES: Final = {
     "AWS_WEB_IDENTITY_TOKEN_FILE": "the token of the web identity",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "the token of the container",
 }
+_CONTAINER_TOKEN: Final = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105  # its name
 _ENVIRONMENTS: Final = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _AGAIN: Final = "then run the command again"
 
@@ -117,6 +122,8 @@ def from_credentials_error(error: Exception, origin: Origin) -> DynaferryError:
             f" {in_one_line(str(error))}",
             f"run it by itself and look what it prints, {_AGAIN}",
         )
+    if isinstance(error, UnicodeDecodeError):
+        return _not_utf_8(error, origin)
     if isinstance(error, ValueError):
         return _denied(origin, in_one_line(str(error)), _check(origin))
     return _general(error, origin)
@@ -132,6 +139,15 @@ def ended_already(site: CallSite) -> AccessDeniedError:
 
 
 def _from_botocore(error: ClientError | BotoCoreError, origin: Origin) -> DynaferryError:
+    login = origin.profile_with("login_session")
+    if login is not None and isinstance(error, NoCredentialsError | InvalidConfigError):
+        return _from_login(login, origin)
+    if isinstance(error, HTTPClientError) and not _can_be_sent(os.environ.get(_CONTAINER_TOKEN)):
+        return _denied(
+            origin,
+            f"the token of the container in {_CONTAINER_TOKEN} holds what cannot be sent",
+            f"set it to the token as it was given, {_AGAIN}",
+        )
     if isinstance(error, NoCredentialsError):
         return AccessDeniedError(
             f"there are no credentials for the {origin.side} ({origin.who})",
@@ -157,6 +173,33 @@ def _from_botocore(error: ClientError | BotoCoreError, origin: Origin) -> Dynafe
     if isinstance(error, MetadataRetrievalError):
         return UnavailableError(f"{_where(origin)}: {error}", operation=WHAT_FAILS)
     return _general(error, origin)
+
+
+def _from_login(profile: str, origin: Origin) -> DynaferryError:
+    """`aws login` keeps its sessions in a way that only newer AWS CLIs and SDKs read."""
+    exported = f"aws configure export-credentials --profile {shlex.quote(profile)} --format"
+    return _denied(
+        origin,
+        f"the profile {profile} logs in by `aws login` (login_session), which is not known here",
+        f'let the AWS CLI give them: eval "$({exported} env)", or, renewed by themselves, from a'
+        f" profile of its own with credential_process = {exported} process",
+    )
+
+
+def _can_be_sent(token: str | None) -> bool:
+    return token is None or fault_of(token) is None
+
+
+def _not_utf_8(error: UnicodeDecodeError, origin: Origin) -> DynaferryError:
+    for variable, what in _TOKEN_FILES.items():
+        path = os.environ.get(variable)
+        if path:
+            return _denied(
+                origin,
+                f"the file {path} with {what} is not text: {in_one_line(str(error))}",
+                f"look what {variable} names, and what is in it",
+            )
+    return _denied(origin, in_one_line(str(error)), _check(origin))
 
 
 def _general(error: Exception, origin: Origin) -> DynaferryError:

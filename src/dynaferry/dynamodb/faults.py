@@ -28,6 +28,7 @@ from dynaferry.dynamodb.network_faults import (
     from_proxy,
 )
 from dynaferry.dynamodb.proxies import unreadable_proxy
+from dynaferry.dynamodb.tls_faults import tls_fault, why_not_connected
 from dynaferry.errors import (
     AccessDeniedError,
     ConditionFailedError,
@@ -305,6 +306,15 @@ _NETWORK_ERRORS = frozenset(
 )
 
 
+def _reason(error: BotoCoreError) -> str:
+    """What botocore leaves out of why an endpoint could not be connected to."""
+    below = getattr(error.kwargs.get("error"), "os_error", None)
+    if below is None:
+        return ""
+    is_tls = str(error.kwargs.get("endpoint_url", "")).startswith("https:")
+    return f" ({why_not_connected(below, tls=is_tls)})"
+
+
 def _from_botocore(error: BotoCoreError, operation: str, site: CallSite) -> DynaferryError:
     cause = error.kwargs.get("error")
     if isinstance(error, SSLError):
@@ -315,9 +325,11 @@ def _from_botocore(error: BotoCoreError, operation: str, site: CallSite) -> Dyna
         return proxy
     if name == "ProxyConnectionError" and isinstance(cause, Exception):
         return from_network_error(cause, operation=operation, site=site, hint=PROXY_HINT)
+    if name in _NETWORK_ERRORS and tls_fault(error) is not None:
+        return from_network_error(error, operation=operation, site=site)
     if name in _NETWORK_ERRORS:
         return UnavailableError(
-            f"{site.where(operation)}: {error}",
+            f"{site.where(operation)}: {error}{_reason(error)}",
             hint=PROXY_HINT if name == "ProxyConnectionError" else ADDRESS_HINT,
             operation=operation,
             table=site.table,

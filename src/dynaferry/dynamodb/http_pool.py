@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from dynaferry.dynamodb.http_addresses import Addresses, peer_of
 from dynaferry.dynamodb.http_connection import LEAST_SECONDS, Connection, Head, HttpAnswer
+from dynaferry.dynamodb.tls_faults import why_not_connected
 
 CLOSE_SECONDS = 1.0
 
@@ -172,7 +173,8 @@ class ConnectionPool:
         except (TimeoutError, ssl.SSLCertVerificationError):
             raise
         except OSError as error:
-            raise ConnectionError(f"cannot connect to {host}:{port}: {error}") from error
+            why = why_not_connected(error, tls=self._address.tls is not None)
+            raise ConnectionError(f"cannot connect to {host}:{port}: {why}") from error
         self._open.add(connection)
         connection.lost.add_done_callback(lambda _: self._open.discard(connection))
         return connection

@@ -7,6 +7,7 @@ from typing import Final
 import aiohttp
 
 from dynaferry.dynamodb.call_site import CallSite
+from dynaferry.dynamodb.tls_faults import tls_fault
 from dynaferry.errors import DynaferryError, RequestRefusedError, UnavailableError
 
 WANTS_PASSWORD: Final = 407
@@ -28,8 +29,8 @@ def from_network_error(
 ) -> DynaferryError:
     """The error for a request that got no usable answer.
 
-    A certificate that is not trusted, and a proxy that refuses, will not do otherwise a minute
-    later: that stops the run.
+    A certificate that is not trusted, an endpoint without TLS 1.2 and a proxy that refuses will not
+    do otherwise a minute later: that stops the run.
     """
     where = site.where(operation)
     if isinstance(error, (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError)):
@@ -38,6 +39,12 @@ def from_network_error(
             hint=CERTIFICATE_HINT,
             operation=operation,
             table=site.table,
+        )
+    fault = tls_fault(error)
+    if fault is not None:
+        what, hint = fault
+        return RequestRefusedError(
+            f"{where}: {what}", hint=hint, operation=operation, table=site.table
         )
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return from_proxy(error.status, error.message, operation=operation, site=site)
