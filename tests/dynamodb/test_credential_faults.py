@@ -268,6 +268,7 @@ async def test_a_code_is_asked_for_once_and_another_one_never_in_the_middle(
                 await session.credentials.renew(current)
             assert "type a new code" in (caught.value.hint or "")
     assert len(asked) == 1
+    assert asked[0].startswith(f"the source, profile mfa, {ROLE_ARN}: ")
     assert "MFA code for an-mfa-device" in asked[0]
     assert services.asked[0].form["TokenCode"] == "123456"
 

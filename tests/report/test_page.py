@@ -45,6 +45,18 @@ def test_it_tells_each_attempt_and_each_reason() -> None:
     assert text.index("BatchWriteItem: IndexWrite<s") < text.index("Scan: no reason given")
 
 
+def test_a_run_that_stores_nothing_is_no_run_that_goes_on() -> None:
+    recorded = facts()
+    record = replace(recorded.record, status="running", ended_at=None)
+    running, last_sign = replace(recorded, record=record), recorded.record.checkpointed_at or 0.0
+    assert "stalled" not in render(running, None, now=last_sign + 20)
+    assert "stalled, or stopped without a word: nothing was stored for 5m 00s" in render(
+        running, None, now=last_sign + 300
+    )
+    assert "stalled" not in render(replace(running, paused=True), None, now=last_sign + 300)
+    assert "stalled" not in render(recorded, None, now=last_sign + 300)
+
+
 def test_it_draws_speed_limits_and_throttles() -> None:
     page = Read(render(facts(), None, now=NOW))
     drawn = [attrs.get("class") for tag, attrs in page.tags if tag == "polyline"]

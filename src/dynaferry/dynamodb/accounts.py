@@ -25,7 +25,7 @@ from yarl import URL
 from dynaferry.dynamodb.call_site import CallSite
 from dynaferry.dynamodb.callers import CallersCredentials, load_callers
 from dynaferry.dynamodb.characters import check_region
-from dynaferry.dynamodb.credential_faults import ended_already, origin_of
+from dynaferry.dynamodb.credential_faults import Origin, ended_already, origin_of
 from dynaferry.dynamodb.credentials import Credentials, CredentialSource, SharedCredentials
 from dynaferry.dynamodb.faults import CALL_ERRORS, from_client_error
 from dynaferry.dynamodb.mfa import CodeWantedError, Prompter, ask
@@ -169,7 +169,7 @@ async def open_account(
         resolve, to_error, secrets, whose=f"the {side}", service_clock=models.service_clock
     )
     # So that a role that may not be assumed shows here, not later.
-    await _first(credentials, prompter)
+    await _first(credentials, prompter, origin)
     # The control-plane client signs with the same: it asks its session for credentials.
     session._session._credentials = SharedCredentials(credentials)
     async with AsyncExitStack() as stack:
@@ -200,13 +200,16 @@ async def open_account(
         )
 
 
-async def _first(credentials: CredentialSource, prompter: Prompter) -> None:
+async def _first(credentials: CredentialSource, prompter: Prompter, origin: Origin) -> None:
     """Finds them, and asks for a code where one is wanted: this once, before anything begins."""
     try:
         await credentials.current()
     except AccessDeniedError as error:
         wanted = error.__cause__
-        code = await ask(str(wanted)) if isinstance(wanted, CodeWantedError) else None
+        code = None
+        if isinstance(wanted, CodeWantedError):
+            role = origin.setting("role_arn") or "its role"
+            code = await ask(f"the {origin.side}, {origin.who}, {role}: {wanted}")
         if code is None:
             raise
         prompter.take(code)

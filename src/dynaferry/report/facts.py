@@ -35,6 +35,7 @@ class RunFacts(Struct, frozen=True, kw_only=True):
 
     record: RunRecord
     attempts: list[AttemptRecord]
+    paused: bool = False
     tables: list[TableFacts]
 
 
@@ -50,7 +51,12 @@ async def read_facts(state_dir: Path, run: str) -> RunFacts:
             await _read_table(store, index, identity)
             for index, identity in enumerate(record.identity.tables)
         ]
-        return RunFacts(record=record, attempts=await store.read_attempts(), tables=tables)
+        return RunFacts(
+            record=record,
+            attempts=await store.read_attempts(),
+            paused=(await store.read_controls()).paused_at is not None,
+            tables=tables,
+        )
     finally:
         await store.aclose()
 

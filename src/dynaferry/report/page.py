@@ -13,6 +13,7 @@ from typing import Final
 
 from dynaferry._version import __version__
 from dynaferry.observe import readable
+from dynaferry.observe.health import is_stalled
 from dynaferry.plan import RecordedSettings
 from dynaferry.printable import printable
 from dynaferry.report.certificate import Certificate, circumstances, heading
@@ -20,7 +21,7 @@ from dynaferry.report.facts import RunFacts, TableFacts
 from dynaferry.report.plot import Line, plot
 from dynaferry.report.rates import limits, rates
 from dynaferry.schedule import Units
-from dynaferry.state.store import AttemptRecord, RunRecord
+from dynaferry.state.store import AttemptRecord
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _STATUS: Final = {
@@ -37,7 +38,7 @@ def render(facts: RunFacts, certificate: Certificate | None, *, now: float) -> s
     record = facts.record
     body = "".join(
         (
-            _head(record, facts.attempts),
+            _head(facts, now),
             _totals(facts),
             "".join(_table(table, facts.attempts) for table in facts.tables),
             _attempts(facts.attempts),
@@ -56,7 +57,8 @@ def render(facts: RunFacts, certificate: Certificate | None, *, now: float) -> s
     )
 
 
-def _head(record: RunRecord, attempts: Sequence[AttemptRecord]) -> str:
+def _head(facts: RunFacts, now: float) -> str:
+    record, attempts = facts.record, facts.attempts
     first = attempts[0].started_at if attempts else record.created_at
     ended = "not yet" if record.ended_at is None else _moment(record.ended_at)
     error = ""
@@ -64,9 +66,19 @@ def _head(record: RunRecord, attempts: Sequence[AttemptRecord]) -> str:
         hint = "" if record.error_hint is None else f" ({record.error_hint})"
         error = f'<p class="bad">{_text(record.error_message + hint)}</p>'
     return (
-        f"<h1>{_text(record.run)}</h1><p>{_text(_STATUS[record.status])}</p>{error}"
+        f"<h1>{_text(record.run)}</h1><p>{_text(_state(facts, now))}</p>{error}"
         f'<p class="quiet">begun {_moment(first)}, ended {ended}</p>'
     )
+
+
+def _state(facts: RunFacts, now: float) -> str:
+    """How the run is. The file alone does not tell whether a process works on it."""
+    record = facts.record
+    last_sign = max(record.started_at, record.checkpointed_at or 0.0)
+    if record.status == "running" and is_stalled(last_sign, now, paused=facts.paused):
+        since = readable.duration(now - last_sign)
+        return f"stalled, or stopped without a word: nothing was stored for {since}"
+    return _STATUS[record.status]
 
 
 def _totals(facts: RunFacts) -> str:
