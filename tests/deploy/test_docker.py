@@ -14,6 +14,7 @@ import pytest
 from tests.deploy.places import DEPLOY, ROOT
 
 DOCKERFILE = DEPLOY / "docker" / "Dockerfile"
+BY_DIGEST = f"python@sha256:{'0' * 64}"
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -67,6 +68,18 @@ def test_a_stop_sends_the_signal_that_python_heeds_as_process_one() -> None:
     assert words_of("STOPSIGNAL") == ["SIGINT"]
 
 
+def test_it_is_built_on_an_image_by_digest_and_says_on_which() -> None:
+    assert words_of("FROM") == ["${BASE} AS build", "${BASE}"]
+    assert set(words_of("ARG")) == {"BASE"}  # without a default
+    assert 'org.opencontainers.image.base.name="${BASE}"' in " ".join(words_of("LABEL"))
+    check = words_of("RUN")[0].partition(" && ")[0]
+    for base, code in ((BY_DIGEST, 0), ("python:3.13-slim-bookworm", 1), ("", 1)):
+        ran = subprocess.run(
+            ["/bin/sh", "-ec", check], env={"BASE": base}, capture_output=True, check=False
+        )
+        assert ran.returncode == code
+
+
 def test_every_package_is_pinned_by_hash() -> None:
     installs = re.findall(r"/pip install ([^&]*)", " && ".join(words_of("RUN")))
     assert len(installs) == 3
@@ -89,6 +102,7 @@ def test_the_steps_of_the_build_make_a_dynaferry_that_runs(tmp_path: Path) -> No
     environment = {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "HOME": str(tmp_path),
+        "BASE": BY_DIGEST,
         **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
     }
     for step in build:

@@ -14,6 +14,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from dynaferry.errors import StateError
 from dynaferry.observe.summary import ErrorSummary, RunSummary, Status
+from dynaferry.web import assets
 from dynaferry.web.control import Change, Controls
 from tests.web.chromium import DESK, PHONE, chromium, complaints, needs_chromium
 from tests.web.served import Served, served
@@ -137,6 +138,25 @@ async def test_it_loads_with_ten_thousand_segments_and_moves_on(tmp_path: Path) 
         assert drawn >= 3
         assert await page.run("document.querySelectorAll('#writes canvas').length > 0")
         assert await page.run("document.getElementById('controls').hidden")
+        assert await page.complaints() == []
+
+
+async def test_without_the_reviewed_script_it_works_without_charts_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = tmp_path / "charts.js"
+    changed.write_bytes(assets.charts_script().read_bytes() + b"\nwindow.owned = true;")
+    monkeypatch.setattr(assets, "charts_script", lambda: changed)
+    run = StagedRun(64)
+    run.go_on(5)
+    async with page_of(run, tmp_path / "profile") as page:
+        await page.open()
+        await page.shows("#state", "running")
+        await page.shows("#writes", "not the one that was reviewed")
+        await page.shows("#reads", "not the one that was reviewed")
+        await page.shows("#writes-limit", "limit, now")
+        await page.shows("#latency", "BatchWriteItem")
+        assert await page.run("window.owned === undefined")
         assert await page.complaints() == []
 
 

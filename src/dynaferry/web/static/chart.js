@@ -5,7 +5,9 @@ import { duration, short } from "/words.js";
 const MOST_POINTS = 1200;
 // Pages and batches come in bursts: a rate is of so many seconds.
 const SMOOTH_SECONDS = 5;
+// Not there where the script is another than was reviewed: then the page does without.
 const charts = window.LightweightCharts;
+const LEFT_OUT = "Left out: the charts' script is not there, or not the one that was reviewed.";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -56,6 +58,11 @@ export class RateChart {
     this.rate = rate;
     this.limit = limit;
     this.throttles = throttles;
+    if (!charts) {
+      element.textContent = LEFT_OUT;
+      element.classList.add("quiet");
+      return;
+    }
     this.chart = charts.createChart(element, {
       autoSize: true,
       layout: { attributionLogo: false }, // it is told in the footer; the logo wants inline styles
@@ -104,14 +111,22 @@ export class RateChart {
   draw(points) {
     const rates = points.rates(this.rate);
     this.highest = Math.max(0, ...rates.map((point) => point.value || 0));
+    const throttles = points.rates(this.throttles);
+    if (!this.chart) {
+      this.tellLegend(points, throttles);
+      return;
+    }
     this.rateSeries.setData(rates);
     this.limitSeries.setData(points.limits(this.limit));
-    const throttles = points.rates(this.throttles);
     this.throttleSeries.setData(throttles.map((point) => (point.value ? point : { time: point.time })));
+    this.tellLegend(points, throttles);
+    this.chart.timeScale().fitContent();
+  }
+
+  tellLegend(points, throttles) {
     this.tell({
       limit: points.newest && this.limit(points.newest),
       throttles: Math.max(0, ...throttles.map((point) => point.value || 0)),
     });
-    this.chart.timeScale().fitContent();
   }
 }
