@@ -7,6 +7,7 @@ nothing of dynaferry says what such an answer means; nothing may be passed over 
 
 import copy
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +25,8 @@ from dynaferry.ports import Page, WriteResult
 from tests.worlds.canned_wire import CannedWire
 
 TABLE = "orders"
-MUTANTS = 500
+# More: DYNAFERRY_MUTANTS=100000.
+MUTANTS = int(os.environ.get("DYNAFERRY_MUTANTS", "500"))
 ITEMS = [{"pk": {"N": str(n)}, "Items": {"L": []}, "v": {"S": f"é {n}"}} for n in range(4)]
 FIELDS = ("Items", "Count", "ScannedCount", "LastEvaluatedKey", "UnprocessedItems", "PutRequest")
 

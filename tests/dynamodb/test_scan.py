@@ -257,6 +257,8 @@ async def test_a_key_that_leads_back_to_where_the_page_began_is_corrupt() -> Non
     key = b'{"pk":{"S":"z"}}'
     with pytest.raises(CorruptAnswerError, match="leads back"):
         await _read(_page_body(ITEMS, LastEvaluatedKey=key), start=key)
+    with pytest.raises(CorruptAnswerError, match="leads back"):
+        await _read(_page_body(ITEMS, LastEvaluatedKey=b'{ "pk": {"S": "z"} }'), start=key)
     page = await _read(_page_body(ITEMS, LastEvaluatedKey=key), start=b'{"pk":{"S":"y"}}')
     assert page.last_evaluated_key == key
 
