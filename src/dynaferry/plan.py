@@ -415,10 +415,10 @@ class RecordedSettings(Struct, frozen=True, kw_only=True):
     target_role_arn: str | None
     target_endpoint_url: str | None
     sts_endpoint_url: str | None
-    readers: int
-    writers: int
-    max_read_units: float | None
-    max_write_units: float | None
+    readers: Annotated[int, Meta(ge=1)]
+    writers: Annotated[int, Meta(ge=1)]
+    max_read_units: Annotated[float, Meta(gt=0)] | None
+    max_write_units: Annotated[float, Meta(gt=0)] | None
     consistent_read: bool
     on_reject: OnReject
     limits: Limits = Limits()

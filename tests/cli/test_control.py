@@ -23,6 +23,7 @@ from dynaferry.state.store import (
     TableCounters,
     TableIdentity,
 )
+from tests.state.contract import dead_letter, segment_record
 
 
 async def _begun(state_dir: Path, run: str = "orders") -> SqliteStore:
@@ -42,6 +43,17 @@ async def _begun(state_dir: Path, run: str = "orders") -> SqliteStore:
     )
     await store.begin_attempt("0.1.0", 0.0)
     return store
+
+
+async def _ended(state_dir: Path, status: RunStatus) -> None:
+    """A run that is over, with a rejected item in each segment where it has any."""
+    rejected = int(status == "rejected")
+    store = await _begun(state_dir)
+    await store.add_dead_letters([dead_letter("k", segment=n) for n in range(10 * rejected)])
+    segments = [segment_record(n, complete=True, rejected=rejected) for n in range(10)]
+    await store.checkpoint(0, segments, TableCounters())
+    await store.end_attempt(status, 1.0)
+    await store.aclose()
 
 
 def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -180,9 +192,7 @@ def test_plan_goes_back_to_what_the_plan_says(
 
 @pytest.mark.parametrize("status", ["complete", "rejected"])
 async def test_a_complete_run_has_nothing_to_hold_back(tmp_path: Path, status: RunStatus) -> None:
-    store = await _begun(tmp_path)
-    await store.end_attempt(status, 1.0)
-    await store.aclose()
+    await _ended(tmp_path, status)
     answer = _ask(tmp_path, "pause", "--json")
     assert answer.returncode == 3
     assert "the run orders is complete: there is nothing left to hold back" in answer.stderr
@@ -202,9 +212,7 @@ async def test_a_complete_run_has_nothing_to_hold_back(tmp_path: Path, status: R
 async def test_what_goes_on_after_a_complete_run_can_be_held(
     tmp_path: Path, name: str, words: str
 ) -> None:
-    store = await _begun(tmp_path)
-    await store.end_attempt("rejected", 1.0)
-    await store.aclose()
+    await _ended(tmp_path, "rejected")
     lock = await to_thread.run_sync(RunLock.acquire, tmp_path, name)
     try:
         answer = _ask(tmp_path, "pause")

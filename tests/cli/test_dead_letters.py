@@ -35,8 +35,8 @@ async def state_dir(tmp_path: Path) -> Path:
     """Where one run is kept, with letters of two tables, one of them not counted yet."""
     store = await SqliteStore.create(tmp_path, RUN, IDENTITY, SETTINGS, VERSION, CREATED_AT)
     await store.add_dead_letters([*LETTERS, dead_letter("beyond the watermark", page=3)])
-    await store.checkpoint(0, [segment_record(n) for n in (1, 2, 3)], counters())
-    await store.checkpoint(1, [segment_record(1)], counters())
+    await store.checkpoint(0, [segment_record(n, rejected=20) for n in (1, 2, 3)], counters())
+    await store.checkpoint(1, [segment_record(1, rejected=1)], counters())
     await store.aclose()
     return tmp_path
 

@@ -25,6 +25,7 @@ from dynaferry.state.store import (
     TableCounters,
     TableIdentity,
 )
+from tests.state.contract import dead_letter
 
 TOTAL_SEGMENTS = 10
 
@@ -90,6 +91,7 @@ async def _half_done(store: SqliteStore, segments: int = 5, rejected: int = 0) -
     """So many segments of 100 items each are complete, and items came at 5 a second."""
     records = _complete_segments(segments, rejected)
     counters = TableCounters(read_units=62.54, write_units=500.0, throttled_requests=3)
+    await store.add_dead_letters([dead_letter(f"k{n}", segment=0) for n in range(rejected)])
     await store.checkpoint(0, records, counters)
     for second in (20, 10, 0):
         await store.add_sample(_sample(seconds_ago=second, items_written=500 - second * 5))

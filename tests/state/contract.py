@@ -56,16 +56,19 @@ def table_identity(number: int = 0, *, total_segments: int = 64) -> TableIdentit
 IDENTITY = RunIdentity(tables=(table_identity(0), table_identity(1)))
 
 
-def segment_record(segment: int, pages: int = 3, *, complete: bool = False) -> SegmentRecord:
+def segment_record(
+    segment: int, pages: int = 3, *, complete: bool = False, rejected: int = 0
+) -> SegmentRecord:
+    """A record that adds up; a store that is opened again holds as many letters as `rejected`."""
     return SegmentRecord(
         segment=segment,
         pages=pages,
         last_evaluated_key=None if complete else b'{"pk":{"S":"%d-%d"}}' % (segment, pages),
         complete=complete,
         items_read=pages * 100,
-        items_written=pages * 97,
-        items_rejected=pages * 2,
-        items_filtered=pages,
+        items_written=pages * 97 - rejected,
+        items_rejected=rejected,
+        items_filtered=pages * 3,
         bytes_read=pages * 1_000_000,
     )
 
@@ -260,15 +263,16 @@ class StateStoreContract:
 
     async def test_totals_are_the_sums_of_the_segments(self, store: StateStore) -> None:
         assert await store.read_totals(0) == TableTotals()
-        await store.checkpoint(0, [segment_record(1, 3), segment_record(2, 5)], counters())
-        await store.checkpoint(0, [segment_record(1, 4, complete=True)], counters())
+        both = [segment_record(1, 3), segment_record(2, 5, rejected=10)]
+        await store.checkpoint(0, both, counters())
+        await store.checkpoint(0, [segment_record(1, 4, complete=True, rejected=8)], counters())
         await store.checkpoint(1, [segment_record(1, 50)], counters())
         assert await store.read_totals(0) == TableTotals(
             segments_complete=1,
             items_read=900,
-            items_written=873,
+            items_written=855,
             items_rejected=18,
-            items_filtered=9,
+            items_filtered=27,
             bytes_read=9_000_000,
         )
 
@@ -357,7 +361,7 @@ class StateStoreContract:
     async def test_a_letter_that_was_written_is_counted_so_once_and_is_gone(
         self, store: StateStore
     ) -> None:
-        records = [segment_record(1), segment_record(2)]
+        records = [segment_record(1, rejected=2), segment_record(2, rejected=1)]
         await store.checkpoint(0, records, counters())
         letters = [dead_letter("a"), dead_letter("b"), dead_letter("c", segment=2)]
         await store.add_dead_letters(letters)
@@ -474,7 +478,7 @@ class StateStoreContract:
     ) -> None:
         store = await store_factory.create()
         await store.begin_attempt("2.0", CREATED_AT + 1)
-        await store.checkpoint(0, [segment_record(1)], counters())
+        await store.checkpoint(0, [segment_record(1, rejected=1)], counters())
         await store.add_dead_letters([dead_letter("a")])
         await store.add_sample(sample(1))
         await store.end_attempt("interrupted", CREATED_AT + 2)
@@ -483,7 +487,7 @@ class StateStoreContract:
 
         again = await store_factory.reopen()
         assert await again.read_run() == run
-        assert await again.read_segments(0) == [segment_record(1)]
+        assert await again.read_segments(0) == [segment_record(1, rejected=1)]
         assert await again.read_counters(0) == counters()
         assert await again.read_dead_letters() == [dead_letter("a")]
         assert await again.read_samples(0, 9) == [sample(1)]

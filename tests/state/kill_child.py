@@ -24,8 +24,12 @@ from tests.state.contract import (
 
 RUN = "killed"
 BEGINNING = ("before the file has its name", "when the file has its name")
-OLD = [segment_record(1, 1), segment_record(2, 1)]
-NEW = [segment_record(1, 5), segment_record(2, 5), segment_record(3, 5, complete=True)]
+OLD = [segment_record(1, 1, rejected=1), segment_record(2, 1)]
+NEW = [
+    segment_record(1, 5, rejected=2),
+    segment_record(2, 5),
+    segment_record(3, 5, complete=True),
+]
 OLD_COUNTERS, NEW_COUNTERS = counters(1), counters(2)
 LETTERS = [dead_letter("kept", segment=1, page=0), dead_letter("beyond", segment=1, page=1)]
 

@@ -105,7 +105,7 @@ async def kept_after_cut(files: Files, place: Path) -> Kept:
 def some_commit(store: SqliteStore, number: int, chance: random.Random) -> Awaitable[None]:
     if chance.random() < 0.3:
         letters = [
-            dead_letter(f"key {number} {n}", segment=n, page=number)
+            dead_letter(f"key {number} {n}", segment=n, page=COMMITS + number)
             for n in range(chance.randrange(1, 30))
         ]
         return store.add_dead_letters(letters)

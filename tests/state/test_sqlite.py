@@ -1,10 +1,13 @@
 import asyncio
 import hashlib
 import os
+import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 
 from dynaferry.errors import StateError, StateWriteError
 from dynaferry.plan import RecordedSettings
+from dynaferry.state import database
 from dynaferry.state.directory import find_runs, log_paths, state_path
 from dynaferry.state.lock import is_locked
 from dynaferry.state.sqlite import Moment, SqliteStore
@@ -276,16 +280,18 @@ class TestRefusing:
             async with begun(path.parent):
                 pass
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
     async def test_a_file_that_may_not_be_read_is_refused(self, path: Path) -> None:
         path.chmod(0)
+        if os.access(path, os.R_OK):
+            pytest.skip("root may read everything")
         with pytest.raises(StateError, match="Permission denied"):
             await SqliteStore.open(path.parent, RUN)
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
     async def test_a_file_that_may_not_be_written_is_refused(self, path: Path) -> None:
         path.chmod(0o400)
-        with pytest.raises(StateError, match="readonly"):
+        if os.access(path, os.W_OK):
+            pytest.skip("root may write everything")
+        with pytest.raises(StateError, match="cannot be opened: Permission denied"):
             await SqliteStore.open(path.parent, RUN)
         assert not await asyncio.to_thread(is_locked, path.parent, RUN)
 
@@ -301,9 +307,8 @@ class TestRefusing:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("UPDATE run SET settings = ?", (b"{}",))
             connection.commit()
-        async with opened(path.parent) as store:
-            with pytest.raises(StateError, match="is not understood"):
-                await store.read_run()
+        with pytest.raises(StateError, match="is damaged: what it says of its run"):
+            await SqliteStore.open(path.parent, RUN)
 
     async def test_reasons_of_throttles_that_are_not_understood_are_refused(
         self, path: Path
@@ -311,16 +316,25 @@ class TestRefusing:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("UPDATE tables SET throttles = ?", (b"{}",))
             connection.commit()
-        async with opened(path.parent) as store:
-            with pytest.raises(StateError, match="is not understood"):
-                await store.read_counters(0)
+        with pytest.raises(StateError, match="is damaged: its counters are not understood"):
+            await SqliteStore.open(path.parent, RUN)
 
     async def test_a_missing_table_is_a_refusal_and_not_a_crash(self, path: Path) -> None:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("DROP TABLE samples")
             connection.commit()
+        for look in (SqliteStore.open, SqliteStore.open_for_reading, SqliteStore.open_to_control):
+            with pytest.raises(StateError, match="is damaged: its table samples is missing"):
+                await look(path.parent, RUN)
+
+    async def test_a_table_that_goes_while_it_is_read_is_a_refusal_and_not_a_crash(
+        self, path: Path
+    ) -> None:
         async with opened(path.parent) as store:
-            with pytest.raises(StateError, match="cannot be read: no such table"):
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("DROP TABLE samples")
+                connection.commit()
+            with pytest.raises(StateError, match="is damaged: no such table"):
                 await store.read_samples(0, 1)
 
 
@@ -471,6 +485,153 @@ class TestLocking:
                 assert caught.value.hint is not None
                 assert f"dynaferry status {RUN}" in caught.value.hint
         assert not await asyncio.to_thread(is_locked, state_dir, RUN)
+
+
+OTHER_WRITER = """
+import sqlite3, sys
+other = sqlite3.connect(sys.argv[1], isolation_level=None)
+other.execute("UPDATE controls SET changed_at = 1.0")
+other.close()
+"""
+
+OTHER_NAME = """
+import asyncio, sys
+from pathlib import Path
+from dynaferry.state.sqlite import SqliteStore
+from dynaferry.errors import StateError
+try:
+    asyncio.run(SqliteStore.open(Path(sys.argv[1]), sys.argv[2]))
+except StateError as error:
+    print(error.message)
+"""
+
+
+def beside(code: str, *arguments: object) -> str:
+    """What another process prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        timeout=60,
+        check=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+class TestOneFileOfTwoNames:
+    async def test_it_is_not_worked_on_twice(self, state_dir: Path) -> None:
+        async with begun(state_dir):
+            path = state_path(state_dir, RUN)
+            other = state_path(state_dir, "other")
+            other.hardlink_to(path)
+            said = await asyncio.to_thread(beside, OTHER_NAME, state_dir, "other")
+            assert "has 2 names (hard links)" in said
+            other.unlink()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="locks of open files")
+    async def test_it_is_held_under_whatever_name(self, state_dir: Path) -> None:
+        async with begun(state_dir):
+            state_path(state_dir, RUN).rename(state_path(state_dir, "renamed"))
+            said = await asyncio.to_thread(beside, OTHER_NAME, state_dir, "renamed")
+            assert "another dynaferry works on the state file" in said
+            assert "under another name" in said
+        assert await asyncio.to_thread(beside, OTHER_NAME, state_dir, "renamed") == ""
+
+    async def test_a_renamed_directory_takes_its_lock_along(self, state_dir: Path) -> None:
+        async with begun(state_dir):
+            moved = state_dir.rename(state_dir.with_name("moved"))
+            said = await asyncio.to_thread(beside, OTHER_NAME, moved, RUN)
+            assert f"another dynaferry works on this run (process {os.getpid()})" in said
+
+
+class TestLooksOfTheSameProcess:
+    """Closing a file lets go of all locks that a process has on it."""
+
+    @pytest.mark.parametrize(
+        "look", [SqliteStore.open_for_reading, SqliteStore.open_to_control, SqliteStore.open]
+    )
+    async def test_they_do_not_give_the_log_away_to_another_process(
+        self, state_dir: Path, look: Callable[[Path, str], Awaitable[SqliteStore]]
+    ) -> None:
+        async with begun(state_dir) as store:
+            await store.checkpoint(0, [segment_record(1)], counters())
+            try:
+                await (await look(state_dir, RUN)).aclose()
+            except StateError:
+                assert look == SqliteStore.open, "the run is being worked on"
+            path = state_path(state_dir, RUN)
+            await asyncio.to_thread(beside, OTHER_WRITER, path)
+            assert log_paths(path)[0].exists()
+            await store.checkpoint(0, [segment_record(2)], counters(2))
+        async with opened(state_dir) as again:
+            assert await again.read_segments(0) == [segment_record(1), segment_record(2)]
+
+
+@pytest.fixture
+def leaving_no_traces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a directory that cannot be written to, and beside somebody else's file."""
+    monkeypatch.setattr(database, "leaves_traces", lambda _: False)
+
+
+@pytest.mark.usefixtures("leaving_no_traces")
+class TestReadingWhatCannotBeWritten:
+    @pytest.fixture
+    async def path(self, state_dir: Path) -> Path:
+        async with begun(state_dir) as store:
+            await store.checkpoint(0, [segment_record(1)], counters())
+        return state_path(state_dir, RUN)
+
+    async def read(self, path: Path) -> int:
+        # In the index a reader notes what it reads, where it may.
+        index = log_paths(path)[1].name
+        before = contents(path.parent)
+        async with read_only(path.parent) as reader:
+            found = await reader.read_segments(0)
+            assert (await reader.read_run()).identity == IDENTITY
+        after = contents(path.parent)
+        assert after | {index: ""} == before | {index: ""}
+        assert (index in after) == (index in before)
+        return len(found)
+
+    async def test_a_run_that_was_closed_is_read(self, path: Path) -> None:
+        assert not any(log.exists() for log in log_paths(path))
+        assert await self.read(path) == 1
+
+    @pytest.mark.parametrize("keeps_index", [True, False])
+    async def test_a_run_that_was_killed_is_read_with_its_log(
+        self, path: Path, state_dir: Path, *, keeps_index: bool
+    ) -> None:
+        killed = state_dir.with_name("killed")
+        async with opened(state_dir) as store:
+            await store.checkpoint(0, [segment_record(2), segment_record(3)], counters())
+            shutil.copytree(state_dir, killed)
+        log, index = log_paths(state_path(killed, RUN))
+        assert log.stat().st_size > 0
+        if not keeps_index:
+            index.unlink()
+        assert await self.read(state_path(killed, RUN)) == 3
+
+    async def test_a_run_under_way_is_read(self, path: Path, state_dir: Path) -> None:
+        async with opened(state_dir) as store:
+            await store.checkpoint(0, [segment_record(2)], counters())
+            assert await self.read(path) == 2
+
+    async def test_a_log_that_may_not_be_read_is_said_and_no_old_state_is_shown(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        log, _ = log_paths(path)
+        log.write_bytes(b"a log of somebody else")
+        copy = shutil.copyfile
+
+        def refuse(one: Path, other: Path) -> object:
+            if one == log:
+                raise PermissionError(13, "Permission denied")
+            return copy(one, other)
+
+        monkeypatch.setattr(shutil, "copyfile", refuse)
+        with pytest.raises(StateError, match=r"the log .* cannot be read: Permission denied"):
+            await SqliteStore.open_for_reading(path.parent, RUN)
 
 
 class TestReadingOnly:

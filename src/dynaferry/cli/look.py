@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -126,7 +127,9 @@ async def look_at(state_dir: Path, run: str) -> RunLook:
 async def state_of(store: StateStore, state_dir: Path, run: str) -> tuple[RunRecord, State]:
     """The run as stored, and whether it runs: the lock knows that, not the file."""
     record = await store.read_run()
-    if record.status != "running" or await to_thread.run_sync(is_locked, state_dir, run):
+    # A lock that may not be looked at leaves it to the file, and to the age of what it holds.
+    look = partial(is_locked, state_dir, run, if_hidden=True)
+    if record.status != "running" or await to_thread.run_sync(look):
         return record, record.status
     # A run stores its end before it lets go of its lock: it may have ended just now.
     record = await store.read_run()

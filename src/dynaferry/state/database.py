@@ -1,24 +1,33 @@
 """SQLite itself: is this file ours and whole, and how is it opened. Everything here blocks.
 
 A file is trusted only once it says that it is ours and whole, and looking never changes it: the
-header is read as plain bytes, and the search for damage runs on a read-only connection, since
+header is read without the log, and the search for damage runs on a read-only connection, since
 opening a database for writing would fold the log that a crash left into it.
+
+No file here is opened but through SQLite: a process that closes any descriptor of a file loses all
+its locks on that file, those of its other connections as well, and whoever opens the file next
+takes their log away [https://www.sqlite.org/howtocorrupt.html, section 2.2].
 """
 
+import errno
+import os
+import shutil
 import sqlite3
-import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from dynaferry.errors import StateError
+from dynaferry.state.directory import log_paths
+from dynaferry.state.ownership import MOVE_IT, check_place, leaves_traces
 from dynaferry.state.schema import APPLICATION_ID
 from dynaferry.state.store import SCHEMA_VERSION
 
-MOVE_IT = "move it away, or choose another --state-dir"
+# Gives what cannot be true of what a file holds, or None.
+FaultOf = Callable[[sqlite3.Connection], str | None]
 
-_MAGIC = b"SQLite format 3\x00"
 _HEADER_BYTES = 100
 # How long to wait for another connection. Readers hold the file for moments only.
 _BUSY_SECONDS = 5.0
@@ -30,31 +39,31 @@ def check_header(path: Path, application_id: int = APPLICATION_ID) -> None:
     :raises StateError: it is not there, not ours, or of another version
     :raises OSError: it cannot be read
     """
-    if not path.exists():
-        raise StateError(
-            f"there is no run {path.stem!r} in {path.parent}",
-            hint="--state-dir names the directory that the copy was started with",
-        )
-    # Anything but a plain file (a pipe, say) could block when it is opened.
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise StateError(f"the state file {path} is not a file", hint=MOVE_IT)
-    with path.open("rb") as file:
-        header = file.read(_HEADER_BYTES)
-    fault = _header_fault(header, application_id)
+    size = check_place(path).st_size
+    if not os.access(path, os.R_OK):  # SQLite does not say why
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    fault = _size_fault(size) or _header_fault(path, application_id)
     if fault is not None:
         raise StateError(f"the state file {path} {fault}", hint=MOVE_IT)
 
 
-def _header_fault(header: bytes, application_id: int) -> str | None:
-    if not header:
+def _size_fault(size: int) -> str | None:
+    if size == 0:
         return "is empty"
-    if not header.startswith(_MAGIC):
-        return "is not a SQLite database"
-    if len(header) < _HEADER_BYTES:
-        return "is cut short"
-    if int.from_bytes(header[68:72], "big") != application_id:
+    return "is cut short, or is not a SQLite database" if size < _HEADER_BYTES else None
+
+
+def _header_fault(path: Path, application_id: int) -> str | None:
+    try:
+        # What the file itself says, whatever is in its log.
+        found, version = _identifiers(connect(path, "ro", immutable=True))
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+            return "is not a SQLite database, or its beginning is damaged"
+        # A file that lost power while its log was folded into it is whole only with its log.
+        found, version = _identifiers(connect_for_reading(path))
+    if found != application_id:
         return "is a SQLite database that dynaferry did not make"
-    version = int.from_bytes(header[60:64], "big")
     if version > SCHEMA_VERSION:
         return f"is of a newer dynaferry (schema {version}, this one knows {SCHEMA_VERSION})"
     if version < SCHEMA_VERSION:
@@ -62,22 +71,100 @@ def _header_fault(header: bytes, application_id: int) -> str | None:
     return None
 
 
-def check_damage(path: Path) -> None:
-    """Returns if SQLite finds the file whole, its log included.
+def _identifiers(opened: sqlite3.Connection) -> tuple[int, int]:
+    """Whose the file is, and its version."""
+    with closing(opened) as connection:
+        names = ("application_id", "user_version")
+        found, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+        return found, version
+
+
+def check_damage(path: Path, fault_of: FaultOf) -> None:
+    """Returns if SQLite finds the file whole, its log included, and what it holds may be true.
 
     :raises StateError: it is not
     :raises sqlite3.Error: it is so damaged that it cannot be searched
     """
     with closing(connect(path, "ro")) as connection:
         verdict: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise StateError(f"the state file {path} is damaged: {verdict}", hint=MOVE_IT)
+        if verdict != "ok":
+            raise damaged(path, verdict)
+        check_content(connection, path, fault_of)
 
 
-def connect(path: Path, mode: Literal["ro", "rw"]) -> sqlite3.Connection:
-    """Opens a database that is there; statements begin no transaction by themselves."""
+def check_content(connection: sqlite3.Connection, path: Path, fault_of: FaultOf) -> None:
+    """Returns if what the file holds at one moment may be true.
+
+    :raises StateError: it cannot
+    """
+    connection.execute("BEGIN")
+    try:
+        fault = fault_of(connection)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    if fault is not None:
+        raise damaged(path, fault)
+
+
+def damaged(path: Path, what: object) -> StateError:
+    """The refusal of a damaged file."""
+    return StateError(f"the state file {path} is damaged: {what}", hint=MOVE_IT)
+
+
+def connect_for_reading(path: Path) -> sqlite3.Connection:
+    """Opens a database to look at it; beside a file that may not be written nothing is left.
+
+    :raises StateError: its log may not be read, and without it the file is old
+    :raises OSError: it cannot be read
+    """
+    if leaves_traces(path):
+        return connect(path, "ro")
+    log, index = log_paths(path)
+    if index.exists():
+        # As it is while somebody works on it, or after a crash.
+        connection = connect(path, "ro")
+        try:
+            connection.execute("SELECT run FROM run")
+        except sqlite3.OperationalError:
+            connection.close()
+        else:
+            return connection
+    if not (log.exists() and log.stat().st_size):
+        return connect(path, "ro", immutable=True)
+    return _connect_to_copy(path, log)
+
+
+def _connect_to_copy(path: Path, log: Path) -> sqlite3.Connection:
+    """SQLite needs to write beside a file whose log it reads: so both are read elsewhere.
+
+    The copy has no name any more once it is open.
+    """
+    with TemporaryDirectory(prefix="dynaferry-") as place:
+        copy = Path(place, path.name)
+        shutil.copyfile(path, copy)
+        try:
+            shutil.copyfile(log, log_paths(copy)[0])
+        except PermissionError as error:
+            raise StateError(
+                f"the log {log} of the state file cannot be read: {error.strerror}",
+                hint="run this as the user who started the copy",
+            ) from error
+        connection = connect(copy, "ro")
+        with closed_on_error(connection):
+            connection.execute("SELECT run FROM run")
+            return connection
+
+
+def connect(
+    path: Path, mode: Literal["ro", "rw"], *, immutable: bool = False
+) -> sqlite3.Connection:
+    """Opens a database that is there; statements begin no transaction by themselves.
+
+    Of one that is taken for `immutable` the file alone is read, without locks and without its log.
+    """
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
+        f"{path.absolute().as_uri()}?mode={mode}{'&immutable=1' if immutable else ''}",
         uri=True,
         isolation_level=None,
         timeout=_BUSY_SECONDS,

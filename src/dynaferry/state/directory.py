@@ -4,6 +4,8 @@ A run's name begins with a letter, a digit or `_`, so names that begin with a do
 files that are still being made.
 """
 
+import re
+import secrets
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,8 +32,17 @@ def overwritten_path(state_dir: Path, run: str) -> Path:
 
 
 def unfinished_path(state_dir: Path, run: str) -> Path:
-    """Where the run's state file is built before it gets its name."""
-    return state_dir / f".{run}{_SUFFIX}.new"
+    """Where the run's state file is built before it gets its name: another place each time."""
+    return state_dir / f".{run}{_SUFFIX}.{secrets.token_hex(8)}.new"
+
+
+def unfinished_files(state_dir: Path, run: str) -> list[Path]:
+    """What attempts to build the run's state file left behind, as it is nobody's under its lock.
+
+    :raises OSError: the directory cannot be read
+    """
+    name = re.compile(rf"\.{re.escape(run + _SUFFIX)}(\.[0-9a-f]{{16}})?\.new(-wal|-shm|-journal)?")
+    return [path for path in state_dir.iterdir() if name.fullmatch(path.name)]
 
 
 def lock_path(state_dir: Path, run: str) -> Path:

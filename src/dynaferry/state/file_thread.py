@@ -48,14 +48,28 @@ class FileThread:
         query: str,
         *parameters: float | bytes | None,
     ) -> list[_Result]:
-        return [record_of(row) for row in await self._rows(query, *parameters)]
-
-    async def _rows(self, query: str, *parameters: float | bytes | None) -> list[sqlite3.Row]:
-        def read() -> list[sqlite3.Row]:
+        def read() -> list[_Result]:
             with self._file.reading() as connection:
-                return connection.execute(query, parameters).fetchall()
+                return [record_of(row) for row in connection.execute(query, parameters)]
 
         return await self._on_thread(read)
+
+    async def _record(
+        self,
+        record_of: Callable[[sqlite3.Row], _Result],
+        query: str,
+        *parameters: float | bytes | None,
+    ) -> _Result:
+        """The record of the one row that the query gives."""
+
+        def read() -> _Result:
+            with self._file.reading() as connection:
+                return record_of(connection.execute(query, parameters).fetchall()[0])
+
+        return await self._on_thread(read)
+
+    async def _rows(self, query: str, *parameters: float | bytes | None) -> list[sqlite3.Row]:
+        return await self._records(lambda row: row, query, *parameters)
 
     async def _write(
         self,

@@ -4,10 +4,13 @@ The lock is the kernel's (`flock`): it goes when its owner goes, however that di
 ever left over. The number in the file is for people; nothing decides by it.
 """
 
+import errno
 import fcntl
 import os
 import re
 import stat
+import struct
+import sys
 import time
 from pathlib import Path
 from typing import Final, Self
@@ -21,6 +24,7 @@ _TRIES = 5
 _BETWEEN_TRIES_SECONDS = 0.02
 # No link is followed, and nothing is waited for.
 _AS_IT_IS: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FAR_BEHIND: Final = 1 << 62
 # What a lock file holds: whatever holds anything else is somebody's file, and is not emptied.
 _CONTENT: Final = re.compile(rb"[0-9]{0,20}\n?")
 _MOVE_IT: Final = "move it away: it is not dynaferry's; or choose another --state-dir"
@@ -29,10 +33,10 @@ _MOVE_IT: Final = "move it away: it is not dynaferry's; or choose another --stat
 class RunLock:
     """Held from `acquire` to `release`, or to the end of the process."""
 
-    __slots__ = ("_descriptor",)
+    __slots__ = ("_descriptors",)
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = descriptor
+        self._descriptors = [descriptor]
 
     @classmethod
     def acquire(cls, state_dir: Path, run: str) -> Self:
@@ -55,11 +59,24 @@ class RunLock:
             raise
         return cls(descriptor)
 
+    def hold_file(self, path: Path) -> None:
+        """Takes the state file itself as well, under whatever name others may reach it.
+
+        :raises StateError: another process has it
+        :raises OSError: it cannot be opened
+        """
+        descriptor = os.open(path, os.O_RDWR | _AS_IT_IS)
+        self._descriptors.append(descriptor)
+        if not _try_lock_file(descriptor):
+            raise StateError(
+                f"another dynaferry works on the state file {path}, under another name",
+                hint="wait for it, or stop it",
+            )
+
     def release(self) -> None:
-        """Lets go of the lock; a second time it does nothing."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Lets go of the lock; a second time it does nothing. The file has to be closed before."""
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
 
 def is_locked(state_dir: Path, run: str, *, if_hidden: bool = False) -> bool:
@@ -134,6 +151,24 @@ def _try_lock(descriptor: int, kind: int) -> bool:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    return True
+
+
+def _try_lock_file(descriptor: int) -> bool:
+    """Locks a byte far behind the end of a file, where SQLite locks none.
+
+    Of the kind that belongs to the open file and not to the process: SQLite opens and closes the
+    same file, which lets go of the other kind [man 2 fcntl]. Where there is none, the lock by name
+    has to do.
+    """
+    command = getattr(fcntl, "F_OFD_SETLK", None)
+    if sys.platform != "linux" or command is None or struct.calcsize("P") != 8:
+        return True
+    wanted = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, _FAR_BEHIND, 1, 0)
+    try:
+        fcntl.fcntl(descriptor, command, wanted)
+    except OSError as error:
+        return error.errno not in (errno.EAGAIN, errno.EACCES)
     return True
 
 

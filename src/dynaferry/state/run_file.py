@@ -14,21 +14,26 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from dynaferry.errors import StateError, StateWriteError
+from dynaferry.state.damage import NOT_UNDERSTOOD, fault_of_run
 from dynaferry.state.database import (
-    MOVE_IT,
+    check_content,
     check_damage,
     check_header,
     closed_on_error,
     connect,
+    connect_for_reading,
     connect_for_writing,
+    damaged,
     fold_log,
     transaction,
 )
-from dynaferry.state.directory import log_paths, state_path, unfinished_path
+from dynaferry.state.directory import log_paths, state_path, unfinished_files, unfinished_path
 from dynaferry.state.lock import RunLock
+from dynaferry.state.ownership import MOVE_IT, check_ours
 from dynaferry.state.schema import APPLICATION_ID
 
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+# Text that is none has no name, and what a statement of ours does not find was there once.
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_MISMATCH")
 _WRITE_HINTS = {
     "SQLITE_FULL": "make room on the disk of {path}, then run the same command again",
     "SQLITE_READONLY": "make {path} writable, then run the same command again",
@@ -57,6 +62,11 @@ class RunFile:
         self.only_for_reading = only_for_reading
         self._place = _place(path)
 
+    @staticmethod
+    def fault_of(connection: sqlite3.Connection) -> str | None:
+        """What cannot be true of such a file, or None."""
+        return fault_of_run(connection)
+
     @classmethod
     def create(
         cls, state_dir: Path, run: str, write_new: Callable[[sqlite3.Connection], None]
@@ -71,10 +81,13 @@ class RunFile:
             lock = RunLock.acquire(state_dir, run)
             with _released_on_error(lock):
                 _check_absent(path)
+                for leftover in unfinished_files(state_dir, run):
+                    leftover.unlink(missing_ok=True)
                 unfinished = unfinished_path(state_dir, run)
                 _build(unfinished, write_new)
                 unfinished.rename(path)
                 _sync_directory(state_dir)
+                lock.hold_file(path)
                 return cls(path, connect_for_writing(path), lock)
 
     @staticmethod
@@ -95,10 +108,9 @@ class RunFile:
         """
         path = state_path(state_dir, run)
         with _refusing(path, "opened"):
-            check_header(path, cls.application_id)
-            lock = RunLock.acquire(state_dir, run)
+            lock = _take(path, run, cls.application_id)
             with _released_on_error(lock):
-                check_damage(path)
+                check_damage(path, cls.fault_of)
                 return cls(path, connect_for_writing(path), lock)
 
     @classmethod
@@ -110,10 +122,9 @@ class RunFile:
         path = state_path(state_dir, run)
         with _refusing(path, "read"):
             check_header(path, cls.application_id)
-            connection = connect(path, "ro")
-            # The first access is where a log left by a crash is read.
+            connection = connect_for_reading(path)
             with closed_on_error(connection):
-                connection.execute("SELECT run FROM run")
+                check_content(connection, path, cls.fault_of)
                 return cls(path, connection, None, only_for_reading=True)
 
     @classmethod
@@ -124,8 +135,7 @@ class RunFile:
         """
         path = state_path(state_dir, run)
         with _refusing(path, "removed"):
-            check_header(path, cls.application_id)
-            lock = RunLock.acquire(state_dir, run)
+            lock = _take(path, run, cls.application_id)
             with _released_on_error(lock):
                 # The log last: a file that is left without it would be taken for whole.
                 path.unlink()
@@ -144,7 +154,11 @@ class RunFile:
         path = state_path(state_dir, run)
         with _refusing(path, "written"):
             check_header(path, cls.application_id)
-            return cls(path, connect_for_writing(path), None)
+            check_ours(path)
+            connection = connect_for_writing(path)
+            with closed_on_error(connection):
+                check_content(connection, path, cls.fault_of)
+                return cls(path, connection, None)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -155,9 +169,9 @@ class RunFile:
         try:
             yield self._connection
         except sqlite3.Error as error:
-            raise StateError(
-                f"the state file {self.path} cannot be read: {error}", hint=MOVE_IT
-            ) from error
+            raise _refusal(self.path, "read", error) from error
+        except NOT_UNDERSTOOD as error:
+            raise damaged(self.path, error) from error
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -200,10 +214,9 @@ def set_aside(state_dir: Path, run: str, now: float) -> Path:
     """
     path = state_path(state_dir, run)
     with _refusing(path, "set aside"):
-        check_header(path)
-        lock = RunLock.acquire(state_dir, run)
+        lock = _take(path, run, APPLICATION_ID)
         try:
-            check_damage(path)
+            check_damage(path, fault_of_run)
             fold_log(path)
             aside = _unused_name(path, now)
             path.rename(aside)
@@ -212,6 +225,16 @@ def set_aside(state_dir: Path, run: str, now: float) -> Path:
         finally:
             lock.release()
     return aside
+
+
+def _take(path: Path, run: str, application_id: int) -> RunLock:
+    """The lock of a run's file that is ours, and of the file itself."""
+    check_header(path, application_id)
+    check_ours(path)
+    lock = RunLock.acquire(path.parent, run)
+    with _released_on_error(lock):
+        lock.hold_file(path)
+    return lock
 
 
 def _make_directory(state_dir: Path) -> None:
@@ -242,10 +265,8 @@ def _check_absent(path: Path) -> None:
 
 
 def _build(path: Path, write_new: Callable[[sqlite3.Connection], None]) -> None:
-    for leftover in (path, *log_paths(path), Path(f"{path}-journal")):
-        leftover.unlink(missing_ok=True)
     # SQLite gives the log and its index the mode of the file.
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     with closing(connect(path, "rw")) as connection:
         with transaction(connection):
             write_new(connection)
@@ -275,7 +296,7 @@ def _unused_name(path: Path, now: float) -> Path:
 
 
 def _place(path: Path) -> tuple[int, int]:
-    found = path.stat()
+    found = path.lstat()
     return found.st_dev, found.st_ino
 
 
@@ -302,14 +323,18 @@ def _refusing(path: Path, done: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        damaged = getattr(error, "sqlite_errorname", "").startswith(_DAMAGED)
-        what = "is damaged" if damaged else f"cannot be {done}"
-        raise StateError(f"the state file {path} {what}: {error}", hint=MOVE_IT) from error
+        raise _refusal(path, done, error) from error
     except OSError as error:
         raise StateError(
             f"the state file {path} cannot be {done}: {error.strerror}",
             hint="choose another --state-dir, or give the run a name of its own",
         ) from error
+
+
+def _refusal(path: Path, done: str, error: sqlite3.Error) -> StateError:
+    if getattr(error, "sqlite_errorname", "SQLITE_ERROR").startswith(_DAMAGED):
+        return damaged(path, error)
+    return StateError(f"the state file {path} cannot be {done}: {error}", hint=MOVE_IT)
 
 
 def _write_error(path: Path, error: sqlite3.Error) -> StateWriteError:

@@ -10,26 +10,25 @@ from typing import Any, Final
 
 import msgspec
 
-from dynaferry.plan import RecordedSettings
+from dynaferry.state.rows import as_flag, as_record, row_fields
 from dynaferry.state.store import (
     SCHEMA_VERSION,
     AttemptRecord,
     Controls,
     DeadLetter,
     LetterCount,
-    RunIdentity,
     RunRecord,
     Sample,
     SegmentRecord,
     TableCounters,
     TableTotals,
-    ThrottleCount,
 )
 
 APPLICATION_ID: Final = 0x64667279  # "dfry"
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 # A segment has a row once something of it is acknowledged; a table has one from the start.
-_TABLES: Final = (
+TABLES: Final = (
     """
     CREATE TABLE run (
         run TEXT PRIMARY KEY,
@@ -258,7 +257,7 @@ def write_new_run(connection: sqlite3.Connection, record: RunRecord) -> None:
     """Makes the tables and writes the run into them. To be called within a transaction."""
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    for statement in _TABLES:
+    for statement in TABLES:
         connection.execute(statement)
     connection.execute(
         _INSERT_RUN,
@@ -289,62 +288,59 @@ def segment_row(table: int, segment: SegmentRecord) -> dict[str, Any]:
 def run_of(row: sqlite3.Row) -> RunRecord:
     """The run in `row`.
 
-    :raises msgspec.MsgspecError: its identity or settings are not understood
+    :raises msgspec.MsgspecError: it is not understood
     """
-    return RunRecord(
-        **{
-            **row_fields(row),
-            "identity": msgspec.json.decode(row["identity"], type=RunIdentity),
-            "settings": msgspec.json.decode(row["settings"], type=RecordedSettings),
-        }
-    )
+    parts = {name: msgspec.json.decode(row[name]) for name in ("identity", "settings")}
+    return as_record(row_fields(row) | parts, RunRecord)
 
 
 def segment_of(row: sqlite3.Row) -> SegmentRecord:
     """The segment in `row`."""
-    return SegmentRecord(**row_fields(row, "table") | {"complete": bool(row["complete"])})
+    return as_record(
+        row_fields(row, "table") | {"complete": as_flag(row["complete"])}, SegmentRecord
+    )
 
 
 def counters_of(row: sqlite3.Row) -> TableCounters:
-    """The counters in `row`.
-
-    :raises msgspec.MsgspecError: the reasons of its throttles are not understood
-    """
-    throttles = msgspec.json.decode(row["throttles"], type=tuple[ThrottleCount, ...])
+    """The counters in `row`."""
+    throttles = msgspec.json.decode(row["throttles"])
     fields = row_fields(row, "table", "checkpointed_at") | {"throttles": throttles}
-    return TableCounters(**fields)
+    return as_record(fields, TableCounters)
 
 
 def totals_of(row: sqlite3.Row) -> TableTotals:
     """The sums in `row`."""
-    return TableTotals(**row_fields(row))
+    return as_record(row_fields(row), TableTotals)
 
 
 def dead_letter_of(row: sqlite3.Row) -> DeadLetter:
     """The dead letter in `row`."""
-    return DeadLetter(**row_fields(row))
+    return as_record(row_fields(row), DeadLetter)
+
+
+def whole_letter_of(row: sqlite3.Row) -> DeadLetter:
+    """The dead letter in `row`, whose key and item are JSON objects."""
+    letter = dead_letter_of(row)
+    _decode_object(letter.key)
+    _decode_object(letter.item)
+    return letter
 
 
 def letter_count_of(row: sqlite3.Row) -> LetterCount:
     """The count in `row`."""
-    return LetterCount(**row_fields(row))
+    return as_record(row_fields(row), LetterCount)
 
 
 def attempt_of(row: sqlite3.Row) -> AttemptRecord:
     """The attempt in `row`."""
-    return AttemptRecord(**row_fields(row))
+    return as_record(row_fields(row), AttemptRecord)
 
 
 def controls_of(row: sqlite3.Row) -> Controls:
     """The controls in `row`."""
-    return Controls(**row_fields(row))
+    return as_record(row_fields(row), Controls)
 
 
 def sample_of(row: sqlite3.Row) -> Sample:
     """The sample in `row`."""
-    return Sample(**row_fields(row, "number"))
-
-
-def row_fields(row: sqlite3.Row, *without: str) -> dict[str, Any]:
-    """The columns of `row` by name, all but `without`."""
-    return {name: row[name] for name in row.keys() if name not in without}  # noqa: SIM118
+    return as_record(row_fields(row, "number"), Sample)

@@ -9,7 +9,6 @@ from typing import Literal, Self
 
 import msgspec
 
-from dynaferry.errors import StateError
 from dynaferry.plan import RecordedSettings
 from dynaferry.state import run_file, schema
 from dynaferry.state.file_thread import FileThread
@@ -103,17 +102,7 @@ class SqliteStore(FileThread):
 
     async def read_run(self) -> RunRecord:
         """The run as stored."""
-        row = (await self._rows(schema.SELECT_RUN))[0]
-        try:
-            return schema.run_of(row)
-        except msgspec.MsgspecError as error:
-            raise self._not_understood(error) from error
-
-    def _not_understood(self, error: Exception) -> StateError:
-        return StateError(
-            f"the state file {self._file.path} is not understood: {error}",
-            hint="move it away, or choose another --state-dir",
-        )
+        return await self._record(schema.run_of, schema.SELECT_RUN)
 
     async def begin_attempt(self, version: str, now: float) -> None:
         """Marks the run as running again, and drops the dead letters beyond the watermarks."""
@@ -147,14 +136,11 @@ class SqliteStore(FileThread):
 
     async def read_totals(self, table: int) -> TableTotals:
         """The sums of the table's segment records."""
-        return (await self._records(schema.totals_of, schema.SELECT_TOTALS, table))[0]
+        return await self._record(schema.totals_of, schema.SELECT_TOTALS, table)
 
     async def read_counters(self, table: int) -> TableCounters:
         """What the table cost so far."""
-        try:
-            counters = await self._records(schema.counters_of, schema.SELECT_COUNTERS, table)
-        except msgspec.MsgspecError as error:
-            raise self._not_understood(error) from error
+        counters = await self._records(schema.counters_of, schema.SELECT_COUNTERS, table)
         if not counters:
             raise _no_such_table(table)
         return counters[0]
@@ -198,7 +184,7 @@ class SqliteStore(FileThread):
         """The next `limit` letters of a table behind `after`, of pages behind the watermarks."""
         behind = (-1, b"") if after is None else (after.segment, after.key)
         query = schema.SELECT_COUNTED_DEAD_LETTERS
-        return await self._records(schema.dead_letter_of, query, table, *behind, limit)
+        return await self._records(schema.whole_letter_of, query, table, *behind, limit)
 
     async def settle_dead_letters(
         self,
@@ -242,7 +228,7 @@ class SqliteStore(FileThread):
 
     async def read_controls(self) -> Controls:
         """What was asked of the run while it was under way."""
-        return (await self._records(schema.controls_of, schema.SELECT_CONTROLS))[0]
+        return await self._record(schema.controls_of, schema.SELECT_CONTROLS)
 
     async def change_controls(self, change: ControlsChange, now: float) -> Controls:
         """Stores what is asked for, beside whatever another process stores, and returns it all."""

@@ -5,14 +5,22 @@ is opened by one process at a time; reading it for `status` is allowed at any ti
 """
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Annotated, Final, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from dynaferry.limits import SCAN_MAX_TOTAL_SEGMENTS
 from dynaferry.plan import RecordedSettings
 from dynaferry.schedule import Units
 
 SCHEMA_VERSION = 1
+
+MOST_EPOCH_SECONDS: Final = 253_402_300_799  # the end of the year 9999: no date lies beyond
+
+# What is read from a file is held against these.
+Count = Annotated[int, Meta(ge=0)]
+Amount = Annotated[float, Meta(ge=0, le=1e18)]
+EpochSeconds = Annotated[float, Meta(ge=0, le=MOST_EPOCH_SECONDS)]
 
 RunStatus = Literal["running", "complete", "rejected", "interrupted", "failed"]
 
@@ -32,16 +40,16 @@ class TableIdentity(Struct, frozen=True, kw_only=True):
     target_arn: str
     target_table_id: str | None
     target_endpoint: str
-    total_segments: int
+    total_segments: Annotated[int, Meta(ge=1, le=SCAN_MAX_TOTAL_SEGMENTS)]
     filter: str | None = None
-    source_created_at: float | None = None
-    target_created_at: float | None = None
+    source_created_at: EpochSeconds | None = None
+    target_created_at: EpochSeconds | None = None
 
 
 class RunIdentity(Struct, frozen=True, kw_only=True):
     """The identity of a run: its tables, in the plan's order."""
 
-    tables: tuple[TableIdentity, ...]
+    tables: Annotated[tuple[TableIdentity, ...], Meta(min_length=1)]
     schema_version: int = SCHEMA_VERSION
 
 
@@ -52,15 +60,15 @@ class SegmentRecord(Struct, frozen=True, kw_only=True):
     the dead letters; the counts are of exactly those pages, so that they stay true after a crash.
     """
 
-    segment: int
-    pages: int
+    segment: Count
+    pages: Count
     last_evaluated_key: bytes | None
     complete: bool
-    items_read: int
-    items_written: int
-    items_rejected: int
-    items_filtered: int
-    bytes_read: int
+    items_read: Count
+    items_written: Count
+    items_rejected: Count
+    items_filtered: Count
+    bytes_read: Count
 
 
 class ThrottleCount(Struct, frozen=True, kw_only=True):
@@ -68,7 +76,7 @@ class ThrottleCount(Struct, frozen=True, kw_only=True):
 
     operation: str
     reason: str
-    times: int
+    times: Count
 
 
 class TableCounters(Struct, frozen=True, kw_only=True):
@@ -80,26 +88,26 @@ class TableCounters(Struct, frozen=True, kw_only=True):
     service named one; `throttled_at` is when a write was last throttled, named or not.
     """
 
-    read_units: float = 0.0
-    write_units: float = 0.0
-    throttled_requests: int = 0
-    retried_requests: int = 0
-    unprocessed_items: int = 0
-    dollars: float = 0.0
+    read_units: Amount = 0.0
+    write_units: Amount = 0.0
+    throttled_requests: Count = 0
+    retried_requests: Count = 0
+    unprocessed_items: Count = 0
+    dollars: Amount = 0.0
     throttles: tuple[ThrottleCount, ...] = ()
     bottleneck: str | None = None
-    throttled_at: float | None = None
+    throttled_at: EpochSeconds | None = None
 
 
 class TableTotals(Struct, frozen=True, kw_only=True):
     """The sums of a table's segment records."""
 
-    segments_complete: int = 0
-    items_read: int = 0
-    items_written: int = 0
-    items_rejected: int = 0
-    items_filtered: int = 0
-    bytes_read: int = 0
+    segments_complete: Count = 0
+    items_read: Count = 0
+    items_written: Count = 0
+    items_rejected: Count = 0
+    items_filtered: Count = 0
+    bytes_read: Count = 0
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
@@ -110,14 +118,14 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     beyond the watermark are dropped on resume, since that page is read again.
     """
 
-    table: int
-    segment: int
-    page: int
+    table: Count
+    segment: Count
+    page: Count
     key: bytes
     item: bytes
     error_code: str
     error_message: str
-    time: float
+    time: EpochSeconds
 
 
 class LetterCount(Struct, frozen=True, kw_only=True):
@@ -125,7 +133,7 @@ class LetterCount(Struct, frozen=True, kw_only=True):
 
     error_code: str
     error_message: str
-    items: int
+    items: Count
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -134,15 +142,15 @@ class Sample(Struct, frozen=True, kw_only=True):
     The limits are the units a second that were allowed then; None where nothing limited.
     """
 
-    table: int
-    time: float
-    items_written: int
-    bytes_read: int
-    read_units: float
-    write_units: float
-    throttled_requests: int
-    read_limit_units: float | None = None
-    write_limit_units: float | None = None
+    table: Count
+    time: EpochSeconds
+    items_written: Count
+    bytes_read: Count
+    read_units: Amount
+    write_units: Amount
+    throttled_requests: Count
+    read_limit_units: Amount | None = None
+    write_limit_units: Amount | None = None
 
 
 class AttemptRecord(Struct, frozen=True, kw_only=True):
@@ -151,10 +159,10 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     One that ended without a word, killed or crashed, is still `running` in the file.
     """
 
-    attempt: int
+    attempt: Count
     version: str
-    started_at: float
-    ended_at: float | None
+    started_at: EpochSeconds
+    ended_at: EpochSeconds | None
     status: RunStatus
     error_message: str | None
 
@@ -170,14 +178,14 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     settings: RecordedSettings
     version: str
     status: RunStatus
-    attempts: int
-    created_at: float
-    started_at: float
-    ended_at: float | None
+    attempts: Count
+    created_at: EpochSeconds
+    started_at: EpochSeconds
+    ended_at: EpochSeconds | None
     error_type: str | None = None
     error_message: str | None = None
     error_hint: str | None = None
-    checkpointed_at: float | None = None
+    checkpointed_at: EpochSeconds | None = None
 
 
 class Controls(Struct, frozen=True, kw_only=True):
@@ -187,10 +195,10 @@ class Controls(Struct, frozen=True, kw_only=True):
     lifted, None where nothing was set. `changed_at` is when anything was asked last.
     """
 
-    paused_at: float | None = None
+    paused_at: EpochSeconds | None = None
     max_read_units: Units | None = None
     max_write_units: Units | None = None
-    changed_at: float | None = None
+    changed_at: EpochSeconds | None = None
 
 
 class ControlsChange(Struct, frozen=True, kw_only=True):

@@ -4,14 +4,16 @@ A verification is of a moment: one that has ended is never gone on with, and the
 place. What an unfinished one has done is kept segment by segment.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from dynaferry.state.store import RunIdentity
+from dynaferry.state.store import Amount, Count, EpochSeconds, RunIdentity
 
 VerificationStatus = Literal["running", "equal", "different", "undecided", "interrupted", "failed"]
 DifferenceKind = Literal["missing", "extra", "different", "rejected", "in_flux"]
+
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 
 ENDED: frozenset[VerificationStatus] = frozenset({"equal", "different", "undecided"})
 
@@ -24,14 +26,14 @@ class Verification(Struct, frozen=True, kw_only=True):
 
     run: str
     identity: RunIdentity
-    sample_percent: float | None
+    sample_percent: Annotated[float, Meta(gt=0, le=100)] | None
     seed: int
     version: str
     status: VerificationStatus
-    attempts: int
-    created_at: float
-    started_at: float
-    ended_at: float | None = None
+    attempts: Count
+    created_at: EpochSeconds
+    started_at: EpochSeconds
+    ended_at: EpochSeconds | None = None
     error_type: str | None = None
     error_message: str | None = None
     error_hint: str | None = None
@@ -47,14 +49,14 @@ class ComparedSegment(Struct, frozen=True, kw_only=True):
     that both scans read consistently.
     """
 
-    segment: int
-    source_items: int
-    target_items: int
-    matching: int
-    source_digest: str
-    target_digest: str
-    settled_by_key: int = 0
-    compared_at: float | None = None
+    segment: Count
+    source_items: Count
+    target_items: Count
+    matching: Count
+    source_digest: Digest
+    target_digest: Digest
+    settled_by_key: Count = 0
+    compared_at: EpochSeconds | None = None
     consistent_read: bool = False
 
 
@@ -65,12 +67,12 @@ class Suspect(Struct, frozen=True):
     None where nothing was.
     """
 
-    segment: int
+    segment: Count
     key: bytes
     in_source: bool
     source_digest: bytes | None
     target_digest: bytes | None
-    seen_at: float
+    seen_at: EpochSeconds
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -95,30 +97,30 @@ class ComparisonTotals(Struct, frozen=True, kw_only=True):
     `consistent_read` says that every segment was scanned so on both sides.
     """
 
-    segments_compared: int = 0
-    source_items: int = 0
-    target_items: int = 0
-    matching: int = 0
-    missing: int = 0
-    extra: int = 0
-    different: int = 0
-    rejected: int = 0
-    in_flux: int = 0
-    unconfirmed: int = 0
-    written: int = 0
-    deleted: int = 0
-    agreed: int = 0
-    overwritten: int = 0
-    unseen: int = 0
-    settled_by_key: int = 0
-    oldest_at: float | None = None
+    segments_compared: Count = 0
+    source_items: Count = 0
+    target_items: Count = 0
+    matching: Count = 0
+    missing: Count = 0
+    extra: Count = 0
+    different: Count = 0
+    rejected: Count = 0
+    in_flux: Count = 0
+    unconfirmed: Count = 0
+    written: Count = 0
+    deleted: Count = 0
+    agreed: Count = 0
+    overwritten: Count = 0
+    unseen: Count = 0
+    settled_by_key: Count = 0
+    oldest_at: EpochSeconds | None = None
     consistent_read: bool = False
 
 
 class ComparisonCounters(Struct, frozen=True, kw_only=True):
     """What a table cost over all attempts, on both sides. Units are capacity units."""
 
-    read_units: float = 0.0
-    write_units: float = 0.0
-    throttled_requests: int = 0
-    retried_requests: int = 0
+    read_units: Amount = 0.0
+    write_units: Amount = 0.0
+    throttled_requests: Count = 0
+    retried_requests: Count = 0

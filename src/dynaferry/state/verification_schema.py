@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from dynaferry.state.schema import row_fields
-from dynaferry.state.store import SCHEMA_VERSION, RunIdentity
+from dynaferry.state.rows import as_flag, as_record, row_fields
+from dynaferry.state.store import SCHEMA_VERSION
 from dynaferry.state.verification import (
     ComparedSegment,
     ComparisonCounters,
@@ -19,7 +19,7 @@ from dynaferry.state.verification import (
 APPLICATION_ID: Final = 0x64667276  # "dfrv"
 
 # A segment has a row once all of it is compared; a table has one from the start.
-_TABLES: Final = (
+TABLES: Final = (
     """
     CREATE TABLE run (
         run TEXT PRIMARY KEY,
@@ -97,7 +97,7 @@ _INSERT_RUN: Final = """
 _INSERT_TABLE: Final = "INSERT INTO tables VALUES (?, 0, 0.0, 0.0, 0, 0, 0)"
 
 # Columns that a file of an older dynaferry lacks, in the order of their being added.
-_ADDED: Final = (
+ADDED: Final = (
     ("tables", "settled_by_key", "INTEGER NOT NULL DEFAULT 0"),
     ("segments", "settled_by_key", "INTEGER NOT NULL DEFAULT 0"),
     ("segments", "compared_at", "REAL"),
@@ -200,7 +200,7 @@ def write_new_run(connection: sqlite3.Connection, record: Verification) -> None:
     """Makes the tables and writes the verification into them, within a transaction."""
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    for statement in _TABLES:
+    for statement in TABLES:
         connection.execute(statement)
     identity = msgspec.json.encode(record.identity)
     connection.execute(_INSERT_RUN, msgspec.structs.asdict(record) | {"identity": identity})
@@ -210,7 +210,7 @@ def write_new_run(connection: sqlite3.Connection, record: Verification) -> None:
 
 def add_new_columns(connection: sqlite3.Connection) -> None:
     """Gives the file of an older dynaferry the columns that it lacks, within a transaction."""
-    for table, column, kind in _ADDED:
+    for table, column, kind in ADDED:
         there = {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
         if column not in there:
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
@@ -230,35 +230,38 @@ def difference_row(table: int, difference: Difference) -> dict[str, Any]:
 def verification_of(row: sqlite3.Row) -> Verification:
     """The verification in `row`.
 
-    :raises msgspec.MsgspecError: its identity is not understood
+    :raises msgspec.MsgspecError: it is not understood
     """
-    identity = msgspec.json.decode(row["identity"], type=RunIdentity)
-    return Verification(**row_fields(row) | {"identity": identity})
+    identity = msgspec.json.decode(row["identity"])
+    return as_record(row_fields(row) | {"identity": identity}, Verification)
 
 
 def segment_of(row: sqlite3.Row) -> ComparedSegment:
     """The segment in `row`."""
-    fields = row_fields(row, "table")
-    return ComparedSegment(**fields | {"consistent_read": bool(fields["consistent_read"])})
+    flag = {"consistent_read": as_flag(row["consistent_read"])}
+    return as_record(row_fields(row, "table") | flag, ComparedSegment)
 
 
 def suspect_of(row: sqlite3.Row) -> Suspect:
     """The suspect in `row`."""
-    return Suspect(**row_fields(row, "table") | {"in_source": bool(row["in_source"])})
+    flag = {"in_source": as_flag(row["in_source"])}
+    return as_record(row_fields(row, "table") | flag, Suspect)
 
 
 def difference_of(row: sqlite3.Row) -> Difference:
     """The difference in `row`."""
-    attributes = tuple(msgspec.json.decode(row["attributes"], type=list[str]))
-    return Difference(**row_fields(row, "table", "mended", "replaced") | {"attributes": attributes})
+    attributes = msgspec.json.decode(row["attributes"])
+    return as_record(row_fields(row, "table", "mended", "replaced") | {"attributes": attributes}, Difference)
 
 
 def counters_of(row: sqlite3.Row) -> ComparisonCounters:
     """The counters in `row`."""
-    return ComparisonCounters(**row_fields(row, "table", "matching", "settled_by_key"))
+    return as_record(row_fields(row, "table", "matching", "settled_by_key"), ComparisonCounters)
 
 
 def totals_of(row: sqlite3.Row, tally: dict[str, int]) -> ComparisonTotals:
     """The sums in `row`, with the number of differences by kind and of those mended, by how."""
-    fields: dict[str, Any] = row_fields(row) | tally
-    return ComparisonTotals(**fields | {"consistent_read": bool(fields["consistent_read"])})
+    if not tally.keys() <= set(ComparisonTotals.__struct_fields__):
+        raise ValueError("a difference is of no kind that there is")
+    flag = {"consistent_read": as_flag(row["consistent_read"])}
+    return as_record(row_fields(row) | tally | flag, ComparisonTotals)

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
-import msgspec
 from anyio import to_thread
 
-from dynaferry.errors import StateError
 from dynaferry.state import verification_schema as schema
 from dynaferry.state.directory import verification_name
 from dynaferry.state.file_thread import FileThread
@@ -22,6 +20,7 @@ from dynaferry.state.verification import (
     Verification,
     VerificationStatus,
 )
+from dynaferry.state.verification_damage import fault_of_verification
 
 # Or both sides agree by now, without our doing.
 Mended = Literal["written", "deleted", "agreed"]
@@ -33,6 +32,10 @@ ReplacedKind = Literal["overwritten", "unseen"]
 class _VerificationFile(RunFile):
     application_id = schema.APPLICATION_ID
     __slots__ = ()
+
+    @staticmethod
+    def fault_of(connection: sqlite3.Connection) -> str | None:
+        return fault_of_verification(connection)
 
 
 class VerificationStore(FileThread):
@@ -88,14 +91,7 @@ class VerificationStore(FileThread):
 
     async def read_run(self) -> Verification:
         """The verification as stored."""
-        row = (await self._rows(schema.SELECT_RUN))[0]
-        try:
-            return schema.verification_of(row)
-        except msgspec.MsgspecError as error:
-            raise StateError(
-                f"the state file {self._file.path} is not understood: {error}",
-                hint="--restart begins the verification anew",
-            ) from error
+        return await self._record(schema.verification_of, schema.SELECT_RUN)
 
     async def begin_attempt(self, version: str, now: float) -> None:
         """Marks it as running again, and drops the suspects of unfinished segments."""
@@ -182,13 +178,14 @@ class VerificationStore(FileThread):
 
     async def read_counters(self, table: int) -> ComparisonCounters:
         """What the table cost so far."""
-        return (await self._records(schema.counters_of, schema.SELECT_COUNTERS, table))[0]
+        return await self._record(schema.counters_of, schema.SELECT_COUNTERS, table)
 
     async def read_totals(self, table: int) -> ComparisonTotals:
         """The sums of what is stored of the table."""
         tally = {row["what"]: row["number"] for row in await self._rows(schema.SELECT_TALLY, table)}
-        row = (await self._rows(schema.SELECT_TOTALS, table))[0]
-        return schema.totals_of(row, tally)
+        return await self._record(
+            lambda row: schema.totals_of(row, tally), schema.SELECT_TOTALS, table
+        )
 
     async def read_suspects(self, table: int, seen_before: float, limit: int) -> list[Suspect]:
         """The oldest suspects that were seen by then."""
