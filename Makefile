@@ -10,7 +10,7 @@ DYNAMODB_LOCAL := .cache/dynamodb-local
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-local test-image soak check bench bench-quick bench-throttle docs lock clean
+.PHONY: help demo test test-local test-image soak fuzz check bench bench-quick bench-throttle docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ RUNS ?= 10
 soak: $(VENV)/.dev  ## faults, kills and throttled runs: make soak N=1000 KILLS=200 RUNS=200 FIRST=0
 	$(BIN)/python -m tests.faults.soak --mixtures $(N) --first-seed $(FIRST)
 	$(BIN)/python -m tests.kills.soak --kills $(KILLS) --first-seed $(FIRST)
+
+FILES ?= 3000
+fuzz: $(VENV)/.dev  ## state files with something wrong in them, under every command: make fuzz FILES=3000 FIRST=0
+	$(BIN)/python -m tests.state.fuzz --seeds $(FILES) --first-seed $(FIRST)
 	$(BIN)/python -m tests.faults.throttled_soak --runs $(RUNS) --first-seed $(FIRST)
 
 test-image: $(VENV)/.dev  ## the steps of the image's build, without a container; installs anew
