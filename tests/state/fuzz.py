@@ -73,7 +73,7 @@ ODD_VALUES: Final[tuple[Any, ...]] = (
     b"[" * 5000,
 )
 EVERY_ROW: Final = 'UPDATE {table} SET "{column}" = ?'
-FIRST_ROW: Final = EVERY_ROW + " WHERE rowid IN (SELECT MIN(rowid) FROM {table})"
+FIRST_ROW: Final = EVERY_ROW + " WHERE rowid IN (SELECT MIN(rowid) FROM {table})"  # noqa: S608
 STATEMENTS: Final = (
     "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY RANDOM() LIMIT 1)",
     "INSERT INTO {table} SELECT * FROM {table} LIMIT 1",

@@ -1,7 +1,6 @@
 """A few seeds of `python -m tests.state.fuzz`, which runs as many as one likes."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +11,7 @@ SEEDS = 24
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    place: Path = tmp_path_factory.mktemp("fuzz")
-    with ground(place) as made:
+    with ground(tmp_path_factory.mktemp("fuzz")) as made:
         yield made
 
 

@@ -251,7 +251,9 @@ def suspect_of(row: sqlite3.Row) -> Suspect:
 def difference_of(row: sqlite3.Row) -> Difference:
     """The difference in `row`."""
     attributes = msgspec.json.decode(row["attributes"])
-    return as_record(row_fields(row, "table", "mended", "replaced") | {"attributes": attributes}, Difference)
+    return as_record(
+        row_fields(row, "table", "mended", "replaced") | {"attributes": attributes}, Difference
+    )
 
 
 def counters_of(row: sqlite3.Row) -> ComparisonCounters:
