@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from dynaferry import CopyPlan, TablePlan, copy_table
-from dynaferry.cli import signals
+from dynaferry.cli import failure, signals
+from dynaferry.cli.interrupts import run_async
 from dynaferry.cli.watchdog import Silence, stacks
 from tests.faults.judge import judge_state
 from tests.faults.world import SOURCE, TARGET, World, faulty_world, some_items
@@ -278,3 +279,15 @@ async def test_the_third_signal_ends_a_copy_that_hangs_and_the_same_command_resu
         assert child.returncode == 130, err
         assert signals.ENDED_AT_ONCE in err
         await finish(world, tmp_path)
+
+
+# Who is watched --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_command_that_only_prints_may_wait_for_its_reader(is_watched: bool) -> None:
+    async def body() -> list[str]:
+        return [thread.name for thread in threading.enumerate()]
+
+    last_words = failure.tell if is_watched else None
+    assert ("dynaferry-watchdog" in run_async(body, last_words=last_words)) == is_watched

@@ -197,9 +197,11 @@ def main() -> int:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=AT_ONCE)
     parser.add_argument("--busy", type=int, default=BUSY)
+    parser.add_argument("--seconds", type=float, default=SECONDS_OF_WORK)
     asked = parser.parse_args()
     strangers_environment(os.environ)
-    cases = [Case.of(seed) for seed in range(asked.first_seed, asked.first_seed + asked.runs)]
+    seeds = range(asked.first_seed, asked.first_seed + asked.runs)
+    cases = [Case.of(seed, seconds_of_work=asked.seconds) for seed in seeds]
     started_at = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         tally = soak(cases, Path(directory), at_once=asked.at_once, busy=asked.busy)

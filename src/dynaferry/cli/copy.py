@@ -143,7 +143,8 @@ def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
         return await dry_run(plan, say=screen.say)
 
     try:
-        preflights = run_async(body)
+        last_words = partial(failure.report, as_json=flags.json, run=plan.run_name)
+        preflights = run_async(body, last_words=last_words)
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
         return _tell_refusal(error, plan, flags)
     for preflight in preflights:

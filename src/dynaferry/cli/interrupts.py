@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from functools import partial
 from importlib.util import find_spec
 from typing import TypeVar
 
 import anyio
 
-from dynaferry.cli import failure, screen, signals
+from dynaferry.cli import screen, signals
 from dynaferry.cli.memory import keep_freed_memory
 from dynaferry.cli.watchdog import LastWords, watched
 from dynaferry.copy.stop import StopSignal
@@ -19,16 +20,13 @@ FIRST_SIGNAL = "stopping: finishing what is in flight; again to cancel at once"
 SECOND_SIGNAL = "cancelling; a third time ends the process at once"
 
 
-def _tell_eyes(error: Exception) -> None:
-    failure.tell(error)
-
-
 def run_async(
-    body: Callable[[], Awaitable[Result]], *, last_words: LastWords = _tell_eyes
+    body: Callable[[], Awaitable[Result]], *, last_words: LastWords | None = None
 ) -> Result:
-    """Runs `body` in an event loop, uvloop's where it is installed, with a watchdog beside it.
+    """Runs `body` in an event loop, uvloop's where it is installed.
 
-    `last_words` tells people and scripts of the error for which the watchdog ends the process.
+    With `last_words` there is a watchdog beside it; they tell people and scripts of the error for
+    which it ends the process. A command that only prints goes without: its reader may take a while.
 
     :raises KeyboardInterrupt: a signal came that `body` did not listen to; it was cancelled
     """
@@ -46,14 +44,14 @@ def run_async(
 
 
 async def _run(
-    body: Callable[[], Awaitable[Result]], handler: signals.Signals, last_words: LastWords
+    body: Callable[[], Awaitable[Result]], handler: signals.Signals, last_words: LastWords | None
 ) -> list[Result]:
     """The result of `body`, or nothing where a signal cancelled it."""
     loop = asyncio.get_running_loop()
     with (
         anyio.CancelScope() as scope,
         handler.heard_by(lambda: _soon(loop, scope.cancel)),
-        watched(loop, last_words),
+        nullcontext() if last_words is None else watched(loop, last_words),
     ):
         return [await body()]
     return []
