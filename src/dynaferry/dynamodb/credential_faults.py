@@ -171,7 +171,10 @@ def _from_botocore(error: ClientError | BotoCoreError, origin: Origin) -> Dynafe
     if isinstance(error, CredentialRetrievalError):
         return _denied(origin, in_one_line(str(error)), _check(origin))
     if isinstance(error, MetadataRetrievalError):
-        return UnavailableError(f"{_where(origin)}: {error}", operation=WHAT_FAILS)
+        return UnavailableError(
+            f"the {origin.side}'s credentials ({origin.who}) cannot be had: {error}",
+            operation=WHAT_FAILS,
+        )
     return _general(error, origin)
 
 
@@ -248,9 +251,9 @@ def _device(origin: Origin) -> str:
     return origin.setting("mfa_serial") or "of the profile"
 
 
-def _where(origin: Origin) -> str:
-    return f"the {origin.side}'s credentials ({origin.who}) cannot be had"
-
-
 def _denied(origin: Origin, what: str, hint: str) -> AccessDeniedError:
-    return AccessDeniedError(f"{_where(origin)}: {what}", hint=hint, operation=WHAT_FAILS)
+    return AccessDeniedError(
+        f"the {origin.side}'s credentials ({origin.who}) cannot be had: {what}",
+        hint=hint,
+        operation=WHAT_FAILS,
+    )

@@ -69,12 +69,16 @@ def from_proxy(status: int, words: str, *, operation: str, site: CallSite) -> Dy
             operation=operation,
             table=site.table,
         )
-    wants_password = status == WANTS_PASSWORD
+    if status == WANTS_PASSWORD:
+        return RequestRefusedError(
+            f"{where}: the proxy wants a password: {status} {words}",
+            hint=LOGIN_HINT,
+            operation=operation,
+            table=site.table,
+        )
     return RequestRefusedError(
-        f"{where}: the proxy wants a password: {status} {words}"
-        if wants_password
-        else f"{where}: the proxy refuses to connect to the endpoint: {status} {words}",
-        hint=LOGIN_HINT if wants_password else FORBIDDEN_HINT,
+        f"{where}: the proxy refuses to connect to the endpoint: {status} {words}",
+        hint=FORBIDDEN_HINT,
         operation=operation,
         table=site.table,
     )
