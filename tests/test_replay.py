@@ -1,6 +1,8 @@
 """A replay of a run's dead letters between two accounts."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import anyio
 import msgspec
@@ -11,11 +13,11 @@ from dynaferry.errors import PlanError, PreflightError, StateError
 from dynaferry.observe.summary import RunSummary
 from dynaferry.plan import Account, TablePlan
 from dynaferry.replay import ReplayOutcome, ReplayRequest, replay
-from dynaferry.replay_request import check_is_the_same
+from dynaferry.replay_request import check_is_the_same, find_target
 from dynaferry.run import execute
 from dynaferry.state.sqlite import SqliteStore
-from dynaferry.state.store import ControlsChange, DeadLetter, TableIdentity
-from tests.described import described
+from dynaferry.state.store import ControlsChange, DeadLetter, RunIdentity, TableIdentity
+from tests.described import ENDPOINT, described, described_on_the_wire, scripted
 from tests.worlds.moto import REGION, TARGET_EXTERNAL_ID, MotoWorld
 from tests.worlds.refusals import REFUSED, refusing_marked_items
 from tests.worlds.wire import WireItem
@@ -228,6 +230,29 @@ def test_a_target_that_was_made_anew_is_refused() -> None:
     with pytest.raises(PreflightError, match="dropped and created again"):
         check_is_the_same(stored, found, "orders")
     check_is_the_same(msgspec.structs.replace(stored, target_table_id="of-today"), found, "orders")
+
+
+@pytest.mark.parametrize("takes_arns", [True, False, None])
+async def test_a_target_is_asked_for_by_the_arn_that_the_run_wrote_to_where_arns_are_taken(
+    takes_arns: bool | None,
+) -> None:
+    there = described_on_the_wire()
+    session = scripted("target", describe_table=[there])
+    session.takes_arns = takes_arns
+    arn = there["Table"]["TableArn"]
+    stored = TableIdentity(
+        source_arn="arn:source",
+        source_table_id=None,
+        source_endpoint="",
+        target_arn=arn,
+        target_table_id=None,
+        target_endpoint=ENDPOINT,
+        total_segments=1,
+    )
+    record: Any = SimpleNamespace(run="orders", identity=RunIdentity(tables=(stored,)))
+    assert (await find_target(session, "orders", record, 0)).arn == arn
+    asked = session.client.requests_of("describe_table")[0]
+    assert asked == {"TableName": arn if takes_arns else "orders"}
 
 
 def test_where_there_is_no_id_a_target_is_told_by_its_creation_and_by_who_answers() -> None:

@@ -62,7 +62,7 @@ async def find_target(
     """The target that the run wrote to, and no other under its name (invariant 7)."""
     stored = record.identity.tables[table]
     try:
-        found = await describe_table(session, target)
+        found = await describe_table(session, stored.target_arn if session.takes_arns else target)
     except TableNotFoundError as error:
         raise PreflightError(
             f"the target table {stored.target_arn} of this run is gone",

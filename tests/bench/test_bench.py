@@ -16,8 +16,9 @@ import pytest
 
 from benchmarks.simulator import NO_LATENCY, OnDemand, Provisioned, Settings, Table, simulator
 from dynaferry.bench import scratch
-from dynaferry.bench.run import Bench, Measured
+from dynaferry.bench.run import Bench
 from dynaferry.bench.settings import BenchPlan, BenchSummary, read_plan, write_plan
+from dynaferry.bench.work import Measured
 from dynaferry.cli.bench import summary_lines
 from dynaferry.cli.main import run_command
 from dynaferry.copy.stop import StopSignal

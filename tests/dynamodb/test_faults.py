@@ -551,3 +551,20 @@ def test_an_answer_that_is_not_the_services_is_corrupt_and_hints_at_what_stands_
     assert "\n" not in found.message
     assert "<" not in found.message
     assert "proxy" in (found.hint or "")
+
+
+def test_an_accounts_endpoint_that_is_not_reached_is_told_with_what_does_without() -> None:
+    host = "222222222222.ddb.eu-west-1.amazonaws.com"
+    unreached = EndpointConnectionError(endpoint_url=f"https://{host}/", error="refused")
+    on_the_data_path = from_network_error(
+        ConnectionError(f"cannot connect to {host}:443: Name or service not known"),
+        operation="Scan",
+        site=SITE,
+    )
+    for error in (_from_client(unreached), on_the_data_path):
+        assert type(error) is UnavailableError
+        assert "AWS_ACCOUNT_ID_ENDPOINT_MODE=disabled" in (error.hint or "")
+    regional = EndpointConnectionError(
+        endpoint_url="https://dynamodb.eu-west-1.amazonaws.com/", error="refused"
+    )
+    assert "AWS_ACCOUNT_ID" not in (_from_client(regional).hint or "")

@@ -17,8 +17,8 @@ from dynaferry.observe.readable import place
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dynaferry.bench.run import Measured
     from dynaferry.bench.settings import BenchPlan, Kind
+    from dynaferry.bench.work import Measured
     from dynaferry.cli.watchdog import LastWords
     from dynaferry.copy.stop import StopSignal
 

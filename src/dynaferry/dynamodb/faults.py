@@ -21,9 +21,9 @@ from dynaferry.dynamodb.causes import (
     hint_for,
 )
 from dynaferry.dynamodb.network_faults import (
-    ADDRESS_HINT,
     PROXY_HINT,
     WANTS_PASSWORD,
+    address_hint,
     from_network_error,
     from_proxy,
 )
@@ -330,7 +330,7 @@ def _from_botocore(error: BotoCoreError, operation: str, site: CallSite) -> Dyna
     if name in _NETWORK_ERRORS:
         return UnavailableError(
             f"{site.where(operation)}: {error}{_reason(error)}",
-            hint=PROXY_HINT if name == "ProxyConnectionError" else ADDRESS_HINT,
+            hint=PROXY_HINT if name == "ProxyConnectionError" else address_hint(str(error)),
             operation=operation,
             table=site.table,
         )

@@ -1,6 +1,7 @@
 """What came of a request that got no usable answer: the network, or a proxy on the way."""
 
 import asyncio
+import re
 import ssl
 from typing import Final
 
@@ -12,6 +13,11 @@ from dynaferry.errors import DynaferryError, RequestRefusedError, UnavailableErr
 
 WANTS_PASSWORD: Final = 407
 CERTIFICATE_HINT: Final = "set AWS_CA_BUNDLE to the certificates of your network"
+_OF_AN_ACCOUNT: Final = re.compile(r"\b[0-9]{12}\.ddb\.")
+ACCOUNT_HINT: Final = (
+    "check the network; where the Region's endpoint alone can be reached, and not those of"
+    " accounts, set AWS_ACCOUNT_ID_ENDPOINT_MODE=disabled"
+)
 ADDRESS_HINT: Final = "check the region, the endpoint address and the network"
 PROXY_HINT: Final = (
     "check the proxy that HTTPS_PROXY or HTTP_PROXY names; NO_PROXY lists what needs none"
@@ -22,6 +28,11 @@ LOGIN_HINT: Final = (
 FORBIDDEN_HINT: Final = (
     "ask whoever keeps the proxy to let this endpoint through, or list its host in NO_PROXY"
 )
+
+
+def address_hint(words: str) -> str:
+    """What to do about an endpoint that cannot be reached, by the words that name it."""
+    return ACCOUNT_HINT if _OF_AN_ACCOUNT.search(words) else ADDRESS_HINT
 
 
 def from_network_error(
@@ -56,6 +67,8 @@ def from_network_error(
             table=site.table,
         )
     what = "timed out" if isinstance(error, asyncio.TimeoutError) else str(error) or repr(error)
+    if hint is None and _OF_AN_ACCOUNT.search(what):
+        hint = ACCOUNT_HINT
     return UnavailableError(f"{where}: {what}", hint=hint, operation=operation, table=site.table)
 
 

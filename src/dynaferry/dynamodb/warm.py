@@ -93,7 +93,7 @@ async def warm_up(
     seen = await _until_ready(session, target, say, sleep)
     for wanted in raises_for(seen, write_units):
         say(
-            f"{target.name}: asking for {write_units:,} warm write units a second of "
+            f"{target.called}: asking for {write_units:,} warm write units a second of "
             f"{wanted.what} (it has {wanted.before.write_units:,}); this is billed and never "
             "decreases"
         )
@@ -122,7 +122,7 @@ async def _until_ready(
         if seen is not None and is_active(seen) and seen.is_warmed_up:
             return seen
         if polls % SAY_EVERY_POLLS == 0:
-            say(f"{target.name}: waiting until its warm throughput is ready; Ctrl-C is safe")
+            say(f"{target.called}: waiting until its warm throughput is ready; Ctrl-C is safe")
         polls += 1
         await sleep(POLL_SECONDS)
 
