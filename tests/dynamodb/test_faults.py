@@ -527,6 +527,17 @@ def test_secrets_are_hidden_in_words_before_they_are_cut_and_nowhere_else() -> N
     assert decode_error(400, b'{"__type":"a#the message"}', hide).code == "the …"
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_page_that_is_not_the_services_hints_at_who_else_may_answer(status: int) -> None:
+    answer = decode_error(status, A_PROXYS_PAGE.encode())
+    found = from_answer(answer, status=status, operation="Scan", site=SITE)
+    error = ClientError({"Error": {"Code": str(status), "Message": "a page"}}, "DescribeTable")
+    for told in (found, _from_client(error)):
+        assert type(told) is RequestRefusedError
+        assert "proxy" in (told.hint or "")
+    assert _answer("NeverHeardOfException").hint is None
+
+
 def test_a_long_page_is_shortened() -> None:
     message = decode_error(502, b"<p>no</p> " * 5000).message
     assert len(message) == 200

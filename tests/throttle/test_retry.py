@@ -131,6 +131,20 @@ async def test_a_batch_that_starves_while_others_get_through_does_not_end_the_ru
     assert timeline.now >= 1000.0
 
 
+@pytest.mark.parametrize(
+    ("cause", "begins"),
+    [("check the proxy", "check the proxy; then "), (None, "once it is back, ")],
+)
+async def test_a_side_that_is_gone_is_told_with_what_is_known_of_the_cause(
+    cause: str | None, begins: str
+) -> None:
+    _, attempt = failing(10**6, UnavailableError("nobody answers", hint=cause))
+    with pytest.raises(ServiceGoneError) as raised:
+        await policy_with(Timeline()).call(attempt)
+    hint = raised.value.hint or ""
+    assert hint == f"{begins}the same command goes on where this run stopped"
+
+
 async def test_patience_begins_with_the_failure_however_long_nothing_was_asked() -> None:
     timeline = Timeline()
     policy = policy_with(timeline)

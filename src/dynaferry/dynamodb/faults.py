@@ -22,6 +22,7 @@ from dynaferry.dynamodb.causes import (
 )
 from dynaferry.dynamodb.network_faults import (
     PROXY_HINT,
+    SOMEBODY_ELSE_HINT,
     WANTS_PASSWORD,
     address_hint,
     from_network_error,
@@ -227,7 +228,13 @@ def from_answer(
         )
     if is_denial:
         return _denied(answer, operation, where, site)
-    return RequestRefusedError(words, operation=operation, table=site.table)
+    hint = SOMEBODY_ELSE_HINT if is_page(answer.code) else None
+    return RequestRefusedError(words, hint=hint, operation=operation, table=site.table)
+
+
+def is_page(code: str) -> bool:
+    """Whether this is no code of the service's, but stands for an answer's bare status."""
+    return code.startswith("HTTP ") or code.isdigit()
 
 
 def _denied(answer: ServiceAnswer, operation: str, where: str, site: CallSite) -> AccessDeniedError:
@@ -275,7 +282,7 @@ def _not_an_answer(error: Exception, operation: str, site: CallSite) -> CorruptA
     missing = f"{error} is missing" if isinstance(error, KeyError) else in_one_line(str(error))
     return CorruptAnswerError(
         f"{site.where(operation)}: the answer is not one of the service's: {missing}",
-        hint="look whether a proxy answers instead, and check the endpoint address",
+        hint=SOMEBODY_ELSE_HINT,
         operation=operation,
         table=site.table,
     )
@@ -287,8 +294,7 @@ def _read_client_error(error: ClientError) -> tuple[ServiceAnswer, int]:
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
     code, message = str(words.get("Code") or f"HTTP {status}"), str(words.get("Message", ""))
     # botocore takes a body that is not the service's for the message, and its status for the code.
-    is_page = code.startswith("HTTP ") or code.isdigit()
-    told = in_one_line(message) if is_page else _shortened(message, _MOST_OF_A_MESSAGE)
+    told = in_one_line(message) if is_page(code) else _shortened(message, _MOST_OF_A_MESSAGE)
     answer = ServiceAnswer(code=code, message=told or "(no message)")
     return answer, status
 

@@ -22,6 +22,7 @@ ADDRESS_HINT: Final = "check the region, the endpoint address and the network"
 PROXY_HINT: Final = (
     "check the proxy that HTTPS_PROXY or HTTP_PROXY names; NO_PROXY lists what needs none"
 )
+SOMEBODY_ELSE_HINT: Final = "look whether a proxy answers instead, and check the endpoint address"
 LOGIN_HINT: Final = (
     "give the proxy a user and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
 )

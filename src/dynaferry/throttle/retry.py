@@ -225,9 +225,12 @@ class RetryPolicy:
         raise self._gone(last) from last
 
     def _gone(self, last: BaseException | None) -> ServiceGoneError:
+        # What is known of the cause says more than that one may wait for its end.
+        cause = getattr(last, "hint", None)
+        again = "the same command goes on where this run stopped"
         return ServiceGoneError(
             f"the {self._side} accepted nothing for {self._patience.seconds:,.0f} s; last: {last}",
-            hint="once it is back, the same command goes on where this run stopped",
+            hint=f"{cause}; then {again}" if cause else f"once it is back, {again}",
             operation=getattr(last, "operation", None),
             table=getattr(last, "table", None),
         )
