@@ -680,6 +680,27 @@ async def test_a_proxy_of_the_environment_is_looked_up_once_and_used(
     assert proxy.requests[0].headers["host"] == "dynamodb.example:8000"
 
 
+async def test_an_answer_through_a_proxy_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_endpoint(Answer(body=bytes(2000)), Answer(body=bytes(500))) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setattr("dynaferry.dynamodb.http_proxied.MOST_ANSWER_BYTES", 1000)
+        async with _wire_to("http://dynamodb.example:8000") as wire:
+            with pytest.raises(UnavailableError, match="longer than any"):
+                await wire.call("Scan", b"{}")
+            assert await wire.call("Scan", b"{}") == bytes(500)
+
+
+async def test_an_answer_through_a_proxy_that_does_not_come_is_unavailability(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_times, "READ_TIMEOUT_SECONDS", 0.05)
+    async with running_endpoint(Hang()) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        async with _wire_to("http://dynamodb.example:8000") as wire:
+            with pytest.raises(UnavailableError, match="timed out"):
+                await wire.call("Scan", b"{}")
+
+
 async def test_an_https_endpoint_is_reached_through_a_tunnel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
