@@ -9,7 +9,7 @@ from dynaferry import preflight_targets
 from dynaferry.dynamodb import create
 from dynaferry.dynamodb.accounts import AccountSession, open_account
 from dynaferry.dynamodb.tables import SideSettings
-from dynaferry.errors import AccessDeniedError, PreflightError, UnavailableError
+from dynaferry.errors import AccessDeniedError, NotReadyError, PreflightError
 from dynaferry.notices import Findings
 from dynaferry.plan import CopyPlan, TablePlan
 from dynaferry.preflight import TablePreflight, check_no_target_is_used_twice, preflight
@@ -170,7 +170,7 @@ async def test_a_target_that_stays_in_creation_stops_the_run_for_now() -> None:
     creating = [described_on_the_wire(TableId="b", TableStatus="CREATING")]
     target = on_the_way(describe_table=creating, **NO_SETTINGS)
     plan = CopyPlan(tables=ORDERS.tables, patience_seconds=0.001)
-    with pytest.raises(UnavailableError, match="is not ACTIVE after 0 s"):
+    with pytest.raises(NotReadyError, match="is not ACTIVE after 0 s"):
         await preflight(plan, a_source(), target, resuming=False, dry_run=False)
 
 

@@ -160,6 +160,13 @@ class TableNotFoundError(StoppedError):
     """The table is not there (any more)."""
 
 
+class NotReadyError(StoppedError):
+    """What has to be there before a run can begin is under way, as a table that is being created.
+
+    The same command goes on waiting for it.
+    """
+
+
 class ServiceGoneError(StoppedError):
     """The service accepted nothing for longer than the run's patience."""
 

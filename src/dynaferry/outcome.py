@@ -4,11 +4,14 @@ from typing import Literal
 
 from msgspec import Struct
 
-from dynaferry.errors import DynaferryError, RetryableError, StoppedError
+from dynaferry.errors import DynaferryError, NotReadyError, RetryableError, StoppedError
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import ErrorSummary, RunSummary, Status, TableSummary
 from dynaferry.plan import CopyPlan
 from dynaferry.state.store import StateStore, TableCounters, TableIdentity, TableTotals
+
+# Who begins again may find that it has passed.
+NOT_NOW = (NotReadyError, RetryableError)
 
 EndStatus = Literal["complete", "rejected", "interrupted", "failed"]
 
@@ -116,12 +119,13 @@ def without_summary(
 
     Without an error it was stopped before it began. Whatever happened to one that had begun has
     failed. Before that nothing was written, and it is refused; but a service that did not answer
-    a run that `resumes` may do so later: that has failed as well.
+    a run that `resumes` may do so later, and a table that is not ready will be: these have failed
+    as well.
     """
     status: Status = "refused"
     if error is None:
         status = "interrupted"
-    elif begun or (resumes and isinstance(error, RetryableError)):
+    elif begun or isinstance(error, NotReadyError if not resumes else NOT_NOW):
         status = "failed"
     tables = tuple(
         TableSummary(source=table.source_name, target=table.target_name, status=status)

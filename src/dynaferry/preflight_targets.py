@@ -11,7 +11,7 @@ from dynaferry.dynamodb.create import create_table_like, until_active
 from dynaferry.dynamodb.descriptions import TableDescription
 from dynaferry.dynamodb.tables import NotKnown, has_items
 from dynaferry.dynamodb.warm import raises_for
-from dynaferry.errors import PreflightError, TableNotFoundError, UnavailableError
+from dynaferry.errors import NotReadyError, PreflightError, TableNotFoundError
 from dynaferry.notices import Findings
 from dynaferry.plan import CopyPlan, TablePlan
 from dynaferry.preflight_checks import (
@@ -47,7 +47,7 @@ async def ready_target(
     Who else has made it meanwhile, it is held to what is asked of a target that was there before.
 
     :raises PreflightError: it is not fit to be copied to
-    :raises UnavailableError: it is not ACTIVE within the run's patience
+    :raises NotReadyError: it is not ACTIVE within the run's patience
     """
     if found.target is None:
         tags = () if isinstance(found.tags, NotKnown) else found.tags
@@ -100,7 +100,7 @@ async def _once_it_is_found(
             return await look()
         except TableNotFoundError as error:
             if waited_seconds >= patience_seconds:
-                raise UnavailableError(
+                raise NotReadyError(
                     f"{error.message}, though it was made {waited_seconds:.0f} s ago",
                     hint="run the same command again",
                     operation=error.operation,

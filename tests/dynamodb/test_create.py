@@ -11,7 +11,7 @@ from dynaferry.dynamodb.descriptions import (
     Throughput,
 )
 from dynaferry.dynamodb.tables import Tag, describe_table, read_tags
-from dynaferry.errors import AccessDeniedError, RequestRefusedError, UnavailableError
+from dynaferry.errors import AccessDeniedError, NotReadyError, RequestRefusedError
 from tests.described import (
     BY_DATE,
     BY_EMAIL,
@@ -245,7 +245,7 @@ async def test_what_was_made_is_asked_about_by_its_arn_where_arns_are_taken(
 async def test_creation_that_does_not_end_is_given_up_with_a_hint() -> None:
     session = scripted("target", create_table=[{}], describe_table=[creating()])
     clock = Clock()
-    with pytest.raises(UnavailableError) as caught:
+    with pytest.raises(NotReadyError) as caught:
         await create_table_like(
             session,
             described(),
@@ -298,7 +298,7 @@ async def test_who_may_not_create_for_long_gives_up_for_now() -> None:
     trouble = refusal("LimitExceededException", "CreateTable", "Subscriber limit exceeded")
     session = scripted("target", create_table=[trouble])
     clock = Clock()
-    with pytest.raises(UnavailableError, match="Subscriber limit exceeded") as caught:
+    with pytest.raises(NotReadyError, match="Subscriber limit exceeded") as caught:
         await create_table_like(
             session,
             described(),

@@ -27,6 +27,7 @@ from dynaferry.dynamodb.descriptions import (
 )
 from dynaferry.dynamodb.tables import Tag, call_service, describe_table
 from dynaferry.errors import (
+    NotReadyError,
     RequestRefusedError,
     TableNotFoundError,
     ThrottledError,
@@ -132,7 +133,7 @@ async def create_table_like(
 
     :raises AccessDeniedError: the role lacks dynamodb:CreateTable (or dynamodb:TagResource)
     :raises RequestRefusedError: the service will not create it so
-    :raises UnavailableError: not now: it is not ACTIVE within `patience_seconds`
+    :raises NotReadyError: not now: it is not ACTIVE within `patience_seconds`
     """
     began = clock()
     request = create_table_request(source, name=name, tags=tags)
@@ -173,7 +174,7 @@ async def call_when_allowed(
 ) -> Mapping[str, Any]:
     """A call that makes or changes a table, made again for as long as the service puts it off.
 
-    :raises UnavailableError: it did for `patience_seconds`
+    :raises NotReadyError: it did for `patience_seconds`
     :raises DynaferryError: what it refused
     """
     deadline, is_told = clock() + patience_seconds, False
@@ -182,7 +183,7 @@ async def call_when_allowed(
             return await call_service(session, operation, table, **parameters)
         except (ThrottledError, UnavailableError) as error:
             if clock() >= deadline:
-                raise UnavailableError(
+                raise NotReadyError(
                     f"the service has put it off for {patience_seconds:.0f} s: {error.message}",
                     hint=error.hint
                     or "run the same command again once fewer tables are changed at a time",
@@ -206,7 +207,7 @@ async def until_active(
 ) -> TableDescription:
     """Waits until a table that was made is ACTIVE with all its indexes.
 
-    :raises UnavailableError: it is not within `patience_seconds`
+    :raises NotReadyError: it is not within `patience_seconds`
     """
     deadline = clock() + patience_seconds
     is_told = False
@@ -215,7 +216,7 @@ async def until_active(
         if seen is not None and is_active(seen):
             return seen
         if clock() >= deadline:
-            raise UnavailableError(
+            raise NotReadyError(
                 f"the {session.side} table {called} was created in {session.region}, but is not "
                 f"ACTIVE after {patience_seconds:.0f} s",
                 hint="wait until it is ACTIVE with its indexes, then run the same command again",
