@@ -228,7 +228,10 @@ async def test_one_look_at_a_table_is_one_call(moto_world: MotoWorld) -> None:
     ],
     ids=["throttled", "broken", "not-found", "unreachable", "no-answer"],
 )
-async def test_what_is_only_for_notices_is_not_known_whatever_happens(failure: Exception) -> None:
+async def test_what_is_only_for_notices_is_not_known_whatever_happens(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    monkeypatch.setattr(tables, "OPTIONAL_SECONDS", 0.01)
     session = scripted(
         describe_time_to_live=[failure],
         describe_continuous_backups=[failure],
@@ -242,6 +245,17 @@ async def test_what_is_only_for_notices_is_not_known_whatever_happens(failure: E
     ):
         assert isinstance(unknown, NotKnown)
         assert "not looked at" in unknown.reason
+
+
+async def test_what_is_throttled_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "AGAIN_SECONDS", 0.0)
+    throttled = refusal("ThrottlingException", "DescribeTimeToLive")
+    on = {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}}
+    session = scripted(
+        describe_time_to_live=[throttled, throttled, on], describe_continuous_backups=[{}]
+    )
+    settings = await describe_side_settings(session, "orders")
+    assert settings.ttl_attribute == "expires"
 
 
 async def test_what_decides_what_is_copied_is_not_only_for_notices() -> None:

@@ -20,6 +20,7 @@ from dynaferry.errors import (
     DynaferryError,
     RequestRefusedError,
     TableNotFoundError,
+    ThrottledError,
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
 
 LEGACY_GLOBAL_TABLES = "2017.11.29"
 OPTIONAL_SECONDS: Final = 15.0  # what only makes notices better is not waited for any longer
+AGAIN_SECONDS: Final = 1.0  # after a throttle
 RESERVED_TAG_PREFIX = "aws:"  # such tags are the service's own: they cannot be set [M:Tag]
 
 
@@ -202,14 +204,20 @@ async def _optional_call(
 ) -> Mapping[str, Any] | NotKnown:
     """Like `call_service`, but that it fails is an answer too, and so is that it takes long.
 
-    DescribeTimeToLive is throttled at ten a second [DG:Constraints].
+    DescribeTimeToLive is throttled at ten a second [DG:Constraints], which many tables that are
+    looked at side by side exceed: then it takes its time.
     """
+    last = f"no answer to {operation} within {OPTIONAL_SECONDS:.0f} s"
     with anyio.move_on_after(OPTIONAL_SECONDS):
-        try:
-            return await _refusable_call(session, operation, table, **parameters)
-        except DynaferryError as error:
-            return NotKnown(f"not looked at, since it failed: {error.message}")
-    return NotKnown(f"not looked at: no answer to {operation} within {OPTIONAL_SECONDS:.0f} s")
+        while True:
+            try:
+                return await _refusable_call(session, operation, table, **parameters)
+            except ThrottledError as error:
+                last = error.message
+            except DynaferryError as error:
+                return NotKnown(f"not looked at: {error.message}")
+            await anyio.sleep(AGAIN_SECONDS)
+    return NotKnown(f"not looked at: {last}")
 
 
 async def _refusable_call(
