@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dynaferry.plan import TablePlan
 from dynaferry.state.sqlite import SqliteStore
@@ -30,12 +31,13 @@ async def test_letters_of_a_table_that_was_made_anew_explain_nothing(
     tmp_path: Path, settings: dict[str, Any], explains: bool
 ) -> None:
     copied, plan = table_identity(), plan_of(tmp_path)
+    one_table = replace(SETTINGS, tables=SETTINGS.tables[:1])
     store = await SqliteStore.create(
-        tmp_path, plan.copy.run_name, RunIdentity(tables=(copied,)), SETTINGS, VERSION, CREATED_AT
+        tmp_path, plan.copy.run_name, RunIdentity(tables=(copied,)), one_table, VERSION, CREATED_AT
     )
     await store.begin_attempt(VERSION, CREATED_AT)
     await store.add_dead_letters([dead_letter("a")])
-    await store.checkpoint(0, [segment_record(1)], TableCounters())
+    await store.checkpoint(0, [segment_record(1, rejected=1)], TableCounters())
     await store.aclose()
     pair = TablePair(
         table=TablePlan("orders", "orders-2"),

@@ -341,7 +341,8 @@ async def test_what_a_dropped_repair_had_replaced_unknown_is_said(
     await failed_halfway(plan, monkeypatch)
     with closing(sqlite3.connect(state_path(tmp_path, "orders.verify"))) as connection:
         connection.execute(
-            "INSERT INTO differences VALUES (0, 'k', 'different', '[]', NULL, NULL, 'unseen')"
+            "INSERT INTO differences VALUES (0, ?, 'different', ?, NULL, NULL, 'unseen')",
+            (b'{"pk":{"S":"k1"}}', b"[]"),
         )
         connection.commit()
     said = list[str]()

@@ -191,8 +191,9 @@ SELECT_TALLY: Final = """
     SELECT COALESCE(mended, kind) AS what, COUNT(*) AS number FROM differences
     WHERE "table" = ?1 AND (mended IS NULL OR replaced IS NULL) GROUP BY what
     UNION ALL
-    SELECT replaced AS what, COUNT(*) AS number FROM differences
-    WHERE "table" = ?1 AND replaced IS NOT NULL GROUP BY what
+    SELECT CASE replaced WHEN 'overwritten' THEN 'overwritten' ELSE 'unseen' END AS what,
+        COUNT(*) AS number
+    FROM differences WHERE "table" = ?1 AND replaced IS NOT NULL GROUP BY what
 """
 
 
