@@ -1,4 +1,7 @@
+import pytest
+from aiohttp import InvalidURL
 from botocore.exceptions import ClientError
+from yarl import URL
 
 from dynaferry.dynamodb.secrets import HIDDEN, Secrets
 
@@ -45,3 +48,10 @@ def test_an_external_id_within_a_token_leaves_nothing_of_either() -> None:
     known = Secrets("ab")
     known.note(("KEY", None, "xxabxx"))
     assert known.hide("xxabxx") == HIDDEN
+
+
+@pytest.mark.parametrize("address", [f"http://u:{TOKEN}@h", URL("http://u:secret-key@h")])
+def test_an_error_that_makes_its_words_out_of_an_address_is_cleaned_too(address: str | URL) -> None:
+    error = InvalidURL(address, "not an address")
+    secrets().hide_in_error(error)
+    assert str(error) == f"http://u:{HIDDEN}@h - not an address"

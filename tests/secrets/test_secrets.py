@@ -26,6 +26,7 @@ from tests.worlds.refusals import REFUSED
 ACCESS_KEY = "AKIAMARKEDCALLER"
 SECRET_KEY = "marked-secret-of-the-caller"
 TOKEN = "marked-session-token-of-the-caller"
+PROXY_PASSWORD = "marked-password-of-the-proxy"
 SOURCE_EXTERNAL_ID = "marked-external-id-of-the-source"
 TARGET_EXTERNAL_ID = "marked-external-id-of-the-target"
 ITEMS = 3000
@@ -101,6 +102,7 @@ class Place:
         given = (numbered(n + 1) for n in range(self.services.given))
         return {
             *(ACCESS_KEY, SECRET_KEY, TOKEN, SOURCE_EXTERNAL_ID, TARGET_EXTERNAL_ID),
+            PROXY_PASSWORD,
             *(part for credentials in given for part in credentials if part),
         }
 
@@ -263,6 +265,20 @@ async def _passed_on(request: Request, url: str) -> Behaviour:
         http.post(url, data=request.body, headers=headers) as response,
     ):
         return Answer(body=await response.read(), status=response.status)
+
+
+@pytest.mark.parametrize(
+    "proxy", [f"u:{PROXY_PASSWORD}@127.0.0.1:99999", f"u:{PROXY_PASSWORD}@127.0.0.1:9", "u:{}@[::1"]
+)
+async def test_a_proxy_that_is_not_reached_or_cannot_be_read_tells_no_password(
+    place: Place, proxy: str
+) -> None:
+    address = f"http://{proxy.format(PROXY_PASSWORD)}"
+    env = {"HTTP_PROXY": address, "http_proxy": address, "DYNAFERRY_TRACEBACK": "1"}
+    failed = await place.run(*place.copy("--patience", "1"), env=env)
+    assert failed.code in (2, 3, 5)
+    assert b"proxy" in failed.err
+    assert place.leaks() == []
 
 
 async def test_a_command_line_that_is_wrong_tells_no_secret(place: Place) -> None:

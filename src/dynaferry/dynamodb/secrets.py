@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from botocore.exceptions import ClientError
+from yarl import URL
 
 HIDDEN = "…"
 # Requests that are answered now may be signed with the session before this one, not with older.
@@ -47,7 +48,14 @@ class Secrets:
             link.args = tuple(self.hide(a) if isinstance(a, str) else a for a in link.args)
             if isinstance(link, ClientError):
                 self._hide_in_answer(link.response)
+            self._hide_in_fields(link)
             link = link.__cause__ or link.__context__
+
+    def _hide_in_fields(self, error: BaseException) -> None:
+        """Some make their words anew each time, out of what they keep: an address, for one."""
+        for name, value in vars(error).items():
+            if isinstance(value, str | URL) and self.hide(str(value)) != str(value):
+                setattr(error, name, self.hide(str(value)))
 
     def _hide_in_answer(self, response: dict[str, Any]) -> None:
         words = response.get("Error", {})
