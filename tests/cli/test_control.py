@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from dynaferry.state.store import (
 from tests.state.contract import dead_letter, segment_record
 
 
-async def _begun(state_dir: Path, run: str = "orders") -> SqliteStore:
+async def _begun(state_dir: Path, run: str = "orders", *, seconds_ago: float = 0.0) -> SqliteStore:
     """A run under way, planned with 1,000 write units a second; it holds its lock."""
     plan = CopyPlan(tables=(TablePlan("orders", "orders"),), max_write_units=1000.0)
     table = TableIdentity(
@@ -41,7 +42,7 @@ async def _begun(state_dir: Path, run: str = "orders") -> SqliteStore:
     store = await SqliteStore.create(
         state_dir, run, RunIdentity(tables=(table,)), recorded_settings(plan), "0.1.0", 0.0
     )
-    await store.begin_attempt("0.1.0", 0.0)
+    await store.begin_attempt("0.1.0", time.time() - seconds_ago)
     return store
 
 
@@ -52,7 +53,7 @@ async def _ended(state_dir: Path, status: RunStatus) -> None:
     await store.add_dead_letters([dead_letter("k", segment=n) for n in range(10 * rejected)])
     segments = [segment_record(n, complete=True, rejected=rejected) for n in range(10)]
     await store.checkpoint(0, segments, TableCounters())
-    await store.end_attempt(status, 1.0)
+    await store.end_attempt(status, time.time())
     await store.aclose()
 
 
@@ -85,10 +86,23 @@ async def test_a_run_under_way_is_asked_by_another_process(tmp_path: Path) -> No
                 "read": {"units_per_second": None, "origin": "plan"},
                 "write": {"units_per_second": 500.0, "origin": "set"},
             },
+            "stalled": False,
         }
         assert (await store.read_controls()).max_write_units == 500.0
     finally:
         await store.aclose()
+
+
+async def test_of_a_stalled_run_nothing_is_promised(tmp_path: Path) -> None:
+    store = await _begun(tmp_path, seconds_ago=600)
+    try:
+        answer = _ask(tmp_path, "set", "orders", "--max-write-units", "500", "--json")
+    finally:
+        await store.aclose()
+    assert answer.returncode == 0, answer.stderr
+    assert "within two seconds" not in answer.stderr
+    assert "it is stalled: it does so once it goes on" in answer.stderr
+    assert json.loads(answer.stdout)["stalled"]
 
 
 async def test_no_checkpoint_is_lost_while_another_process_asks(tmp_path: Path) -> None:

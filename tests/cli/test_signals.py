@@ -152,7 +152,7 @@ def test_ctrl_c_is_never_lost_at_whatever_moment_of_the_start_it_comes(tmp_path:
                 child.kill()
         assert child.returncode in (130, -signal.SIGINT, 1), (moment, err.decode())
         if child.returncode != 130:
-            assert b"dynaferry/cli/" not in err
+            assert b"dynaferry/cli/" not in err, (moment, err.decode())
 
 
 def child_of(code: str) -> "subprocess.CompletedProcess[str]":

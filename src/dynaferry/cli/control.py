@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async
-from dynaferry.cli.look import State, UnderWay, state_of, under_way_of
+from dynaferry.cli.look import State, UnderWay, last_sign_of, state_of, under_way_of
 from dynaferry.controls import InForce, in_force, in_words, only_set
 from dynaferry.errors import PlanError, StateError
 from dynaferry.limits import LEAST_CAP_UNITS
+from dynaferry.observe.health import is_stalled
 from dynaferry.schedule import Units
 from dynaferry.state.directory import sole_run
 from dynaferry.state.sqlite import SqliteStore
@@ -32,12 +33,16 @@ WORDS: Final[dict[UnderWay, str]] = {
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """What came of it, as `--json` prints it."""
+    """What came of it, as `--json` prints it.
+
+    `stalled` says that the copy is under way, but has stored nothing for half a minute.
+    """
 
     run: str
     status: State
     under_way: UnderWay | None
     held: InForce
+    stalled: bool = False
 
 
 def run_set(
@@ -105,9 +110,11 @@ async def _store(state_dir: Path, run: str, change: ControlsChange) -> Asked:
         under_way = await under_way_of(state, state_dir, run)
         _check_there_is_something_to_hold(record, state, under_way)
         now = time.time()
+        is_paused = (await store.read_controls()).paused_at is not None
+        stalled = state == "running" and is_stalled(last_sign_of(record), now, paused=is_paused)
         controls = await store.change_controls(change, now)
         held = in_force(record.settings, controls, datetime.fromtimestamp(now, UTC))
-        return Asked(run=run, status=state, under_way=under_way, held=held)
+        return Asked(run=run, status=state, under_way=under_way, held=held, stalled=stalled)
     finally:
         await store.aclose()
 
@@ -128,6 +135,9 @@ def to_lines(asked: Asked, change: ControlsChange) -> list[str]:
     """What people are told: what holds from now on, and when it begins to."""
     held = asked.held if asked.under_way in ("copy", None) else only_set(asked.held)
     lines = [f"{asked.run}: {in_words(held) or 'nothing holds it back'}"]
+    if asked.stalled:
+        lines.append("it is stalled: it does so once it goes on; dynaferry status says more")
+        return lines
     if asked.under_way is not None:
         lines.append(f"{WORDS[asked.under_way]}, and does so within two seconds")
         return lines
