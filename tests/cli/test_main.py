@@ -177,9 +177,10 @@ async def _denied_role(**environment: str) -> str:
 
 async def test_a_denied_role_is_told_in_two_lines_and_no_library_adds_any() -> None:
     assert (await _denied_role()).splitlines() == [
-        f"error: assuming the target's role {ROLE} was refused: AccessDenied: no",
+        f"error: assuming the target's role {ROLE} with the credentials of the environment was"
+        " refused: AccessDenied: no",
         "hint: the role's trust policy must name the caller and the external id must match;"
-        " the caller needs sts:AssumeRole on the role",
+        " the caller, the credentials of the environment, needs sts:AssumeRole on the role",
     ]
 
 
