@@ -76,6 +76,8 @@ def test_every_metric_is_on_the_dashboard_or_left_out_on_purpose() -> None:
     shown = {name for query in queries() for name, _ in asked(with_variables(query))}
     missing = set(exported()) - shown
     assert missing == {
+        "dynaferry_checkpoint_timestamp_seconds",  # for the alert; its age is shown
+        "dynaferry_running",  # for the alerts
         "dynaferry_finish_by_timestamp_seconds",  # for the alert
         "dynaferry_request_seconds_count",  # requests_total counts them with their outcome
         "dynaferry_request_seconds_sum",  # quantiles say more than a mean
