@@ -62,6 +62,16 @@ def test_provisioned_capacity_is_said_to_cost_nothing_extra() -> None:
     ) in lines
 
 
+def test_half_a_unit_a_second_is_not_none() -> None:
+    one_unit = described(
+        item_count=7, size_bytes=700, billing_mode="PROVISIONED", provisioned=Throughput(1, 1)
+    )
+    assert (
+        "  reads: about 1 units at 0.5 a second, half of the source's provisioned read units"
+        in render_estimate(seen(one_unit, one_unit))
+    )
+
+
 def test_a_table_without_any_units_is_said_never_to_end() -> None:
     source = described(item_count=1, size_bytes=3 * 1024 * 1024)
     target = replace(source, billing_mode="PROVISIONED", provisioned=Throughput(0, 0))

@@ -53,11 +53,17 @@ def advise(
     table = source if reads else target
     call, cost = _raise(pace, table, reads=reads)
     return Advice(
-        bottleneck=f"{pace.reason}, {count(pace.units_per_second)} units a second",
+        bottleneck=f"{pace.reason}, {per_second(pace)} units a second",
         seconds=pace.seconds,
         call=call,
         cost=cost,
     )
+
+
+def per_second(pace: Pace) -> str:
+    """A rate for people: half a unit is not 0."""
+    rate = pace.units_per_second
+    return f"{rate:g}" if rate < 10 else count(rate)
 
 
 def _raise(

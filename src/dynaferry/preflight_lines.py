@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from dynaferry.advice import per_second
 from dynaferry.estimate import Estimate, IndexCost, Pace
 from dynaferry.observe.readable import count, duration, place
 from dynaferry.preflight import TablePreflight
@@ -48,7 +49,7 @@ def estimate_lines(estimate: Estimate) -> list[str]:
 
 
 def _side_line(what: str, pace: Pace, units: int) -> str:
-    line = f"{what}: about {count(units)} units at {count(pace.units_per_second)} a second"
+    line = f"{what}: about {count(units)} units at {per_second(pace)} a second"
     return f"{line}, {pace.reason}"
 
 

@@ -93,10 +93,10 @@ def _after(looks: int, *, paused: bool = False, **changed: object) -> str:
     return [plain_line(meter.view(run, float(look))[0]) for look in range(looks)][-1]
 
 
-def test_what_only_waits_to_read_says_for_what() -> None:
+def test_who_waits_to_read_all_the_time_says_for_what() -> None:
     line = _after(3, reads_waiting=1, read_limit_reason="half of the source's units")
     assert line.endswith(", held back by half of the source's units, 2.5 units a second")
-    assert _after(3, reads_waiting=1).endswith(
+    assert _after(3, reads_waiting=1, read_requests_in_flight=1).endswith(
         ", held back by the limit of the reads, 2.5 units a second"
     )
 
@@ -105,8 +105,6 @@ def test_what_waits_for_a_moment_or_for_something_else_does_not_say_so() -> None
     for line in (
         _after(2, reads_waiting=1),
         _after(3),
-        _after(3, reads_waiting=1, read_requests_in_flight=1),
-        _after(3, reads_waiting=1, write_requests_in_flight=1),
         _after(9, reads_waiting=1, paused=True),
         _after(3, reads_waiting=1, state="complete"),
     ):

@@ -17,7 +17,7 @@ from dynaferry.observe.stats import Held, RunStats, TableState, TableStats
 
 PLAIN_LINES_EVERY_SECONDS = 10
 _SAMPLE_SECONDS = 1.0
-# What only waits at one look may have been sent at the next moment.
+# What waits at one look may have been sent at the next moment.
 LOOKS_TO_BE_SURE = 3
 _FINISHED = frozenset({"complete", "rejected", "interrupted", "failed"})
 
@@ -27,7 +27,7 @@ class TableView:
     """One table as it is shown. None stands for what cannot be said yet.
 
     `bottleneck` is what held the writes back in the last half minute, where the service named it,
-    or else what the reads wait for, where nothing else is under way.
+    or else the limit that the reads wait for all the time.
     A table that is stalled has neither rates nor time left: what they were is no news.
     """
 
@@ -68,7 +68,8 @@ class _TableMeter:
         self.requests.add(now, stats.read_requests + stats.write_requests)
         self.throttles.add(now, stats.throttled_requests)
         self.unprocessed.add(now, stats.unprocessed_items)
-        self.looks_waiting = self.looks_waiting + 1 if _only_waits_to_read(stats) else 0
+        # Who waits for the writes does not wait for the pace of the reads.
+        self.looks_waiting = self.looks_waiting + 1 if stats.reads_waiting else 0
 
     @property
     def is_held_back(self) -> bool:
@@ -138,12 +139,6 @@ class RunMeter:
             segments_total=stats.segments_total,
             reported_items=stats.expected_items,
         )
-
-
-def _only_waits_to_read(stats: TableStats) -> bool:
-    """Whether reads wait for their pace, and nothing is under way meanwhile."""
-    under_way = stats.read_requests_in_flight + stats.write_requests_in_flight
-    return stats.reads_waiting > 0 and under_way == 0
 
 
 def _held_back_by(stats: TableStats, meter: _TableMeter) -> str | None:
