@@ -17,7 +17,13 @@ from anyio import to_thread
 from dynaferry.assembly import open_sides
 from dynaferry.dynamodb import mfa
 from dynaferry.dynamodb.accounts import open_account
-from dynaferry.errors import AccessDeniedError, PlanError, StoppedError
+from dynaferry.errors import (
+    AccessDeniedError,
+    DynaferryError,
+    PlanError,
+    StoppedError,
+    UnavailableError,
+)
 from dynaferry.plan import Account, CopyPlan
 from tests.worlds.credential_services import CredentialServices
 from tests.worlds.endpoint import Answer, Decide, running_endpoint
@@ -113,6 +119,21 @@ async def test_each_source_that_fails_is_named_with_what_to_do_about_it(
     assert what in error.message
     assert hint in (error.hint or "")
     assert "abc" not in f"{error.message} {error.hint}"
+
+
+@pytest.mark.parametrize(("status", "error"), [(403, AccessDeniedError), (503, UnavailableError)])
+async def test_a_containers_service_that_refuses_stops_and_one_that_is_away_may_come_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, error: type[DynaferryError]
+) -> None:
+    config(monkeypatch, tmp_path, "")
+    monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
+    async with running_endpoint() as container:
+        container.otherwise = Answer(status=status, checksum="none")
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.url)
+        with pytest.raises(error, match=str(status)) as caught:
+            async with open_account(Account(region=REGION), "source"):
+                pass
+    assert caught.value.hint is not None
 
 
 async def test_what_is_missing_is_told_of_the_caller_also_where_a_role_is_named(

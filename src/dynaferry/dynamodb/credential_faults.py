@@ -5,6 +5,7 @@ all but a service that does not answer stops at once, with what to do about this
 """
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any, Final
@@ -42,6 +43,7 @@ _LOGGED_OUT: Final = frozenset(
         "UnauthorizedSSOTokenError",
     }
 )
+_REFUSED_BY_CONTAINER: Final = re.compile(r"non 200 response 4\d\d ")  # botocore's words
 _FILES: Final = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
 _TOKEN_FILES: Final = {
     "AWS_WEB_IDENTITY_TOKEN_FILE": "the token of the web identity",
@@ -168,6 +170,12 @@ def _from_botocore(error: ClientError | BotoCoreError, origin: Origin) -> Dynafe
         return _denied(origin, str(error), f"run {login}, then the same command again")
     if isinstance(error, PartialCredentialsError):
         return _denied(origin, str(error), f"set {error.kwargs['cred_var']} as well, {_AGAIN}")
+    if isinstance(error, CredentialRetrievalError) and _may_pass(error):
+        return UnavailableError(
+            f"the {origin.side}'s credentials ({origin.who}) cannot be had: {error}",
+            hint="look at the service that gives this container its credentials",
+            operation=WHAT_FAILS,
+        )
     if isinstance(error, CredentialRetrievalError):
         return _denied(origin, in_one_line(str(error)), _check(origin))
     if isinstance(error, MetadataRetrievalError):
@@ -203,6 +211,13 @@ def _not_utf_8(error: UnicodeDecodeError, origin: Origin) -> DynaferryError:
                 f"look what {variable} names, and what is in it",
             )
     return _denied(origin, in_one_line(str(error)), _check(origin))
+
+
+def _may_pass(error: CredentialRetrievalError) -> bool:
+    """Whether a container's service did not answer, or not now; what it refuses, it refuses."""
+    if error.kwargs.get("provider") != "container-role":
+        return False
+    return _REFUSED_BY_CONTAINER.search(str(error)) is None
 
 
 def _general(error: Exception, origin: Origin) -> DynaferryError:
