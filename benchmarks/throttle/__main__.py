@@ -8,7 +8,9 @@ from pathlib import Path
 
 from benchmarks.throttle import table
 from benchmarks.throttle.cases import CASES, Case
+from benchmarks.throttle.grid import points, sample
 from benchmarks.throttle.judge import findings
+from benchmarks.throttle.over_grid import are_enough, lines, try_points
 from benchmarks.throttle.peer import cases as peer_cases
 from benchmarks.throttle.peer import try_peer
 from benchmarks.throttle.trial import dynaferry, run_trial
@@ -16,6 +18,7 @@ from benchmarks.throttle.tried import Tried, keep_peer, read_peer, tried
 from benchmarks.throttle.virtual import run_virtual
 from dynaferry.copy.pipeline import Pipeline
 
+SAMPLE = "24"
 MOST_SHOWN = 1e6  # a rate above that is no limit
 
 
@@ -39,11 +42,20 @@ def main() -> int:
         metavar="N",
         help="instead: the worst and the median of each figure over the seeds 1 to N",
     )
+    parser.add_argument(
+        "--grid",
+        metavar="N",
+        help="instead: so many points of the grid by chance, or `all` of them; without cases "
+        f"named and without this, {SAMPLE} points are tried after the cases",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="which points, and their chance")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the plots, as one HTML file")
     asked = parser.parse_args()
     if asked.peer:
         keep_peer([_tell(try_peer(case)) for case in peer_cases(asked.cases)])
         return 0
+    if asked.grid is not None:
+        return _over_grid(asked.grid, asked.seed)
     chosen = [case for case in CASES if not asked.cases or case.name in asked.cases]
     if asked.seeds is not None:
         return _over_seeds(chosen, range(1, asked.seeds + 1))
@@ -53,7 +65,17 @@ def main() -> int:
         from benchmarks.throttle.plot import page  # matplotlib takes its time
 
         asked.out.write_text(page(ours, read_peer()))
-    return any(found.reached is False for each in ours for found in each.findings)
+    missed = any(found.reached is False for each in ours for found in each.findings)
+    if not asked.cases and not asked.real:
+        missed |= bool(_over_grid(SAMPLE, asked.seed))
+    return missed
+
+
+def _over_grid(number: str, seed: int) -> int:
+    chosen = list(points()) if number == "all" else sample(int(number), seed)
+    reached = try_points(chosen, seed)
+    sys.stdout.write("\n".join(lines(reached)) + "\n")
+    return not are_enough(reached)
 
 
 def _over_seeds(chosen: Sequence[Case], seeds: Sequence[int]) -> int:
