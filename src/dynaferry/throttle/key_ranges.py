@@ -14,7 +14,7 @@ from dynaferry.limits import PARTITION_WRITE_UNITS
 from dynaferry.throttle.range_rate import RangeRate
 
 # A range over the edge of two partitions holds back both, and many in one are refused many times.
-RANGES_PER_PARTITION: Final = 4
+RANGES_PER_PARTITION: Final = 2
 MOST_RANGES: Final = 1024
 # With so many times the ranges that are needed they are cut anew.
 TOO_MANY: Final = 4

@@ -10,7 +10,7 @@ from typing import Final
 
 FALL_SHARE: Final = 0.12
 # Where it was refused it is again after so long; after twice that it is as much above it.
-BACK_SECONDS: Final = 2.5
+BACK_SECONDS: Final = 2.0
 # What is on its way was sent at the old rate.
 DEAF_SECONDS: Final = 0.1
 # So much more than what was refused, without a refusal: nothing limits it any more.

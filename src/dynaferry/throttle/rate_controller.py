@@ -64,10 +64,10 @@ MAX_WINDOW_SECONDS: Final = 2.0
 # more rarely each time, up to so much: each time costs refusals.
 SAME_SHARE: Final = 0.08
 CALMER: Final = 1.5
-MOST_CALM: Final = 3.0
+MOST_CALM: Final = 2.5
 # Once a capacity is known, the search for more doubles in so many times the seconds: it may be what
 # was saved up, and not more that flows in.
-KNOWN_DOUBLING: Final = 2.0
+KNOWN_DOUBLING: Final = 1.6
 # A window that nobody closes for so long, and for the time of so many requests, was left alone.
 LATE_SECONDS: Final = 0.5
 LATE_REQUESTS: Final = 2.0
@@ -226,7 +226,8 @@ class RateController:
         return self._emptied_at is not None and since >= self._hold_seconds()
 
     def _hold_seconds(self) -> float:
-        return self._temper.hold_seconds * self._calm
+        """In seconds of the curve: where those take longer anyway, a calm one takes no longer."""
+        return self._temper.hold_seconds * max(1.0, self._calm / self._stretch())
 
     def _stretch(self) -> float:
         """How much longer a second of the curve takes where requests are few, or slow."""
@@ -236,7 +237,7 @@ class RateController:
         return min(MOST_STRETCH, max(self._stretch_for_few(), slow))
 
     def _stretch_for_few(self) -> float:
-        few = STEADY_REQUESTS * self._request_units / (self._capacity or self._rate)
+        few = STEADY_REQUESTS * self._request_units / max(self._capacity or 0.0, self._rate)
         return min(MOST_STRETCH, max(1.0, few))
 
     # Down ----------------------------------------------------------------------------------------
