@@ -199,7 +199,7 @@ def test_a_named_key_range_stays_the_cause_while_most_batches_get_through() -> N
 
 def test_what_is_left_undone_at_any_rate_is_nobodys_fault_and_is_told() -> None:
     dice, weighs, now, rate = random.Random(1), blame(), 0.0, 600.0
-    verdict = None
+    verdict, told = None, 0
     while now < 10.0:
         now += 25 / rate
         rate *= 0.997
@@ -208,6 +208,8 @@ def test_what_is_left_undone_at_any_rate_is_nobodys_fault_and_is_told() -> None:
             verdict = weighs.left_undone(3, now, segments=1, items=25, undone=undone)
         else:
             weighs.accepted(now, items=25)
+        told += verdict is not None and verdict.is_news
+    assert told >= 1
     assert verdict is not None
     assert (verdict.segment, verdict.table) == (False, False)
     assert verdict.undone_share == pytest.approx(0.05, rel=0.4)

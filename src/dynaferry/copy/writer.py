@@ -262,6 +262,8 @@ class Writer:
         )
         if verdict.undone_share:
             self._stats.bottleneck = _in_words(verdict)
+            if verdict.is_news:
+                self._pace.absolve()
         else:
             self._lanes.refused(batch.segment, now, for_itself=verdict.segment)
         self._pace.settle(

@@ -93,6 +93,10 @@ class AdaptivePace:
         """A small part of the rate, as long as it is free."""
         return self.controller.rate * ROW_SECONDS if self.is_free else 0.0
 
+    def absolve(self) -> None:
+        """The rate that was found is too low: a higher one is looked for from there."""
+        self.controller.search_again()
+
     def admit_now(self, units: float, requests: int = 1) -> bool:
         """Admits where neither the rate nor a cap nor anybody before is to be waited for."""
         if self._turn.locked() or (self._scatter and self.controller.is_limited):

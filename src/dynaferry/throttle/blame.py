@@ -40,7 +40,8 @@ OUTAGE_SECONDS: Final = 0.5
 class Verdict(Struct, frozen=True):
     """Who is to slow down. `resource` is what the service named: a table's or an index's ARN.
 
-    `undone_share` of the items are left undone whatever the rate is: nobody is to slow down.
+    `undone_share` of the items are left undone whatever the rate is: nobody is to slow down, and
+    where that `is_news`, whoever did so before need not have.
     """
 
     segment: bool
@@ -48,6 +49,7 @@ class Verdict(Struct, frozen=True):
     resource: str | None = None
     is_index: bool = False
     undone_share: float = 0.0
+    is_news: bool = False
 
 
 class Blame:
@@ -62,6 +64,7 @@ class Blame:
         self._touched = 0.0
         self._touched_at = now - QUIET_SECONDS
         self._undone = Undone()
+        self._has_told = False  # of what is left undone at any rate
 
     def accepted(self, now: float, *, items: int = 0, batches: int = 1) -> None:
         """Batches of `items` together were written whole."""
@@ -103,7 +106,10 @@ class Blame:
         self._undone.note(items, undone, now)
         if self._undone.is_usual():
             self._note_whole()
-            return Verdict(segment=False, table=False, undone_share=self._undone.share)
+            share, is_news = self._undone.share, not self._has_told
+            self._has_told = True
+            return Verdict(segment=False, table=False, undone_share=share, is_news=is_news)
+        self._has_told &= self._undone.share > 0
         self._note_touched(now)
         return self._blame_unnamed(segment, now, segments)
 

@@ -80,6 +80,10 @@ class WritePace(Pace, Protocol):
         """What batches that are admitted together may consume; 0 unless it is free."""
         ...
 
+    def absolve(self) -> None:
+        """Tells that what was left undone until now was not for the rate."""
+        ...
+
 
 class CappedPace:
     """Holds every cap given, the table's own and the run's, and a pause.
@@ -119,6 +123,9 @@ class CappedPace:
     def most_units_in_a_row(self) -> float:
         """Nothing is known of a rate here."""
         return math.inf if self.is_free else 0.0
+
+    def absolve(self) -> None:
+        """A cap is none the more for it."""
 
     @property
     def units_per_second(self) -> float | None:

@@ -190,6 +190,12 @@ class RateController:
             self._accepted = 0.0
             self._back_off(now)
 
+    def search_again(self) -> None:
+        """What was refused was not for the rate: nobody knows how far it is to the limit."""
+        self._is_searching = True
+        self._emptied_at = None
+        self._calm = 1.0
+
     def advance(self, now: float) -> None:
         """Moves the rate to where it is now. To be called before `rate` is used."""
         if now >= self._window_ends_at:
