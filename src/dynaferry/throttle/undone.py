@@ -31,7 +31,7 @@ MORE: Final = 1.5
 DEVIATIONS: Final = 3.0
 NEWEST_WINDOW_WEIGHT: Final = 0.2
 # The newest so many items say it at once, and with some chance.
-RECENT_ITEMS: Final = 1000.0
+RECENT_ITEMS: Final = 300.0
 # When it is less than so much of what is known, it is not there any more.
 GONE_SHARE: Final = 0.3
 # With nothing left undone for so long, nobody looks any more.
