@@ -40,7 +40,7 @@ def test_there_are_some_ranges_for_each_partition_that_it_takes_at_least(
     ranges = written(units_per_second)
     ranges.refused(0, 1.0, segments=32)
     partitions = max(1.0, units_per_second / 1000)
-    assert min(256, 2 * partitions) <= ranges.count <= 4 * partitions
+    assert min(256, 2 * partitions) <= ranges.count <= 8 * partitions
 
 
 def test_a_range_begins_at_an_even_share_of_what_is_written() -> None:

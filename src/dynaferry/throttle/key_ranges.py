@@ -15,6 +15,9 @@ from dynaferry.throttle.range_rate import RangeRate
 
 # A range over the edge of two partitions holds back both, and many in one are refused many times.
 RANGES_PER_PARTITION: Final = 2
+# Of many partitions there are hardly more segments under way than these: each has a rate of its own.
+MANY_PARTITIONS: Final = 20
+RANGES_OF_MANY: Final = 4
 MOST_RANGES: Final = 1024
 # With so many times the ranges that are needed they are cut anew.
 TOO_MANY: Final = 4
@@ -110,7 +113,9 @@ class KeyRanges:
         if self._total_segments is None:
             self._count = max(1, len(self._ranges))
             return
-        needed = RANGES_PER_PARTITION * max(1.0, units_per_second / PARTITION_WRITE_UNITS)
+        partitions = max(1.0, units_per_second / PARTITION_WRITE_UNITS)
+        of_each = RANGES_PER_PARTITION if partitions < MANY_PARTITIONS else RANGES_OF_MANY
+        needed = of_each * partitions
         count = min(MOST_RANGES, self._total_segments, 2 ** math.ceil(math.log2(needed)))
         if self._count < count or self._count >= TOO_MANY * count:
             self._ranges, self._count = {}, count
