@@ -15,7 +15,7 @@ from dynaferry.throttle.range_rate import RangeRate
 
 # A range over the edge of two partitions holds back both, and many in one are refused many times.
 RANGES_PER_PARTITION: Final = 2
-# Of many partitions there are hardly more segments under way than these: each has a rate of its own.
+# Of many partitions hardly more segments are under way than these: each has a rate of its own.
 MANY_PARTITIONS: Final = 20
 RANGES_OF_MANY: Final = 4
 MOST_RANGES: Final = 1024
