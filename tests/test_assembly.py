@@ -36,16 +36,18 @@ def plan_to(url: str, patience_seconds: float = 300.0) -> CopyPlan:
 
 
 async def test_a_side_is_opened_though_whoever_gives_credentials_was_away_for_a_moment() -> None:
-    services, away = CredentialServices(), [Drop()] * 9
+    services, away, said = CredentialServices(), [Drop()] * 9, list[str]()
 
     def answer(request: Request) -> Behaviour:
         return away.pop() if away else services.answer(request)
 
     async with running_endpoint() as aws:
         aws.otherwise = Decide(answer)
-        async with open_sides(plan_to(aws.url)) as sides:
+        async with open_sides(plan_to(aws.url), said.append) as sides:
             assert (await sides.target.credentials.current()).access_key.startswith("ASIAGIVEN")
     assert away == []
+    assert [line for line in said if line.startswith("tried again for up to")] == said
+    assert len(said) == 1
     assert services.given == 1
 
 

@@ -24,7 +24,13 @@ from dynaferry.dynamodb.new_table import NewTable
 from dynaferry.dynamodb.replication_attributes import pages_of
 from dynaferry.dynamodb.scan import TableSource
 from dynaferry.dynamodb.wire import open_wire
-from dynaferry.errors import ServiceGoneError, StateError, StoppedError, ThrottledError
+from dynaferry.errors import (
+    RetryableError,
+    ServiceGoneError,
+    StateError,
+    StoppedError,
+    ThrottledError,
+)
 from dynaferry.estimate import polite_read_units
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan import Account, CopyPlan, with_region
@@ -66,8 +72,8 @@ async def open_sides(
     target = with_region(plan.target, [table.target for table in plan.tables])
     models = Models()
     async with (
-        open_side(plan, source, "source", models) as source_session,
-        open_side(plan, target, "target", models) as target_session,
+        open_side(plan, source, "source", models, say) as source_session,
+        open_side(plan, target, "target", models, say) as target_session,
     ):
         for session in (source_session, target_session):
             if session.end_in_words is not None and say is not None:
@@ -77,21 +83,35 @@ async def open_sides(
 
 @asynccontextmanager
 async def open_side(
-    plan: CopyPlan, account: Account, side: Side, models: Models | None = None
+    plan: CopyPlan,
+    account: Account,
+    side: Side,
+    models: Models | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> AsyncIterator[AccountSession]:
-    """Opens one account; whoever gives credentials may be away for a moment.
+    """Opens one account; whoever gives credentials may be away for a moment, which `say` is told.
 
     :raises PlanError: a profile or a region is missing
     :raises AccessDeniedError: there are no credentials, or a role may not be assumed
     :raises RetryableError: whoever gives them was away for longer
     """
     patience = Patience(min(plan.patience_seconds, START_SECONDS))
+    told = say is None
     async with AsyncExitStack() as stack:
 
         async def attempt() -> AccountSession:
-            return await stack.enter_async_context(
-                open_account(account, side, sts_endpoint_url=plan.sts_endpoint_url, models=models)
-            )
+            nonlocal told
+            try:
+                return await stack.enter_async_context(
+                    open_account(
+                        account, side, sts_endpoint_url=plan.sts_endpoint_url, models=models
+                    )
+                )
+            except RetryableError as error:
+                if say is not None and not told:
+                    say(f"tried again for up to {patience.seconds:,.0f} s: {error}")
+                    told = True
+                raise
 
         try:
             session = await RetryPolicy(side, patience).call(attempt)

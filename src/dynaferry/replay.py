@@ -106,7 +106,7 @@ class _Replay:
         for line in await steering.begin():
             self._say(line)
         async with (
-            open_side(plan, plan.target, "target") as session,
+            open_side(plan, plan.target, "target", say=self._say) as session,
             anyio.create_task_group() as beside,
         ):
             beside.start_soon(steering.follow)

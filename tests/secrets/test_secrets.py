@@ -79,7 +79,7 @@ class Place:
             *("copy", "orders", "copied", "--sts-endpoint-url", self.sts, "--segments", "8"),
             *("--source-role-arn", f"{role}/source", "--target-role-arn", f"{role}/target"),
             *("--source-endpoint-url", self.dynamodb, "--target-endpoint-url", self.dynamodb),
-            *("--progress", "plain", "--json", *more),
+            *("--progress", "plain", "--json", "--patience", "3", *more),
         ]
 
     def _environment(self) -> dict[str, str]:
