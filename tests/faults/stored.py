@@ -17,6 +17,7 @@ from benchmarks.simulator.places import place_of, segment_bounds
 from tests.worlds.table_client import KeyAttribute
 
 ITEM_MAX_BYTES = 400 * 1024  # [DG:Constraints]
+MOST_KEYS_TRIED = 5000
 
 # Where an item lies: the hash of its partition key, that key, its sort key.
 Position = tuple[Any, ...]
@@ -98,6 +99,19 @@ class StoredTable:
         """The key attributes of an item, in wire form."""
         item = json.loads(raw)
         return {name: item[name] for name, _ in self.keys}
+
+    def key_behind(self, start: dict[str, Any]) -> dict[str, Any] | None:
+        """A key that leads on from `start` and passes no item; None where none is soon found."""
+        here = self.position(start)
+        behind = bisect_right(self._order, here)
+        for number in range(MOST_KEYS_TRIED):
+            as_bytes = base64.b64encode(b"gone-%d" % number).decode()
+            made = {"S": f"gone-{number}", "N": f"{number}.5", "B": as_bytes}
+            key = {name: {kind: made[kind]} for name, kind in self.keys}
+            there = self.position(key)
+            if here < there and (behind == len(self._order) or there < self._order[behind]):
+                return key
+        return None
 
     def fault_of(self, raw: bytes) -> str | None:
         """Why the service would not take this item, or None."""

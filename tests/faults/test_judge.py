@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from dynaferry.dynamodb.batch_write import TableTarget
 from dynaferry.dynamodb.scan import TableSource
+from dynaferry.errors import StateError
 from dynaferry.outcome import Outcome
 from dynaferry.ports import Batches, Page, WriteResult
 from dynaferry.run import execute
@@ -81,7 +82,6 @@ async def verdict_on(world: World, outcome: Outcome, state_dir: Path) -> Verdict
         (forget_unprocessed, "partly unprocessed", "lost"),
         (skip_a_page_after_an_empty_one, "empty page", "lost"),
         (write_another_item, None, "invented"),
-        (drop_refused_items, None, "lost"),
     ],
 )
 async def test_a_broken_copy_is_found_out(
@@ -93,6 +93,14 @@ async def test_a_broken_copy_is_found_out(
         assert getattr(verdict, what)
         state = await judge_state(world.source, world.target, tmp_path, RUN)
         assert not state.is_good
+
+
+async def test_dead_letters_that_were_not_stored_are_found_out_by_the_state_file_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with copied_by(drop_refused_items, monkeypatch, tmp_path, None) as (world, outcome):
+        with pytest.raises(StateError, match="counts 1 rejected items and has 0 dead letters"):
+            await verdict_on(world, outcome, tmp_path)
 
 
 async def test_a_wrong_count_is_found_out(tmp_path: Path) -> None:

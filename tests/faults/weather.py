@@ -248,8 +248,10 @@ def _is_good(service: Service, table: str, item: bytes) -> bool:
 
 
 def _empty_page(service: Service, request: Request) -> Behaviour:
-    """No items, but a key to go on from: the one that was come with, so that nothing is passed."""
+    """No items, but a key to go on from, as where many were deleted. It passes nothing."""
     start = msgspec.json.decode(request.body).get("ExclusiveStartKey")
-    if start is None:
+    table = service._table(service._table_of(request))
+    key = None if start is None else table.key_behind(start)
+    if key is None:
         return service.answer(request)
-    return Answer(body=scan_answer(service._table(service._table_of(request)), [], start))
+    return Answer(body=scan_answer(table, [], key))

@@ -237,7 +237,7 @@ def _command_line_made_once() -> Iterator[None]:
 def ground(place: Path) -> Iterator[Ground]:
     """The ground of many seeds, made by copies that really ran."""
     with running_moto() as url, _environment(), _command_line_made_once():
-        world = MotoWorld(url)
+        world = MotoWorld(url).reset()  # of what other tests in this process left
         asyncio.run(_seed(world))
         found = Ground(world, [place / name for name in ("complete", "half", "crashed")], place)
         complete, half, crashed = found.templates

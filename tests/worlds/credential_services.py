@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from botocore.credentials import RefreshableCredentials
 
-from dynaferry.dynamodb.accounts import Credentials
+from dynaferry.dynamodb.credentials import Credentials, CredentialSource
 from tests.worlds.endpoint import Answer, Behaviour, Request, refusal
 
 HOUR = timedelta(hours=1)
@@ -36,7 +36,7 @@ class FastClock:
 
     @classmethod
     def put_in(cls, patch: pytest.MonkeyPatch) -> Self:
-        """A clock that botocore takes for the time when it looks how long credentials are good."""
+        """A clock that botocore, and whoever keeps credentials, takes for the time."""
         clock = cls()
 
         def seconds_remaining(credentials: RefreshableCredentials) -> float:
@@ -45,8 +45,9 @@ class FastClock:
 
         patch.setattr(RefreshableCredentials, "_seconds_remaining", seconds_remaining)
         patch.setattr("botocore.credentials._local_now", clock.now)
-        # It leaps, so nothing is good for as long as one would otherwise not ask again.
-        patch.setattr("dynaferry.dynamodb.credentials.LOOK_AGAIN_SECONDS", 0.0)
+        defaults = CredentialSource.__init__.__kwdefaults__
+        assert defaults is not None
+        patch.setitem(defaults, "clock", lambda: clock.now().timestamp())
         return clock
 
 
