@@ -102,3 +102,30 @@ def test_no_range_is_held_for_long_whatever_happens(
     held = max(ranges.free_at(segment) for segment in range(64)) - now
     assert held <= PAUSE_SECONDS + sent[-1] / 22.0 + 1e-6
     assert all(earlier <= later for earlier, later in pairwise(sent))
+
+
+def test_ranges_that_all_hold_back_for_partitions_smaller_than_known_are_cut_finer() -> None:
+    """Else what is written stays low, and so does the number of ranges that is made of it."""
+    ranges, now = written(300.0), 1.0
+    counts = []
+    for _ in range(12):
+        for segment in range(0, 256, 8):
+            ranges.wrote(segment, 5.0)
+            ranges.refused(segment, now, segments=32)
+        counts.append(ranges.count)
+        now += 0.6
+    assert counts[0] == 2
+    assert counts == sorted(counts)
+    assert counts[-1] == 64  # two for each segment that is written
+
+
+def test_a_few_slow_ranges_are_no_reason_to_cut_the_others() -> None:
+    ranges, now = written(12_000.0), 1.0
+    ranges.refused(0, now, segments=32)
+    before = ranges.count
+    for _ in range(40):
+        now += 0.6
+        for segment in range(256):
+            ranges.wrote(segment, 12_000.0 * 0.6 / 256)
+        ranges.refused(0, now, segments=32)
+    assert ranges.count == before

@@ -19,6 +19,10 @@ RANGES_PER_PARTITION: Final = 2
 MANY_PARTITIONS: Final = 20
 RANGES_OF_MANY: Final = 4
 MOST_RANGES: Final = 1024
+# Where most ranges are refused at less than this share of what they should take, partitions take
+# less than they can, or more of them are in a range than is known: it is cut finer, after so long.
+SMALL_SHARE: Final = 0.5
+FINER_SECONDS: Final = 0.5
 # With so many times the ranges that are needed they are cut anew.
 TOO_MANY: Final = 4
 # A range that was refused is left alone for so long: what it had used up flows in again.
@@ -47,6 +51,8 @@ class KeyRanges:
     def __init__(self, total_segments: int | None, *, now: float) -> None:
         self._total_segments = total_segments
         self._count = 0
+        self._least_count = 1
+        self._cut_at = now
         self._ranges: dict[int, KeyRange] = {}
         self._units = 0.0
         self._measured_from = now
@@ -92,7 +98,7 @@ class KeyRanges:
     def refused(self, segment: int, now: float, *, segments: int) -> None:
         """Something was refused since its range is full, while so many segments are written."""
         per_second = self._units_per_second(now)
-        self._cut(per_second, now)
+        self._cut(per_second, now, segments)
         even = EVEN_MORE * per_second / max(1, min(segments, self._count))
         found = self._ranges.setdefault(self._number(segment), KeyRange(now))
         if found.rate is None:
@@ -108,17 +114,30 @@ class KeyRanges:
             return segment
         return segment * self._count // self._total_segments
 
-    def _cut(self, units_per_second: float, now: float) -> None:
-        """Cuts the hash anew where more is written than these are for, or far less."""
+    def _cut(self, units_per_second: float, now: float, segments: int) -> None:
+        """Cuts the hash anew where more is written than these are for, or far less, or where they
+        hold back more than one partition each; not finer than the segments that are written.
+        """
         if self._total_segments is None:
             self._count = max(1, len(self._ranges))
             return
         partitions = max(1.0, units_per_second / PARTITION_WRITE_UNITS)
         of_each = RANGES_PER_PARTITION if partitions < MANY_PARTITIONS else RANGES_OF_MANY
         needed = of_each * partitions
+        if now - self._cut_at >= FINER_SECONDS and self._are_small(PARTITION_WRITE_UNITS / of_each):
+            self._least_count = max(self._least_count, min(2 * self._count, 2 * segments))
+        needed = max(needed, self._least_count)
         count = min(MOST_RANGES, self._total_segments, 2 ** math.ceil(math.log2(needed)))
         if self._count < count or self._count >= TOO_MANY * count:
-            self._ranges, self._count = {}, count
+            self._ranges, self._count, self._cut_at = {}, count, now
+
+    def _are_small(self, expected: float) -> bool:
+        """Whether most ranges are refused, each far below what one of them should take."""
+        small = sum(
+            each.rate is not None and each.rate.refused_rate < SMALL_SHARE * expected
+            for each in self._ranges.values()
+        )
+        return 2 * small > self._count
 
     def _units_per_second(self, now: float) -> float:
         seconds = max(MEASURED_SECONDS, now - self._measured_from)

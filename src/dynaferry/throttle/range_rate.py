@@ -24,25 +24,25 @@ class RangeRate:
     """Units a second of one range, which was first refused at `units_per_second`."""
 
     def __init__(self, units_per_second: float, now: float) -> None:
-        self._refused_rate = max(LEAST_UNITS, units_per_second)
+        self.refused_rate = max(LEAST_UNITS, units_per_second)
         self._refused_at = now
 
     @property
     def most_units_at_once(self) -> float:
         """What one request may take of it."""
-        return max(LEAST_UNITS, self._refused_rate * REQUEST_SECONDS)
+        return max(LEAST_UNITS, self.refused_rate * REQUEST_SECONDS)
 
     def at(self, now: float) -> float:
         """The rate now."""
         growth = FALL_SHARE * ((now - self._refused_at) / BACK_SECONDS - 1) ** 3
-        return self._refused_rate * (1 + growth)
+        return self.refused_rate * (1 + growth)
 
     def refused(self, now: float) -> None:
         """Something was refused that was sent at this rate."""
         if now >= self._refused_at + DEAF_SECONDS:
-            self._refused_rate = max(LEAST_UNITS, self.at(now))
+            self.refused_rate = max(LEAST_UNITS, self.at(now))
             self._refused_at = now
 
     def is_over(self, now: float) -> bool:
         """Whether it has not been refused for so long that nothing limits it."""
-        return self.at(now) > FORGOTTEN_GROWTH * self._refused_rate
+        return self.at(now) > FORGOTTEN_GROWTH * self.refused_rate
