@@ -18,9 +18,17 @@ from dynaferry.copy.read_ahead import (
     page_limit,
 )
 
+# Where neither key ranges nor the scans limit anything.
+FREELY: Any = {"by_key_range": False, "scans": 32, "scan_seconds": 0.0}
+
 
 def settled(
-    *, written_per_second: int, units_per_second: float, is_limited: bool = True, in_flight: int = 0
+    *,
+    written_per_second: int,
+    units_per_second: float,
+    is_limited: bool = True,
+    in_flight: int = 0,
+    how: Any = FREELY,
 ) -> Ahead:
     """What holds after two seconds at this rate."""
     read_ahead, ahead = ReadAhead(), Ahead(0.0, 0.0)
@@ -35,6 +43,7 @@ def settled(
             units_per_second=units_per_second,
             is_limited=is_limited,
             segments=32,
+            **how,
         )
     return ahead
 
@@ -62,6 +71,44 @@ def test_where_nothing_limits_a_few_large_pages_will_do() -> None:
     assert ahead.page_items == pytest.approx(ahead.items / FEWEST_PAGES)
 
 
+def test_where_key_ranges_limit_every_segment_is_to_have_a_page() -> None:
+    """A segment without one is a partition that is not written, however much may be ahead."""
+
+    def smallest(segments: int, *, by_key_range: bool) -> int | None:
+        ahead = ReadAhead().look(
+            0.0,
+            items_written=0,
+            items_in_flight=0,
+            bytes_in_flight=0,
+            bytes_per_item=200.0,
+            units_per_item=1.0,
+            units_per_second=6000.0,
+            is_limited=True,
+            by_key_range=by_key_range,
+            segments=segments,
+            scans=32,
+            scan_seconds=0.0,
+        )
+        return page_limit(ahead, 0.025, 128.0)
+
+    assert smallest(81, by_key_range=True) == 25
+    assert smallest(40, by_key_range=True) == 50
+    assert smallest(81, by_key_range=False) == 150
+
+
+def test_a_page_holds_what_so_many_scans_at_once_can_keep_up_with() -> None:
+    """Small pages of a slow source would hold back what the target takes."""
+
+    def page_items(scan_seconds: float) -> float:
+        how = {"by_key_range": True, "scans": 4, "scan_seconds": scan_seconds}
+        return settled(written_per_second=0, units_per_second=20_000.0, how=how).page_items
+
+    spread_out = 10_000 * SECONDS_AHEAD / 32
+    assert page_items(0.01) == pytest.approx(spread_out)
+    assert page_items(0.05) == pytest.approx(GROWTH * 10_000 * 0.05 / 4)
+    assert page_items(5.0) == pytest.approx(10_000 * SECONDS_AHEAD / 12), "for 12 segments, still"
+
+
 def test_in_the_first_second_reads_get_a_start_unless_something_limits() -> None:
     def first(*, is_limited: bool, at_seconds: float) -> float:
         read_ahead, items = ReadAhead(), 0.0
@@ -76,6 +123,7 @@ def test_in_the_first_second_reads_get_a_start_unless_something_limits() -> None
                 units_per_second=500.0,
                 is_limited=is_limited,
                 segments=32,
+                **FREELY,
             ).items
         return items
 
@@ -109,6 +157,7 @@ def most_bytes(
             units_per_second=1e6,
             is_limited=is_limited,
             segments=32,
+            **FREELY,
         ).bytes
     return most
 
@@ -154,4 +203,5 @@ def test_at_what_a_table_takes_by_default_there_are_pages_for_many_partitions(
 def test_a_page_has_whole_batches_and_is_no_smaller_than_what_rounding_costs(
     page_items: float, most_items: float, units_per_item: float | None, limit: int | None
 ) -> None:
-    assert page_limit(page_items, most_items, units_per_item, 128.0) == limit
+    ahead = Ahead(items=most_items, page_items=page_items)
+    assert page_limit(ahead, units_per_item, 128.0) == limit

@@ -32,6 +32,12 @@ def point(
         point(60.0, 0.005, 2, 1024, by_table=True),
         point(0.2, 0.08, 4, 4096, by_table=True),
         point(300.0, 0.08, 1, 200, by_table=True),
+        # Partitions that take less than is known of, in ranges that would hold one another back.
+        point(0.2, 0.005, 64, 200),
+        point(1.0, 0.002, 64, 200),
+        point(1.0, 0.08, 64, 200),
+        # So far away that small pages could not be read fast enough.
+        point(1.0, 0.08, 64, 4096, by_table=True),
     ],
     ids=lambda point: point.title,
 )

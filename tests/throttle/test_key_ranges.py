@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.throttle.key_ranges import EVEN_MORE, PAUSE_SECONDS, KeyRanges
+from dynaferry.throttle.key_ranges import EVEN_MORE, FINER_SECONDS, PAUSE_SECONDS, KeyRanges
 from dynaferry.throttle.range_rate import FALL_SHARE
 
 
@@ -129,3 +129,45 @@ def test_a_few_slow_ranges_are_no_reason_to_cut_the_others() -> None:
             ranges.wrote(segment, 12_000.0 * 0.6 / 256)
         ranges.refused(0, now, segments=32)
     assert ranges.count == before
+
+
+def test_ranges_that_hold_all_are_cut_finer_without_another_refusal() -> None:
+    """At a rate of next to nothing the next refusal is long in coming."""
+    ranges = written(300.0)
+    for now in (1.0, 1.2, 1.4):
+        for segment in (10, 200):
+            ranges.refused(segment, now, segments=32)
+    assert ranges.count == 2
+    ranges.held_all(1.4 + FINER_SECONDS, segments=32)
+    assert ranges.count == 4
+
+
+def test_what_holds_nothing_is_not_cut() -> None:
+    ranges = written(300.0)
+    ranges.held_all(5.0, segments=32)
+    assert ranges.count == 0
+
+
+def test_a_trial_that_brings_nothing_is_taken_back() -> None:
+    """Full partitions, each in a range that holds many segments of it."""
+    ranges, now, counts = written(1800.0), 1.0, []
+    for _ in range(400):
+        for segment in range(256):
+            ranges.wrote(segment, 180.0 / 256)
+        full = [s for s in range(8, 256, 16) if ranges.most_units_at_once(s) * 10 > 450.0]
+        for segment in full:
+            ranges.refused(segment, now, segments=32)
+        ranges.held_all(now, segments=32)
+        now += 0.1
+        counts.append(ranges.count)
+    tried = [later > before for before, later in pairwise(counts)]
+    assert 2 <= sum(tried) <= 8, "less and less often"
+    assert set(counts) == {4, 8}
+    assert counts.count(4) > len(counts) / 2
+
+
+def test_each_segment_for_itself_has_nothing_to_be_cut() -> None:
+    ranges = KeyRanges(None, now=0.0)
+    ranges.refused(3, 1.0, segments=2)
+    ranges.held_all(9.0, segments=2)
+    assert ranges.most_units_at_once(3) < math.inf

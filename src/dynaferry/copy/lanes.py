@@ -152,18 +152,24 @@ class Lanes:
         lane = self._lanes[segment]
         lane.free_at = max(lane.free_at, now + PAUSE_SECONDS)
         if for_itself:
-            segments = sum(bool(each.waiting) for each in self._lanes.values())
-            self._ranges.refused(segment, now, segments=segments)
+            self._ranges.refused(segment, now, segments=self._segments_waiting())
 
     def most_units_at_once(self, segment: int) -> float:
         """What a batch of this segment may consume: a part of what its key range takes."""
         return self._ranges.most_units_at_once(segment)
+
+    @property
+    def are_held(self) -> bool:
+        """Whether any key range holds its segments back to a rate."""
+        return self._ranges.any_is_limited
 
     def needs_more(self) -> bool:
         """Whether since this was asked last nothing could be taken, since every lane was held for
         its key range, and more segments would have more ranges.
         """
         were, self._were_all_held = self._were_all_held, False
+        if were:
+            self._ranges.held_all(self._clock(), segments=self._segments_waiting())
         return were and len(self._lanes) < SEGMENTS_PER_RANGE * self._ranges.count
 
     def forget(self, segment: int) -> None:
@@ -174,6 +180,9 @@ class Lanes:
     def segments(self) -> int:
         """How many segments have a lane at present."""
         return len(self._lanes)
+
+    def _segments_waiting(self) -> int:
+        return sum(bool(each.waiting) for each in self._lanes.values())
 
     def _free_at(self, lane: _Lane) -> float:
         return max(lane.free_at, self._ranges.free_at(lane.segment))

@@ -39,6 +39,8 @@ LOOK_SECONDS = 0.1
 GRACE_SECONDS = 4.0
 # So many segments may be under way for each Scan that is.
 MOST_SEGMENTS_PER_READER = 4
+# Where ranges hold everything, so many more come with each look.
+MORE_SEGMENTS = 4
 LAST_CHECKPOINT_SECONDS = 5.0
 
 
@@ -130,8 +132,9 @@ class Pipeline:
         while under_way < most:
             await anyio.sleep(LOOK_SECONDS)
             if self.lanes.needs_more():
-                under_way += 1
-                readers.start_soon(self.reader.read, segments, self.lanes.put)
+                for _ in range(MORE_SEGMENTS):
+                    readers.start_soon(self.reader.read, segments, self.lanes.put)
+                under_way += MORE_SEGMENTS
 
     async def _write(self, stop: StopSignal) -> int:
         """Writes the next batches; says how many requests that took, and none at the end."""
@@ -202,7 +205,10 @@ class Pipeline:
             is_limited=bool(self.stats.throttled_requests or self.stats.unprocessed_items)
             or self.write_controller.is_limited
             or cap < math.inf,
+            by_key_range=self.lanes.are_held,
             segments=self.reader.under_way or self.readers,
+            scans=self.readers,
+            scan_seconds=self.read_controller.latency_seconds,
         )
         self.ledger.keep_ahead(ahead.items, ahead.bytes)
         self.reader.keep_small(ahead)

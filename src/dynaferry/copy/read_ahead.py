@@ -9,8 +9,9 @@ left of the second is for the disk.
 
 At a low rate that takes small pages. They cost a little more to read, since the service charges
 whole units of 4 KB, so no page is smaller than `LEAST_PAGE_UNITS`, and where that is still too
-much, fewer segments have one. Where nothing limits the writes, pages are large: they need not be
-spread over as many partitions.
+much, fewer segments have one. But where key ranges hold writes back, a segment without a page is a
+partition that is not written: then they are as small as a batch before any goes without. Where
+nothing limits the writes, pages are large: they need not be spread over as many partitions.
 
 Bytes are bounded as well. What a table takes by its default quota needs many pages, so that writes
 are spread over its partitions; where it is far more, nothing is spread any better by what waits a
@@ -67,6 +68,7 @@ class Ahead:
     items: float
     page_items: float
     bytes: int = MOST_BYTES
+    least_pages: float = LEAST_PAGES
 
 
 class ReadAhead:
@@ -89,12 +91,15 @@ class ReadAhead:
         units_per_item: float,
         units_per_second: float,
         is_limited: bool,
+        by_key_range: bool,
         segments: int,
+        scans: int,
+        scan_seconds: float,
     ) -> Ahead:
-        """What holds from `now` on, for `segments` under way.
+        """What holds from `now` on, for `segments` under way and `scans` at once of `scan_seconds`.
 
         The pace allows `units_per_second`; whether something limits it for good, a cap or what was
-        refused, is another question.
+        refused, is another question, and whether key ranges are what limits it `by_key_range`.
         """
         reached = GROWTH * self._written_per_second(now, items_written)
         self._began = now if self._began is None else self._began
@@ -106,10 +111,17 @@ class ReadAhead:
             # fewer still.
             per_second = units_per_second / units_per_item
         items = per_second * SECONDS_AHEAD + items_in_flight
-        pages = segments if is_limited else min(segments, FEWEST_PAGES)
         is_fast = not is_limited and reached * bytes_per_item > FAST_BYTES_PER_SECOND
         most_bytes = self._bytes_ahead(bytes_in_flight, is_fast=is_fast)
-        return Ahead(items, items / max(1, pages), most_bytes)
+        least_pages = max(LEAST_PAGES, segments) if by_key_range else LEAST_PAGES
+        if is_limited:
+            page_items = min(items, most_bytes / bytes_per_item) / max(1, segments)
+        else:
+            page_items = items / max(1, min(segments, FEWEST_PAGES))
+        # So many scans at once must be able to read what is written.
+        least_items = min(items / LEAST_PAGES, GROWTH * per_second * scan_seconds / scans)
+        page_items = max(page_items, least_items)
+        return Ahead(items, page_items, most_bytes, least_pages)
 
     def _bytes_ahead(self, in_flight: int, *, is_fast: bool) -> int:
         self._bytes_in_flight += NEWEST_LOOK_WEIGHT * (in_flight - self._bytes_in_flight)
@@ -127,12 +139,11 @@ class ReadAhead:
         return (items_written - before) / max(now - since, WINDOW_SECONDS)
 
 
-def page_limit(
-    page_items: float, most_items: float, units_per_item: float | None, full_page_units: float
-) -> int | None:
+def page_limit(ahead: Ahead, units_per_item: float | None, full_page_units: float) -> int | None:
     """The most items to ask for in a page of about `page_items`; None for a full page.
 
-    It is not made larger than `most_items` for what small pages cost.
+    It is not made so large for what small pages cost that `ahead` has room for fewer than its
+    `least_pages`.
 
     Whole batches, where there are any: a smaller one costs as many requests.
     """
@@ -140,9 +151,9 @@ def page_limit(
         return FIRST_PAGE_ITEMS
     if units_per_item == 0:
         return None
-    of_many = max(most_items / LEAST_PAGES, min(most_items, BATCH_MAX_ITEMS))
+    of_many = max(ahead.items / ahead.least_pages, min(ahead.items, BATCH_MAX_ITEMS))
     least = min(LEAST_PAGE_UNITS / units_per_item, of_many)
-    wanted = max(page_items, least, 1.0)
+    wanted = max(ahead.page_items, least, 1.0)
     if wanted * units_per_item >= full_page_units:
         return None
     items = int(wanted)

@@ -9,6 +9,7 @@ answers say what the others will cost. That they are empty is no reason to expec
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -171,12 +172,13 @@ class Reader:
         return items, min(self._units_of(ITEM_MAX_BYTES), within_a_cap)
 
     def _limit(self) -> int | None:
-        units, items = self._units_per_item, self._ahead.page_items
+        units, ahead = self._units_per_item, self._ahead
         if units is None:
             return self._next_first_page()[0]
         if units:
-            items = min(items, self._pace.most_units_at_once / units)
-        return page_limit(items, self._ahead.items, units, self._source.full_page_units)
+            most_items = self._pace.most_units_at_once / units
+            ahead = replace(ahead, page_items=min(ahead.page_items, most_items))
+        return page_limit(ahead, units, self._source.full_page_units)
 
     def _units_of(self, item_bytes: float) -> float:
         return item_bytes * self._source.full_page_units / PAGE_MAX_ITEM_BYTES

@@ -11,6 +11,7 @@ import math
 from typing import Final
 
 from dynaferry.limits import PARTITION_WRITE_UNITS
+from dynaferry.throttle.finer_trial import FinerTrial, Verdict
 from dynaferry.throttle.range_rate import RangeRate
 
 # A range over the edge of two partitions holds back both, and many in one are refused many times.
@@ -24,13 +25,16 @@ MOST_RANGES: Final = 1024
 SMALL_SHARE: Final = 0.5
 FINER_SECONDS: Final = 0.5
 # With so many times the ranges that are needed they are cut anew.
-TOO_MANY: Final = 4
+TOO_MANY: Final = 3
 # A range that was refused is left alone for so long: what it had used up flows in again.
 PAUSE_SECONDS: Final = 0.05
 # What is written is measured over at least so long.
 MEASURED_SECONDS: Final = 0.5
 # An even share is of what was written, which is less than what could be.
 EVEN_MORE: Final = 1.3
+# A range that is refused takes no more than so many times what is written of it: what a partition
+# had saved up at the start tells nothing of its rate.
+MOST_OF_WRITTEN: Final = 2.0
 
 
 class KeyRange:
@@ -52,6 +56,8 @@ class KeyRanges:
         self._total_segments = total_segments
         self._count = 0
         self._least_count = 1
+        self._least_before = 1
+        self._trial = FinerTrial(now)
         self._cut_at = now
         self._ranges: dict[int, KeyRange] = {}
         self._units = 0.0
@@ -101,13 +107,32 @@ class KeyRanges:
         self._cut(per_second, now, segments)
         even = EVEN_MORE * per_second / max(1, min(segments, self._count))
         found = self._ranges.setdefault(self._number(segment), KeyRange(now))
+        seconds = now - found.measured_from
+        own = found.units / max(MEASURED_SECONDS, seconds)
         if found.rate is None:
-            own = found.units / max(MEASURED_SECONDS, now - found.measured_from)
             found.rate = RangeRate(max(own, even), now)
         else:
-            found.rate.refused(now)
-        found.units, found.measured_from = 0.0, now
+            is_measured = seconds >= MEASURED_SECONDS
+            found.rate.refused(now, MOST_OF_WRITTEN * max(own, even) if is_measured else math.inf)
+        if seconds >= MEASURED_SECONDS:
+            found.units, found.measured_from = 0.0, now
         found.free_at = max(found.free_at, now + PAUSE_SECONDS)
+
+    def held_all(self, now: float, *, segments: int) -> None:
+        """Nothing may be sent at `now`, since the ranges of all `segments` that wait are held."""
+        if self._total_segments is None or not self._ranges:
+            return
+        per_second = self._units_per_second(now)
+        self._try_finer(per_second, now, segments)
+        self._cut(per_second, now, segments)
+
+    def _try_finer(self, units_per_second: float, now: float, segments: int) -> None:
+        verdict = self._trial.decide(units_per_second, now, segments=segments, ranges=self._count)
+        if verdict is Verdict.CUT_FINER:
+            self._least_before, self._least_count = self._least_count, 2 * self._count
+        elif verdict is Verdict.UNDO:
+            self._least_count = self._least_before
+            self._cut_into(max(1, self._count // 2), now)
 
     def _number(self, segment: int) -> int:
         if self._total_segments is None:
@@ -124,12 +149,16 @@ class KeyRanges:
         partitions = max(1.0, units_per_second / PARTITION_WRITE_UNITS)
         of_each = RANGES_PER_PARTITION if partitions < MANY_PARTITIONS else RANGES_OF_MANY
         needed = of_each * partitions
-        if now - self._cut_at >= FINER_SECONDS and self._are_small(PARTITION_WRITE_UNITS / of_each):
+        may_be_finer = now - self._cut_at >= FINER_SECONDS and not self._trial.is_under_way
+        if may_be_finer and self._are_small(PARTITION_WRITE_UNITS / of_each):
             self._least_count = max(self._least_count, min(2 * self._count, 2 * segments))
         needed = max(needed, self._least_count)
         count = min(MOST_RANGES, self._total_segments, 2 ** math.ceil(math.log2(needed)))
-        if self._count < count or self._count >= TOO_MANY * count:
-            self._ranges, self._count, self._cut_at = {}, count, now
+        if self._count < count or self._count >= TOO_MANY * needed:
+            self._cut_into(count, now)
+
+    def _cut_into(self, count: int, now: float) -> None:
+        self._ranges, self._count, self._cut_at = {}, count, now
 
     def _are_small(self, expected: float) -> bool:
         """Whether most ranges are refused, each far below what one of them should take."""

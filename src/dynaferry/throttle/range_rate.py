@@ -6,6 +6,7 @@ refusal and comes back with time alone, along a cubic curve, whether it is used 
 nearly where it was refused, then hardly, then ever faster. There is always a way back up.
 """
 
+import math
 from typing import Final
 
 FALL_SHARE: Final = 0.12
@@ -37,10 +38,10 @@ class RangeRate:
         growth = FALL_SHARE * ((now - self._refused_at) / BACK_SECONDS - 1) ** 3
         return self.refused_rate * (1 + growth)
 
-    def refused(self, now: float) -> None:
-        """Something was refused that was sent at this rate."""
+    def refused(self, now: float, most: float = math.inf) -> None:
+        """Something was refused that was sent at this rate; it is no higher than `most`."""
         if now >= self._refused_at + DEAF_SECONDS:
-            self.refused_rate = max(LEAST_UNITS, self.at(now))
+            self.refused_rate = max(LEAST_UNITS, min(self.at(now), most))
             self._refused_at = now
 
     def is_over(self, now: float) -> bool:

@@ -130,7 +130,7 @@ class RateController:
         self._calm = 1.0
         self._usable = math.inf
         self._curve_from = now
-        self._latency_seconds = 0.0
+        self.latency_seconds = 0.0
         self._deaf_until = NEVER
         self._emptied_at: float | None = None
         self._accepted_since_emptied = 0.0
@@ -169,10 +169,10 @@ class RateController:
         """
         self._accepted += units
         self._accepted_since_emptied += units
-        if self._latency_seconds == 0.0:
-            self._latency_seconds = latency_seconds
+        if self.latency_seconds == 0.0:
+            self.latency_seconds = latency_seconds
         elif latency_seconds > 0:
-            self._latency_seconds += LATENCY_WEIGHT * (latency_seconds - self._latency_seconds)
+            self.latency_seconds += LATENCY_WEIGHT * (latency_seconds - self.latency_seconds)
         if units > 0:
             self._accepted_at = now
         if units > 0 and self._before_outage is not None:
@@ -206,7 +206,7 @@ class RateController:
     # Windows -------------------------------------------------------------------------------------
 
     def _open_window(self, now: float) -> None:
-        seconds = max(WINDOW_SECONDS, WINDOW_ROUND_TRIPS * self._latency_seconds)
+        seconds = max(WINDOW_SECONDS, WINDOW_ROUND_TRIPS * self.latency_seconds)
         # A low rate needs longer for as many answers.
         seconds = max(seconds, LEAST_ANSWERS * self._request_units / self._rate)
         self._window_from = now
@@ -239,7 +239,7 @@ class RateController:
         """How much longer a second of the curve takes where requests are few, or slow."""
         if not self._temper.probe_share:
             return 1.0  # its seconds are many already
-        slow = self._latency_seconds / STEADY_LATENCY_SECONDS
+        slow = self.latency_seconds / STEADY_LATENCY_SECONDS
         return min(MOST_STRETCH, max(self._stretch_for_few(), slow))
 
     def _stretch_for_few(self) -> float:
@@ -259,7 +259,7 @@ class RateController:
             self._set_rate(DRAIN_SHARE * self._temper.keep * self._capacity)
         else:
             self._fall(now)
-        self._deaf_until = now + self._latency_seconds
+        self._deaf_until = now + self.latency_seconds
         self._open_window(self._deaf_until)
 
     def _measure(self, now: float) -> float:
@@ -299,7 +299,7 @@ class RateController:
             return False
         if self._is_quiet(now) or not self._temper.probe_share:
             return self._is_quiet(now)
-        apart = max(APART_SECONDS * self._stretch(), APART_ROUND_TRIPS * self._latency_seconds)
+        apart = max(APART_SECONDS * self._stretch(), APART_ROUND_TRIPS * self.latency_seconds)
         return now - self._emptied_at >= apart
 
     def _average(self, now: float) -> float:
@@ -336,7 +336,7 @@ class RateController:
         """Whether nothing is accepted any more; no need to wait for the end of the window."""
         if self._before_outage is not None:
             return False
-        least_seconds = OUTAGE_SECONDS + OUTAGE_ROUND_TRIPS * self._latency_seconds
+        least_seconds = OUTAGE_SECONDS + OUTAGE_ROUND_TRIPS * self.latency_seconds
         enough = self._refused >= OUTAGE_REFUSALS * self._request_units
         return enough and now - self._accepted_at > least_seconds
 
