@@ -31,11 +31,11 @@ RUNS ?= 10
 soak: $(VENV)/.dev  ## faults, kills and throttled runs: make soak N=1000 KILLS=200 RUNS=200 FIRST=0
 	$(BIN)/python -m tests.faults.soak --mixtures $(N) --first-seed $(FIRST)
 	$(BIN)/python -m tests.kills.soak --kills $(KILLS) --first-seed $(FIRST)
+	$(BIN)/python -m tests.faults.throttled_soak --runs $(RUNS) --first-seed $(FIRST)
 
 FILES ?= 3000
 fuzz: $(VENV)/.dev  ## state files with something wrong in them, under every command: make fuzz FILES=3000 FIRST=0
 	$(BIN)/python -m tests.state.fuzz --seeds $(FILES) --first-seed $(FIRST)
-	$(BIN)/python -m tests.faults.throttled_soak --runs $(RUNS) --first-seed $(FIRST)
 
 test-image: $(VENV)/.dev  ## the steps of the image's build, without a container; installs anew
 	DYNAFERRY_BUILD_IMAGE_STEPS=1 $(BIN)/python -m pytest tests/deploy/test_docker.py
