@@ -263,6 +263,54 @@ async def test_a_key_that_leads_back_to_where_the_page_began_is_corrupt() -> Non
     assert page.last_evaluated_key == key
 
 
+def _named(number: int) -> bytes:
+    return b'{"pk":{"S":"%d"}}' % number
+
+
+@pytest.mark.parametrize(("way", "length"), [(0, 2), (0, 3), (1, 2), (5, 3), (40, 7)])
+async def test_pages_that_go_round_are_corrupt_before_they_are_read_for_ever(
+    way: int, length: int
+) -> None:
+    """So many pages lead to a circle of so many."""
+
+    class Round(CannedWire):
+        async def call(self, operation: str, body: bytes) -> bytes:
+            key = json.loads(body).get("ExclusiveStartKey", {"pk": {"S": "-1"}})
+            after = int(key["pk"]["S"]) + 1
+            return _page_body(
+                ITEMS, LastEvaluatedKey=_named(way if after == way + length else after)
+            )
+
+    source = TableSource(Round(), table="orders", total_segments=4)
+    led_to: list[bytes | None] = [None]
+
+    async def read_on() -> None:
+        while True:
+            page = await source.read_page(2, led_to[-1])
+            led_to.append(page.last_evaluated_key)
+
+    with pytest.raises(CorruptAnswerError, match="leads back"):
+        await read_on()
+    assert way + length < len(led_to) <= 3 * (way + length) + 1
+    with pytest.raises(CorruptAnswerError, match="leads back"):
+        await source.read_page(2, led_to[-1])
+
+
+async def test_the_same_page_may_be_asked_for_again() -> None:
+    keys = [_named(number) for number in (1, 1, 2, 2, 3, 3, 3, 4)]
+    source = TableSource(
+        CannedWire(*(_page_body(ITEMS, LastEvaluatedKey=key) for key in keys)),
+        table="orders",
+        total_segments=4,
+    )
+    start: bytes | None = None
+    before: bytes | None = None
+    for key in keys:
+        page = await source.read_page(2, before if key == start else start)
+        before, start = (before if key == start else start), page.last_evaluated_key
+    assert start == keys[-1]
+
+
 async def test_a_cost_that_is_left_open_is_not_known() -> None:
     page = await _read(_page_body([], ConsumedCapacity=b'{"CapacityUnits":null}'))
     assert page.consumed_units is None

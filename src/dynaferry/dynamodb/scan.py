@@ -66,6 +66,7 @@ class TableSource:
         self._side = side
         self._answers = Answers("Scan", side, table)
         self._first_page: _FirstPage | None = None
+        self._ways: dict[int, _Way] = {}
         self.full_page_units = capacity.full_page_read_units(consistent_read=consistent_read)
         self._request = msgspec.json.encode(
             {
@@ -114,6 +115,7 @@ class TableSource:
             self._check_first_page(segment, scanned.Items, last_key)
         elif last_key and _are_same_key(last_key, exclusive_start_key):
             raise self._answers.impossible("it leads back to where it began", segment)
+        self._check_way(segment, exclusive_start_key, last_key)
         return Page(
             items=scanned.Items,
             last_evaluated_key=last_key or None,
@@ -123,6 +125,15 @@ class TableSource:
             if scanned.ConsumedCapacity is not None
             else None,
         )
+
+    def _check_way(self, segment: int, start_key: bytes | None, last_key: bytes) -> None:
+        """A scan that goes round would never end."""
+        if start_key is None:
+            self._ways.pop(segment, None)
+        if not last_key:
+            self._ways.pop(segment, None)
+        elif self._ways.setdefault(segment, _Way()).comes_round(start_key, last_key):
+            raise self._answers.impossible("it leads back to a page before it", segment)
 
     def _check_first_page(self, segment: int, items: list[Raw], last_key: bytes) -> None:
         """An item is in one segment only; stand-ins that ignore Segment give all in each."""
@@ -141,6 +152,35 @@ class TableSource:
                 table=self._table,
                 segment=segment,
             )
+
+
+class _Way:
+    """The keys that a segment's pages led to, as far as it takes to see that they go round: one of
+    them is kept, twice as far on each time (Brent's method), so each circle is found within three
+    times its length and the way to it.
+    """
+
+    __slots__ = ("_from", "_keep_at", "_kept", "_pages")
+
+    def __init__(self) -> None:
+        self._from: bytes | None = None
+        self._kept = b""
+        self._pages, self._keep_at = 0, 1
+
+    def comes_round(self, start_key: bytes | None, last_key: bytes) -> bool:
+        """Whether the page from `start_key` led to where a page before it led.
+
+        The same page may be asked for again: a request is tried again.
+        """
+        if self._pages and start_key == self._from:
+            return False
+        if last_key == self._kept:
+            return True
+        self._from = start_key
+        self._pages += 1
+        if self._pages == self._keep_at:
+            self._kept, self._keep_at = last_key, 2 * self._keep_at
+        return False
 
 
 def _are_same_key(one: bytes, other: bytes) -> bool:
