@@ -146,6 +146,18 @@ def test_a_run_that_is_not_there_is_named_with_those_that_are(
     assert f"hint: there is {RUN}" in err
 
 
+@pytest.mark.parametrize("command", ["list", "export"])
+def test_what_a_repair_overwrote_is_named_beside_the_letters(
+    command: str, state_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dead_letters(command, RUN, state_dir=state_dir) == 0
+    assert "overwrote" not in capsys.readouterr().err
+    kept = state_dir / f"{RUN}.overwritten.jsonl"
+    kept.write_text("{}\n")
+    assert dead_letters(command, RUN, state_dir=state_dir) == 0
+    assert f"overwrote is in {kept}" in capsys.readouterr().err
+
+
 def test_looking_at_letters_changes_nothing(state_dir: Path) -> None:
     before = (state_dir / f"{RUN}.sqlite").read_bytes()
     dead_letters("list", state_dir=state_dir)

@@ -15,7 +15,7 @@ from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async, run_until_stopped
 from dynaferry.cli.render import equation, way_of
 from dynaferry.state.dead_letters import export_line, list_line, listed, pages_of_letters
-from dynaferry.state.directory import sole_run
+from dynaferry.state.directory import overwritten_path, sole_run
 from dynaferry.state.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -114,6 +114,9 @@ def _read(
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
         return failure.report(error, as_json=as_json, run=run)
     screen.say(f"{number:,} dead letters" if number else NOTHING.format(run=name))
+    kept = overwritten_path(state_dir, name)
+    if kept.exists():
+        screen.say(f"what a repair of {name} overwrote is in {kept}, in the form of an export")
     return exit_codes.COMPLETE
 
 
