@@ -129,12 +129,12 @@ class Pipeline:
         target may have more partitions than a copy has readers.
         """
         under_way, most = self.readers, MOST_SEGMENTS_PER_READER * self.readers
-        while under_way < most:
+        while True:
             await anyio.sleep(LOOK_SECONDS)
-            if self.lanes.needs_more():
+            if self.lanes.needs_more() and under_way < most:
+                under_way += MORE_SEGMENTS
                 for _ in range(MORE_SEGMENTS):
                     readers.start_soon(self.reader.read, segments, self.lanes.put)
-                under_way += MORE_SEGMENTS
 
     async def _write(self, stop: StopSignal) -> int:
         """Writes the next batches; says how many requests that took, and none at the end."""
