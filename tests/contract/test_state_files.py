@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from tests.contract.world import (
 )
 
 BAD = [3, 77]
+BEFORE = "written by an earlier attempt"
+NEVER = datetime(2025, 12, 31)  # when none of these tables was made
 # Fixtures are of this version's tables for ever, whatever the tables of the day are called.
 ACKNOWLEDGED = 'SELECT segment, items_read FROM segments WHERE "table" = ?'
 
@@ -50,16 +53,21 @@ def make_tables_of_the_time(
     state: str,
     *,
     bad: Sequence[int] = (),
+    note: str = "fine",
     name: str = "orders",
     table: int = 0,
-) -> int:
-    """Both tables as they were: the target has what the file says is written, and nothing else."""
+) -> dict[str, str]:
+    """Both tables as they were; gives what the target has: what the file says is written.
+
+    With another `note` it can be told from what is written from here on.
+    """
     world.make_tables(some_items(refused=bad), name=name)
     segments = acknowledged_by(tmp_path / f"{name} of the time", state, table)
     items = world.acknowledged(segments, name)
     assert len(items) == sum(segments.values())
-    world.put_into_target([item for item in items if item["note"]["S"] != REFUSED], name)
-    return len(items)
+    written = [item for item in items if item["note"]["S"] != REFUSED]
+    world.put_into_target([item | {"note": {"S": note}} for item in written], name)
+    return world.both(name)[1]
 
 
 def acknowledged_by(place: Path, state: str, table: int) -> dict[int, int]:
@@ -71,27 +79,28 @@ def acknowledged_by(place: Path, state: str, table: int) -> dict[int, int]:
         return dict(connection.execute(ACKNOWLEDGED, (table,)).fetchall())
 
 
-def check_nothing_is_lost(world: ContractWorld, name: str = "orders") -> None:
-    """The target has everything but what it refuses."""
+def check_it_went_on(world: ContractWorld, before: dict[str, str], name: str = "orders") -> None:
+    """The target has all but what it refuses, and what it had `before` was not written again."""
     source, target = world.both(name)
     refused = {key for key, item in source.items() if REFUSED in item}
     assert len(refused) == len(BAD)
-    assert target == {key: item for key, item in source.items() if key not in refused}
+    wanted = {key: item for key, item in source.items() if key not in refused}
+    assert target == wanted | before
 
 
 @pytest.mark.parametrize("name", ["killed", "interrupted", "failed"])
 def test_a_copy_that_did_not_end_resumes_and_loses_nothing(
     name: str, world: ContractWorld, tmp_path: Path
 ) -> None:
-    before = make_tables_of_the_time(world, tmp_path, name, bad=BAD)
-    assert 0 < before < ITEMS
+    before = make_tables_of_the_time(world, tmp_path, name, bad=BAD, note=BEFORE)
+    assert 0 < len(before) < ITEMS - len(BAD)
     with_state(tmp_path, name)
     said = world.run(tmp_path, *copy("--json"))
     assert said.code == 4, said.err
     (table,) = said.document["tables"]
     assert (table["items_read"], table["items_written"]) == (ITEMS, ITEMS - len(BAD))
     assert (table["items_rejected"], table["segments_complete"]) == (len(BAD), 8)
-    check_nothing_is_lost(world)
+    check_it_went_on(world, before)
     listed = look(tmp_path, "dead-letters", "list", *HERE, "--json").document["dead_letters"]
     assert len(listed) == len(BAD)
 
@@ -99,8 +108,12 @@ def test_a_copy_that_did_not_end_resumes_and_loses_nothing(
 def test_a_run_of_several_tables_that_was_paused_and_capped_resumes_and_loses_nothing(
     world: ContractWorld, tmp_path: Path
 ) -> None:
-    for table, name in enumerate(("orders", "events")):
-        make_tables_of_the_time(world, tmp_path, "several", bad=BAD, name=name, table=table)
+    before = {
+        name: make_tables_of_the_time(
+            world, tmp_path, "several", bad=BAD, note=BEFORE, name=name, table=table
+        )
+        for table, name in enumerate(("orders", "events"))
+    }
     with_state(tmp_path, "several")
     (tmp_path / "move.toml").write_text(PLAN, encoding="utf-8")
     held = look(tmp_path, "resume", *HERE, "--json").document["held"]
@@ -111,7 +124,7 @@ def test_a_run_of_several_tables_that_was_paused_and_capped_resumes_and_loses_no
     for table, name in zip(said.document["tables"], ("orders", "events"), strict=True):
         assert (table["source"], table["items_read"]) == (name, ITEMS)
         assert table["items_rejected"] == len(BAD)
-        check_nothing_is_lost(world, name)
+        check_it_went_on(world, before[name], name)
 
 
 @pytest.mark.parametrize("name", ["complete", "repaired"])
@@ -135,12 +148,20 @@ def test_dead_letters_are_written_once_the_cause_is_mended(
     assert source == target
 
 
-def test_a_state_file_of_other_tables_is_refused(world: ContractWorld, tmp_path: Path) -> None:
+@pytest.mark.parametrize("side", ["source", "target", "segments"])
+def test_a_state_file_of_other_tables_is_refused_and_left_as_it_is(
+    side: str, world: ContractWorld, tmp_path: Path
+) -> None:
     make_tables_of_the_time(world, tmp_path, "interrupted", bad=BAD)
     with_state(tmp_path, "interrupted")
+    if side != "segments":
+        world.make_older("orders", side, NEVER)
     before = (tmp_path / "state" / "orders.sqlite").read_bytes()
-    said = world.run(tmp_path, *copy("--json", "--segments", "9"))
+    said = world.run(
+        tmp_path, *copy("--json", *(("--segments", "9") if side == "segments" else ()))
+    )
     assert (said.code, said.document["error"]["type"]) == (3, "StateError")
+    assert side in said.document["error"]["message"]
     assert (tmp_path / "state" / "orders.sqlite").read_bytes() == before
 
 

@@ -199,10 +199,14 @@ class ContractWorld:
                 await self.accounts.target_tables.put_items(name, target)
 
         asyncio.run(make())
-        for account in (SOURCE_ACCOUNT_ID, TARGET_ACCOUNT_ID):
-            made = get_backend("dynamodb")[account][REGION].tables
-            if name in made:
-                made[name].created_at = CREATED_AT
+        self.make_older(name, "source", CREATED_AT)
+        if target is not None:
+            self.make_older(name, "target", CREATED_AT)
+
+    def make_older(self, name: str, side: str, created_at: datetime) -> None:
+        """Gives one side's table this time of creation; moto has no ids to tell tables apart by."""
+        account = SOURCE_ACCOUNT_ID if side == "source" else TARGET_ACCOUNT_ID
+        get_backend("dynamodb")[account][REGION].tables[name].created_at = created_at
 
     def change_target(self, put: Sequence[WireItem], drop: Sequence[int] = ()) -> None:
         """Puts items into the target, and deletes those of these numbers."""
