@@ -1,6 +1,7 @@
 """These tests know dynaferry from outside only, so that they hold whatever moves inside."""
 
 import re
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from tests.contract.world import FIXTURES, ROOT, look
@@ -13,6 +14,11 @@ HERE = ROOT / "tests" / "contract"
 def test_no_test_here_names_a_module_of_the_inside() -> None:
     naming = [path.name for path in HERE.glob("*.py") if INSIDE.search(path.read_text("utf-8"))]
     assert naming == []
+
+
+def test_the_command_is_called_dynaferry() -> None:
+    (command,) = entry_points(group="console_scripts", name="dynaferry")
+    assert callable(command.load())
 
 
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
