@@ -19,9 +19,9 @@ from msgspec import Raw, Struct
 from yarl import URL
 
 from benchmarks.null_endpoint import SOURCE, TARGET
-from dynaferry.cli.memory import keep_freed_memory
-from dynaferry.dynamodb.accounts import Credentials
-from dynaferry.dynamodb.http_pool import Address, ConnectionPool, Patience
+from dynaferry.cli.process_tuning import keep_freed_memory
+from dynaferry.dynamodb.account.session import Credentials
+from dynaferry.dynamodb.http.pool import Address, ConnectionPool, Patience
 from dynaferry.dynamodb.signing import Signer
 
 TASKS = 16

@@ -29,7 +29,7 @@ from msgspec import Struct
 from prometheus_client import generate_latest
 
 from benchmarks.null_endpoint import SOURCE, TARGET
-from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.monitor import Lookout
 from dynaferry.observe.prometheus import registry_for
 from dynaferry.observe.stats import RunStats, TableStats
 

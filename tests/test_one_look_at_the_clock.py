@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from dynaferry.copy.batcher import Batch, Uncut
-from dynaferry.copy.lanes import Lanes
-from dynaferry.copy.stop import StopSignal
+from dynaferry.control.follower import Steering
+from dynaferry.copy.pending_page import Batch, Uncut
+from dynaferry.copy.write_queue import Lanes
 from dynaferry.errors import ThrottledError, UnavailableError
-from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.monitor import Lookout
 from dynaferry.observe.segment_map import SegmentMap
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import RunSummary
-from dynaferry.schedule import Limits, ScheduleEntry, scheduled
+from dynaferry.plan.schedule import Limits, ScheduleEntry, scheduled
 from dynaferry.state.store import Controls
-from dynaferry.steering import Steering
-from dynaferry.throttle.adaptive_pace import AdaptivePace
+from dynaferry.stop import StopSignal
+from dynaferry.throttle.adaptive_limiter import AdaptivePace
 from dynaferry.throttle.cap import Cap
-from dynaferry.throttle.gate import Gate
-from dynaferry.throttle.pace import CappedPace
+from dynaferry.throttle.limiter import CappedPace
+from dynaferry.throttle.pause import Gate
 from dynaferry.throttle.rate_controller import EAGER, RateController
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from tests.verify.small_verify import opened, plan_of, tools_of

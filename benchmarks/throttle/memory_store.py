@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import DeadLetter, Sample, SegmentRecord, TableCounters
 
 

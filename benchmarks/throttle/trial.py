@@ -12,13 +12,13 @@ from msgspec import Struct
 
 from benchmarks.simulator import Report, Settings, simulator
 from benchmarks.throttle.cases import Case
-from dynaferry.copy.stop import StopSignal
 from dynaferry.observe.stats import RunStats
-from dynaferry.plan import Account, CopyPlan, TablePlan
-from dynaferry.run import execute
+from dynaferry.plan.settings import Account, CopyPlan, TablePlan
+from dynaferry.run.copy_tables import execute
+from dynaferry.stop import StopSignal
 
 if TYPE_CHECKING:
-    from dynaferry.outcome import Outcome
+    from dynaferry.run.outcome import Outcome
 
 # The simulator looks at no signature, but there must be one.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "simulated", "AWS_SECRET_ACCESS_KEY": "simulated"}

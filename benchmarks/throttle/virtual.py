@@ -14,19 +14,20 @@ from benchmarks.throttle.cases import Case
 from benchmarks.throttle.memory_store import MemoryStore
 from benchmarks.throttle.trial import Trial
 from benchmarks.virtual_time import now, run_virtually
-from dynaferry.assembly import RunCaps, assemble
+from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
-from dynaferry.copy.stop import StopSignal
-from dynaferry.dynamodb import call_site, faults
-from dynaferry.dynamodb.batch_write import TableTarget
-from dynaferry.dynamodb.descriptions import TableDescription, read_description
-from dynaferry.dynamodb.keys import KeyReader
-from dynaferry.dynamodb.scan import TableSource
-from dynaferry.dynamodb.wire import Talk, Wire
-from dynaferry.estimate import polite_read_units, segments_for
+from dynaferry.dynamodb.client import Talk, Wire
+from dynaferry.dynamodb.failures import call_site, service_errors
+from dynaferry.dynamodb.items.batch_write import TableTarget
+from dynaferry.dynamodb.items.keys import KeyReader
+from dynaferry.dynamodb.items.scan import TableSource
+from dynaferry.dynamodb.tables.description import TableDescription, read_description
 from dynaferry.observe.stats import TableStats
-from dynaferry.plan import CopyPlan, TablePlan
+from dynaferry.plan.settings import CopyPlan, TablePlan
+from dynaferry.preflight.estimate import polite_read_units, segments_for
+from dynaferry.run.assembly import assemble
+from dynaferry.stop import StopSignal
 
 Watch = Callable[[float, Pipeline], None]
 
@@ -58,8 +59,8 @@ class SimulatedWire(Wire):
         if answer.status == 200:
             return answer.body
         site = call_site.CallSite(table=self._side, side=self._side, acting_as="nobody")
-        raise faults.from_answer(
-            faults.decode_error(answer.status, answer.body),
+        raise service_errors.from_answer(
+            service_errors.decode_error(answer.status, answer.body),
             status=answer.status,
             operation=operation,
             site=site,

@@ -12,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from dynaferry.copy.stop import StopSignal
     from dynaferry.errors import (
         DynaferryError,
         PlanError,
@@ -21,8 +20,9 @@ if TYPE_CHECKING:
         StoppedError,
     )
     from dynaferry.observe.summary import RunSummary, TableSummary
-    from dynaferry.plan import Account, CopyPlan, TablePlan, read_plan
-    from dynaferry.run import copy_table
+    from dynaferry.plan.settings import Account, CopyPlan, TablePlan, read_plan
+    from dynaferry.run.copy_tables import copy_table
+    from dynaferry.stop import StopSignal
     from dynaferry.verify.run import verify_tables
     from dynaferry.verify.settings import VerifyPlan
     from dynaferry.verify.summary import VerifySummary
@@ -48,21 +48,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Account": "dynaferry.plan",
-    "CopyPlan": "dynaferry.plan",
+    "Account": "dynaferry.plan.settings",
+    "CopyPlan": "dynaferry.plan.settings",
     "DynaferryError": "dynaferry.errors",
     "PlanError": "dynaferry.errors",
     "RefusedError": "dynaferry.errors",
     "RetryableError": "dynaferry.errors",
     "RunSummary": "dynaferry.observe.summary",
-    "StopSignal": "dynaferry.copy.stop",
+    "StopSignal": "dynaferry.stop",
     "StoppedError": "dynaferry.errors",
-    "TablePlan": "dynaferry.plan",
+    "TablePlan": "dynaferry.plan.settings",
     "TableSummary": "dynaferry.observe.summary",
     "VerifyPlan": "dynaferry.verify.settings",
     "VerifySummary": "dynaferry.verify.summary",
-    "copy_table": "dynaferry.run",
-    "read_plan": "dynaferry.plan",
+    "copy_table": "dynaferry.run.copy_tables",
+    "read_plan": "dynaferry.plan.settings",
     "verify_tables": "dynaferry.verify.run",
 }
 

@@ -1,7 +1,7 @@
 """Errors, sorted by what the caller should do.
 
 Each class answers one question: correct the input, look at the refusal, try again, isolate the
-item, or stop. The retry policies, the writer and `outcome.py` act on the answer, and
+item, or stop. The retry policies, the writer and `run/outcome.py` act on the answer, and
 `cli/exit_codes.py` turns it into an exit code; nobody decides by a message. Every error says what
 happened and where, and may carry a hint: what to do now.
 """

@@ -19,11 +19,11 @@ from dynaferry.bench import scratch
 from dynaferry.bench.run import Bench
 from dynaferry.bench.settings import BenchPlan, BenchSummary, read_plan, write_plan
 from dynaferry.bench.work import Measured
-from dynaferry.cli.bench import summary_lines
+from dynaferry.cli.commands.bench import summary_lines
 from dynaferry.cli.main import run_command
-from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import DynaferryError, PlanError, StateError
-from dynaferry.plan import Account
+from dynaferry.plan.settings import Account
+from dynaferry.stop import StopSignal
 from tests.worlds.moto import REGION, SOURCE_ACCOUNT_ID, MotoWorld
 from tests.worlds.terminal import END_OF_INPUT, terminal
 

@@ -6,8 +6,8 @@ from itertools import islice
 import pytest
 
 from dynaferry.bench.items import synthetic_items
-from dynaferry.dynamodb.descriptions import KeyAttribute
-from dynaferry.dynamodb.keys import KeyReader
+from dynaferry.dynamodb.items.keys import KeyReader
+from dynaferry.dynamodb.tables.description import KeyAttribute
 
 HASH_S = KeyAttribute("pk", "S", "HASH")
 SHAPES = [

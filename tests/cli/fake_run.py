@@ -1,4 +1,4 @@
-"""A `dynaferry.run` that copies nothing: it tells the outcome that a test wants."""
+"""A `dynaferry.run.copy_tables` that copies nothing: it tells the outcome that a test wants."""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -8,13 +8,13 @@ from types import ModuleType
 import pytest
 
 from dynaferry.cli.failure import summarize
-from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import DynaferryError
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary, Status, TableSummary
-from dynaferry.outcome import Outcome
-from dynaferry.plan import CopyPlan
-from dynaferry.preflight import TablePreflight
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.preflight.inspection import TablePreflight
+from dynaferry.run.outcome import Outcome
+from dynaferry.stop import StopSignal
 
 Say = Callable[[str], None]
 Watch = Callable[[RunStats], Awaitable[None]]
@@ -83,8 +83,8 @@ class FakeRun:
 
 
 def put_in(monkeypatch: pytest.MonkeyPatch, fake: FakeRun) -> None:
-    """Puts the fake where the command line imports `dynaferry.run` from."""
-    module = ModuleType("dynaferry.run")
+    """Puts the fake where the command line imports `dynaferry.run.copy_tables` from."""
+    module = ModuleType("dynaferry.run.copy_tables")
     module.execute = fake.execute  # type: ignore[attr-defined]
     module.dry_run = fake.dry_run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "dynaferry.run", module)
+    monkeypatch.setitem(sys.modules, "dynaferry.run.copy_tables", module)

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from dynaferry.__main__ import main
 from dynaferry.cli import watchdog
-from dynaferry.dynamodb.wire import Talk
+from dynaferry.dynamodb.client import Talk
 
 LOOK_SECONDS = 0.05
 LOOKS = 10

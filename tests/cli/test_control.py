@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
-from dynaferry.cli.look import look_at
+from dynaferry.cli.commands.status import to_lines
 from dynaferry.cli.main import run_command
-from dynaferry.cli.status import to_lines
-from dynaferry.plan import CopyPlan, TablePlan, recorded_settings
+from dynaferry.plan.settings import CopyPlan, TablePlan, recorded_settings
+from dynaferry.report.stored_run import look_at
 from dynaferry.state.lock import RunLock
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import (
     Controls,
     RunIdentity,
@@ -110,7 +110,7 @@ async def test_no_checkpoint_is_lost_while_another_process_asks(tmp_path: Path) 
     asking = """
 import anyio, sys
 from pathlib import Path
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import ControlsChange
 
 async def main() -> None:

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from dynaferry.cli.copy import setting_start_aside, watcher
+from dynaferry.cli.commands.copy import setting_start_aside, watcher
 from dynaferry.cli.flags import ProgressFlag
 from dynaferry.cli.main import run_command
-from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import (
     AccessDeniedError,
     DynaferryError,
@@ -20,14 +19,15 @@ from dynaferry.errors import (
     ServiceGoneError,
     UnavailableError,
 )
-from dynaferry.estimate import estimate_copy
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary, Status
-from dynaferry.outcome import without_summary
-from dynaferry.plan import CopyPlan, TablePlan
-from dynaferry.preflight import TablePreflight
+from dynaferry.plan.settings import CopyPlan, TablePlan
+from dynaferry.preflight.estimate import estimate_copy
+from dynaferry.preflight.inspection import TablePreflight
+from dynaferry.run.outcome import without_summary
+from dynaferry.stop import StopSignal
 from tests.cli.fake_run import FakeRun, put_in
-from tests.described import described
+from tests.worlds.described import described
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dynaferry.cli.main import run_command
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from tests.state.contract import (
     CREATED_AT,
     IDENTITY,

@@ -8,7 +8,7 @@ import pytest
 
 from dynaferry.cli.flags import CompressFlag, CopyFlags, OnRejectFlag, plan_from
 from dynaferry.errors import PlanError
-from dynaferry.plan import CopyPlan, TablePlan
+from dynaferry.plan.settings import CopyPlan, TablePlan
 
 ROLE = "arn:aws:iam::222222222222:role/dynaferry-target"
 

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from dynaferry.cli.interrupts import FIRST_SIGNAL, SECOND_SIGNAL, run_until_stopped
-from dynaferry.copy.stop import StopSignal
+from dynaferry.stop import StopSignal
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])

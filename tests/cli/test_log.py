@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from dynaferry.cli.main import run_command
-from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import ServiceGoneError
+from dynaferry.stop import StopSignal
 from tests.cli.fake_run import FakeRun, put_in
 
 COPY = ("copy", "orders", "orders")

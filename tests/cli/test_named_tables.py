@@ -13,6 +13,7 @@ import pytest
 from moto.dynamodb.responses import DynamoHandler
 
 from dynaferry.cli.main import run_command
+from tests.worlds.client import WireItem
 from tests.worlds.moto import (
     REGION,
     SOURCE_ACCOUNT_ID,
@@ -22,7 +23,6 @@ from tests.worlds.moto import (
     MotoWorld,
 )
 from tests.worlds.refusals import REFUSED, refusing_marked_items
-from tests.worlds.wire import WireItem
 
 SOURCE_ARN = f"arn:aws:dynamodb:{REGION}:{SOURCE_ACCOUNT_ID}:table/orders"
 TARGET_ARN = f"arn:aws:dynamodb:{REGION}:{TARGET_ACCOUNT_ID}:table/orders"

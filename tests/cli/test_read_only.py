@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dynaferry.state.directory import log_paths, state_path
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from tests.state.contract import (
     CREATED_AT,
     IDENTITY,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dynaferry.cli.main import run_command
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.verify.certificate import iso_time
 from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS, VERSION, dead_letter
 

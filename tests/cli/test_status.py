@@ -11,11 +11,11 @@ from typing import Any
 import anyio
 import pytest
 
-from dynaferry.cli.look import items_per_second, look_at
+from dynaferry.cli.commands.status import to_lines, to_summary
 from dynaferry.cli.main import run_command
-from dynaferry.cli.status import to_lines, to_summary
-from dynaferry.plan import CopyPlan, TablePlan, recorded_settings
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.plan.settings import CopyPlan, TablePlan, recorded_settings
+from dynaferry.report.stored_run import items_per_second, look_at
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import (
     ControlsChange,
     RunIdentity,
@@ -122,7 +122,7 @@ def in_a_while(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
     def later(seconds: float) -> None:
         now = time.time() + seconds
-        monkeypatch.setattr("dynaferry.cli.look.time.time", lambda: now)
+        monkeypatch.setattr("dynaferry.report.stored_run.time.time", lambda: now)
 
     return later
 

@@ -12,7 +12,7 @@ import pytest
 
 import dynaferry
 from dynaferry.copy import pipeline
-from dynaferry.dynamodb import http_pool, http_times
+from dynaferry.dynamodb.http import pool, timeouts
 from tests.faults.judge import judge_state
 from tests.faults.weather import Silence
 from tests.faults.world import SOURCE, TARGET, World, faulty_world, some_items
@@ -25,8 +25,8 @@ GENEROUS_SECONDS = 20.0
 
 def test_the_grace_of_a_stop_and_all_that_comes_after_it_are_under_five_seconds() -> None:
     """A silent request would be waited for much longer: the grace must cut it off."""
-    assert pipeline.GRACE_SECONDS + http_pool.CLOSE_SECONDS <= 5.0
-    assert http_times.READ_TIMEOUT_SECONDS > GENEROUS_SECONDS
+    assert pipeline.GRACE_SECONDS + pool.CLOSE_SECONDS <= 5.0
+    assert timeouts.READ_TIMEOUT_SECONDS > GENEROUS_SECONDS
 
 
 async def started(world: World, state_dir: Path) -> Process:

@@ -12,18 +12,18 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from dynaferry.cli import verify as module
-from dynaferry.cli.after_copy import combined
+from dynaferry.cli.commands import verify as module
+from dynaferry.cli.commands.after_copy import combined
+from dynaferry.cli.commands.verify_text import repair_lines, verify_lines
 from dynaferry.cli.main import run_command
-from dynaferry.cli.verify_render import repair_lines, verify_lines
 from dynaferry.observe.summary import VerifyStatus
-from dynaferry.verify.confirm import Confirmer
-from dynaferry.verify.repair import RepairPlan
+from dynaferry.verify.compare.confirm import Confirmer
+from dynaferry.verify.compare.repair import RepairPlan
 from dynaferry.verify.summary import ComparisonSummary, Undecided, VerifySummary
+from tests.worlds.client import WireItem
 from tests.worlds.moto import TARGET_EXTERNAL_ID, TARGET_ROLE_ARN, MotoWorld
 from tests.worlds.refusals import REFUSED, refusing_marked_items
 from tests.worlds.terminal import END_OF_INPUT, terminal
-from tests.worlds.wire import WireItem
 
 Run = Callable[..., tuple[int, dict[str, Any] | None, str]]
 

@@ -32,7 +32,7 @@ from tests.contract.world import (
     some_items,
     verify,
 )
-from tests.worlds.wire import WireItem
+from tests.worlds.client import WireItem
 
 
 def killed(world: ContractWorld, cwd: Path) -> None:

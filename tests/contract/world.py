@@ -27,6 +27,7 @@ from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests.worlds.client import WireItem
 from tests.worlds.moto import (
     REGION,
     SOURCE_ACCOUNT_ID,
@@ -35,7 +36,6 @@ from tests.worlds.moto import (
     TARGET_ROLE_ARN,
     MotoWorld,
 )
-from tests.worlds.wire import WireItem
 
 ROOT: Final = Path(__file__).parents[2]
 FIXTURES: Final = Path(__file__).with_name("fixtures")

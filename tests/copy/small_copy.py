@@ -7,14 +7,15 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from dynaferry.assembly import RunCaps, assemble
+from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
 from dynaferry.observe.stats import TableStats
-from dynaferry.plan import CopyPlan, TablePlan, recorded_settings
+from dynaferry.plan.settings import CopyPlan, TablePlan, recorded_settings
 from dynaferry.ports import BatchTarget, PageSource
+from dynaferry.run.assembly import assemble
 from dynaferry.state.directory import state_path
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import RunIdentity, TableIdentity, TableTotals
 
 RUN = "small"
@@ -63,7 +64,7 @@ async def small_copy(
     *,
     store_type: type[SqliteStore] = SqliteStore,
 ) -> AsyncIterator[SmallCopy]:
-    """An attempt, new or resumed, as `dynaferry.run` would put it together."""
+    """An attempt, new or resumed, as `dynaferry.run.copy_tables` would put it together."""
     if state_path(plan.state_dir, RUN).exists():  # a test's own disk
         store = await store_type.open(plan.state_dir, RUN)
     else:

@@ -5,8 +5,8 @@ import anyio
 import pytest
 from msgspec import Raw
 
-from dynaferry.copy.batcher import Batch
 from dynaferry.copy.ledger import FIRST_PAGE_BYTES, ITEM_BYTES, MAX_PAGES_AHEAD, Ledger
+from dynaferry.copy.pending_page import Batch
 from dynaferry.copy.read_ahead import MOST_BYTES
 from dynaferry.ports import Page
 from dynaferry.state.store import SegmentRecord

@@ -11,7 +11,6 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import (
     AccessDeniedError,
     CorruptAnswerError,
@@ -24,11 +23,12 @@ from dynaferry.errors import (
     TooManyRejectedError,
     UnavailableError,
 )
-from dynaferry.outcome import first_reason
-from dynaferry.plan import TablePlan
+from dynaferry.plan.settings import TablePlan
 from dynaferry.ports import Page
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.run.outcome import first_reason
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import DeadLetter, SegmentRecord, TableCounters
+from dynaferry.stop import StopSignal
 from tests.copy.small_copy import pages_of, small_copy, small_plan
 from tests.worlds.fakes import FakeSource, FakeTarget
 

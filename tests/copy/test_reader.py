@@ -6,15 +6,15 @@ import anyio
 import pytest
 
 from dynaferry.copy import read_ahead
-from dynaferry.copy.batcher import Uncut
 from dynaferry.copy.ledger import Ledger
+from dynaferry.copy.pending_page import Uncut
 from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, Ahead
 from dynaferry.copy.reader import LEAST_PAGE_UNITS, Reader
-from dynaferry.copy.segments import SegmentQueue
+from dynaferry.copy.segment_order import SegmentQueue
 from dynaferry.errors import ThrottledError
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page
-from dynaferry.throttle.pace import REQUEST_SECONDS
+from dynaferry.throttle.limiter import REQUEST_SECONDS
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from tests.worlds.fakes import wire_item
 

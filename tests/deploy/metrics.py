@@ -5,7 +5,7 @@ from functools import cache
 
 import promql_parser
 
-from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.monitor import Lookout
 from dynaferry.observe.prometheus import registry_for
 from dynaferry.observe.stats import RunStats, TableStats
 

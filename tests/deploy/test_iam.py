@@ -6,13 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from dynaferry import CopyPlan
-from dynaferry.dynamodb.accounts import open_account
-from dynaferry.dynamodb.tables import describe_table
+from dynaferry.dead_letters.replay import ReplayRequest, replay
+from dynaferry.dynamodb.account.session import open_account
+from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.errors import AccessDeniedError
-from dynaferry.outcome import Outcome
-from dynaferry.plan import Account, TablePlan
-from dynaferry.replay import ReplayRequest, replay
-from dynaferry.run import execute
+from dynaferry.plan.settings import Account, TablePlan
+from dynaferry.run.copy_tables import execute
+from dynaferry.run.outcome import Outcome
 from tests.worlds.iam import (
     RUNNER_ROLE_ARN,
     actions_of,

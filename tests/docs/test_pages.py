@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from docs import make_cli
-from dynaferry.plan import Account, CopyPlan, TablePlan
-from dynaferry.schedule import Limits, ScheduleEntry
+from dynaferry.plan.schedule import Limits, ScheduleEntry
+from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from tests.deploy.metrics import exported
 
 ROOT = Path(__file__).parents[2]

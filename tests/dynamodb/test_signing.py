@@ -13,7 +13,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.dynamodb.accounts import Credentials
+from dynaferry.dynamodb.account.session import Credentials
 from dynaferry.dynamodb.signing import Signer
 
 HOST = "dynamodb.eu-central-1.amazonaws.com"

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from typing import Final, Literal, get_args
 
-from dynaferry.copy.stop import StopSignal
+from dynaferry.stop import StopSignal
 from tests.faults.power import PowerCut
 from tests.faults.world import World
 from tests.worlds.endpoint import Request

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import (
     AccessDeniedError,
     DynaferryError,
@@ -25,10 +24,11 @@ from dynaferry.errors import (
     TableNotFoundError,
 )
 from dynaferry.limits import BATCH_MAX_ITEMS
-from dynaferry.outcome import Outcome
-from dynaferry.plan import CopyPlan
-from dynaferry.run import execute
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.run.copy_tables import execute
+from dynaferry.run.outcome import Outcome
 from dynaferry.state.directory import state_path
+from dynaferry.stop import StopSignal
 from tests.faults.happenings import EVENTS, FIRST_AT, Event, Happening
 from tests.faults.judge import Verdict, judge_finished, judge_state
 from tests.faults.odd_items import odd_items

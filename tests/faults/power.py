@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from dynaferry import resume
+from dynaferry.run import resume
 from dynaferry.state.directory import log_paths
-from dynaferry.state.sqlite import Moment, SqliteStore
+from dynaferry.state.sqlite.store import Moment, SqliteStore
 
 _expected: dict[Path, "PowerCut"] = {}
 

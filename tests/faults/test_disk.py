@@ -12,8 +12,8 @@ import pytest
 
 from dynaferry.cli import exit_codes
 from dynaferry.errors import StateError, StateWriteError
-from dynaferry.outcome import Outcome
-from dynaferry.run import execute
+from dynaferry.run.copy_tables import execute
+from dynaferry.run.outcome import Outcome
 from dynaferry.state.directory import log_paths, state_path
 from tests.faults.judge import judge_finished, judge_state
 from tests.faults.service import POISON

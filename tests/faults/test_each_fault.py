@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from dynaferry.cli import exit_codes
-from dynaferry.copy.stop import StopSignal
 from dynaferry.errors import (
     AccessDeniedError,
     DynaferryError,
@@ -15,8 +14,9 @@ from dynaferry.errors import (
     StateError,
     TableNotFoundError,
 )
-from dynaferry.outcome import Outcome
-from dynaferry.run import execute
+from dynaferry.run.copy_tables import execute
+from dynaferry.run.outcome import Outcome
+from dynaferry.stop import StopSignal
 from tests.faults.judge import judge_finished, judge_state
 from tests.faults.service import POISON, TWICE
 from tests.faults.weather import FAULTS, Fault

@@ -8,13 +8,13 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from dynaferry.dynamodb.batch_write import TableTarget
-from dynaferry.dynamodb.scan import TableSource
+from dynaferry.dynamodb.items.batch_write import TableTarget
+from dynaferry.dynamodb.items.scan import TableSource
 from dynaferry.errors import StateError
-from dynaferry.outcome import Outcome
 from dynaferry.ports import Batches, Page, WriteResult
-from dynaferry.run import execute
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.run.copy_tables import execute
+from dynaferry.run.outcome import Outcome
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import DeadLetter
 from tests.faults.judge import Verdict, judge_finished, judge_state
 from tests.faults.service import POISON

@@ -16,8 +16,8 @@ from typing import Any, Final
 import pytest
 
 from dynaferry.cli import exit_codes
-from dynaferry.outcome import Outcome
-from dynaferry.run import execute
+from dynaferry.run.copy_tables import execute
+from dynaferry.run.outcome import Outcome
 from tests.faults.judge import judge_finished, judge_state
 from tests.faults.world import RUN, World, faulty_world, some_items
 from tests.worlds.endpoint import Answer, Behaviour, Bytes, Decide, Request

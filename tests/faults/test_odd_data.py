@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dynaferry.cli import exit_codes
-from dynaferry.plan import Account, CopyPlan, TablePlan
-from dynaferry.run import execute
+from dynaferry.plan.settings import Account, CopyPlan, TablePlan
+from dynaferry.run.copy_tables import execute
 from dynaferry.state.directory import find_runs
 from tests.faults.judge import judge_finished
 from tests.faults.mixture import KEYS
@@ -17,8 +17,8 @@ from tests.faults.service import POISON
 from tests.faults.test_each_fault import assert_copied, exit_code
 from tests.faults.world import faulty_world
 from tests.local.strange_items import nested
+from tests.worlds.client import WireItem
 from tests.worlds.table_client import KeyAttribute
-from tests.worlds.wire import WireItem
 
 ODD_NAMES = (
     *("Items", "Item", "LastEvaluatedKey", "UnprocessedItems", "PutRequest", "RequestItems"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from dynaferry.plan import Account, CopyPlan, TablePlan
+from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from tests.faults.service import Service
 from tests.faults.stored import StoredTable
 from tests.faults.weather import Fault, Weather

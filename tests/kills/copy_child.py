@@ -14,13 +14,13 @@ from typing import Any, Final
 
 import msgspec
 
-from dynaferry import assembly, resume, run
 from dynaferry.copy import pipeline
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
-from dynaferry.plan import CopyPlan
+from dynaferry.plan.settings import CopyPlan
 from dynaferry.ports import Page
-from dynaferry.state.sqlite import Moment, SqliteStore
+from dynaferry.run import assembly, copy_tables, resume
+from dynaferry.state.sqlite.store import Moment, SqliteStore
 from dynaferry.state.store import DeadLetter
 
 WHEN_BEGUN: Final = "when the state is begun"
@@ -110,7 +110,7 @@ def main() -> None:
     pipeline.CHECKPOINT_SECONDS = float(checkpoint_seconds)
     stand_at_the_points(Executioner(point, int(spared)))
     copied = msgspec.json.decode(plan, type=CopyPlan, dec_hook=lambda _, path: Path(path))
-    outcome = asyncio.run(run.execute(copied))
+    outcome = asyncio.run(copy_tables.execute(copied))
     sys.stdout.buffer.write(msgspec.json.encode(outcome.summary))
 
 

@@ -21,15 +21,16 @@ from benchmarks.simulator.service import Service
 from benchmarks.throttle.memory_store import MemoryStore
 from benchmarks.throttle.virtual import SimulatedWire
 from benchmarks.virtual_time import now, run_virtually
-from dynaferry.assembly import RunCaps, assemble
+from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.ledger import Ledger
-from dynaferry.copy.stop import StopSignal
-from dynaferry.dynamodb.batch_write import TableTarget
-from dynaferry.dynamodb.keys import KeyReader
-from dynaferry.dynamodb.scan import TableSource
+from dynaferry.dynamodb.items.batch_write import TableTarget
+from dynaferry.dynamodb.items.keys import KeyReader
+from dynaferry.dynamodb.items.scan import TableSource
 from dynaferry.observe.stats import TableStats
-from dynaferry.plan import CopyPlan, TablePlan
+from dynaferry.plan.settings import CopyPlan, TablePlan
+from dynaferry.run.assembly import assemble
 from dynaferry.state.store import SegmentRecord, TableCounters
+from dynaferry.stop import StopSignal
 
 LOOK_SECONDS = 0.01
 SECOND = 1.0

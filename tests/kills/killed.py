@@ -17,9 +17,9 @@ import msgspec
 from msgspec.structs import replace
 
 from dynaferry.observe.summary import RunSummary
-from dynaferry.plan import CopyPlan
+from dynaferry.plan.settings import CopyPlan
 from dynaferry.state.directory import state_path
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from tests.faults.judge import Verdict, acknowledged, is_refused, judge_finished, judge_state
 from tests.faults.stored import Position
 from tests.faults.world import RUN, World

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from dynaferry import replay as story
-from dynaferry.replay import ReplayRequest
-from dynaferry.state.sqlite import Moment, SqliteStore
+from dynaferry.dead_letters import replay as story
+from dynaferry.dead_letters.replay import ReplayRequest
+from dynaferry.state.sqlite.store import Moment, SqliteStore
 from dynaferry.state.store import DeadLetter, TableCounters
 from tests.kills.copy_child import Executioner
 

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from dynaferry import CopyPlan, copy_table
-from dynaferry.plan import Account, TablePlan
-from dynaferry.replay import ReplayRequest, replay
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.dead_letters.replay import ReplayRequest, replay
+from dynaferry.plan.settings import Account, TablePlan
+from dynaferry.state.sqlite.store import SqliteStore
 from tests.kills.replay_child import POINTS
 from tests.worlds.moto import TARGET_EXTERNAL_ID, MotoWorld
 from tests.worlds.refusals import REFUSED, refusing_marked_items

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynaferry.plan import Account
+from dynaferry.plan.settings import Account
 from tests.worlds.table_client import TableClient
 
 REGION = "eu-central-1"

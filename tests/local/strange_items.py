@@ -3,8 +3,8 @@
 import base64
 from collections.abc import Iterator, Sequence
 
+from tests.worlds.client import WireItem, WireValue
 from tests.worlds.table_client import KeyAttribute
-from tests.worlds.wire import WireItem, WireValue
 
 MAX_ITEM_BYTES = 400 * 1024
 ALL_BYTES = base64.b64encode(bytes(range(256))).decode()

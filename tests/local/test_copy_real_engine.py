@@ -7,7 +7,7 @@ import pytest
 
 from dynaferry import CopyPlan, copy_table
 from dynaferry.observe.summary import RunSummary, TableSummary
-from dynaferry.plan import TablePlan
+from dynaferry.plan.settings import TablePlan
 from tests.local.dynamodb_local import LocalWorld
 from tests.local.strange_items import full_size_item, key_value, strange_items
 from tests.worlds.table_client import KeyAttribute

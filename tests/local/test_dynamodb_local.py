@@ -4,8 +4,8 @@ import pytest
 
 from tests.local.dynamodb_local import LocalWorld
 from tests.local.strange_items import full_size_item, strange_items
+from tests.worlds.client import canonical, key_of
 from tests.worlds.table_client import ServiceRefusedError
-from tests.worlds.wire import canonical, key_of
 
 
 async def test_an_access_key_is_an_account(local_world: LocalWorld) -> None:

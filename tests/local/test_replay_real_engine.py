@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynaferry import CopyPlan, copy_table
-from dynaferry.plan import TablePlan
-from dynaferry.replay import ReplayRequest, replay
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.dead_letters.replay import ReplayRequest, replay
+from dynaferry.plan.settings import TablePlan
+from dynaferry.state.sqlite.store import SqliteStore
 from tests.local.dynamodb_local import LocalWorld
 
 if TYPE_CHECKING:
-    from tests.worlds.wire import WireItem
+    from tests.worlds.client import WireItem
 
 GOOD, BAD = 200, 40
 INDEX = "by-owner"

@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from dynaferry.dynamodb.wire import Wire
-from dynaferry.plan import CopyPlan, TablePlan
+from dynaferry.dynamodb.client import Wire
+from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.verify.run import verify_tables
 from dynaferry.verify.settings import DEFAULT_SETTLE_SECONDS, VerifyPlan
 from dynaferry.verify.summary import ComparisonSummary, VerifySummary
 from tests.local.dynamodb_local import LocalWorld
 from tests.local.strange_items import strange_items
-from tests.worlds.wire import WireItem
+from tests.worlds.client import WireItem
 
 MANY = 100_000
 CHANGES_PER_SECOND = 200

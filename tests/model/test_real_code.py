@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec import Raw
 
-from dynaferry.copy.batcher import Batch
 from dynaferry.copy.ledger import Ledger
-from dynaferry.plan import recorded_settings
+from dynaferry.copy.pending_page import Batch
+from dynaferry.plan.settings import recorded_settings
 from dynaferry.ports import Page
 from dynaferry.state.directory import log_paths, state_path
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import DeadLetter, SegmentRecord, TableCounters
 from tests.copy.small_copy import RUN, small_identity, small_plan
 from tests.model.protocol import BATCHES, CRASHES, PAGES, REFUSED, Protocol, Record, Segment, Step

@@ -4,9 +4,9 @@ from html.parser import HTMLParser
 import pytest
 from msgspec.structs import replace
 
-from dynaferry.plan import TablePlan
+from dynaferry.plan.schedule import Limits, ScheduleEntry
+from dynaferry.plan.settings import TablePlan
 from dynaferry.report.page import render, seconds_at_work
-from dynaferry.schedule import Limits, ScheduleEntry
 from tests.report.recorded import ATTEMPTS, BEGAN, CERTIFICATE, facts
 from tests.state.contract import EXTERNAL_ID
 

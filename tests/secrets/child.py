@@ -11,8 +11,8 @@ import sys
 
 from dynaferry.cli import main as command_line
 from dynaferry.copy import pipeline
-from dynaferry.dynamodb.wire import Talk
-from dynaferry.state.sqlite import Moment, SqliteStore
+from dynaferry.dynamodb.client import Talk
+from dynaferry.state.sqlite.store import Moment, SqliteStore
 from tests.worlds.refusals import refusing_marked_items
 
 

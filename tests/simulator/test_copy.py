@@ -16,9 +16,9 @@ from benchmarks.simulator import (
     seeded_digest,
     simulator,
 )
-from dynaferry.outcome import Outcome
-from dynaferry.plan import Account, CopyPlan, TablePlan
-from dynaferry.run import execute
+from dynaferry.plan.settings import Account, CopyPlan, TablePlan
+from dynaferry.run.copy_tables import execute
+from dynaferry.run.outcome import Outcome
 
 SOURCE = Table(
     name="source",

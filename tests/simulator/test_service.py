@@ -18,11 +18,11 @@ from benchmarks.simulator import (
     seeded_digest,
 )
 from benchmarks.simulator.service import Service
-from dynaferry.dynamodb import call_site, faults
-from dynaferry.dynamodb.batch_write import TableTarget
-from dynaferry.dynamodb.descriptions import read_description
-from dynaferry.dynamodb.keys import KeyReader
-from dynaferry.dynamodb.scan import TableSource
+from dynaferry.dynamodb.failures import call_site, service_errors
+from dynaferry.dynamodb.items.batch_write import TableTarget
+from dynaferry.dynamodb.items.keys import KeyReader
+from dynaferry.dynamodb.items.scan import TableSource
+from dynaferry.dynamodb.tables.description import read_description
 from dynaferry.errors import (
     ItemRefusedError,
     TableNotFoundError,
@@ -31,7 +31,7 @@ from dynaferry.errors import (
 )
 
 if TYPE_CHECKING:
-    from dynaferry.dynamodb.wire import Wire
+    from dynaferry.dynamodb.client import Wire
 
 SITE = call_site.CallSite(table="orders", side="target", acting_as="a test")
 LITTLE = Provisioned(write_units=10, read_units=10, burst_seconds=1)
@@ -49,8 +49,10 @@ class ServiceWire:
         self.answers.append(msgspec.json.decode(answer.body))
         if answer.status == 200:
             return answer.body
-        error = faults.decode_error(answer.status, answer.body)
-        raise faults.from_answer(error, status=answer.status, operation=operation, site=SITE)
+        error = service_errors.decode_error(answer.status, answer.body)
+        raise service_errors.from_answer(
+            error, status=answer.status, operation=operation, site=SITE
+        )
 
 
 def wire_to(table: Table) -> ServiceWire:
@@ -321,4 +323,4 @@ def test_what_the_simulator_does_not_do_is_refused_in_the_services_form(
 ) -> None:
     answer = wire_to(Table(name="orders")).service.answer(operation, body, 0.0)
     assert answer.status == 400
-    assert faults.decode_error(answer.status, answer.body).code == code
+    assert service_errors.decode_error(answer.status, answer.body).code == code

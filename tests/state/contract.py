@@ -8,8 +8,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from dynaferry.plan import Account, CopyPlan, RecordedSettings, TablePlan, recorded_settings
-from dynaferry.schedule import Limits, ScheduleEntry
+from dynaferry.plan.schedule import Limits, ScheduleEntry
+from dynaferry.plan.settings import (
+    Account,
+    CopyPlan,
+    RecordedSettings,
+    TablePlan,
+    recorded_settings,
+)
 from dynaferry.state.store import (
     Controls,
     ControlsChange,

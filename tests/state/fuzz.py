@@ -32,16 +32,16 @@ import typer
 
 from dynaferry.cli.main import run_command
 from dynaferry.state.directory import log_paths, state_path, verification_name
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import RunRecord
-from dynaferry.state.verification import (
+from dynaferry.verify.state.records import (
     ComparedSegment,
     ComparisonCounters,
     Difference,
     Suspect,
     Verification,
 )
-from dynaferry.state.verification_store import VerificationStore
+from dynaferry.verify.state.store import VerificationStore
 from tests.state.contract import counters, dead_letter, sample, segment_record
 from tests.worlds.moto import MotoWorld, running_moto
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dynaferry.state import run_file
-from dynaferry.state.sqlite import Moment, SqliteStore
+from dynaferry.state.sqlite import run_file
+from dynaferry.state.sqlite.store import Moment, SqliteStore
 from tests.state.contract import (
     CREATED_AT,
     IDENTITY,

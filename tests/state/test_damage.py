@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from dynaferry.errors import StateError
 from dynaferry.state.directory import state_path
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from tests.state.contract import (
     CREATED_AT,
     IDENTITY,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dynaferry.errors import StateError
-from dynaferry.state import ownership
-from dynaferry.state.ownership import check_ours, check_place, leaves_traces
+from dynaferry.state.sqlite import ownership
+from dynaferry.state.sqlite.ownership import check_ours, check_place, leaves_traces
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_nothing_is_left_beside_the_file_of_somebody_else(
 LOOK = """
 import os, sys
 from pathlib import Path
-from dynaferry.state.ownership import leaves_traces
+from dynaferry.state.sqlite.ownership import leaves_traces
 sys.exit(leaves_traces(Path(sys.argv[1])))
 """
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from dynaferry.errors import StateError, StateWriteError
-from dynaferry.plan import RecordedSettings
-from dynaferry.state import database
+from dynaferry.plan.settings import RecordedSettings
 from dynaferry.state.directory import find_runs, log_paths, state_path
 from dynaferry.state.lock import is_locked
-from dynaferry.state.sqlite import Moment, SqliteStore
+from dynaferry.state.sqlite import connection as database
+from dynaferry.state.sqlite.store import Moment, SqliteStore
 from dynaferry.state.store import SCHEMA_VERSION, RunIdentity, StateStore
 from tests.state.contract import (
     CREATED_AT,
@@ -497,7 +497,7 @@ other.close()
 OTHER_NAME = """
 import asyncio, sys
 from pathlib import Path
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.errors import StateError
 try:
     asyncio.run(SqliteStore.open(Path(sys.argv[1]), sys.argv[2]))

@@ -10,9 +10,9 @@ from benchmarks.simulator import Index, Provisioned, SimulatedTable, SizedKey, T
 from benchmarks.virtual_time import now
 from dynaferry.errors import ThrottledError
 from dynaferry.throttle.cap import WINDOW_SECONDS, Cap
-from dynaferry.throttle.cost import from_above
-from dynaferry.throttle.gate import Gate
-from dynaferry.throttle.pace import CappedPace
+from dynaferry.throttle.cost_ratio import from_above
+from dynaferry.throttle.limiter import CappedPace
+from dynaferry.throttle.pause import Gate
 
 PLENTY = Provisioned(write_units=1e6, read_units=1e6, burst_seconds=1)
 # A request may take so long to the service: they arrive in another order than they left.

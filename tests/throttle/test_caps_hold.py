@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from benchmarks.simulator import SimulatedTable
 from benchmarks.virtual_time import now, run_virtually
 from dynaferry.throttle.cap import WINDOW_SECONDS, Cap
-from dynaferry.throttle.gate import Gate
-from dynaferry.throttle.pace import CappedPace
+from dynaferry.throttle.limiter import CappedPace
+from dynaferry.throttle.pause import Gate
 from dynaferry.throttle.token_bucket import BURST_SECONDS
 from tests.throttle.judged import Judged, caps, paces_sharing, plentiful, read_for, write_for
 

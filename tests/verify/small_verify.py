@@ -8,16 +8,16 @@ from typing import Any
 
 import msgspec
 
-from dynaferry.copy.stop import StopSignal
-from dynaferry.observe.comparison import ComparisonStats
-from dynaferry.plan import CopyPlan, TablePlan
+from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.state.store import RunIdentity, TableIdentity
-from dynaferry.state.verification import ComparisonTotals, Difference, Verification
-from dynaferry.state.verification_store import VerificationStore
+from dynaferry.stop import StopSignal
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from dynaferry.verify.assembly import TableTools, VerifyCaps, assemble
-from dynaferry.verify.reader import SideReader
+from dynaferry.verify.compare.side_reader import SideReader
 from dynaferry.verify.settings import VerifyPlan
+from dynaferry.verify.state.records import ComparisonTotals, Difference, Verification
+from dynaferry.verify.state.store import VerificationStore
+from dynaferry.verify.stats import ComparisonStats
 from tests.worlds.fake_tables import KEY_OF, FakeTable
 
 

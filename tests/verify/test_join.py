@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from dynaferry.verify.canonical import digest_of
-from dynaferry.verify.join import SIDES, Join, Side
-from dynaferry.verify.multiset import Multiset
+from dynaferry.dynamodb.items.canonical import digest_of
+from dynaferry.verify.compare.join import SIDES, Join, Side
+from dynaferry.verify.compare.multiset import Multiset
 from tests.worlds.fake_tables import KEY_OF, item, key
 
 

@@ -3,7 +3,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.verify.multiset import Multiset
+from dynaferry.verify.compare.multiset import Multiset
 
 digests = st.lists(st.binary(min_size=16, max_size=16), max_size=20)
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from dynaferry.copy.stop import StopSignal
-from dynaferry.observe.comparison import ComparisonStats
 from dynaferry.ports import Page
-from dynaferry.state.verification_store import VerificationStore
-from dynaferry.verify.report import digests, table_status, why_undecided
+from dynaferry.stop import StopSignal
+from dynaferry.verify.outcome import digests, table_status, why_undecided
+from dynaferry.verify.state.store import VerificationStore
+from dynaferry.verify.stats import ComparisonStats
 from tests.verify.small_verify import opened, plan_of, tools_of
 from tests.worlds.fake_tables import FakeTable, item, key
 

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from dynaferry.plan import TablePlan
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.plan.settings import TablePlan
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import RunIdentity, TableCounters
 from dynaferry.verify.preflight import TablePair
 from dynaferry.verify.rejections import rejected_keys
-from tests.described import described
 from tests.state.contract import (
     CREATED_AT,
     SETTINGS,
@@ -21,6 +20,7 @@ from tests.state.contract import (
     table_identity,
 )
 from tests.verify.small_verify import plan_of
+from tests.worlds.described import described
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import anyio
 import msgspec
 import pytest
 
-from dynaferry.copy.stop import StopSignal
+from dynaferry.dynamodb.items.canonical import digest_of
 from dynaferry.errors import (
     ItemRefusedError,
     StateWriteError,
@@ -17,12 +17,12 @@ from dynaferry.errors import (
 )
 from dynaferry.ports import Replaced
 from dynaferry.state.directory import overwritten_path
-from dynaferry.state.overwritten import KeptItem
-from dynaferry.state.verification import ComparisonTotals, Difference
-from dynaferry.state.verification_store import ReplacedKind
+from dynaferry.stop import StopSignal
 from dynaferry.verify.assembly import VerifyCaps
-from dynaferry.verify.canonical import digest_of
-from dynaferry.verify.repair import next_step, repair_plan
+from dynaferry.verify.compare.repair import next_step, repair_plan
+from dynaferry.verify.state.overwritten import KeptItem
+from dynaferry.verify.state.records import ComparisonTotals, Difference
+from dynaferry.verify.state.store import ReplacedKind
 from tests.verify.small_verify import opened, plan_of, tools_of
 from tests.worlds.fake_tables import FakeTable, item, key
 
@@ -338,7 +338,7 @@ async def test_a_stop_ends_it_between_two_requests_worth_of_items(tmp_path: Path
 async def test_a_repair_that_waits_does_not_keep_a_stop_waiting_and_the_next_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
 ) -> None:
-    monkeypatch.setattr("dynaferry.verify.repair.GRACE_SECONDS", math.inf)
+    monkeypatch.setattr("dynaferry.verify.compare.repair.GRACE_SECONDS", math.inf)
     plan = plan_of(tmp_path, repair=True, delete_extra=True)
     source, target, stop = FakeTable(SOURCE), FakeTable(TARGET), StopSignal()
     async with opened(plan) as store:

@@ -14,8 +14,8 @@ import pytest
 from anyio import to_thread
 
 from dynaferry import CopyPlan, StopSignal, copy_table
-from dynaferry.dynamodb.descriptions import TableDescription, read_description
-from dynaferry.dynamodb.wire import Talk, Wire
+from dynaferry.dynamodb.client import Talk, Wire
+from dynaferry.dynamodb.tables.description import TableDescription, read_description
 from dynaferry.errors import (
     AccessDeniedError,
     PlanError,
@@ -23,17 +23,17 @@ from dynaferry.errors import (
     StateError,
     UnavailableError,
 )
-from dynaferry.observe.comparison import ComparisonRunStats
-from dynaferry.plan import TablePlan
+from dynaferry.plan.settings import TablePlan
 from dynaferry.report.certificate import read_certificate
 from dynaferry.state.directory import state_path
-from dynaferry.state.sqlite import SqliteStore
-from dynaferry.verify.repair import RepairPlan
+from dynaferry.state.sqlite.store import SqliteStore
+from dynaferry.verify.compare.repair import RepairPlan
 from dynaferry.verify.run import execute, verify_tables
 from dynaferry.verify.settings import VerifyPlan
+from dynaferry.verify.stats import ComparisonRunStats
+from tests.worlds.client import WireItem
 from tests.worlds.moto import TARGET_EXTERNAL_ID, MotoWorld
 from tests.worlds.refusals import REFUSED, refusing_marked_items
-from tests.worlds.wire import WireItem
 
 ITEMS = 120
 
@@ -209,7 +209,7 @@ async def test_what_a_legacy_global_table_writes_by_itself_is_neither_copied_nor
     def read_legacy(table: dict[str, Any], **more: Any) -> TableDescription:
         return read_description(table | {"GlobalTableVersion": "2017.11.29"}, **more)
 
-    monkeypatch.setattr("dynaferry.dynamodb.tables.read_description", read_legacy)
+    monkeypatch.setattr("dynaferry.dynamodb.tables.describe.read_description", read_legacy)
     await moto_world.source_tables.create_table("orders")
     items = [an_item(n) | own_attributes("us-east-1", n) for n in range(ITEMS)]
     await moto_world.source_tables.put_items("orders", items)

@@ -8,14 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from dynaferry import StopSignal, copy_table
-from dynaferry.observe.comparison import ComparisonRunStats
-from dynaferry.plan import Account, CopyPlan, TablePlan
-from dynaferry.schedule import Limits, ScheduleEntry
+from dynaferry.plan.schedule import Limits, ScheduleEntry
+from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from dynaferry.state.directory import state_path
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import ControlsChange
 from dynaferry.verify.run import execute
 from dynaferry.verify.settings import VerifyPlan
+from dynaferry.verify.stats import ComparisonRunStats
 from tests.faults.world import SOURCE, TARGET, World, faulty_world, some_items
 
 ITEMS = 200

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from anyio import to_thread
 
-from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.monitor import Lookout
 from dynaferry.web.address import Address, bind
 from dynaferry.web.control import Controls
 from dynaferry.web.server import Site, serving

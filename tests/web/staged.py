@@ -3,7 +3,7 @@
 import math
 import random
 
-from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.monitor import Lookout
 from dynaferry.observe.stats import RunStats, TableStats
 from tests.observe.test_segment_map import Clock
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.monitor import Lookout
 from dynaferry.web import doors as doors_module
 from dynaferry.web.control import Controls
 from dynaferry.web.doors import MOST_CONNECTIONS, Doors

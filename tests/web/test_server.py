@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.observe.lookout import Lookout
-from dynaferry.observe.news import Newsreader
+from dynaferry.observe.monitor import Lookout
 from dynaferry.observe.prometheus import registry_for
 from dynaferry.observe.summary import RunSummary
 from dynaferry.web.control import Change, Controls
+from dynaferry.web.feed import Newsreader
 from dynaferry.web.guards import TOKEN_HEADER
 from dynaferry.web.server import _metrics
 from tests.web.served import served

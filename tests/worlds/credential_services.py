@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from botocore.credentials import RefreshableCredentials
 
-from dynaferry.dynamodb.credentials import Credentials, CredentialSource
+from dynaferry.dynamodb.account.credentials import Credentials, CredentialSource
 from tests.worlds.endpoint import Answer, Behaviour, Request, refusal
 
 HOUR = timedelta(hours=1)

@@ -5,10 +5,10 @@ from zlib import crc32
 
 from msgspec import Raw
 
+from dynaferry.dynamodb.items.canonical import digest_of
 from dynaferry.errors import ConditionFailedError
 from dynaferry.ports import FoundItems, Page, Replaced
 from dynaferry.verify.assembly import key_reader
-from dynaferry.verify.canonical import digest_of
 
 KEY_OF = key_reader(["pk"])
 

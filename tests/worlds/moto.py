@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 from moto.server import ThreadedMotoServer
 
-from dynaferry.plan import Account
+from dynaferry.plan.settings import Account
 from tests.worlds.table_client import TableClient, unchecked_authorization
 
 REGION = "us-east-1"

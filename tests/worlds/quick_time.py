@@ -11,8 +11,8 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from dynaferry import resume, run
 from dynaferry.copy import pipeline
+from dynaferry.run import copy_tables, resume
 
 SPEED = 50.0
 
@@ -45,7 +45,7 @@ def disk_as_slow_as_it_is() -> Iterator[None]:
     """Gives what waits for the disk the time that it has by the machine's clock."""
     deadlines = (
         (pipeline, "LAST_CHECKPOINT_SECONDS"),
-        (run, "END_OF_ATTEMPT_SECONDS"),
+        (copy_tables, "END_OF_ATTEMPT_SECONDS"),
         (resume, "CLOSE_SECONDS"),
     )
     seconds = [vars(module)[name] for module, name in deadlines]

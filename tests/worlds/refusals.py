@@ -7,7 +7,7 @@ request, and does not say which item is meant.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dynaferry.dynamodb.wire import Talk
+from dynaferry.dynamodb.client import Talk
 from dynaferry.errors import ItemRefusedError
 
 REFUSED = "item that the target refuses"

@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from dynaferry.dynamodb.accounts import AccountSession, Credentials, CredentialSource, Side
-from dynaferry.dynamodb.faults import from_client_error
+from dynaferry.dynamodb.account.session import AccountSession, Credentials, CredentialSource, Side
+from dynaferry.dynamodb.failures.service_errors import from_client_error
 from dynaferry.errors import DynaferryError
 
 REGION = "eu-central-1"

@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 
 from dynaferry import limits
-from tests.worlds.wire import WireItem, canonical, key_of
+from tests.worlds.client import WireItem, canonical, key_of
 
 REQUESTS_IN_FLIGHT = 4
 SCAN_SEGMENTS = 4

@@ -1,8 +1,8 @@
 """The world that other tests stand on: two accounts, told apart, in wire form."""
 
-from dynaferry.plan import CopyPlan, TablePlan, validate
+from dynaferry.plan.settings import CopyPlan, TablePlan, validate
+from tests.worlds.client import canonical
 from tests.worlds.moto import SOURCE_ACCOUNT_ID, TARGET_ACCOUNT_ID, MotoWorld
-from tests.worlds.wire import canonical
 
 
 async def test_a_table_of_one_account_is_not_in_the_other(moto_world: MotoWorld) -> None:

@@ -6,7 +6,7 @@ from itertools import count
 
 from msgspec import Raw
 
-from dynaferry.dynamodb.descriptions import KeyAttribute
+from dynaferry.dynamodb.tables.description import KeyAttribute
 
 ITEMS_PER_KEY = 100  # of one partition key, where there is a sort key
 PREFIX = "dynaferry-bench"

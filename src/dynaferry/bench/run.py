@@ -14,19 +14,19 @@ from dynaferry.bench.meter import forecast
 from dynaferry.bench.scratch import Note, forget, notes, scratch_table
 from dynaferry.bench.settings import BenchError, BenchPlan, BenchSummary, Status
 from dynaferry.bench.work import Measured, Step, reads_of, writes_of
-from dynaferry.copy.stop import StopSignal
-from dynaferry.dynamodb.accounts import AccountSession, open_account
-from dynaferry.dynamodb.descriptions import TableDescription
-from dynaferry.dynamodb.tables import describe_table
-from dynaferry.dynamodb.wire import Wire, open_wire
+from dynaferry.dynamodb.account.session import AccountSession, open_account
+from dynaferry.dynamodb.client import Wire, open_wire
+from dynaferry.dynamodb.tables.describe import describe_table
+from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import (
     DynaferryError,
     TableNotFoundError,
     ThrottledError,
 )
-from dynaferry.observe.readable import place
-from dynaferry.outcome import first_reason
-from dynaferry.plan import with_region
+from dynaferry.observe.formatting import place
+from dynaferry.plan.settings import with_region
+from dynaferry.run.outcome import first_reason
+from dynaferry.stop import StopSignal
 from dynaferry.throttle.retry import Patience, RetryPolicy
 
 PATIENCE_SECONDS = 30.0

@@ -16,17 +16,17 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dynaferry.dynamodb.accounts import AccountSession
-from dynaferry.dynamodb.create import call_when_allowed, called_when_made, is_active
-from dynaferry.dynamodb.descriptions import TableDescription
-from dynaferry.dynamodb.tables import call_service, describe_table
+from dynaferry.dynamodb.account.session import AccountSession
+from dynaferry.dynamodb.tables.create import call_when_allowed, called_when_made, is_active
+from dynaferry.dynamodb.tables.describe import call_service, describe_table
+from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import (
     DynaferryError,
     PreflightError,
     StateError,
     TableNotFoundError,
 )
-from dynaferry.files import read_bounded, replacing
+from dynaferry.shared.files import read_bounded, replacing
 
 NOTES = "bench"
 MOST_NOTE_BYTES = 65_536

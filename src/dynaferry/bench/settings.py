@@ -7,14 +7,14 @@ from msgspec import Struct
 
 from dynaferry import limits
 from dynaferry.errors import PlanError
-from dynaferry.plan import (
+from dynaferry.plan.settings import (
     DEFAULT_READERS,
     DEFAULT_STATE_DIR,
     DEFAULT_WRITERS,
     Account,
     check_account,
 )
-from dynaferry.urls import checked_url
+from dynaferry.shared.urls import checked_url
 
 Kind = Literal["write", "read"]
 Status = Literal["complete", "cost_ceiling", "interrupted", "failed", "refused"]

@@ -8,14 +8,15 @@ from itertools import islice, repeat
 from dynaferry.bench.items import synthetic_items
 from dynaferry.bench.meter import CostMeter, Stopwatch
 from dynaferry.bench.settings import BenchPlan
-from dynaferry.copy.segments import segment_count, spread
-from dynaferry.dynamodb.batch_write import TableTarget
-from dynaferry.dynamodb.descriptions import TableDescription
-from dynaferry.dynamodb.keys import KeyReader
-from dynaferry.dynamodb.scan import TableSource
-from dynaferry.dynamodb.wire import Wire
+from dynaferry.copy.segment_order import spread
+from dynaferry.dynamodb.client import Wire
+from dynaferry.dynamodb.items.batch_write import TableTarget
+from dynaferry.dynamodb.items.keys import KeyReader
+from dynaferry.dynamodb.items.scan import TableSource
+from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import RetryableError, ThrottledError, UnprocessedError
 from dynaferry.limits import BATCH_MAX_ITEMS, BATCH_TARGET_BYTES
+from dynaferry.preflight.segment_count import segment_count
 
 Step = Callable[[], Awaitable[None]]  # one request
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry.errors import PlanError
-from dynaferry.plan import Account, CopyPlan, TablePlan, read_plan, validate
+from dynaferry.plan.settings import Account, CopyPlan, TablePlan, read_plan, validate
 
 
 class OnRejectFlag(StrEnum):

@@ -10,9 +10,9 @@ from typing import TypeVar
 import anyio
 
 from dynaferry.cli import screen, signals
-from dynaferry.cli.memory import keep_freed_memory
+from dynaferry.cli.process_tuning import keep_freed_memory
 from dynaferry.cli.watchdog import LastWords, watched
-from dynaferry.copy.stop import StopSignal
+from dynaferry.stop import StopSignal
 
 Result = TypeVar("Result")
 

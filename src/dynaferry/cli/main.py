@@ -10,20 +10,12 @@ from typing import Annotated, cast
 import typer
 
 from dynaferry._version import __version__
-from dynaferry.cli import exit_codes, failure, options, screen
-from dynaferry.cli.bench_app import bench_app
-from dynaferry.cli.control_app import add_control_commands
-from dynaferry.cli.copy import run_copy
-from dynaferry.cli.flags import (
-    CompressFlag,
-    CopyFlags,
-    LogFormatFlag,
-    LogLevelFlag,
-    OnRejectFlag,
-    ProgressFlag,
-)
-from dynaferry.cli.letters_app import letters_app
-from dynaferry.cli.panels import (
+from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.app import options
+from dynaferry.cli.app.bench import bench_app
+from dynaferry.cli.app.control import add_control_commands
+from dynaferry.cli.app.dead_letters import letters_app
+from dynaferry.cli.app.panels import (
     OUTPUT,
     SAFETY,
     SOURCE,
@@ -35,13 +27,19 @@ from dynaferry.cli.panels import (
     option,
     path_option,
 )
-from dynaferry.cli.verify_app import VERIFY_EXAMPLES, verify
-from dynaferry.errors import PlanError
-from dynaferry.plan import (
-    DEFAULT_MAX_REJECTED,
-    DEFAULT_STATE_DIR,
+from dynaferry.cli.app.verify import VERIFY_EXAMPLES, verify
+from dynaferry.cli.commands.copy import run_copy
+from dynaferry.cli.flags import (
+    CompressFlag,
+    CopyFlags,
+    LogFormatFlag,
+    LogLevelFlag,
+    OnRejectFlag,
+    ProgressFlag,
 )
-from dynaferry.printable import printable
+from dynaferry.errors import PlanError
+from dynaferry.plan.settings import DEFAULT_MAX_REJECTED, DEFAULT_STATE_DIR
+from dynaferry.shared.printable import printable
 
 # Typer takes click's errors from click or from a copy of its own, depending on its version. The
 # root that knows how to show itself stands second above BadParameter in both.
@@ -257,7 +255,7 @@ def status(
     json: options.Document = False,
 ) -> int:
     """Say how far a run is, from its state file; works while it runs and after."""
-    from dynaferry.cli.status import run_status
+    from dynaferry.cli.commands.status import run_status
 
     return run_status(run, state_dir, as_json=json)
 
@@ -292,7 +290,7 @@ def report(
     state_dir: options.RunsDir = DEFAULT_STATE_DIR,
 ) -> int:
     """Write what a run did into one HTML file that needs nothing else: to keep or to send."""
-    from dynaferry.cli.report import run_report
+    from dynaferry.cli.commands.report import run_report
 
     return run_report(run, state_dir, output, certificate)
 
@@ -309,7 +307,7 @@ def demo(
     ] = False,
 ) -> int:
     """Copy between two accounts on this machine, and check every item. Needs no AWS account."""
-    from dynaferry.cli.demo import run_demo
+    from dynaferry.cli.commands.demo import run_demo
 
     return run_demo(items, keep=keep)
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
-from dynaferry.printable import printable, printable_json
+from dynaferry.shared.printable import printable, printable_json
 
 
 def say(line: str) -> None:

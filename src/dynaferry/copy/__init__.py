@@ -1,1 +1,24 @@
-"""The data plane: segments, pages, batches, acknowledgements."""
+"""The data plane: one table, page by page.
+
+Knows the network edge by the Protocols of `ports` only; may use limiters, counters and the store.
+Begin at `pipeline`. The way of a page:
+
+1. `segment_order`: the `SegmentQueue` names the segment that is farthest from those under way.
+2. `reader`: a `Reader` waits for room in the `Ledger`, as far as `read_ahead` says, and for the
+   source's limiter (`throttle.adaptive_limiter`).
+3. `dynamodb.items.scan`: the `PageSource` of `ports` gives a `Page`; `measured` counts and times
+   it.
+4. `ledger`: the `Ledger` opens the page in the watermark of its segment.
+5. `pending_page`: its items are an `Uncut`, which waits in `write_queue`, in the lane of its
+   segment.
+6. `write_queue`: a worker of the `Crew` (`throttle.worker_pool`) takes the next batches of one page
+   as a `Row` (`batch_group`), admitted by the target's limiter; while one waits for that, it holds
+   the `Turn` (`leader`).
+7. `writer`: the `Writer` sends the batches one by one through the `BatchTarget` of `ports`, which
+   is `dynamodb.items.batch_write`.
+8. `writer`, too, decides what the response means: a remainder is put back into the queue, a refused
+   batch is cut until the item stands alone, and that item becomes a dead letter (`rejects` says how
+   many may).
+9. `ledger`: what is written or durably a dead letter is acknowledged, and the `watermark` moves.
+10. `pipeline`: the checkpoint stores the watermarks that moved.
+"""

@@ -2,7 +2,7 @@
 
 Readers ask here where a segment goes on and for room to read ahead; writers acknowledge here;
 the checkpoint takes from here what has changed. A worker elsewhere does all three through messages
-(`seams`): nothing here is bound to the tasks of one process.
+(cluster/messages.py): nothing here is bound to the tasks of one process.
 """
 
 import math
@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import anyio
 
 from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, MOST_BYTES
+from dynaferry.copy.watermark import Watermark
 from dynaferry.ports import Page
 from dynaferry.state.store import SegmentRecord
-from dynaferry.state.watermark import Watermark
 
 MAX_PAGES_AHEAD = 2
 # What a page on its way is taken for until one is known: the most that it can be.
@@ -28,7 +28,7 @@ ANY_PAGE_PART, LAST_PAGE_PART = 2, 64
 class Ledger:
     """The acknowledgements of one table, going on from the stored `records`.
 
-    Of the whole table, or of the segments `granted` to a worker: see `seams`.
+    Of the whole table, or of the segments `granted` to a worker: see cluster/messages.py.
 
     `complete_segments` counts the segments that are acknowledged to their end; `on_complete` is
     told each of them. `page_items` is how many items the next page is expected to have.

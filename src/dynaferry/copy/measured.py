@@ -17,7 +17,7 @@ from dynaferry.errors import (
     RetryableError,
     ThrottledError,
 )
-from dynaferry.observe.requests import Outcome
+from dynaferry.observe.request_stats import Outcome
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource
 

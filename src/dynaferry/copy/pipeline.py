@@ -15,21 +15,21 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
-from dynaferry.copy.lanes import Lanes
+from dynaferry.copy.batch_group import Row
+from dynaferry.copy.leader import Turn
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.read_ahead import ReadAhead
 from dynaferry.copy.reader import Reader
-from dynaferry.copy.row import Row
-from dynaferry.copy.segments import SegmentQueue
-from dynaferry.copy.stop import StopSignal, cancel_when_over
-from dynaferry.copy.turn import Turn
+from dynaferry.copy.segment_order import SegmentQueue
+from dynaferry.copy.write_queue import Lanes
 from dynaferry.copy.writer import Writer
 from dynaferry.errors import StateWriteError
 from dynaferry.limits import BATCH_MAX_ITEMS, BYTES_PER_WRITE_UNIT
 from dynaferry.observe.stats import TableStats
 from dynaferry.state.store import Sample, StateStore, TableCounters, ThrottleCount
-from dynaferry.throttle.crew import Crew
+from dynaferry.stop import StopSignal, cancel_when_over
 from dynaferry.throttle.rate_controller import RateController
+from dynaferry.throttle.worker_pool import Crew
 
 CHECKPOINT_SECONDS = 0.5
 CHECKPOINTS_PER_SAMPLE = 20

@@ -14,17 +14,17 @@ from functools import partial
 
 import anyio
 
-from dynaferry.copy.batcher import Uncut, uncut_page
 from dynaferry.copy.ledger import Ledger
+from dynaferry.copy.pending_page import Uncut, uncut_page
 from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, Ahead, page_limit
-from dynaferry.copy.segments import SegmentQueue
+from dynaferry.copy.segment_order import SegmentQueue
 from dynaferry.errors import RetryableError, ThrottledError
 from dynaferry.limits import ITEM_MAX_BYTES, PAGE_MAX_ITEM_BYTES
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource
 from dynaferry.throttle.cap import WINDOW_SECONDS
-from dynaferry.throttle.cost import from_above
-from dynaferry.throttle.pace import REQUEST_SECONDS, Pace
+from dynaferry.throttle.cost_ratio import from_above
+from dynaferry.throttle.limiter import REQUEST_SECONDS, Pace
 from dynaferry.throttle.retry import RetryPolicy
 
 # A few items may be so much larger than the average one.

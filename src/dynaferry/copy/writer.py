@@ -14,13 +14,12 @@ from functools import partial
 
 from msgspec import Raw
 
-from dynaferry.copy.batcher import Batch, Portion, cut, portion_of
-from dynaferry.copy.lanes import Lanes
+from dynaferry.copy.batch_group import LOOK_SECONDS, MOST_IN_A_ROW, Row
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.measured import note_failed_write
-from dynaferry.copy.rejections import RejectionLimit
-from dynaferry.copy.row import LOOK_SECONDS, MOST_IN_A_ROW, Row
-from dynaferry.copy.stop import StopSignal
+from dynaferry.copy.pending_page import Batch, Portion, cut, portion_of
+from dynaferry.copy.rejects import RejectionLimit
+from dynaferry.copy.write_queue import Lanes
 from dynaferry.errors import (
     DynaferryError,
     ItemRefusedError,
@@ -32,11 +31,12 @@ from dynaferry.errors import (
 )
 from dynaferry.limits import BATCH_MAX_ITEMS
 from dynaferry.observe.stats import TableStats
-from dynaferry.plan import OnReject
+from dynaferry.plan.settings import OnReject
 from dynaferry.ports import Batches, BatchTarget, WriteResult
 from dynaferry.state.store import DeadLetter, StateStore
-from dynaferry.throttle.blame import Blame, Verdict
-from dynaferry.throttle.pace import REQUEST_SECONDS, WritePace
+from dynaferry.stop import StopSignal
+from dynaferry.throttle.attribution import Blame, Verdict
+from dynaferry.throttle.limiter import REQUEST_SECONDS, WritePace
 from dynaferry.throttle.retry import RetryPolicy
 
 OPERATION = "BatchWriteItem"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dynaferry.plan import Account, CopyPlan, TablePlan
+from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 
 SOURCE_ACCOUNT = "123456789012"  # moto's own, for credentials that it did not hand out
 TARGET_ACCOUNT = "222222222222"

@@ -3,15 +3,15 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from dynaferry.copy.stop import StopSignal
 from dynaferry.demo import accounts
 from dynaferry.demo.check import Comparison, compare, read_table
 from dynaferry.demo.items import make_items
 from dynaferry.demo.server_process import start_server
-from dynaferry.dynamodb.accounts import open_account
+from dynaferry.dynamodb.account.session import open_account
 from dynaferry.observe.stats import RunStats
-from dynaferry.plan import CopyPlan
-from dynaferry.run import Outcome, execute
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.run.copy_tables import Outcome, execute
+from dynaferry.stop import StopSignal
 
 Say = Callable[[str], None]
 Watch = Callable[[RunStats], Awaitable[None]]

@@ -12,8 +12,8 @@ from hashlib import sha256
 from time import gmtime, strftime
 from typing import NamedTuple
 
-from dynaferry.dynamodb.accounts import Credentials
-from dynaferry.dynamodb.http_connection import Head
+from dynaferry.dynamodb.account.session import Credentials
+from dynaferry.dynamodb.http.connection import Head
 from dynaferry.errors import AccessDeniedError
 
 SERVICE = "dynamodb"

@@ -14,7 +14,7 @@ from typing import Final, TextIO
 
 import msgspec
 
-from dynaferry.printable import printable, printable_json
+from dynaferry.shared.printable import printable, printable_json
 
 ROOT: Final = "dynaferry"
 # What an event may carry, by `extra`.

@@ -1,6 +1,6 @@
 """The progress of a run: stats in, what people read out.
 
-`RunMeter` turns counters into rates, `PlainLog` those into lines for a log, `live.py` into a
+`RunMeter` turns counters into rates, `PlainLog` those into lines for a log, `terminal.py` into a
 table on a terminal. All of it only reads the stats: nothing here steers a copy, and
 nothing here can stop one.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from dynaferry.observe import rates, readable
+from dynaferry.observe import formatting, rates
 from dynaferry.observe.health import stalled_for
 from dynaferry.observe.stats import Held, RunStats, TableState, TableStats
 
@@ -174,7 +174,7 @@ def ending(view: TableView) -> str:
     if view.is_stalled:
         return "stalled"
     if view.state == "running":
-        return readable.duration(view.seconds_left)
+        return formatting.duration(view.seconds_left)
     return {"complete": "done", "rejected": "done, with rejects", "interrupted": "stopped"}.get(
         view.state, view.state
     )
@@ -187,13 +187,13 @@ def plain_line(view: TableView) -> str:
     held_back = (f"held back by {view.bottleneck}",) if view.bottleneck else ()
     return ", ".join(
         (
-            f"{view.name}: {readable.percent(view.share_done)}",
-            f"{readable.count(view.items_done)} items",
-            f"{readable.short(view.items_per_second)} items/s",
-            f"{readable.megabytes(view.bytes_per_second)} MB/s",
-            f"{readable.short(view.write_units_per_second)} WCU/s",
-            f"{readable.short(view.read_units_per_second)} RCU/s",
-            f"{readable.percent(view.throttled_share)} throttled",
+            f"{view.name}: {formatting.percent(view.share_done)}",
+            f"{formatting.count(view.items_done)} items",
+            f"{formatting.short(view.items_per_second)} items/s",
+            f"{formatting.megabytes(view.bytes_per_second)} MB/s",
+            f"{formatting.short(view.write_units_per_second)} WCU/s",
+            f"{formatting.short(view.read_units_per_second)} RCU/s",
+            f"{formatting.percent(view.throttled_share)} throttled",
             f"segments {view.segments_complete}/{view.segments_total}",
             left,
             *held_back,

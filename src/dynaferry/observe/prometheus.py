@@ -19,9 +19,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from dynaferry._version import __version__
-from dynaferry.observe.lookout import Lookout
+from dynaferry.observe.monitor import Lookout
 from dynaferry.observe.progress import TableView
-from dynaferry.observe.requests import BOUNDS, RequestStats
+from dynaferry.observe.request_stats import BOUNDS, RequestStats
 from dynaferry.observe.stats import TableStats
 
 _TABLE: Final = ("source", "target")

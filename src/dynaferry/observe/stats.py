@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from dynaferry.observe.requests import RequestStats
+from dynaferry.observe.request_stats import RequestStats
 from dynaferry.observe.segment_map import SegmentMap
 
 # Reasons are the service's words: as a rule a handful, never without bound.

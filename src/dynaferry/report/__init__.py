@@ -1,1 +1,5 @@
-"""A run that has ended, told in one file."""
+"""A run told from its state file: as one HTML file, and to `status` while it runs.
+
+May use state, control and the counters' words; never touches the network. Begin at `page`;
+`stored_run` and `facts` read what is told.
+"""

@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry.errors import PlanError
-from dynaferry.files import read_bounded
 from dynaferry.report.facts import RunFacts
+from dynaferry.shared.files import read_bounded
 from dynaferry.state.store import TableIdentity
 
 MOST_CERTIFICATE_BYTES = 64 * 1024 * 1024

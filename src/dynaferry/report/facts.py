@@ -5,7 +5,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from dynaferry.observe.stats import MOST_REASONS
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import (
     AttemptRecord,
     LetterCount,

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from dynaferry._version import __version__
-from dynaferry.observe import readable
+from dynaferry.observe import formatting
 from dynaferry.observe.health import is_stalled
-from dynaferry.plan import RecordedSettings
-from dynaferry.printable import printable
+from dynaferry.plan.schedule import Units
+from dynaferry.plan.settings import RecordedSettings
 from dynaferry.report.certificate import Certificate, circumstances, heading
 from dynaferry.report.facts import RunFacts, TableFacts
 from dynaferry.report.plot import Line, plot
 from dynaferry.report.rates import limits, rates
-from dynaferry.schedule import Units
+from dynaferry.shared.printable import printable
 from dynaferry.state.store import AttemptRecord
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
@@ -76,7 +76,7 @@ def _state(facts: RunFacts, now: float) -> str:
     record = facts.record
     last_sign = max(record.started_at, record.checkpointed_at or 0.0)
     if record.status == "running" and is_stalled(last_sign, now, paused=facts.paused):
-        since = readable.duration(now - last_sign)
+        since = formatting.duration(now - last_sign)
         return f"stalled, or stopped without a word: nothing was stored for {since}"
     return _STATUS[record.status]
 
@@ -91,13 +91,13 @@ def _totals(facts: RunFacts) -> str:
     written = sum(total.items_written for total in totals)
     return _facts(
         (
-            ("items read", readable.count(sum(total.items_read for total in totals))),
-            ("= written", readable.count(written)),
-            ("+ rejected", readable.count(sum(total.items_rejected for total in totals))),
-            ("+ filtered", readable.count(sum(total.items_filtered for total in totals))),
-            ("read", f"{readable.megabytes(sum(total.bytes_read for total in totals))} MB"),
-            ("at work for", readable.duration(seconds)),
-            ("items written/s", readable.count(written / seconds if seconds else None)),
+            ("items read", formatting.count(sum(total.items_read for total in totals))),
+            ("= written", formatting.count(written)),
+            ("+ rejected", formatting.count(sum(total.items_rejected for total in totals))),
+            ("+ filtered", formatting.count(sum(total.items_filtered for total in totals))),
+            ("read", f"{formatting.megabytes(sum(total.bytes_read for total in totals))} MB"),
+            ("at work for", formatting.duration(seconds)),
+            ("items written/s", formatting.count(written / seconds if seconds else None)),
             ("cost, on demand", f"${sum(each.dollars for each in counters):,.2f}"),
             ("attempts", str(len(facts.attempts))),
         )
@@ -127,14 +127,14 @@ def _table(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
     facts = _facts(
         (
             ("segments", f"{totals.segments_complete:,} of {identity.total_segments:,}"),
-            ("items written", readable.count(totals.items_written)),
-            ("items rejected", readable.count(totals.items_rejected)),
-            ("read units", readable.count(counters.read_units)),
-            ("write units", readable.count(counters.write_units)),
-            ("throttled requests", readable.count(counters.throttled_requests)),
-            ("retried requests", readable.count(counters.retried_requests)),
-            ("unprocessed, sent again", readable.count(counters.unprocessed_items)),
-            ("held back last by", counters.bottleneck or readable.UNKNOWN),
+            ("items written", formatting.count(totals.items_written)),
+            ("items rejected", formatting.count(totals.items_rejected)),
+            ("read units", formatting.count(counters.read_units)),
+            ("write units", formatting.count(counters.write_units)),
+            ("throttled requests", formatting.count(counters.throttled_requests)),
+            ("retried requests", formatting.count(counters.retried_requests)),
+            ("unprocessed, sent again", formatting.count(counters.unprocessed_items)),
+            ("held back last by", counters.bottleneck or formatting.UNKNOWN),
             ("cost, on demand", f"${counters.dollars:,.2f}"),
         )
     )
@@ -174,7 +174,7 @@ def _throttles(table: TableFacts) -> str:
         return ""
     most_first = sorted(table.counters.throttles, key=lambda each: -each.times)
     rows = [
-        (readable.count(each.times), f"{each.operation}: {each.reason or 'no reason given'}")
+        (formatting.count(each.times), f"{each.operation}: {each.reason or 'no reason given'}")
         for each in most_first
     ]
     return "<h3>Throttles by the service's reason</h3>" + _rows(("times", "reason"), rows)
@@ -184,7 +184,7 @@ def _reasons(table: TableFacts) -> str:
     if not table.reasons:
         return ""
     rows = [
-        (readable.count(each.items), f"{each.error_code}: {each.error_message}")
+        (formatting.count(each.items), f"{each.error_code}: {each.error_message}")
         for each in table.reasons
     ]
     return "<h3>Rejected items by the target's reason</h3>" + _rows(("items", "reason"), rows)
@@ -199,7 +199,7 @@ def _attempts(attempts: Sequence[AttemptRecord]) -> str:
         ended, took, status = "-", "-", _STATUS[attempt.status]
         if attempt.ended_at is not None:
             ended = _moment(attempt.ended_at)
-            took = readable.duration(attempt.ended_at - attempt.started_at)
+            took = formatting.duration(attempt.ended_at - attempt.started_at)
         if attempt.error_message is not None:
             status = f"{status}: {attempt.error_message}"
         number = str(attempt.attempt)
@@ -243,7 +243,7 @@ def _certificate(certificate: Certificate, tables_copied: int) -> str:
             f"{table.source} → {table.target}",
             table.verdict,
             *(
-                readable.count(number)
+                formatting.count(number)
                 for number in (
                     table.source_items,
                     table.target_items,

@@ -5,7 +5,7 @@ from html import escape
 
 from msgspec import Struct
 
-from dynaferry.observe import readable
+from dynaferry.observe import formatting
 from dynaferry.report.rates import Rate
 
 WIDTH, HEIGHT = 860, 210
@@ -74,7 +74,7 @@ def _grid(top: float) -> str:
     for line in range(GRID_LINES + 1):
         y = _y(line / GRID_LINES)
         value = top * line / GRID_LINES
-        text = f"{value:g}" if top < 10 else readable.short(value)
+        text = f"{value:g}" if top < 10 else formatting.short(value)
         parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
     return "".join(parts)
@@ -83,7 +83,7 @@ def _grid(top: float) -> str:
 def _axis(seconds: float) -> str:
     parts = []
     for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
-        text = readable.duration(seconds * share)
+        text = formatting.duration(seconds * share)
         x, y = _x(share), HEIGHT - 6
         parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{text}</text>')
     return "".join(parts)

@@ -1,1 +1,5 @@
-"""What survives a crash."""
+"""What survives a crash: the state file of a run, its records and its lock.
+
+Knows plan and errors; copy, control, report and verify use it through the protocol in `store`.
+Begin there; `directory` says which files there are, `sqlite` keeps them.
+"""

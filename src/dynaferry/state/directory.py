@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dynaferry.errors import PlanError, StateError
-from dynaferry.plan import RESERVED_RUN_SUFFIX
+from dynaferry.plan.settings import RESERVED_RUN_SUFFIX
 
 _SUFFIX = ".sqlite"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from dynaferry.errors import StateError
-from dynaferry.files import kind_of
+from dynaferry.shared.files import kind_of
 from dynaferry.state.directory import lock_path
 
 # `is_locked` holds the lock for a moment to find out; that is not another dynaferry at work.

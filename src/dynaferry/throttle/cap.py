@@ -16,9 +16,9 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from dynaferry.throttle.cost import CostRatio
+from dynaferry.throttle.cost_ratio import CostRatio
+from dynaferry.throttle.sliding_window import Window
 from dynaferry.throttle.token_bucket import TokenBucket
-from dynaferry.throttle.window import Window
 
 WINDOW_SECONDS = 5.0
 # The rest is for what a request costs beyond what was expected of it.

@@ -8,33 +8,34 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw
 
-from dynaferry.assembly import RunCaps, Sides
-from dynaferry.dynamodb.batch_get import TableLookup
-from dynaferry.dynamodb.keys import KeyReader
-from dynaferry.dynamodb.mend_item import TableMender
-from dynaferry.dynamodb.replication_attributes import (
+from dynaferry.control.run_limits import RunCaps
+from dynaferry.dynamodb.client import Wire, open_wire
+from dynaferry.dynamodb.items.batch_get import TableLookup
+from dynaferry.dynamodb.items.canonical import canonical
+from dynaferry.dynamodb.items.conditional_write import TableMender
+from dynaferry.dynamodb.items.keys import KeyReader
+from dynaferry.dynamodb.items.replication_attributes import (
     LookupWithoutThem,
     MenderWithoutThem,
     PagesWithoutThem,
 )
-from dynaferry.dynamodb.scan import TableSource
-from dynaferry.dynamodb.wire import Wire, open_wire
+from dynaferry.dynamodb.items.scan import TableSource
 from dynaferry.errors import CorruptAnswerError
-from dynaferry.observe.comparison import ComparisonStats
 from dynaferry.ports import ItemMender
-from dynaferry.state.overwritten import OverwrittenItems
-from dynaferry.state.verification_store import VerificationStore
+from dynaferry.run.assembly import Sides
 from dynaferry.throttle.retry import RetryPolicy
-from dynaferry.verify.canonical import canonical
 from dynaferry.verify.certificate import iso_time
-from dynaferry.verify.comparison import TableComparison
-from dynaferry.verify.conditional_writer import ConditionalWriter, Keep
-from dynaferry.verify.confirm import KEYS_AT_ONCE, LOOKS_AT_ONCE, Confirmer
-from dynaferry.verify.join import Side
+from dynaferry.verify.compare.conditional_writer import ConditionalWriter, Keep
+from dynaferry.verify.compare.confirm import KEYS_AT_ONCE, LOOKS_AT_ONCE, Confirmer
+from dynaferry.verify.compare.join import Side
+from dynaferry.verify.compare.repair import Repair
+from dynaferry.verify.compare.side_reader import SideReader
+from dynaferry.verify.compare.table_comparison import TableComparison
 from dynaferry.verify.preflight import TablePair
-from dynaferry.verify.reader import SideReader
-from dynaferry.verify.repair import Repair
 from dynaferry.verify.settings import VerifyPlan
+from dynaferry.verify.state.overwritten import OverwrittenItems
+from dynaferry.verify.state.store import VerificationStore
+from dynaferry.verify.stats import ComparisonStats
 
 
 class VerifyCaps:

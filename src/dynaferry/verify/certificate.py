@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from dynaferry._version import __version__
 from dynaferry.errors import PlanError, StateWriteError
-from dynaferry.files import check_replaceable, replacing
 from dynaferry.observe.summary import VerifyStatus
-from dynaferry.state.verification import Verification
+from dynaferry.shared.files import check_replaceable, replacing
 from dynaferry.verify.settings import VerifyPlan
+from dynaferry.verify.state.records import Verification
 from dynaferry.verify.summary import ComparisonSummary, VerifySummary
 
 

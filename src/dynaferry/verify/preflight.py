@@ -5,20 +5,20 @@ from functools import partial
 
 from msgspec import Struct
 
-from dynaferry.assembly import Sides
-from dynaferry.dynamodb.accounts import AccountSession
-from dynaferry.dynamodb.descriptions import TableDescription
-from dynaferry.dynamodb.tables import describe_table, sets_replication_attributes
+from dynaferry.dynamodb.account.session import AccountSession
+from dynaferry.dynamodb.tables.describe import describe_table, sets_replication_attributes
+from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import PreflightError, TableNotFoundError
-from dynaferry.estimate import polite_read_units
-from dynaferry.plan import TablePlan
-from dynaferry.preflight_checks import (
+from dynaferry.plan.settings import TablePlan
+from dynaferry.preflight.checks import (
     check_keys_agree,
     check_not_the_same,
     check_region,
     check_usable,
 )
-from dynaferry.preflight_looks import look_at_all
+from dynaferry.preflight.estimate import polite_read_units
+from dynaferry.preflight.side_by_side import look_at_all
+from dynaferry.run.assembly import Sides
 from dynaferry.verify.segments import verification_segments
 from dynaferry.verify.settings import VerifyPlan
 

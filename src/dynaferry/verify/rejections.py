@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from anyio import to_thread
 
+from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.errors import StateError
 from dynaferry.state.directory import has_state
-from dynaferry.state.sqlite import SqliteStore
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import DeadLetter, StateStore, TableIdentity
-from dynaferry.verify.canonical import canonical
 from dynaferry.verify.preflight import TablePair
 from dynaferry.verify.settings import VerifyPlan
 

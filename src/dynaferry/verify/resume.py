@@ -16,17 +16,17 @@ import anyio
 from anyio import to_thread
 
 from dynaferry._version import __version__
-from dynaferry.dynamodb.settings import whose_endpoint
+from dynaferry.dynamodb.environment.settings import whose_endpoint
 from dynaferry.errors import StateError, StateWriteError
-from dynaferry.resume import as_told_now, seconds_of
+from dynaferry.run.resume import as_told_now, seconds_of
 from dynaferry.state.directory import has_state, verification_name
 from dynaferry.state.identity import check_identity
 from dynaferry.state.store import RunIdentity, TableIdentity
-from dynaferry.state.verification import ENDED, Verification
-from dynaferry.state.verification_store import VerificationStore
 from dynaferry.verify.certificate import iso_time
 from dynaferry.verify.preflight import TablePair
 from dynaferry.verify.settings import VerifyPlan
+from dynaferry.verify.state.records import ENDED, Verification
+from dynaferry.verify.state.store import VerificationStore
 
 CLOSE_SECONDS = 5.0
 

@@ -8,26 +8,26 @@ import anyio
 from anyio import to_thread
 
 from dynaferry._version import __version__
-from dynaferry.assembly import Sides, open_sides
-from dynaferry.copy.stop import StopSignal, unless_stopped
+from dynaferry.control.follower import Steering
+from dynaferry.control.run_controls import controls_of
 from dynaferry.errors import DynaferryError, StateError, StateWriteError
-from dynaferry.observe import readable
-from dynaferry.observe.comparison import ComparisonRunStats, ComparisonStats
-from dynaferry.outcome import first_reason
-from dynaferry.state.verification import ENDED, Verification, VerificationStatus
-from dynaferry.state.verification_store import VerificationStore
-from dynaferry.steering import Steering
-from dynaferry.verify.asked import controls_of
+from dynaferry.observe import formatting
+from dynaferry.run.assembly import Sides, open_sides
+from dynaferry.run.outcome import first_reason
+from dynaferry.stop import StopSignal, unless_stopped
 from dynaferry.verify.assembly import TableTools, VerifyCaps, open_tools
 from dynaferry.verify.certificate import certificate_of, check_place, iso_time, write_certificate
-from dynaferry.verify.confirm import KEYS_AT_ONCE
+from dynaferry.verify.compare.confirm import KEYS_AT_ONCE
+from dynaferry.verify.compare.repair import RepairPlan, repair_plan
+from dynaferry.verify.outcome import Items, summarize, without_summary
 from dynaferry.verify.preflight import TablePair, look_at_tables, what_is_left_out
 from dynaferry.verify.rejections import cannot_tell, rejected_keys
-from dynaferry.verify.repair import RepairPlan, repair_plan
-from dynaferry.verify.report import Items, summarize, without_summary
 from dynaferry.verify.resume import open_state, what_to_resume
 from dynaferry.verify.segments import chosen_segments
 from dynaferry.verify.settings import VerifyPlan, validate_verify
+from dynaferry.verify.state.records import ENDED, Verification, VerificationStatus
+from dynaferry.verify.state.store import VerificationStore
+from dynaferry.verify.stats import ComparisonRunStats, ComparisonStats
 from dynaferry.verify.summary import VerifyOutcome, VerifySummary
 
 Say = Callable[[str], None]
@@ -160,7 +160,7 @@ class _Attempt:
         done = sum(table.segments_complete for table in stats.tables)
         return (
             f"resuming the verification {record.run} that began at {iso_time(record.created_at)}: "
-            f"{done:,} segments are done, the oldest {readable.duration(seconds)} ago; what was "
+            f"{done:,} segments are done, the oldest {formatting.duration(seconds)} ago; what was "
             "written to them since is not seen (--restart begins anew)"
         )
 

@@ -3,8 +3,9 @@
 import math
 import random
 
-from dynaferry.copy.segments import MAX_AUTO_SEGMENTS, segment_count, spread
+from dynaferry.copy.segment_order import spread
 from dynaferry.limits import PAGE_MAX_ITEM_BYTES
+from dynaferry.preflight.segment_count import MAX_AUTO_SEGMENTS, segment_count
 
 # A segment is compared as a whole or again: so a crash or a stop costs about a minute of reading.
 LARGE_SEGMENT_BYTES = 64 * 1024 * 1024

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from dynaferry.errors import PlanError
-from dynaferry.plan import CopyPlan, validate
+from dynaferry.plan.settings import CopyPlan, validate
 
 DEFAULT_SETTLE_SECONDS: Final = 5.0
 DEFAULT_LIMIT: Final = 20

@@ -6,7 +6,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from dynaferry.errors import DynaferryError
 from dynaferry.observe.summary import ErrorSummary, VerifyStatus
-from dynaferry.state.verification import DifferenceKind
+from dynaferry.verify.state.records import DifferenceKind
 
 Undecided = Literal["in_flux", "nothing_compared", "digests_differ", "overwritten", "unseen"]
 

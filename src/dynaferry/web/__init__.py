@@ -1,1 +1,5 @@
-"""What a run shows over HTTP: metrics, health, the live page."""
+"""The live page of a run, its metrics and its health over HTTP.
+
+Shows what `observe` knows, and asks nobody for anything; what a page may change is handed in. Begin
+at `server`.
+"""

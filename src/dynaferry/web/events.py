@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 from aiohttp import web
 
-from dynaferry.observe.lookout import Lookout
-from dynaferry.observe.news import Newsreader
+from dynaferry.observe.monitor import Lookout
+from dynaferry.web.feed import Newsreader
 
 # Each costs a little of the time that the copy could have.
 MOST_PAGES = 16

@@ -17,8 +17,7 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from dynaferry.observe.lookout import Lookout
-from dynaferry.observe.news import Newsreader
+from dynaferry.observe.monitor import Lookout
 from dynaferry.observe.prometheus import registry_for
 from dynaferry.web import guards
 from dynaferry.web.address import Address
@@ -26,6 +25,7 @@ from dynaferry.web.assets import Asset, load
 from dynaferry.web.control import Controls, answer
 from dynaferry.web.doors import Doors, listening
 from dynaferry.web.events import Events
+from dynaferry.web.feed import Newsreader
 
 SHUTDOWN_SECONDS = 1.0
 # Between two requests of one connection, and for one request.

@@ -1,0 +1,78 @@
+"""`dynaferry set`, `pause` and `resume`: what can be typed."""
+
+from typing import Annotated
+
+import typer
+
+from dynaferry.cli.app import options
+from dynaferry.cli.app.panels import SPEED, PanelCommand, examples, option
+from dynaferry.plan.settings import DEFAULT_STATE_DIR
+
+
+def set_caps(
+    run: options.Run = None,
+    max_write_units: Annotated[
+        str | None,
+        option(
+            SPEED,
+            "Most write capacity units a second from now on; none: no cap; plan: what the plan"
+            " or its flag says.",
+            metavar="N|none|plan",
+        ),
+    ] = None,
+    max_read_units: Annotated[
+        str | None,
+        option(SPEED, "The same for read capacity units.", metavar="N|none|plan"),
+    ] = None,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
+) -> int:
+    """Change the caps of a run while it runs, within two seconds.
+
+    What is set holds until it is set otherwise: before the schedule, before the flags, and for
+    the next attempts as well. A table's own cap in the plan holds beside it. The verification and
+    the replay of a run's dead letters follow it too; of a verification the cap on reads holds on
+    each side.
+    """
+    from dynaferry.cli.commands.control import run_set
+
+    return run_set(run, state_dir, reads=max_read_units, writes=max_write_units, as_json=json)
+
+
+def pause(
+    run: options.Run = None,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
+) -> int:
+    """Hold a run: nothing is read or written until resume; what is in flight is finished.
+
+    It stays paused when it is stopped and started again. A verification and a replay of its dead
+    letters are held too. A verification of tables that were not copied from this state directory
+    belongs to no run and cannot be paused: Ctrl-C stops it, and the same command goes on.
+    """
+    from dynaferry.cli.commands.control import run_pause
+
+    return run_pause(run, state_dir, paused=True, as_json=json)
+
+
+def resume(
+    run: options.Run = None,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
+) -> int:
+    """Let a paused run go on. A run that has stopped goes on by its copy command."""
+    from dynaferry.cli.commands.control import run_pause
+
+    return run_pause(run, state_dir, paused=False, as_json=json)
+
+
+def add_control_commands(app: typer.Typer) -> None:
+    """Adds the three commands."""
+    setting = examples(
+        "# Slower, from now on; and later as fast as the table takes it.",
+        "dynaferry set orders --max-write-units 500",
+        "dynaferry set orders --max-write-units none",
+    )
+    app.command("set", cls=PanelCommand, epilog=setting)(set_caps)
+    app.command(cls=PanelCommand, epilog=examples("dynaferry pause orders"))(pause)
+    app.command(cls=PanelCommand, epilog=examples("dynaferry resume orders"))(resume)

@@ -1,0 +1,202 @@
+"""Options that several commands share: each is declared here once, and so reads the same."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dynaferry.cli.app.panels import (
+    OUTPUT,
+    SAFETY,
+    SOURCE,
+    SPEED,
+    TARGET,
+    WATCH,
+    option,
+    path_option,
+)
+from dynaferry.cli.flags import LogFormatFlag, LogLevelFlag, ProgressFlag
+from dynaferry.plan.settings import (
+    DEFAULT_PATIENCE_SECONDS,
+    DEFAULT_READERS,
+    DEFAULT_STATE_DIR,
+    DEFAULT_WRITERS,
+)
+
+SourceTable = Annotated[
+    str | None, typer.Argument(help="The source table: its name or ARN.", metavar="SOURCE")
+]
+TargetTable = Annotated[
+    str | None, typer.Argument(help="The target table: its name or ARN.", metavar="TARGET")
+]
+
+# How each side is reached --------------------------------------------------------------------
+
+SourceRegion = Annotated[
+    str | None, option(SOURCE, "Region of the source. [default: as the AWS CLI finds it]")
+]
+SourceProfile = Annotated[str | None, option(SOURCE, "AWS profile to reach the source with.")]
+SourceRoleArn = Annotated[
+    str | None, option(SOURCE, "Role to assume for the source.", metavar="ARN")
+]
+SourceExternalId = Annotated[
+    str | None,
+    option(
+        SOURCE,
+        "External id for that role; the variable keeps it out of the process list.",
+        envvar="DYNAFERRY_SOURCE_EXTERNAL_ID",
+        show_envvar=True,
+    ),
+]
+SourceEndpointUrl = Annotated[
+    str | None, option(SOURCE, "Endpoint of the source, for a local DynamoDB.", metavar="URL")
+]
+TargetRegion = Annotated[
+    str | None, option(TARGET, "Region of the target. [default: as the AWS CLI finds it]")
+]
+TargetProfile = Annotated[str | None, option(TARGET, "AWS profile to reach the target with.")]
+TargetRoleArn = Annotated[
+    str | None, option(TARGET, "Role to assume for the target.", metavar="ARN")
+]
+TargetExternalId = Annotated[
+    str | None,
+    option(
+        TARGET,
+        "External id for that role; the variable keeps it out of the process list.",
+        envvar="DYNAFERRY_TARGET_EXTERNAL_ID",
+        show_envvar=True,
+    ),
+]
+TargetEndpointUrl = Annotated[
+    str | None, option(TARGET, "Endpoint of the target, for a local DynamoDB.", metavar="URL")
+]
+StsEndpointUrl = Annotated[
+    str | None, option(TARGET, "Endpoint of STS, for both sides' roles.", metavar="URL")
+]
+
+# How fast ------------------------------------------------------------------------------------
+
+Segments = Annotated[
+    str | None,
+    option(
+        SPEED,
+        "How many segments each table is cut into. [default: auto, by its size]",
+        metavar="N|auto",
+    ),
+]
+Writers = Annotated[
+    int | None,
+    option(SPEED, f"Most write requests in flight. [default: {DEFAULT_WRITERS}]", metavar="N"),
+]
+Readers = Annotated[
+    int | None,
+    option(SPEED, f"Segments read at once. [default: {DEFAULT_READERS}]", metavar="N"),
+]
+Patience = Annotated[
+    float | None,
+    option(
+        SPEED,
+        "Stop when a side accepts nothing for this long."
+        f" [default: {DEFAULT_PATIENCE_SECONDS:.0f}]",
+        metavar="SECONDS",
+    ),
+]
+
+# Watched from outside ------------------------------------------------------------------------
+
+MetricsListen = Annotated[
+    str | None,
+    option(
+        WATCH,
+        "Serve the live page, /metrics and /healthz there while it runs.",
+        metavar="HOST:PORT",
+    ),
+]
+MetricsPush = Annotated[
+    str | None,
+    option(WATCH, "Push metrics to this Pushgateway every 15 seconds.", metavar="URL"),
+]
+MetricsTextfile = Annotated[
+    Path | None,
+    path_option(WATCH, "Write metrics to this *.prom file, for node_exporter.", metavar="FILE"),
+]
+MetricsLinger = Annotated[
+    float,
+    option(
+        WATCH,
+        "Keep serving for so long after the end, so that the last scrape tells it. [default: 0]",
+        min=0,
+        metavar="SECONDS",
+        show_default=False,
+    ),
+]
+FinishBy = Annotated[
+    str | None,
+    option(
+        WATCH,
+        "When the copy has to be done, for an alert: 2026-03-01T06:00, or with a zone"
+        " 2026-03-01T06:00+01:00.",
+        metavar="TIME",
+    ),
+]
+
+AllowControl = Annotated[
+    bool,
+    option(
+        WATCH,
+        "Let the live page pause the run and change its limits: on this machine, with the token"
+        " that is printed.",
+        "--allow-control",
+        show_default=False,
+    ),
+]
+LogFormat = Annotated[
+    LogFormatFlag,
+    option(
+        OUTPUT, "Write events as text lines, or all that goes to stderr as one JSON object a line."
+    ),
+]
+LogLevel = Annotated[
+    LogLevelFlag,
+    option(
+        OUTPUT, "Which events are written: info has tables and failed requests, debug segments."
+    ),
+]
+
+# State and output ----------------------------------------------------------------------------
+
+RunName = Annotated[
+    str | None,
+    option(SAFETY, "Name of the run. [default: after the tables or the plan]", metavar="NAME"),
+]
+StateDir = Annotated[
+    Path | None,
+    path_option(
+        SAFETY,
+        f"Where runs are kept, to resume them. [default: {DEFAULT_STATE_DIR}]",
+        metavar="DIR",
+    ),
+]
+Restart = Annotated[
+    bool | None,
+    option(SAFETY, "Forget what an earlier attempt did and begin anew.", "--restart/--no-restart"),
+]
+Run = Annotated[
+    str | None, typer.Argument(help="The run; may be left out where there is one.", metavar="RUN")
+]
+RunsDir = Annotated[Path, path_option(SAFETY, "Where runs are kept.", metavar="DIR")]
+Progress = Annotated[
+    ProgressFlag,
+    option(
+        OUTPUT,
+        "A live display, a line every 10 seconds, or nothing; auto looks whether stderr"
+        " is a terminal.",
+    ),
+]
+Json = Annotated[
+    bool,
+    option(OUTPUT, "Print one JSON document on stdout at the end.", "--json", show_default=False),
+]
+Document = Annotated[
+    bool, option(OUTPUT, "Print one JSON document on stdout.", "--json", show_default=False)
+]

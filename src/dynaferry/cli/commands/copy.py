@@ -1,0 +1,220 @@
+"""`dynaferry copy`: copies, shows how it goes, and sums up.
+
+Whatever is heavy is imported when a copy starts, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dynaferry.cli import descriptors, exit_codes, failure, screen
+from dynaferry.cli.flags import CopyFlags, ProgressFlag, plan_from
+from dynaferry.cli.log_setup import log_set_up
+from dynaferry.errors import DynaferryError, LoopStalledError, PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from dynaferry.observe.stats import RunStats
+    from dynaferry.plan.settings import CopyPlan
+    from dynaferry.preflight.inspection import TablePreflight
+    from dynaferry.run.copy_tables import Outcome
+    from dynaferry.stop import StopSignal
+
+    Watch = Callable[[RunStats], Awaitable[None]]
+
+
+def run_copy(flags: CopyFlags) -> int:
+    """Does what the flags say and returns the exit code; every error is told, none is raised."""
+    with log_set_up(flags) as log:
+        try:
+            plan = plan_from(flags)
+            log.name = plan.run_name
+            return _dry_run(plan, flags) if flags.dry_run else _copy(plan, flags)
+        except PlanError as error:
+            return failure.report(error, as_json=flags.json, run=flags.run)
+        except KeyboardInterrupt:
+            return failure.report_interrupt(as_json=flags.json, run=flags.run)
+
+
+def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
+    from dynaferry.cli.interrupts import run_async, run_until_stopped
+    from dynaferry.run.copy_tables import execute
+
+    connections = (plan.readers + plan.writers) * min(plan.tables_at_once, len(plan.tables) or 1)
+    descriptors.ensure(connections, watched=flags.metrics_listen is not None, say=screen.say)
+    is_watched, seen = wants_lookout(flags), []
+    if is_watched:
+        from dynaferry.cli.commands.monitoring import observed, still_served, together
+
+    async def body(stop: StopSignal) -> Outcome:
+        watch = setting_start_aside(watcher(flags.progress, readers=plan.readers))
+        if not is_watched:
+            outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
+            _tell_eyes(outcome, plan)
+            return outcome
+        async with observed(flags, plan, stop) as lookout:
+            seen.append(partial(still_served, flags, plan, lookout))
+            watch = together(lookout.watch, watch)
+            outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
+            lookout.ended(outcome.summary)
+            # Before whatever still serves the end of it: nobody should wait for that to read it.
+            _tell_eyes(outcome, plan)
+            return outcome
+
+    def last_words(error: LoopStalledError) -> None:
+        from dynaferry.run.resume import note_stall
+
+        asyncio.run(note_stall(plan.state_dir, plan.run_name, error))
+        failure.report(error, as_json=flags.json, run=plan.run_name)
+
+    try:
+        outcome = run_async(partial(run_until_stopped, body), last_words=last_words)
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return failure.report(error, as_json=flags.json, run=plan.run_name, under_way=True)
+    code = exit_codes.of_outcome(outcome.summary.status, outcome.error)
+    if flags.after_copy:
+        from dynaferry.cli.commands.after_copy import verify_after
+
+        return verify_after(outcome.summary, code, plan, flags, *seen)
+    if flags.json:
+        screen.print_document(msgspec.json.encode(outcome.summary).decode())
+    return code
+
+
+def _tell_eyes(outcome: Outcome, plan: CopyPlan) -> None:
+    from dynaferry.cli.commands.copy_text import summary_lines
+
+    if outcome.error is not None:
+        failure.tell(outcome.error)
+    elif outcome.summary.status == "interrupted" and not _has_begun(outcome):
+        screen.say(failure.INTERRUPTED_BEFORE)
+    if _has_begun(outcome):
+        for line in summary_lines(outcome.summary, plan.state_dir, restarts=plan.restart):
+            screen.say(line)
+
+
+def _has_begun(outcome: Outcome) -> bool:
+    return any(table.segments_total for table in outcome.summary.tables)
+
+
+def setting_start_aside(watch: Watch | None) -> Watch:
+    """The watch, which first takes what was made so far out of the garbage collector's rounds.
+
+    It begins when the copy does. Service models and modules stay to the end: looking through them
+    again and again costs 4% of a copy's CPU time; a last look before costs 0.05 s and frees less
+    than a megabyte (benchmarks/README.md).
+    """
+
+    async def begin(stats: RunStats) -> None:
+        gc.freeze()
+        if watch is not None:
+            await watch(stats)
+
+    return begin
+
+
+def watcher(progress: ProgressFlag, *, readers: int) -> Watch | None:
+    """The progress display that suits stderr: redrawn in place on a terminal, else lines."""
+    from dynaferry.observe.progress import watch_plain
+
+    if progress is ProgressFlag.NONE:
+        return None
+    if progress is ProgressFlag.AUTO and screen.is_live_terminal():
+        from rich.console import Console
+
+        from dynaferry.observe.terminal import watch_live
+
+        return partial(watch_live, readers=readers, console=Console(stderr=True))
+    return partial(watch_plain, readers=readers, write=screen.say)
+
+
+def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
+    from dynaferry.cli.interrupts import run_async
+    from dynaferry.preflight.lines import render_estimate, render_total
+    from dynaferry.run.copy_tables import dry_run
+
+    async def body() -> tuple[TablePreflight, ...]:
+        return await dry_run(plan, say=screen.say)
+
+    try:
+        last_words = partial(failure.report, as_json=flags.json, run=plan.run_name)
+        preflights = run_async(body, last_words=last_words)
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return _tell_refusal(error, plan, flags)
+    for preflight in preflights:
+        for line in render_estimate(preflight):
+            screen.say(line)
+    if len(preflights) > 1:
+        screen.say(render_total([preflight.estimate for preflight in preflights]))
+    if flags.json:
+        screen.print_document(msgspec.json.encode(_estimates(plan, preflights)).decode())
+    return exit_codes.COMPLETE
+
+
+def _tell_refusal(error: Exception, plan: CopyPlan, flags: CopyFlags) -> int:
+    """A look that failed refuses the copy, whatever the service's reason."""
+    failure.tell(error)
+    reason = failure.sole_reason(error)
+    code = exit_codes.of_error(reason)
+    if isinstance(reason, DynaferryError) and not isinstance(reason, PlanError):
+        code = exit_codes.REFUSED
+    if flags.json:
+        failure.print_refusal(code, failure.summarize(error), plan.run_name)
+    return code
+
+
+def _estimates(plan: CopyPlan, preflights: tuple[TablePreflight, ...]) -> dict[str, Any]:
+    return {
+        "run": plan.run_name,
+        "dry_run": True,
+        "tables": [_estimate(preflight) for preflight in preflights],
+    }
+
+
+def _estimate(preflight: TablePreflight) -> dict[str, Any]:
+    estimate = preflight.estimate
+    return {
+        "source": preflight.table.source_name,
+        "target": preflight.table.target_name,
+        "creates_target": preflight.target is None,
+        "items": estimate.items,
+        "bytes": estimate.bytes,
+        "segments_total": preflight.total_segments,
+        "read_units": estimate.read_units,
+        "write_units": estimate.write_units,
+        "read_units_per_second": estimate.read_units_per_second,
+        "write_units_per_second": estimate.write_units_per_second,
+        # Without an end, where a table has no units at all, it is null.
+        "seconds": estimate.seconds,
+        "read_cost": estimate.read_cost,
+        "write_cost": estimate.write_cost,
+        "prices": estimate.prices,
+        "notices": list(preflight.notices),
+        "source_arn": preflight.source.arn,
+        "target_arn": None if preflight.target is None else preflight.target.arn,
+    }
+
+
+def wants_lookout(flags: CopyFlags) -> bool:
+    """Whether anybody watches from outside.
+
+    :raises PlanError: something is told to those who watch, and nobody does
+    """
+    watched = any((flags.metrics_listen, flags.metrics_push, flags.metrics_textfile))
+    if flags.finish_by is not None and not watched:
+        raise PlanError(
+            "--finish-by is for an alert, and no metrics are asked for",
+            hint="add --metrics-listen, --metrics-push or --metrics-textfile",
+        )
+    if flags.allow_control and flags.metrics_listen is None:
+        raise PlanError(
+            "--allow-control needs --metrics-listen: it is the live page that controls the run",
+            hint="dynaferry pause, resume and set do the same from the command line",
+        )
+    return watched

@@ -1,0 +1,60 @@
+"""A file of exported items: only its owner may read it, and it is there whole or not at all."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import anyio
+from anyio import to_thread
+
+from dynaferry.errors import PlanError
+from dynaferry.shared.files import replacing
+
+
+class ExportFile:
+    """Written under another name and renamed at the end; what is no plain file is written into."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._replacing = replacing(path, private=True)
+        self._file: BinaryIO | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._on_thread(self._open)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        def end() -> None:
+            self._replacing.__exit__(kind, error, traceback)
+
+        with anyio.CancelScope(shield=True):
+            await self._on_thread(end)
+
+    async def write(self, content: bytes) -> None:
+        """Appends `content`.
+
+        :raises PlanError: it cannot be written
+        """
+        await self._on_thread(self._write, content)
+
+    def _open(self) -> None:
+        self._file = self._replacing.__enter__()
+
+    def _write(self, content: bytes) -> None:
+        if self._file is not None:
+            self._file.write(content)
+
+    async def _on_thread(self, step: Callable[..., None], *arguments: bytes) -> None:
+        try:
+            await to_thread.run_sync(step, *arguments)
+        except OSError as error:
+            raise PlanError(
+                f"the file {self._path} cannot be written: {error.strerror}",
+                hint="name another with -o",
+            ) from error

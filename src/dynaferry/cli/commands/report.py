@@ -1,0 +1,44 @@
+"""`dynaferry report`: what a run did, as one file to keep or to send."""
+
+import time
+from functools import partial
+from pathlib import Path
+
+from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.interrupts import run_async
+from dynaferry.errors import PlanError
+from dynaferry.report.certificate import check_belongs, read_certificate
+from dynaferry.report.facts import read_facts
+from dynaferry.report.page import render
+from dynaferry.shared.files import replacing
+from dynaferry.state.directory import sole_run
+
+
+def run_report(run: str | None, state_dir: Path, output: Path, certificate: Path | None) -> int:
+    """Writes the report and returns the exit code; every error is told."""
+    try:
+        name = sole_run(state_dir, run)
+        facts = run_async(partial(read_facts, state_dir, name))
+        verified = None
+        if certificate is not None:
+            verified = read_certificate(certificate)
+            check_belongs(verified, facts, certificate)
+        _write(output, render(facts, verified, now=time.time()))
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return failure.report(error, as_json=False, run=run)
+    screen.say(f"the report of {name} is {output}")
+    return exit_codes.COMPLETE
+
+
+def _write(output: Path, text: str) -> None:
+    """Puts the file there whole, or not at all."""
+    try:
+        with replacing(output, private=False) as file:
+            file.write(text.encode(errors="replace"))
+    except OSError as error:
+        raise PlanError(
+            f"the report {output} cannot be written: {error.strerror}",
+            hint="its directory must be there, and writable",
+        ) from error

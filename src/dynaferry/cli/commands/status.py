@@ -1,0 +1,219 @@
+"""`dynaferry status`: how far a run is, from its state file alone; while it runs, and after."""
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.commands.control import WORDS
+from dynaferry.cli.commands.copy_text import equation
+from dynaferry.cli.interrupts import run_async
+from dynaferry.control.effective import InForce, in_words, only_set
+from dynaferry.observe import formatting
+from dynaferry.observe.summary import ErrorSummary, RunSummary, Status, TableSummary
+from dynaferry.report.stored_run import (
+    RunLook,
+    State,
+    TableLook,
+    bottleneck,
+    items_per_second,
+    look_at,
+    seconds_left,
+)
+from dynaferry.run.outcome import table_summary
+from dynaferry.state.directory import sole_run
+
+# `copy` never prints this one, so that it is not among its statuses.
+RUNNING = cast("Status", "running")
+
+KILLED = ErrorSummary(
+    type="StoppedWithoutWord",
+    message="stopped without a word (killed or crashed)",
+    hint="the same command resumes",
+)
+
+
+def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
+    """Prints what is known of the run and returns the exit code."""
+    try:
+        name = sole_run(state_dir, run)
+        look = run_async(partial(look_at, state_dir, name))
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return failure.report(error, as_json=as_json, run=run)
+    if as_json:
+        screen.print_document(msgspec.json.encode(to_summary(look)).decode())
+    else:
+        screen.print_lines(to_lines(look))
+    return exit_codes.COMPLETE
+
+
+class TableStatus(TableSummary, frozen=True, kw_only=True):
+    """What `copy --json` prints of a table, and the resource that holds its writes back now.
+
+    `bottleneck` is None where nothing does, or the service named nothing.
+    """
+
+    bottleneck: str | None
+
+
+class StatusSummary(RunSummary, frozen=True, kw_only=True):
+    """What `copy --json` prints, and what holds the run back.
+
+    `state` says more than `status`, which scripts know longer: a run under way is `running`, or
+    `stalled` where it has stored nothing for half a minute; one that ended without a word is
+    `killed`.
+    """
+
+    state: State
+    held: InForce
+    tables: tuple[TableStatus, ...]
+
+
+def to_summary(look: RunLook) -> StatusSummary:
+    """The run as `copy --json` would tell it; `running` stands for one that is under way."""
+    record = look.record
+    error = None
+    if look.state == "killed":
+        error = KILLED
+    elif record.error_type is not None:
+        error = ErrorSummary(
+            type=record.error_type, message=record.error_message or "", hint=record.error_hint
+        )
+    return StatusSummary(
+        state=look.state,
+        held=look.held,
+        run=record.run,
+        status=_status(look.state),
+        error=error,
+        tables=tuple(_told_table(look, table) for table in look.tables),
+    )
+
+
+def _status(state: State) -> Status:
+    if state == "running" or state == "stalled":
+        return RUNNING
+    return "interrupted" if state == "killed" else state
+
+
+def _table_status(look: RunLook, table: TableLook) -> Status:
+    if table.totals.segments_complete < table.identity.total_segments:
+        return _status(look.state)
+    return "rejected" if table.totals.items_rejected else "complete"
+
+
+def _told_table(look: RunLook, table: TableLook) -> TableStatus:
+    summary = msgspec.structs.asdict(_table_summary(look, table))
+    return TableStatus(**summary, bottleneck=bottleneck(look, table))
+
+
+def _table_summary(look: RunLook, table: TableLook) -> TableSummary:
+    return table_summary(
+        _table_name(table.identity.source_arn),
+        _table_name(table.identity.target_arn),
+        _table_status(look, table),
+        table.totals,
+        table.counters,
+        seen=table.identity,
+        segments_total=table.identity.total_segments,
+        seconds=look.seconds,
+        items_per_second=items_per_second(look, table) or 0.0,
+    )
+
+
+def to_lines(look: RunLook) -> list[str]:
+    """The run for eyes."""
+    record = look.record
+    lines = [
+        f"run         {record.run}",
+        f"state       {_state_words(look)}",
+        f"attempts    {record.attempts}",
+        f"started     {_moment(record.started_at, look.now)}",
+    ]
+    if record.ended_at is not None and not look.is_under_way:
+        lines.append(f"ended       {_moment(record.ended_at, look.now)}")
+    lines.append(f"checkpoint  {_moment(look.last_checkpoint, look.now)}")
+    held_back = _held_back(look)
+    if held_back is not None:
+        lines.append(f"held back   {held_back}")
+    for table in look.tables:
+        lines += _table_lines(look, table)
+    if not look.is_under_way and record.error_message is not None:
+        lines.append(f"error: {record.error_message}")
+        if record.error_hint is not None:
+            lines.append(f"hint: {record.error_hint}")
+    return lines
+
+
+def _held_back(look: RunLook) -> str | None:
+    if look.under_way in ("verification", "replay"):
+        return in_words(only_set(look.held))
+    return None if look.state in ("complete", "rejected") else in_words(look.held)
+
+
+def _state_words(look: RunLook) -> str:
+    words = _copy_words(look)
+    if look.under_way in ("verification", "replay"):
+        words = f"{words}; {WORDS[look.under_way]}"
+    if look.under_way is not None and look.held.paused_at is not None:
+        words = f"{words}, paused; dynaferry resume {look.record.run} lets it go on"
+    return words
+
+
+def _copy_words(look: RunLook) -> str:
+    if look.state == "killed":
+        return f"{KILLED.message}; {KILLED.hint}"
+    if look.state == "stalled":
+        return _stalled_words(look)
+    if look.state in ("interrupted", "failed"):
+        return f"{look.state}; the same command resumes"
+    return look.state
+
+
+def _stalled_words(look: RunLook) -> str:
+    since = formatting.duration(look.now - look.last_sign)
+    process = "its process" if look.process is None else f"its process ({look.process})"
+    return (
+        f"stalled: nothing was stored for {since}, though it is still there; end {process},"
+        " kill -9 if need be, then the same command resumes"
+    )
+
+
+def _moment(moment: float | None, now: float) -> str:
+    if moment is None:
+        return formatting.UNKNOWN
+    written = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
+    return f"{written}, {formatting.duration(max(0.0, now - moment))} ago"
+
+
+def _table_lines(look: RunLook, table: TableLook) -> list[str]:
+    identity, totals = table.identity, table.totals
+    rate = formatting.count(items_per_second(look, table))
+    lines = [
+        f"{formatting.place(identity.source_arn)} → {formatting.place(identity.target_arn)}",
+        f"  state     {_table_words(look, table)}, "
+        f"segments {totals.segments_complete}/{identity.total_segments}",
+        f"  items     {equation(_table_summary(look, table))}",
+    ]
+    if look.state == "running":
+        left = formatting.duration(seconds_left(look, table))
+        lines.append(f"  rate      {rate} items/s in the last minute, {left} left")
+        held_back_by = bottleneck(look, table)
+        if held_back_by is not None:
+            lines.append(f"  held back by {held_back_by}")
+    elif look.state != "stalled":
+        lines.append(f"  rate      {rate} items/s in the last attempt")
+    return lines
+
+
+def _table_words(look: RunLook, table: TableLook) -> str:
+    status = _table_status(look, table)
+    return look.state if status == RUNNING else status
+
+
+def _table_name(arn: str) -> str:
+    return arn.rpartition("/")[2]

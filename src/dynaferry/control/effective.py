@@ -1,0 +1,99 @@
+"""Which caps hold at a moment, and who says so. Pure.
+
+One rule, for reads and for writes each: what was `set` while the run was under way, else what the
+schedule says of the hour, else what the plan or its flag says. A table's own cap holds beside all
+of them.
+"""
+
+from datetime import datetime
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from dynaferry.observe import formatting
+from dynaferry.plan.schedule import Limits, Units, scheduled
+from dynaferry.state.store import Controls
+
+Origin = Literal["set", "schedule", "plan"]
+
+
+class Planned(Protocol):
+    """What a plan, or what a state file keeps of it, says of the caps."""
+
+    @property
+    def max_read_units(self) -> float | None:
+        """The cap on reads, in units a second."""
+        ...
+
+    @property
+    def max_write_units(self) -> float | None:
+        """The cap on writes, in units a second."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """The schedule."""
+        ...
+
+
+class CapInForce(Struct, frozen=True):
+    """Units a second, None for no cap, and who says so."""
+
+    units_per_second: float | None
+    origin: Origin
+
+
+class InForce(Struct, frozen=True, kw_only=True):
+    """What holds a run back at a moment; `paused_at` is in seconds since the epoch."""
+
+    paused_at: float | None
+    read: CapInForce
+    write: CapInForce
+
+
+def in_force(planned: Planned, controls: Controls, moment: datetime) -> InForce:
+    """What holds at `moment`."""
+    reads, writes = scheduled(planned.limits, moment)
+    return InForce(
+        paused_at=controls.paused_at,
+        read=_first(controls.max_read_units, reads, planned.max_read_units),
+        write=_first(controls.max_write_units, writes, planned.max_write_units),
+    )
+
+
+def only_set(held: InForce) -> InForce:
+    """What holds whatever the plan, the flags and the schedule of somebody else are."""
+    return InForce(
+        paused_at=held.paused_at,
+        read=held.read if held.read.origin == "set" else CapInForce(None, "plan"),
+        write=held.write if held.write.origin == "set" else CapInForce(None, "plan"),
+    )
+
+
+def _first(was_set: Units | None, by_hour: Units | None, planned: float | None) -> CapInForce:
+    if was_set is not None:
+        return CapInForce(_number(was_set), "set")
+    if by_hour is not None:
+        return CapInForce(_number(by_hour), "schedule")
+    return CapInForce(planned, "plan")
+
+
+def _number(units: Units) -> float | None:
+    return None if units == "none" else units
+
+
+_ORIGINS: dict[Origin, str] = {"set": "set", "schedule": "by the schedule", "plan": "as planned"}
+
+
+def in_words(held: InForce) -> str | None:
+    """What people should know of it: a pause, caps, and a cap that was lifted. None for nothing."""
+    parts = ["paused"] if held.paused_at is not None else []
+    for verb, cap in (("writes", held.write), ("reads", held.read)):
+        if cap.units_per_second is not None:
+            units = formatting.count(cap.units_per_second)
+            if cap.units_per_second < 10:
+                units = f"{cap.units_per_second:g}"
+            parts.append(f"{verb} at most {units} units/s ({_ORIGINS[cap.origin]})")
+        elif cap.origin != "plan":
+            parts.append(f"{verb} without a cap ({_ORIGINS[cap.origin]})")
+    return ", ".join(parts) or None

@@ -1,0 +1,57 @@
+"""What holds a run back: the caps that its tables share, and its pause."""
+
+import math
+import time
+from collections.abc import Callable
+
+from dynaferry.copy.rejects import RejectionLimit
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.throttle.adaptive_limiter import AdaptivePace, first_units
+from dynaferry.throttle.cap import Cap
+from dynaferry.throttle.limiter import CappedPace
+from dynaferry.throttle.pause import Gate
+from dynaferry.throttle.rate_controller import EAGER, POLITE, RateController, Temper
+from dynaferry.throttle.retry import Patience
+
+
+class RunCaps:
+    """What holds a run back: caps that its tables share, each changeable, and its pause.
+
+    `rejected` is counted already.
+    """
+
+    def __init__(
+        self, plan: CopyPlan, *, rejected: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.rejections = RejectionLimit(plan.max_rejected, so_far=rejected)
+        self.clock = clock
+        self.read = Cap(plan.max_read_units, clock=clock)
+        self.write = Cap(plan.max_write_units, clock=clock)
+        self.gate = Gate()
+
+    def read_pace(self, table_max_units: float | None, ceiling: float = math.inf) -> AdaptivePace:
+        """The read pace of a table with this cap of its own, and never above `ceiling`."""
+        return self._pace(POLITE, table_max_units, self.read, ceiling)
+
+    def write_pace(self, table_max_units: float | None) -> AdaptivePace:
+        """The write pace of a table with this cap of its own."""
+        return self._pace(EAGER, table_max_units, self.write, math.inf)
+
+    def patience(self, seconds: float) -> Patience:
+        """A side's patience, which does not run out while the run is paused."""
+        return Patience(seconds, clock=self.gate.open_clock)
+
+    def _pace(
+        self, temper: Temper, own_max_units: float | None, of_run: Cap, ceiling: float
+    ) -> AdaptivePace:
+        caps = [of_run]
+        if own_max_units is not None:  # for good: only the run's caps change
+            caps.insert(0, Cap(own_max_units, clock=self.clock))
+        controller = RateController(temper, now=self.clock(), ceiling=ceiling)
+        return AdaptivePace(
+            controller,
+            CappedPace(caps, self.gate),
+            scatter=temper is POLITE,
+            first_units=first_units(ceiling),
+            clock=self.clock,
+        )

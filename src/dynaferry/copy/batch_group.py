@@ -1,0 +1,101 @@
+"""Batches of one page that one writer sends one after the other.
+
+What is kept of each batch (the pace, the order of the lanes, the acknowledgement) costs as much
+as sending it. Where nothing holds writes back, it is kept once for a whole row. Elsewhere a row is
+one batch.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from dynaferry.copy.pending_page import Batch, Portion
+from dynaferry.ports import Batches, WriteResult
+
+MOST_IN_A_ROW: Final = 32
+# Whether anything holds writes back by now is asked this often, and not after every answer.
+LOOK_SECONDS: Final = 0.02
+
+
+class Row:
+    """The batches, and what became of them so far.
+
+    Each is expected to consume `units`; `by_size` are those of the sample by its size alone.
+    `sent` counts those that were sent. Of those that were taken whole, `seconds` are those that
+    each took, `items_written` their items, and `consumed` their units, None where the service did
+    not say. `left` is the last answer, if it is of a batch that was not taken whole, and
+    `left_seconds` how long it took.
+    """
+
+    __slots__ = (
+        "_clock", "_mark", "_newest", "by_size", "consumed", "failed", "items_written", "left",
+        "left_seconds", "portion", "seconds", "sent", "units",
+    )  # fmt: skip
+
+    def __init__(self, portion: Portion, units: float, by_size: float) -> None:
+        self.portion = portion
+        self.units = units
+        self.by_size = by_size
+        self.seconds: list[float] = []
+        self.consumed: float | None = 0.0
+        self.items_written = 0
+        self.sent = 0
+        self.left: WriteResult | None = None
+        self.left_seconds = 0.0
+        self.failed = False
+
+    @property
+    def segment(self) -> int:
+        """The segment of its batches."""
+        return self.portion.sample.segment
+
+    @property
+    def page(self) -> int:
+        """The page that they are of."""
+        return self.portion.sample.page
+
+    @property
+    def all_units(self) -> float:
+        """What all of it is expected to consume."""
+        return self.units * self.portion.count
+
+    @property
+    def answered(self) -> int:
+        """How many batches were answered."""
+        return len(self.seconds) + (self.left is not None)
+
+    @property
+    def last(self) -> Batch:
+        """The batch that was sent last."""
+        return Batch(self.segment, self.page, self._newest)
+
+    def batches(self, clock: Callable[[], float], may_go_on: Callable[[], bool]) -> Batches:
+        """Yields one batch after the other, and is sent what became of each.
+
+        It ends early behind a batch that was not taken whole, or when it may not go on.
+        """
+        cut_next, note_seconds = self.portion.uncut.cut_promised, self.seconds.append
+        self._clock = clock
+        self._mark = look_at = mark = clock()  # it may have waited long for its admission
+        while self.sent < self.portion.count:
+            self.sent += 1
+            self._newest = items = cut_next()
+            result = yield items
+            now = clock()
+            if result.unprocessed:
+                self.left, self.left_seconds = result, now - mark
+                return
+            note_seconds(now - mark)
+            self._mark = mark = now
+            self.items_written += len(items)
+            if self.consumed is not None:
+                units = result.consumed_units
+                self.consumed = None if units is None else self.consumed + units
+            if now >= look_at:
+                if not may_go_on():
+                    return
+                look_at = now + LOOK_SECONDS
+
+    def fail(self) -> float:
+        """The batch that was sent last has failed; returns after how many seconds."""
+        self.failed = True
+        return self._clock() - self._mark

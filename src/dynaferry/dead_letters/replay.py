@@ -1,0 +1,261 @@
+"""The story of a replay: the run and its lock, the target as it was, letter by letter, summary.
+
+It takes the settings that the run recorded. Whether the copy itself is finished does not matter:
+what is replayed are the letters that the run's counts count, and a copy that goes on afterwards
+goes on behind them.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+from msgspec import Struct
+
+from dynaferry.control.follower import Steering
+from dynaferry.control.run_limits import RunCaps
+from dynaferry.dead_letters.replayer import Replayer
+from dynaferry.dead_letters.request import ReplayRequest, find_target, plan_of
+from dynaferry.dynamodb.account.session import AccountSession
+from dynaferry.dynamodb.client import open_wire
+from dynaferry.dynamodb.items.put_item import ItemPutter
+from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.errors import DynaferryError
+from dynaferry.observe.progress import PlainLog
+from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.observe.summary import ErrorSummary, ReplaySummary, Status, TableSummary
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.run.assembly import open_side
+from dynaferry.run.outcome import EndStatus, first_reason, table_summary
+from dynaferry.state.sqlite.store import SqliteStore
+from dynaferry.state.store import RunRecord, StateStore, TableTotals
+from dynaferry.stop import StopSignal
+from dynaferry.throttle.retry import RetryPolicy
+
+__all__ = ["ReplayOutcome", "ReplayRequest", "replay"]
+
+Say = Callable[[str], None]
+
+# After the first signal, what is in flight has this long to be answered and settled (invariant 9).
+GRACE_SECONDS = 4.0
+CLOSE_SECONDS = 5.0
+SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+class ReplayOutcome(Struct, frozen=True):
+    """The summary of a replay, and its error as it was raised."""
+
+    summary: ReplaySummary
+    error: DynaferryError | None = None
+
+
+async def replay(
+    request: ReplayRequest, *, stop: StopSignal | None = None, say: Say | None = None
+) -> ReplayOutcome:
+    """Writes the dead letters of a run again and keeps those that are refused again.
+
+    Errors of ours are told in the outcome. Asked to stop once, it settles what is in flight.
+    """
+    attempt = _Replay(request, stop or StopSignal(), say or _say_nothing)
+    error: DynaferryError | None = None
+    try:
+        async with _opened(request) as store:
+            await attempt.make(store)
+    except* DynaferryError as group:
+        error = first_reason(group)
+    return attempt.outcome(error)
+
+
+class _Replay:
+    """One replay, and what is known of it at any moment."""
+
+    def __init__(self, request: ReplayRequest, stop: StopSignal, say: Say) -> None:
+        self._request = request
+        self._stop = stop
+        self._say = say
+        self._begun_at = self._said_at = time.monotonic()
+        self._record: RunRecord | None = None
+        self._tables: tuple[TableSummary, ...] = ()
+        self._begun = False
+        self._written = self._refused = self._left = 0
+
+    async def make(self, store: StateStore) -> None:
+        """Replays the letters of every table.
+
+        :raises DynaferryError: also in groups; what was settled before is stored
+        """
+        record = self._record = await store.read_run()
+        plan = plan_of(record, self._request)
+        try:
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(_cancel_when_over, beside.cancel_scope, self._stop)
+                await self._replay_all(plan, record, store)
+                beside.cancel_scope.cancel()
+        finally:
+            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                await self._sum_up(record, store)
+
+    async def _replay_all(self, plan: CopyPlan, record: RunRecord, store: StateStore) -> None:
+        totals = [await store.read_totals(table) for table in range(len(plan.tables))]
+        self._left = sum(table.items_rejected for table in totals)
+        if not self._left:
+            return
+        self._say(f"replaying {self._left:,} dead letters of the run {record.run}")
+        caps, held = RunCaps(plan), RunStats(record.run)
+        steering = Steering(plan, store, (caps,), held)
+        for line in await steering.begin():
+            self._say(line)
+        async with (
+            open_side(plan, plan.target, "target", say=self._say) as session,
+            anyio.create_task_group() as beside,
+        ):
+            beside.start_soon(steering.follow)
+            beside.start_soon(self._tell_what_holds, held)
+            for table, counted in enumerate(totals):
+                if counted.items_rejected and not self._stop.asked:
+                    target = await find_target(session, plan.tables[table].target, record, table)
+                    await self._replay_table(plan, table, session, target, store, caps)
+            beside.cancel_scope.cancel()
+
+    async def _tell_what_holds(self, held: RunStats) -> None:
+        log = PlainLog(held.held_back)
+        while True:
+            await anyio.sleep(SECONDS_BETWEEN_LOOKS)
+            for line in log.news(held):
+                self._say(line)
+
+    async def _replay_table(
+        self,
+        plan: CopyPlan,
+        table: int,
+        session: AccountSession,
+        target: TableDescription,
+        store: StateStore,
+        caps: RunCaps,
+    ) -> None:
+        named = plan.tables[table]
+        patience = caps.patience(plan.patience_seconds)
+        async with open_wire(
+            session,
+            table=target.called,
+            endpoint=target.endpoint,
+            connections=plan.writers,
+            patience=patience,
+        ) as wire:
+            replayer = Replayer(
+                ItemPutter(wire, table=target.called, partition_key=target.keys[0].name),
+                await _stats_of(plan, table, store),
+                table=table,
+                store=store,
+                pace=caps.write_pace(named.max_write_units),
+                retry=RetryPolicy("target", patience),
+                if_present=self._request.if_present,
+                writers=plan.writers,
+            )
+            self._begun = True
+            await replayer.replay(self._stop, self._note)
+
+    def _note(self, written: int, refused: int) -> None:
+        self._written += written
+        self._refused += refused
+        now = time.monotonic()
+        if now - self._said_at >= SECONDS_BETWEEN_LINES:
+            self._said_at = now
+            self._say(f"{self._written:,} written, {self._refused:,} refused again")
+
+    async def _sum_up(self, record: RunRecord, store: StateStore) -> None:
+        self._record = await store.read_run()
+        tables, seconds = [], time.monotonic() - self._begun_at
+        for table, names in enumerate(record.settings.tables):
+            totals = await store.read_totals(table)
+            seen = record.identity.tables[table]
+            tables.append(
+                table_summary(
+                    names.source_name,
+                    names.target_name,
+                    _table_status(totals, seen.total_segments),
+                    totals,
+                    await store.read_counters(table),
+                    seen=seen,
+                    segments_total=seen.total_segments,
+                    seconds=seconds,
+                    items_per_second=0.0,
+                )
+            )
+        self._tables = tuple(tables)
+        self._left = sum(table.items_rejected for table in tables)
+
+    def outcome(self, error: DynaferryError | None) -> ReplayOutcome:
+        """How it ended; `error` is what ended it before its time."""
+        told = None
+        if error is not None:
+            told = ErrorSummary(type=type(error).__name__, message=error.message, hint=error.hint)
+        summary = ReplaySummary(
+            run=self._request.run,
+            status=self._status(error),
+            run_status=_run_status(self._record),
+            error=told,
+            written=self._written,
+            refused=self._refused,
+            left=self._left,
+            tables=self._tables,
+        )
+        return ReplayOutcome(summary, error)
+
+    def _status(self, error: DynaferryError | None) -> Status:
+        if error is not None:
+            return "failed" if self._begun else "refused"
+        if self._stop.asked and self._left > self._refused:
+            return "interrupted"
+        return "rejected" if self._left else "complete"
+
+
+def _run_status(record: RunRecord | None) -> str | None:
+    if record is None:
+        return None
+    # Whoever could begin a replay has the lock: nobody runs it.
+    return "interrupted" if record.status == "running" else record.status
+
+
+def _table_status(totals: TableTotals, segments_total: int) -> EndStatus:
+    if totals.segments_complete < segments_total:
+        return "interrupted"
+    return "rejected" if totals.items_rejected else "complete"
+
+
+async def _stats_of(plan: CopyPlan, table: int, store: StateStore) -> TableStats:
+    names, totals = plan.tables[table], await store.read_totals(table)
+    counters = await store.read_counters(table)
+    return TableStats(
+        source=names.source_name,
+        target=names.target_name,
+        segments_total=0,
+        items_written=totals.items_written,
+        items_rejected=totals.items_rejected,
+        write_units=counters.write_units,
+        throttled_requests=counters.throttled_requests,
+        retried_requests=counters.retried_requests,
+    )
+
+
+@asynccontextmanager
+async def _opened(request: ReplayRequest) -> AsyncIterator[StateStore]:
+    store = await SqliteStore.open(request.state_dir, request.run)
+    try:
+        yield store
+    finally:
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+            await store.aclose()
+
+
+async def _cancel_when_over(replaying: anyio.CancelScope, stop: StopSignal) -> None:
+    """Asked once, what is in flight has its grace; asked twice, it ends at once."""
+    await stop.finish.wait()
+    with anyio.move_on_after(GRACE_SECONDS):
+        await stop.cancel.wait()
+    replaying.cancel()
+
+
+def _say_nothing(_: str) -> None:
+    """Nobody listens."""

@@ -1,0 +1,274 @@
+"""One signed request: bytes in, bytes out.
+
+There is no retry here but two repairs that cost one more request each: credentials that the
+service calls expired are renewed, and a signature refused for this machine's clock is made again
+with the offset learnt from the service's own Date. Everything else is raised, and the retry
+layer decides.
+"""
+
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ssl import SSLContext, create_default_context
+from typing import Self
+
+import aiohttp
+from botocore.httpsession import get_cert_path
+from yarl import URL
+from zlib_ng import zlib_ng
+
+from dynaferry._version import __version__
+from dynaferry.dynamodb import error_causes
+from dynaferry.dynamodb.account.session import AccountSession, CredentialSource
+from dynaferry.dynamodb.environment.proxies import Proxy, proxy_for
+from dynaferry.dynamodb.environment.service_clock import ServiceClock
+from dynaferry.dynamodb.environment.settings import is_aws
+from dynaferry.dynamodb.failures import service_errors
+from dynaferry.dynamodb.failures.call_site import CallSite
+from dynaferry.dynamodb.failures.network_errors import from_network_error
+from dynaferry.dynamodb.http.connection import HttpAnswer
+from dynaferry.dynamodb.http.pool import Address, ConnectionPool, Http, Line, Patience
+from dynaferry.dynamodb.http.proxied import open_proxied
+from dynaferry.dynamodb.http.timeouts import SidesPatience, times_for
+from dynaferry.dynamodb.http.unpacking import unpacked
+from dynaferry.dynamodb.signing import Signer
+from dynaferry.errors import (
+    CorruptAnswerError,
+    ImpossibleAnswerError,
+    PlanError,
+    RetryableError,
+)
+
+USER_AGENT = f"dynaferry/{__version__}"
+_log = logging.getLogger(__name__)
+
+
+class Wire:
+    """The connections of one side and one endpoint.
+
+    DynamoDB sends the checksum of every answer; `always_checked` takes none without it. Stand-ins
+    for it may send none. `packed_answers` are taken only where they are asked for.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        *,
+        signer: Signer,
+        credentials: CredentialSource,
+        site: CallSite,
+        always_checked: bool = False,
+        packed_answers: bool = False,
+        service_clock: ServiceClock | None = None,
+    ) -> None:
+        self.http = http
+        self.signer = signer
+        self.credentials = credentials
+        self.site = site
+        self._always_checked = always_checked
+        self._packed_answers = packed_answers
+        self._told_of_no_checksum = False
+        self.service_clock = service_clock or ServiceClock()
+
+    async def call(self, operation: str, body: bytes) -> bytes:
+        """Posts `body` as `operation` and returns the body of the answer, checked and unpacked.
+
+        :raises RetryableError: throttled, unavailable, cut short or failing its checksum
+        :raises ItemRefusedError: BatchWriteItem was refused for its content
+        :raises StoppedError: denied, no such table, or refused for good
+        """
+        async with self.talk(operation) as talk:
+            return await talk.ask(body)
+
+    def talk(self, operation: str) -> "Talk":
+        """Requests of one operation, one after the other."""
+        return Talk(self, operation)
+
+    def unpack(self, operation: str, answer: HttpAnswer) -> bytes:
+        """Checks x-amz-crc32, which covers the body as sent, and only then decompresses it."""
+        checksum = answer.headers.get(b"x-amz-crc32")
+        if checksum is None:
+            self._note_no_checksum(operation, answer)
+        elif checksum != b"%d" % zlib_ng.crc32(answer.body):
+            raise self._corrupt(operation, "the answer failed its checksum")
+        encoding = answer.headers.get(b"content-encoding")
+        if encoding is None or encoding == b"identity":
+            return answer.body
+        if encoding != b"gzip" or not self._packed_answers:
+            told = encoding.decode("latin-1")
+            raise self._corrupt(
+                operation, f"the answer came packed ({told}), unasked", ImpossibleAnswerError
+            )
+        try:
+            return unpacked(answer.body)
+        except ValueError as error:
+            raise self._corrupt(operation, str(error)) from error
+
+    def _note_no_checksum(self, operation: str, answer: HttpAnswer) -> None:
+        """A refusal changes nothing, and may be a balancer's: it is believed without one."""
+        if answer.status != 200:
+            return
+        if self._always_checked:
+            raise self._corrupt(
+                operation,
+                "the answer came without its checksum (x-amz-crc32): a proxy may have changed it",
+            )
+        if not self._told_of_no_checksum:
+            self._told_of_no_checksum = True
+            _log.info(
+                "answers come without a checksum and are taken unchecked",
+                extra={"side": self.site.side, "table": self.site.table},
+            )
+
+    def _corrupt(
+        self, operation: str, what: str, kind: type[CorruptAnswerError] = CorruptAnswerError
+    ) -> CorruptAnswerError:
+        return kind(
+            f"{operation} on the {self.site.side} table {self.site.table}: {what}",
+            operation=operation,
+            table=self.site.table,
+        )
+
+
+class Talk:
+    """Requests of one operation over one connection, one after the other; to be entered.
+
+    What they have in common is done once: to find a connection, and what they are signed with.
+    """
+
+    __slots__ = ("_credentials", "_line", "_offset_seconds", "_operation", "_wire")
+
+    def __init__(self, wire: Wire, operation: str) -> None:
+        self._wire = wire
+        self._operation = operation
+        self._line: Line | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._learn()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._line is not None:
+            self._wire.http.give_back(self._line)
+
+    async def ask(self, body: bytes) -> bytes:
+        """Posts `body`; returns the body of the answer, checked and unpacked. See `Wire.call`."""
+        wire, operation = self._wire, self._operation
+        for last_try in (False, True):
+            began = time.monotonic()
+            try:
+                line = self._line
+                if line is None or not line.is_reusable:
+                    line = await self._next_line()
+                now = wire.service_clock.clock() + self._offset_seconds
+                head = wire.signer.sign(operation, body, self._credentials, now)
+                answer = await line.exchange(head, body)
+            except (aiohttp.ClientError, OSError) as failure:  # a TimeoutError is an OSError
+                told = from_network_error(failure, operation=operation, site=wire.site)
+                if isinstance(told, RetryableError):
+                    told.took_seconds = time.monotonic() - began
+                raise told from failure
+            content = wire.unpack(operation, answer)
+            if answer.status == 200:
+                return content
+            hide = wire.credentials.secrets.hide
+            error = service_errors.decode_error(answer.status, content, hide)
+            if last_try or not await self._is_repaired(error, answer):
+                break
+        raise service_errors.from_answer(
+            error, status=answer.status, operation=operation, site=wire.site
+        )
+
+    async def _learn(self) -> None:
+        self._credentials = await self._wire.credentials.current()
+        self._offset_seconds = self._wire.service_clock.offset_seconds
+
+    async def _next_line(self) -> Line:
+        used, self._line = self._line, None
+        if used is not None:
+            self._wire.http.give_back(used)
+        self._line = await self._wire.http.lend()
+        return self._line
+
+    async def _is_repaired(self, error: service_errors.ServiceAnswer, refusal: HttpAnswer) -> bool:
+        if error.code in error_causes.EXPIRED_CREDENTIALS:
+            await self._wire.credentials.renew(self._credentials)
+        elif (
+            error.code not in error_causes.REFUSED_SIGNATURES
+            or not self._wire.service_clock.learn(
+                refusal.headers.get(b"date", b"").decode("latin-1"), self._offset_seconds
+            )
+        ):
+            return False
+        await self._learn()
+        return True
+
+
+@asynccontextmanager
+async def open_wire(
+    session: AccountSession,
+    *,
+    table: str,
+    endpoint: str,
+    connections: int,
+    packed_answers: bool = False,
+    patience: SidesPatience | None = None,
+) -> AsyncIterator[Wire]:
+    """Opens the data path of one side: as many keep-alive connections as requests in flight.
+
+    `packed_answers` asks for gzip. No request is waited for longer than `patience` has left.
+    """
+    encoding = "gzip" if packed_answers else "identity"
+    url = URL(endpoint)
+    proxy = proxy_for(url, session.base_url)
+    times = times_for(patience)
+    async with _open_http(url, proxy, session.ca_bundle, connections, times) as http:
+        yield Wire(
+            http,
+            signer=Signer(
+                host=_host_header(url),
+                region=session.signing_region or session.region,
+                also={"Accept-Encoding": encoding, "User-Agent": USER_AGENT},
+            ),
+            credentials=session.credentials,
+            site=CallSite(table=table, side=session.side, acting_as=session.acting_as),
+            always_checked=is_aws(url),
+            packed_answers=packed_answers,
+            service_clock=session.service_clock.copy(),
+        )
+
+
+@asynccontextmanager
+async def _open_http(
+    url: URL, proxy: Proxy | None, ca_bundle: str | None, connections: int, patience: Patience
+) -> AsyncIterator[Http]:
+    tls = _trust(ca_bundle) if url.scheme == "https" else None
+    if proxy is not None:
+        async with open_proxied(
+            url, proxy, tls=tls, limit=connections, patience=patience
+        ) as proxied:
+            yield proxied
+        return
+    address = Address(url.raw_host or "", url.port or 0, tls, url.raw_path or "/")
+    pool = ConnectionPool(address, limit=connections, patience=patience)
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+def _host_header(url: URL) -> str:
+    host = f"[{url.raw_host}]" if ":" in (url.raw_host or "") else url.raw_host
+    return f"{host}" if url.is_default_port() else f"{host}:{url.port}"
+
+
+def _trust(ca_bundle: str | None) -> SSLContext:
+    """Trusts whom botocore would trust: the configured bundle, or its own."""
+    try:
+        return create_default_context(cafile=get_cert_path(ca_bundle or True))
+    except OSError as error:
+        raise PlanError(
+            f"the certificates {ca_bundle} cannot be read: {error}",
+            hint="check AWS_CA_BUNDLE, the profile's ca_bundle and REQUESTS_CA_BUNDLE",
+        ) from error

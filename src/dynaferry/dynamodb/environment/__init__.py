@@ -1,0 +1,4 @@
+"""What was set outside of dynaferry: ~/.aws, environment variables, proxies, the service's clock.
+
+Begin at `settings`.
+"""

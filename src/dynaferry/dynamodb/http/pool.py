@@ -1,0 +1,200 @@
+"""The connections to one endpoint: as many as requests in flight, kept open between them."""
+
+import asyncio
+import math
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from dynaferry.dynamodb.failures.tls_errors import why_not_connected
+from dynaferry.dynamodb.http.addresses import Addresses, peer_of
+from dynaferry.dynamodb.http.connection import LEAST_SECONDS, Connection, Head, HttpAnswer
+
+CLOSE_SECONDS = 1.0
+
+
+class Http(Protocol):
+    """Posts to one endpoint. There is no retry, no redirect and no cookie behind it."""
+
+    async def post(self, head: Head, body: bytes) -> HttpAnswer:
+        """Returns the answer, whatever its status.
+
+        :raises OSError: there is none; TimeoutError included
+        """
+        ...
+
+    async def lend(self) -> "Line":
+        """A line for requests one after the other; to be given back.
+
+        :raises OSError: none can be opened; TimeoutError included
+        """
+        ...
+
+    def give_back(self, line: "Line") -> None:
+        """A line is needed no more."""
+        ...
+
+
+class Line(Protocol):
+    """Posts one request at a time, like `Http`; not beyond an answer that ended it."""
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether another request may be posted."""
+        ...
+
+    async def exchange(self, head: Head, body: bytes) -> HttpAnswer:
+        """Returns the answer, whatever its status.
+
+        :raises OSError: there is none; TimeoutError included
+        """
+        ...
+
+
+class Address(NamedTuple):
+    """Where an endpoint listens; `tls` is None for plain HTTP."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    path: str = "/"
+
+
+class Patience(NamedTuple):
+    """How long to wait for a connection, for a sign of an answer, and to keep what is idle.
+
+    An answer may take `answer_seconds` as a whole. None of it lasts longer than `left_seconds`
+    says, which is asked when the wait begins.
+    """
+
+    connect_seconds: float
+    silence_seconds: float
+    keep_alive_seconds: float
+    answer_seconds: float = math.inf
+    left_seconds: Callable[[], float] = lambda: math.inf
+
+
+class ConnectionPool:
+    """At most `limit` connections. To be made inside a running event loop."""
+
+    def __init__(self, address: Address, *, limit: int, patience: Patience) -> None:
+        self._address = address
+        self._patience = patience
+        self._loop = asyncio.get_running_loop()
+        self._free = limit
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._addresses = Addresses(address.host, address.port)
+        self._connection = partial(
+            Connection,
+            self._loop,
+            patience.silence_seconds,
+            path=address.path,
+            answer_seconds=patience.answer_seconds,
+            left_seconds=patience.left_seconds,
+        )
+
+    async def post(self, head: Head, body: bytes) -> HttpAnswer:
+        """Posts over a connection that is open already, or over a new one; see `Http`."""
+        connection = await self.lend()
+        try:
+            return await connection.exchange(head, body)
+        finally:
+            self.give_back(connection)
+
+    async def lend(self) -> Connection:
+        """A connection that is open already, or a new one; see `Http`."""
+        while self._free == 0:
+            await self._wait_for_a_free_one()
+        self._free -= 1
+        try:
+            return self._take_idle() or await self._connect()
+        except BaseException:
+            self._is_free_again()
+            raise
+
+    def give_back(self, line: Line) -> None:
+        """Keeps the connection for whoever is next, if it may be used again."""
+        if not isinstance(line, Connection):
+            raise TypeError("this line is of another pool")
+        if line.is_reusable:
+            line.idle_since = self._loop.time()
+            self._idle.append(line)
+        else:
+            if line.timed_out and line.peer is not None:
+                self._addresses.shun(line.peer)
+            line.abort()
+        self._is_free_again()
+
+    def _is_free_again(self) -> None:
+        self._free += 1
+        if self._waiting:
+            self._wake_one()
+
+    async def _wait_for_a_free_one(self) -> None:
+        """Cheaper than a semaphore where nobody has to wait, as in nearly every post."""
+        turn: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._wake_one()  # it was this one's turn, and is another's now
+            raise
+
+    def _wake_one(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    def _take_idle(self) -> Connection | None:
+        """The connection that was used last, so that those not needed grow old and close."""
+        while self._idle:
+            connection = self._idle.pop()
+            idle_seconds = self._loop.time() - connection.idle_since
+            if connection.is_reusable and idle_seconds < self._patience.keep_alive_seconds:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self) -> Connection:
+        host, port, _, _ = self._address
+        patience = self._patience
+        seconds = min(patience.connect_seconds, max(LEAST_SECONDS, patience.left_seconds()))
+        try:
+            async with asyncio.timeout(seconds):
+                connection = await self._connect_to(await self._addresses.connect())
+        except (TimeoutError, ssl.SSLCertVerificationError):
+            raise
+        except OSError as error:
+            why = why_not_connected(error, tls=self._address.tls is not None)
+            raise ConnectionError(f"cannot connect to {host}:{port}: {why}") from error
+        self._open.add(connection)
+        connection.lost.add_done_callback(lambda _: self._open.discard(connection))
+        return connection
+
+    async def _connect_to(self, connected: socket.socket) -> Connection:
+        host, _, tls, _ = self._address
+        peer = peer_of(connected)
+        try:
+            _, connection = await self._loop.create_connection(
+                self._connection, sock=connected, ssl=tls, server_hostname=host if tls else None
+            )
+        except asyncio.CancelledError:
+            self._addresses.shun(peer)  # as a rule for the time that it took
+            raise
+        connection.peer = peer
+        return connection
+
+    async def aclose(self) -> None:
+        """Closes every connection."""
+        for connection in self._open:
+            connection.abort()
+        if self._open:
+            await asyncio.wait([c.lost for c in self._open], timeout=CLOSE_SECONDS)

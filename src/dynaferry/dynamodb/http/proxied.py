@@ -1,0 +1,107 @@
+"""The way through a proxy: aiohttp's client, which knows how to ask one.
+
+Slower than the direct way, and as good: whoever sits behind a proxy is not held up by this.
+"""
+
+import io
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ssl import SSLContext
+
+import aiohttp
+from yarl import URL
+
+from dynaferry.dynamodb.environment.proxies import Proxy
+from dynaferry.dynamodb.http.connection import LEAST_SECONDS, MOST_ANSWER_BYTES, Head, HttpAnswer
+from dynaferry.dynamodb.http.pool import Line, Patience
+
+READ_BUFFER_BYTES = 1024 * 1024  # a whole page without pausing the socket
+# aiohttp warns on plain bytes above this size.
+LARGE_BODY_BYTES = 1024 * 1024
+
+
+class ProxiedHttp:
+    """Posts to `url` through `proxy`. An `Http`."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: URL, proxy: Proxy, patience: Patience
+    ) -> None:
+        self._patience = patience
+        self._session = session
+        self._url = url
+        self._proxy = proxy
+
+    async def post(self, head: Head, body: bytes) -> HttpAnswer:
+        """Posts; see `Http`.
+
+        :raises aiohttp.ClientError: there is no answer; OSError and TimeoutError likewise
+        """
+        left_seconds = max(LEAST_SECONDS, self._patience.left_seconds())
+        async with self._session.post(
+            self._url,
+            timeout=_time_outs(self._patience, left_seconds),
+            data=body if len(body) < LARGE_BODY_BYTES else io.BytesIO(body),
+            headers=head.headers,
+            allow_redirects=False,  # the session token would go with it
+            proxy=self._proxy.url,
+            proxy_headers=self._proxy.headers,
+        ) as response:
+            answer = await _bounded(response)
+        headers = {name.lower(): value for name, value in response.raw_headers}
+        return HttpAnswer(response.status, headers, answer)
+
+    # aiohttp finds a connection for each request by itself.
+    is_reusable = True
+    exchange = post
+
+    async def lend(self) -> "ProxiedHttp":
+        """Itself; see `Http`."""
+        return self
+
+    def give_back(self, line: Line) -> None:
+        """Nothing to do; see `Http`."""
+
+
+@asynccontextmanager
+async def open_proxied(
+    url: URL, proxy: Proxy, *, tls: SSLContext | None, limit: int, patience: Patience
+) -> AsyncIterator[ProxiedHttp]:
+    """Opens the way: as many keep-alive connections as requests in flight."""
+    connector = aiohttp.TCPConnector(
+        limit=limit,
+        keepalive_timeout=patience.keep_alive_seconds,
+        ssl=tls if tls is not None else True,
+    )
+    async with aiohttp.ClientSession(
+        connector=connector,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
+        read_bufsize=READ_BUFFER_BYTES,
+    ) as session:
+        yield ProxiedHttp(session, url, proxy, patience)
+
+
+def _time_outs(patience: Patience, left_seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=_finite(min(patience.connect_seconds + patience.answer_seconds, left_seconds)),
+        sock_connect=patience.connect_seconds,
+        sock_read=patience.silence_seconds,
+    )
+
+
+def _finite(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """The body, unless it goes on for longer than any of the service's."""
+    chunks, length = [], 0
+    async for chunk in response.content.iter_any():
+        chunks.append(chunk)
+        length += len(chunk)
+        if length > MOST_ANSWER_BYTES:
+            response.close()
+            raise ConnectionError("the answer is longer than any of the service's")
+    return b"".join(chunks)

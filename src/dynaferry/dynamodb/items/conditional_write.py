@@ -1,0 +1,100 @@
+"""Puts and deletes of single items, each only if what is there still is what was seen.
+
+A condition sees only what it names (`conditions`), so every write also asks for what it replaced.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from dynaferry.dynamodb.capacity import Consumed
+from dynaferry.dynamodb.client import Wire
+from dynaferry.dynamodb.items.answers import UNREADABLE, Answers
+from dynaferry.dynamodb.items.conditions import Condition, absent, unchanged
+from dynaferry.ports import Replaced
+
+
+class _WriteAnswer(Struct, frozen=True):
+    """What is read of the answer; unknown fields are passed over."""
+
+    # `Raw | None` is not a field type of msgspec's: an empty Raw stands for an absent field.
+    Attributes: Raw = Raw()
+    ConsumedCapacity: Consumed | None = None
+    # Whoever answers with an error, or with words of its own, has written nothing.
+    error: Raw = msgspec.field(name="__type", default=Raw())
+    message: Raw = Raw()
+    capital_message: Raw = msgspec.field(name="Message", default=Raw())
+
+
+class _Write(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a PutItem and a DeleteItem have in common."""
+
+    TableName: str
+    ConditionExpression: str
+    ExpressionAttributeNames: dict[str, str]
+    ExpressionAttributeValues: dict[str, Raw] | None = None
+    # Without a default, since what has its default is left out. What was replaced, or stands in the
+    # way, costs no read units [M:PutItem].
+    ReturnConsumedCapacity: str
+    ReturnValues: str
+    ReturnValuesOnConditionCheckFailure: str
+
+
+class _Put(_Write, frozen=True, omit_defaults=True, kw_only=True):
+    Item: Raw
+
+
+class _Delete(_Write, frozen=True, omit_defaults=True, kw_only=True):
+    Key: Raw
+
+
+_decode = msgspec.json.Decoder(_WriteAnswer).decode
+
+
+class TableMender:
+    """The single writes to one table. An `ItemMender`. `keys` are its key attributes' names."""
+
+    def __init__(self, wire: Wire, *, table: str, keys: Sequence[str]) -> None:
+        self._wire = wire
+        self._table = table
+        self._keys = tuple(keys)
+
+    async def put_if_unchanged(self, item: bytes, seen: bytes | None) -> Replaced:
+        """Puts the item; see `ItemMender`."""
+        condition = absent(self._keys[0]) if seen is None else unchanged(seen, item, self._keys)
+        # In its own bytes (invariant 3).
+        request = _Put(Item=Raw(item), **self._common(condition))
+        return await self._write("PutItem", msgspec.json.encode(request))
+
+    async def delete_if_unchanged(self, key: bytes, seen: bytes) -> Replaced:
+        """Deletes the item; see `ItemMender`."""
+        condition = unchanged(seen, None, self._keys)
+        request = _Delete(Key=Raw(key), **self._common(condition))
+        return await self._write("DeleteItem", msgspec.json.encode(request))
+
+    def _common(self, condition: Condition) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "ReturnConsumedCapacity": "TOTAL",
+            "ReturnValues": "ALL_OLD",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **msgspec.structs.asdict(condition),
+        }
+
+    async def _write(self, operation: str, body: bytes) -> Replaced:
+        answers = Answers(operation, "target", self._table)
+        answer = await self._wire.call(operation, body)
+        try:
+            written = _decode(answer)
+        except UNREADABLE as error:
+            raise answers.unreadable(error) from error
+        if written.error or written.message or written.capital_message:
+            raise answers.impossible("it tells of an error")
+        units = written.ConsumedCapacity
+        return Replaced(
+            # Copied, so that the answer does not stay in memory.
+            item=bytes(written.Attributes) or None,
+            consumed_units=None if units is None else units.CapacityUnits,
+        )

@@ -1,0 +1,123 @@
+"""What is known of a run at any moment, for whoever asks from outside: metrics, health, the page.
+
+A run has one. It is told when the copy begins and when it has ended, and takes a look at the
+counters once a second in between. It reads them and changes nothing.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Literal
+
+import anyio
+
+from dynaferry.observe.health import Health, HealthWatch
+from dynaferry.observe.history import History, point_of
+from dynaferry.observe.progress import RunMeter, TableView
+from dynaferry.observe.request_stats import BOUNDS, RequestStats
+from dynaferry.observe.stats import RunStats
+from dynaferry.observe.summary import RunSummary
+
+_log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 1.0
+# Percentiles are of the last minute, so that an hour that went well does not hide a bad one.
+LATENCY_LOOKS: Final = 60
+
+Phase = Literal["preparing", "running", "ended"]
+
+
+class Lookout:
+    """Looks at one run. `readers` is how many segments of a table are under way at most."""
+
+    def __init__(
+        self, run: str, *, readers: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.run = run
+        self.clock = clock
+        self.stats = RunStats(run)
+        self.phase: Phase = "preparing"
+        self.summary: RunSummary | None = None
+        self.finish_by: float | None = None  # seconds since 1970, where the person gave a time
+        self.views: Sequence[TableView] = ()
+        self.history = History()
+        self.began_at = clock()
+        self.ended_at: float | None = None
+        self.looked = anyio.Event()
+        self._meter = RunMeter(readers)
+        self._health = HealthWatch(self.began_at)
+        self._was_healthy = True
+        self._scans = _Recent()
+        self._batch_writes = _Recent()
+
+    async def watch(
+        self, stats: RunStats, *, sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    ) -> None:
+        """Looks at `stats` until it is cancelled because the copy ended."""
+        self.stats, self.phase = stats, "running"
+        try:
+            while True:
+                self.look()
+                await sleep(LOOK_SECONDS)
+        finally:
+            self.look()
+
+    def ended(self, summary: RunSummary) -> None:
+        """Takes note of how the run ended."""
+        now = self.clock()
+        self.phase, self.summary, self.ended_at = "ended", summary, now
+        self._look(now)
+
+    def look(self) -> None:
+        """Takes a look now, and wakes up who waits for `looked`."""
+        self._look(self.clock())
+
+    def _look(self, now: float) -> None:
+        self.views = self._meter.view(self.stats, now)
+        self.history.add(point_of(self.stats, now - self.began_at))
+        self._health.see(self.stats, now)
+        self._log_change_of_health(now)
+        self._scans.add([table.scans for table in self.stats.tables])
+        self._batch_writes.add([table.batch_writes for table in self.stats.tables])
+        self.looked.set()
+        self.looked = anyio.Event()
+
+    def _log_change_of_health(self, now: float) -> None:
+        health = self._health_at(now)
+        if health.ok != self._was_healthy:
+            _log.log(logging.INFO if health.ok else logging.WARNING, "health: %s", health.reason)
+        self._was_healthy = health.ok
+
+    @property
+    def health(self) -> Health:
+        """Whether the run is healthy, at this moment."""
+        return self._health_at(self.clock())
+
+    def _health_at(self, now: float) -> Health:
+        if self.phase == "preparing":
+            return Health(ok=True, reason="preparing")
+        if self.summary is not None:
+            return Health(ok=self.summary.status != "failed", reason=self.summary.status)
+        return self._health.verdict(self.stats, now)
+
+    def recent_latency(self) -> dict[str, list[int]]:
+        """By operation, the requests of the last minute in the buckets of `RequestStats`."""
+        return {"Scan": self._scans.buckets(), "BatchWriteItem": self._batch_writes.buckets()}
+
+
+class _Recent:
+    """The buckets of an operation, of all tables, as they were at each of the last looks."""
+
+    def __init__(self) -> None:
+        self._looks: deque[list[int]] = deque(maxlen=LATENCY_LOOKS + 1)
+
+    def add(self, tables: Sequence[RequestStats]) -> None:
+        nothing = [0] * (len(BOUNDS) + 1)
+        columns = zip(nothing, *(table.buckets for table in tables), strict=True)
+        self._looks.append([sum(column) for column in columns])
+
+    def buckets(self) -> list[int]:
+        if not self._looks:
+            return [0] * (len(BOUNDS) + 1)
+        return [new - old for old, new in zip(self._looks[0], self._looks[-1], strict=True)]

@@ -1,0 +1,343 @@
+"""What a copy will take: capacity units, time and money, from what the service says of a table.
+
+Everything here follows from DescribeTable's item count and size, which are up to six hours old,
+and from the average item: an estimate to plan by. Write units lean to the high side, since an index
+costs nothing for the items that lack its key. Pure.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dynaferry import limits
+from dynaferry.dynamodb.tables.description import IndexDescription, TableDescription, Throughput
+from dynaferry.plan.settings import CopyPlan, TablePlan
+from dynaferry.preflight.segment_count import segment_count
+from dynaferry.throttle.adaptive_limiter import first_units
+
+PaceKind = Literal["provisioned", "warm", "new", "on-demand limit", "given", "segments"]
+# At most so much of what is provisioned is read unasked: others live on the rest.
+POLITE_SHARE = 0.5
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """How fast units can be spent at one place: `units` of them, so many a second, and why.
+
+    `kind` is what sets the rate, and `index` the global index that it is of, None for the table.
+    `units_at_once` are not waited for.
+    """
+
+    units: int
+    units_per_second: float
+    reason: str
+    kind: PaceKind = "new"
+    index: str | None = None
+    units_at_once: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long they take; for ever, where a table has no units at all."""
+        units = max(0.0, self.units - self.units_at_once)
+        if units == 0:
+            return 0.0
+        return units / self.units_per_second if self.units_per_second else math.inf
+
+
+class IndexCost(Struct, frozen=True, kw_only=True):
+    """What one index adds to each write of an average item that has the index's key."""
+
+    index: IndexDescription
+    units_per_item: int
+
+
+class Estimate(Struct, frozen=True, kw_only=True):
+    """What copying one table will take.
+
+    `write_units` includes what the target's indexes add, and leaves out a global table's
+    replicas. The two paces are those of the slowest place on each side, be it the table, an index
+    or a given limit. Costs are US dollars for request units; 0 for a side whose capacity is
+    provisioned, and so paid by the hour whether it is used or not.
+    """
+
+    items: int
+    bytes: int
+    average_item_bytes: float
+    segments: int
+    read_units: int
+    write_units: int
+    index_costs: tuple[IndexCost, ...]
+    read_pace: Pace
+    write_pace: Pace
+    read_cost: float
+    write_cost: float
+    dollars_per_read_unit: float
+    dollars_per_write_unit: float
+    source_provisioned: bool
+    target_provisioned: bool
+    prices: str
+
+    @property
+    def read_units_per_second(self) -> float:
+        """The assumed rate of the source."""
+        return self.read_pace.units_per_second
+
+    @property
+    def write_units_per_second(self) -> float:
+        """The assumed rate of the target."""
+        return self.write_pace.units_per_second
+
+    @property
+    def rate_reason(self) -> str:
+        """Why it takes as long as it does: the reason of the slower side."""
+        return max(self.write_pace, self.read_pace, key=_seconds).reason
+
+    @property
+    def seconds(self) -> float:
+        """How long the copy takes at the assumed rates."""
+        return max(self.read_pace.seconds, self.write_pace.seconds)
+
+
+def segments_for(
+    plan: CopyPlan, table: TablePlan, source: TableDescription, target: TableDescription
+) -> int:
+    """How many segments the table is copied in: by its size, and by the partitions of the target
+    that it takes to copy as fast as both sides, their indexes and the given limits allow.
+    """
+    reads = _reads(plan, table, source)
+    of_table, *of_indexes = _write_paces(target, source)
+    given = _given("--max-write-units", of_table.units, plan.max_write_units, table.max_write_units)
+    seconds = max(
+        each.units / each.units_per_second if each.units_per_second else math.inf
+        for each in (reads, of_table, *of_indexes, *((given,) if given else ()))
+    )
+    return segment_count(
+        size_bytes=source.size_bytes,
+        item_count=source.item_count,
+        readers=plan.readers,
+        requested=table.segments or plan.segments,
+        write_units_per_second=of_table.units / seconds if seconds else 0.0,
+        read_units_per_second=reads.units_per_second,
+    )
+
+
+def estimate_copy(
+    plan: CopyPlan,
+    table: TablePlan,
+    source: TableDescription,
+    target: TableDescription,
+    *,
+    total_segments: int,
+) -> Estimate:
+    """The estimate for one table by itself; tables copied at the same time share the run's limits.
+
+    `target` is the table that will be written, or, where it is still to be created, `as_created`.
+    """
+    average = _average_item_bytes(source)
+    reads_provisioned = source.billing_mode == "PROVISIONED"
+    writes_provisioned = target.billing_mode == "PROVISIONED"
+    read_pace = _reads(plan, table, source)
+    read_price = 0.0 if reads_provisioned else plan.price_per_million_reads / 1e6
+    write_price = 0.0 if writes_provisioned else plan.price_per_million_writes / 1e6
+    paces = _write_paces(target, source)
+    write_units = sum(pace.units for pace in paces)
+    paces[0] = _by_segments(paces[0], total_segments)
+    return Estimate(
+        items=source.item_count,
+        bytes=source.size_bytes,
+        average_item_bytes=average,
+        segments=total_segments,
+        read_units=read_pace.units,
+        write_units=write_units,
+        index_costs=_index_costs(target, average),
+        read_pace=read_pace,
+        write_pace=_slowest(
+            paces,
+            given=_given(
+                "--max-write-units", write_units, plan.max_write_units, table.max_write_units
+            ),
+        ),
+        read_cost=read_pace.units * read_price,
+        write_cost=write_units * write_price,
+        dollars_per_read_unit=read_price,
+        dollars_per_write_unit=write_price,
+        source_provisioned=reads_provisioned,
+        target_provisioned=writes_provisioned,
+        prices=_prices(plan),
+    )
+
+
+def polite_read_units(source: TableDescription) -> float:
+    """The most that a copy reads unasked: half of what is provisioned, which others live on.
+
+    No table has 0 units: what says so, as stand-ins do, has not said what it takes.
+    """
+    units = 0 if source.provisioned is None else source.provisioned.read_units
+    return POLITE_SHARE * units if units > 0 else math.inf
+
+
+def _average_item_bytes(source: TableDescription) -> float:
+    return source.size_bytes / source.item_count if source.item_count else 0.0
+
+
+def _reads(plan: CopyPlan, table: TablePlan, source: TableDescription) -> Pace:
+    """The reads of the table, at the rate that was asked for or at a polite one."""
+    units = units_to_read(source.size_bytes, consistent=plan.consistent_read)
+    given = _given("--max-read-units", units, plan.max_read_units, table.max_read_units)
+    pace = _read_pace(source, units)
+    polite = polite_read_units(source)
+    if given is None and polite < math.inf:
+        pace = replace(
+            pace,
+            units_per_second=polite,
+            reason="half of the source's provisioned read units",
+            units_at_once=first_units(polite),
+        )
+    return _slowest([pace], given=given)
+
+
+def _by_segments(pace: Pace, segments: int) -> Pace:
+    """Each segment under way writes to one partition of the target at a time."""
+    rate = segments * limits.PARTITION_WRITE_UNITS
+    if rate >= pace.units_per_second:
+        return pace
+    several = "one segment writes" if segments == 1 else f"{segments} segments write"
+    return replace(
+        pace,
+        units_per_second=rate,
+        kind="segments",
+        reason=f"{several} to so few partitions of the target at a time",
+    )
+
+
+def units_to_read(size_bytes: int, *, consistent: bool) -> int:
+    """Read units for scanning so many bytes of items [DG:read-write-operations]."""
+    factor = 1.0 if consistent else limits.EVENTUALLY_CONSISTENT_UNITS_PER_READ_UNIT
+    return math.ceil(size_bytes / limits.BYTES_PER_READ_UNIT * factor)
+
+
+def units_to_write(item_bytes: float) -> int:
+    """Write units for one item of that size: one for each started KB [DG:read-write-operations]."""
+    return max(1, math.ceil(item_bytes / limits.BYTES_PER_WRITE_UNIT))
+
+
+def _index_cost(index: IndexDescription, average_item_bytes: float) -> IndexCost:
+    """An entry with all attributes is as long as the item; a smaller one is taken for one unit."""
+    whole = index.projection == "ALL"
+    return IndexCost(index=index, units_per_item=units_to_write(average_item_bytes) if whole else 1)
+
+
+def _index_costs(target: TableDescription, average_item_bytes: float) -> tuple[IndexCost, ...]:
+    return tuple(_index_cost(index, average_item_bytes) for index in target.indexes)
+
+
+def _write_paces(target: TableDescription, source: TableDescription) -> list[Pace]:
+    """The table, which pays for its local indexes too, and each global index by itself.
+
+    One that is short of units slows down the whole table [DG:gsi-throttling].
+    """
+    items, average = source.item_count, _average_item_bytes(source)
+    per_item = units_to_write(average)
+    paces = []
+    for cost in _index_costs(target, average):
+        if cost.index.kind == "LSI":
+            per_item += cost.units_per_item
+            continue
+        pace = _write_pace(cost.index, f"index {cost.index.name}", items * cost.units_per_item)
+        paces.append(replace(pace, index=cost.index.name))
+    return [_write_pace(target, "target", items * per_item), *paces]
+
+
+def _write_pace(described: TableDescription | IndexDescription, what: str, units: int) -> Pace:
+    limit = described.on_demand_limits
+    return _pace(
+        units,
+        what,
+        "write",
+        provisioned=_write_side(described.provisioned),
+        warm=_write_side(described.warm),
+        on_demand_limit=limit.write_units if limit else None,
+        fresh=limits.NEW_ON_DEMAND_WRITE_UNITS,
+    )
+
+
+def _write_side(throughput: Throughput | None) -> int | None:
+    return throughput.write_units if throughput else None
+
+
+def _read_pace(source: TableDescription, units: int) -> Pace:
+    limit = source.on_demand_limits
+    return _pace(
+        units,
+        "source",
+        "read",
+        provisioned=source.provisioned.read_units if source.provisioned else None,
+        warm=source.warm.read_units if source.warm else None,
+        on_demand_limit=limit.read_units if limit else None,
+        fresh=limits.NEW_ON_DEMAND_READ_UNITS,
+    )
+
+
+def _pace(
+    units: int,
+    what: str,
+    unit: str,
+    *,
+    provisioned: int | None,
+    warm: int | None,
+    on_demand_limit: int | None,
+    fresh: int,
+) -> Pace:
+    """The units a second that a table or index takes, and how that is known."""
+    kind: PaceKind = "new"
+    rate, reason = fresh, f"what a new on-demand table takes at once ({what})"
+    if warm is not None:
+        kind, rate, reason = "warm", warm, f"the {what}'s warm {unit} throughput"
+    if on_demand_limit is not None and on_demand_limit < rate:
+        kind, rate = "on-demand limit", on_demand_limit
+        reason = f"the {what}'s on-demand {unit} limit"
+    if provisioned is not None:
+        kind, rate, reason = "provisioned", provisioned, f"the {what}'s provisioned {unit} units"
+    return Pace(units=units, units_per_second=rate, reason=reason, kind=kind)
+
+
+def _given(flag: str, units: int, *given: float | None) -> Pace | None:
+    """The limit that was given, for the run or for the table: the lower one."""
+    rates = [rate for rate in given if rate is not None]
+    if not rates:
+        return None
+    return Pace(units=units, units_per_second=min(rates), reason=f"{flag} as given", kind="given")
+
+
+def _slowest(paces: Iterable[Pace], *, given: Pace | None) -> Pace:
+    """The pace that takes longest; a given limit is named first where it ties."""
+    candidates = [*paces] if given is None else [given, *paces]
+    return max(candidates, key=_seconds)
+
+
+def _seconds(pace: Pace) -> float:
+    return pace.seconds
+
+
+def _prices(plan: CopyPlan) -> str:
+    writes, reads = plan.price_per_million_writes, plan.price_per_million_reads
+    listed = (limits.PRICE_PER_MILLION_WRITES, limits.PRICE_PER_MILLION_READS)
+    origin = f"{limits.PRICES_FOR}, as of {limits.PRICES_AS_OF}; check yours"
+    if (writes, reads) != listed:
+        origin = "as the plan says"
+    return f"${writes:g} a million write units, ${reads:g} a million read units ({origin})"
+
+
+def as_created(source: TableDescription) -> TableDescription:
+    """What a table created like `source` will be, as far as an estimate needs it.
+
+    A new on-demand table is not warm, however warm the source is; nor are its indexes.
+    """
+    return replace(
+        source,
+        warm=None,
+        replicas=(),
+        indexes=tuple(replace(index, warm=None) for index in source.indexes),
+    )

@@ -1,0 +1,242 @@
+"""What a state file and its lock tell of a run, read while it runs and after."""
+
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from anyio import to_thread
+from msgspec import Struct
+
+from dynaferry.control.effective import InForce, in_force
+from dynaferry.observe import rates
+from dynaferry.observe.health import is_stalled
+from dynaferry.state.directory import verification_name
+from dynaferry.state.lock import is_locked, owner_of
+from dynaferry.state.sqlite.store import SqliteStore
+from dynaferry.state.store import (
+    Controls,
+    RunRecord,
+    Sample,
+    SegmentRecord,
+    StateStore,
+    TableCounters,
+    TableIdentity,
+    TableTotals,
+)
+
+# The latest rate is that of the last minute for which there are samples.
+_RATE_SECONDS = 60.0
+# Of a run that goes on only that minute matters; of one that has ended, the whole attempt.
+_SAMPLES_WHILE_RUNNING = 600
+_SAMPLES_AFTERWARDS = 100_000
+
+UnderWay = Literal["copy", "verification", "replay"]
+
+State = Literal["running", "stalled", "complete", "rejected", "interrupted", "failed", "killed"]
+
+_UNDER_WAY: frozenset[State] = frozenset({"running", "stalled"})
+
+
+class TableLook(Struct, frozen=True, kw_only=True):
+    """One table as its state file tells it; `samples` are this attempt's, oldest first."""
+
+    identity: TableIdentity
+    totals: TableTotals
+    counters: TableCounters
+    segments: list[SegmentRecord]
+    samples: list[Sample]
+
+
+class RunLook(Struct, frozen=True, kw_only=True):
+    """A run as its state file and its locks tell it at the moment `now`.
+
+    `process` is the one that works on a stalled run, where that is known.
+    """
+
+    record: RunRecord
+    state: State
+    under_way: UnderWay | None
+    process: int | None
+    controls: Controls
+    tables: list[TableLook]
+    now: float
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a process copies it, be it that it gets on or not."""
+        return self.state in _UNDER_WAY
+
+    @property
+    def last_sign(self) -> float:
+        """When its process stored anything last in this attempt, or began it."""
+        return last_sign_of(self.record)
+
+    @property
+    def last_checkpoint(self) -> float | None:
+        """When the run last stored how far it is, in whichever attempt."""
+        return self.record.checkpointed_at
+
+    @property
+    def seconds(self) -> float:
+        """How long this attempt has taken."""
+        if self.is_under_way:
+            end: float | None = self.now
+        else:
+            end = self.record.ended_at or self.last_checkpoint
+        return max(0.0, end - self.record.started_at) if end is not None else 0.0
+
+    @property
+    def held(self) -> InForce:
+        """What holds the run back now, or would if it ran."""
+        return in_force(self.record.settings, self.controls, datetime.fromtimestamp(self.now, UTC))
+
+
+async def look_at(state_dir: Path, run: str) -> RunLook:
+    """Reads the state file, whoever else has it open.
+
+    :raises StateError: it is broken, or not one
+    """
+    store = await SqliteStore.open_for_reading(state_dir, run)
+    try:
+        record, state = await state_of(store, state_dir, run)
+        now, controls = time.time(), await store.read_controls()
+        is_paused = controls.paused_at is not None
+        if state == "running" and is_stalled(last_sign_of(record), now, paused=is_paused):
+            state = "stalled"
+        tables = [
+            await _look_at_table(store, index, identity, record.started_at, state)
+            for index, identity in enumerate(record.identity.tables)
+        ]
+        return RunLook(
+            record=record,
+            state=state,
+            under_way=await under_way_of(state, state_dir, run),
+            process=await to_thread.run_sync(owner_of, state_dir, run)
+            if state == "stalled"
+            else None,
+            controls=controls,
+            tables=tables,
+            now=now,
+        )
+    finally:
+        await store.aclose()
+
+
+async def state_of(store: StateStore, state_dir: Path, run: str) -> tuple[RunRecord, State]:
+    """The run as stored, and whether it runs: the lock knows that, not the file."""
+    record = await store.read_run()
+    # A lock that may not be looked at leaves it to the file, and to the age of what it holds.
+    look = partial(is_locked, state_dir, run, if_hidden=True)
+    if record.status != "running" or await to_thread.run_sync(look):
+        return record, record.status
+    # A run stores its end before it lets go of its lock: it may have ended just now.
+    record = await store.read_run()
+    return record, "killed" if record.status == "running" else record.status
+
+
+def last_sign_of(record: RunRecord) -> float:
+    """When a process stored anything last in this attempt, or began it."""
+    return max(record.started_at, record.checkpointed_at or 0.0)
+
+
+async def under_way_of(state: State, state_dir: Path, run: str) -> UnderWay | None:
+    """What is done for a run in this `state` right now, and follows what is asked of it.
+
+    A verification has a lock of its own; a replay takes the run's, whose state it leaves.
+    """
+    if state in _UNDER_WAY:
+        return "copy"
+    if await to_thread.run_sync(is_locked, state_dir, verification_name(run)):
+        return "verification"
+    return "replay" if await to_thread.run_sync(is_locked, state_dir, run) else None
+
+
+async def _look_at_table(
+    store: StateStore, index: int, identity: TableIdentity, started_at: float, state: State
+) -> TableLook:
+    most = _SAMPLES_WHILE_RUNNING if state in _UNDER_WAY else _SAMPLES_AFTERWARDS
+    samples = await store.read_samples(index, most)
+    return TableLook(
+        identity=identity,
+        totals=await store.read_totals(index),
+        counters=await store.read_counters(index),
+        segments=await store.read_segments(index),
+        samples=[sample for sample in samples if sample.time >= started_at],
+    )
+
+
+def bottleneck(look: RunLook, table: TableLook) -> str | None:
+    """What holds the writes back now, where the service named it; None when nothing runs.
+
+    As in progress: what it named last, for as long as throttles go on.
+    """
+    throttled_at, end = table.counters.throttled_at, look.last_checkpoint
+    complete = table.totals.segments_complete == table.identity.total_segments
+    if look.state != "running" or complete or throttled_at is None or end is None:
+        return None
+    is_over = throttled_at < end - rates.DEFAULT_WINDOW_SECONDS
+    return None if is_over else table.counters.bottleneck
+
+
+def items_done(totals: TableTotals) -> int:
+    """Items that need no more work."""
+    return totals.items_written + totals.items_rejected + totals.items_filtered
+
+
+def items_per_second(look: RunLook, table: TableLook) -> float | None:
+    """Of the last minute while it runs, of the whole attempt afterwards; None when unknown.
+
+    Of a run that is stalled it is unknown, and not what it was once.
+    It ends with what is stored, as the summary does: a sample may be ahead of that, and a run
+    that was killed has to do again what lay between.
+    """
+    end = look.last_checkpoint
+    if end is None or look.state == "stalled":
+        return None
+    if look.state != "running":
+        began, at_start = _start(look, table)
+        return rates.rate_between(
+            (began, at_start), (began + look.seconds, items_done(table.totals))
+        )
+    first = _first_of_the_last_minute(look, table, end)
+    return rates.rate_between(first, (end, items_done(table.totals)))
+
+
+def _start(look: RunLook, table: TableLook) -> tuple[float, int]:
+    """When this attempt began, and what was done by then; known late, so rather too much."""
+    if look.record.attempts == 1:
+        return look.record.started_at, 0
+    at_start = table.samples[0].items_written if table.samples else items_done(table.totals)
+    return look.record.started_at, at_start
+
+
+def _first_of_the_last_minute(look: RunLook, table: TableLook, end: float) -> tuple[float, int]:
+    since = end - _RATE_SECONDS
+    if look.record.attempts == 1 and look.record.started_at >= since:
+        return look.record.started_at, 0
+    recent = (sample for sample in table.samples if sample.time >= since)
+    first = next(recent, None)
+    return (first.time, first.items_written) if first else (end, 0)
+
+
+def expected_items(table: TableLook) -> int | None:
+    """How many items the table is likely to hold, from its finished segments."""
+    done = items_done(table.totals)
+    finished = [segment for segment in table.segments if segment.complete]
+    return rates.expected_items(
+        items_done=done,
+        finished_items=sum(segment.items_read for segment in finished),
+        segments_complete=len(finished),
+        segments_total=table.identity.total_segments,
+        reported_items=0,
+    )
+
+
+def seconds_left(look: RunLook, table: TableLook) -> float | None:
+    """How long the table will take from here; None when unknown, or when nothing runs."""
+    if look.state != "running":
+        return None
+    done = items_done(table.totals)
+    return rates.seconds_left(done, expected_items(table), items_per_second(look, table))

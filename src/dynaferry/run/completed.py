@@ -1,0 +1,56 @@
+"""A run that is complete already: it is looked at before it is believed (invariant 12).
+
+The state file says what was written and when; whether it is still there, only the target knows.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from dynaferry.dynamodb.account.session import AccountSession
+from dynaferry.dynamodb.tables.describe import has_items
+from dynaferry.errors import AccessDeniedError, PreflightError
+from dynaferry.preflight.inspection import TablePreflight
+from dynaferry.state.store import RunRecord, StateStore
+
+COMPLETE = frozenset({"complete", "rejected"})
+
+
+def is_complete(record: RunRecord) -> bool:
+    """Whether nothing is left to copy, by what is stored."""
+    return record.status in COMPLETE
+
+
+def completed_at(record: RunRecord) -> str:
+    """When it was completed, for eyes."""
+    if record.ended_at is None:
+        return "at a time that is not known"
+    return f"at {datetime.fromtimestamp(record.ended_at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+async def check_still_there(
+    record: RunRecord,
+    store: StateStore,
+    checked: Sequence[TablePreflight],
+    target: AccountSession,
+    say: Callable[[str], None],
+) -> None:
+    """Returns if every target still holds something of what the run wrote, by one small read each.
+
+    :raises PreflightError: one is empty
+    """
+    for index, look in enumerate(checked):
+        written = (await store.read_totals(index)).items_written
+        if written == 0 or look.target is None:
+            continue
+        try:
+            is_there = await has_items(target, look.target.called)
+        except AccessDeniedError:
+            say(f"{look.target.arn} was not looked at: no permission for dynamodb:Scan")
+            continue
+        if not is_there:
+            raise PreflightError(
+                f"the run {record.run} was completed {completed_at(record)}, but the target "
+                f"{look.target.arn} is empty now: the {written:,} items that it wrote are gone",
+                hint="--restart copies everything anew",
+                table=look.target.name,
+            )

@@ -1,0 +1,150 @@
+"""How a run ended: its status, its summary, and the error that ended it, where one did."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from dynaferry.errors import DynaferryError, NotReadyError, RetryableError, StoppedError
+from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.observe.summary import ErrorSummary, RunSummary, Status, TableSummary
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.state.store import StateStore, TableCounters, TableIdentity, TableTotals
+
+# Who begins again may find that it has passed.
+NOT_NOW = (NotReadyError, RetryableError)
+
+EndStatus = Literal["complete", "rejected", "interrupted", "failed"]
+
+
+class Outcome(Struct, frozen=True):
+    """The summary of an attempt, and its error as it was raised."""
+
+    summary: RunSummary
+    error: DynaferryError | None = None
+
+
+def status_of(stats: RunStats, error: DynaferryError | None) -> EndStatus:
+    """The status of a run whose tables stand like this."""
+    if error is not None:
+        return "failed"
+    states = {table.state for table in stats.tables}
+    if states == {"complete"}:
+        return "complete"
+    return "rejected" if states <= {"complete", "rejected"} else "interrupted"
+
+
+async def summarize(
+    run: str,
+    status: Status,
+    stats: RunStats,
+    store: StateStore,
+    error: DynaferryError | None = None,
+) -> RunSummary:
+    """Sums up what is stored, since that is what a later attempt goes on from (invariant 2)."""
+    seen = (await store.read_run()).identity.tables
+    tables = [
+        await _table_summary(index, table, seen[index], store)
+        for index, table in enumerate(stats.tables)
+    ]
+    return RunSummary(run=run, status=status, error=_told(error), tables=tuple(tables))
+
+
+async def _table_summary(
+    index: int, stats: TableStats, seen: TableIdentity, store: StateStore
+) -> TableSummary:
+    totals, counters = await store.read_totals(index), await store.read_counters(index)
+    done = totals.items_written + totals.items_rejected + totals.items_filtered
+    seconds = (stats.ended_at or 0.0) - (stats.started_at or 0.0)
+    rate = (done - stats.items_at_start) / seconds if seconds > 0 else 0.0
+    return table_summary(
+        stats.source,
+        stats.target,
+        _table_status(stats),
+        totals,
+        counters,
+        seen=seen,
+        segments_total=stats.segments_total,
+        seconds=seconds,
+        items_per_second=rate,
+    )
+
+
+def table_summary(
+    source: str,
+    target: str,
+    status: Status,
+    totals: TableTotals,
+    counters: TableCounters,
+    *,
+    seen: TableIdentity,
+    segments_total: int,
+    seconds: float,
+    items_per_second: float,
+) -> TableSummary:
+    """The summary of a table of which this is stored; `seconds` and the rate are an attempt's."""
+    return TableSummary(
+        source=source,
+        target=target,
+        status=status,
+        items_read=totals.items_read,
+        items_written=totals.items_written,
+        items_rejected=totals.items_rejected,
+        items_filtered=totals.items_filtered,
+        bytes_read=totals.bytes_read,
+        read_units=round(counters.read_units, 1),
+        write_units=round(counters.write_units, 1),
+        throttled_requests=counters.throttled_requests,
+        retried_requests=counters.retried_requests,
+        unprocessed_items=counters.unprocessed_items,
+        segments_total=segments_total,
+        segments_complete=totals.segments_complete,
+        seconds=round(seconds, 3),
+        items_per_second=round(items_per_second, 1),
+        source_arn=seen.source_arn,
+        target_arn=seen.target_arn,
+    )
+
+
+def _table_status(stats: TableStats) -> EndStatus:
+    """A table that was not reached, or not finished, will be by the next attempt."""
+    if stats.state == "waiting" or stats.state == "running":
+        return "interrupted"
+    return stats.state
+
+
+def without_summary(
+    plan: CopyPlan, error: DynaferryError | None, *, begun: bool, resumes: bool = False
+) -> Outcome:
+    """The outcome of an attempt that has nothing to sum up: as a rule one that has not begun.
+
+    Without an error it was stopped before it began. Whatever happened to one that had begun has
+    failed. Before that nothing was written, and it is refused; but a service that did not answer
+    a run that `resumes` may do so later, and a table that is not ready will be: these have failed
+    as well.
+    """
+    status: Status = "refused"
+    if error is None:
+        status = "interrupted"
+    elif begun or isinstance(error, NotReadyError if not resumes else NOT_NOW):
+        status = "failed"
+    tables = tuple(
+        TableSummary(source=table.source_name, target=table.target_name, status=status)
+        for table in plan.tables
+    )
+    run = plan.run_name if plan.tables else plan.run
+    return Outcome(RunSummary(run=run, status=status, error=_told(error), tables=tables), error)
+
+
+def first_reason(group: BaseExceptionGroup[DynaferryError]) -> DynaferryError:
+    """The error that ended a run: a reason to stop, before anything that merely came of it."""
+    leaves = [
+        first_reason(error) if isinstance(error, BaseExceptionGroup) else error
+        for error in group.exceptions
+    ]
+    return next((leaf for leaf in leaves if isinstance(leaf, StoppedError)), leaves[0])
+
+
+def _told(error: DynaferryError | None) -> ErrorSummary | None:
+    if error is None:
+        return None
+    return ErrorSummary(type=type(error).__name__, message=error.message, hint=error.hint)

@@ -1,0 +1,257 @@
+"""The embedded store: one SQLite file for one run."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+import msgspec
+
+from dynaferry.plan.settings import RecordedSettings
+from dynaferry.state.sqlite import run_file, schema
+from dynaferry.state.sqlite.run_file import RunFile
+from dynaferry.state.sqlite.thread import FileThread
+from dynaferry.state.store import (
+    AttemptRecord,
+    Controls,
+    ControlsChange,
+    DeadLetter,
+    LetterCount,
+    RunIdentity,
+    RunRecord,
+    RunStatus,
+    Sample,
+    SegmentRecord,
+    TableCounters,
+    TableTotals,
+    changed,
+)
+
+Moment = Literal["inside a checkpoint", "after a checkpoint", "inside a settlement"]
+
+
+class SqliteStore(FileThread):
+    """A `StateStore` in `STATE_DIR/RUN.sqlite`. Made by `create`, `open` or `open_for_reading`."""
+
+    @classmethod
+    async def create(
+        cls,
+        state_dir: Path,
+        run: str,
+        identity: RunIdentity,
+        settings: RecordedSettings,
+        version: str,
+        now: float,
+    ) -> Self:
+        """Begins a run that has no file yet; its first attempt is still to begin.
+
+        :raises StateError: there is a file already, or none can be written
+        """
+        record = RunRecord(
+            run=run,
+            identity=identity,
+            settings=settings,
+            version=version,
+            status="running",
+            attempts=0,
+            created_at=now,
+            started_at=now,
+            ended_at=None,
+        )
+
+        def write_new(connection: sqlite3.Connection) -> None:
+            schema.write_new_run(connection, record)
+
+        return await cls._opened_by(lambda: RunFile.create(state_dir, run, write_new))
+
+    @classmethod
+    async def open(cls, state_dir: Path, run: str) -> Self:
+        """Opens a run to go on with it. Whether it is the right one, `check_identity` says.
+
+        :raises StateError: there is none, another process works on it, or the file is foreign or
+            broken; it is left as it is
+        """
+        return await cls._opened_by(lambda: RunFile.open(state_dir, run))
+
+    @classmethod
+    async def open_for_reading(cls, state_dir: Path, run: str) -> Self:
+        """Opens a run to look at it, also while another process works on it.
+
+        :raises StateError: there is none, or the file is foreign or cannot be read
+        """
+        return await cls._opened_by(lambda: RunFile.open_for_reading(state_dir, run))
+
+    @classmethod
+    async def open_to_control(cls, state_dir: Path, run: str) -> Self:
+        """Opens a run to change its controls, also while another process works on it.
+
+        :raises StateError: there is none, or the file is foreign or cannot be written
+        """
+        return await cls._opened_by(lambda: RunFile.open_to_control(state_dir, run))
+
+    @staticmethod
+    async def set_aside(state_dir: Path, run: str, now: float) -> Path:
+        """Renames the run's file, so that a new run may take its name; returns the new path.
+
+        :raises StateError: there is none, another process works on it, or the file is foreign or
+            broken; it is left as it is
+        """
+        return await asyncio.to_thread(run_file.set_aside, state_dir, run, now)
+
+    async def read_run(self) -> RunRecord:
+        """The run as stored."""
+        return await self._record(schema.run_of, schema.SELECT_RUN)
+
+    async def begin_attempt(self, version: str, now: float) -> None:
+        """Marks the run as running again, and drops the dead letters beyond the watermarks."""
+
+        def begin(connection: sqlite3.Connection) -> None:
+            connection.execute(schema.BEGIN_ATTEMPT, {"version": version, "now": now})
+            connection.execute(schema.NOTE_ATTEMPT)
+            connection.execute(schema.DROP_DEAD_LETTERS_BEYOND_THE_WATERMARKS)
+
+        await self._write(begin)
+
+    async def end_attempt(
+        self,
+        status: RunStatus,
+        now: float,
+        error: tuple[str, str, str | None] | None = None,
+    ) -> None:
+        """Stores how the attempt ended; `error` is (type, message, hint)."""
+        kind, message, hint = error or (None, None, None)
+        ending = {"status": status, "now": now, "type": kind, "message": message, "hint": hint}
+
+        def end(connection: sqlite3.Connection) -> None:
+            connection.execute(schema.END_ATTEMPT, ending)
+            connection.execute(schema.NOTE_END_OF_ATTEMPT, ending)
+
+        await self._write(end)
+
+    async def read_segments(self, table: int) -> list[SegmentRecord]:
+        """The records of the segments that have one, in the order of their numbers."""
+        return await self._records(schema.segment_of, schema.SELECT_SEGMENTS, table)
+
+    async def read_totals(self, table: int) -> TableTotals:
+        """The sums of the table's segment records."""
+        return await self._record(schema.totals_of, schema.SELECT_TOTALS, table)
+
+    async def read_counters(self, table: int) -> TableCounters:
+        """What the table cost so far."""
+        counters = await self._records(schema.counters_of, schema.SELECT_COUNTERS, table)
+        if not counters:
+            raise _no_such_table(table)
+        return counters[0]
+
+    async def checkpoint(
+        self, table: int, segments: Sequence[SegmentRecord], counters: TableCounters
+    ) -> None:
+        """Stores watermarks and counters of one table in one transaction.
+
+        :raises StateWriteError: they could not be stored; none of them is
+        """
+        segment_rows = [schema.segment_row(table, segment) for segment in segments]
+
+        def store(connection: sqlite3.Connection) -> None:
+            connection.executemany(schema.PUT_SEGMENT, segment_rows)
+            self.reached("inside a checkpoint")
+            row = schema.counters_row(table, counters) | {"now": time.time()}
+            if connection.execute(schema.UPDATE_COUNTERS, row).rowcount != 1:
+                raise _no_such_table(table)
+
+        await self._write(store, lambda: self.reached("after a checkpoint"))
+
+    def reached(self, moment: Moment) -> None:
+        """Does nothing, on the store's thread: a test overrides it to die at this moment."""
+
+    async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Stores dead letters in one transaction; one that is there already is replaced.
+
+        :raises StateWriteError: they could not be stored; none of them is
+        """
+        rows = [msgspec.structs.asdict(letter) for letter in letters]
+        await self._write(lambda connection: connection.executemany(schema.PUT_DEAD_LETTER, rows))
+
+    async def read_dead_letters(self, table: int | None = None) -> list[DeadLetter]:
+        """The dead letters, of one table or of all, by table, segment and page."""
+        return await self._records(schema.dead_letter_of, schema.SELECT_DEAD_LETTERS, table)
+
+    async def read_counted_dead_letters(
+        self, table: int, after: DeadLetter | None, limit: int
+    ) -> list[DeadLetter]:
+        """The next `limit` letters of a table behind `after`, of pages behind the watermarks."""
+        behind = (-1, b"") if after is None else (after.segment, after.key)
+        query = schema.SELECT_COUNTED_DEAD_LETTERS
+        return await self._records(schema.whole_letter_of, query, table, *behind, limit)
+
+    async def settle_dead_letters(
+        self,
+        table: int,
+        *,
+        written: Sequence[DeadLetter],
+        refused: Sequence[DeadLetter],
+        counters: TableCounters,
+    ) -> None:
+        """Counts letters as written and stores why others were refused again, all or nothing.
+
+        :raises StateWriteError: it could not be stored; nothing of it is
+        """
+        written_rows = [msgspec.structs.asdict(letter) for letter in written]
+        refused_rows = [msgspec.structs.asdict(letter) for letter in refused]
+
+        def settle(connection: sqlite3.Connection) -> None:
+            for row in written_rows:
+                # A letter is counted once, however often it is settled.
+                if connection.execute(schema.DELETE_DEAD_LETTER, row).rowcount:
+                    connection.execute(schema.COUNT_REJECTED_AS_WRITTEN, row)
+            self.reached("inside a settlement")
+            connection.executemany(schema.UPDATE_REFUSAL, refused_rows)
+            connection.execute(schema.UPDATE_WRITE_COUNTERS, schema.counters_row(table, counters))
+            connection.execute(schema.COMPLETE_WITHOUT_DEAD_LETTERS)
+
+        await self._write(settle)
+
+    async def count_dead_letters(self, table: int, limit: int) -> list[LetterCount]:
+        """The `limit` most frequent reasons of a table's dead letters, the most frequent first."""
+        return await self._records(schema.letter_count_of, schema.COUNT_DEAD_LETTERS, table, limit)
+
+    async def read_attempts(self) -> list[AttemptRecord]:
+        """Every attempt that was begun, in order."""
+        return await self._records(schema.attempt_of, schema.SELECT_ATTEMPTS)
+
+    async def keep_settings(self, settings: RecordedSettings) -> None:
+        """Stores the settings of the attempt that begins in the place of the earlier ones."""
+        kept = (msgspec.json.encode(settings),)
+        await self._write(lambda connection: connection.execute(schema.KEEP_SETTINGS, kept))
+
+    async def read_controls(self) -> Controls:
+        """What was asked of the run while it was under way."""
+        return await self._record(schema.controls_of, schema.SELECT_CONTROLS)
+
+    async def change_controls(self, change: ControlsChange, now: float) -> Controls:
+        """Stores what is asked for, beside whatever another process stores, and returns it all."""
+        asked: list[Controls] = []
+
+        def store(connection: sqlite3.Connection) -> None:
+            row = connection.execute(schema.SELECT_CONTROLS).fetchone()
+            asked.append(changed(schema.controls_of(row), change, now))
+            connection.execute(schema.UPDATE_CONTROLS, msgspec.structs.asdict(asked[0]))
+
+        await self._write(store)
+        return asked[0]
+
+    async def add_sample(self, sample: Sample) -> None:
+        """Stores one sample."""
+        row = msgspec.structs.asdict(sample)
+        await self._write(lambda connection: connection.execute(schema.INSERT_SAMPLE, row))
+
+    async def read_samples(self, table: int, limit: int) -> list[Sample]:
+        """The latest `limit` samples, oldest first."""
+        latest = await self._records(schema.sample_of, schema.SELECT_SAMPLES, table, limit)
+        return latest[::-1]
+
+
+def _no_such_table(table: int) -> IndexError:
+    return IndexError(f"the run has no table {table}")

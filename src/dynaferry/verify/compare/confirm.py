@@ -1,0 +1,139 @@
+"""A difference is only reported when it was seen twice, by consistent reads of both sides.
+
+A scan is no snapshot: what it shows may have been changed, on either side, before the other side
+was scanned. So an item that did not cancel out is read by its key on both sides (the first look),
+and what differs is read once more a while later (the second). What is missing in both looks is
+missing, what is extra in both is extra, and what differs in both is different, whatever was written
+in between; only what was one of these and then another is undecided (in flux).
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import anyio
+from msgspec import Struct
+
+from dynaferry.dynamodb.items.canonical import differing_attributes, digest_of
+from dynaferry.verify.compare.side_reader import SideReader
+from dynaferry.verify.state.records import Difference, DifferenceKind, Suspect
+
+# A request may ask for 100 keys, but its answer would hold up to 16 MB (invariant 5).
+KEYS_AT_ONCE = 25
+LOOKS_AT_ONCE = 4
+
+
+class FirstLook(Struct, frozen=True):
+    """What came of looking at keys: how many of the source's are equal, and which are not.
+
+    `settled` counts every key that is no suspect, those that both sides no longer have included.
+    """
+
+    matching: int
+    settled: int
+    suspects: Sequence[Suspect]
+
+
+class SecondLook(Struct, frozen=True):
+    """What came of looking at suspects again."""
+
+    matching: int
+    differences: Sequence[Difference]
+
+
+class Confirmer:
+    """Looks at the items of one table on both sides. Any number of tasks may call it.
+
+    `rejected` are the canonical keys of the copy's dead letters.
+    """
+
+    def __init__(
+        self,
+        source: SideReader,
+        target: SideReader,
+        *,
+        rejected: Collection[bytes] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._rejected = rejected
+        self._clock = clock
+        self._looks = anyio.CapacityLimiter(LOOKS_AT_ONCE)
+
+    async def look(self, segment: int, keys: Mapping[bytes, bool]) -> FirstLook:
+        """The first look at up to `KEYS_AT_ONCE` keys; each says whether the source showed it.
+
+        :raises StoppedError: a side cannot be read now
+        """
+        source, target = await self.look_at_both(list(keys))
+        looked_at = self._clock()
+        matching = 0
+        suspects = []
+        for key, in_source in keys.items():
+            there, here = _digest(source.get(key)), _digest(target.get(key))
+            if there != here:
+                suspects.append(Suspect(segment, key, in_source, there, here, looked_at))
+            elif there is not None and in_source:
+                matching += 1
+        return FirstLook(matching, len(keys) - len(suspects), suspects)
+
+    async def look_again(self, suspects: Sequence[Suspect]) -> SecondLook:
+        """The second look at up to `KEYS_AT_ONCE` suspects.
+
+        :raises StoppedError: a side cannot be read now
+        """
+        source, target = await self.look_at_both(list({suspect.key for suspect in suspects}))
+        matching = 0
+        differences = []
+        for suspect in suspects:
+            there, here = source.get(suspect.key), target.get(suspect.key)
+            if _digest(there) != _digest(here):
+                differences.append(self._difference(suspect, there, here))
+            elif there is not None and suspect.in_source:
+                matching += 1
+        return SecondLook(matching, differences)
+
+    async def look_at_both(
+        self, keys: Sequence[bytes]
+    ) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+        """The items with these keys as they are now, on the source and on the target.
+
+        :raises StoppedError: a side cannot be read now
+        """
+        found: dict[SideReader, dict[bytes, bytes]] = {}
+
+        async def look_up(side: SideReader) -> None:
+            found[side] = await side.look_up(keys)
+
+        async with self._looks, anyio.create_task_group() as sides:
+            sides.start_soon(look_up, self._source)
+            sides.start_soon(look_up, self._target)
+        return found[self._source], found[self._target]
+
+    def _difference(
+        self, suspect: Suspect, source: bytes | None, target: bytes | None
+    ) -> Difference:
+        first = _kind(suspect.source_digest, suspect.target_digest)
+        second = _kind(source, target)
+        kind: DifferenceKind = second if second == first else "in_flux"
+        if kind in ("missing", "different") and suspect.key in self._rejected:
+            kind = "rejected"
+        return Difference(
+            key=suspect.key,
+            kind=kind,
+            attributes=()
+            if source is None or target is None
+            else differing_attributes(source, target),
+            target_digest=_digest(target),
+        )
+
+
+def _kind(source: bytes | None, target: bytes | None) -> DifferenceKind:
+    """How two items differ that are not the same; or two digests, that say so as well."""
+    if target is None:
+        return "missing"
+    return "extra" if source is None else "different"
+
+
+def _digest(item: bytes | None) -> bytes | None:
+    return None if item is None else digest_of(item)

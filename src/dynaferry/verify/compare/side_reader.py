@@ -1,0 +1,132 @@
+"""One side of a verification: pages and look-ups, at its pace, tried again where that helps."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+
+from dynaferry.dynamodb.items.canonical import canonical
+from dynaferry.errors import ImpossibleAnswerError, UnprocessedError
+from dynaferry.limits import PAGE_MAX_ITEM_BYTES
+from dynaferry.ports import FoundItems, KeyLookup, Page, PageSource
+from dynaferry.throttle.cost_ratio import from_above
+from dynaferry.throttle.limiter import Pace
+from dynaferry.throttle.retry import RetryPolicy
+from dynaferry.verify.compare.paced import paced
+from dynaferry.verify.stats import ComparisonStats
+
+# A consistent read of an item costs a unit for each started 4 KB [DG:read-write-operations].
+UNITS_PER_KEY = 1.0
+LEAST_PAGE_UNITS = 1.0
+# A table may have grown so much since it was measured, hours ago.
+GROWN_SINCE = 2.0
+
+Answer = TypeVar("Answer", Page, FoundItems)
+
+
+class SideReader:
+    """Reads one table. Any number of tasks may call it.
+
+    `table_bytes` is its size, 0 where the service does not say: no page is expected to cost more
+    than about twice of it.
+    """
+
+    def __init__(
+        self,
+        pages: PageSource,
+        lookup: KeyLookup,
+        stats: ComparisonStats,
+        *,
+        key_of: Callable[[bytes], bytes],
+        pace: Pace,
+        retry: RetryPolicy,
+        table_bytes: int = 0,
+    ) -> None:
+        self._pages = pages
+        self._lookup = lookup
+        self._stats = stats
+        self._key_of = key_of
+        self._pace = pace
+        self._retry = retry
+        full = pages.full_page_units
+        of_table = GROWN_SINCE * table_bytes * full / PAGE_MAX_ITEM_BYTES or full
+        self._expected_units = min(full, max(LEAST_PAGE_UNITS, of_table))
+
+    async def read_page(self, segment: int, exclusive_start_key: bytes | None) -> Page:
+        """One page; see `PageSource`.
+
+        :raises StoppedError: it cannot be read now
+        """
+        page = await self._retry.call(partial(self._read_page, segment, exclusive_start_key))
+        self._stats.bytes_read += page.body_bytes
+        if page.consumed_units is not None:
+            # A cap holds as long as no page costs more than was expected.
+            self._expected_units = from_above(self._expected_units, page.consumed_units)
+        return page
+
+    async def _read_page(self, segment: int, start_key: bytes | None) -> Page:
+        return await self._paced(
+            partial(self._pages.read_page, segment, start_key), self._expected_units
+        )
+
+    async def look_up(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The items that are there now, by their canonical keys.
+
+        `keys` are canonical, and no more than one request may ask for.
+
+        :raises StoppedError: they cannot be read now
+        """
+        found: dict[bytes, bytes] = {}
+        remaining = list(keys)
+
+        async def look_up_remaining() -> None:
+            nonlocal remaining
+            asked = remaining
+            answer = await self._paced(
+                partial(self._lookup.find_items, asked), UNITS_PER_KEY * len(asked)
+            )
+            items = self._by_key(answer, asked)
+            remaining = [canonical(key) for key in answer.unprocessed]
+            found.update(items)
+            if remaining:
+                raise UnprocessedError(
+                    f"BatchGetItem left {len(remaining)} of {len(asked)} keys unprocessed",
+                    operation="BatchGetItem",
+                )
+
+        await self._retry.call(look_up_remaining)
+        return found
+
+    def _by_key(self, answer: FoundItems, asked: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The items by their keys; what was not asked for means that nothing can be believed."""
+        try:
+            items = {self._key_of(bytes(item)): bytes(item) for item in answer.items}
+        except msgspec.MsgspecError as error:
+            raise _not_asked_for() from error
+        unprocessed = {canonical(key) for key in answer.unprocessed}
+        named = items.keys() | unprocessed
+        if not named <= set(asked):
+            raise _not_asked_for()
+        if len(named) != len(answer.items) + len(answer.unprocessed):
+            raise ImpossibleAnswerError(
+                "BatchGetItem named one key more than once", operation="BatchGetItem"
+            )
+        return items
+
+    async def _paced(self, attempt: Callable[[], Awaitable[Answer]], units: float) -> Answer:
+        self._stats.read_requests += 1
+        answer = await paced(self._pace, self._stats, attempt, units, consumed_of=_consumed)
+        self._stats.read_units += answer.consumed_units or 0.0
+        self._retry.progress()
+        return answer
+
+
+def _consumed(answer: Page | FoundItems) -> float | None:
+    return answer.consumed_units
+
+
+def _not_asked_for() -> ImpossibleAnswerError:
+    return ImpossibleAnswerError(
+        "BatchGetItem gave an item that was not asked for", operation="BatchGetItem"
+    )

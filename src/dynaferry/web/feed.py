@@ -1,0 +1,181 @@
+"""What the live page is told: everything at first, then only what is new.
+
+A page that is open gets a few hundred bytes a second, however many segments there are. Field names
+are a contract with web/static/page.js.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from dynaferry.observe.history import Point
+from dynaferry.observe.monitor import Lookout, Phase
+from dynaferry.observe.progress import TableView
+from dynaferry.observe.request_stats import percentile
+from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.observe.summary import ErrorSummary, Status
+
+_PERCENTILES: Final = (0.5, 0.95, 0.99)
+
+
+class TableNews(Struct, frozen=True, kw_only=True):
+    """One table. `finished` holds the segments that are done and were not told yet, each with
+    the seconds it took; `running` those under way, each with the seconds so far.
+    """
+
+    source: str
+    target: str
+    state: str
+    share_done: float
+    items_done: int
+    items_rejected: int
+    bytes_read: int
+    dollars: float
+    items_per_second: float | None
+    bytes_per_second: float | None
+    read_units_per_second: float | None
+    write_units_per_second: float | None
+    throttled_share: float | None
+    unprocessed_items: int
+    seconds_left: float | None
+    segments_total: int
+    segments_complete: int
+    bottleneck: str | None
+    finished: list[tuple[int, float | None]]
+    running: list[tuple[int, float]]
+
+
+class Latency(Struct, frozen=True, kw_only=True):
+    """The requests of an operation in the last minute; percentiles in seconds."""
+
+    operation: str
+    requests: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class News(Struct, frozen=True, kw_only=True):
+    """A run at one moment. `points` are those that were not told yet; `held_back` is its pause and
+    its caps, in words.
+    """
+
+    run: str
+    phase: Phase
+    paused: bool
+    held_back: str | None
+    read_cap: float | None
+    write_cap: float | None
+    status: Status | None
+    error: ErrorSummary | None
+    healthy: bool
+    health: str
+    seconds: float
+    tables: list[TableNews]
+    points: list[Point]
+    throttles: list[tuple[str, str, int]]
+    rejections: list[tuple[str, int]]
+    latency: list[Latency]
+    settings: Sequence[tuple[str, str]] | None = None
+    can_control: bool | None = None
+
+
+class Newsreader:
+    """One page that is open, and what it was told."""
+
+    def __init__(
+        self, lookout: Lookout, *, settings: Sequence[tuple[str, str]], can_control: bool
+    ) -> None:
+        self._lookout = lookout
+        self._settings: Sequence[tuple[str, str]] | None = settings
+        self._can_control: bool | None = can_control
+        self._finished_told: dict[int, int] = {}
+        self._told_until = float("-inf")
+
+    def news(self) -> News:
+        """What is new since the last call."""
+        lookout, stats = self._lookout, self._lookout.stats
+        summary, health = lookout.summary, lookout.health
+        news = News(
+            run=lookout.run,
+            phase=lookout.phase,
+            paused=stats.paused,
+            held_back=stats.held_back,
+            read_cap=stats.read_cap_units,
+            write_cap=stats.write_cap_units,
+            status=None if summary is None else summary.status,
+            error=None if summary is None else summary.error,
+            healthy=health.ok,
+            health=health.reason,
+            seconds=max(0.0, (lookout.ended_at or lookout.clock()) - lookout.began_at),
+            tables=[
+                self._of_table(index, table, view)
+                for index, (table, view) in enumerate(
+                    zip(stats.tables, lookout.views, strict=False)
+                )
+            ],
+            points=self._points(),
+            throttles=_throttles(stats),
+            rejections=_rejections(stats),
+            latency=[_latency(*each) for each in lookout.recent_latency().items()],
+            settings=self._settings,
+            can_control=self._can_control,
+        )
+        self._settings = self._can_control = None
+        return news
+
+    def _points(self) -> list[Point]:
+        points = [point for point in self._lookout.history if point.seconds > self._told_until]
+        if points:
+            self._told_until = points[-1].seconds
+        return points
+
+    def _of_table(self, index: int, table: TableStats, view: TableView) -> TableNews:
+        told = self._finished_told.get(index, 0)
+        finished = table.segments.finished[told:]
+        self._finished_told[index] = told + len(finished)
+        return TableNews(
+            source=table.source,
+            target=table.target,
+            state=table.state,
+            share_done=view.share_done,
+            items_done=view.items_done,
+            items_rejected=table.items_rejected,
+            bytes_read=table.bytes_read,
+            dollars=table.dollars,
+            items_per_second=view.items_per_second,
+            bytes_per_second=view.bytes_per_second,
+            read_units_per_second=view.read_units_per_second,
+            write_units_per_second=view.write_units_per_second,
+            throttled_share=view.throttled_share,
+            unprocessed_items=table.unprocessed_items,
+            seconds_left=view.seconds_left,
+            segments_total=table.segments_total,
+            segments_complete=table.segments_complete,
+            bottleneck=table.bottleneck,
+            finished=finished,
+            running=table.segments.seconds_under_way() if table.state == "running" else [],
+        )
+
+
+def _throttles(stats: RunStats) -> list[tuple[str, str, int]]:
+    counts: dict[tuple[str, str], int] = {}
+    for table in stats.tables:
+        for key, count in table.throttles.items():
+            counts[key] = counts.get(key, 0) + count
+    most_first = sorted(counts.items(), key=lambda entry: -entry[1])
+    return [(operation, reason, count) for (operation, reason), count in most_first]
+
+
+def _rejections(stats: RunStats) -> list[tuple[str, int]]:
+    counts: dict[str, int] = {}
+    for table in stats.tables:
+        for reason, count in table.rejections.items():
+            counts[reason] = counts.get(reason, 0) + count
+    return sorted(counts.items(), key=lambda entry: -entry[1])
+
+
+def _latency(operation: str, buckets: Sequence[int]) -> Latency:
+    p50, p95, p99 = (percentile(buckets, share) for share in _PERCENTILES)
+    return Latency(operation=operation, requests=sum(buckets), p50=p50, p95=p95, p99=p99)

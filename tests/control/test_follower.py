@@ -1,0 +1,164 @@
+"""A copy on the simulator that is held back, paused and let go while it runs."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+from msgspec.structs import replace
+
+from benchmarks.simulator import (
+    NO_LATENCY,
+    OnDemand,
+    RunningSimulator,
+    Settings,
+    Table,
+    simulator,
+)
+from dynaferry.observe.stats import RunStats
+from dynaferry.plan.schedule import Limits, ScheduleEntry
+from dynaferry.plan.settings import Account, CopyPlan, TablePlan
+from dynaferry.run.copy_tables import dry_run, execute
+from dynaferry.run.outcome import Outcome
+from dynaferry.state.sqlite.store import SqliteStore
+from dynaferry.state.store import ControlsChange
+from dynaferry.stop import StopSignal
+
+ITEMS = 4000
+SOURCE = Table(name="source", items=ITEMS, item_bytes=600, latency=NO_LATENCY)
+TARGET = Table(name="target", latency=NO_LATENCY, capacity=OnDemand(write_units=40_000))
+# What is asked takes effect within so long; the tests wait for it and do not measure it.
+SOON_SECONDS = 5.0
+
+Talk = Callable[[RunStats], Awaitable[None]]
+
+
+def plan_of(url: str, state_dir: Path, **settings: object) -> CopyPlan:
+    account = Account(region="us-east-1", endpoint_url=url)
+    plan = CopyPlan(
+        tables=(TablePlan("source", "target"),),
+        source=account,
+        target=account,
+        state_dir=state_dir,
+        run="orders",
+        segments=4,
+        max_write_units=100.0,
+    )
+    return replace(plan, **settings)
+
+
+async def ask(state_dir: Path, **change: object) -> None:
+    store = await SqliteStore.open_to_control(state_dir, "orders")
+    await store.change_controls(ControlsChange(**change), 1.0)  # type: ignore[arg-type]
+    await store.aclose()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(SOON_SECONDS):
+        while not condition():  # noqa: ASYNC110  # counters tell nobody that they moved
+            await anyio.sleep(0.02)
+
+
+async def copied(
+    plan: CopyPlan, talk: Talk, stop: StopSignal | None = None, said: list[str] | None = None
+) -> Outcome:
+    """Copies while somebody talks to it."""
+    lines = said if said is not None else []
+    return await execute(plan, watch=talk, stop=stop, say=lines.append)
+
+
+async def written(simulated: RunningSimulator) -> int:
+    report = await to_thread.run_sync(simulated.report)
+    return round(report.tables["target"].total(lambda second: second.items_written))
+
+
+async def test_a_copy_follows_what_is_asked_of_it(tmp_path: Path) -> None:
+    with simulator(Settings(tables=(SOURCE, TARGET))) as simulated:
+
+        async def talk(stats: RunStats) -> None:
+            (table,) = stats.tables
+            await until(lambda: table.items_written > 0)
+            assert stats.held_back == "writes at most 100 units/s (as planned)"
+            assert (stats.read_cap_units, stats.write_cap_units) == (None, 100.0)
+            await ask(tmp_path, paused=True)
+            await until(lambda: stats.paused)
+            await until(lambda: table.write_requests_in_flight == 0)
+            before = await written(simulated)
+            await anyio.sleep(0.3)  # long enough for a request that slips through
+            assert await written(simulated) == before < ITEMS
+            await ask(tmp_path, paused=False, max_write_units="none")
+            await until(lambda: stats.held_back == "writes without a cap (set)")
+
+        # At 100 units a second the rest would take another 40 seconds.
+        with anyio.fail_after(20.0):
+            outcome = await copied(plan_of(simulated.url, tmp_path), talk)
+        assert outcome.summary.status == "complete"
+        assert await written(simulated) == ITEMS
+
+
+async def test_what_was_set_holds_for_the_next_attempt_whatever_its_flag_says(
+    tmp_path: Path,
+) -> None:
+    with simulator(Settings(tables=(SOURCE, TARGET))) as simulated:
+        plan, stop, said = plan_of(simulated.url, tmp_path), StopSignal(), list[str]()
+
+        async def set_and_stop(stats: RunStats) -> None:
+            await ask(tmp_path, max_write_units=50.0, paused=True)
+            await until(lambda: stats.paused)
+            stop.ask()
+            stop.ask()
+
+        outcome = await copied(plan, set_and_stop, stop)
+        assert outcome.summary.status == "interrupted"
+
+        async def let_go(stats: RunStats) -> None:
+            assert stats.held_back == "paused, writes at most 50 units/s (set)"
+            await ask(tmp_path, paused=False, max_write_units="plan")
+
+        outcome = await copied(replace(plan, max_write_units=1e6), let_go, said=said)
+        assert outcome.summary.status == "complete"
+        assert "orders: paused, writes at most 50 units/s (set)" in said
+        assert "it waits for: dynaferry resume orders" in said
+        assert any("whatever the plan or a flag says" in line for line in said)
+
+
+async def test_a_stop_ends_a_paused_copy(tmp_path: Path) -> None:
+    with simulator(Settings(tables=(SOURCE, TARGET))) as simulated:
+        stop = StopSignal()
+
+        async def pause_and_stop(stats: RunStats) -> None:
+            await ask(tmp_path, paused=True)
+            await until(lambda: stats.paused)
+            stop.ask()
+
+        with anyio.fail_after(10.0):
+            outcome = await copied(plan_of(simulated.url, tmp_path), pause_and_stop, stop)
+        (table,) = outcome.summary.tables
+        assert outcome.summary.status == "interrupted"
+        assert table.items_read == table.items_written  # what is counted is what is stored
+
+
+async def test_a_copy_follows_its_schedule(tmp_path: Path) -> None:
+    with simulator(Settings(tables=(SOURCE, TARGET))) as simulated:
+        always = Limits(schedule=(ScheduleEntry(max_write_units="none", max_read_units=1e6),))
+
+        async def talk(stats: RunStats) -> None:
+            assert stats.held_back == (
+                "writes without a cap (by the schedule), "
+                "reads at most 1,000,000 units/s (by the schedule)"
+            )
+
+        with anyio.fail_after(20.0):
+            outcome = await copied(plan_of(simulated.url, tmp_path, limits=always), talk)
+        assert outcome.summary.status == "complete"
+
+
+async def test_a_dry_run_tells_what_the_schedule_says_of_this_hour(tmp_path: Path) -> None:
+    with simulator(Settings(tables=(SOURCE, TARGET))) as simulated:
+        always = Limits(schedule=(ScheduleEntry(max_write_units=7.0),))
+        said: list[str] = []
+        await dry_run(plan_of(simulated.url, tmp_path, limits=always), say=said.append)
+    assert said == [
+        "at this hour: writes at most 7 units/s (by the schedule); "
+        "the estimate leaves the schedule out"
+    ]

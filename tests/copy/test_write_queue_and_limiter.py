@@ -1,0 +1,194 @@
+"""Lanes and the pace together, in any order of steps, by a clock that moves at every look."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from dynaferry.copy.pending_page import Batch, Portion, Uncut
+from dynaferry.copy.write_queue import Lanes
+from dynaferry.errors import ThrottledError
+from dynaferry.throttle.adaptive_limiter import AdaptivePace
+from dynaferry.throttle.cap import Cap
+from dynaferry.throttle.limiter import CappedPace
+from dynaferry.throttle.pause import Gate
+from dynaferry.throttle.rate_controller import EAGER, RateController
+from tests.worlds.fakes import key_in, wire_item
+from tests.worlds.moving_clock import MovingClock
+
+REFUSAL = ThrottledError("slow down", code="ThrottlingException")
+UNITS = 25.0
+# Until everything is written, with nothing refused any more, far fewer steps will do.
+MOST_STEPS = 20_000
+
+
+class LanesAndPace(RuleBasedStateMachine):
+    """One writer, who takes what the lanes give and sends it when the pace lets it."""
+
+    look_seconds = 1e-6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner()
+        self.clock = MovingClock(look_seconds=self.look_seconds)
+        self.lanes = Lanes(clock=self.clock)
+        self.gate = Gate(clock=self.clock)
+        self.cap = Cap(clock=self.clock, sleep=self.clock.sleep)
+        self.controller = RateController(EAGER, now=self.clock())
+        self.pace = AdaptivePace(
+            self.controller,
+            CappedPace([self.cap], self.gate),
+            clock=self.clock,
+            sleep=self.clock.sleep,
+        )
+        self.read = Counter[str]()
+        self.written = Counter[str]()
+        self.out: list[tuple[Portion, list[Batch]]] = []
+        self.pages = 0
+
+    def teardown(self) -> None:
+        """Whatever happened: once nothing is refused any more, everything is written, once."""
+        self.gate.open()
+        self.cap.set(None)
+        while self.out:
+            self.becomes_of_it("written", 0)
+        steps = 0
+        while self.lanes.items_waiting:
+            steps += 1
+            assert steps < MOST_STEPS
+            if not self.take(1):
+                self.clock.now += 0.01
+            elif self.out:
+                self.becomes_of_it("written", 0)
+        assert self.written == self.read
+        self.loop.close()
+
+    @initialize(segments=st.integers(1, 4))
+    def begins(self, segments: int) -> None:
+        for segment in range(segments):
+            self.reads(segment=segment, items=30)
+
+    @rule(segment=st.integers(0, 3), items=st.integers(1, 60))
+    def reads(self, segment: int, items: int) -> None:
+        keys = [f"{self.pages}-{number}" for number in range(items)]
+        self.read.update(keys)
+        wire = [wire_item(key) for key in keys]
+        self.lanes.put(Uncut(segment, self.pages, wire, may_be_large=False))
+        self.pages += 1
+
+    @rule(most=st.integers(1, 3))
+    def takes(self, most: int) -> None:
+        self.take(most)
+
+    def take(self, most: int) -> bool:
+        """Whether there was something to take that may be sent."""
+        looks = self.clock.looks
+        portion = self.lanes.take_now(most)
+        assert self.clock.looks == looks + 1
+        if portion is None:
+            return False
+        batches = [
+            Batch(portion.uncut.segment, portion.uncut.page, portion.uncut.cut_promised())
+            for _ in range(portion.count)
+        ]
+        units = UNITS * portion.count
+        if not self.pace.admit_now(units, portion.count):
+            if not self.gate.is_open:
+                self.gives_back(portion, batches)
+                return False
+            while self.out:  # a cap may wait for what they cost
+                self.becomes_of_it("written", 0)
+            self.loop.run(self.pace.admit(units, portion.count))
+        self.lanes.sent(portion.uncut.segment, units)
+        self.out.append((portion, batches))
+        return True
+
+    def gives_back(self, portion: Portion, batches: list[Batch]) -> None:
+        for batch in reversed(batches):
+            self.lanes.give_back(batch)
+        self.lanes.done()
+
+    @precondition(lambda self: self.out)
+    @rule(
+        fate=st.sampled_from(["written", "partly", "hot", "throttled"]),
+        which=st.integers(0, 10),
+    )
+    def becomes_of_it(self, fate: str, which: int) -> None:
+        portion, batches = self.out.pop(which % len(self.out))
+        segment, now = portion.uncut.segment, self.clock()
+        units = UNITS * portion.count
+        if fate == "written":
+            self.notes_written(batches)
+            self.pace.settle(units, units, latency_seconds=0.01, requests=portion.count)
+            self.lanes.wrote(segment, units)
+            self.lanes.done()
+            return
+        if fate == "partly":
+            half = len(batches[0].items) // 2
+            self.notes_written([Batch(segment, 0, batches[0].items[:half])])
+            batches[0] = Batch(segment, batches[0].page, batches[0].items[half:])
+            self.pace.settle(
+                units, units / 2, refused=units / 2, latency_seconds=0.01, requests=portion.count
+            )
+        elif fate == "throttled":
+            self.pace.throttled(REFUSAL, UNITS)
+            if portion.count > 1:  # those behind it are not sent
+                self.pace.settle(units - UNITS, 0.0, requests=portion.count - 1)
+        else:
+            self.pace.settle(units, 0.0, requests=portion.count)
+        self.lanes.refused(segment, now, for_itself=fate == "hot")
+        self.gives_back(portion, batches)
+
+    def notes_written(self, batches: list[Batch]) -> None:
+        self.written.update(key_in(item) for batch in batches for item in batch.items)
+
+    @rule(seconds=st.sampled_from([1e-6, 0.002, 0.05, 0.3, 2.0, 60.0]))
+    def waits(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @rule(behind=st.sampled_from([-1.5, -1.0, -0.5, 0.0, 0.5]))
+    def waits_until_a_lane_is_about_to_be_free(self, behind: float) -> None:
+        held = [free_at for free_at, _, _ in self.lanes._held]
+        if held:
+            moment = min(held) + behind * self.clock.look_seconds
+            self.clock.now = max(self.clock.now, moment)
+
+    @rule(units=st.one_of(st.none(), st.floats(10.0, 5000.0)))
+    def sets_a_cap(self, units: float | None) -> None:
+        self.cap.set(units)
+
+    @rule()
+    def pauses_or_resumes(self) -> None:
+        if self.gate.is_open:
+            self.gate.close()
+        else:
+            self.gate.open()
+
+    @invariant()
+    def nothing_is_lost_and_nothing_is_there_twice(self) -> None:
+        out = sum(len(batch.items) for _, batches in self.out for batch in batches)
+        waiting = self.read.total() - self.written.total() - out
+        assert self.lanes.items_waiting == waiting
+
+    @invariant()
+    def a_rate_is_a_number(self) -> None:
+        assert self.controller.rate > 0
+
+
+@pytest.mark.parametrize("look_seconds", [1e-6, 1.0])
+def test_no_order_of_steps_hangs_lanes_or_pace_or_loses_an_item(look_seconds: float) -> None:
+    machine: Any = type("Machine", (LanesAndPace,), {"look_seconds": look_seconds})
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=40, stateful_step_count=40, deadline=None)
+    )

@@ -1,0 +1,82 @@
+import logging
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from dynaferry.observe.monitor import LATENCY_LOOKS, Lookout
+from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.observe.summary import ErrorSummary, RunSummary, Status
+from tests.observe.test_segment_map import Clock
+
+
+def stats_of_one() -> RunStats:
+    return RunStats("orders", [TableStats("orders", "orders", 8, state="running")])
+
+
+async def test_it_looks_once_a_second_and_once_more_at_the_end() -> None:
+    clock, stats = Clock(), stats_of_one()
+    lookout = Lookout("orders", readers=8, clock=clock)
+    with anyio.CancelScope() as scope:
+
+        async def sleep(seconds: float) -> None:
+            clock.now += seconds
+            stats.tables[0].items_written += 100
+            if clock.now >= 110.0:
+                scope.cancel()
+                await anyio.lowlevel.checkpoint()
+
+        await lookout.watch(stats, sleep=sleep)
+    assert lookout.phase == "running"
+    assert lookout.views[0].items_done == 1000
+    assert lookout.views[0].items_per_second == 100.0
+    assert [point.items for point in lookout.history] == [n * 100 for n in range(11)]
+
+
+async def test_who_waits_is_woken_by_the_next_look() -> None:
+    lookout = Lookout("orders", readers=8)
+    woken = lookout.looked
+    lookout.look()
+    assert woken.is_set()
+    assert not lookout.looked.is_set()
+
+
+async def test_latency_is_that_of_the_last_minute() -> None:
+    lookout = Lookout("orders", readers=8)
+    lookout.stats = stats_of_one()
+    lookout.stats.tables[0].scans.note("ok", 9.0)
+    lookout.look()
+    lookout.stats.tables[0].scans.note("ok", 0.004)
+    for _ in range(LATENCY_LOOKS):
+        lookout.look()
+    assert sum(lookout.recent_latency()["Scan"]) == 1
+    assert sum(lookout.recent_latency()["BatchWriteItem"]) == 0
+    lookout.look()
+    assert sum(lookout.recent_latency()["Scan"]) == 0
+
+
+@pytest.mark.parametrize(("status", "ok"), [("complete", True), ("failed", False)])
+async def test_its_health_is_in_the_end_that_of_the_summary(status: Status, *, ok: bool) -> None:
+    lookout = Lookout("orders", readers=8)
+    assert lookout.health.reason == "preparing"
+    error = ErrorSummary(type="ServiceGoneError", message="gone", hint=None)
+    lookout.ended(RunSummary(run="orders", status=status, error=None if ok else error, tables=()))
+    assert (lookout.health.ok, lookout.health.reason) == (ok, status)
+
+
+async def test_a_run_that_stands_still_is_told_to_the_log_once_and_again_when_it_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "dynaferry.observe.monitor")
+    clock = Clock()
+    lookout = Lookout("orders", readers=8, clock=clock)
+    lookout.stats, lookout.phase = stats_of_one(), "running"
+    for _ in range(100):
+        clock.now += 1
+        lookout.look()
+    lookout.stats.tables[0].items_written += 1
+    lookout.look()
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "health: nothing was acknowledged for 61 s: requests do not come back"),
+        ("INFO", "health: running"),
+    ]
