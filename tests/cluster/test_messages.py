@@ -103,9 +103,7 @@ async def work(
     plan = small_plan(tmp_path)
     store: Any = ReportingStore(worker, coordinator)
     stats = TableStats(source="orders", target="orders", segments_total=len(granted))
-    pipeline = assemble(
-        plan, 0, FakeSource(PAGES), target, ledger, store, stats, RunCaps(plan, rejected=0)
-    )
+    pipeline = assemble(plan, 0, FakeSource(PAGES), target, ledger, store, stats, RunCaps(plan))
     assert await pipeline.copy(StopSignal())
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
+from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import CopyPlan, TablePlan, recorded_settings
 from dynaferry.ports import BatchTarget, PageSource
@@ -81,8 +82,11 @@ async def small_copy(
             items_rejected=totals.items_rejected,
         )
         ledger = Ledger(total_segments, await store.read_segments(0))
-        caps = RunCaps(plan, rejected=totals.items_rejected)
-        pipeline = assemble(plan, 0, source, target, ledger, store, stats, caps)
+        caps = RunCaps(plan)
+        rejections = RejectionLimit(plan.max_rejected, so_far=totals.items_rejected)
+        pipeline = assemble(
+            plan, 0, source, target, ledger, store, stats, caps, rejections=rejections
+        )
         yield SmallCopy(pipeline, store, stats, caps)
     finally:
         await store.aclose()

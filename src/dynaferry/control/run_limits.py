@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable
 
-from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.throttle.adaptive_limiter import AdaptivePace, first_units
 from dynaferry.throttle.cap import Cap
@@ -15,15 +14,9 @@ from dynaferry.throttle.retry import Patience
 
 
 class RunCaps:
-    """What holds a run back: caps that its tables share, each changeable, and its pause.
+    """What holds a run back: caps that its tables share, each changeable, and its pause."""
 
-    `rejected` is counted already.
-    """
-
-    def __init__(
-        self, plan: CopyPlan, *, rejected: int = 0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.rejections = RejectionLimit(plan.max_rejected, so_far=rejected)
+    def __init__(self, plan: CopyPlan, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self.read = Cap(plan.max_read_units, clock=clock)
         self.write = Cap(plan.max_write_units, clock=clock)

@@ -13,6 +13,7 @@ from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.measured import MeasuredSource
 from dynaferry.copy.pipeline import Pipeline
 from dynaferry.copy.reader import Reader
+from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.copy.write_queue import Lanes
 from dynaferry.copy.writer import Writer
 from dynaferry.dynamodb.account.session import AccountSession, Models, Side, open_account
@@ -138,6 +139,7 @@ async def copy_one_table(
     store: StateStore,
     stats: TableStats,
     caps: RunCaps,
+    rejections: RejectionLimit,
     stop: StopSignal,
 ) -> None:
     """Copies the plan's table number `table` and leaves in `stats` how it ended.
@@ -190,6 +192,7 @@ async def copy_one_table(
             store,
             stats,
             caps,
+            rejections=rejections,
             most_read_units=polite_read_units(seen),
             item_bytes=checked.estimate.average_item_bytes,
             patience=patience,
@@ -206,14 +209,17 @@ def assemble(
     store: StateStore,
     stats: TableStats,
     caps: RunCaps,
+    *,
+    rejections: RejectionLimit | None = None,
     most_read_units: float = math.inf,
     item_bytes: float = 0.0,
     patience: SidePatience | None = None,
 ) -> Pipeline:
     """The pipeline from any source to any target, with the plan's settings.
 
-    Unless a cap is given, the source is read with at most `most_read_units` a second. `item_bytes`
-    is the size of an average item, 0 where nobody knows.
+    `rejections` is what the tables of a run share, None where there is but this one. Unless a cap
+    is given, the source is read with at most `most_read_units` a second. `item_bytes` is the size
+    of an average item, 0 where nobody knows.
     """
     limits = plan.tables[table]
     given = limits.max_read_units or plan.max_read_units
@@ -243,7 +249,7 @@ def assemble(
         store=store,
         pace=write_pace,
         retry=RetryPolicy("target", patience.target, passing=(ThrottledError,)),
-        rejections=caps.rejections,
+        rejections=rejections or RejectionLimit(plan.max_rejected),
         on_reject=plan.on_reject,
         monotonic=clock,
     )

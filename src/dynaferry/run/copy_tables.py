@@ -12,6 +12,7 @@ from dynaferry._version import __version__
 from dynaferry.control.effective import in_force, in_words
 from dynaferry.control.follower import Steering
 from dynaferry.control.run_limits import RunCaps
+from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.errors import DynaferryError, StateWriteError
 from dynaferry.observe.stats import RunStats
@@ -214,7 +215,8 @@ class _Attempt:
     async def _copy_all(self, run: RunRecord, stats: RunStats) -> None:
         async with anyio.create_task_group() as beside:
             rejected = sum(table.items_rejected for table in stats.tables)
-            caps = RunCaps(self._plan, rejected=rejected)
+            rejections = RejectionLimit(self._plan.max_rejected, so_far=rejected)
+            caps = RunCaps(self._plan)
             steering = Steering(self._plan, self._store, (caps,), stats)
             for line in await steering.begin():
                 self._say(line)
@@ -223,7 +225,9 @@ class _Attempt:
             turns = anyio.CapacityLimiter(self._plan.tables_at_once)
             async with anyio.create_task_group() as tables:
                 for table in range(len(self._plan.tables)):
-                    tables.start_soon(self._copy_in_turn, table, run, stats, caps, turns)
+                    tables.start_soon(
+                        self._copy_in_turn, table, run, stats, caps, rejections, turns
+                    )
             beside.cancel_scope.cancel()
 
     async def _be_watched(self, stats: RunStats) -> None:
@@ -236,6 +240,7 @@ class _Attempt:
         run: RunRecord,
         stats: RunStats,
         caps: RunCaps,
+        rejections: RejectionLimit,
         turns: anyio.CapacityLimiter,
     ) -> None:
         async with turns:
@@ -250,6 +255,7 @@ class _Attempt:
                 store=self._store,
                 stats=stats.tables[table],
                 caps=caps,
+                rejections=rejections,
                 stop=self._stop,
             )
 
