@@ -148,7 +148,7 @@ def test_a_bug_before_a_run_begins_has_code_1(
     def broken(_: object) -> int:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("dynaferry.cli.main.run_copy", broken)
+    monkeypatch.setattr("dynaferry.cli.commands.copy.run_copy", broken)
     assert run_command(["copy", "orders", "orders"]) == 1
     assert capsys.readouterr().err.startswith("internal error: ZeroDivisionError: a bug\nhint: ")
 
@@ -256,6 +256,6 @@ def test_an_error_alone_in_a_group_is_told_as_itself(
     def grouped(_: object) -> int:
         raise ExceptionGroup("", [ExceptionGroup("", [StateError("the state is busy")])])
 
-    monkeypatch.setattr("dynaferry.cli.main.run_copy", grouped)
+    monkeypatch.setattr("dynaferry.cli.commands.copy.run_copy", grouped)
     assert run_command(["copy", "orders", "orders"]) == 3
     assert capsys.readouterr().err == "error: the state is busy\n"

@@ -28,7 +28,6 @@ from dynaferry.cli.app.panels import (
     path_option,
 )
 from dynaferry.cli.app.verify import VERIFY_EXAMPLES, verify
-from dynaferry.cli.commands.copy import run_copy
 from dynaferry.cli.flags import (
     CompressFlag,
     CopyFlags,
@@ -243,7 +242,10 @@ def copy(
     differences than the rejected items; 130 interrupted, resumable.
     """
     # CopyFlags has a field for each of these parameters, by the same name.
-    return run_copy(CopyFlags(**locals()))
+    flags = CopyFlags(**locals())
+    from dynaferry.cli.commands.copy import run_copy
+
+    return run_copy(flags)
 
 
 @app.command(
