@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dynaferry.control.follower import Steering
-from dynaferry.copy.pending_page import Batch, Uncut
-from dynaferry.copy.write_queue import Lanes
+from dynaferry.copy.pending_page import Batch, PendingPage
+from dynaferry.copy.write_queue import WriteQueue
 from dynaferry.errors import ThrottledError, UnavailableError
 from dynaferry.observe.monitor import Lookout
 from dynaferry.observe.segment_map import SegmentMap
@@ -34,13 +34,13 @@ from tests.worlds.moving_clock import MovingClock
 REFUSAL = ThrottledError("slow down", code="ThrottlingException")
 
 
-def page(segment: int = 0) -> Uncut:
-    return Uncut(segment, 0, [wire_item("a"), wire_item("b")], may_be_large=False)
+def page(segment: int = 0) -> PendingPage:
+    return PendingPage(segment, 0, [wire_item("a"), wire_item("b")], may_be_large=False)
 
 
-def lanes_with_a_page(clock: MovingClock, *, refused: bool = True) -> Lanes:
+def lanes_with_a_page(clock: MovingClock, *, refused: bool = True) -> WriteQueue:
     """Lanes that hold a page of segment 0, which has a rate of its own if it was refused."""
-    lanes = Lanes(clock=clock)
+    lanes = WriteQueue(clock=clock)
     lanes.put(page())
     if refused:
         lanes.refused(0, clock.now - 1.0, for_itself=True)
@@ -60,10 +60,10 @@ def test_lanes_look_once(moving_clock: MovingClock, segments: int) -> None:
         lanes.put(page(segment))
         lanes.refused(segment, clock.now, for_itself=True)
     assert looks_of(clock, lambda: lanes.put(page())) == 1
-    assert looks_of(clock, lanes.take_now) == 1
+    assert looks_of(clock, lanes.take_nowait) == 1
     assert looks_of(clock, lambda: lanes.sent(0, 25.0)) == 1
     assert looks_of(clock, lambda: lanes.give_back(Batch(0, 0, [wire_item("a")]))) == 1
-    assert looks_of(clock, lambda: lanes.next_is(Batch(0, 0, [wire_item("a")]))) == 1
+    assert looks_of(clock, lambda: lanes.put_first(Batch(0, 0, [wire_item("a")]))) == 1
     assert looks_of(clock, lambda: lanes.refused(0, clock.now, for_itself=True)) == 0
     assert looks_of(clock, lambda: lanes.wrote(0, 25.0)) == 0
 

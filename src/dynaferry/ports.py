@@ -84,13 +84,13 @@ class PageSource(Protocol):
 
 
 # The next batch is yielded when it is known what became of the one before.
-Batches: TypeAlias = Generator[Sequence[Raw], WriteResult, None]
+BatchExchange: TypeAlias = Generator[Sequence[Raw], WriteResult, None]
 
 
 class BatchTarget(Protocol):
     """Takes the batches of one table."""
 
-    async def write_batches(self, batches: Batches) -> None:
+    async def write_batches(self, batches: BatchExchange) -> None:
         """Puts what `batches` yields, one after the other, and sends it what became of each.
 
         A batch has up to 25 items in wire form; each is written whole or is in the remainder. What

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from dynaferry.copy.batch_group import LOOK_SECONDS, Row
-from dynaferry.copy.pending_page import Uncut
-from dynaferry.ports import Batches, WriteResult
+from dynaferry.copy.batch_group import LOOK_SECONDS, BatchGroup
+from dynaferry.copy.pending_page import PendingPage
+from dynaferry.ports import BatchExchange, WriteResult
 from tests.worlds.fakes import key_in, wire_item
 
 WHOLE = WriteResult((), 25.0)
@@ -20,15 +20,17 @@ class Clock:
 
 def row_of(
     items: int, *, batches: int, may_go_on: Callable[[], bool] = lambda: True
-) -> tuple[Row, Batches, Clock]:
+) -> tuple[BatchGroup, BatchExchange, Clock]:
     """A row of so many batches of a page of so many items."""
     clock = Clock()
-    page = Uncut(3, 7, [wire_item(str(number)) for number in range(items)], may_be_large=False)
-    row = Row(page.promise(batches), 25.0, 20.0)
+    page = PendingPage(
+        3, 7, [wire_item(str(number)) for number in range(items)], may_be_large=False
+    )
+    row = BatchGroup(page.claim(batches), 25.0, 20.0)
     return row, row.batches(clock, may_go_on), clock
 
 
-def is_over_after(batches: Batches, result: WriteResult) -> bool:
+def is_over_after(batches: BatchExchange, result: WriteResult) -> bool:
     try:
         batches.send(result)
     except StopIteration:

@@ -9,8 +9,8 @@ import anyio.lowlevel
 import pytest
 
 from dynaferry.copy import batch_group as row_module
-from dynaferry.copy.batch_group import LOOK_SECONDS, MOST_IN_A_ROW, Row
-from dynaferry.copy.pending_page import Uncut
+from dynaferry.copy.batch_group import LOOK_SECONDS, MOST_IN_A_ROW, BatchGroup
+from dynaferry.copy.pending_page import PendingPage
 from dynaferry.errors import (
     AccessDeniedError,
     DynaferryError,
@@ -28,19 +28,21 @@ KEYS = [f"k{number:02d}" for number in range(ITEMS)]
 
 
 @asynccontextmanager
-async def row_to(target: FakeTarget, state_dir: Path) -> AsyncIterator[tuple[SmallCopy, Row]]:
+async def row_to(
+    target: FakeTarget, state_dir: Path
+) -> AsyncIterator[tuple[SmallCopy, BatchGroup]]:
     """An admitted row of four batches, the only page of the only segment."""
     async with small_copy(small_plan(state_dir), FakeSource([[KEYS]]), target, 1) as small:
         items = [wire_item(key) for key in KEYS]
         page = Page(items=items, last_evaluated_key=None, scanned_count=ITEMS, body_bytes=1000)
         small.pipeline.lanes.put(
-            Uncut(0, small.pipeline.ledger.page_read(0, page), items, may_be_large=False)
+            PendingPage(0, small.pipeline.ledger.page_read(0, page), items, may_be_large=False)
         )
         small.pipeline.lanes.close()
-        portion = small.pipeline.lanes.take_now(4)
+        portion = small.pipeline.lanes.take_nowait(4)
         assert portion is not None
         assert portion.count == 4
-        row = Row(portion, 25.0, 25.0)
+        row = BatchGroup(portion, 25.0, 25.0)
         await small.pipeline.writer.admit(row)
         yield small, row
 
@@ -214,9 +216,9 @@ async def test_of_two_writers_of_one_page_one_fails_and_nothing_is_lost(tmp_path
         lanes.close()
         rows = []
         for most in (6, 32):
-            portion = lanes.take_now(most)
+            portion = lanes.take_nowait(most)
             assert portion is not None
-            rows.append(Row(portion, 25.0, 25.0))
+            rows.append(BatchGroup(portion, 25.0, 25.0))
             await writer.admit(rows[-1])
         assert [row.portion.count for row in rows] == [6, 10]
         async with anyio.create_task_group() as tasks:
@@ -296,7 +298,7 @@ async def many_to(
         items, count = [wire_item(key) for key in keys], len(keys)
         page = Page(items=items, last_evaluated_key=None, scanned_count=count, body_bytes=4000)
         small.pipeline.lanes.put(
-            Uncut(0, small.pipeline.ledger.page_read(0, page), items, may_be_large=False)
+            PendingPage(0, small.pipeline.ledger.page_read(0, page), items, may_be_large=False)
         )
         yield small
 
@@ -305,19 +307,19 @@ async def test_a_row_is_as_long_as_what_is_sent_at_once(tmp_path: Path) -> None:
     target, writers = FakeTarget(), 32
     async with many_to(target, tmp_path) as small:
         writer = small.pipeline.writer
-        first = writer.take_now(writers)
+        first = writer.take_nowait(writers)
         assert first is not None
         assert first.portion.count == 1, "how long a request takes is not known"
         await writer.admit(first)
         await writer.write(first, StopSignal())
-        second = writer.take_now(writers)
+        second = writer.take_nowait(writers)
         assert second is not None
         assert second.portion.count == 15, "all that is there: it is sent as soon as by 15 writers"
 
 
 async def test_a_row_has_a_length_at_most(tmp_path: Path) -> None:
     async with many_to(FakeTarget(), tmp_path, MORE) as small:
-        row = small.pipeline.writer.take_now(1)
+        row = small.pipeline.writer.take_nowait(1)
         assert row is not None
         assert row.portion.count == MOST_IN_A_ROW == 32
 
@@ -332,7 +334,7 @@ async def test_a_row_of_long_requests_leaves_a_batch_to_everybody(tmp_path: Path
     async with many_to(target, tmp_path) as small:
         writer = small.pipeline.writer
         for writers, length in ((32, 1), (32, 1), (7, 2), (2, 6)):
-            row = writer.take_now(writers)
+            row = writer.take_nowait(writers)
             assert row is not None
             assert row.portion.count == length
             await writer.admit(row)

@@ -3,22 +3,22 @@
 import anyio
 import pytest
 
-from dynaferry.copy.leader import Turn
+from dynaferry.copy.leader import LeaderLock
 
 
-async def come_and_tell(turn: Turn, name: str, came: list[str]) -> None:
+async def come_and_tell(turn: LeaderLock, name: str, came: list[str]) -> None:
     await turn.come()
     came.append(name)
 
 
 async def test_a_turn_that_nobody_holds_is_come_by_at_once() -> None:
-    turn = Turn()
+    turn = LeaderLock()
     await turn.come()
     assert not turn.is_held
 
 
 async def test_the_others_come_one_by_one_as_each_passes_it_on() -> None:
-    turn, came = Turn(), list[str]()
+    turn, came = LeaderLock(), list[str]()
     async with anyio.create_task_group() as tasks:
         with turn:
             for name in ("first", "second", "third"):
@@ -35,7 +35,7 @@ async def test_the_others_come_one_by_one_as_each_passes_it_on() -> None:
 
 
 async def test_who_is_let_in_waits_on_when_another_was_quicker_to_hold_it() -> None:
-    turn, came = Turn(), list[str]()
+    turn, came = LeaderLock(), list[str]()
     async with anyio.create_task_group() as tasks:
         with turn:
             tasks.start_soon(come_and_tell, turn, "slow", came)
@@ -48,7 +48,7 @@ async def test_who_is_let_in_waits_on_when_another_was_quicker_to_hold_it() -> N
 
 @pytest.mark.parametrize("is_let_in", [True, False])
 async def test_a_task_that_is_cancelled_in_the_queue_holds_up_nobody(is_let_in: bool) -> None:
-    turn, came = Turn(), list[str]()
+    turn, came = LeaderLock(), list[str]()
     async with anyio.create_task_group() as tasks:
         with anyio.CancelScope() as scope:
             with turn:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from dynaferry.copy.pending_page import Batch, Uncut, cut
+from dynaferry.copy.pending_page import Batch, PendingPage, cut
 from dynaferry.limits import BATCH_MAX_BYTES, BATCH_MAX_ITEMS, BATCH_TARGET_BYTES
 
 SMALL = st.lists(st.integers(1, 2000), max_size=120)
@@ -14,9 +14,9 @@ LARGE = st.lists(st.integers(100_000, 5_000_000), max_size=40)
 
 
 def split(segment: int, page: int, items: Sequence[Raw]) -> Iterator[Batch]:
-    uncut = Uncut(segment, page, items, may_be_large=True)
+    uncut = PendingPage(segment, page, items, may_be_large=True)
     while uncut:
-        yield uncut.promise().sample
+        yield uncut.claim().sample
 
 
 def items_of(sizes: list[int]) -> list[Raw]:
@@ -49,23 +49,23 @@ def test_a_batch_knows_its_segment_and_page() -> None:
 
 def test_what_several_batches_cost_is_told_by_the_first_of_them() -> None:
     items = items_of([1] * 60)
-    portion = Uncut(3, 7, items, may_be_large=False).promise(9)
+    portion = PendingPage(3, 7, items, may_be_large=False).claim(9)
     assert (portion.count, list(portion.sample.items)) == (3, items[:25])
-    assert [len(portion.uncut.cut_promised()) for _ in range(3)] == [25, 25, 10]
+    assert [len(portion.uncut.next_batch()) for _ in range(3)] == [25, 25, 10]
 
 
 @pytest.mark.parametrize(
     ("batches", "most", "counts"), [(41, 32, [21, 20]), (64, 32, [32, 32]), (7, 3, [3, 2, 2])]
 )
 def test_a_page_is_divided_evenly(batches: int, most: int, counts: list[int]) -> None:
-    uncut = Uncut(3, 7, items_of([1] * (25 * batches - 7)), may_be_large=False)
-    assert [uncut.promise(most).count for _ in counts] == counts
+    uncut = PendingPage(3, 7, items_of([1] * (25 * batches - 7)), may_be_large=False)
+    assert [uncut.claim(most).count for _ in counts] == counts
     assert len(uncut) == 0
 
 
 def test_of_items_that_may_be_large_one_batch_at_a_time_is_promised() -> None:
-    uncut = Uncut(3, 7, items_of([BATCH_TARGET_BYTES // 2] * 4), may_be_large=True)
-    assert [(uncut.promise(9).count, len(uncut)) for _ in range(2)] == [(1, 2), (1, 0)]
+    uncut = PendingPage(3, 7, items_of([BATCH_TARGET_BYTES // 2] * 4), may_be_large=True)
+    assert [(uncut.claim(9).count, len(uncut)) for _ in range(2)] == [(1, 2), (1, 0)]
 
 
 @given(
@@ -77,11 +77,15 @@ def test_what_is_promised_is_there_whoever_sends_and_whatever_is_taken_back(
 ) -> None:
     """Portions are promised, sent in part, and their rest is taken back, all in between."""
     items = items_of([size] * size)
-    uncut, sent, under_way = Uncut(3, 7, items, may_be_large=False), list[Raw](), list[list[int]]()
+    uncut, sent, under_way = (
+        PendingPage(3, 7, items, may_be_large=False),
+        list[Raw](),
+        list[list[int]](),
+    )
 
     def send(portion: list[int], most: int) -> None:
         for _ in range(min(most, portion[0])):
-            batch = uncut.cut_promised() if portion[1] else single.pop()
+            batch = uncut.next_batch() if portion[1] else single.pop()
             assert 1 <= len(batch) <= BATCH_MAX_ITEMS
             sent.extend(batch)
             portion[0] -= 1
@@ -89,21 +93,21 @@ def test_what_is_promised_is_there_whoever_sends_and_whatever_is_taken_back(
     single = list[Sequence[Raw]]()
     for most, sends in steps:
         if uncut:
-            portion = uncut.promise(most)
+            portion = uncut.claim(most)
             assert 1 <= portion.count <= most
             if portion.uncut is uncut:
                 under_way.append([portion.count, True])
             else:
-                single.append(portion.uncut.cut_promised())
+                single.append(portion.uncut.next_batch())
                 under_way.append([1, False])
         if under_way and sends < 5:
             send(under_way[0], sends)
         elif under_way and under_way[0][1]:
-            uncut.take_back(under_way.pop(0)[0])
+            uncut.release(under_way.pop(0)[0])
     for portion_under_way in under_way:
         send(portion_under_way, 9)
     while uncut:
-        sent.extend(uncut.promise().sample.items)
+        sent.extend(uncut.claim().sample.items)
     assert sorted(map(id, sent)) == sorted(map(id, items))
 
 

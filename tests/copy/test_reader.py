@@ -7,7 +7,7 @@ import pytest
 
 from dynaferry.copy import read_ahead
 from dynaferry.copy.ledger import Ledger
-from dynaferry.copy.pending_page import Uncut
+from dynaferry.copy.pending_page import PendingPage
 from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, Ahead
 from dynaferry.copy.reader import LEAST_PAGE_UNITS, Reader
 from dynaferry.copy.segment_order import SegmentQueue
@@ -108,7 +108,7 @@ async def read_all(
     """Reads the segments to their end; returns how many items were delivered."""
     ledger, delivered = Ledger(segments), 0
 
-    def deliver(items: Uncut) -> None:
+    def deliver(items: PendingPage) -> None:
         nonlocal delivered
         delivered += len(items)
         ledger.acknowledge(items.segment, items.page, written=len(items))

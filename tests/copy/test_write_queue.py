@@ -8,40 +8,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.virtual_time import now, run_virtually
-from dynaferry.copy.pending_page import Batch, Portion, Uncut
-from dynaferry.copy.write_queue import PAUSE_SECONDS, Lanes
+from dynaferry.copy.pending_page import Batch, BatchClaim, PendingPage
+from dynaferry.copy.write_queue import PAUSE_SECONDS, WriteQueue
 from tests.worlds.fakes import key_in, wire_item
 from tests.worlds.moving_clock import MovingClock, about
 
 T = TypeVar("T")
 
 
-def page(segment: int, *keys: str, number: int = 0) -> Uncut:
-    return Uncut(segment, number, [wire_item(key) for key in keys], may_be_large=False)
+def page(segment: int, *keys: str, number: int = 0) -> PendingPage:
+    return PendingPage(segment, number, [wire_item(key) for key in keys], may_be_large=False)
 
 
-def batches_of(taken: Portion | None) -> list[Batch]:
+def batches_of(taken: BatchClaim | None) -> list[Batch]:
     """All of them, as when they are sent."""
     if taken is None:
         return []
     uncut = taken.uncut
-    return [Batch(uncut.segment, uncut.page, uncut.cut_promised()) for _ in range(taken.count)]
+    return [Batch(uncut.segment, uncut.page, uncut.next_batch()) for _ in range(taken.count)]
 
 
 def keys_in(batch: Batch) -> list[str]:
     return [key_in(item) for item in batch.items]
 
 
-def virtually(main: Callable[[Lanes], Coroutine[None, None, T]]) -> T:
+def virtually(main: Callable[[WriteQueue], Coroutine[None, None, T]]) -> T:
     """What `main` makes of lanes by the virtual clock."""
 
     async def run() -> T:
-        return await main(Lanes(clock=now))
+        return await main(WriteQueue(clock=now))
 
     return run_virtually(run())
 
 
-async def take_keys(lanes: Lanes) -> list[str]:
+async def take_keys(lanes: WriteQueue) -> list[str]:
     """The keys of the next batch, which is done with at once."""
     taken = await lanes.take()
     if taken is not None:
@@ -50,7 +50,7 @@ async def take_keys(lanes: Lanes) -> list[str]:
 
 
 def test_segments_take_turns_and_each_keeps_its_order() -> None:
-    async def main(lanes: Lanes) -> list[list[str]]:
+    async def main(lanes: WriteQueue) -> list[list[str]]:
         for key in ("a1", "a2", "a3"):
             lanes.put(page(0, key))
         for key in ("b1", "b2"):
@@ -61,7 +61,7 @@ def test_segments_take_turns_and_each_keeps_its_order() -> None:
 
 
 def test_a_remainder_goes_before_the_others_of_its_segment() -> None:
-    async def main(lanes: Lanes) -> list[list[str]]:
+    async def main(lanes: WriteQueue) -> list[list[str]]:
         for key in ("a1", "a2"):
             lanes.put(page(0, key, f"{key}+"))
         (taken,) = batches_of(await lanes.take())
@@ -73,7 +73,7 @@ def test_a_remainder_goes_before_the_others_of_its_segment() -> None:
 
 
 def test_a_segment_that_was_refused_is_left_alone_and_holds_nobody_else() -> None:
-    async def main(lanes: Lanes) -> list[tuple[list[str], float]]:
+    async def main(lanes: WriteQueue) -> list[tuple[list[str], float]]:
         for number in range(3):
             lanes.put(page(0, f"hot{number}"))
             lanes.put(page(1, f"cold{number}"))
@@ -91,7 +91,7 @@ def test_a_segment_that_was_refused_is_left_alone_and_holds_nobody_else() -> Non
 def test_a_held_segment_goes_at_the_rate_that_its_key_range_takes() -> None:
     """The range takes 500 units a second, and what is sent beyond that is refused."""
 
-    async def main(lanes: Lanes) -> float:
+    async def main(lanes: WriteQueue) -> float:
         written, level, filled_at = 0.0, 500.0, 0.0
         for number in range(2000):
             lanes.put(page(0, f"hot{number}"))
@@ -115,7 +115,7 @@ def test_a_held_segment_goes_at_the_rate_that_its_key_range_takes() -> None:
 
 
 def test_a_refusal_that_was_everybodys_gives_a_segment_no_rate_of_its_own() -> None:
-    async def main(lanes: Lanes) -> float:
+    async def main(lanes: WriteQueue) -> float:
         for number in range(200):
             lanes.put(page(0, str(number)))
         lanes.refused(0, now(), for_itself=False)
@@ -129,7 +129,7 @@ def test_a_refusal_that_was_everybodys_gives_a_segment_no_rate_of_its_own() -> N
 
 
 def test_closed_and_empty_lanes_end_whoever_takes() -> None:
-    async def main(lanes: Lanes) -> list[list[str]]:
+    async def main(lanes: WriteQueue) -> list[list[str]]:
         lanes.put(page(0, "a"))
         lanes.close()
         return [await take_keys(lanes) for _ in range(3)]
@@ -138,7 +138,7 @@ def test_closed_and_empty_lanes_end_whoever_takes() -> None:
 
 
 def test_closed_lanes_end_nobody_while_a_batch_may_still_come_back() -> None:
-    async def main(lanes: Lanes) -> tuple[list[str], float]:
+    async def main(lanes: WriteQueue) -> tuple[list[str], float]:
         lanes.put(page(0, "a"))
         (taken,) = batches_of(await lanes.take())
         lanes.close()
@@ -157,7 +157,7 @@ def test_closed_lanes_end_nobody_while_a_batch_may_still_come_back() -> None:
 
 
 def test_whoever_waits_is_woken_when_the_last_batch_is_done() -> None:
-    async def main(lanes: Lanes) -> tuple[Portion | None, float]:
+    async def main(lanes: WriteQueue) -> tuple[BatchClaim | None, float]:
         lanes.put(page(0, "a"))
         await lanes.take()
         lanes.close()
@@ -175,7 +175,7 @@ def test_whoever_waits_is_woken_when_the_last_batch_is_done() -> None:
 
 
 def test_a_held_segment_is_drained_before_the_end() -> None:
-    async def main(lanes: Lanes) -> list[list[str]]:
+    async def main(lanes: WriteQueue) -> list[list[str]]:
         lanes.put(page(0, "a"))
         lanes.refused(0, now(), for_itself=True)
         lanes.close()
@@ -185,7 +185,7 @@ def test_a_held_segment_is_drained_before_the_end() -> None:
 
 
 def test_a_batch_that_comes_wakes_whoever_waits() -> None:
-    async def main(lanes: Lanes) -> tuple[list[str], float]:
+    async def main(lanes: WriteQueue) -> tuple[list[str], float]:
         async def put_later() -> None:
             await anyio.sleep(1.0)
             lanes.put(page(4, "late"))
@@ -199,7 +199,7 @@ def test_a_batch_that_comes_wakes_whoever_waits() -> None:
 
 
 def test_lanes_count_the_segments_that_are_under_way() -> None:
-    async def main(lanes: Lanes) -> list[int]:
+    async def main(lanes: WriteQueue) -> list[int]:
         counts = []
         for segment in range(3):
             lanes.put(page(segment, "a"))
@@ -212,11 +212,11 @@ def test_lanes_count_the_segments_that_are_under_way() -> None:
 
 
 def test_as_many_batches_of_one_page_are_taken_at_once_as_one_asks_for() -> None:
-    async def main(lanes: Lanes) -> list[list[tuple[int, int]]]:
+    async def main(lanes: WriteQueue) -> list[list[tuple[int, int]]]:
         lanes.put(page(0, *(f"a{number}" for number in range(60))))
         lanes.put(page(0, *(f"b{number}" for number in range(30)), number=1))
         return [
-            [(batch.page, len(batch.items)) for batch in batches_of(lanes.take_now(most))]
+            [(batch.page, len(batch.items)) for batch in batches_of(lanes.take_nowait(most))]
             for most in (2, 2, 9, 9)
         ]
 
@@ -224,9 +224,9 @@ def test_as_many_batches_of_one_page_are_taken_at_once_as_one_asks_for() -> None
 
 
 def test_a_held_segment_gives_one_batch_at_a_time() -> None:
-    async def main(lanes: Lanes) -> tuple[int, int]:
+    async def main(lanes: WriteQueue) -> tuple[int, int]:
         lanes.put(page(0, *(f"a{number}" for number in range(100))))
-        before = len(batches_of(lanes.take_now(2)))
+        before = len(batches_of(lanes.take_nowait(2)))
         lanes.refused(0, now(), for_itself=True)
         return before, len(batches_of(await lanes.take(lambda: 2)))
 
@@ -234,18 +234,18 @@ def test_a_held_segment_gives_one_batch_at_a_time() -> None:
 
 
 def test_the_items_that_wait_are_counted() -> None:
-    async def main(lanes: Lanes) -> list[int]:
+    async def main(lanes: WriteQueue) -> list[int]:
         counts = []
         lanes.put(page(0, *(f"a{number}" for number in range(60))))
         counts.append(lanes.items_waiting)
-        taken = lanes.take_now(2)
+        taken = lanes.take_nowait(2)
         assert taken is not None
         counts.append(lanes.items_waiting)
-        lanes.give_back(Batch(0, 0, taken.uncut.cut_promised()[5:]))
+        lanes.give_back(Batch(0, 0, taken.uncut.next_batch()[5:]))
         counts.append(lanes.items_waiting)
         lanes.give_back_unsent(taken.uncut, 1)
         counts.append(lanes.items_waiting)
-        while batches_of(lanes.take_now()):
+        while batches_of(lanes.take_nowait()):
             counts.append(lanes.items_waiting)
         return counts
 
@@ -253,15 +253,15 @@ def test_the_items_that_wait_are_counted() -> None:
 
 
 def test_batches_that_were_not_sent_are_there_for_others_and_in_their_order() -> None:
-    async def main(lanes: Lanes) -> list[str]:
+    async def main(lanes: WriteQueue) -> list[str]:
         lanes.put(page(0, *(f"{number:02d}" for number in range(60))))
         lanes.put(page(0, "60", "61", number=1))
-        first, second = lanes.take_now(2), lanes.take_now(2)
+        first, second = lanes.take_nowait(2), lanes.take_nowait(2)
         assert first is not None
         assert second is not None
         lanes.give_back_unsent(first.uncut, 2)
         sent = batches_of(second)
-        while batches := batches_of(lanes.take_now(3)):
+        while batches := batches_of(lanes.take_nowait(3)):
             sent += batches
         return [key for batch in sent for key in keys_in(batch)]
 
@@ -272,11 +272,11 @@ def test_batches_that_were_not_sent_are_there_for_others_and_in_their_order() ->
 def test_a_lane_that_becomes_free_between_two_looks_at_the_clock_does_not_go_round(
     moving_clock: MovingClock, looks: float
 ) -> None:
-    lanes = Lanes(clock=moving_clock)
+    lanes = WriteQueue(clock=moving_clock)
     lanes.put(page(0, "a"))  # in the turn, and held only after that
     free_at = moving_clock.now + looks * moving_clock.look_seconds
     lanes.refused(0, free_at - PAUSE_SECONDS, for_itself=False)
-    taken = [lanes.take_now() for _ in range(4)]
+    taken = [lanes.take_nowait() for _ in range(4)]
     assert [keys_in(batch) for portion in taken for batch in batches_of(portion)] == [["a"]]
 
 
@@ -293,10 +293,10 @@ _fate = st.sampled_from(["written", "partly", "refused", "hot"])
 def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
     sizes: list[tuple[int, int]], fates: list[str], writers: int, most: int
 ) -> None:
-    async def main(lanes: Lanes) -> list[str]:
+    async def main(lanes: WriteQueue) -> list[str]:
         left, written, turn = list(fates), list[str](), anyio.Lock()
 
-        async def next_row() -> Portion | None:
+        async def next_row() -> BatchClaim | None:
             async with turn:
                 return await lanes.take(lambda: most)
 
@@ -305,7 +305,7 @@ def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
                 segment, items = row.uncut.segment, 25 * row.count
                 lanes.sent(segment, float(items))
                 for number in range(row.count):
-                    batch = Batch(segment, row.uncut.page, row.uncut.cut_promised())
+                    batch = Batch(segment, row.uncut.page, row.uncut.next_batch())
                     await anyio.sleep(0.01)
                     fate = left.pop() if left else "written"
                     kept = {"written": 0, "partly": len(batch.items) // 2}.get(

@@ -16,8 +16,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dynaferry.copy.pending_page import Batch, Portion, Uncut
-from dynaferry.copy.write_queue import Lanes
+from dynaferry.copy.pending_page import Batch, BatchClaim, PendingPage
+from dynaferry.copy.write_queue import WriteQueue
 from dynaferry.errors import ThrottledError
 from dynaferry.throttle.adaptive_limiter import AdaptivePace
 from dynaferry.throttle.cap import Cap
@@ -42,7 +42,7 @@ class LanesAndPace(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.Runner()
         self.clock = MovingClock(look_seconds=self.look_seconds)
-        self.lanes = Lanes(clock=self.clock)
+        self.lanes = WriteQueue(clock=self.clock)
         self.gate = Gate(clock=self.clock)
         self.cap = Cap(clock=self.clock, sleep=self.clock.sleep)
         self.controller = RateController(EAGER, now=self.clock())
@@ -54,7 +54,7 @@ class LanesAndPace(RuleBasedStateMachine):
         )
         self.read = Counter[str]()
         self.written = Counter[str]()
-        self.out: list[tuple[Portion, list[Batch]]] = []
+        self.out: list[tuple[BatchClaim, list[Batch]]] = []
         self.pages = 0
 
     def teardown(self) -> None:
@@ -84,7 +84,7 @@ class LanesAndPace(RuleBasedStateMachine):
         keys = [f"{self.pages}-{number}" for number in range(items)]
         self.read.update(keys)
         wire = [wire_item(key) for key in keys]
-        self.lanes.put(Uncut(segment, self.pages, wire, may_be_large=False))
+        self.lanes.put(PendingPage(segment, self.pages, wire, may_be_large=False))
         self.pages += 1
 
     @rule(most=st.integers(1, 3))
@@ -94,12 +94,12 @@ class LanesAndPace(RuleBasedStateMachine):
     def take(self, most: int) -> bool:
         """Whether there was something to take that may be sent."""
         looks = self.clock.looks
-        portion = self.lanes.take_now(most)
+        portion = self.lanes.take_nowait(most)
         assert self.clock.looks == looks + 1
         if portion is None:
             return False
         batches = [
-            Batch(portion.uncut.segment, portion.uncut.page, portion.uncut.cut_promised())
+            Batch(portion.uncut.segment, portion.uncut.page, portion.uncut.next_batch())
             for _ in range(portion.count)
         ]
         units = UNITS * portion.count
@@ -114,7 +114,7 @@ class LanesAndPace(RuleBasedStateMachine):
         self.out.append((portion, batches))
         return True
 
-    def gives_back(self, portion: Portion, batches: list[Batch]) -> None:
+    def gives_back(self, portion: BatchClaim, batches: list[Batch]) -> None:
         for batch in reversed(batches):
             self.lanes.give_back(batch)
         self.lanes.done()

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from dynaferry.dynamodb.items.batch_write import TableTarget
 from dynaferry.dynamodb.items.scan import TableSource
 from dynaferry.errors import StateError
-from dynaferry.ports import Batches, Page, WriteResult
+from dynaferry.ports import BatchExchange, Page, WriteResult
 from dynaferry.run.copy_tables import execute
 from dynaferry.run.outcome import Outcome
 from dynaferry.state.sqlite.store import SqliteStore
@@ -117,7 +117,7 @@ async def test_a_wrong_count_is_found_out(tmp_path: Path) -> None:
 async def test_a_watermark_ahead_of_what_is_written_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def pretend(self: TableTarget, batches: Batches) -> None:
+    async def pretend(self: TableTarget, batches: BatchExchange) -> None:
         next(batches)
         with suppress(StopIteration):
             while True:

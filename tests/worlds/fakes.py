@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from msgspec import Raw
 
-from dynaferry.ports import Batches, Page, WriteResult
+from dynaferry.ports import BatchExchange, Page, WriteResult
 
 Pages = Sequence[Sequence[str]]
 
@@ -67,7 +67,7 @@ class FakeTarget:
         self.batches: list[list[str]] = []
         self.before_write: Callable[[list[str]], Awaitable[Sequence[str] | None]] | None = None
 
-    async def write_batches(self, batches: Batches) -> None:
+    async def write_batches(self, batches: BatchExchange) -> None:
         items = next(batches)
         with suppress(StopIteration):
             while True:

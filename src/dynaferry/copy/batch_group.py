@@ -8,15 +8,15 @@ one batch.
 from collections.abc import Callable
 from typing import Final
 
-from dynaferry.copy.pending_page import Batch, Portion
-from dynaferry.ports import Batches, WriteResult
+from dynaferry.copy.pending_page import Batch, BatchClaim
+from dynaferry.ports import BatchExchange, WriteResult
 
 MOST_IN_A_ROW: Final = 32
 # Whether anything holds writes back by now is asked this often, and not after every answer.
 LOOK_SECONDS: Final = 0.02
 
 
-class Row:
+class BatchGroup:
     """The batches, and what became of them so far.
 
     Each is expected to consume `units`; `by_size` are those of the sample by its size alone.
@@ -31,7 +31,7 @@ class Row:
         "left_seconds", "portion", "seconds", "sent", "units",
     )  # fmt: skip
 
-    def __init__(self, portion: Portion, units: float, by_size: float) -> None:
+    def __init__(self, portion: BatchClaim, units: float, by_size: float) -> None:
         self.portion = portion
         self.units = units
         self.by_size = by_size
@@ -68,12 +68,12 @@ class Row:
         """The batch that was sent last."""
         return Batch(self.segment, self.page, self._newest)
 
-    def batches(self, clock: Callable[[], float], may_go_on: Callable[[], bool]) -> Batches:
+    def batches(self, clock: Callable[[], float], may_go_on: Callable[[], bool]) -> BatchExchange:
         """Yields one batch after the other, and is sent what became of each.
 
         It ends early behind a batch that was not taken whole, or when it may not go on.
         """
-        cut_next, note_seconds = self.portion.uncut.cut_promised, self.seconds.append
+        cut_next, note_seconds = self.portion.uncut.next_batch, self.seconds.append
         self._clock = clock
         self._mark = look_at = mark = clock()  # it may have waited long for its admission
         while self.sent < self.portion.count:

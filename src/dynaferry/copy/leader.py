@@ -11,7 +11,7 @@ from types import TracebackType
 import anyio
 
 
-class Turn:
+class LeaderLock:
     """Held, with `with`, by whoever has to wait; `is_held` says whether anybody does."""
 
     def __init__(self) -> None:

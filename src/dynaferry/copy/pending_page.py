@@ -21,7 +21,7 @@ class Batch(Struct, frozen=True):
     items: Sequence[Raw]
 
 
-class Uncut:
+class PendingPage:
     """Items of one page that are in no batch yet; its length is how many are promised to nobody.
 
     Who is to send several batches is promised so many, and each is cut off when it is sent. So
@@ -52,7 +52,7 @@ class Uncut:
     def __len__(self) -> int:
         return max(0, len(self._items) - self._at - self._promised * BATCH_MAX_ITEMS)
 
-    def promise(self, most: int = 1) -> "Portion":
+    def claim(self, most: int = 1) -> "BatchClaim":
         """At most so many of the next batches, in the order of the items. There must be one.
 
         One has at most 25 items, and well under the 16 MB that a request may hold; an item that is
@@ -63,18 +63,18 @@ class Uncut:
         count = 1 if self._may_be_large else _evenly(-(-len(self) // BATCH_MAX_ITEMS), most)
         if count == 1:
             self._at += len(sample.items)
-            return portion_of(sample)
+            return claim_of(sample)
         self._promised += count
-        return Portion(sample, count, self)
+        return BatchClaim(sample, count, self)
 
-    def cut_promised(self) -> Sequence[Raw]:
+    def next_batch(self) -> Sequence[Raw]:
         """The items of the next batch of those that are promised."""
         self._promised -= 1
         at = self._at
         self._at = end = at + BATCH_MAX_ITEMS
         return self._items[at:end]
 
-    def take_back(self, batches: int) -> None:
+    def release(self, batches: int) -> None:
         """So many of those that are promised are not sent by whom they were promised to."""
         self._promised -= batches
 
@@ -85,7 +85,7 @@ class Uncut:
         return items
 
 
-class Portion(Struct, frozen=True):
+class BatchClaim(Struct, frozen=True):
     """Batches of one page that one writer sends one after the other.
 
     It is promised `count` of `uncut`. By `sample`, the first of them unless somebody else sends
@@ -94,23 +94,25 @@ class Portion(Struct, frozen=True):
 
     sample: Batch
     count: int
-    uncut: Uncut
+    uncut: PendingPage
 
 
-def portion_of(batch: Batch) -> Portion:
+def claim_of(batch: Batch) -> BatchClaim:
     """One batch as it is."""
-    return Portion(batch, 1, uncut_of(batch, promised=1))
+    return BatchClaim(batch, 1, pending_batch(batch, promised=1))
 
 
-def uncut_of(batch: Batch, *, promised: int = 0) -> Uncut:
+def pending_batch(batch: Batch, *, promised: int = 0) -> PendingPage:
     """A batch, or what is left of one, that is to be sent again: it has been cut to size."""
-    return Uncut(batch.segment, batch.page, batch.items, may_be_large=False, promised=promised)
+    return PendingPage(
+        batch.segment, batch.page, batch.items, may_be_large=False, promised=promised
+    )
 
 
-def uncut_page(segment: int, number: int, page: Page) -> Uncut:
+def pending_page(segment: int, number: int, page: Page) -> PendingPage:
     """All items of a page."""
     may_be_large = page.body_bytes > BATCH_TARGET_BYTES
-    return Uncut(segment, number, page.items, may_be_large=may_be_large)
+    return PendingPage(segment, number, page.items, may_be_large=may_be_large)
 
 
 def cut(

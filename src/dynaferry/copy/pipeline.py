@@ -15,13 +15,13 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
-from dynaferry.copy.batch_group import Row
-from dynaferry.copy.leader import Turn
+from dynaferry.copy.batch_group import BatchGroup
+from dynaferry.copy.leader import LeaderLock
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.read_ahead import ReadAhead
 from dynaferry.copy.reader import Reader
 from dynaferry.copy.segment_order import SegmentQueue
-from dynaferry.copy.write_queue import Lanes
+from dynaferry.copy.write_queue import WriteQueue
 from dynaferry.copy.writer import Writer
 from dynaferry.errors import StateWriteError
 from dynaferry.limits import BATCH_MAX_ITEMS, BYTES_PER_WRITE_UNIT
@@ -53,7 +53,7 @@ class Pipeline:
 
     table: int
     ledger: Ledger
-    lanes: Lanes
+    lanes: WriteQueue
     reader: Reader
     writer: Writer
     crew: Crew
@@ -65,7 +65,7 @@ class Pipeline:
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     read_ahead: ReadAhead = field(default_factory=ReadAhead)
-    _turn: Turn = field(init=False, default_factory=Turn)
+    _turn: LeaderLock = field(init=False, default_factory=LeaderLock)
 
     async def copy(self, stop: StopSignal) -> bool:
         """Copies until every segment is complete or a stop is asked for.
@@ -141,7 +141,7 @@ class Pipeline:
         row = await self._next(stop)
         return 0 if row is None else await self.writer.write(row, stop)
 
-    async def _next(self, stop: StopSignal) -> Row | None:
+    async def _next(self, stop: StopSignal) -> BatchGroup | None:
         """The next batches, admitted; None when there are none any more, or no time to wait.
 
         One task at a time waits for batches and for the pace: so they go in the lanes' order.
@@ -149,7 +149,7 @@ class Pipeline:
         if self._turn.is_held:
             with self.crew.idle():
                 await self._turn.come()
-        row = self.writer.take_now(self.crew.limit)
+        row = self.writer.take_nowait(self.crew.limit)
         if row is not None and self.writer.admit_now(row):
             self.crew.is_short()
             self._turn.pass_on()

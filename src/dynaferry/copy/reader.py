@@ -15,7 +15,7 @@ from functools import partial
 import anyio
 
 from dynaferry.copy.ledger import Ledger
-from dynaferry.copy.pending_page import Uncut, uncut_page
+from dynaferry.copy.pending_page import PendingPage, pending_page
 from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, Ahead, page_limit
 from dynaferry.copy.segment_order import SegmentQueue
 from dynaferry.errors import RetryableError, ThrottledError
@@ -72,7 +72,7 @@ class Reader:
         """The strictest cap on the reads; infinite without one."""
         return self._pace.most_units_at_once / REQUEST_SECONDS
 
-    async def read(self, segments: SegmentQueue, deliver: Callable[[Uncut], None]) -> None:
+    async def read(self, segments: SegmentQueue, deliver: Callable[[PendingPage], None]) -> None:
         """Takes segments until none is left, and delivers what is in their pages."""
         while (segment := segments.take()) is not None:
             self.under_way += 1
@@ -87,7 +87,7 @@ class Reader:
         self._ahead = ahead
         self._tell_what_to_expect()
 
-    async def _read_segment(self, segment: int, deliver: Callable[[Uncut], None]) -> None:
+    async def _read_segment(self, segment: int, deliver: Callable[[PendingPage], None]) -> None:
         start_key = self._ledger.record(segment).last_evaluated_key
         is_last = False
         while not is_last:
@@ -99,12 +99,12 @@ class Reader:
             # Room may be long in coming: nothing may keep the page alive meanwhile.
             del page
 
-    def _pass_on(self, segment: int, page: Page, deliver: Callable[[Uncut], None]) -> None:
+    def _pass_on(self, segment: int, page: Page, deliver: Callable[[PendingPage], None]) -> None:
         number = self._ledger.page_read(segment, page)
         self._stats.segments_complete = self._ledger.complete_segments
         self._note_page(page)
         if page.items:
-            deliver(uncut_page(segment, number, page))
+            deliver(pending_page(segment, number, page))
 
     async def _read_page(self, segment: int, start_key: bytes | None) -> Page:
         while self._units_per_item is None and self._pace.most_units_at_once < math.inf:

@@ -16,7 +16,7 @@ from typing import Final
 
 import anyio
 
-from dynaferry.copy.pending_page import Batch, Portion, Uncut, uncut_of
+from dynaferry.copy.pending_page import Batch, BatchClaim, PendingPage, pending_batch
 from dynaferry.throttle.key_ranges import KeyRanges
 
 # A lane that was refused is left alone for so long: what it had used up flows in again.
@@ -30,12 +30,12 @@ class _Lane:
 
     def __init__(self, segment: int) -> None:
         self.segment = segment
-        self.waiting: deque[Uncut] = deque()
+        self.waiting: deque[PendingPage] = deque()
         self.free_at = 0.0
         self.queued = False  # in the turn or among those held
 
 
-class Lanes:
+class WriteQueue:
     """The batches that wait to be written. Any number of tasks may put, one at a time may take.
 
     What is taken are batches of one page, to be sent one after the other. `items_waiting` is how
@@ -56,7 +56,7 @@ class Lanes:
         self._closed = False
         self._changed: anyio.Event | None = None
 
-    def put(self, items: Uncut) -> None:
+    def put(self, items: PendingPage) -> None:
         """Adds a page's items behind the others of its segment."""
         lane = self._lanes.get(items.segment)
         if lane is None:
@@ -70,7 +70,7 @@ class Lanes:
         self._closed = True
         self._wake()
 
-    async def take(self, most: Callable[[], int] = lambda: 1) -> Portion | None:
+    async def take(self, most: Callable[[], int] = lambda: 1) -> BatchClaim | None:
         """The next batches, as many as `most` says then; None when there will be none.
 
         They are out until they are done; what is left of them is given back before that.
@@ -84,11 +84,11 @@ class Lanes:
                 return None
             await self._wait(now)
 
-    def take_now(self, most: int = 1) -> Portion | None:
+    def take_nowait(self, most: int = 1) -> BatchClaim | None:
         """At most so many batches if there are any; out as with `take`."""
         return self._take_at(self._clock(), most)
 
-    def _take_at(self, now: float, most: int) -> Portion | None:
+    def _take_at(self, now: float, most: int) -> BatchClaim | None:
         """One moment decides for every lane: with another look at the clock, one that becomes free
         in between would be held by the first and free by the second, and go round for ever.
         """
@@ -105,21 +105,21 @@ class Lanes:
     def give_back(self, batch: Batch) -> None:
         """What is left of a batch that was taken; it goes before the others of its segment."""
         lane = self._lanes[batch.segment]
-        lane.waiting.appendleft(uncut_of(batch))
+        lane.waiting.appendleft(pending_batch(batch))
         self.items_waiting += len(batch.items)
         self._enqueue(lane, self._clock())
 
-    def give_back_unsent(self, uncut: Uncut, batches: int) -> None:
+    def give_back_unsent(self, uncut: PendingPage, batches: int) -> None:
         """So many of the batches that were taken; they go before the others of their segment."""
         lane = self._lanes[uncut.segment]
         self.items_waiting -= len(uncut)
-        uncut.take_back(batches)
+        uncut.release(batches)
         self.items_waiting += len(uncut)
         if uncut not in lane.waiting:
             lane.waiting.appendleft(uncut)
         self._enqueue(lane, self._clock())
 
-    def next_is(self, batch: Batch) -> None:
+    def put_first(self, batch: Batch) -> None:
         """What was cut off a batch that was taken; it goes before everything else that may go.
 
         A page is acknowledged sooner so: less of it is written again after a crash.
@@ -204,10 +204,10 @@ class Lanes:
             lane.queued = False
             self._enqueue(lane, now)
 
-    def _take_from(self, lane: _Lane, most: int, now: float) -> Portion:
+    def _take_from(self, lane: _Lane, most: int, now: float) -> BatchClaim:
         first = lane.waiting[0]
         waited = len(first)
-        portion = first.promise(1 if self._ranges.count else most)
+        portion = first.claim(1 if self._ranges.count else most)
         left = len(first)
         self.items_waiting -= waited - left
         if not left:

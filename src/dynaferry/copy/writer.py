@@ -14,12 +14,12 @@ from functools import partial
 
 from msgspec import Raw
 
-from dynaferry.copy.batch_group import LOOK_SECONDS, MOST_IN_A_ROW, Row
+from dynaferry.copy.batch_group import LOOK_SECONDS, MOST_IN_A_ROW, BatchGroup
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.measured import note_failed_write
-from dynaferry.copy.pending_page import Batch, Portion, cut, portion_of
+from dynaferry.copy.pending_page import Batch, BatchClaim, claim_of, cut
 from dynaferry.copy.rejects import RejectionLimit
-from dynaferry.copy.write_queue import Lanes
+from dynaferry.copy.write_queue import WriteQueue
 from dynaferry.errors import (
     DynaferryError,
     ItemRefusedError,
@@ -32,7 +32,7 @@ from dynaferry.errors import (
 from dynaferry.limits import BATCH_MAX_ITEMS
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import OnReject
-from dynaferry.ports import Batches, BatchTarget, WriteResult
+from dynaferry.ports import BatchExchange, BatchTarget, WriteResult
 from dynaferry.state.store import DeadLetter, StateStore
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.attribution import Blame, Verdict
@@ -56,7 +56,7 @@ class Writer:
         self,
         target: BatchTarget,
         ledger: Ledger,
-        lanes: Lanes,
+        lanes: WriteQueue,
         stats: TableStats,
         *,
         table: int,
@@ -90,12 +90,12 @@ class Writer:
         """The strictest cap on the writes; infinite without one."""
         return self._pace.most_units_at_once / REQUEST_SECONDS
 
-    def take_now(self, writers: int) -> Row | None:
+    def take_nowait(self, writers: int) -> BatchGroup | None:
         """The next batches of the lanes if there are any, for one of so many writers."""
-        portion = self._lanes.take_now(self._most_in_a_row(writers))
+        portion = self._lanes.take_nowait(self._most_in_a_row(writers))
         return None if portion is None else self._row_of(portion)
 
-    async def take(self, writers: int) -> Row | None:
+    async def take(self, writers: int) -> BatchGroup | None:
         """The next batches of the lanes; None when there will be none."""
         portion = await self._lanes.take(partial(self._most_in_a_row, writers))
         return None if portion is None else self._row_of(portion)
@@ -109,7 +109,7 @@ class Writer:
         of_the_rate = self._pace.most_units_in_a_row / self._batch_units
         return int(min(MOST_IN_A_ROW, max(waiting, soon_sent), of_the_rate)) or 1
 
-    def _row_of(self, portion: Portion) -> Row:
+    def _row_of(self, portion: BatchClaim) -> BatchGroup:
         """With what each is likely to consume: that is learnt from the batches before.
 
         A batch of large items is many seconds of a low rate: at one blow it would break a cap,
@@ -122,29 +122,29 @@ class Writer:
             self._lanes.most_units_at_once(portion.sample.segment),
         )
         if units <= most_units or portion.count > 1:
-            return Row(portion, units, by_size)
+            return BatchGroup(portion, units, by_size)
         fitting, rest = cut(portion.sample, most_units / self._units_share, self._target.units_of)
         if rest is not None:
-            self._lanes.next_is(rest)
+            self._lanes.put_first(rest)
         return self._row_of_one(fitting)
 
-    def _row_of_one(self, batch: Batch) -> Row:
+    def _row_of_one(self, batch: Batch) -> BatchGroup:
         by_size = self._target.units_of(batch.items)
-        return Row(portion_of(batch), by_size * self._units_share, by_size)
+        return BatchGroup(claim_of(batch), by_size * self._units_share, by_size)
 
-    def admit_now(self, row: Row) -> bool:
+    def admit_now(self, row: BatchGroup) -> bool:
         """Admits batches if nobody has to wait for it; says whether."""
         if not self._pace.admit_now(row.all_units, row.portion.count):
             return False
         self._lanes.sent(row.segment, row.all_units)
         return True
 
-    async def admit(self, row: Row) -> None:
+    async def admit(self, row: BatchGroup) -> None:
         """Returns when batches may be sent."""
         await self._pace.admit(row.all_units, row.portion.count)
         self._lanes.sent(row.segment, row.all_units)
 
-    async def write(self, row: Row, stop: StopSignal) -> int:
+    async def write(self, row: BatchGroup, stop: StopSignal) -> int:
         """Sends admitted batches once, and gives back to their lane what is to be sent again.
 
         After an answer that is not whole, or when something holds writes back by then, the rest
@@ -194,7 +194,7 @@ class Writer:
         return self._left_of(row)
 
     @contextmanager
-    def _under_way(self, row: Row, stop: StopSignal) -> Iterator[Batches]:
+    def _under_way(self, row: BatchGroup, stop: StopSignal) -> Iterator[BatchExchange]:
         """Batches are sent meanwhile; what became of them is settled then, however it ends."""
         stats = self._stats
         stats.write_requests_in_flight += 1
@@ -210,11 +210,11 @@ class Writer:
             if row.seconds:
                 self._settle_whole(row)
 
-    def _left_of(self, row: Row) -> Sequence[Batch]:
+    def _left_of(self, row: BatchGroup) -> Sequence[Batch]:
         """What is to be sent again of the last batch that was answered."""
         return () if row.left is None else self._settle_part(row, row.left)
 
-    def _settle_unsent(self, row: Row) -> None:
+    def _settle_unsent(self, row: BatchGroup) -> None:
         """What was not sent is there for others, while what has failed may take its time."""
         unsettled = row.portion.count - row.answered - row.failed
         if unsettled:
@@ -224,7 +224,7 @@ class Writer:
         if unsettled > unsent:  # cancelled: nothing is known of the last
             self._lanes.give_back(row.last)
 
-    def _settle_whole(self, row: Row) -> None:
+    def _settle_whole(self, row: BatchGroup) -> None:
         count = len(row.seconds)
         units, latency_seconds = row.units * count, sum(row.seconds) / count
         self._stats.batch_writes.note_all("ok", row.seconds)
@@ -247,7 +247,7 @@ class Writer:
         shortest = max(LEAST_REQUEST_SECONDS, min(seconds, self._request_seconds))
         self._request_seconds = shortest + NEWEST_ROW_WEIGHT * longer
 
-    def _settle_part(self, row: Row, result: WriteResult) -> Sequence[Batch]:
+    def _settle_part(self, row: BatchGroup, result: WriteResult) -> Sequence[Batch]:
         """What was written of a batch is acknowledged; the remainder is returned."""
         batch, now, latency_seconds = row.last, self._monotonic(), row.left_seconds
         self._stats.batch_writes.note("unprocessed", latency_seconds)
@@ -263,7 +263,7 @@ class Writer:
         if verdict.undone_share:
             self._stats.bottleneck = _in_words(verdict)
             if verdict.is_news:
-                self._pace.absolve()
+                self._pace.lift_holds()
         else:
             self._lanes.refused(batch.segment, now, for_itself=verdict.segment)
         self._pace.settle(
@@ -289,7 +289,7 @@ class Writer:
             self._retry.give_up_if_gone(_unprocessed(batch))
         return [Batch(batch.segment, batch.page, result.unprocessed)]
 
-    def _note_failure(self, row: Row, error: DynaferryError) -> None:
+    def _note_failure(self, row: BatchGroup, error: DynaferryError) -> None:
         seconds, batch = row.fail(), row.last
         note_failed_write(self._stats, error, batch.items, seconds)
         if isinstance(error, ThrottledError):

@@ -14,7 +14,7 @@ from dynaferry.copy.measured import MeasuredSource
 from dynaferry.copy.pipeline import Pipeline
 from dynaferry.copy.reader import Reader
 from dynaferry.copy.rejects import RejectionLimit
-from dynaferry.copy.write_queue import Lanes
+from dynaferry.copy.write_queue import WriteQueue
 from dynaferry.copy.writer import Writer
 from dynaferry.dynamodb.account.session import AccountSession, Models, Side, open_account
 from dynaferry.dynamodb.client import open_wire
@@ -229,7 +229,7 @@ def assemble(
     write_pace = caps.write_pace(limits.max_write_units)
     patience = patience or SidePatience.of(plan, caps)
     clock = caps.clock
-    lanes = Lanes(ledger.total_segments, clock=clock)
+    lanes = WriteQueue(ledger.total_segments, clock=clock)
     reader = Reader(
         MeasuredSource(source, stats),
         ledger,

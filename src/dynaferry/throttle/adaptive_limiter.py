@@ -93,7 +93,7 @@ class AdaptivePace:
         """A small part of the rate, as long as it is free."""
         return self.controller.rate * ROW_SECONDS if self.is_free else 0.0
 
-    def absolve(self) -> None:
+    def lift_holds(self) -> None:
         """The rate that was found is too low: a higher one is looked for from there."""
         self.controller.search_again()
 

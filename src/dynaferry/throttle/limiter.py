@@ -80,7 +80,7 @@ class WritePace(Pace, Protocol):
         """What batches that are admitted together may consume; 0 unless it is free."""
         ...
 
-    def absolve(self) -> None:
+    def lift_holds(self) -> None:
         """Tells that what was left undone until now was not for the rate."""
         ...
 
@@ -124,7 +124,7 @@ class CappedPace:
         """Nothing is known of a rate here."""
         return math.inf if self.is_free else 0.0
 
-    def absolve(self) -> None:
+    def lift_holds(self) -> None:
         """A cap is none the more for it."""
 
     @property

@@ -15,7 +15,7 @@ from dynaferry.dynamodb.client import open_wire
 from dynaferry.dynamodb.items.batch_write import TableTarget
 from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.errors import CorruptAnswerError
-from dynaferry.ports import Batches, WriteResult
+from dynaferry.ports import BatchExchange, WriteResult
 from tests.worlds.canned_client import CannedAnswer, CannedWire
 from tests.worlds.endpoint import Answer, running_endpoint
 from tests.worlds.sides import session_of
@@ -283,7 +283,7 @@ async def _write_in_turn(target: Any, batches: Sequence[Sequence[Raw]]) -> list[
     """What the target sends back for each batch, as far as it comes."""
     results = list[WriteResult]()
 
-    def in_turn() -> Batches:
+    def in_turn() -> BatchExchange:
         for items in batches:
             results.append((yield items))
 

@@ -2,18 +2,18 @@ import pytest
 
 from dynaferry.dynamodb.items.new_table import FOUND_EVERYWHERE_SECONDS, NewTable
 from dynaferry.errors import TableNotFoundError, UnavailableError
-from dynaferry.ports import Batches
+from dynaferry.ports import BatchExchange
 from tests.worlds.fakes import FakeTarget, wire_item
 
 
 class NotFound(FakeTarget):
     """A table that no server finds."""
 
-    async def write_batches(self, batches: Batches) -> None:
+    async def write_batches(self, batches: BatchExchange) -> None:
         raise TableNotFoundError("no such table", operation="BatchWriteItem", table="orders")
 
 
-def no_batches() -> Batches:
+def no_batches() -> BatchExchange:
     yield [wire_item("a")]
 
 

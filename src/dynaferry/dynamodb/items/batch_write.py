@@ -10,7 +10,7 @@ from dynaferry.dynamodb.capacity import Consumed, total
 from dynaferry.dynamodb.client import Wire
 from dynaferry.dynamodb.items.answers import UNREADABLE, Answers
 from dynaferry.dynamodb.items.keys import KeyReader
-from dynaferry.ports import Batches, WriteResult
+from dynaferry.ports import BatchExchange, WriteResult
 
 
 class _Put(Struct, frozen=True):
@@ -54,7 +54,7 @@ class TableTarget:
         """Puts one batch; see `BatchTarget`."""
         return self._result(items, await self._wire.call("BatchWriteItem", self._body(items)))
 
-    async def write_batches(self, batches: Batches) -> None:
+    async def write_batches(self, batches: BatchExchange) -> None:
         """Puts batches one after the other; see `BatchTarget`."""
         items = next(batches)
         async with self._wire.talk("BatchWriteItem") as talk:

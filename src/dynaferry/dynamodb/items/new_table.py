@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Raw
 
 from dynaferry.errors import TableNotFoundError, UnavailableError
-from dynaferry.ports import Batches, BatchTarget
+from dynaferry.ports import BatchExchange, BatchTarget
 
 FOUND_EVERYWHERE_SECONDS: Final = 120.0
 
@@ -23,7 +23,7 @@ class NewTable:
         self._clock = clock
         self._found_until = clock() + FOUND_EVERYWHERE_SECONDS
 
-    async def write_batches(self, batches: Batches) -> None:
+    async def write_batches(self, batches: BatchExchange) -> None:
         """Puts batches as the target does; see `BatchTarget`."""
         try:
             await self._target.write_batches(batches)
