@@ -20,10 +20,10 @@ from dynaferry.observe.summary import RunSummary
 from dynaferry.plan.schedule import Limits, ScheduleEntry, scheduled
 from dynaferry.state.store import Controls
 from dynaferry.stop import StopSignal
-from dynaferry.throttle.adaptive_limiter import AdaptivePace
+from dynaferry.throttle.adaptive_limiter import AdaptiveLimiter
 from dynaferry.throttle.cap import Cap
-from dynaferry.throttle.limiter import CappedPace
-from dynaferry.throttle.pause import Gate
+from dynaferry.throttle.limiter import CapLimiter
+from dynaferry.throttle.pause import PauseGate
 from dynaferry.throttle.rate_controller import EAGER, RateController
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from tests.verify.small_verify import opened, plan_of, tools_of
@@ -93,10 +93,10 @@ def test_a_cap_looks_once(moving_clock: MovingClock) -> None:
 def test_the_pace_looks_once(moving_clock: MovingClock) -> None:
     clock = moving_clock
     controller = RateController(EAGER, now=clock(), ceiling=100.0)
-    pace = AdaptivePace(controller, CappedPace([]), clock=clock, sleep=clock.sleep)
-    while pace.admit_now(200.0):
+    pace = AdaptiveLimiter(controller, CapLimiter([]), clock=clock, sleep=clock.sleep)
+    while pace.acquire_nowait(200.0):
         pass
-    assert looks_of(clock, lambda: pace.admit_now(200.0)) == 1
+    assert looks_of(clock, lambda: pace.acquire_nowait(200.0)) == 1
     assert looks_of(clock, lambda: pace.settle(100.0, 50.0, refused=50.0)) == 1
     assert looks_of(clock, lambda: pace.throttled(REFUSAL, 100.0)) == 1
 
@@ -104,16 +104,16 @@ def test_the_pace_looks_once(moving_clock: MovingClock) -> None:
 async def test_who_waits_for_a_pace_or_a_cap_gets_through(moving_clock: MovingClock) -> None:
     clock = moving_clock
     controller = RateController(EAGER, now=clock(), ceiling=50.0)
-    caps = CappedPace([Cap(20.0, clock=clock, sleep=clock.sleep)], Gate(clock=clock))
-    pace = AdaptivePace(controller, caps, scatter=True, clock=clock, sleep=clock.sleep)
+    caps = CapLimiter([Cap(20.0, clock=clock, sleep=clock.sleep)], PauseGate(clock=clock))
+    pace = AdaptiveLimiter(controller, caps, scatter=True, clock=clock, sleep=clock.sleep)
     for _ in range(40):
-        await pace.admit(25.0)
+        await pace.acquire(25.0)
         pace.settle(25.0, 25.0, latency_seconds=0.01)
     assert clock.now >= 39 * 25.0 / 20.0 - 5.0  # a cap holds over any five seconds
 
 
 def test_a_gate_looks_once(moving_clock: MovingClock) -> None:
-    gate = Gate(clock=moving_clock)
+    gate = PauseGate(clock=moving_clock)
     assert looks_of(moving_clock, gate.close) == 1
     assert looks_of(moving_clock, gate.open_clock) == 0  # it stands
     assert looks_of(moving_clock, gate.open) == 1

@@ -43,7 +43,7 @@ async def row_to(
         assert portion is not None
         assert portion.count == 4
         row = BatchGroup(portion, 25.0, 25.0)
-        await small.pipeline.writer.admit(row)
+        await small.pipeline.writer.acquire(row)
         yield small, row
 
 
@@ -53,7 +53,7 @@ async def write_the_rest(small: SmallCopy) -> list[int]:
     while (row := await writer.take(1)) is not None:
         assert row.portion.count == 1
         sizes.append(len(row.portion.sample.items))
-        await writer.admit(row)
+        await writer.acquire(row)
         await writer.write(row, StopSignal())
     return sizes
 
@@ -219,14 +219,14 @@ async def test_of_two_writers_of_one_page_one_fails_and_nothing_is_lost(tmp_path
             portion = lanes.take_nowait(most)
             assert portion is not None
             rows.append(BatchGroup(portion, 25.0, 25.0))
-            await writer.admit(rows[-1])
+            await writer.acquire(rows[-1])
         assert [row.portion.count for row in rows] == [6, 10]
         async with anyio.create_task_group() as tasks:
             for row in rows:
                 tasks.start_soon(writer.write, row, StopSignal())
         assert failed.is_set()
         while (rest := await writer.take(1)) is not None:
-            await writer.admit(rest)
+            await writer.acquire(rest)
             await writer.write(rest, StopSignal())
         assert (sorted(target.written), set(target.written.values())) == (MANY, {1})
         assert small.pipeline.ledger.is_complete
@@ -310,7 +310,7 @@ async def test_a_row_is_as_long_as_what_is_sent_at_once(tmp_path: Path) -> None:
         first = writer.take_nowait(writers)
         assert first is not None
         assert first.portion.count == 1, "how long a request takes is not known"
-        await writer.admit(first)
+        await writer.acquire(first)
         await writer.write(first, StopSignal())
         second = writer.take_nowait(writers)
         assert second is not None
@@ -337,5 +337,5 @@ async def test_a_row_of_long_requests_leaves_a_batch_to_everybody(tmp_path: Path
             row = writer.take_nowait(writers)
             assert row is not None
             assert row.portion.count == length
-            await writer.admit(row)
+            await writer.acquire(row)
             await writer.write(row, StopSignal())

@@ -76,10 +76,10 @@ class Pace:
         self.most_units_at_once = most_units_at_once
         self.admitted: list[float] = []
 
-    def admit_now(self, units: float, requests: int = 1) -> bool:
+    def acquire_nowait(self, units: float, requests: int = 1) -> bool:
         raise NotImplementedError
 
-    async def admit(self, units: float, requests: int = 1) -> None:
+    async def acquire(self, units: float, requests: int = 1) -> None:
         self.admitted.append(units)
 
     def settle(
@@ -186,7 +186,7 @@ async def test_where_the_service_does_not_say_what_a_page_costs_its_bytes_do() -
 
 async def test_who_waits_for_the_pace_is_counted_and_who_is_cancelled_is_not() -> None:
     class ClosedPace(Pace):
-        async def admit(self, units: float, requests: int = 1) -> None:
+        async def acquire(self, units: float, requests: int = 1) -> None:
             await anyio.sleep_forever()
 
     stats = TableStats(source="orders", target="orders", segments_total=1)

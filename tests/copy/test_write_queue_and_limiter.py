@@ -19,10 +19,10 @@ from hypothesis.stateful import (
 from dynaferry.copy.pending_page import Batch, BatchClaim, PendingPage
 from dynaferry.copy.write_queue import WriteQueue
 from dynaferry.errors import ThrottledError
-from dynaferry.throttle.adaptive_limiter import AdaptivePace
+from dynaferry.throttle.adaptive_limiter import AdaptiveLimiter
 from dynaferry.throttle.cap import Cap
-from dynaferry.throttle.limiter import CappedPace
-from dynaferry.throttle.pause import Gate
+from dynaferry.throttle.limiter import CapLimiter
+from dynaferry.throttle.pause import PauseGate
 from dynaferry.throttle.rate_controller import EAGER, RateController
 from tests.worlds.fakes import key_in, wire_item
 from tests.worlds.moving_clock import MovingClock
@@ -43,12 +43,12 @@ class LanesAndPace(RuleBasedStateMachine):
         self.loop = asyncio.Runner()
         self.clock = MovingClock(look_seconds=self.look_seconds)
         self.lanes = WriteQueue(clock=self.clock)
-        self.gate = Gate(clock=self.clock)
+        self.gate = PauseGate(clock=self.clock)
         self.cap = Cap(clock=self.clock, sleep=self.clock.sleep)
         self.controller = RateController(EAGER, now=self.clock())
-        self.pace = AdaptivePace(
+        self.pace = AdaptiveLimiter(
             self.controller,
-            CappedPace([self.cap], self.gate),
+            CapLimiter([self.cap], self.gate),
             clock=self.clock,
             sleep=self.clock.sleep,
         )
@@ -103,13 +103,13 @@ class LanesAndPace(RuleBasedStateMachine):
             for _ in range(portion.count)
         ]
         units = UNITS * portion.count
-        if not self.pace.admit_now(units, portion.count):
+        if not self.pace.acquire_nowait(units, portion.count):
             if not self.gate.is_open:
                 self.gives_back(portion, batches)
                 return False
             while self.out:  # a cap may wait for what they cost
                 self.becomes_of_it("written", 0)
-            self.loop.run(self.pace.admit(units, portion.count))
+            self.loop.run(self.pace.acquire(units, portion.count))
         self.lanes.sent(portion.uncut.segment, units)
         self.out.append((portion, batches))
         return True

@@ -24,8 +24,8 @@ from dynaferry.ports import PutResult
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import DeadLetter, SegmentRecord, TableCounters
 from dynaferry.stop import StopSignal
-from dynaferry.throttle.limiter import CappedPace
-from dynaferry.throttle.pause import Gate
+from dynaferry.throttle.limiter import CapLimiter
+from dynaferry.throttle.pause import PauseGate
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from tests.copy.small_copy import RUN, small_identity, small_plan
 from tests.worlds.fakes import key_in, wire_item
@@ -100,7 +100,7 @@ class Replay:
     target: OneByOne
     stats: TableStats
     replayer: Replayer
-    gate: Gate
+    gate: PauseGate
     settled: list[tuple[int, int]] = field(default_factory=list)
 
     async def make(self, stop: StopSignal | None = None) -> None:
@@ -130,14 +130,14 @@ async def replay_of(
         await store.add_dead_letters([letter(n) for n in range(letters)])
         await store.checkpoint(0, [record(0, letters)], TableCounters(write_units=100.0))
         await store.end_attempt("rejected", 1.0)
-        target, gate = OneByOne(), Gate()
+        target, gate = OneByOne(), PauseGate()
         stats = TableStats(source="orders", target="orders", segments_total=1, write_units=100.0)
         replayer = Replayer(
             target,
             stats,
             table=0,
             store=store,
-            pace=CappedPace([], gate),
+            pace=CapLimiter([], gate),
             retry=RetryPolicy("target", Patience(5.0), sleep=_no_wait),
             if_present=if_present,
             writers=8,

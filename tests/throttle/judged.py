@@ -11,8 +11,8 @@ from benchmarks.virtual_time import now
 from dynaferry.errors import ThrottledError
 from dynaferry.throttle.cap import WINDOW_SECONDS, Cap
 from dynaferry.throttle.cost_ratio import from_above
-from dynaferry.throttle.limiter import CappedPace
-from dynaferry.throttle.pause import Gate
+from dynaferry.throttle.limiter import CapLimiter
+from dynaferry.throttle.pause import PauseGate
 
 PLENTY = Provisioned(write_units=1e6, read_units=1e6, burst_seconds=1)
 # A request may take so long to the service: they arrive in another order than they left.
@@ -62,7 +62,7 @@ def plentiful(*indexes: str) -> SimulatedTable:
 async def write_for(
     seconds: float,
     table: SimulatedTable,
-    pace: CappedPace,
+    pace: CapLimiter,
     judged: Judged,
     *,
     writers: int = 32,
@@ -78,7 +78,7 @@ async def write_for(
             sizes = [item_bytes(dice) for _ in range(batch_items)]
             items = [SizedKey(place_of(f"key-{next(keys)}"), size) for size in sizes]
             units = float(sum(-(-size // 1024) for size in sizes))
-            await pace.admit(units)
+            await pace.acquire(units)
             await anyio.sleep(dice.uniform(0.0, WAY_SECONDS))
             admission = table.write(items, now())
             judged.consumed.append((now(), admission.units))
@@ -97,7 +97,7 @@ async def write_for(
 async def read_for(
     seconds: float,
     table: SimulatedTable,
-    pace: CappedPace,
+    pace: CapLimiter,
     judged: Judged,
     *,
     page_bytes: Callable[[random.Random], int],
@@ -111,7 +111,7 @@ async def read_for(
         nonlocal expected
         while now() < ends_at:
             units = expected
-            await pace.admit(units)
+            await pace.acquire(units)
             await anyio.sleep(dice.uniform(0.0, WAY_SECONDS))
             admission = table.read(dice.getrandbits(64), page_bytes(dice), now())
             judged.consumed.append((now(), admission.units))
@@ -125,6 +125,6 @@ async def read_for(
                 tasks.start_soon(read)
 
 
-def paces_sharing(run_cap: Cap, tables: int, gate: Gate | None = None) -> list[CappedPace]:
+def paces_sharing(run_cap: Cap, tables: int, gate: PauseGate | None = None) -> list[CapLimiter]:
     """A pace per table of one run, each with a cap of its own that limits nothing."""
-    return [CappedPace([Cap(clock=now), run_cap], gate) for _ in range(tables)]
+    return [CapLimiter([Cap(clock=now), run_cap], gate) for _ in range(tables)]

@@ -13,11 +13,11 @@ from dynaferry.throttle.adaptive_limiter import (
     FIRST_UNITS,
     LONGEST_SCATTER_SECONDS,
     UNCUT_UNITS,
-    AdaptivePace,
+    AdaptiveLimiter,
     first_units,
 )
 from dynaferry.throttle.cap import BUCKET_SHARE, Cap
-from dynaferry.throttle.limiter import REQUEST_SECONDS, CappedPace
+from dynaferry.throttle.limiter import REQUEST_SECONDS, CapLimiter
 from dynaferry.throttle.rate_controller import EAGER, RateController
 from tests.worlds.moving_clock import about
 
@@ -30,18 +30,18 @@ def pace_at(
     cap: float | None = None,
     scatter: bool = False,
     first: float = FIRST_UNITS,
-) -> AdaptivePace:
+) -> AdaptiveLimiter:
     """A pace whose controller has this ceiling, and no reason to go below it."""
     controller = RateController(EAGER, now=now(), ceiling=units_per_second)
-    caps = CappedPace([Cap(cap, clock=now)])
-    return AdaptivePace(controller, caps, scatter=scatter, first_units=first, clock=now)
+    caps = CapLimiter([Cap(cap, clock=now)])
+    return AdaptiveLimiter(controller, caps, scatter=scatter, first_units=first, clock=now)
 
 
-async def sent_at(pace: AdaptivePace, requests: int, units: float = 25.0) -> list[float]:
+async def sent_at(pace: AdaptiveLimiter, requests: int, units: float = 25.0) -> list[float]:
     """When each of so many requests was let go."""
     times = []
     for _ in range(requests):
-        await pace.admit(units)
+        await pace.acquire(units)
         times.append(now())
         pace.settle(units, units, latency_seconds=0.01)
     return times
@@ -78,7 +78,7 @@ def test_what_was_not_consumed_may_be_used_by_others_but_what_was_refused_may_no
         for consumed, refused in ((5.0, 0.0), (5.0, 20.0)):
             pace, began = pace_at(500.0), now()
             for _ in range(100):
-                await pace.admit(25.0)
+                await pace.acquire(25.0)
                 pace.settle(25.0, consumed, refused=refused, latency_seconds=0.01)
             spans.append(now() - began)
         return spans[0], spans[1]
@@ -92,10 +92,10 @@ def test_refusals_lower_the_rate_and_those_that_wait_feel_it() -> None:
     async def main() -> tuple[float, float]:
         pace = pace_at(4000.0)
         for _ in range(200):
-            await pace.admit(25.0)
+            await pace.acquire(25.0)
             pace.throttled(REFUSAL, 25.0)
         rate, began = pace.controller.rate, now()
-        await pace.admit(25.0)
+        await pace.acquire(25.0)
         return rate, now() - began
 
     rate, waited = run_virtually(main())
@@ -107,7 +107,7 @@ def test_a_request_that_failed_for_another_reason_says_nothing_about_the_rate() 
     async def main() -> float:
         pace = pace_at(1000.0)
         for _ in range(100):
-            await pace.admit(25.0)
+            await pace.acquire(25.0)
             pace.settle(25.0, None)
         return pace.controller.rate
 
@@ -179,10 +179,10 @@ def test_at_a_low_rate_chance_does_not_cost_much_of_it(
 def test_a_wait_that_is_cancelled_leaves_the_turn_to_the_next() -> None:
     async def main() -> float:
         pace = pace_at(100.0)
-        await pace.admit(FIRST_UNITS + 100.0)
+        await pace.acquire(FIRST_UNITS + 100.0)
         with anyio.move_on_after(0.1):
-            await pace.admit(1.0)
-        await pace.admit(1.0)
+            await pace.acquire(1.0)
+        await pace.acquire(1.0)
         return now()
 
     assert run_virtually(main()) == pytest.approx(1.0, rel=0.05)
@@ -191,13 +191,13 @@ def test_a_wait_that_is_cancelled_leaves_the_turn_to_the_next() -> None:
 def test_nobody_passes_who_would_have_to_wait_for_the_rate_or_for_those_before() -> None:
     async def main() -> tuple[list[bool], bool, bool]:
         pace = pace_at(50.0)
-        at_once = [pace.admit_now(25.0) for _ in range(int(FIRST_UNITS / 25) + 3)]
+        at_once = [pace.acquire_nowait(25.0) for _ in range(int(FIRST_UNITS / 25) + 3)]
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(pace.admit, 25.0)
+            tasks.start_soon(pace.acquire, 25.0)
             await anyio.sleep(0.01)
-            behind_one_who_waits = pace.admit_now(0.0)
+            behind_one_who_waits = pace.acquire_nowait(0.0)
         await anyio.sleep(10.0)
-        return at_once, behind_one_who_waits, pace.admit_now(25.0)
+        return at_once, behind_one_who_waits, pace.acquire_nowait(25.0)
 
     at_once, behind_one_who_waits, later = run_virtually(main())
     assert at_once == [True] * 11 + [False] * 2
@@ -208,9 +208,9 @@ def test_nobody_passes_who_would_have_to_wait_for_the_rate_or_for_those_before()
 def test_who_is_let_through_at_once_has_used_the_rate() -> None:
     async def main() -> float:
         pace = pace_at(50.0)
-        while pace.admit_now(25.0):
+        while pace.acquire_nowait(25.0):
             pass
-        await pace.admit(25.0)
+        await pace.acquire(25.0)
         return now()
 
     assert run_virtually(main()) == pytest.approx(0.5, rel=0.1)
@@ -218,6 +218,6 @@ def test_who_is_let_through_at_once_has_used_the_rate() -> None:
 
 def test_scattered_requests_are_never_let_through_at_once() -> None:
     async def main() -> bool:
-        return pace_at(1e6, scatter=True).admit_now(1.0)
+        return pace_at(1e6, scatter=True).acquire_nowait(1.0)
 
     assert run_virtually(main()) is False

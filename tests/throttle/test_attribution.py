@@ -8,8 +8,8 @@ from dynaferry.throttle.attribution import (
     LEAST_THROTTLES,
     OUTAGE_SECONDS,
     WORD_SECONDS,
-    Blame,
-    Verdict,
+    ThrottleAttribution,
+    ThrottleScope,
 )
 
 TABLE = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders"
@@ -17,8 +17,8 @@ INDEX = f"{TABLE}/index/by-owner"
 KEY_RANGE = [("TableWriteKeyRangeThroughputExceeded", TABLE)]
 
 
-def blame() -> Blame:
-    weighs = Blame(now=0.0)
+def blame() -> ThrottleAttribution:
+    weighs = ThrottleAttribution(now=0.0)
     weighs.accepted(0.0)
     return weighs
 
@@ -79,13 +79,13 @@ def test_a_key_range_that_is_named_again_and_again_stays_the_cause() -> None:
 PROVISIONED = [("TableWriteProvisionedThroughputExceeded", TABLE)]
 
 
-def others_write(weighs: Blame, now: float) -> None:
+def others_write(weighs: ThrottleAttribution, now: float) -> None:
     """What the other segments send gets through."""
     for _ in range(5):
         weighs.accepted(now)
 
 
-def left_undone(weighs: Blame, segment: int, now: float) -> Verdict:
+def left_undone(weighs: ThrottleAttribution, segment: int, now: float) -> ThrottleScope:
     return weighs.left_undone(segment, now, segments=16, items=25, undone=20)
 
 

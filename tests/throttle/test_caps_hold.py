@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from benchmarks.simulator import SimulatedTable
 from benchmarks.virtual_time import now, run_virtually
 from dynaferry.throttle.cap import WINDOW_SECONDS, Cap
-from dynaferry.throttle.limiter import CappedPace
-from dynaferry.throttle.pause import Gate
+from dynaferry.throttle.limiter import CapLimiter
+from dynaferry.throttle.pause import PauseGate
 from dynaferry.throttle.token_bucket import BURST_SECONDS
 from tests.throttle.judged import Judged, caps, paces_sharing, plentiful, read_for, write_for
 
@@ -27,7 +27,7 @@ def any_size(dice: random.Random) -> int:
 def test_writes_hold_the_cap_with_and_without_indexes(cap: float, indexes: tuple[str, ...]) -> None:
     async def main() -> Judged:
         judged = Judged()
-        await write_for(30.0, plentiful(*indexes), CappedPace(caps(cap)), judged)
+        await write_for(30.0, plentiful(*indexes), CapLimiter(caps(cap)), judged)
         return judged
 
     judged = run_virtually(main())
@@ -42,7 +42,7 @@ def test_writes_hold_the_cap_with_and_without_indexes(cap: float, indexes: tuple
 def test_what_the_report_says_second_by_second_holds_it_too() -> None:
     async def main() -> SimulatedTable:
         table = plentiful("by-owner")
-        await write_for(20.0, table, CappedPace(caps(1000.0)), Judged())
+        await write_for(20.0, table, CapLimiter(caps(1000.0)), Judged())
         return table
 
     seconds = run_virtually(main()).report(20.0).seconds
@@ -57,12 +57,12 @@ def test_items_whose_cost_nobody_could_expect_hold_it_as_well() -> None:
     """A put over a larger item costs what that one did; here one batch in five, and tenfold."""
 
     async def main() -> Judged:
-        judged, pace = Judged(), CappedPace(caps(1000.0))
+        judged, pace = Judged(), CapLimiter(caps(1000.0))
         dice = random.Random(7)
 
         async def write() -> None:
             while True:
-                await pace.admit(25.0)
+                await pace.acquire(25.0)
                 consumed = 250.0 if dice.random() < 0.2 else 25.0
                 judged.consumed.append((now(), consumed))
                 await anyio.sleep(0.02)
@@ -84,7 +84,7 @@ def test_items_whose_cost_nobody_could_expect_hold_it_as_well() -> None:
 def test_reads_hold_the_cap(cap: float, page_bytes: tuple[int, ...]) -> None:
     async def main() -> Judged:
         judged = Judged()
-        pace = CappedPace(caps(cap))
+        pace = CapLimiter(caps(cap))
         choose = random.Random(3).choice
         await read_for(30.0, plentiful(), pace, judged, page_bytes=lambda _: choose(page_bytes))
         return judged
@@ -118,8 +118,8 @@ def test_a_tables_own_cap_holds_beside_the_runs() -> None:
         shared, own = caps(1000.0, 200.0)
         limited, free = Judged(), Judged()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(write_for, 20.0, plentiful(), CappedPace([own, shared]), limited)
-            tasks.start_soon(write_for, 20.0, plentiful(), CappedPace([shared]), free)
+            tasks.start_soon(write_for, 20.0, plentiful(), CapLimiter([own, shared]), limited)
+            tasks.start_soon(write_for, 20.0, plentiful(), CapLimiter([shared]), free)
         return limited, free
 
     limited, free = run_virtually(main())
@@ -135,7 +135,7 @@ def test_a_changed_cap_holds_over_any_window_after_the_change(
         (cap,) = caps(before)
         judged = Judged()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(write_for, 40.0, plentiful("by-owner"), CappedPace([cap]), judged)
+            tasks.start_soon(write_for, 40.0, plentiful("by-owner"), CapLimiter([cap]), judged)
             await anyio.sleep(15.0)
             cap.set(after)
         return judged
@@ -150,9 +150,9 @@ def test_a_changed_cap_holds_over_any_window_after_the_change(
 def test_who_waits_under_a_low_cap_is_served_by_the_new_one_at_once() -> None:
     async def main(lifted_to: float | None) -> float:
         (cap,) = caps(1.0)
-        pace = CappedPace([cap])
+        pace = CapLimiter([cap])
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(pace.admit, 25.0)  # 25 s at 1 unit/s
+            tasks.start_soon(pace.acquire, 25.0)  # 25 s at 1 unit/s
             await anyio.sleep(3.0)
             cap.set(lifted_to)
         return now() - 3.0
@@ -166,7 +166,7 @@ def test_a_lifted_cap_holds_nobody_back() -> None:
         (cap,) = caps(100.0)
         judged = Judged()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(write_for, 3.0, plentiful(), CappedPace([cap]), judged)
+            tasks.start_soon(write_for, 3.0, plentiful(), CapLimiter([cap]), judged)
             await anyio.sleep(2.0)
             cap.set(None)
         return judged
@@ -177,8 +177,8 @@ def test_a_lifted_cap_holds_nobody_back() -> None:
 
 def test_a_pause_holds_everybody_and_saves_nothing_up() -> None:
     async def main() -> Judged:
-        gate, judged = Gate(clock=now), Judged()
-        pace = CappedPace(caps(1000.0), gate)
+        gate, judged = PauseGate(clock=now), Judged()
+        pace = CapLimiter(caps(1000.0), gate)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(write_for, 60.0, plentiful("by-owner"), pace, judged)
             await anyio.sleep(10.0)
@@ -196,9 +196,9 @@ def test_a_pause_holds_everybody_and_saves_nothing_up() -> None:
 
 def test_a_pause_holds_where_there_is_no_cap() -> None:
     async def main() -> Judged:
-        gate, judged = Gate(clock=now), Judged()
+        gate, judged = PauseGate(clock=now), Judged()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(write_for, 3.0, plentiful(), CappedPace([], gate), judged)
+            tasks.start_soon(write_for, 3.0, plentiful(), CapLimiter([], gate), judged)
             await anyio.sleep(1.0)
             gate.close()
             await anyio.sleep(1.0)
@@ -225,14 +225,14 @@ def test_any_requests_with_any_latency_hold_it(
     """Costs between the expected ones and the worst that was seen at the start."""
 
     async def main() -> Judged:
-        judged, pace = Judged(), CappedPace(caps(cap))
-        await pace.admit(1.0)
+        judged, pace = Judged(), CapLimiter(caps(cap))
+        await pace.acquire(1.0)
         pace.settle(1.0, worst)
 
         async def take(requests: list[tuple[int, float, float]]) -> None:
             for units, factor, latency_seconds in requests:
                 expected = min(float(units), cap / worst)
-                await pace.admit(expected)
+                await pace.acquire(expected)
                 await anyio.sleep(latency_seconds / 2)
                 consumed = expected * min(factor, pace_cost(pace))
                 judged.consumed.append((now(), consumed))
@@ -247,12 +247,12 @@ def test_any_requests_with_any_latency_hold_it(
     assert run_virtually(main()).most_in_a_window() <= cap * WINDOW_SECONDS * (1 + 1e-6)
 
 
-def pace_cost(pace: CappedPace) -> float:
+def pace_cost(pace: CapLimiter) -> float:
     """What a request costs at most at this moment, so that no reservation was too small."""
     return pace._cost.value  # the test is about what follows from it
 
 
 async def test_a_cap_on_the_real_clock_lets_the_first_request_through() -> None:
-    pace = CappedPace([Cap(1e6)])
-    await pace.admit(25.0)
+    pace = CapLimiter([Cap(1e6)])
+    await pace.acquire(25.0)
     pace.settle(25.0, 25.0)

@@ -6,33 +6,33 @@ import pytest
 from benchmarks.virtual_time import now, run_virtually
 from dynaferry.errors import ThrottledError
 from dynaferry.throttle.cap import BUCKET_SHARE, Cap
-from dynaferry.throttle.limiter import CappedPace
-from dynaferry.throttle.pause import Gate
+from dynaferry.throttle.limiter import CapLimiter
+from dynaferry.throttle.pause import PauseGate
 from tests.throttle.judged import caps
 from tests.worlds.moving_clock import about
 
 
-def seconds_of(steps: Callable[[CappedPace], Awaitable[None]], *units_per_second: float) -> float:
+def seconds_of(steps: Callable[[CapLimiter], Awaitable[None]], *units_per_second: float) -> float:
     """How long the steps take under these caps, if the caps were used to their last unit."""
 
     async def main() -> float:
-        await steps(CappedPace(caps(*units_per_second)))
+        await steps(CapLimiter(caps(*units_per_second)))
         return now()
 
     return run_virtually(main()) * BUCKET_SHARE
 
 
 def test_without_a_cap_nobody_waits() -> None:
-    async def steps(pace: CappedPace) -> None:
-        await pace.admit(1e9)
-        await pace.admit(1e9)
+    async def steps(pace: CapLimiter) -> None:
+        await pace.acquire(1e9)
+        await pace.acquire(1e9)
 
     assert seconds_of(steps) == about(0.0)
 
 
 def test_the_slowest_of_several_caps_decides() -> None:
-    async def steps(pace: CappedPace) -> None:
-        await pace.admit(50.0)
+    async def steps(pace: CapLimiter) -> None:
+        await pace.acquire(50.0)
 
     assert seconds_of(steps, 100.0, 10.0, 1000.0) == pytest.approx(5.0, rel=0.02)
 
@@ -40,10 +40,10 @@ def test_the_slowest_of_several_caps_decides() -> None:
 def test_a_cap_given_for_the_run_is_shared_by_its_tables() -> None:
     async def main() -> float:
         shared = caps(10.0)
-        paces = [CappedPace(shared) for _ in range(2)]
+        paces = [CapLimiter(shared) for _ in range(2)]
         for _ in range(5):
             for pace in paces:
-                await pace.admit(10.0)
+                await pace.acquire(10.0)
                 pace.settle(10.0, 10.0)
         return now()
 
@@ -51,38 +51,38 @@ def test_a_cap_given_for_the_run_is_shared_by_its_tables() -> None:
 
 
 def test_what_was_not_consumed_is_given_back() -> None:
-    async def steps(pace: CappedPace) -> None:
-        await pace.admit(100.0)
+    async def steps(pace: CapLimiter) -> None:
+        await pace.acquire(100.0)
         pace.settle(100.0, 10.0)
-        await pace.admit(90.0)
+        await pace.acquire(90.0)
 
     assert seconds_of(steps, 1000.0) == pytest.approx(0.1, rel=0.02)
 
 
 def test_what_nobody_knows_stays_as_it_was_reserved() -> None:
-    async def steps(pace: CappedPace) -> None:
-        await pace.admit(100.0)
+    async def steps(pace: CapLimiter) -> None:
+        await pace.acquire(100.0)
         pace.settle(100.0, None)
-        await pace.admit(10.0)
+        await pace.acquire(10.0)
 
     assert seconds_of(steps, 100.0) == pytest.approx(1.1, rel=0.02)
 
 
 def test_a_refused_request_has_consumed_nothing() -> None:
-    async def steps(pace: CappedPace) -> None:
-        await pace.admit(100.0)
+    async def steps(pace: CapLimiter) -> None:
+        await pace.acquire(100.0)
         pace.throttled(ThrottledError("slow down", code="ThrottlingException"), 100.0)
-        await pace.admit(100.0)
+        await pace.acquire(100.0)
 
     assert seconds_of(steps, 100.0) == pytest.approx(1.0, rel=0.02)
 
 
 def test_until_the_first_answer_only_one_request_is_under_way() -> None:
     async def main() -> list[float]:
-        pace, sent = CappedPace(caps(1000.0)), []
+        pace, sent = CapLimiter(caps(1000.0)), []
 
         async def request() -> None:
-            await pace.admit(1.0)
+            await pace.acquire(1.0)
             sent.append(now())
             await anyio.sleep(0.5)
             pace.settle(1.0, 4.0)
@@ -101,13 +101,13 @@ def test_until_the_first_answer_only_one_request_is_under_way() -> None:
 def test_a_wait_that_is_cancelled_reserves_nothing() -> None:
     async def main() -> float:
         own, shared = caps(1e6, 10.0)
-        pace = CappedPace([own, shared])
+        pace = CapLimiter([own, shared])
         with anyio.move_on_after(1.0):
-            await pace.admit(1000.0)
+            await pace.acquire(1000.0)
         pace.settle(0.0, None)
         began = now()
-        await CappedPace([own]).admit(1e6)
-        await CappedPace([shared]).admit(10.0)
+        await CapLimiter([own]).acquire(1e6)
+        await CapLimiter([shared]).acquire(10.0)
         return now() - began
 
     assert run_virtually(main()) <= 2.1
@@ -119,30 +119,30 @@ async def test_the_clock_and_the_sleep_of_a_cap_are_passed_in() -> None:
     async def sleep(seconds: float) -> None:
         time[0] += seconds
 
-    await CappedPace([Cap(10.0, clock=lambda: time[0], sleep=sleep)]).admit(98.0)
+    await CapLimiter([Cap(10.0, clock=lambda: time[0], sleep=sleep)]).acquire(98.0)
     assert time[0] == pytest.approx(10.0)
 
 
 async def test_without_a_cap_and_a_pause_nobody_has_to_wait() -> None:
-    gate = Gate()
-    pace = CappedPace([Cap(), Cap()], gate)
-    assert pace.admit_now(1e9)
+    gate = PauseGate()
+    pace = CapLimiter([Cap(), Cap()], gate)
+    assert pace.acquire_nowait(1e9)
     gate.close()
-    assert not pace.admit_now(1.0)
+    assert not pace.acquire_nowait(1.0)
     gate.open()
-    assert pace.admit_now(1.0)
-    assert not CappedPace([Cap(), Cap(1e9)], gate).admit_now(1.0)
+    assert pace.acquire_nowait(1.0)
+    assert not CapLimiter([Cap(), Cap(1e9)], gate).acquire_nowait(1.0)
 
 
 def test_a_cap_counts_what_was_under_way_before_it_was_set() -> None:
     async def main() -> float:
         cap = Cap(clock=now)
-        pace = CappedPace([cap])
-        assert pace.admit_now(1.0)
+        pace = CapLimiter([cap])
+        assert pace.acquire_nowait(1.0)
         pace.settle(1.0, 1.0)
-        assert pace.admit_now(300.0)
+        assert pace.acquire_nowait(300.0)
         cap.set(100.0)
-        await pace.admit(100.0)
+        await pace.acquire(100.0)
         return now()
 
     assert run_virtually(main()) >= 4.0

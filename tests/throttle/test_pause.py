@@ -3,14 +3,14 @@ import pytest
 
 from benchmarks.virtual_time import now, run_virtually
 from dynaferry.errors import ServiceGoneError, UnavailableError
-from dynaferry.throttle.pause import Gate
+from dynaferry.throttle.pause import PauseGate
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from tests.worlds.moving_clock import about
 
 
 def test_who_waits_goes_on_when_it_opens() -> None:
     async def main() -> float:
-        gate = Gate()
+        gate = PauseGate()
         gate.close()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(gate.passed)
@@ -23,7 +23,7 @@ def test_who_waits_goes_on_when_it_opens() -> None:
 
 def test_it_closes_and_opens_as_often_as_people_like() -> None:
     async def main() -> list[float]:
-        gate = Gate()
+        gate = PauseGate()
         times: list[float] = []
 
         async def pass_twice() -> None:
@@ -50,7 +50,7 @@ def test_it_closes_and_opens_as_often_as_people_like() -> None:
 
 def test_its_clock_stands_while_it_is_closed() -> None:
     async def main() -> list[float]:
-        gate = Gate(clock=now)
+        gate = PauseGate(clock=now)
         seen = [gate.open_clock()]
         await anyio.sleep(1.0)
         gate.close()
@@ -66,7 +66,7 @@ def test_its_clock_stands_while_it_is_closed() -> None:
 
 def test_patience_does_not_run_out_during_a_pause() -> None:
     async def main() -> tuple[float, float]:
-        gate = Gate(clock=now)
+        gate = PauseGate(clock=now)
         policy = RetryPolicy("target", Patience(60.0, clock=gate.open_clock))
         paused_until = 0.0
 

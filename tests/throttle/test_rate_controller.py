@@ -12,7 +12,7 @@ from dynaferry.throttle.rate_controller import (
     LEAST_UNITS,
     POLITE,
     RateController,
-    Temper,
+    RateProfile,
 )
 from tests.throttle.driven import BATCH_ITEMS, drive, shares, table_of
 
@@ -20,7 +20,7 @@ SECONDS = 40.0
 BATCH_UNITS = float(BATCH_ITEMS)
 
 
-def controller(temper: Temper = EAGER, *, ceiling: float = math.inf) -> RateController:
+def controller(temper: RateProfile = EAGER, *, ceiling: float = math.inf) -> RateController:
     return RateController(temper, now=0.0, ceiling=ceiling)
 
 
@@ -128,7 +128,7 @@ def wanted_for(pace: RateController, since: float, until: float, step: float = 0
 
 def limited_at(capacity: float) -> RateController:
     """A controller that found this capacity just before the time 1."""
-    temper = Temper(
+    temper = RateProfile(
         start_units=capacity * 1.25, doubling_seconds=0.3, keep=0.9, hold_seconds=2.0, curve=1.0
     )
     pace = RateController(temper, now=0.8)
@@ -175,7 +175,7 @@ def test_a_pause_in_which_nobody_asked_is_no_time_to_grow_in() -> None:
 
 @pytest.mark.parametrize("temper", [EAGER, POLITE])
 def test_a_refusal_behind_a_pause_in_which_nobody_asked_says_nothing_of_the_limit(
-    temper: Temper,
+    temper: RateProfile,
 ) -> None:
     """Nothing was accepted meanwhile, and that is no limit of nothing."""
     pace = controller(temper)
@@ -324,7 +324,7 @@ _event = st.one_of(
     temper=st.sampled_from([EAGER, POLITE]),
 )
 def test_whatever_happens_the_rate_is_a_number_between_the_least_and_the_ceiling(
-    events: list[tuple[str, float, float]], ceiling: float, temper: Temper
+    events: list[tuple[str, float, float]], ceiling: float, temper: RateProfile
 ) -> None:
     pace, now = controller(temper, ceiling=ceiling), 0.0
     for name, amount, latency in events:

@@ -3,7 +3,7 @@ import pytest
 
 from benchmarks.virtual_time import now, run_virtually
 from dynaferry.throttle.concurrency_limit import LEAST, Concurrency
-from dynaferry.throttle.worker_pool import Crew
+from dynaferry.throttle.worker_pool import WorkerPool
 from tests.worlds.moving_clock import about
 
 
@@ -15,7 +15,7 @@ class Work:
         self.seconds = seconds
         self.at_once = 0
         self.most_at_once = 0
-        self.crew: Crew | None = None
+        self.crew: WorkerPool | None = None
 
     async def one(self) -> bool:
         if self.pieces == 0:
@@ -32,7 +32,7 @@ class Work:
 
 def seconds_of(work: Work, concurrency: Concurrency, *, is_short: bool = False) -> float:
     async def main() -> float:
-        crew = Crew(concurrency, clock=now)
+        crew = WorkerPool(concurrency, clock=now)
         work.crew = crew if is_short else None
         async with anyio.create_task_group() as tasks:
             crew.start(tasks, work.one)
@@ -74,7 +74,7 @@ def test_members_leave_when_the_limit_falls() -> None:
     async def main() -> tuple[int, int]:
         turn = anyio.Lock()
         concurrency = Concurrency(128, now=now())
-        crew = Crew(concurrency, clock=now)
+        crew = WorkerPool(concurrency, clock=now)
         at_once: list[int] = []
         under_way = 0
 
@@ -103,7 +103,7 @@ def test_an_error_of_one_ends_all() -> None:
 
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
-            Crew(Concurrency(4, now=now()), clock=now).start(tasks, fail)
+            WorkerPool(Concurrency(4, now=now()), clock=now).start(tasks, fail)
 
     with pytest.raises(BaseExceptionGroup) as raised:
         run_virtually(main())

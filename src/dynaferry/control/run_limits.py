@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 
 from dynaferry.plan.settings import CopyPlan
-from dynaferry.throttle.adaptive_limiter import AdaptivePace, first_units
+from dynaferry.throttle.adaptive_limiter import AdaptiveLimiter, first_units
 from dynaferry.throttle.cap import Cap
-from dynaferry.throttle.limiter import CappedPace
-from dynaferry.throttle.pause import Gate
-from dynaferry.throttle.rate_controller import EAGER, POLITE, RateController, Temper
+from dynaferry.throttle.limiter import CapLimiter
+from dynaferry.throttle.pause import PauseGate
+from dynaferry.throttle.rate_controller import EAGER, POLITE, RateController, RateProfile
 from dynaferry.throttle.retry import Patience
 
 
@@ -20,13 +20,15 @@ class RunCaps:
         self.clock = clock
         self.read = Cap(plan.max_read_units, clock=clock)
         self.write = Cap(plan.max_write_units, clock=clock)
-        self.gate = Gate()
+        self.gate = PauseGate()
 
-    def read_pace(self, table_max_units: float | None, ceiling: float = math.inf) -> AdaptivePace:
+    def read_pace(
+        self, table_max_units: float | None, ceiling: float = math.inf
+    ) -> AdaptiveLimiter:
         """The read pace of a table with this cap of its own, and never above `ceiling`."""
         return self._pace(POLITE, table_max_units, self.read, ceiling)
 
-    def write_pace(self, table_max_units: float | None) -> AdaptivePace:
+    def write_pace(self, table_max_units: float | None) -> AdaptiveLimiter:
         """The write pace of a table with this cap of its own."""
         return self._pace(EAGER, table_max_units, self.write, math.inf)
 
@@ -35,15 +37,15 @@ class RunCaps:
         return Patience(seconds, clock=self.gate.open_clock)
 
     def _pace(
-        self, temper: Temper, own_max_units: float | None, of_run: Cap, ceiling: float
-    ) -> AdaptivePace:
+        self, temper: RateProfile, own_max_units: float | None, of_run: Cap, ceiling: float
+    ) -> AdaptiveLimiter:
         caps = [of_run]
         if own_max_units is not None:  # for good: only the run's caps change
             caps.insert(0, Cap(own_max_units, clock=self.clock))
         controller = RateController(temper, now=self.clock(), ceiling=ceiling)
-        return AdaptivePace(
+        return AdaptiveLimiter(
             controller,
-            CappedPace(caps, self.gate),
+            CapLimiter(caps, self.gate),
             scatter=temper is POLITE,
             first_units=first_units(ceiling),
             clock=self.clock,

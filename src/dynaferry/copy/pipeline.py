@@ -29,7 +29,7 @@ from dynaferry.observe.stats import TableStats
 from dynaferry.state.store import Sample, StateStore, TableCounters, ThrottleCount
 from dynaferry.stop import StopSignal, cancel_when_over
 from dynaferry.throttle.rate_controller import RateController
-from dynaferry.throttle.worker_pool import Crew
+from dynaferry.throttle.worker_pool import WorkerPool
 
 CHECKPOINT_SECONDS = 0.5
 CHECKPOINTS_PER_SAMPLE = 20
@@ -56,7 +56,7 @@ class Pipeline:
     lanes: WriteQueue
     reader: Reader
     writer: Writer
-    crew: Crew
+    crew: WorkerPool
     read_controller: RateController
     write_controller: RateController
     store: StateStore
@@ -150,7 +150,7 @@ class Pipeline:
             with self.crew.idle():
                 await self._turn.come()
         row = self.writer.take_nowait(self.crew.limit)
-        if row is not None and self.writer.admit_now(row):
+        if row is not None and self.writer.acquire_nowait(row):
             self.crew.is_short()
             self._turn.pass_on()
             return row
@@ -159,7 +159,7 @@ class Pipeline:
                 return None
             row = row or await self.writer.take(self.crew.limit)
             if row is not None:
-                await self.writer.admit(row)
+                await self.writer.acquire(row)
             return row
 
     async def _checkpoint_regularly(self) -> None:

@@ -24,7 +24,7 @@ from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource
 from dynaferry.throttle.cap import WINDOW_SECONDS
 from dynaferry.throttle.cost_ratio import from_above
-from dynaferry.throttle.limiter import REQUEST_SECONDS, Pace
+from dynaferry.throttle.limiter import REQUEST_SECONDS, RateLimiter
 from dynaferry.throttle.retry import RetryPolicy
 
 # A few items may be so much larger than the average one.
@@ -47,7 +47,7 @@ class Reader:
         ledger: Ledger,
         stats: TableStats,
         *,
-        pace: Pace,
+        pace: RateLimiter,
         retry: RetryPolicy,
         item_bytes: float = 0.0,
         requests: int = 32,
@@ -118,7 +118,7 @@ class Reader:
         limit, admitted = self._next_page()
         self._stats.reads_waiting += 1
         try:
-            await self._pace.admit(admitted)
+            await self._pace.acquire(admitted)
         finally:
             self._stats.reads_waiting -= 1
         self._stats.read_requests += 1

@@ -35,8 +35,8 @@ from dynaferry.plan.settings import OnReject
 from dynaferry.ports import BatchExchange, BatchTarget, WriteResult
 from dynaferry.state.store import DeadLetter, StateStore
 from dynaferry.stop import StopSignal
-from dynaferry.throttle.attribution import Blame, Verdict
-from dynaferry.throttle.limiter import REQUEST_SECONDS, WritePace
+from dynaferry.throttle.attribution import ThrottleAttribution, ThrottleScope
+from dynaferry.throttle.limiter import REQUEST_SECONDS, WriteLimiter
 from dynaferry.throttle.retry import RetryPolicy
 
 OPERATION = "BatchWriteItem"
@@ -61,7 +61,7 @@ class Writer:
         *,
         table: int,
         store: StateStore,
-        pace: WritePace,
+        pace: WriteLimiter,
         retry: RetryPolicy,
         rejections: RejectionLimit,
         on_reject: OnReject = "dead-letter",
@@ -80,7 +80,7 @@ class Writer:
         self._on_reject = on_reject
         self._clock = clock
         self._monotonic = monotonic
-        self._blame = Blame(now=monotonic())
+        self._blame = ThrottleAttribution(now=monotonic())
         self._units_share = 1.0
         self._batch_units = float(BATCH_MAX_ITEMS)
         self._request_seconds = LOOK_SECONDS
@@ -132,16 +132,16 @@ class Writer:
         by_size = self._target.units_of(batch.items)
         return BatchGroup(claim_of(batch), by_size * self._units_share, by_size)
 
-    def admit_now(self, row: BatchGroup) -> bool:
+    def acquire_nowait(self, row: BatchGroup) -> bool:
         """Admits batches if nobody has to wait for it; says whether."""
-        if not self._pace.admit_now(row.all_units, row.portion.count):
+        if not self._pace.acquire_nowait(row.all_units, row.portion.count):
             return False
         self._lanes.sent(row.segment, row.all_units)
         return True
 
-    async def admit(self, row: BatchGroup) -> None:
+    async def acquire(self, row: BatchGroup) -> None:
         """Returns when batches may be sent."""
-        await self._pace.admit(row.all_units, row.portion.count)
+        await self._pace.acquire(row.all_units, row.portion.count)
         self._lanes.sent(row.segment, row.all_units)
 
     async def write(self, row: BatchGroup, stop: StopSignal) -> int:
@@ -188,7 +188,7 @@ class Writer:
 
     async def _send_again(self, batch: Batch, stop: StopSignal) -> Sequence[Batch]:
         row = self._row_of_one(batch)
-        await self.admit(row)
+        await self.acquire(row)
         with self._under_way(row, stop) as batches:
             await self._target.write_batches(batches)
         return self._left_of(row)
@@ -310,7 +310,7 @@ class Writer:
             self._pace.settle(units, 0.0)
         self._lanes.refused(batch.segment, now, for_itself=verdict.segment)
 
-    def _judge(self, batch: Batch, error: ThrottledError, now: float) -> Verdict:
+    def _judge(self, batch: Batch, error: ThrottledError, now: float) -> ThrottleScope:
         verdict = self._blame.refused(
             batch.segment, error.reasons, now, segments=self._lanes.segments
         )
@@ -391,7 +391,7 @@ def _unprocessed(batch: Batch) -> UnprocessedError:
     )
 
 
-def _in_words(verdict: Verdict) -> str:
+def _in_words(verdict: ThrottleScope) -> str:
     """Who holds the writes back, for people: `index by-owner`, `a key range of orders`."""
     if verdict.undone_share:
         return (

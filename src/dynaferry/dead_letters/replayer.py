@@ -23,7 +23,7 @@ from dynaferry.plan.settings import IfPresent
 from dynaferry.ports import ItemTarget, PutResult
 from dynaferry.state.store import DeadLetter, StateStore
 from dynaferry.stop import StopSignal, cancel_when_over
-from dynaferry.throttle.limiter import Pace
+from dynaferry.throttle.limiter import RateLimiter
 from dynaferry.throttle.retry import RetryPolicy
 
 # As many as a batch: at 400 KB an item, what is in memory and what a kill may have to do again.
@@ -54,7 +54,7 @@ class Replayer:
         *,
         table: int,
         store: StateStore,
-        pace: Pace,
+        pace: RateLimiter,
         retry: RetryPolicy,
         if_present: IfPresent = "keep",
         writers: int = LETTERS_AT_ONCE,
@@ -145,7 +145,7 @@ class Replayer:
 
     async def _put(self, item: Raw) -> PutResult:
         admitted = self._target.units_of([item])
-        await self._pace.admit(admitted)
+        await self._pace.acquire(admitted)
         self._stats.write_requests += 1
         self._stats.write_requests_in_flight += 1
         try:

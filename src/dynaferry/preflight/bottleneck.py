@@ -13,7 +13,7 @@ from msgspec import Struct
 from dynaferry import limits
 from dynaferry.dynamodb.tables.description import TableDescription, Throughput
 from dynaferry.observe.formatting import count, duration
-from dynaferry.preflight.estimate import Estimate, Pace
+from dynaferry.preflight.estimate import Estimate, ExpectedRate
 
 # What is over soon needs no advice.
 LEAST_SECONDS = 60.0
@@ -60,14 +60,14 @@ def advise(
     )
 
 
-def per_second(pace: Pace) -> str:
+def per_second(pace: ExpectedRate) -> str:
     """A rate for people: half a unit is not 0."""
     rate = pace.units_per_second
     return f"{rate:g}" if rate < 10 else count(rate)
 
 
 def _raise(
-    pace: Pace, table: TableDescription | None, *, reads: bool
+    pace: ExpectedRate, table: TableDescription | None, *, reads: bool
 ) -> tuple[str | None, str | None]:
     if pace.kind == "given":
         flag = "--max-read-units" if reads else "--max-write-units"
@@ -96,14 +96,14 @@ def _raise(
     return _call(table, pace.index, "WarmThroughput", warm), _WARM_COST
 
 
-def _raise_at_its_creation(pace: Pace) -> tuple[str | None, str | None]:
+def _raise_at_its_creation(pace: ExpectedRate) -> tuple[str | None, str | None]:
     """What is yet to be made has no ARN, and under its name may be somebody else's."""
     if pace.kind in ("new", "warm"):
         return f"dynaferry copy --warm-target {_wanted(pace)}", _WARM_COST
     return None, None
 
 
-def _wanted(pace: Pace) -> int:
+def _wanted(pace: ExpectedRate) -> int:
     """Twice of what there is, or what makes it an hour, within the default quota."""
     for_an_hour = math.ceil(pace.units / WANTED_SECONDS / 1000) * 1000
     most = max(limits.TABLE_WRITE_UNITS_QUOTA, round(pace.units_per_second))

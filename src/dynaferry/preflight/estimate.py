@@ -23,7 +23,7 @@ PaceKind = Literal["provisioned", "warm", "new", "on-demand limit", "given", "se
 POLITE_SHARE = 0.5
 
 
-class Pace(Struct, frozen=True, kw_only=True):
+class ExpectedRate(Struct, frozen=True, kw_only=True):
     """How fast units can be spent at one place: `units` of them, so many a second, and why.
 
     `kind` is what sets the rate, and `index` the global index that it is of, None for the table.
@@ -69,8 +69,8 @@ class Estimate(Struct, frozen=True, kw_only=True):
     read_units: int
     write_units: int
     index_costs: tuple[IndexCost, ...]
-    read_pace: Pace
-    write_pace: Pace
+    read_pace: ExpectedRate
+    write_pace: ExpectedRate
     read_cost: float
     write_cost: float
     dollars_per_read_unit: float
@@ -182,7 +182,7 @@ def _average_item_bytes(source: TableDescription) -> float:
     return source.size_bytes / source.item_count if source.item_count else 0.0
 
 
-def _reads(plan: CopyPlan, table: TablePlan, source: TableDescription) -> Pace:
+def _reads(plan: CopyPlan, table: TablePlan, source: TableDescription) -> ExpectedRate:
     """The reads of the table, at the rate that was asked for or at a polite one."""
     units = units_to_read(source.size_bytes, consistent=plan.consistent_read)
     given = _given("--max-read-units", units, plan.max_read_units, table.max_read_units)
@@ -198,7 +198,7 @@ def _reads(plan: CopyPlan, table: TablePlan, source: TableDescription) -> Pace:
     return _slowest([pace], given=given)
 
 
-def _by_segments(pace: Pace, segments: int) -> Pace:
+def _by_segments(pace: ExpectedRate, segments: int) -> ExpectedRate:
     """Each segment under way writes to one partition of the target at a time."""
     rate = segments * limits.PARTITION_WRITE_UNITS
     if rate >= pace.units_per_second:
@@ -233,7 +233,7 @@ def _index_costs(target: TableDescription, average_item_bytes: float) -> tuple[I
     return tuple(_index_cost(index, average_item_bytes) for index in target.indexes)
 
 
-def _write_paces(target: TableDescription, source: TableDescription) -> list[Pace]:
+def _write_paces(target: TableDescription, source: TableDescription) -> list[ExpectedRate]:
     """The table, which pays for its local indexes too, and each global index by itself.
 
     One that is short of units slows down the whole table [DG:gsi-throttling].
@@ -250,7 +250,9 @@ def _write_paces(target: TableDescription, source: TableDescription) -> list[Pac
     return [_write_pace(target, "target", items * per_item), *paces]
 
 
-def _write_pace(described: TableDescription | IndexDescription, what: str, units: int) -> Pace:
+def _write_pace(
+    described: TableDescription | IndexDescription, what: str, units: int
+) -> ExpectedRate:
     limit = described.on_demand_limits
     return _pace(
         units,
@@ -267,7 +269,7 @@ def _write_side(throughput: Throughput | None) -> int | None:
     return throughput.write_units if throughput else None
 
 
-def _read_pace(source: TableDescription, units: int) -> Pace:
+def _read_pace(source: TableDescription, units: int) -> ExpectedRate:
     limit = source.on_demand_limits
     return _pace(
         units,
@@ -289,7 +291,7 @@ def _pace(
     warm: int | None,
     on_demand_limit: int | None,
     fresh: int,
-) -> Pace:
+) -> ExpectedRate:
     """The units a second that a table or index takes, and how that is known."""
     kind: PaceKind = "new"
     rate, reason = fresh, f"what a new on-demand table takes at once ({what})"
@@ -300,24 +302,26 @@ def _pace(
         reason = f"the {what}'s on-demand {unit} limit"
     if provisioned is not None:
         kind, rate, reason = "provisioned", provisioned, f"the {what}'s provisioned {unit} units"
-    return Pace(units=units, units_per_second=rate, reason=reason, kind=kind)
+    return ExpectedRate(units=units, units_per_second=rate, reason=reason, kind=kind)
 
 
-def _given(flag: str, units: int, *given: float | None) -> Pace | None:
+def _given(flag: str, units: int, *given: float | None) -> ExpectedRate | None:
     """The limit that was given, for the run or for the table: the lower one."""
     rates = [rate for rate in given if rate is not None]
     if not rates:
         return None
-    return Pace(units=units, units_per_second=min(rates), reason=f"{flag} as given", kind="given")
+    return ExpectedRate(
+        units=units, units_per_second=min(rates), reason=f"{flag} as given", kind="given"
+    )
 
 
-def _slowest(paces: Iterable[Pace], *, given: Pace | None) -> Pace:
+def _slowest(paces: Iterable[ExpectedRate], *, given: ExpectedRate | None) -> ExpectedRate:
     """The pace that takes longest; a given limit is named first where it ties."""
     candidates = [*paces] if given is None else [given, *paces]
     return max(candidates, key=_seconds)
 
 
-def _seconds(pace: Pace) -> float:
+def _seconds(pace: ExpectedRate) -> float:
     return pace.seconds
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from dynaferry.observe.formatting import count, duration, place
 from dynaferry.preflight.bottleneck import per_second
-from dynaferry.preflight.estimate import Estimate, IndexCost, Pace
+from dynaferry.preflight.estimate import Estimate, ExpectedRate, IndexCost
 from dynaferry.preflight.inspection import TablePreflight
 
 
@@ -48,7 +48,7 @@ def estimate_lines(estimate: Estimate) -> list[str]:
     ]
 
 
-def _side_line(what: str, pace: Pace, units: int) -> str:
+def _side_line(what: str, pace: ExpectedRate, units: int) -> str:
     line = f"{what}: about {count(units)} units at {per_second(pace)} a second"
     return f"{line}, {pace.reason}"
 

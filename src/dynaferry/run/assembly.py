@@ -40,7 +40,7 @@ from dynaferry.state.store import StateStore
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.concurrency_limit import Concurrency
 from dynaferry.throttle.retry import Patience, RetryPolicy
-from dynaferry.throttle.worker_pool import Crew
+from dynaferry.throttle.worker_pool import WorkerPool
 
 # A wrong address is more likely than an outage before anything has worked.
 START_SECONDS = 30.0
@@ -259,7 +259,7 @@ def assemble(
         lanes=lanes,
         reader=reader,
         writer=writer,
-        crew=Crew(Concurrency(plan.writers, now=clock()), clock=clock),
+        crew=WorkerPool(Concurrency(plan.writers, now=clock()), clock=clock),
         read_controller=read_pace.controller,
         write_controller=write_pace.controller,
         store=store,

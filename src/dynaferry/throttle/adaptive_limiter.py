@@ -14,7 +14,7 @@ from typing import Final
 import anyio
 
 from dynaferry.errors import ThrottledError
-from dynaferry.throttle.limiter import REQUEST_SECONDS, ROW_SECONDS, WritePace
+from dynaferry.throttle.limiter import REQUEST_SECONDS, ROW_SECONDS, WriteLimiter
 from dynaferry.throttle.rate_controller import LEAST_UNITS, RateController
 
 # Requests may come this much closer together than evenly: fewer timers, the same rate.
@@ -40,7 +40,7 @@ def first_units(ceiling: float) -> float:
     return min(FIRST_UNITS, ceiling * FIRST_SECONDS)
 
 
-class AdaptivePace:
+class AdaptiveLimiter:
     """A `Pace` at the rate that `controller` finds, and at most at that of `caps`.
 
     With `scatter`, requests are not evenly spaced: on average they are. `first_units` may go at
@@ -50,7 +50,7 @@ class AdaptivePace:
     def __init__(
         self,
         controller: RateController,
-        caps: WritePace,
+        caps: WriteLimiter,
         *,
         scatter: bool = False,
         first_units: float = FIRST_UNITS,
@@ -97,7 +97,7 @@ class AdaptivePace:
         """The rate that was found is too low: a higher one is looked for from there."""
         self.controller.search_again()
 
-    def admit_now(self, units: float, requests: int = 1) -> bool:
+    def acquire_nowait(self, units: float, requests: int = 1) -> bool:
         """Admits where neither the rate nor a cap nor anybody before is to be waited for."""
         if self._turn.locked() or (self._scatter and self.controller.is_limited):
             return False
@@ -105,14 +105,14 @@ class AdaptivePace:
             self.controller.asked(units / requests)
             if self._seconds_to_wait() > 0:
                 return False
-        if not self.caps.admit_now(units, requests):
+        if not self.caps.acquire_nowait(units, requests):
             return False
         self._take(units)
         return True
 
-    async def admit(self, units: float, requests: int = 1) -> None:
+    async def acquire(self, units: float, requests: int = 1) -> None:
         """Waits for the rate first, then for the caps."""
-        if self.admit_now(units, requests):
+        if self.acquire_nowait(units, requests):
             return
         async with self._turn:
             self.controller.asked(units / requests)
@@ -127,7 +127,7 @@ class AdaptivePace:
                 # push them out unseen; requests at odd moments meet a limit as everybody does.
                 longest_seconds = min(2 * units / self.controller.rate, LONGEST_SCATTER_SECONDS)
                 await self._sleep(random.uniform(0.0, longest_seconds))  # noqa: S311
-        await self.caps.admit(units, requests)
+        await self.caps.acquire(units, requests)
 
     def settle(
         self,

@@ -37,7 +37,7 @@ WORD_SECONDS: Final = 5.0
 OUTAGE_SECONDS: Final = 0.5
 
 
-class Verdict(Struct, frozen=True):
+class ThrottleScope(Struct, frozen=True):
     """Who is to slow down. `resource` is what the service named: a table's or an index's ARN.
 
     `undone_share` of the items are left undone whatever the rate is: nobody is to slow down, and
@@ -52,7 +52,7 @@ class Verdict(Struct, frozen=True):
     is_news: bool = False
 
 
-class Blame:
+class ThrottleAttribution:
     """Weighs the throttles of one table's writes."""
 
     def __init__(self, *, now: float) -> None:
@@ -75,7 +75,7 @@ class Blame:
 
     def refused(
         self, segment: int, reasons: Sequence[tuple[str, str]], now: float, *, segments: int
-    ) -> Verdict:
+    ) -> ThrottleScope:
         """A whole batch was refused for these (reason, resource ARN) pairs.
 
         `segments` is how many are written at present.
@@ -88,18 +88,18 @@ class Blame:
         if "KeyRange" not in reason or is_index:
             # A hot range of an index is hit from everywhere in the table.
             self._table_until = now + WORD_SECONDS
-            return Verdict(segment=False, table=True, resource=resource, is_index=is_index)
+            return ThrottleScope(segment=False, table=True, resource=resource, is_index=is_index)
         if now - self._accepted_at > OUTAGE_SECONDS:
-            return Verdict(segment=False, table=True, resource=resource)
+            return ThrottleScope(segment=False, table=True, resource=resource)
         self._note(segment, now)
         if self._is_everywhere(segments):
-            return Verdict(segment=False, table=True, resource=resource)
+            return ThrottleScope(segment=False, table=True, resource=resource)
         self._table_until = now
-        return Verdict(segment=True, table=False, resource=resource)
+        return ThrottleScope(segment=True, table=False, resource=resource)
 
     def left_undone(
         self, segment: int, now: float, *, segments: int, items: int, undone: int
-    ) -> Verdict:
+    ) -> ThrottleScope:
         """Of a batch of `items` so many were left unprocessed, and nobody says why."""
         if undone < items:
             self._accepted_at = now
@@ -108,18 +108,18 @@ class Blame:
             self._note_whole()
             share, is_news = self._undone.share, not self._has_told
             self._has_told = True
-            return Verdict(segment=False, table=False, undone_share=share, is_news=is_news)
+            return ThrottleScope(segment=False, table=False, undone_share=share, is_news=is_news)
         self._has_told &= self._undone.share > 0
         self._note_touched(now)
         return self._blame_unnamed(segment, now, segments)
 
-    def _blame_unnamed(self, segment: int, now: float, segments: int) -> Verdict:
+    def _blame_unnamed(self, segment: int, now: float, segments: int) -> ThrottleScope:
         self._note(segment, now)
         if segments <= 1 or now < self._table_until:
-            return Verdict(segment=False, table=self._is_spread(segments))
+            return ThrottleScope(segment=False, table=self._is_spread(segments))
         if self._touched >= MOST_TOUCHED:
-            return Verdict(segment=False, table=self._is_spread(segments))
-        return Verdict(segment=self._touched <= FEW_TOUCHED, table=False)
+            return ThrottleScope(segment=False, table=self._is_spread(segments))
+        return ThrottleScope(segment=self._touched <= FEW_TOUCHED, table=False)
 
     def _note(self, segment: int, now: float) -> None:
         if now >= self._window_ends_at:

@@ -114,7 +114,7 @@ class Share:
         """Whether anybody may have to wait."""
         return self._cap.units_per_second is not None
 
-    async def admit(self, units: float, requests: int = 1) -> None:
+    async def acquire(self, units: float, requests: int = 1) -> None:
         """Returns when requests of about `units` may be sent; those who come first go first."""
         if self.is_limited:
             async with self._cap.turn:

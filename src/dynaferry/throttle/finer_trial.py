@@ -17,7 +17,7 @@ SEGMENTS_PER_RANGE: Final = 3
 LONGEST_SECONDS: Final = 32.0
 
 
-class Verdict(Enum):
+class TrialVerdict(Enum):
     """What is to be done with the ranges."""
 
     CUT_FINER = auto()
@@ -40,7 +40,7 @@ class FinerTrial:
 
     def decide(
         self, units_per_second: float, now: float, *, segments: int, ranges: int
-    ) -> Verdict | None:
+    ) -> TrialVerdict | None:
         """What to do at `now`, when all of the `segments` that wait are held by their `ranges`.
 
         `units_per_second` are those that are written; None is nothing at all.
@@ -52,11 +52,11 @@ class FinerTrial:
         if segments < SEGMENTS_PER_RANGE * ranges:
             return None
         self._before, self._next_at = units_per_second, now + TRIAL_SECONDS
-        return Verdict.CUT_FINER
+        return TrialVerdict.CUT_FINER
 
-    def _judge(self, before: float, units_per_second: float, now: float) -> Verdict:
+    def _judge(self, before: float, units_per_second: float, now: float) -> TrialVerdict:
         is_gain = units_per_second > GAIN * before
         longer = min(LONGEST_SECONDS, 2 * self._seconds_between)
         self._seconds_between = TRIAL_SECONDS if is_gain else longer
         self._before, self._next_at = None, now + self._seconds_between
-        return Verdict.KEEP if is_gain else Verdict.UNDO
+        return TrialVerdict.KEEP if is_gain else TrialVerdict.UNDO

@@ -11,7 +11,7 @@ import math
 from typing import Final
 
 from dynaferry.limits import PARTITION_WRITE_UNITS
-from dynaferry.throttle.finer_trial import FinerTrial, Verdict
+from dynaferry.throttle.finer_trial import FinerTrial, TrialVerdict
 from dynaferry.throttle.range_rate import RangeRate
 
 # A range over the edge of two partitions holds back both, and many in one are refused many times.
@@ -128,9 +128,9 @@ class KeyRanges:
 
     def _try_finer(self, units_per_second: float, now: float, segments: int) -> None:
         verdict = self._trial.decide(units_per_second, now, segments=segments, ranges=self._count)
-        if verdict is Verdict.CUT_FINER:
+        if verdict is TrialVerdict.CUT_FINER:
             self._least_before, self._least_count = self._least_count, 2 * self._count
-        elif verdict is Verdict.UNDO:
+        elif verdict is TrialVerdict.UNDO:
             self._least_count = self._least_before
             self._cut_into(max(1, self._count // 2), now)
 

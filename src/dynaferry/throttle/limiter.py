@@ -1,6 +1,6 @@
 """How fast may I go: the one question that readers and writers ask before a request.
 
-A `Pace` is asked before, and told after: what was consumed, and when the service throttled. The
+A `RateLimiter` is asked before, and told after: what was consumed, and when the service throttled. The
 pace here obeys caps and the pause that people give; one that finds the rate by itself stands behind
 the same protocol.
 """
@@ -14,7 +14,7 @@ import anyio
 from dynaferry.errors import ThrottledError
 from dynaferry.throttle.cap import Cap, Share
 from dynaferry.throttle.cost_ratio import CostRatio
-from dynaferry.throttle.pause import Gate
+from dynaferry.throttle.pause import PauseGate
 
 # One request should not use more than so many seconds of a rate.
 REQUEST_SECONDS: Final = 0.05
@@ -22,7 +22,7 @@ REQUEST_SECONDS: Final = 0.05
 ROW_SECONDS: Final = 0.01
 
 
-class Pace(Protocol):
+class RateLimiter(Protocol):
     """Admits requests of one side, in capacity units. Each one admitted is settled, once.
 
     `requests` that follow one another may be admitted and settled together; the units are those of
@@ -34,11 +34,11 @@ class Pace(Protocol):
         """What one request may consume to stay in step with the rate; infinite without one."""
         ...
 
-    def admit_now(self, units: float, requests: int = 1) -> bool:
+    def acquire_nowait(self, units: float, requests: int = 1) -> bool:
         """Admits a request that consumes about `units` if nobody has to wait; says whether."""
         ...
 
-    async def admit(self, units: float, requests: int = 1) -> None:
+    async def acquire(self, units: float, requests: int = 1) -> None:
         """Returns when a request that consumes about `units` may be sent."""
         ...
 
@@ -62,7 +62,7 @@ class Pace(Protocol):
         ...
 
 
-class WritePace(Pace, Protocol):
+class WriteLimiter(RateLimiter, Protocol):
     """A pace that sizes batches as well."""
 
     @property
@@ -85,17 +85,17 @@ class WritePace(Pace, Protocol):
         ...
 
 
-class CappedPace:
+class CapLimiter:
     """Holds every cap given, the table's own and the run's, and a pause.
 
     Without any of them it admits at once.
     """
 
-    def __init__(self, caps: Sequence[Cap], gate: Gate | None = None) -> None:
+    def __init__(self, caps: Sequence[Cap], gate: PauseGate | None = None) -> None:
         self._caps = tuple(caps)
         self._cost = CostRatio()
         self._shares = tuple(cap.share(self._cost) for cap in caps)
-        self._gate = gate or Gate()
+        self._gate = gate or PauseGate()
         self._turn = anyio.Lock(fast_acquire=True)
 
     @property
@@ -137,7 +137,7 @@ class CappedPace:
                 strictest = limit
         return strictest
 
-    def admit_now(self, units: float, requests: int = 1) -> bool:
+    def acquire_nowait(self, units: float, requests: int = 1) -> bool:
         """Admits where there is neither a pause nor a cap."""
         if not self.is_free:
             return False
@@ -145,9 +145,9 @@ class CappedPace:
             share.enter(units, requests)
         return True
 
-    async def admit(self, units: float, requests: int = 1) -> None:
+    async def acquire(self, units: float, requests: int = 1) -> None:
         """Waits for the pause to end, and for every cap."""
-        if self.admit_now(units, requests):
+        if self.acquire_nowait(units, requests):
             return
         # One at a time, so that a pause or a low cap never holds a crowd that was half let in.
         async with self._turn:
@@ -157,7 +157,7 @@ class CappedPace:
         entered: list[Share] = []
 
         async def enter(share: Share) -> None:
-            await share.admit(units, requests)
+            await share.acquire(units, requests)
             entered.append(share)
 
         try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import anyio
 
 
-class Gate:
+class PauseGate:
     """Open or closed, as often as people like. Requests that are under way are not its business."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -76,7 +76,7 @@ NEVER: Final = -math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Temper:
+class RateProfile:
     """How a controller moves. Rates are in units a second.
 
     From `start_units` the rate doubles every `doubling_seconds` until the first refusal. After a
@@ -96,7 +96,7 @@ class Temper:
 
 
 # The target is ours to fill: it loses nothing by a refusal but the refusal.
-EAGER: Final = Temper(
+EAGER: Final = RateProfile(
     start_units=1000.0,
     doubling_seconds=0.3,
     keep=0.985,
@@ -106,7 +106,7 @@ EAGER: Final = Temper(
     probe_seconds=0.7,
 )
 # The source serves customers: a refusal there may have been one of theirs.
-POLITE: Final = Temper(
+POLITE: Final = RateProfile(
     start_units=1000.0, doubling_seconds=1.0, keep=0.7, hold_seconds=15.0, curve=0.0005
 )
 
@@ -117,7 +117,7 @@ class RateController:
     `ceiling` is a rate that is never passed.
     """
 
-    def __init__(self, temper: Temper, *, now: float, ceiling: float = math.inf) -> None:
+    def __init__(self, temper: RateProfile, *, now: float, ceiling: float = math.inf) -> None:
         self._temper = temper
         self._ceiling = ceiling
         self._least_units = LEAST_UNITS

@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 from dynaferry.throttle.concurrency_limit import Concurrency
 
 
-class Crew:
+class WorkerPool:
     """Requests in flight, held to what `concurrency` allows, which grows by how they fare."""
 
     def __init__(

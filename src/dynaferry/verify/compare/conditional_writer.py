@@ -20,7 +20,7 @@ from dynaferry.errors import (
     ThrottledError,
 )
 from dynaferry.ports import ItemMender, Replaced
-from dynaferry.throttle.limiter import Pace
+from dynaferry.throttle.limiter import RateLimiter
 from dynaferry.throttle.retry import RetryPolicy
 from dynaferry.verify.compare.paced import paced
 from dynaferry.verify.state.store import ReplacedKind
@@ -52,7 +52,7 @@ class ConditionalWriter:
         target: ItemMender,
         stats: ComparisonStats,
         *,
-        pace: Pace,
+        pace: RateLimiter,
         retry: RetryPolicy,
         keep: Keep,
     ) -> None:

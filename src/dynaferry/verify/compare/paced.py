@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from dynaferry.errors import RetryableError, ThrottledError
-from dynaferry.throttle.limiter import Pace
+from dynaferry.throttle.limiter import RateLimiter
 from dynaferry.verify.stats import ComparisonStats
 
 Answer = TypeVar("Answer")
 
 
 async def paced(
-    pace: Pace,
+    pace: RateLimiter,
     stats: ComparisonStats,
     attempt: Callable[[], Awaitable[Answer]],
     units: float,
@@ -26,7 +26,7 @@ async def paced(
     """
     stats.requests_waiting += 1
     try:
-        await pace.admit(units)
+        await pace.acquire(units)
     finally:
         stats.requests_waiting -= 1
     began = clock()

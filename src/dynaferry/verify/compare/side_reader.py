@@ -11,7 +11,7 @@ from dynaferry.errors import ImpossibleAnswerError, UnprocessedError
 from dynaferry.limits import PAGE_MAX_ITEM_BYTES
 from dynaferry.ports import FoundItems, KeyLookup, Page, PageSource
 from dynaferry.throttle.cost_ratio import from_above
-from dynaferry.throttle.limiter import Pace
+from dynaferry.throttle.limiter import RateLimiter
 from dynaferry.throttle.retry import RetryPolicy
 from dynaferry.verify.compare.paced import paced
 from dynaferry.verify.stats import ComparisonStats
@@ -39,7 +39,7 @@ class SideReader:
         stats: ComparisonStats,
         *,
         key_of: Callable[[bytes], bytes],
-        pace: Pace,
+        pace: RateLimiter,
         retry: RetryPolicy,
         table_bytes: int = 0,
     ) -> None:
