@@ -17,11 +17,11 @@ from benchmarks.virtual_time import now, run_virtually
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
-from dynaferry.dynamodb.client import Talk, Wire
+from dynaferry.dynamodb.client import DynamoClient, RequestSeries
 from dynaferry.dynamodb.failures import call_site, service_errors
-from dynaferry.dynamodb.items.batch_write import TableTarget
+from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
 from dynaferry.dynamodb.items.keys import KeyReader
-from dynaferry.dynamodb.items.scan import TableSource
+from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.dynamodb.tables.description import TableDescription, read_description
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import CopyPlan, TablePlan
@@ -32,7 +32,7 @@ from dynaferry.stop import StopSignal
 Watch = Callable[[float, Pipeline], None]
 
 
-class SimulatedTalk(Talk):
+class SimulatedTalk(RequestSeries):
     """Asks request by request: there is no connection to keep."""
 
     async def __aenter__(self) -> Self:
@@ -42,7 +42,7 @@ class SimulatedTalk(Talk):
         return await self._wire.call(self._operation, body)
 
 
-class SimulatedWire(Wire):
+class SimulatedWire(DynamoClient):
     """Asks the service in this process, and waits as long as its answer takes."""
 
     def __init__(self, service: Service, side: str, clock: Callable[[], float]) -> None:
@@ -50,7 +50,7 @@ class SimulatedWire(Wire):
         self._side = side
         self._now = clock
 
-    def talk(self, operation: str) -> Talk:
+    def talk(self, operation: str) -> RequestSeries:
         return SimulatedTalk(self, operation)
 
     async def call(self, operation: str, body: bytes) -> bytes:
@@ -107,10 +107,10 @@ async def _copy(
     pipeline = assemble(
         plan,
         0,
-        TableSource(
+        ScanSource(
             SimulatedWire(service, "source", clock), table="source", total_segments=segments
         ),
-        TableTarget(
+        BatchWriteTarget(
             SimulatedWire(service, "target", clock),
             table="target",
             keys=KeyReader([key.name for key in source.keys]),

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from dynaferry.__main__ import main
 from dynaferry.cli import watchdog
-from dynaferry.dynamodb.client import Talk
+from dynaferry.dynamodb.client import RequestSeries
 
 LOOK_SECONDS = 0.05
 LOOKS = 10
@@ -27,16 +27,16 @@ def stick(how: str) -> None:
 
 def stick_after(how: str, requests: int) -> None:
     """Has the loop stop in the middle of the request after so many."""
-    ask, left = Talk.ask, requests
+    ask, left = RequestSeries.ask, requests
 
-    async def ask_or_stick(talk: Talk, body: bytes) -> bytes:
+    async def ask_or_stick(talk: RequestSeries, body: bytes) -> bytes:
         nonlocal left
         left -= 1
         if left < 0:
             stick(how)
         return await ask(talk, body)
 
-    setattr(Talk, "ask", ask_or_stick)  # noqa: B010  # mypy forbids to assign to a method
+    setattr(RequestSeries, "ask", ask_or_stick)  # noqa: B010  # mypy forbids to assign to a method
 
 
 def watch_closely(module: ModuleType) -> None:

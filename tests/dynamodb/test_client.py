@@ -19,7 +19,7 @@ from yarl import URL
 from dynaferry import __version__
 from dynaferry.dynamodb import client as wire_module
 from dynaferry.dynamodb.account.session import open_account
-from dynaferry.dynamodb.client import Wire, open_wire
+from dynaferry.dynamodb.client import DynamoClient, open_wire
 from dynaferry.dynamodb.environment.settings import is_aws
 from dynaferry.dynamodb.http import timeouts
 from dynaferry.dynamodb.http.connection import LEAST_SECONDS, MOST_ANSWER_BYTES
@@ -69,7 +69,7 @@ async def _wire_to(
     *,
     connections: int = 8,
     ca_bundle: str | None = None,
-) -> AsyncIterator[Wire]:
+) -> AsyncIterator[DynamoClient]:
     session = session_of(credentials, ca_bundle=ca_bundle)
     async with open_wire(session, table="orders", endpoint=url, connections=connections) as wire:
         yield wire

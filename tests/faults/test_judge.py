@@ -8,8 +8,8 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from dynaferry.dynamodb.items.batch_write import TableTarget
-from dynaferry.dynamodb.items.scan import TableSource
+from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
+from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.errors import StateError
 from dynaferry.ports import BatchExchange, Page, WriteResult
 from dynaferry.run.copy_tables import execute
@@ -26,28 +26,28 @@ BAD = b'{"pk":{"S":"bad"},"v":{"S":"%b"}}' % POISON
 
 
 def forget_unprocessed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(TableTarget, "_remainder", lambda *_: [])
+    patch.setattr(BatchWriteTarget, "_remainder", lambda *_: [])
 
 
 def skip_a_page_after_an_empty_one(patch: pytest.MonkeyPatch) -> None:
-    read_page = TableSource.read_page
+    read_page = ScanSource.read_page
 
     async def hasty(
-        self: TableSource, segment: int, start: bytes | None, limit: int | None = None
+        self: ScanSource, segment: int, start: bytes | None, limit: int | None = None
     ) -> Page:
         page = await read_page(self, segment, start, limit)
         return page if page.items else replace(page, last_evaluated_key=None)
 
-    patch.setattr(TableSource, "read_page", hasty)
+    patch.setattr(ScanSource, "read_page", hasty)
 
 
 def write_another_item(patch: pytest.MonkeyPatch) -> None:
-    body_of = TableTarget._body
+    body_of = BatchWriteTarget._body
 
-    def inventive(self: TableTarget, items: Sequence[Raw]) -> bytes:
+    def inventive(self: BatchWriteTarget, items: Sequence[Raw]) -> bytes:
         return body_of(self, items).replace(b'"note"', b'"nota"')
 
-    patch.setattr(TableTarget, "_body", inventive)
+    patch.setattr(BatchWriteTarget, "_body", inventive)
 
 
 def drop_refused_items(patch: pytest.MonkeyPatch) -> None:
@@ -117,13 +117,13 @@ async def test_a_wrong_count_is_found_out(tmp_path: Path) -> None:
 async def test_a_watermark_ahead_of_what_is_written_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def pretend(self: TableTarget, batches: BatchExchange) -> None:
+    async def pretend(self: BatchWriteTarget, batches: BatchExchange) -> None:
         next(batches)
         with suppress(StopIteration):
             while True:
                 batches.send(WriteResult(unprocessed=()))
 
-    monkeypatch.setattr(TableTarget, "write_batches", pretend)
+    monkeypatch.setattr(BatchWriteTarget, "write_batches", pretend)
     async with faulty_world(some_items(50)) as world:
         await execute(world.plan(tmp_path))
         verdict = await judge_state(world.source, world.target, tmp_path, RUN)

@@ -23,9 +23,9 @@ from benchmarks.throttle.virtual import SimulatedWire
 from benchmarks.virtual_time import now, run_virtually
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.ledger import Ledger
-from dynaferry.dynamodb.items.batch_write import TableTarget
+from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
 from dynaferry.dynamodb.items.keys import KeyReader
-from dynaferry.dynamodb.items.scan import TableSource
+from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.run.assembly import assemble
@@ -163,12 +163,12 @@ def copy_exposed(
         pipeline = assemble(
             plan,
             0,
-            TableSource(
+            ScanSource(
                 SimulatedWire(service, source.name, now),
                 table=source.name,
                 total_segments=segments,
             ),
-            TableTarget(written, table=target.name, keys=KeyReader(["pk", "sk"])),
+            BatchWriteTarget(written, table=target.name, keys=KeyReader(["pk", "sk"])),
             Ledger(segments),
             store,
             stats,

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dynaferry.dynamodb.client import Wire
+from dynaferry.dynamodb.client import DynamoClient
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.verify.run import verify_tables
 from dynaferry.verify.settings import DEFAULT_SETTLE_SECONDS, VerifyPlan
@@ -255,9 +255,9 @@ async def test_what_no_condition_sees_is_kept_when_it_is_replaced(
         wide_item(2, 1, 400) | {"attribute-0399": {"S": "new"}},
         wide_item(3, 1, 1) | {"new": {"S": "three"}},
     ]
-    call = Wire.call
+    call = DynamoClient.call
 
-    async def written_in_between(self: Wire, operation: str, body: bytes) -> bytes:
+    async def written_in_between(self: DynamoClient, operation: str, body: bytes) -> bytes:
         if operation in ("PutItem", "DeleteItem"):
             await local_world.target_tables.put_items(
                 f"to-{name}",
@@ -265,7 +265,7 @@ async def test_what_no_condition_sees_is_kept_when_it_is_replaced(
             )
         return await call(self, operation, body)
 
-    monkeypatch.setattr(Wire, "call", written_in_between)
+    monkeypatch.setattr(DynamoClient, "call", written_in_between)
     plan = plan_of(local_world, name, tmp_path, settle_seconds=0.0, repair=True, delete_extra=True)
     table = only_table(await verify_tables(plan))
     assert (table.status, table.undecided) == ("undecided", ("overwritten",))

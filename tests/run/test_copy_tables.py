@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from dynaferry import CopyPlan, StopSignal, copy_table
-from dynaferry.dynamodb.client import Talk
+from dynaferry.dynamodb.client import RequestSeries
 from dynaferry.errors import (
     AccessDeniedError,
     PlanError,
@@ -65,13 +65,13 @@ async def assert_equal_tables(world: MotoWorld) -> None:
 def record_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Every call of the data path from here on: (side, operation)."""
     calls: list[tuple[str, str]] = []
-    ask = Talk.ask
+    ask = RequestSeries.ask
 
-    async def recording(self: Talk, body: bytes) -> bytes:
+    async def recording(self: RequestSeries, body: bytes) -> bytes:
         calls.append((self._wire.site.side, self._operation))
         return await ask(self, body)
 
-    monkeypatch.setattr(Talk, "ask", recording)
+    monkeypatch.setattr(RequestSeries, "ask", recording)
     return calls
 
 

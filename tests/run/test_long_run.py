@@ -7,7 +7,7 @@ import pytest
 
 from dynaferry import CopyPlan, copy_table
 from dynaferry.dynamodb.account.session import Credentials
-from dynaferry.dynamodb.http.connection import Head
+from dynaferry.dynamodb.http.connection import SignedHeaders
 from dynaferry.dynamodb.signing import Signer
 from dynaferry.plan.settings import Account, TablePlan
 from tests.worlds.credential_services import CredentialServices, FastClock
@@ -27,7 +27,7 @@ def record_signatures(patch: pytest.MonkeyPatch, clock: FastClock) -> list[tuple
 
     def recording(
         self: Signer, operation: str, body: bytes, credentials: Credentials, now: float
-    ) -> Head:
+    ) -> SignedHeaders:
         signed.append((credentials.access_key, clock.now()))
         clock.ahead += timedelta(minutes=MINUTES_A_REQUEST)
         return sign(self, operation, body, credentials, now)

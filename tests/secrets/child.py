@@ -11,7 +11,7 @@ import sys
 
 from dynaferry.cli import main as command_line
 from dynaferry.copy import pipeline
-from dynaferry.dynamodb.client import Talk
+from dynaferry.dynamodb.client import RequestSeries
 from dynaferry.state.sqlite.store import Moment, SqliteStore
 from tests.worlds.refusals import refusing_marked_items
 
@@ -19,11 +19,11 @@ from tests.worlds.refusals import refusing_marked_items
 def break_at_the_first_batch() -> None:
     """A bug below the network edge, with credentials in the frames of its traceback."""
 
-    async def break_off(self: Talk, body: bytes) -> bytes:
+    async def break_off(self: RequestSeries, body: bytes) -> bytes:
         credentials = await self._wire.credentials.current()
         raise LookupError(f"a bug, with {credentials} and {self._wire.credentials} in hand")
 
-    Talk.ask = break_off  # type: ignore[method-assign]
+    RequestSeries.ask = break_off  # type: ignore[method-assign]
 
 
 def die_after_a_checkpoint() -> None:

@@ -19,9 +19,9 @@ from benchmarks.simulator import (
 )
 from benchmarks.simulator.service import Service
 from dynaferry.dynamodb.failures import call_site, service_errors
-from dynaferry.dynamodb.items.batch_write import TableTarget
+from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
 from dynaferry.dynamodb.items.keys import KeyReader
-from dynaferry.dynamodb.items.scan import TableSource
+from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.dynamodb.tables.description import read_description
 from dynaferry.errors import (
     ItemRefusedError,
@@ -31,14 +31,14 @@ from dynaferry.errors import (
 )
 
 if TYPE_CHECKING:
-    from dynaferry.dynamodb.client import Wire
+    from dynaferry.dynamodb.client import DynamoClient
 
 SITE = call_site.CallSite(table="orders", side="target", acting_as="a test")
 LITTLE = Provisioned(write_units=10, read_units=10, burst_seconds=1)
 
 
 class ServiceWire:
-    """A `Wire` that leads straight to a service, at a time that stands still."""
+    """A `DynamoClient` that leads straight to a service, at a time that stands still."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -63,17 +63,17 @@ def wire_to(table: Table) -> ServiceWire:
 
 def source(
     wire: ServiceWire, total_segments: int = 1, *, consistent_read: bool = False
-) -> TableSource:
-    return TableSource(
-        cast("Wire", wire),
+) -> ScanSource:
+    return ScanSource(
+        cast("DynamoClient", wire),
         table="orders",
         total_segments=total_segments,
         consistent_read=consistent_read,
     )
 
 
-def target(wire: ServiceWire) -> TableTarget:
-    return TableTarget(cast("Wire", wire), table="orders", keys=KeyReader(["pk"]))
+def target(wire: ServiceWire) -> BatchWriteTarget:
+    return BatchWriteTarget(cast("DynamoClient", wire), table="orders", keys=KeyReader(["pk"]))
 
 
 def items(count: int, size: int = 10) -> list[Raw]:

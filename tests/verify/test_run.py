@@ -14,7 +14,7 @@ import pytest
 from anyio import to_thread
 
 from dynaferry import CopyPlan, StopSignal, copy_table
-from dynaferry.dynamodb.client import Talk, Wire
+from dynaferry.dynamodb.client import DynamoClient, RequestSeries
 from dynaferry.dynamodb.tables.description import TableDescription, read_description
 from dynaferry.errors import (
     AccessDeniedError,
@@ -97,13 +97,13 @@ def plan_for(world: MotoWorld, state_dir: Path, **settings: Any) -> VerifyPlan:
 def record_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Every call of the data path from here on: (side, operation)."""
     calls: list[tuple[str, str]] = []
-    ask = Talk.ask
+    ask = RequestSeries.ask
 
-    async def recording(self: Talk, body: bytes) -> bytes:
+    async def recording(self: RequestSeries, body: bytes) -> bytes:
         calls.append((self._wire.site.side, self._operation))
         return await ask(self, body)
 
-    monkeypatch.setattr(Talk, "ask", recording)
+    monkeypatch.setattr(RequestSeries, "ask", recording)
     return calls
 
 
@@ -289,16 +289,16 @@ async def test_a_stopped_verification_goes_on_and_one_that_ended_begins_anew(
 async def failed_halfway(plan: VerifyPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     """An attempt that ends with an error after its first segment."""
     with monkeypatch.context() as patched:
-        call, scans = Wire.call, 0
+        call, scans = DynamoClient.call, 0
 
-        async def deny(self: Wire, operation: str, body: bytes) -> bytes:
+        async def deny(self: DynamoClient, operation: str, body: bytes) -> bytes:
             nonlocal scans
             scans += operation == "Scan"
             if scans > 2:
                 raise AccessDeniedError("the policy was changed")
             return await call(self, operation, body)
 
-        patched.setattr(Wire, "call", deny)
+        patched.setattr(DynamoClient, "call", deny)
         outcome = await execute(plan)
     assert isinstance(outcome.error, AccessDeniedError)
     assert (outcome.summary.status, outcome.summary.tables[0].segments_compared) == ("failed", 1)
@@ -355,13 +355,13 @@ async def test_what_proves_something_scans_consistently_unless_it_is_told_not_to
 ) -> None:
     said = list[str]()
     plan = plan_for(world, tmp_path / "state", certificate=tmp_path / "orders.json")
-    ask, bodies = Talk.ask, list[Any]()
+    ask, bodies = RequestSeries.ask, list[Any]()
 
-    async def recording(self: Talk, body: bytes) -> bytes:
+    async def recording(self: RequestSeries, body: bytes) -> bytes:
         bodies.append(json.loads(body))
         return await ask(self, body)
 
-    monkeypatch.setattr(Talk, "ask", recording)
+    monkeypatch.setattr(RequestSeries, "ask", recording)
     assert (await execute(plan, say=said.append)).summary.consistent_read
     assert all(body["ConsistentRead"] for body in bodies)
     assert any("twice the read units" in line for line in said)
@@ -529,12 +529,12 @@ async def test_what_cannot_be_compared_is_refused_before_anything_is_read(
 async def test_a_side_that_is_gone_ends_it_with_its_reason_and_resumable(
     world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def gone(self: Wire, operation: str, body: bytes) -> bytes:
+    async def gone(self: DynamoClient, operation: str, body: bytes) -> bytes:
         raise UnavailableError(f"{operation}: the connection was refused")
 
     plan = plan_for(world, tmp_path, patience_seconds=0.01)
     with monkeypatch.context() as patched:
-        patched.setattr(Wire, "call", gone)
+        patched.setattr(DynamoClient, "call", gone)
         outcome = await execute(plan)
     assert outcome.summary.status == "failed"
     assert outcome.summary.error is not None

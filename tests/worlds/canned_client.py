@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable
 from typing import Any, Self
 
-from dynaferry.dynamodb.client import Talk, Wire
+from dynaferry.dynamodb.client import DynamoClient, RequestSeries
 
 CannedAnswer = bytes | Callable[[bytes], bytes]
 
 
-class CannedTalk(Talk):
+class CannedTalk(RequestSeries):
     """Asks the wire, request by request."""
 
     async def __aenter__(self) -> Self:
@@ -19,14 +19,14 @@ class CannedTalk(Talk):
         return await self._wire.call(self._operation, body)
 
 
-class CannedWire(Wire):
+class CannedWire(DynamoClient):
     """Answers with these bytes in turn, or with what a function makes of the body."""
 
     def __init__(self, *answers: CannedAnswer) -> None:
         self._answers = list(answers)
         self.calls: list[tuple[str, bytes]] = []
 
-    def talk(self, operation: str) -> Talk:
+    def talk(self, operation: str) -> RequestSeries:
         return CannedTalk(self, operation)
 
     async def call(self, operation: str, body: bytes) -> bytes:

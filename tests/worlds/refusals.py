@@ -7,7 +7,7 @@ request, and does not say which item is meant.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dynaferry.dynamodb.client import Talk
+from dynaferry.dynamodb.client import RequestSeries
 from dynaferry.errors import ItemRefusedError
 
 REFUSED = "item that the target refuses"
@@ -17,16 +17,16 @@ WORDS = "One or more parameter values were invalid: Type mismatch for Index Key"
 @contextmanager
 def refusing_marked_items(words: str = WORDS) -> Iterator[None]:
     """Refuses what holds REFUSED, until the end of the block: then the cause is mended."""
-    ask = Talk.ask
+    ask = RequestSeries.ask
 
-    async def refusing(self: Talk, body: bytes) -> bytes:
+    async def refusing(self: RequestSeries, body: bytes) -> bytes:
         operation = self._operation
         if operation in ("BatchWriteItem", "PutItem") and REFUSED.encode() in body:
             raise ItemRefusedError(words, code="ValidationException", operation=operation)
         return await ask(self, body)
 
-    Talk.ask = refusing  # type: ignore[method-assign]
+    RequestSeries.ask = refusing  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Talk.ask = ask  # type: ignore[method-assign]
+        RequestSeries.ask = ask  # type: ignore[method-assign]

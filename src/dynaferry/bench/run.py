@@ -15,7 +15,7 @@ from dynaferry.bench.scratch import Note, forget, notes, scratch_table
 from dynaferry.bench.settings import BenchError, BenchPlan, BenchSummary, Status
 from dynaferry.bench.work import Measured, Step, reads_of, writes_of
 from dynaferry.dynamodb.account.session import AccountSession, open_account
-from dynaferry.dynamodb.client import Wire, open_wire
+from dynaferry.dynamodb.client import DynamoClient, open_wire
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import (
@@ -197,7 +197,7 @@ class Bench:
         retry.progress()
 
     def _steps(
-        self, wire: Wire, table: TableDescription, measured: Measured
+        self, wire: DynamoClient, table: TableDescription, measured: Measured
     ) -> Callable[[], Iterator[Step]]:
         """What makes the steps of one worker."""
         if self._plan.kind == "write":

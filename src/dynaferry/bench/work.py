@@ -9,10 +9,10 @@ from dynaferry.bench.items import synthetic_items
 from dynaferry.bench.meter import CostMeter, Stopwatch
 from dynaferry.bench.settings import BenchPlan
 from dynaferry.copy.segment_order import spread
-from dynaferry.dynamodb.client import Wire
-from dynaferry.dynamodb.items.batch_write import TableTarget
+from dynaferry.dynamodb.client import DynamoClient
+from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
 from dynaferry.dynamodb.items.keys import KeyReader
-from dynaferry.dynamodb.items.scan import TableSource
+from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import RetryableError, ThrottledError, UnprocessedError
 from dynaferry.limits import BATCH_MAX_ITEMS, BATCH_TARGET_BYTES
@@ -41,10 +41,12 @@ class Measured:
 
 
 def writes_of(
-    plan: BenchPlan, wire: Wire, table: TableDescription, measured: Measured
+    plan: BenchPlan, wire: DynamoClient, table: TableDescription, measured: Measured
 ) -> Callable[[], Iterator[Step]]:
     """Batches without end."""
-    target = TableTarget(wire, table=table.called, keys=KeyReader([key.name for key in table.keys]))
+    target = BatchWriteTarget(
+        wire, table=table.called, keys=KeyReader([key.name for key in table.keys])
+    )
     items = synthetic_items(table.keys, plan.item_bytes, secrets.token_hex(4))
     per_batch = max(1, min(BATCH_MAX_ITEMS, BATCH_TARGET_BYTES // plan.item_bytes))
 
@@ -77,7 +79,7 @@ def writes_of(
 
 
 def reads_of(
-    plan: BenchPlan, wire: Wire, table: TableDescription, measured: Measured
+    plan: BenchPlan, wire: DynamoClient, table: TableDescription, measured: Measured
 ) -> Callable[[], Iterator[Step]]:
     """The pages of segments from all over the table, until all are read."""
     total = segment_count(
@@ -86,7 +88,7 @@ def reads_of(
         readers=plan.workers,
         requested=None,
     )
-    source = TableSource(
+    source = ScanSource(
         wire, table=table.called, total_segments=total, consistent_read=plan.consistent_read
     )
     segments = spread(total)
@@ -103,7 +105,7 @@ def reads_of(
 class _SegmentReading:
     """Reads one segment, page by page."""
 
-    def __init__(self, source: TableSource, segment: int, measured: Measured) -> None:
+    def __init__(self, source: ScanSource, segment: int, measured: Measured) -> None:
         self.is_over = False
         self._source = source
         self._segment = segment

@@ -18,7 +18,7 @@ from dynaferry.dead_letters.replayer import Replayer
 from dynaferry.dead_letters.request import ReplayRequest, find_target, plan_of
 from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.dynamodb.client import open_wire
-from dynaferry.dynamodb.items.put_item import ItemPutter
+from dynaferry.dynamodb.items.put_item import PutItemTarget
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import DynaferryError
 from dynaferry.observe.progress import PlainLog
@@ -144,7 +144,7 @@ class _Replay:
             patience=patience,
         ) as wire:
             replayer = Replayer(
-                ItemPutter(wire, table=target.called, partition_key=target.keys[0].name),
+                PutItemTarget(wire, table=target.called, partition_key=target.keys[0].name),
                 await _stats_of(plan, table, store),
                 table=table,
                 store=store,

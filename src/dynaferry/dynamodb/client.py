@@ -27,8 +27,14 @@ from dynaferry.dynamodb.environment.settings import is_aws
 from dynaferry.dynamodb.failures import service_errors
 from dynaferry.dynamodb.failures.call_site import CallSite
 from dynaferry.dynamodb.failures.network_errors import from_network_error
-from dynaferry.dynamodb.http.connection import HttpAnswer
-from dynaferry.dynamodb.http.pool import Address, ConnectionPool, Http, Line, Patience
+from dynaferry.dynamodb.http.connection import HttpResponse
+from dynaferry.dynamodb.http.pool import (
+    Connection,
+    ConnectionPool,
+    ConnectionProvider,
+    Endpoint,
+    Timeouts,
+)
 from dynaferry.dynamodb.http.proxied import open_proxied
 from dynaferry.dynamodb.http.timeouts import SidesPatience, times_for
 from dynaferry.dynamodb.http.unpacking import unpacked
@@ -44,7 +50,7 @@ USER_AGENT = f"dynaferry/{__version__}"
 _log = logging.getLogger(__name__)
 
 
-class Wire:
+class DynamoClient:
     """The connections of one side and one endpoint.
 
     DynamoDB sends the checksum of every answer; `always_checked` takes none without it. Stand-ins
@@ -53,7 +59,7 @@ class Wire:
 
     def __init__(
         self,
-        http: Http,
+        http: ConnectionProvider,
         *,
         signer: Signer,
         credentials: CredentialSource,
@@ -81,11 +87,11 @@ class Wire:
         async with self.talk(operation) as talk:
             return await talk.ask(body)
 
-    def talk(self, operation: str) -> "Talk":
+    def talk(self, operation: str) -> "RequestSeries":
         """Requests of one operation, one after the other."""
-        return Talk(self, operation)
+        return RequestSeries(self, operation)
 
-    def unpack(self, operation: str, answer: HttpAnswer) -> bytes:
+    def unpack(self, operation: str, answer: HttpResponse) -> bytes:
         """Checks x-amz-crc32, which covers the body as sent, and only then decompresses it."""
         checksum = answer.headers.get(b"x-amz-crc32")
         if checksum is None:
@@ -105,7 +111,7 @@ class Wire:
         except ValueError as error:
             raise self._corrupt(operation, str(error)) from error
 
-    def _note_no_checksum(self, operation: str, answer: HttpAnswer) -> None:
+    def _note_no_checksum(self, operation: str, answer: HttpResponse) -> None:
         """A refusal changes nothing, and may be a balancer's: it is believed without one."""
         if answer.status != 200:
             return
@@ -131,7 +137,7 @@ class Wire:
         )
 
 
-class Talk:
+class RequestSeries:
     """Requests of one operation over one connection, one after the other; to be entered.
 
     What they have in common is done once: to find a connection, and what they are signed with.
@@ -139,10 +145,10 @@ class Talk:
 
     __slots__ = ("_credentials", "_line", "_offset_seconds", "_operation", "_wire")
 
-    def __init__(self, wire: Wire, operation: str) -> None:
+    def __init__(self, wire: DynamoClient, operation: str) -> None:
         self._wire = wire
         self._operation = operation
-        self._line: Line | None = None
+        self._line: Connection | None = None
 
     async def __aenter__(self) -> Self:
         await self._learn()
@@ -153,7 +159,7 @@ class Talk:
             self._wire.http.give_back(self._line)
 
     async def ask(self, body: bytes) -> bytes:
-        """Posts `body`; returns the body of the answer, checked and unpacked. See `Wire.call`."""
+        """Posts `body`; returns the body of the answer, checked and unpacked. See `DynamoClient.call`."""
         wire, operation = self._wire, self._operation
         for last_try in (False, True):
             began = time.monotonic()
@@ -184,14 +190,14 @@ class Talk:
         self._credentials = await self._wire.credentials.current()
         self._offset_seconds = self._wire.service_clock.offset_seconds
 
-    async def _next_line(self) -> Line:
+    async def _next_line(self) -> Connection:
         used, self._line = self._line, None
         if used is not None:
             self._wire.http.give_back(used)
         self._line = await self._wire.http.lend()
         return self._line
 
-    async def _is_repaired(self, error: service_errors.ServiceAnswer, refusal: HttpAnswer) -> bool:
+    async def _is_repaired(self, error: service_errors.ServiceError, refusal: HttpResponse) -> bool:
         if error.code in error_causes.EXPIRED_CREDENTIALS:
             await self._wire.credentials.renew(self._credentials)
         elif (
@@ -214,7 +220,7 @@ async def open_wire(
     connections: int,
     packed_answers: bool = False,
     patience: SidesPatience | None = None,
-) -> AsyncIterator[Wire]:
+) -> AsyncIterator[DynamoClient]:
     """Opens the data path of one side: as many keep-alive connections as requests in flight.
 
     `packed_answers` asks for gzip. No request is waited for longer than `patience` has left.
@@ -224,7 +230,7 @@ async def open_wire(
     proxy = proxy_for(url, session.base_url)
     times = times_for(patience)
     async with _open_http(url, proxy, session.ca_bundle, connections, times) as http:
-        yield Wire(
+        yield DynamoClient(
             http,
             signer=Signer(
                 host=_host_header(url),
@@ -241,8 +247,8 @@ async def open_wire(
 
 @asynccontextmanager
 async def _open_http(
-    url: URL, proxy: Proxy | None, ca_bundle: str | None, connections: int, patience: Patience
-) -> AsyncIterator[Http]:
+    url: URL, proxy: Proxy | None, ca_bundle: str | None, connections: int, patience: Timeouts
+) -> AsyncIterator[ConnectionProvider]:
     tls = _trust(ca_bundle) if url.scheme == "https" else None
     if proxy is not None:
         async with open_proxied(
@@ -250,7 +256,7 @@ async def _open_http(
         ) as proxied:
             yield proxied
         return
-    address = Address(url.raw_host or "", url.port or 0, tls, url.raw_path or "/")
+    address = Endpoint(url.raw_host or "", url.port or 0, tls, url.raw_path or "/")
     pool = ConnectionPool(address, limit=connections, patience=patience)
     try:
         yield pool

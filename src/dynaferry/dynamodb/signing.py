@@ -13,7 +13,7 @@ from time import gmtime, strftime
 from typing import NamedTuple
 
 from dynaferry.dynamodb.account.session import Credentials
-from dynaferry.dynamodb.http.connection import Head
+from dynaferry.dynamodb.http.connection import SignedHeaders
 from dynaferry.errors import AccessDeniedError
 
 SERVICE = "dynamodb"
@@ -51,7 +51,9 @@ class Signer:
         self._key = b""
         self._ready: _Ready | None = None
 
-    def sign(self, operation: str, body: bytes, credentials: Credentials, now: float) -> Head:
+    def sign(
+        self, operation: str, body: bytes, credentials: Credentials, now: float
+    ) -> SignedHeaders:
         """The headers of a POST of `body` to `/`, signed at `now` (seconds since the epoch).
 
         :raises AccessDeniedError: the credentials hold what no header may hold
@@ -68,7 +70,7 @@ class Signer:
         canonical = ready.canonical + sha256(body).hexdigest().encode()
         to_sign = ready.to_sign + sha256(canonical).hexdigest().encode()
         signature = hmac.digest(ready.key, to_sign, "sha256").hex()
-        return Head(ready.headers, ready.authorization + signature)
+        return SignedHeaders(ready.headers, ready.authorization + signature)
 
     def _make_ready(self, second: int, operation: str, credentials: Credentials) -> _Ready:
         _check_printable(credentials)

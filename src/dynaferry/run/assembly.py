@@ -19,11 +19,11 @@ from dynaferry.copy.writer import Writer
 from dynaferry.dynamodb.account.session import AccountSession, Models, Side, open_account
 from dynaferry.dynamodb.client import open_wire
 from dynaferry.dynamodb.http.compression import wants_packed
-from dynaferry.dynamodb.items.batch_write import TableTarget
+from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
 from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.dynamodb.items.new_table import NewTable
 from dynaferry.dynamodb.items.replication_attributes import pages_of
-from dynaferry.dynamodb.items.scan import TableSource
+from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.errors import (
     RetryableError,
     ServiceGoneError,
@@ -168,7 +168,7 @@ async def copy_one_table(
         ) as target_wire,
     ):
         source = pages_of(
-            TableSource(
+            ScanSource(
                 source_wire,
                 table=seen.called,
                 total_segments=total_segments,
@@ -177,7 +177,7 @@ async def copy_one_table(
             leave_out=checked.has_replication_attributes,
         )
         keys = KeyReader([key.name for key in seen.keys])
-        target: BatchTarget = TableTarget(target_wire, table=there.called, keys=keys)
+        target: BatchTarget = BatchWriteTarget(target_wire, table=there.called, keys=keys)
         if checked.just_made:
             target = NewTable(target, clock=caps.clock)
         records = await store.read_segments(table)

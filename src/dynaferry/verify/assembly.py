@@ -9,23 +9,23 @@ import msgspec
 from msgspec import Raw
 
 from dynaferry.control.run_limits import RunCaps
-from dynaferry.dynamodb.client import Wire, open_wire
-from dynaferry.dynamodb.items.batch_get import TableLookup
+from dynaferry.dynamodb.client import DynamoClient, open_wire
+from dynaferry.dynamodb.items.batch_get import BatchGetLookup
 from dynaferry.dynamodb.items.canonical import canonical
-from dynaferry.dynamodb.items.conditional_write import TableMender
+from dynaferry.dynamodb.items.conditional_write import ConditionalWriter
 from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.dynamodb.items.replication_attributes import (
     LookupWithoutThem,
     MenderWithoutThem,
     PagesWithoutThem,
 )
-from dynaferry.dynamodb.items.scan import TableSource
+from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.errors import CorruptAnswerError
 from dynaferry.ports import ItemMender
 from dynaferry.run.assembly import Sides
 from dynaferry.throttle.retry import RetryPolicy
 from dynaferry.verify.certificate import iso_time
-from dynaferry.verify.compare.conditional_writer import ConditionalWriter, Keep
+from dynaferry.verify.compare.conditional_writer import Keep, RepairWriter
 from dynaferry.verify.compare.confirm import KEYS_AT_ONCE, LOOKS_AT_ONCE, Confirmer
 from dynaferry.verify.compare.join import Side
 from dynaferry.verify.compare.repair import Repair
@@ -91,18 +91,18 @@ async def open_tools(
         key_names = [key.name for key in pair.source.keys]
         key_of = key_reader(key_names)
         leaves_out = pair.has_replication_attributes
-        mender = TableMender(target_wire, table=pair.target.called, keys=key_names)
+        mender = ConditionalWriter(target_wire, table=pair.target.called, keys=key_names)
 
-        def reader(side: Side, wire: Wire, name: str) -> SideReader:
+        def reader(side: Side, wire: DynamoClient, name: str) -> SideReader:
             run_caps: RunCaps = getattr(caps, side)
-            pages = TableSource(
+            pages = ScanSource(
                 wire,
                 table=name,
                 total_segments=total_segments,
                 consistent_read=plan.scans_consistently,
                 side=side,
             )
-            lookup = TableLookup(wire, table=name, side=side)
+            lookup = BatchGetLookup(wire, table=name, side=side)
             return SideReader(
                 PagesWithoutThem(pages) if leaves_out else pages,
                 LookupWithoutThem(lookup) if leaves_out else lookup,
@@ -159,7 +159,7 @@ def assemble(
         consistent_read=plan.scans_consistently,
         clock=clock,
     )
-    writer = ConditionalWriter(
+    writer = RepairWriter(
         mender,
         stats,
         pace=caps.target.write_pace(plan.copy.tables[table].max_write_units),

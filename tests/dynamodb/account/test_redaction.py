@@ -3,13 +3,13 @@ from aiohttp import InvalidURL
 from botocore.exceptions import ClientError
 from yarl import URL
 
-from dynaferry.dynamodb.account.redaction import HIDDEN, Secrets
+from dynaferry.dynamodb.account.redaction import HIDDEN, Redactor
 
 TOKEN = "IQoJ/b3Jp+Z2lu=="
 
 
-def secrets() -> Secrets:
-    known = Secrets("an external id")
+def secrets() -> Redactor:
+    known = Redactor("an external id")
     known.note(("ASIAKEY", "secret-key", TOKEN))
     return known
 
@@ -25,7 +25,7 @@ def test_what_is_no_secret_is_left_as_it_is() -> None:
 
 
 def test_the_sessions_of_late_are_hidden_and_older_ones_forgotten() -> None:
-    known = Secrets()
+    known = Redactor()
     for number in range(5):
         known.note((f"KEY{number}", None, f"token-{number}"))
         known.note((f"KEY{number}", None, f"token-{number}"))
@@ -45,7 +45,7 @@ def test_an_error_is_cleaned_with_all_that_led_to_it() -> None:
 
 
 def test_an_external_id_within_a_token_leaves_nothing_of_either() -> None:
-    known = Secrets("ab")
+    known = Redactor("ab")
     known.note(("KEY", None, "xxabxx"))
     assert known.hide("xxabxx") == HIDDEN
 

@@ -9,7 +9,7 @@ from botocore.exceptions import HTTPClientError, ProxyConnectionError
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from dynaferry.dynamodb.account.redaction import HIDDEN, Secrets
+from dynaferry.dynamodb.account.redaction import HIDDEN, Redactor
 from dynaferry.dynamodb.environment import proxies
 from dynaferry.dynamodb.failures.call_site import CallSite
 from dynaferry.dynamodb.failures.network_errors import from_network_error
@@ -59,7 +59,7 @@ def test_whatever_tells_a_proxys_password_it_is_hidden(
     monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", named)
-    known = Secrets(lasting=proxies.passwords())
+    known = Redactor(lasting=proxies.passwords())
     password = named.rpartition("@")[0].rpartition("user:")[2].removeprefix("http://me:")
     parts = re.split("[/#?]", password)
     for told in (named, password, parts[-1], unquote(password)):

@@ -28,7 +28,7 @@ from dynaferry.dynamodb import client as wire_module
 from dynaferry.dynamodb.account.session import AccountSession, open_account
 from dynaferry.dynamodb.client import open_wire
 from dynaferry.dynamodb.environment.proxies import Proxy
-from dynaferry.dynamodb.http.connection import Head, HttpAnswer
+from dynaferry.dynamodb.http.connection import HttpResponse, SignedHeaders
 from dynaferry.dynamodb.tables.describe import call_service
 from dynaferry.errors import DynaferryError, PlanError, RequestRefusedError
 from dynaferry.plan.settings import Account
@@ -226,11 +226,11 @@ class _NotedHttp:
     is_reusable = True
 
     def __init__(self) -> None:
-        self.head: Head | None = None
+        self.head: SignedHeaders | None = None
 
-    async def exchange(self, head: Head, body: bytes) -> HttpAnswer:
+    async def exchange(self, head: SignedHeaders, body: bytes) -> HttpResponse:
         self.head = head
-        return HttpAnswer(200, {b"x-amz-crc32": b"0"}, b"")
+        return HttpResponse(200, {b"x-amz-crc32": b"0"}, b"")
 
     post = exchange
 

@@ -8,14 +8,14 @@ from contextlib import ExitStack
 import pytest
 
 from dynaferry.dynamodb.http.addresses import SHUNNED_SECONDS, Addresses
-from dynaferry.dynamodb.http.connection import Head
-from dynaferry.dynamodb.http.pool import Address, ConnectionPool, Patience
+from dynaferry.dynamodb.http.connection import SignedHeaders
+from dynaferry.dynamodb.http.pool import ConnectionPool, Endpoint, Timeouts
 from tests.worlds.endpoint import Answer, Endpoint, Hang
 
 HOST = "two.example"
 DEAF, THERE = "127.0.0.2", "127.0.0.1"
-HEAD = Head({"Host": "there"}, "nobody")
-IMPATIENT = Patience(connect_seconds=5.0, silence_seconds=0.2, keep_alive_seconds=0.0)
+HEAD = SignedHeaders({"Host": "there"}, "nobody")
+IMPATIENT = Timeouts(connect_seconds=5.0, silence_seconds=0.2, keep_alive_seconds=0.0)
 
 
 def _found(host: str, port: int) -> tuple[int, int, int, str, tuple[str, int]]:
@@ -64,8 +64,8 @@ def deaf(port: int) -> Iterator[None]:
         yield
 
 
-def pool_to(port: int, patience: Patience = IMPATIENT) -> ConnectionPool:
-    return ConnectionPool(Address(HOST, port, None), limit=1, patience=patience)
+def pool_to(port: int, patience: Timeouts = IMPATIENT) -> ConnectionPool:
+    return ConnectionPool(Endpoint(HOST, port, None), limit=1, patience=patience)
 
 
 async def test_an_address_that_does_not_open_does_not_keep_from_the_next(
@@ -117,7 +117,7 @@ async def test_an_address_that_opens_and_says_nothing_is_left_for_another(
 
 
 async def test_a_name_that_is_not_known_says_so() -> None:
-    pool = ConnectionPool(Address("nowhere.invalid", 1, None), limit=1, patience=IMPATIENT)
+    pool = ConnectionPool(Endpoint("nowhere.invalid", 1, None), limit=1, patience=IMPATIENT)
     with pytest.raises(ConnectionError, match=r"cannot connect to nowhere\.invalid:1"):
         await pool.post(HEAD, b"{}")
 

@@ -14,25 +14,25 @@ from dynaferry.dynamodb.http.connection import (
     MOST_ANNOUNCEMENTS,
     MOST_ANSWER_BYTES,
     MOST_HEAD_BYTES,
-    Connection,
-    Head,
-    HttpAnswer,
+    Http11Connection,
+    HttpResponse,
+    SignedHeaders,
 )
-from dynaferry.dynamodb.http.pool import Address, ConnectionPool, Patience
+from dynaferry.dynamodb.http.pool import ConnectionPool, Endpoint, Timeouts
 from tests.worlds.endpoint import Answer, Bytes, Decide, Endpoint, Hang, Request, running_endpoint
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"
-HEAD = Head({"Host": "there"}, "nobody")
-PATIENT = Patience(connect_seconds=10.0, silence_seconds=10.0, keep_alive_seconds=10.0)
+HEAD = SignedHeaders({"Host": "there"}, "nobody")
+PATIENT = Timeouts(connect_seconds=10.0, silence_seconds=10.0, keep_alive_seconds=10.0)
 
 
 @asynccontextmanager
 async def pool_to(
-    endpoint: Endpoint, *, limit: int = 4, patience: Patience = PATIENT
+    endpoint: Endpoint, *, limit: int = 4, patience: Timeouts = PATIENT
 ) -> AsyncIterator[ConnectionPool]:
     url = URL(endpoint.url)
     pool = ConnectionPool(
-        Address(url.host or "", url.port or 0, None), limit=limit, patience=patience
+        Endpoint(url.host or "", url.port or 0, None), limit=limit, patience=patience
     )
     try:
         yield pool
@@ -54,7 +54,7 @@ class Sends:
         return True
 
 
-async def answers(*behaviours: Sends | Bytes | Answer) -> tuple[list[HttpAnswer], int]:
+async def answers(*behaviours: Sends | Bytes | Answer) -> tuple[list[HttpResponse], int]:
     """What each of as many posts gets, and over how many connections."""
     async with running_endpoint(*behaviours) as endpoint, pool_to(endpoint) as pool:
         given = [await pool.post(HEAD, b"{}") for _ in behaviours]
@@ -71,7 +71,7 @@ async def test_an_answer_that_comes_byte_by_byte_is_whole() -> None:
 async def test_names_of_headers_are_in_lower_case_and_values_as_they_came() -> None:
     sent = b"HTTP/1.1 200 OK\r\nX-Amz-CRC32:  12 \r\nContent-Length: 0\r\n\r\n"
     ((answer,), _) = await answers(Sends((sent,)))
-    assert answer == HttpAnswer(200, {b"x-amz-crc32": b"12", b"content-length": b"0"}, b"")
+    assert answer == HttpResponse(200, {b"x-amz-crc32": b"12", b"content-length": b"0"}, b"")
 
 
 async def test_what_announces_an_answer_is_not_the_answer() -> None:
@@ -130,7 +130,7 @@ async def test_an_answer_before_the_request_was_read_ends_the_connection() -> No
 
     served: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    address = Address("127.0.0.1", server.sockets[0].getsockname()[1], None)
+    address = Endpoint("127.0.0.1", server.sockets[0].getsockname()[1], None)
     pool = ConnectionPool(address, limit=1, patience=PATIENT)
     try:
         statuses = [(await pool.post(HEAD, bytes(32 * 1024 * 1024))).status for _ in range(2)]
@@ -279,9 +279,9 @@ async def waiting_exchange(
     *,
     answer_seconds: float = math.inf,
     left_seconds: Callable[[], float] = lambda: math.inf,
-) -> AsyncIterator[tuple[Clock, Line, Connection, "asyncio.Task[HttpAnswer]"]]:
+) -> AsyncIterator[tuple[Clock, Line, Http11Connection, "asyncio.Task[HttpResponse]"]]:
     clock, line = Clock(), Line()
-    connection = Connection(
+    connection = Http11Connection(
         clock,  # type: ignore[arg-type]
         silence_seconds=30.0,
         answer_seconds=answer_seconds,

@@ -2,16 +2,16 @@
 
 import pytest
 
-from dynaferry.dynamodb.items.batch_get import TableLookup
+from dynaferry.dynamodb.items.batch_get import BatchGetLookup
 from dynaferry.errors import CorruptAnswerError
 from tests.worlds.canned_client import CannedAnswer, CannedWire
 
 KEYS = [b'{"pk":{"S":"a"}}', b'{"pk":{"S":"b"}}']
 
 
-def lookup(*answers: CannedAnswer) -> tuple[TableLookup, CannedWire]:
+def lookup(*answers: CannedAnswer) -> tuple[BatchGetLookup, CannedWire]:
     wire = CannedWire(*answers)
-    return TableLookup(wire, table='odd "name"', side="target"), wire
+    return BatchGetLookup(wire, table='odd "name"', side="target"), wire
 
 
 async def test_keys_are_asked_for_consistently_in_one_request() -> None:

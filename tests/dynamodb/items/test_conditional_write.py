@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from dynaferry.dynamodb.items.conditional_write import TableMender
+from dynaferry.dynamodb.items.conditional_write import ConditionalWriter
 from dynaferry.dynamodb.items.conditions import MOST_ATTRIBUTES, MOST_BYTES, absent, unchanged
 from dynaferry.errors import CorruptAnswerError, ImpossibleAnswerError
 from dynaferry.ports import Replaced
@@ -16,9 +16,9 @@ NEW = b'{"pk":{"S":"a"},"n":{"N":"2.50"},"same":{"SS":["x"]},"new":{"S":""}}'
 COSTS = b'{"ConsumedCapacity":{"TableName":"orders","CapacityUnits":2.0}}'
 
 
-def mender(*answers: CannedAnswer) -> tuple[TableMender, CannedWire]:
+def mender(*answers: CannedAnswer) -> tuple[ConditionalWriter, CannedWire]:
     wire = CannedWire(*answers)
-    return TableMender(wire, table="orders", keys=["pk", "sk"]), wire
+    return ConditionalWriter(wire, table="orders", keys=["pk", "sk"]), wire
 
 
 async def test_what_was_not_there_is_put_only_if_it_still_is_not() -> None:

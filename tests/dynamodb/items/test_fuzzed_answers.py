@@ -17,9 +17,9 @@ from hypothesis import given, settings, target
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from dynaferry.dynamodb.items.batch_write import TableTarget
+from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
 from dynaferry.dynamodb.items.keys import KeyReader
-from dynaferry.dynamodb.items.scan import TableSource
+from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.errors import CorruptAnswerError
 from dynaferry.ports import Page, WriteResult
 from tests.worlds.canned_client import CannedWire
@@ -154,7 +154,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 async def read_page(body: bytes) -> Page | None:
-    source = TableSource(CannedWire(body), table=TABLE, total_segments=1)
+    source = ScanSource(CannedWire(body), table=TABLE, total_segments=1)
     try:
         return await source.read_page(0, None)
     except CorruptAnswerError:
@@ -162,7 +162,7 @@ async def read_page(body: bytes) -> Page | None:
 
 
 async def write_batch(body: bytes) -> WriteResult | None:
-    sent = TableTarget(CannedWire(body), table=TABLE, keys=KeyReader(["pk"]))
+    sent = BatchWriteTarget(CannedWire(body), table=TABLE, keys=KeyReader(["pk"]))
     try:
         return await sent.write_batch([Raw(json.dumps(item).encode()) for item in ITEMS])
     except CorruptAnswerError:
@@ -228,7 +228,7 @@ async def test_more_items_evaluated_than_a_page_can_hold_are_not_believed() -> N
 async def test_half_a_surrogate_pair_is_an_error_and_passes_over_nothing(text: bytes) -> None:
     """No text of the service's holds one: whoever sent it, the page cannot be trusted."""
     item = b'{"pk":{"S":"a"},"v":{"S":"%b"}}' % text
-    source = TableSource(
+    source = ScanSource(
         CannedWire(b'{"Items":[%b],"Count":1}' % item), table=TABLE, total_segments=1
     )
     with pytest.raises(CorruptAnswerError, match="JSON is malformed"):

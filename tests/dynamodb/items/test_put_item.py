@@ -5,7 +5,7 @@ from msgspec import Raw
 
 from dynaferry.dynamodb.failures.call_site import CallSite
 from dynaferry.dynamodb.failures.service_errors import decode_error, from_answer
-from dynaferry.dynamodb.items.put_item import ItemPutter
+from dynaferry.dynamodb.items.put_item import PutItemTarget
 from dynaferry.errors import ConditionFailedError, CorruptAnswerError, ItemRefusedError
 from dynaferry.ports import PutResult
 from tests.worlds.canned_client import CannedAnswer, CannedWire
@@ -14,9 +14,9 @@ ITEM = Raw(b'{"p k":{"S":"a"},"n":{"N":"1.50"}}')
 SITE = CallSite(table="orders", side="target", acting_as="role ferry")
 
 
-def putter(*answers: CannedAnswer) -> tuple[ItemPutter, CannedWire]:
+def putter(*answers: CannedAnswer) -> tuple[PutItemTarget, CannedWire]:
     wire = CannedWire(*answers)
-    return ItemPutter(wire, table="orders", partition_key="p k"), wire
+    return PutItemTarget(wire, table="orders", partition_key="p k"), wire
 
 
 def refused(body: bytes) -> CannedAnswer:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynaferry.dynamodb.client import open_wire
-from dynaferry.dynamodb.items.scan import TableSource
+from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.errors import CorruptAnswerError, RequestRefusedError
 from dynaferry.ports import Page
 from tests.worlds.canned_client import CannedWire
@@ -53,7 +53,7 @@ def _object(fields: dict[str, bytes]) -> bytes:
 
 
 async def _read(answer: bytes, start: bytes | None = None) -> Page:
-    return await TableSource(CannedWire(answer), table="orders", total_segments=4).read_page(
+    return await ScanSource(CannedWire(answer), table="orders", total_segments=4).read_page(
         2, start
     )
 
@@ -66,7 +66,7 @@ async def _request(
     consistent_read: bool = False,
 ) -> tuple[str, dict[str, Any]]:
     wire = CannedWire(_page_body([]))
-    source = TableSource(
+    source = ScanSource(
         wire, table=table, total_segments=total_segments, consistent_read=consistent_read
     )
     await source.read_page(segment, None)
@@ -95,7 +95,7 @@ async def test_every_segment_can_be_asked_for(segment: int) -> None:
 @pytest.mark.parametrize("start", [None, b'{"pk":{"S":"a"}}'])
 async def test_a_page_that_is_to_be_small_is_asked_for_with_a_limit(start: bytes | None) -> None:
     wire = CannedWire(_page_body([]), _page_body([]))
-    source = TableSource(wire, table="orders", total_segments=4)
+    source = ScanSource(wire, table="orders", total_segments=4)
     await source.read_page(2, start, 40)
     await source.read_page(2, start)
     limited, full = wire.bodies
@@ -107,8 +107,8 @@ async def test_a_consistent_read_is_asked_for_and_expected_to_cost_twice() -> No
     _, body = await _request(consistent_read=True)
     assert body["ConsistentRead"] is True
     wire = CannedWire()
-    eventual = TableSource(wire, table="orders", total_segments=1)
-    consistent = TableSource(wire, table="orders", total_segments=1, consistent_read=True)
+    eventual = ScanSource(wire, table="orders", total_segments=1)
+    consistent = ScanSource(wire, table="orders", total_segments=1, consistent_read=True)
     assert (eventual.full_page_units, consistent.full_page_units) == (128, 256)
 
 
@@ -124,7 +124,7 @@ async def test_the_key_to_go_on_from_is_sent_back_in_the_very_bytes_it_came_in(
     page = await _read(_page_body([], LastEvaluatedKey=key))
     assert page.last_evaluated_key == key
     wire = CannedWire(_page_body([]))
-    source = TableSource(wire, table="orders", total_segments=4)
+    source = ScanSource(wire, table="orders", total_segments=4)
     await source.read_page(2, page.last_evaluated_key)
     assert b'"ExclusiveStartKey":' + key in wire.calls[0][1]
     assert wire.bodies[0]["ExclusiveStartKey"] == json.loads(key)
@@ -245,7 +245,7 @@ async def test_a_page_comes_over_the_wire_as_it_was_sent() -> None:
         running_endpoint(Answer(body=body)) as endpoint,
         open_wire(session_of(), table="orders", endpoint=endpoint.url, connections=1) as wire,
     ):
-        page = await TableSource(wire, table="orders", total_segments=4).read_page(3, ITEMS[0])
+        page = await ScanSource(wire, table="orders", total_segments=4).read_page(3, ITEMS[0])
     assert [bytes(item) for item in page.items] == ITEMS
     assert page.last_evaluated_key == ITEMS[1]
     assert endpoint.operations == ["Scan"]
@@ -281,7 +281,7 @@ async def test_pages_that_go_round_are_corrupt_before_they_are_read_for_ever(
                 ITEMS, LastEvaluatedKey=_named(way if after == way + length else after)
             )
 
-    source = TableSource(Round(), table="orders", total_segments=4)
+    source = ScanSource(Round(), table="orders", total_segments=4)
     led_to: list[bytes | None] = [None]
 
     async def read_on() -> None:
@@ -298,7 +298,7 @@ async def test_pages_that_go_round_are_corrupt_before_they_are_read_for_ever(
 
 async def test_the_same_page_may_be_asked_for_again() -> None:
     keys = [_named(number) for number in (1, 1, 2, 2, 3, 3, 3, 4)]
-    source = TableSource(
+    source = ScanSource(
         CannedWire(*(_page_body(ITEMS, LastEvaluatedKey=key) for key in keys)),
         table="orders",
         total_segments=4,
@@ -321,7 +321,7 @@ async def test_segments_that_begin_with_the_same_item_stop_by_name_and_hint_at_o
 ):
     whole_table = _page_body(ITEMS)
     wire = CannedWire(whole_table, _page_body([]), whole_table, whole_table)
-    source = TableSource(wire, table="orders", total_segments=4)
+    source = ScanSource(wire, table="orders", total_segments=4)
     await source.read_page(2, None)
     await source.read_page(0, None)  # an empty segment says nothing
     await source.read_page(2, None)  # asked for again
@@ -334,7 +334,7 @@ async def test_segments_that_begin_with_the_same_item_stop_by_name_and_hint_at_o
 
 async def test_segments_with_items_of_their_own_are_read_in_any_order() -> None:
     wire = CannedWire(*(_page_body([item]) for item in ITEMS[:4]), _page_body([ITEMS[0]]))
-    source = TableSource(wire, table="orders", total_segments=4)
+    source = ScanSource(wire, table="orders", total_segments=4)
     for segment in (3, 1, 0, 2):
         assert len((await source.read_page(segment, None)).items) == 1
     # Behind a key of its own it is another page.

@@ -13,7 +13,7 @@ from dynaferry.dynamodb.account.credential_errors import (
     from_credentials_error,
 )
 from dynaferry.dynamodb.account.mfa import Prompter
-from dynaferry.dynamodb.account.redaction import Secrets
+from dynaferry.dynamodb.account.redaction import Redactor
 from dynaferry.dynamodb.environment.characters import check_credentials
 
 
@@ -23,7 +23,7 @@ class CallersCredentials(AioCredentials):  # type: ignore[misc]  # botocore come
     What is wrong with them is told here, so that it is not told of the role.
     """
 
-    def __init__(self, found: Any, secrets: Secrets, origin: Origin) -> None:
+    def __init__(self, found: Any, secrets: Redactor, origin: Origin) -> None:
         super().__init__("asked", "for", "each time", method=found.method)
         self._found = found
         self._secrets = secrets
@@ -67,7 +67,7 @@ class CallersCredentials(AioCredentials):  # type: ignore[misc]  # botocore come
 
 
 async def load_callers(
-    new_session: Callable[[], Any], secrets: Secrets, origin: Origin, prompter: Prompter
+    new_session: Callable[[], Any], secrets: Redactor, origin: Origin, prompter: Prompter
 ) -> CallersCredentials:
     """The side's own credentials, from scratch.
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from aiobotocore.credentials import AioCredentials
 
 from dynaferry.dynamodb.account.credential_errors import CREDENTIAL_ERRORS
-from dynaferry.dynamodb.account.redaction import Secrets
+from dynaferry.dynamodb.account.redaction import Redactor
 from dynaferry.dynamodb.environment.service_clock import ServiceClock
 from dynaferry.errors import DynaferryError, UnavailableError
 
@@ -51,7 +51,7 @@ class CredentialSource:
         self,
         resolve: Callable[[], Awaitable[Any]],
         to_error: Callable[[Exception], DynaferryError],
-        secrets: Secrets | None = None,
+        secrets: Redactor | None = None,
         *,
         whose: str = "a side",
         clock: Callable[[], float] = time.monotonic,
@@ -59,7 +59,7 @@ class CredentialSource:
     ) -> None:
         self._resolve = resolve
         self._to_error = to_error
-        self.secrets = secrets or Secrets()
+        self.secrets = secrets or Redactor()
         self._whose = whose
         self._clock = clock
         self._service_clock = service_clock or ServiceClock()

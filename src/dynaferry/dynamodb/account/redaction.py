@@ -20,7 +20,7 @@ HIDDEN = "…"
 _SESSIONS = 3
 
 
-class Secrets:
+class Redactor:
     """The secrets of one side: its external id, the credentials of late, and what lasts."""
 
     def __init__(self, external_id: str | None = None, *, lasting: Iterable[str] = ()) -> None:

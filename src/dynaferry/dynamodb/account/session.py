@@ -26,13 +26,13 @@ from dynaferry.dynamodb.account.callers import CallersCredentials, load_callers
 from dynaferry.dynamodb.account.credential_errors import Origin, ended_already, origin_of
 from dynaferry.dynamodb.account.credentials import Credentials, CredentialSource, SharedCredentials
 from dynaferry.dynamodb.account.mfa import CodeWantedError, Prompter, ask
-from dynaferry.dynamodb.account.redaction import Secrets
+from dynaferry.dynamodb.account.redaction import Redactor
 from dynaferry.dynamodb.environment.characters import check_region
 from dynaferry.dynamodb.environment.proxies import passwords
 from dynaferry.dynamodb.environment.service_clock import ServiceClock
 from dynaferry.dynamodb.environment.settings import (
     ClientConfig,
-    Models,
+    ServiceModels,
     Side,
     is_aws,
     new_session,
@@ -49,7 +49,7 @@ __all__ = [
     "AccountSession",
     "CredentialSource",
     "Credentials",
-    "Models",
+    "ServiceModels",
     "Side",
     "open_account",
 ]
@@ -123,19 +123,19 @@ async def open_account(
     side: Side,
     *,
     sts_endpoint_url: str | None = None,
-    models: Models | None = None,
+    models: ServiceModels | None = None,
 ) -> AsyncIterator[AccountSession]:
     """Opens one side. Accounts that share `models` open sooner.
 
     :raises PlanError: the profile or the certificates are not there, or no region is set anywhere
     """
-    models = models or Models()
+    models = models or ServiceModels()
     session = new_session(account, side, models)
     ca_bundle = await asyncio.to_thread(trusted_certificates, session)
     region = await region_of(session, side)
     check_region(region, side)
     acting_as = _acting_as(account)
-    secrets = Secrets(account.external_id, lasting=passwords())
+    secrets = Redactor(account.external_id, lasting=passwords())
     origin = origin_of(session._session, side, _called(account))
     prompter = Prompter()
 

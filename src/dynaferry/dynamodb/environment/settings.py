@@ -58,7 +58,7 @@ AWS_DOMAINS = (
 )
 
 
-class Models:
+class ServiceModels:
     """What botocore's data files say of services and endpoints, read once for several accounts.
 
     `service_clock` is the one that all of them sign by.
@@ -102,7 +102,7 @@ class ClientConfig(AioConfig):  # type: ignore[misc]  # aiobotocore comes withou
         return ClientConfig(**self._user_provided_options | other_config._user_provided_options)
 
 
-def new_session(account: Account, side: Side, models: Models) -> Any:
+def new_session(account: Account, side: Side, models: ServiceModels) -> Any:
     """A session of aioboto3's for one side.
 
     :raises PlanError: the profile is not there, or ~/.aws cannot be read

@@ -97,7 +97,7 @@ _PASSING_STATUSES = frozenset({408, 421, 425, 499})
 _THROTTLING_STATUS = 429
 
 
-class ServiceAnswer(Struct, frozen=True, kw_only=True):
+class ServiceError(Struct, frozen=True, kw_only=True):
     """An error as the service words it."""
 
     code: str
@@ -161,7 +161,7 @@ def _shortened(text: str, most: int) -> str:
 
 def decode_error(
     status: int, body: bytes, hide: Callable[[str], str] = lambda text: text
-) -> ServiceAnswer:
+) -> ServiceError:
     """Reads the body of an answer that is not 200, whatever stands in it.
 
     `hide` takes secrets out of words, once it is understood what they are, and before any is cut.
@@ -170,7 +170,7 @@ def decode_error(
     code = error.type.rpartition("#")[2]
     if not code:
         code = "RequestEntityTooLargeException" if status == 413 else f"HTTP {status}"
-    return ServiceAnswer(
+    return ServiceError(
         code=code if code in _KNOWN else hide(code),
         message=_shortened(hide(error.message or error.capital_message), _MOST_OF_A_MESSAGE)
         or _words_of(body, hide)
@@ -190,7 +190,7 @@ def _words_of(body: bytes, hide: Callable[[str], str]) -> str:
 
 
 def from_answer(
-    answer: ServiceAnswer, *, status: int, operation: str, site: CallSite
+    answer: ServiceError, *, status: int, operation: str, site: CallSite
 ) -> DynaferryError:
     """The error for what the service answered to `operation`."""
     where = site.where(operation)
@@ -233,7 +233,7 @@ def is_page(code: str) -> bool:
     return code.startswith("HTTP ") or code.isdigit()
 
 
-def _denied(answer: ServiceAnswer, operation: str, where: str, site: CallSite) -> AccessDeniedError:
+def _denied(answer: ServiceError, operation: str, where: str, site: CallSite) -> AccessDeniedError:
     refusal = Refusal(
         code=answer.code,
         message=answer.message,
@@ -284,14 +284,14 @@ def _not_an_answer(error: Exception, operation: str, site: CallSite) -> CorruptA
     )
 
 
-def _read_client_error(error: ClientError) -> tuple[ServiceAnswer, int]:
+def _read_client_error(error: ClientError) -> tuple[ServiceError, int]:
     response: dict[str, Any] = error.response
     words = response.get("Error", {})
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
     code, message = str(words.get("Code") or f"HTTP {status}"), str(words.get("Message", ""))
     # botocore takes a body that is not the service's for the message, and its status for the code.
     told = in_one_line(message) if is_page(code) else _shortened(message, _MOST_OF_A_MESSAGE)
-    answer = ServiceAnswer(code=code, message=told or "(no message)")
+    answer = ServiceError(code=code, message=told or "(no message)")
     return answer, status
 
 

@@ -25,7 +25,7 @@ MOST_ANNOUNCEMENTS = 16
 JOINED_BODY_BYTES = 256 * 1024
 
 
-class Head(NamedTuple):
+class SignedHeaders(NamedTuple):
     """The headers of a request: `lasting` ones, the same object while they last, and its own."""
 
     lasting: Mapping[str, str]
@@ -37,7 +37,7 @@ class Head(NamedTuple):
         return {**self.lasting, "Authorization": self.authorization}
 
 
-class HttpAnswer(NamedTuple):
+class HttpResponse(NamedTuple):
     """An answer as it came. Names of headers are in lower case."""
 
     status: int
@@ -45,7 +45,7 @@ class HttpAnswer(NamedTuple):
     body: bytes
 
 
-class Connection(asyncio.Protocol):
+class Http11Connection(asyncio.Protocol):
     """Speaks with one endpoint over one transport.
 
     `is_reusable` says whether another request may be sent; `idle_since` is for whoever keeps it.
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
         self._parser = HttpResponseParser(self)
         self._headers: dict[bytes, bytes] = {}
         self._chunks: list[bytes] = []
-        self._waiting: asyncio.Future[HttpAnswer] | None = None
+        self._waiting: asyncio.Future[HttpResponse] | None = None
         self._heard_at = 0.0
         self._unsent_bytes = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -86,12 +86,12 @@ class Connection(asyncio.Protocol):
         self._lasting: Mapping[str, str] | None = None
         self._lasting_lines = b""
 
-    async def exchange(self, head: Head, body: bytes) -> HttpAnswer:
+    async def exchange(self, head: SignedHeaders, body: bytes) -> HttpResponse:
         """Sends one request and returns its answer; after any error the connection is closed.
 
         :raises OSError: closed, silent for too long (TimeoutError), or no HTTP
         """
-        waiting: asyncio.Future[HttpAnswer] = self._loop.create_future()
+        waiting: asyncio.Future[HttpResponse] = self._loop.create_future()
         self._waiting = waiting
         self.is_reusable = False
         try:
@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _send(self, head: Head, body: bytes) -> None:
+    def _send(self, head: SignedHeaders, body: bytes) -> None:
         if self._transport is None:
             raise ConnectionResetError("the endpoint closed the connection")
         if head.lasting is not self._lasting:
@@ -222,7 +222,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The answer is whole."""
         status = self._parser.get_status_code()
-        answer = HttpAnswer(status, self._headers, b"".join(self._chunks))
+        answer = HttpResponse(status, self._headers, b"".join(self._chunks))
         self._headers, self._chunks = {}, []
         if status < 200:
             self._announcements += 1

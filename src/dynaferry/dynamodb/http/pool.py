@@ -11,42 +11,47 @@ from typing import NamedTuple, Protocol
 
 from dynaferry.dynamodb.failures.tls_errors import why_not_connected
 from dynaferry.dynamodb.http.addresses import Addresses, peer_of
-from dynaferry.dynamodb.http.connection import LEAST_SECONDS, Connection, Head, HttpAnswer
+from dynaferry.dynamodb.http.connection import (
+    LEAST_SECONDS,
+    Http11Connection,
+    HttpResponse,
+    SignedHeaders,
+)
 
 CLOSE_SECONDS = 1.0
 
 
-class Http(Protocol):
+class ConnectionProvider(Protocol):
     """Posts to one endpoint. There is no retry, no redirect and no cookie behind it."""
 
-    async def post(self, head: Head, body: bytes) -> HttpAnswer:
+    async def post(self, head: SignedHeaders, body: bytes) -> HttpResponse:
         """Returns the answer, whatever its status.
 
         :raises OSError: there is none; TimeoutError included
         """
         ...
 
-    async def lend(self) -> "Line":
+    async def lend(self) -> "Http11Connection":
         """A line for requests one after the other; to be given back.
 
         :raises OSError: none can be opened; TimeoutError included
         """
         ...
 
-    def give_back(self, line: "Line") -> None:
+    def give_back(self, line: "Http11Connection") -> None:
         """A line is needed no more."""
         ...
 
 
-class Line(Protocol):
-    """Posts one request at a time, like `Http`; not beyond an answer that ended it."""
+class Connection(Protocol):
+    """Posts one request at a time, like `ConnectionProvider`; not beyond an answer that ended it."""
 
     @property
     def is_reusable(self) -> bool:
         """Whether another request may be posted."""
         ...
 
-    async def exchange(self, head: Head, body: bytes) -> HttpAnswer:
+    async def exchange(self, head: SignedHeaders, body: bytes) -> HttpResponse:
         """Returns the answer, whatever its status.
 
         :raises OSError: there is none; TimeoutError included
@@ -54,7 +59,7 @@ class Line(Protocol):
         ...
 
 
-class Address(NamedTuple):
+class Endpoint(NamedTuple):
     """Where an endpoint listens; `tls` is None for plain HTTP."""
 
     host: str
@@ -63,7 +68,7 @@ class Address(NamedTuple):
     path: str = "/"
 
 
-class Patience(NamedTuple):
+class Timeouts(NamedTuple):
     """How long to wait for a connection, for a sign of an answer, and to keep what is idle.
 
     An answer may take `answer_seconds` as a whole. None of it lasts longer than `left_seconds`
@@ -80,17 +85,17 @@ class Patience(NamedTuple):
 class ConnectionPool:
     """At most `limit` connections. To be made inside a running event loop."""
 
-    def __init__(self, address: Address, *, limit: int, patience: Patience) -> None:
+    def __init__(self, address: Endpoint, *, limit: int, patience: Timeouts) -> None:
         self._address = address
         self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._free = limit
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._idle: list[Connection] = []
-        self._open: set[Connection] = set()
+        self._idle: list[Http11Connection] = []
+        self._open: set[Http11Connection] = set()
         self._addresses = Addresses(address.host, address.port)
         self._connection = partial(
-            Connection,
+            Http11Connection,
             self._loop,
             patience.silence_seconds,
             path=address.path,
@@ -98,16 +103,16 @@ class ConnectionPool:
             left_seconds=patience.left_seconds,
         )
 
-    async def post(self, head: Head, body: bytes) -> HttpAnswer:
-        """Posts over a connection that is open already, or over a new one; see `Http`."""
+    async def post(self, head: SignedHeaders, body: bytes) -> HttpResponse:
+        """Posts over a connection that is open already, or over a new one; see `ConnectionProvider`."""
         connection = await self.lend()
         try:
             return await connection.exchange(head, body)
         finally:
             self.give_back(connection)
 
-    async def lend(self) -> Connection:
-        """A connection that is open already, or a new one; see `Http`."""
+    async def lend(self) -> Http11Connection:
+        """A connection that is open already, or a new one; see `ConnectionProvider`."""
         while self._free == 0:
             await self._wait_for_a_free_one()
         self._free -= 1
@@ -117,9 +122,9 @@ class ConnectionPool:
             self._is_free_again()
             raise
 
-    def give_back(self, line: Line) -> None:
+    def give_back(self, line: Connection) -> None:
         """Keeps the connection for whoever is next, if it may be used again."""
-        if not isinstance(line, Connection):
+        if not isinstance(line, Http11Connection):
             raise TypeError("this line is of another pool")
         if line.is_reusable:
             line.idle_since = self._loop.time()
@@ -153,7 +158,7 @@ class ConnectionPool:
                 turn.set_result(None)
                 return
 
-    def _take_idle(self) -> Connection | None:
+    def _take_idle(self) -> Http11Connection | None:
         """The connection that was used last, so that those not needed grow old and close."""
         while self._idle:
             connection = self._idle.pop()
@@ -163,7 +168,7 @@ class ConnectionPool:
             connection.abort()
         return None
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> Http11Connection:
         host, port, _, _ = self._address
         patience = self._patience
         seconds = min(patience.connect_seconds, max(LEAST_SECONDS, patience.left_seconds()))
@@ -179,7 +184,7 @@ class ConnectionPool:
         connection.lost.add_done_callback(lambda _: self._open.discard(connection))
         return connection
 
-    async def _connect_to(self, connected: socket.socket) -> Connection:
+    async def _connect_to(self, connected: socket.socket) -> Http11Connection:
         host, _, tls, _ = self._address
         peer = peer_of(connected)
         try:

@@ -13,8 +13,13 @@ import aiohttp
 from yarl import URL
 
 from dynaferry.dynamodb.environment.proxies import Proxy
-from dynaferry.dynamodb.http.connection import LEAST_SECONDS, MOST_ANSWER_BYTES, Head, HttpAnswer
-from dynaferry.dynamodb.http.pool import Line, Patience
+from dynaferry.dynamodb.http.connection import (
+    LEAST_SECONDS,
+    MOST_ANSWER_BYTES,
+    HttpResponse,
+    SignedHeaders,
+)
+from dynaferry.dynamodb.http.pool import Connection, Timeouts
 
 READ_BUFFER_BYTES = 1024 * 1024  # a whole page without pausing the socket
 # aiohttp warns on plain bytes above this size.
@@ -25,14 +30,14 @@ class ProxiedHttp:
     """Posts to `url` through `proxy`. An `Http`."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: URL, proxy: Proxy, patience: Patience
+        self, session: aiohttp.ClientSession, url: URL, proxy: Proxy, patience: Timeouts
     ) -> None:
         self._patience = patience
         self._session = session
         self._url = url
         self._proxy = proxy
 
-    async def post(self, head: Head, body: bytes) -> HttpAnswer:
+    async def post(self, head: SignedHeaders, body: bytes) -> HttpResponse:
         """Posts; see `Http`.
 
         :raises aiohttp.ClientError: there is no answer; OSError and TimeoutError likewise
@@ -49,7 +54,7 @@ class ProxiedHttp:
         ) as response:
             answer = await _bounded(response)
         headers = {name.lower(): value for name, value in response.raw_headers}
-        return HttpAnswer(response.status, headers, answer)
+        return HttpResponse(response.status, headers, answer)
 
     # aiohttp finds a connection for each request by itself.
     is_reusable = True
@@ -59,13 +64,13 @@ class ProxiedHttp:
         """Itself; see `Http`."""
         return self
 
-    def give_back(self, line: Line) -> None:
+    def give_back(self, line: Connection) -> None:
         """Nothing to do; see `Http`."""
 
 
 @asynccontextmanager
 async def open_proxied(
-    url: URL, proxy: Proxy, *, tls: SSLContext | None, limit: int, patience: Patience
+    url: URL, proxy: Proxy, *, tls: SSLContext | None, limit: int, patience: Timeouts
 ) -> AsyncIterator[ProxiedHttp]:
     """Opens the way: as many keep-alive connections as requests in flight."""
     connector = aiohttp.TCPConnector(
@@ -83,7 +88,7 @@ async def open_proxied(
         yield ProxiedHttp(session, url, proxy, patience)
 
 
-def _time_outs(patience: Patience, left_seconds: float) -> aiohttp.ClientTimeout:
+def _time_outs(patience: Timeouts, left_seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
         total=_finite(min(patience.connect_seconds + patience.answer_seconds, left_seconds)),
         sock_connect=patience.connect_seconds,

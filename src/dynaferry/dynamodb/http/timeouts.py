@@ -3,7 +3,7 @@
 import math
 from typing import Protocol
 
-from dynaferry.dynamodb.http.pool import Patience
+from dynaferry.dynamodb.http.pool import Timeouts
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 30.0
@@ -26,14 +26,14 @@ class SidesPatience(Protocol):
         ...
 
 
-def times_for(side: SidesPatience | None) -> Patience:
+def times_for(side: SidesPatience | None) -> Timeouts:
     """The time-outs of one request, of which several are to fail before the side is called gone.
 
     Large answers over a slow line may take half of what the side is given.
     """
     seconds = math.inf if side is None else side.seconds
     silence_seconds = max(LEAST_SILENCE_SECONDS, seconds / SILENCES)
-    return Patience(
+    return Timeouts(
         min(CONNECT_TIMEOUT_SECONDS, silence_seconds),
         min(READ_TIMEOUT_SECONDS, silence_seconds),
         KEEP_ALIVE_SECONDS,

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from dynaferry.dynamodb.capacity import Consumed, total
-from dynaferry.dynamodb.client import Wire
+from dynaferry.dynamodb.client import DynamoClient
 from dynaferry.dynamodb.items.answers import UNREADABLE, Answers
 from dynaferry.ports import FoundItems
 
@@ -27,10 +27,10 @@ class _BatchAnswer(Struct, frozen=True):
 _decode = msgspec.json.Decoder(_BatchAnswer).decode
 
 
-class TableLookup:
+class BatchGetLookup:
     """The items of one table by their keys. A `KeyLookup`."""
 
-    def __init__(self, wire: Wire, *, table: str, side: str) -> None:
+    def __init__(self, wire: DynamoClient, *, table: str, side: str) -> None:
         self._wire = wire
         self._answers = Answers("BatchGetItem", side, table)
         self._before_keys = (

@@ -7,7 +7,7 @@ from msgspec import Raw, Struct
 
 from dynaferry.dynamodb import capacity
 from dynaferry.dynamodb.capacity import Consumed, total
-from dynaferry.dynamodb.client import Wire
+from dynaferry.dynamodb.client import DynamoClient
 from dynaferry.dynamodb.items.answers import UNREADABLE, Answers
 from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.ports import BatchExchange, WriteResult
@@ -35,10 +35,10 @@ _BETWEEN_ITEMS = b'}},{"PutRequest":{"Item":'
 _AFTER_ITEMS = b"}}]}}"
 
 
-class TableTarget:
+class BatchWriteTarget:
     """The batches of one table. A `BatchTarget`."""
 
-    def __init__(self, wire: Wire, *, table: str, keys: KeyReader) -> None:
+    def __init__(self, wire: DynamoClient, *, table: str, keys: KeyReader) -> None:
         self._wire = wire
         self._table = table
         self._keys = keys

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from dynaferry.dynamodb.capacity import Consumed
-from dynaferry.dynamodb.client import Wire
+from dynaferry.dynamodb.client import DynamoClient
 from dynaferry.dynamodb.items.answers import UNREADABLE, Answers
 from dynaferry.dynamodb.items.conditions import Condition, absent, unchanged
 from dynaferry.ports import Replaced
@@ -53,10 +53,10 @@ class _Delete(_Write, frozen=True, omit_defaults=True, kw_only=True):
 _decode = msgspec.json.Decoder(_WriteAnswer).decode
 
 
-class TableMender:
+class ConditionalWriter:
     """The single writes to one table. An `ItemMender`. `keys` are its key attributes' names."""
 
-    def __init__(self, wire: Wire, *, table: str, keys: Sequence[str]) -> None:
+    def __init__(self, wire: DynamoClient, *, table: str, keys: Sequence[str]) -> None:
         self._wire = wire
         self._table = table
         self._keys = tuple(keys)

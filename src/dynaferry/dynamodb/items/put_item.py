@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from dynaferry.dynamodb import capacity
 from dynaferry.dynamodb.capacity import Consumed
-from dynaferry.dynamodb.client import Wire
+from dynaferry.dynamodb.client import DynamoClient
 from dynaferry.dynamodb.items.answers import UNREADABLE, Answers
 from dynaferry.dynamodb.items.same_item import is_same_item
 from dynaferry.errors import ConditionFailedError
@@ -38,10 +38,10 @@ _IF_ABSENT: Final = (
 )
 
 
-class ItemPutter:
+class PutItemTarget:
     """Puts single items into one table. An `ItemTarget`."""
 
-    def __init__(self, wire: Wire, *, table: str, partition_key: str) -> None:
+    def __init__(self, wire: DynamoClient, *, table: str, partition_key: str) -> None:
         self._wire = wire
         self._answers = Answers("PutItem", "target", table)
         self._before_item = (

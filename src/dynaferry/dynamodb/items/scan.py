@@ -7,7 +7,7 @@ from msgspec import Meta, Raw, Struct
 
 from dynaferry.dynamodb import capacity
 from dynaferry.dynamodb.capacity import Consumed
-from dynaferry.dynamodb.client import Wire
+from dynaferry.dynamodb.client import DynamoClient
 from dynaferry.dynamodb.items.answers import UNREADABLE, Answers
 from dynaferry.errors import RequestRefusedError
 from dynaferry.limits import PAGE_MAX_ITEM_BYTES
@@ -49,12 +49,12 @@ class _FirstPage(NamedTuple):
         )
 
 
-class TableSource:
+class ScanSource:
     """The pages of one table. A `PageSource`."""
 
     def __init__(
         self,
-        wire: Wire,
+        wire: DynamoClient,
         *,
         table: str,
         total_segments: int,

@@ -40,7 +40,7 @@ class Written(Struct, frozen=True):
     replaced: ReplacedKind | None = None
 
 
-class ConditionalWriter:
+class RepairWriter:
     """Writes single items of one target, at its pace. Any number of tasks may call it.
 
     `in_doubt` are the keys of which a write was sent, and not answered yet or not at all.

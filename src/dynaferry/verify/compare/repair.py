@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from dynaferry.dynamodb.items.canonical import digest_of
 from dynaferry.stop import StopSignal, cancel_when_over
-from dynaferry.verify.compare.conditional_writer import ConditionalWriter, Written
+from dynaferry.verify.compare.conditional_writer import RepairWriter, Written
 from dynaferry.verify.compare.confirm import KEYS_AT_ONCE, Confirmer
 from dynaferry.verify.compare.table_comparison import counters_of
 from dynaferry.verify.settings import VerifyPlan
@@ -65,7 +65,7 @@ class Repair:
 
     def __init__(
         self,
-        writer: ConditionalWriter,
+        writer: RepairWriter,
         confirmer: Confirmer,
         store: VerificationStore,
         stats: ComparisonStats,
