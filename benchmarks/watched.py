@@ -29,7 +29,7 @@ from msgspec import Struct
 from prometheus_client import generate_latest
 
 from benchmarks.null_endpoint import SOURCE, TARGET
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.prometheus import registry_for
 from dynaferry.observe.stats import RunStats, TableStats
 
@@ -41,7 +41,7 @@ def scrape_seconds() -> float:
     table = TableStats("orders", "orders", SEGMENTS, state="running")
     for segment in range(SEGMENTS):
         table.segments.begun(segment)
-    lookout = Lookout("orders", readers=8)
+    lookout = RunMonitor("orders", readers=8)
     lookout.stats = RunStats("orders", [table])
     lookout.look()
     registry, times = registry_for(lookout), []

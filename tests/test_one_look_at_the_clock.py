@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from dynaferry.control.follower import Steering
+from dynaferry.control.follower import ControlFollower
 from dynaferry.copy.pending_page import Batch, PendingPage
 from dynaferry.copy.write_queue import WriteQueue
 from dynaferry.errors import ThrottledError, UnavailableError
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.segment_map import SegmentMap
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import RunSummary
-from dynaferry.plan.schedule import Limits, ScheduleEntry, scheduled
+from dynaferry.plan.schedule import Schedule, ScheduleEntry, scheduled
 from dynaferry.state.store import Controls
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.adaptive_limiter import AdaptiveLimiter
@@ -136,7 +136,7 @@ def test_a_map_of_segments_looks_once(moving_clock: MovingClock) -> None:
 
 
 def test_who_watches_a_run_looks_once(moving_clock: MovingClock) -> None:
-    lookout = Lookout("orders", readers=8, clock=moving_clock)
+    lookout = RunMonitor("orders", readers=8, clock=moving_clock)
     lookout.stats = RunStats("orders", [TableStats("a", "b", 8, state="running")])
     lookout.phase = "running"
     assert looks_of(moving_clock, lookout.look) == 1
@@ -160,10 +160,10 @@ async def test_what_holds_a_run_back_is_asked_and_decided_for_one_moment(
     class Planned:
         max_read_units = None
         max_write_units = None
-        limits = Limits()
+        limits = Schedule()
 
     asked = Asked()
-    steering = Steering(Planned(), asked, (), RunStats("orders"), clock=moving_clock)
+    steering = ControlFollower(Planned(), asked, (), RunStats("orders"), clock=moving_clock)
     lines = await steering.begin()
     assert any("what was set holds" in line for line in lines)
     assert (moving_clock.looks, asked.times) == (1, 1)
@@ -171,7 +171,7 @@ async def test_what_holds_a_run_back_is_asked_and_decided_for_one_moment(
 
 def test_both_sides_of_a_schedule_are_of_one_moment() -> None:
     night = ScheduleEntry(hours="22:00-06:00", max_read_units=5.0, max_write_units=7.0)
-    limits = Limits(schedule=(night,))
+    limits = Schedule(schedule=(night,))
     last = datetime(2026, 1, 1, 5, 59, 59, 999999, UTC)
     assert scheduled(limits, last) == (5.0, 7.0)
     assert scheduled(limits, last.replace(hour=6, minute=0, second=0)) == (None, None)

@@ -10,7 +10,7 @@ import pytest
 from dynaferry.cli.failure import summarize
 from dynaferry.errors import DynaferryError
 from dynaferry.observe.stats import RunStats
-from dynaferry.observe.summary import RunSummary, Status, TableSummary
+from dynaferry.observe.summary import RunStatus, RunSummary, TableSummary
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.preflight.inspection import TablePreflight
 from dynaferry.run.outcome import Outcome
@@ -24,7 +24,7 @@ Watch = Callable[[RunStats], Awaitable[None]]
 class FakeRun:
     """What `execute` and `dry_run` do, and what they were asked for."""
 
-    status: Status = "complete"
+    status: RunStatus = "complete"
     error: DynaferryError | None = None
     raises: BaseException | None = None
     rejected: int = 0

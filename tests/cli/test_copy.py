@@ -20,7 +20,7 @@ from dynaferry.errors import (
     UnavailableError,
 )
 from dynaferry.observe.stats import RunStats
-from dynaferry.observe.summary import RunSummary, Status
+from dynaferry.observe.summary import RunStatus, RunSummary
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.preflight.estimate import estimate_copy
 from dynaferry.preflight.inspection import TablePreflight
@@ -46,7 +46,7 @@ def _only_document(out: str) -> dict[str, Any]:
     return document
 
 
-CASES: list[tuple[Status, DynaferryError | None, int]] = [
+CASES: list[tuple[RunStatus, DynaferryError | None, int]] = [
     ("complete", None, 0),
     ("refused", PlanError("no region is set for the target", hint="add --target-region"), 2),
     ("refused", PreflightError("the target holds items", hint="--allow-non-empty-target"), 3),
@@ -61,7 +61,7 @@ CASES: list[tuple[Status, DynaferryError | None, int]] = [
 def test_every_outcome_is_one_document_on_stdout_and_the_rest_on_stderr(
     fake: FakeRun,
     capsys: pytest.CaptureFixture[str],
-    status: Status,
+    status: RunStatus,
     error: DynaferryError | None,
     code: int,
 ) -> None:
@@ -83,7 +83,7 @@ def test_every_outcome_is_one_document_on_stdout_and_the_rest_on_stderr(
 def test_without_json_stdout_stays_empty(
     fake: FakeRun,
     capsys: pytest.CaptureFixture[str],
-    status: Status,
+    status: RunStatus,
     error: DynaferryError | None,
     code: int,
 ) -> None:

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from dynaferry.cli.commands.copy_text import summary_lines
-from dynaferry.observe.summary import RunSummary, Status, TableSummary
+from dynaferry.observe.summary import RunStatus, RunSummary, TableSummary
 
 STATE = Path(".dynaferry")
 
 
-def _table(status: Status = "complete", rejected: int = 0) -> TableSummary:
+def _table(status: RunStatus = "complete", rejected: int = 0) -> TableSummary:
     return TableSummary(
         source="orders",
         target="orders-copy",
@@ -33,7 +33,7 @@ def _table(status: Status = "complete", rejected: int = 0) -> TableSummary:
     )
 
 
-def _lines(status: Status, *tables: TableSummary, restarts: bool = False) -> list[str]:
+def _lines(status: RunStatus, *tables: TableSummary, restarts: bool = False) -> list[str]:
     summary = RunSummary(run="orders", status=status, error=None, tables=tables)
     return summary_lines(summary, STATE, restarts=restarts)
 
@@ -85,7 +85,7 @@ def test_rejected_items_are_said_to_be_kept_and_where() -> None:
 
 
 @pytest.mark.parametrize("status", ["interrupted", "failed"])
-def test_what_can_be_resumed_says_how(status: Status) -> None:
+def test_what_can_be_resumed_says_how(status: RunStatus) -> None:
     assert _lines(status, _table(status))[-1] == "the same command again resumes"
 
 

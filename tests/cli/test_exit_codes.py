@@ -4,7 +4,7 @@ import pytest
 
 from dynaferry import errors
 from dynaferry.cli import exit_codes
-from dynaferry.observe.summary import Status
+from dynaferry.observe.summary import RunStatus
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from dynaferry.observe.summary import Status
     ],
 )
 def test_each_outcome_has_its_code(
-    status: Status, error: errors.DynaferryError | None, code: int
+    status: RunStatus, error: errors.DynaferryError | None, code: int
 ) -> None:
     assert exit_codes.of_outcome(status, error) == code
 
@@ -51,5 +51,5 @@ def test_each_error_without_a_summary_has_its_code(
     ("code", "status"),
     [(1, "failed"), (2, "refused"), (3, "refused"), (5, "failed"), (130, "interrupted")],
 )
-def test_a_code_without_a_summary_has_the_status_that_fits(code: int, status: Status) -> None:
+def test_a_code_without_a_summary_has_the_status_that_fits(code: int, status: RunStatus) -> None:
     assert exit_codes.status_of(code) == status

@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dynaferry.control.effective import CapInForce, in_force, in_words
-from dynaferry.plan.schedule import Limits, ScheduleEntry, Units
+from dynaferry.control.effective import CapInForce, effective_controls, in_words
+from dynaferry.plan.schedule import Schedule, ScheduleEntry, Units
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.state.store import Controls, ControlsChange, changed
 
@@ -11,7 +11,7 @@ NOON, NIGHT = (datetime(2026, 3, 4, hour, tzinfo=UTC) for hour in (12, 23))
 PLAN = CopyPlan(
     tables=(TablePlan("orders", "orders"),),
     max_write_units=1000.0,
-    limits=Limits(
+    limits=Schedule(
         schedule=(
             ScheduleEntry(hours="22:00-06:00", max_write_units="none"),
             ScheduleEntry(hours="22:00-24:00", max_read_units=50.0),
@@ -33,11 +33,11 @@ PLAN = CopyPlan(
 def test_what_was_set_comes_before_the_schedule_and_that_before_the_plan(
     was_set: Units | None, moment: datetime, write: CapInForce
 ) -> None:
-    assert in_force(PLAN, Controls(max_write_units=was_set), moment).write == write
+    assert effective_controls(PLAN, Controls(max_write_units=was_set), moment).write == write
 
 
 def test_each_side_is_decided_by_itself() -> None:
-    held = in_force(PLAN, Controls(max_write_units=5.0), NIGHT)
+    held = effective_controls(PLAN, Controls(max_write_units=5.0), NIGHT)
     assert held.read == CapInForce(50.0, "schedule")
     assert held.write == CapInForce(5.0, "set")
 
@@ -57,12 +57,12 @@ def test_each_side_is_decided_by_itself() -> None:
 def test_people_are_told_what_holds_and_who_says_so(
     controls: Controls, moment: datetime, words: str
 ) -> None:
-    assert in_words(in_force(PLAN, controls, moment)) == words
+    assert in_words(effective_controls(PLAN, controls, moment)) == words
 
 
 def test_nothing_to_tell_is_nothing() -> None:
     plan = CopyPlan(tables=PLAN.tables)
-    assert in_words(in_force(plan, Controls(), NOON)) is None
+    assert in_words(effective_controls(plan, Controls(), NOON)) is None
 
 
 def test_a_change_leaves_alone_what_it_says_nothing_of() -> None:

@@ -16,7 +16,7 @@ from benchmarks.simulator import (
     simulator,
 )
 from dynaferry.observe.stats import RunStats
-from dynaferry.plan.schedule import Limits, ScheduleEntry
+from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from dynaferry.run.copy_tables import dry_run, execute
 from dynaferry.run.outcome import Outcome
@@ -140,7 +140,7 @@ async def test_a_stop_ends_a_paused_copy(tmp_path: Path) -> None:
 
 async def test_a_copy_follows_its_schedule(tmp_path: Path) -> None:
     with simulator(Settings(tables=(SOURCE, TARGET))) as simulated:
-        always = Limits(schedule=(ScheduleEntry(max_write_units="none", max_read_units=1e6),))
+        always = Schedule(schedule=(ScheduleEntry(max_write_units="none", max_read_units=1e6),))
 
         async def talk(stats: RunStats) -> None:
             assert stats.held_back == (
@@ -155,7 +155,7 @@ async def test_a_copy_follows_its_schedule(tmp_path: Path) -> None:
 
 async def test_a_dry_run_tells_what_the_schedule_says_of_this_hour(tmp_path: Path) -> None:
     with simulator(Settings(tables=(SOURCE, TARGET))) as simulated:
-        always = Limits(schedule=(ScheduleEntry(max_write_units=7.0),))
+        always = Schedule(schedule=(ScheduleEntry(max_write_units=7.0),))
         said: list[str] = []
         await dry_run(plan_of(simulated.url, tmp_path, limits=always), say=said.append)
     assert said == [

@@ -5,7 +5,7 @@ from functools import cache
 
 import promql_parser
 
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.prometheus import registry_for
 from dynaferry.observe.stats import RunStats, TableStats
 
@@ -25,7 +25,7 @@ def exported() -> dict[str, set[str]]:
     table.scans.note("ok", 0.01)
     table.batch_writes.note("throttled", 0.01)
     clock = iter(range(1, 1000))
-    lookout = Lookout("orders", readers=8, clock=lambda: float(next(clock)))
+    lookout = RunMonitor("orders", readers=8, clock=lambda: float(next(clock)))
     lookout.finish_by = 1.0
     lookout.stats = RunStats("orders", [table])
     lookout.stats.credentials_left = {"target": lambda: 3600.0}

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from docs import make_cli
-from dynaferry.plan.schedule import Limits, ScheduleEntry
+from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from tests.deploy.metrics import exported
 
@@ -37,7 +37,7 @@ def test_the_page_of_the_plan_lists_every_key() -> None:
     assert listed["at the top"] == names(CopyPlan) - {"source", "target", "tables", "limits"}
     assert listed["`[source]`, `[target]`"] == names(Account)
     assert listed["each `[[tables]]`"] == names(TablePlan)
-    assert listed["`[limits]`"] == names(Limits) - {"schedule"}
+    assert listed["`[limits]`"] == names(Schedule) - {"schedule"}
     assert listed["each `[[limits.schedule]]`"] == names(ScheduleEntry)
 
 

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from dynaferry.errors import PlanError
 from dynaferry.observe.metrics_export import EVERY_SECONDS, Export, to_gateway, to_textfile
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 
 NAME = "dynaferry_run_info"
 
@@ -48,7 +48,7 @@ def gateway(status: int = 200) -> Iterator[tuple[str, list[tuple[str, str, str]]
 async def test_a_gateway_is_given_the_metrics_under_the_runs_name() -> None:
     said: list[str] = []
     with gateway() as (url, came):
-        await to_gateway(Lookout("orders", readers=8), url, said.append).once()
+        await to_gateway(RunMonitor("orders", readers=8), url, said.append).once()
     [(method, path, body)] = came
     assert (method, path) == ("PUT", "/metrics/job/dynaferry/run/orders")
     assert 'dynaferry_run_info{run="orders"' in body
@@ -59,7 +59,7 @@ async def test_a_gateway_that_is_gone_is_told_once_and_stops_nothing() -> None:
     said: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    export = to_gateway(Lookout("orders", readers=8), url, said.append)
+    export = to_gateway(RunMonitor("orders", readers=8), url, said.append)
     await export.once()
     await export.last()
     assert said == [f"metrics cannot be brought to {url}: Connection refused"]
@@ -68,7 +68,7 @@ async def test_a_gateway_that_is_gone_is_told_once_and_stops_nothing() -> None:
 async def test_a_gateway_that_refuses_is_told_with_its_words() -> None:
     said: list[str] = []
     with gateway(status=503) as (url, _):
-        await to_gateway(Lookout("orders", readers=8), url, said.append).once()
+        await to_gateway(RunMonitor("orders", readers=8), url, said.append).once()
     assert said == [f"metrics cannot be brought to {url}: HTTP Error 503: Service Unavailable"]
 
 
@@ -77,13 +77,13 @@ async def test_a_gateway_that_refuses_is_told_with_its_words() -> None:
 )
 def test_what_is_no_address_is_refused_and_no_secret_is_repeated(url: str) -> None:
     with pytest.raises(PlanError) as refused:
-        to_gateway(Lookout("orders", readers=8), url, print)
+        to_gateway(RunMonitor("orders", readers=8), url, print)
     assert "secret" not in f"{refused.value.message} {refused.value.hint}"
 
 
 async def test_a_textfile_holds_the_metrics_and_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "dynaferry.prom"
-    lookout = Lookout("orders", readers=8)
+    lookout = RunMonitor("orders", readers=8)
     export = to_textfile(lookout, path, print)
     await export.once()
     with path.open() as before:
@@ -97,11 +97,11 @@ async def test_a_textfile_holds_the_metrics_and_is_replaced_as_a_whole(tmp_path:
 
 def test_a_textfile_that_node_exporter_would_not_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match=r"does not end in \.prom"):
-        to_textfile(Lookout("orders", readers=8), tmp_path / "metrics.txt", print)
+        to_textfile(RunMonitor("orders", readers=8), tmp_path / "metrics.txt", print)
 
 
 async def test_it_is_brought_there_again_and_again(tmp_path: Path) -> None:
-    export = to_textfile(Lookout("orders", readers=8), tmp_path / "dynaferry.prom", print)
+    export = to_textfile(RunMonitor("orders", readers=8), tmp_path / "dynaferry.prom", print)
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -118,7 +118,7 @@ async def test_it_is_brought_there_again_and_again(tmp_path: Path) -> None:
 
 async def test_what_was_taken_before_the_end_does_not_arrive_after_it() -> None:
     began, go = threading.Event(), threading.Event()
-    lookout, came = Lookout("early", readers=8), list[str]()
+    lookout, came = RunMonitor("early", readers=8), list[str]()
 
     def carry(registry: CollectorRegistry) -> None:
         [run] = [

@@ -4,9 +4,9 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from dynaferry.observe.monitor import LATENCY_LOOKS, Lookout
+from dynaferry.observe.monitor import LATENCY_LOOKS, RunMonitor
 from dynaferry.observe.stats import RunStats, TableStats
-from dynaferry.observe.summary import ErrorSummary, RunSummary, Status
+from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary
 from tests.observe.test_segment_map import Clock
 
 
@@ -16,7 +16,7 @@ def stats_of_one() -> RunStats:
 
 async def test_it_looks_once_a_second_and_once_more_at_the_end() -> None:
     clock, stats = Clock(), stats_of_one()
-    lookout = Lookout("orders", readers=8, clock=clock)
+    lookout = RunMonitor("orders", readers=8, clock=clock)
     with anyio.CancelScope() as scope:
 
         async def sleep(seconds: float) -> None:
@@ -34,7 +34,7 @@ async def test_it_looks_once_a_second_and_once_more_at_the_end() -> None:
 
 
 async def test_who_waits_is_woken_by_the_next_look() -> None:
-    lookout = Lookout("orders", readers=8)
+    lookout = RunMonitor("orders", readers=8)
     woken = lookout.looked
     lookout.look()
     assert woken.is_set()
@@ -42,7 +42,7 @@ async def test_who_waits_is_woken_by_the_next_look() -> None:
 
 
 async def test_latency_is_that_of_the_last_minute() -> None:
-    lookout = Lookout("orders", readers=8)
+    lookout = RunMonitor("orders", readers=8)
     lookout.stats = stats_of_one()
     lookout.stats.tables[0].scans.note("ok", 9.0)
     lookout.look()
@@ -56,8 +56,8 @@ async def test_latency_is_that_of_the_last_minute() -> None:
 
 
 @pytest.mark.parametrize(("status", "ok"), [("complete", True), ("failed", False)])
-async def test_its_health_is_in_the_end_that_of_the_summary(status: Status, *, ok: bool) -> None:
-    lookout = Lookout("orders", readers=8)
+async def test_its_health_is_in_the_end_that_of_the_summary(status: RunStatus, *, ok: bool) -> None:
+    lookout = RunMonitor("orders", readers=8)
     assert lookout.health.reason == "preparing"
     error = ErrorSummary(type="ServiceGoneError", message="gone", hint=None)
     lookout.ended(RunSummary(run="orders", status=status, error=None if ok else error, tables=()))
@@ -69,7 +69,7 @@ async def test_a_run_that_stands_still_is_told_to_the_log_once_and_again_when_it
 ) -> None:
     caplog.set_level(logging.INFO, "dynaferry.observe.monitor")
     clock = Clock()
-    lookout = Lookout("orders", readers=8, clock=clock)
+    lookout = RunMonitor("orders", readers=8, clock=clock)
     lookout.stats, lookout.phase = stats_of_one(), "running"
     for _ in range(100):
         clock.now += 1

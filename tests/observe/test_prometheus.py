@@ -6,7 +6,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dynaferry import __version__
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.prometheus import RunCollector, registry_for
 from dynaferry.observe.request_stats import BOUNDS
 from dynaferry.observe.stats import RunStats, TableStats
@@ -17,7 +17,7 @@ TABLE = {"source": "orders", "target": "orders-copy"}
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def scrape(lookout: Lookout) -> Samples:
+def scrape(lookout: RunMonitor) -> Samples:
     """Every sample of a scrape, by its name and labels."""
     text = generate_latest(registry_for(lookout)).decode()
     return {
@@ -31,7 +31,7 @@ def value(samples: Samples, name: str, **labels: str) -> float | None:
     return samples.get((f"dynaferry_{name}", frozenset((TABLE | labels).items())))
 
 
-def busy_lookout() -> tuple[Lookout, TableStats, Clock]:
+def busy_lookout() -> tuple[RunMonitor, TableStats, Clock]:
     table = TableStats(
         source="orders",
         target="orders-copy",
@@ -59,7 +59,7 @@ def busy_lookout() -> tuple[Lookout, TableStats, Clock]:
     table.batch_writes.note("ok", 0.008)
     table.batch_writes.note("throttled", 50.0)
     clock = Clock()
-    lookout = Lookout("orders-run", readers=8, clock=clock)
+    lookout = RunMonitor("orders-run", readers=8, clock=clock)
     lookout.stats = RunStats("orders-run", [table])
     lookout.look()
     return lookout, table, clock
@@ -139,7 +139,7 @@ def test_a_table_that_is_done_has_nothing_left_and_no_checkpoint_that_ages() -> 
 
 
 def test_before_the_copy_begins_there_is_the_run_and_that_it_is_healthy() -> None:
-    samples = scrape(Lookout("orders-run", readers=8))
+    samples = scrape(RunMonitor("orders-run", readers=8))
     names = {name for name, _ in samples}
     assert names == {"dynaferry_run_info", "dynaferry_healthy", "dynaferry_running"}
 

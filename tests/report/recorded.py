@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from dynaferry.report.certificate import Certificate, VerifiedTable
+from dynaferry.report.certificate import StoredCertificate, VerifiedTable
 from dynaferry.report.facts import RunFacts, TableFacts
 from dynaferry.state.store import (
     AttemptRecord,
@@ -99,7 +99,7 @@ def facts(reason: str = "too large", run: str = "orders") -> RunFacts:
     return RunFacts(record=replace(RECORD, run=run), attempts=ATTEMPTS, tables=[table])
 
 
-CERTIFICATE = Certificate(
+CERTIFICATE = StoredCertificate(
     what="dynaferry verification",
     status="different",
     began_at=datetime(2026, 1, 2, 3, 4, 4, tzinfo=UTC),

@@ -6,13 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from dynaferry.errors import PlanError
-from dynaferry.report.certificate import Certificate, check_belongs
+from dynaferry.report.certificate import StoredCertificate, check_belongs
 from tests.report.recorded import CERTIFICATE, facts
 
 PATH = Path("orders.json")
 
 
-def certified(**settings: object) -> Certificate:
+def certified(**settings: object) -> StoredCertificate:
     return replace(CERTIFICATE, tables=[replace(CERTIFICATE.tables[0], **settings)])
 
 

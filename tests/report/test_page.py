@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import pytest
 from msgspec.structs import replace
 
-from dynaferry.plan.schedule import Limits, ScheduleEntry
+from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import TablePlan
 from dynaferry.report.page import render, seconds_at_work
 from tests.report.recorded import ATTEMPTS, BEGAN, CERTIFICATE, facts
@@ -70,7 +70,7 @@ def test_settings_are_told_in_words() -> None:
         consistent_read=True,
         max_write_units=8000.0,
         tables=(TablePlan("orders", "orders", max_read_units=250),),
-        limits=Limits(
+        limits=Schedule(
             schedule=(
                 ScheduleEntry(hours="22:00-06:00", weekdays=("sat",), max_write_units="none"),
             )

@@ -2,7 +2,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dynaferry.report.plot import HEIGHT, WIDTH, Line, _round_up, plot
+from dynaferry.report.plot import HEIGHT, WIDTH, PlotLine, _round_up, plot
 from dynaferry.report.rates import Rate
 
 
@@ -14,14 +14,14 @@ def drawn(markup: str) -> ElementTree.Element:
 
 def test_a_gap_breaks_the_line() -> None:
     rates = [Rate(0, 1), Rate(1, 2), Rate(2, None), Rate(3, 4), Rate(4, 1)]
-    picture = drawn(plot("items", [Line("items", rates)]))
+    picture = drawn(plot("items", [PlotLine("items", rates)]))
     lines = picture.findall("polyline")
     assert [len((line.get("points") or "").split()) for line in lines] == [2, 2]
 
 
 def test_all_of_it_is_within_the_picture() -> None:
     rates = [Rate(second, second**3 % 977) for second in range(100)]
-    picture = drawn(plot("items", [Line("items", rates)]))
+    picture = drawn(plot("items", [PlotLine("items", rates)]))
     [line] = picture.findall("polyline")
     for point in (line.get("points") or "").split():
         x, y = map(float, point.split(","))
@@ -32,21 +32,21 @@ def test_all_of_it_is_within_the_picture() -> None:
 def test_a_limit_far_above_what_is_used_does_not_press_it_flat() -> None:
     used = [Rate(second, 90) for second in range(4)]
     limit = [Rate(0, 100), Rate(1, 100), Rate(2, 500_000), Rate(3, 500_000)]
-    picture = drawn(plot("writes", [Line("limit", limit), Line("writes", used)]))
+    picture = drawn(plot("writes", [PlotLine("limit", limit), PlotLine("writes", used)]))
     assert "400" in [text.text for text in picture.findall("text")]
     lines = {line.get("class"): line.get("points") or "" for line in picture.findall("polyline")}
     assert (len(lines["limit"].split()), len(lines["writes"].split())) == (2, 4)
 
 
 def test_the_title_is_text() -> None:
-    picture = plot("<b>&", [Line("items", [Rate(0, 1), Rate(1, 1)])])
+    picture = plot("<b>&", [PlotLine("items", [Rate(0, 1), Rate(1, 1)])])
     assert "<title>&lt;b&gt;&amp;</title>" in picture
 
 
 def test_what_cannot_be_drawn_is_said() -> None:
-    assert "too short" in plot("items", [Line("items", [Rate(0, 1), Rate(1, None)])])
-    limit = Line("limit", [Rate(0, 1), Rate(1, 1)])
-    assert "too short" in plot("items", [limit, Line("items", [])])
+    assert "too short" in plot("items", [PlotLine("items", [Rate(0, 1), Rate(1, None)])])
+    limit = PlotLine("limit", [Rate(0, 1), Rate(1, 1)])
+    assert "too short" in plot("items", [limit, PlotLine("items", [])])
 
 
 @pytest.mark.parametrize(("value", "top"), [(0.0, 1), (1.0, 1), (3.0, 4), (79.0, 80), (81.0, 100)])

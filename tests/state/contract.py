@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from dynaferry.plan.schedule import Limits, ScheduleEntry
+from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import (
     Account,
     CopyPlan,
@@ -464,7 +464,7 @@ class StateStoreContract:
             replace(
                 PLAN,
                 max_write_units=7.0,
-                limits=Limits(
+                limits=Schedule(
                     schedule=(ScheduleEntry(hours="22:00-06:00", max_read_units="none"),)
                 ),
             )

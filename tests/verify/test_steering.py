@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from dynaferry import StopSignal, copy_table
-from dynaferry.plan.schedule import Limits, ScheduleEntry
+from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from dynaferry.state.directory import state_path
 from dynaferry.state.sqlite.store import SqliteStore
@@ -102,7 +102,7 @@ async def test_without_a_run_that_can_be_read_flags_and_schedule_hold(
         path.unlink()
         if state == "damaged":
             path.write_bytes(b"not a database")
-        always = Limits(schedule=(ScheduleEntry(max_read_units=1e6),))
+        always = Schedule(schedule=(ScheduleEntry(max_read_units=1e6),))
         said: list[str] = []
         wanted = VerifyPlan(copy=plan_of(world, tmp_path, max_read_units=5e5, limits=always))
         with anyio.fail_after(20):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from anyio import to_thread
 
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 from dynaferry.web.address import Address, bind
-from dynaferry.web.control import Controls
+from dynaferry.web.control import ControlsView
 from dynaferry.web.server import Site, serving
 
 
@@ -51,7 +51,9 @@ class Served:
 
 
 @asynccontextmanager
-async def served(lookout: Lookout, controls: Controls | None = None) -> AsyncIterator[Served]:
+async def served(
+    lookout: RunMonitor, controls: ControlsView | None = None
+) -> AsyncIterator[Served]:
     """Serves what `lookout` sees."""
     address = Address("127.0.0.1", 0)
     listener = bind(address)

@@ -3,7 +3,7 @@
 import math
 import random
 
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.stats import RunStats, TableStats
 from tests.observe.test_segment_map import Clock
 
@@ -16,7 +16,7 @@ class StagedRun:
     def __init__(self, segments: int = SEGMENTS, seed: int = 7) -> None:
         self._dice = random.Random(seed)
         self.clock = Clock()
-        self.lookout = Lookout("orders", readers=8, clock=self.clock)
+        self.lookout = RunMonitor("orders", readers=8, clock=self.clock)
         self.table = TableStats(
             source="orders",
             target="orders",

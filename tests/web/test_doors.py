@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 from dynaferry.web import doors as doors_module
-from dynaferry.web.control import Controls
+from dynaferry.web.control import ControlsView
 from dynaferry.web.doors import MOST_CONNECTIONS, Doors
 from dynaferry.web.events import MOST_PAGES
 from tests.web.served import Served, served
@@ -46,7 +46,7 @@ async def ask(connection: Connection) -> bytes:
 
 async def test_idle_connections_make_room_for_who_asks() -> None:
     async with (
-        served(Lookout("orders", readers=8)) as server,
+        served(RunMonitor("orders", readers=8)) as server,
         connections(server, 5 * MOST_CONNECTIONS) as idle,
     ):
         assert (await server.get("/healthz")).status == 200
@@ -66,7 +66,7 @@ async def test_no_more_connections_are_open_than_there_may_be() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dynaferry.web.server.Doors", Counted)
         async with (
-            served(Lookout("orders", readers=8)) as server,
+            served(RunMonitor("orders", readers=8)) as server,
             connections(server, 3 * MOST_CONNECTIONS),
         ):
             assert (await server.get("/healthz")).status == 200
@@ -75,7 +75,7 @@ async def test_no_more_connections_are_open_than_there_may_be() -> None:
 
 async def test_who_is_told_news_is_not_shut_out_by_who_is_idle() -> None:
     async with (
-        served(Lookout("orders", readers=8)) as server,
+        served(RunMonitor("orders", readers=8)) as server,
         connections(server, 1) as (page,),
     ):
         reader, writer = page
@@ -90,7 +90,7 @@ async def test_who_is_told_news_is_not_shut_out_by_who_is_idle() -> None:
 async def test_who_asks_for_nothing_is_shown_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doors_module, "ASKING_SECONDS", 0.05)
     async with (
-        served(Lookout("orders", readers=8)) as server,
+        served(RunMonitor("orders", readers=8)) as server,
         connections(server, 3) as (silent, dripping, asking),
     ):
         assert await ask(asking) == b"HTTP/1.1 200 OK"
@@ -110,7 +110,7 @@ async def test_a_question_that_does_not_end_is_answered_with_408(
         raise AssertionError("nothing was asked for")
 
     async with (
-        served(Lookout("orders", readers=8), Controls("right", never)) as server,
+        served(RunMonitor("orders", readers=8), ControlsView("right", never)) as server,
         connections(server, 1) as ((reader, writer),),
     ):
         writer.write(

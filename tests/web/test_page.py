@@ -13,9 +13,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from dynaferry.errors import StateError
-from dynaferry.observe.summary import ErrorSummary, RunSummary, Status
+from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary
 from dynaferry.web import assets
-from dynaferry.web.control import Change, Controls
+from dynaferry.web.control import Change, ControlsView
 from tests.web.chromium import DESK, PHONE, chromium, complaints, needs_chromium
 from tests.web.served import Served, served
 from tests.web.staged import StagedRun
@@ -92,7 +92,7 @@ async def page_of(
                 run.lookout.look()
             await anyio.sleep(0.1)
 
-    controls = None if control is None else Controls(TOKEN, control)
+    controls = None if control is None else ControlsView(TOKEN, control)
     async with served(run.lookout, controls) as server, anyio.create_task_group() as beside:
         beside.start_soon(go_on)
         browser = await to_thread.run_sync(lambda: (c := chromium(profile, size), c.__enter__()))
@@ -104,7 +104,7 @@ async def page_of(
         beside.cancel_scope.cancel()
 
 
-def ended(status: Status, error: ErrorSummary | None = None) -> RunSummary:
+def ended(status: RunStatus, error: ErrorSummary | None = None) -> RunSummary:
     return RunSummary(run="orders", status=status, error=error, tables=())
 
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.prometheus import registry_for
 from dynaferry.observe.summary import RunSummary
-from dynaferry.web.control import Change, Controls
-from dynaferry.web.feed import Newsreader
+from dynaferry.web.control import Change, ControlsView
+from dynaferry.web.feed import Feed
 from dynaferry.web.guards import TOKEN_HEADER
 from dynaferry.web.server import _metrics
 from tests.web.served import served
@@ -16,7 +16,7 @@ from tests.web.staged import StagedRun
 
 
 async def test_a_scrape_is_answered_in_the_form_that_was_asked_for() -> None:
-    async with served(Lookout("orders", readers=8)) as server:
+    async with served(RunMonitor("orders", readers=8)) as server:
         plain = await server.get("/metrics")
         openmetrics = await server.get(
             "/metrics", Accept="application/openmetrics-text; version=1.0.0"
@@ -58,7 +58,7 @@ ODD_ACCEPTS = [
 async def test_whatever_a_scraper_accepts_it_is_answered(
     path: str, accept: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with served(Lookout("orders", readers=8)) as server:
+    async with served(RunMonitor("orders", readers=8)) as server:
         answer = await server.get(path, Accept=accept)
     assert answer.status == 200
     assert path != "/metrics" or "dynaferry_run_info" in answer.text
@@ -67,12 +67,12 @@ async def test_whatever_a_scraper_accepts_it_is_answered(
 
 @given(st.lists(st.sampled_from(PARTS), max_size=8).map("".join))
 async def test_no_accept_is_an_error(accept: str) -> None:
-    registry = registry_for(Lookout("orders", readers=8))
+    registry = registry_for(RunMonitor("orders", readers=8))
     assert b"dynaferry_run_info" in bytes(_metrics(registry, accept).body or b"")  # type: ignore[arg-type]
 
 
 async def test_health_is_a_status_with_a_reason() -> None:
-    lookout = Lookout("orders", readers=8)
+    lookout = RunMonitor("orders", readers=8)
     async with served(lookout) as server:
         healthy = await server.get("/healthz")
         lookout.ended(RunSummary(run="orders", status="failed", error=None, tables=()))
@@ -82,7 +82,7 @@ async def test_health_is_a_status_with_a_reason() -> None:
 
 
 async def test_a_run_is_alive_however_it_gets_on() -> None:
-    lookout = Lookout("orders", readers=8)
+    lookout = RunMonitor("orders", readers=8)
     async with served(lookout) as server:
         lookout.ended(RunSummary(run="orders", status="failed", error=None, tables=()))
         alive = await server.get("/livez")
@@ -90,14 +90,14 @@ async def test_a_run_is_alive_however_it_gets_on() -> None:
 
 
 async def test_under_a_foreign_name_nothing_is_shown() -> None:
-    async with served(Lookout("orders", readers=8)) as server:
+    async with served(RunMonitor("orders", readers=8)) as server:
         for path in ("/", "/metrics", "/healthz", "/livez", "/nothing"):
             answer = await server.get(path, Host="evil.example")
             assert answer.status == 421
 
 
 async def test_every_answer_forbids_what_the_page_does_not_need() -> None:
-    async with served(Lookout("orders", readers=8)) as server:
+    async with served(RunMonitor("orders", readers=8)) as server:
         answers = [await server.get(path) for path in ("/metrics", "/healthz", "/nothing")]
         answers.append(await server.get("/metrics", Host="evil.example"))
     assert [answer.status for answer in answers] == [200, 200, 404, 421]
@@ -125,13 +125,13 @@ async def refuse(_: Change) -> None:
 )
 async def test_who_may_not_control_changes_nothing(headers: dict[str, str], status: int) -> None:
     given = {"Content-Type": "application/json"} | headers
-    async with served(Lookout("orders", readers=8), Controls("right", refuse)) as server:
+    async with served(RunMonitor("orders", readers=8), ControlsView("right", refuse)) as server:
         answer = await server.ask("POST", "/control", b'{"paused": true}', given)
     assert answer.status == status
 
 
 async def test_a_run_that_was_started_without_control_cannot_be_changed() -> None:
-    async with served(Lookout("orders", readers=8)) as server:
+    async with served(RunMonitor("orders", readers=8)) as server:
         answer = await server.ask("POST", "/control", b'{"paused": true}', {})
     assert answer.status == 403
     assert "--allow-control" in answer.text
@@ -143,7 +143,7 @@ async def test_a_run_that_was_started_without_control_cannot_be_changed() -> Non
 )  # fmt: skip
 async def test_a_change_that_is_not_understood_is_not_made(body: bytes) -> None:
     headers = {"Content-Type": "application/json", TOKEN_HEADER: "right"}
-    async with served(Lookout("orders", readers=8), Controls("right", refuse)) as server:
+    async with served(RunMonitor("orders", readers=8), ControlsView("right", refuse)) as server:
         answer = await server.ask("POST", "/control", body, headers)
     assert answer.status == 400
 
@@ -151,7 +151,7 @@ async def test_a_change_that_is_not_understood_is_not_made(body: bytes) -> None:
 async def test_news_are_everything_at_first_and_then_only_what_is_new() -> None:
     run = StagedRun(100)
     run.go_on(10)
-    reader = Newsreader(run.lookout, settings=[("writers", "32")], can_control=False)
+    reader = Feed(run.lookout, settings=[("writers", "32")], can_control=False)
     first = reader.news()
     assert first.settings == [("writers", "32")]
     assert len(first.points) == 10
@@ -166,7 +166,7 @@ async def test_news_are_everything_at_first_and_then_only_what_is_new() -> None:
 
 
 async def test_the_last_news_are_how_it_ended_and_then_the_line_is_closed() -> None:
-    lookout = Lookout("orders", readers=8)
+    lookout = RunMonitor("orders", readers=8)
     async with served(lookout) as server:
         lookout.ended(RunSummary(run="orders", status="complete", error=None, tables=()))
         answer = await server.get("/events")

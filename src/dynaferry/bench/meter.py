@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 
-from dynaferry.bench.settings import Forecast, Latency
+from dynaferry.bench.settings import Forecast, LatencySummary
 
 # Buckets grow by 5%: a percentile is off by less than that, in memory that does not grow.
 BUCKET_GROWTH = math.log(1.05)
@@ -55,11 +55,11 @@ class Stopwatch:
         self._most = max(self._most, seconds)
         self._buckets[round(math.log(max(seconds, LEAST_SECONDS)) / BUCKET_GROWTH)] += 1
 
-    def latency(self) -> Latency | None:
+    def latency(self) -> LatencySummary | None:
         """The percentiles; None where nothing was noted."""
         if not self._buckets:
             return None
-        return Latency(
+        return LatencySummary(
             p50=self._percentile(0.5),
             p90=self._percentile(0.9),
             p99=self._percentile(0.99),

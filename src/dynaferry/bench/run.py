@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from dynaferry.bench.meter import forecast
 from dynaferry.bench.scratch import Note, forget, notes, scratch_table
-from dynaferry.bench.settings import BenchError, BenchPlan, BenchSummary, Status
+from dynaferry.bench.settings import BenchError, BenchPlan, BenchStatus, BenchSummary
 from dynaferry.bench.work import Measured, Step, reads_of, writes_of
 from dynaferry.dynamodb.account.session import AccountSession, open_account
 from dynaferry.dynamodb.client import DynamoClient, open_wire
@@ -60,7 +60,7 @@ class Bench:
     async def run(self) -> tuple[BenchSummary, DynaferryError | None]:
         """Measures, and tells errors in what it returns."""
         error: DynaferryError | None = None
-        status: Status = "refused"
+        status: BenchStatus = "refused"
         try:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(self._cancel_when_told, beside.cancel_scope)
@@ -80,7 +80,7 @@ class Bench:
             await self._stop.cancel.wait()
         scope.cancel()
 
-    async def _measure_a_table(self) -> Status:
+    async def _measure_a_table(self) -> BenchStatus:
         plan = self._plan
         account = with_region(plan.account, [plan.table] if plan.table else [])
         async with open_account(
@@ -145,7 +145,7 @@ class Bench:
     def _note_drop(self) -> None:
         self._scratch_dropped = True
 
-    async def _measure(self, session: AccountSession, table: TableDescription) -> Status:
+    async def _measure(self, session: AccountSession, table: TableDescription) -> BenchStatus:
         plan = self._plan
         patience = Patience(PATIENCE_SECONDS)
         async with open_wire(
@@ -204,7 +204,7 @@ class Bench:
             return writes_of(self._plan, wire, table, measured)
         return reads_of(self._plan, wire, table, measured)
 
-    def _summary(self, status: Status, error: DynaferryError | None) -> BenchSummary:
+    def _summary(self, status: BenchStatus, error: DynaferryError | None) -> BenchSummary:
         plan, measured = self._plan, self._measured
         told = (
             None if error is None else BenchError(type(error).__name__, error.message, error.hint)

@@ -17,7 +17,7 @@ from dynaferry.plan.settings import (
 from dynaferry.shared.urls import checked_url
 
 Kind = Literal["write", "read"]
-Status = Literal["complete", "cost_ceiling", "interrupted", "failed", "refused"]
+BenchStatus = Literal["complete", "cost_ceiling", "interrupted", "failed", "refused"]
 
 DEFAULT_SECONDS = 20.0
 DEFAULT_MAX_COST = 1.0
@@ -95,7 +95,7 @@ def checked(plan: BenchPlan) -> BenchPlan:
     return plan
 
 
-class Latency(Struct, frozen=True, kw_only=True):
+class LatencySummary(Struct, frozen=True, kw_only=True):
     """How long requests took, in milliseconds."""
 
     p50: float
@@ -128,7 +128,7 @@ class BenchSummary(Struct, frozen=True, kw_only=True):
     """
 
     bench: Kind
-    status: Status
+    status: BenchStatus
     error: BenchError | None = None
     table: str | None = None
     table_arn: str | None = None
@@ -142,7 +142,7 @@ class BenchSummary(Struct, frozen=True, kw_only=True):
     items_per_second: float = 0.0
     units_per_second: float = 0.0
     megabytes_per_second: float = 0.0
-    latency_milliseconds: Latency | None = None
+    latency_milliseconds: LatencySummary | None = None
     cost_dollars: float = 0.0
     max_cost_dollars: float = 0.0
     forecast: Forecast | None = None

@@ -3,7 +3,7 @@
 from typing import Final
 
 from dynaferry.errors import DynaferryError, PlanError, RefusedError
-from dynaferry.observe.summary import Status, VerifyStatus
+from dynaferry.observe.summary import RunStatus, VerifyStatus
 
 COMPLETE: Final = 0
 INTERNAL: Final = 1
@@ -26,7 +26,7 @@ _BY_STATUS: Final[dict[str, int]] = {
 }
 
 
-def of_outcome(status: Status | VerifyStatus, error: DynaferryError | None) -> int:
+def of_outcome(status: RunStatus | VerifyStatus, error: DynaferryError | None) -> int:
     """The code of a run that ended with this status, and with this error if there was one.
 
     What the plan asked for wrongly is the caller's to correct, whenever it was found out.
@@ -50,7 +50,7 @@ def of_error(error: Exception, *, under_way: bool = False) -> int:
     return INTERNAL
 
 
-def status_of(code: int) -> Status:
+def status_of(code: int) -> RunStatus:
     """What `--json` prints for a command that ended with `code` and without a summary."""
     if code == INTERRUPTED:
         return "interrupted"

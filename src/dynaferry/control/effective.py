@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from dynaferry.observe import formatting
-from dynaferry.plan.schedule import Limits, Units, scheduled
+from dynaferry.plan.schedule import Schedule, Units, scheduled
 from dynaferry.state.store import Controls
 
 Origin = Literal["set", "schedule", "plan"]
@@ -31,7 +31,7 @@ class Planned(Protocol):
         ...
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> Schedule:
         """The schedule."""
         ...
 
@@ -43,7 +43,7 @@ class CapInForce(Struct, frozen=True):
     origin: Origin
 
 
-class InForce(Struct, frozen=True, kw_only=True):
+class EffectiveControls(Struct, frozen=True, kw_only=True):
     """What holds a run back at a moment; `paused_at` is in seconds since the epoch."""
 
     paused_at: float | None
@@ -51,19 +51,19 @@ class InForce(Struct, frozen=True, kw_only=True):
     write: CapInForce
 
 
-def in_force(planned: Planned, controls: Controls, moment: datetime) -> InForce:
+def effective_controls(planned: Planned, controls: Controls, moment: datetime) -> EffectiveControls:
     """What holds at `moment`."""
     reads, writes = scheduled(planned.limits, moment)
-    return InForce(
+    return EffectiveControls(
         paused_at=controls.paused_at,
         read=_first(controls.max_read_units, reads, planned.max_read_units),
         write=_first(controls.max_write_units, writes, planned.max_write_units),
     )
 
 
-def only_set(held: InForce) -> InForce:
+def set_by_hand(held: EffectiveControls) -> EffectiveControls:
     """What holds whatever the plan, the flags and the schedule of somebody else are."""
-    return InForce(
+    return EffectiveControls(
         paused_at=held.paused_at,
         read=held.read if held.read.origin == "set" else CapInForce(None, "plan"),
         write=held.write if held.write.origin == "set" else CapInForce(None, "plan"),
@@ -85,7 +85,7 @@ def _number(units: Units) -> float | None:
 _ORIGINS: dict[Origin, str] = {"set": "set", "schedule": "by the schedule", "plan": "as planned"}
 
 
-def in_words(held: InForce) -> str | None:
+def in_words(held: EffectiveControls) -> str | None:
     """What people should know of it: a pause, caps, and a cap that was lifted. None for nothing."""
     parts = ["paused"] if held.paused_at is not None else []
     for verb, cap in (("writes", held.write), ("reads", held.read)):

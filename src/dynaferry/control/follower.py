@@ -12,7 +12,7 @@ from typing import Protocol
 
 import anyio
 
-from dynaferry.control.effective import InForce, Planned, in_force, in_words
+from dynaferry.control.effective import EffectiveControls, Planned, effective_controls, in_words
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.errors import StateError
 from dynaferry.observe.stats import Held
@@ -21,7 +21,7 @@ from dynaferry.state.store import Controls
 LOOK_SECONDS = 0.5
 
 
-class Asked(Protocol):
+class ControlSource(Protocol):
     """Where it stands what was asked."""
 
     async def read_controls(self) -> Controls:
@@ -29,13 +29,13 @@ class Asked(Protocol):
         ...
 
 
-class Steering:
+class ControlFollower:
     """Applies the controls of one run to caps and pause, to all of `caps` the same."""
 
     def __init__(
         self,
         planned: Planned,
-        asked: Asked,
+        asked: ControlSource,
         caps: Sequence[RunCaps],
         stats: Held,
         *,
@@ -65,7 +65,9 @@ class Steering:
         :raises StateError: the state file cannot be read
         """
         controls = await self._asked.read_controls()
-        held = in_force(self._planned, controls, datetime.fromtimestamp(self._clock(), UTC))
+        held = effective_controls(
+            self._planned, controls, datetime.fromtimestamp(self._clock(), UTC)
+        )
         self._apply(held)
         return controls
 
@@ -88,7 +90,7 @@ class Steering:
             )
         return lines
 
-    def _apply(self, held: InForce) -> None:
+    def _apply(self, held: EffectiveControls) -> None:
         for caps in self._caps:
             caps.read.set(held.read.units_per_second)
             caps.write.set(held.write.units_per_second)

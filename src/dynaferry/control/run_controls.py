@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from anyio import to_thread
 
-from dynaferry.control.follower import Asked
+from dynaferry.control.follower import ControlSource
 from dynaferry.errors import StateError
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.state.directory import has_state
@@ -22,7 +22,7 @@ class NothingAsked:
 
 
 @asynccontextmanager
-async def controls_of(plan: CopyPlan, say: Callable[[str], None]) -> AsyncIterator[Asked]:
+async def controls_of(plan: CopyPlan, say: Callable[[str], None]) -> AsyncIterator[ControlSource]:
     """Where it stands what is asked of the run, which `say` is told if it cannot be read."""
     store = await _opened(plan, say)
     try:

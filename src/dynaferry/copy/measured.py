@@ -17,7 +17,7 @@ from dynaferry.errors import (
     RetryableError,
     ThrottledError,
 )
-from dynaferry.observe.request_stats import Outcome
+from dynaferry.observe.request_stats import RequestOutcome
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource
 
@@ -70,7 +70,7 @@ def note_failed_write(
         stats.note_rejection(f"{error.code}: {error.message}")
 
 
-def outcome_of(error: DynaferryError) -> Outcome:
+def outcome_of(error: DynaferryError) -> RequestOutcome:
     """How a request that raised `error` has ended."""
     if isinstance(error, ThrottledError):
         return "throttled"

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import anyio
 from msgspec import Struct
 
-from dynaferry.control.follower import Steering
+from dynaferry.control.follower import ControlFollower
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.dead_letters.replayer import Replayer
 from dynaferry.dead_letters.request import ReplayRequest, find_target, plan_of
@@ -23,7 +23,7 @@ from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import DynaferryError
 from dynaferry.observe.progress import PlainLog
 from dynaferry.observe.stats import RunStats, TableStats
-from dynaferry.observe.summary import ErrorSummary, ReplaySummary, Status, TableSummary
+from dynaferry.observe.summary import ErrorSummary, ReplaySummary, RunStatus, TableSummary
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.run.assembly import open_side
 from dynaferry.run.outcome import EndStatus, first_reason, table_summary
@@ -103,7 +103,7 @@ class _Replay:
             return
         self._say(f"replaying {self._left:,} dead letters of the run {record.run}")
         caps, held = RunCaps(plan), RunStats(record.run)
-        steering = Steering(plan, store, (caps,), held)
+        steering = ControlFollower(plan, store, (caps,), held)
         for line in await steering.begin():
             self._say(line)
         async with (
@@ -203,7 +203,7 @@ class _Replay:
         )
         return ReplayOutcome(summary, error)
 
-    def _status(self, error: DynaferryError | None) -> Status:
+    def _status(self, error: DynaferryError | None) -> RunStatus:
         if error is not None:
             return "failed" if self._begun else "refused"
         if self._stop.asked and self._left > self._refused:

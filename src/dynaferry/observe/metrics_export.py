@@ -21,7 +21,7 @@ from prometheus_client.exposition import generate_latest, push_to_gateway
 from prometheus_client.registry import Collector
 
 from dynaferry.errors import PlanError
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.prometheus import RunCollector
 from dynaferry.shared.files import replacing
 from dynaferry.shared.urls import checked_url
@@ -41,7 +41,7 @@ class Export:
     """Brings the metrics of one run to one place, again and again."""
 
     def __init__(
-        self, lookout: Lookout, place: str, carry: Carry, say: Callable[[str], None]
+        self, lookout: RunMonitor, place: str, carry: Carry, say: Callable[[str], None]
     ) -> None:
         self._collector = RunCollector(lookout)
         self._place = place
@@ -89,7 +89,7 @@ class Export:
             await self.once()
 
 
-def to_gateway(lookout: Lookout, url: str, say: Callable[[str], None]) -> Export:
+def to_gateway(lookout: RunMonitor, url: str, say: Callable[[str], None]) -> Export:
     """To a Pushgateway, under the job `dynaferry` and the run's name.
 
     :raises PlanError: it is no URL
@@ -99,7 +99,7 @@ def to_gateway(lookout: Lookout, url: str, say: Callable[[str], None]) -> Export
     return Export(lookout, url, carry, say)
 
 
-def to_textfile(lookout: Lookout, path: Path, say: Callable[[str], None]) -> Export:
+def to_textfile(lookout: RunMonitor, path: Path, say: Callable[[str], None]) -> Export:
     """To a file that is replaced as a whole each time.
 
     :raises PlanError: its name is not one that node_exporter reads

@@ -28,7 +28,7 @@ LATENCY_LOOKS: Final = 60
 Phase = Literal["preparing", "running", "ended"]
 
 
-class Lookout:
+class RunMonitor:
     """Looks at one run. `readers` is how many segments of a table are under way at most."""
 
     def __init__(

@@ -19,7 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from dynaferry._version import __version__
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.progress import TableView
 from dynaferry.observe.request_stats import BOUNDS, RequestStats
 from dynaferry.observe.stats import TableStats
@@ -67,7 +67,7 @@ _GAUGES: Final[Sequence[tuple[str, str, _OfTable]]] = (
 class RunCollector(Collector):
     """Reads what `lookout` sees."""
 
-    def __init__(self, lookout: Lookout, *, wall_clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, lookout: RunMonitor, *, wall_clock: Callable[[], float] = time.time) -> None:
         self._lookout = lookout
         self._wall_clock = wall_clock
 
@@ -168,7 +168,7 @@ class RunCollector(Collector):
         yield eta
 
 
-def registry_for(lookout: Lookout) -> CollectorRegistry:
+def registry_for(lookout: RunMonitor) -> CollectorRegistry:
     """A registry that holds the metrics of one run and nothing of the process."""
     registry = CollectorRegistry()
     registry.register(RunCollector(lookout))

@@ -12,7 +12,9 @@ from typing import Final, Literal
 
 # `unprocessed`: answered, with a remainder that is sent again. `refused`: for the content of an
 # item. `stopped`: for a reason that ends the run.
-Outcome = Literal["ok", "unprocessed", "throttled", "unavailable", "corrupt", "refused", "stopped"]
+RequestOutcome = Literal[
+    "ok", "unprocessed", "throttled", "unavailable", "corrupt", "refused", "stopped"
+]
 
 # Seconds. DynamoDB answers in single-digit milliseconds when nothing is in its way, and time-outs
 # are tens of seconds: fine steps where requests should be, coarse ones where they should not.
@@ -30,17 +32,17 @@ class RequestStats:
     last bucket those that took longer than every bound.
     """
 
-    outcomes: dict[Outcome, int] = field(default_factory=dict)
+    outcomes: dict[RequestOutcome, int] = field(default_factory=dict)
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     seconds: float = 0.0
 
-    def note(self, outcome: Outcome, seconds: float) -> None:
+    def note(self, outcome: RequestOutcome, seconds: float) -> None:
         """Counts a request that ended."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         self.buckets[bisect_left(BOUNDS, seconds)] += 1
         self.seconds += seconds
 
-    def note_all(self, outcome: Outcome, seconds: Sequence[float]) -> None:
+    def note_all(self, outcome: RequestOutcome, seconds: Sequence[float]) -> None:
         """Counts requests that ended alike."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + len(seconds)
         buckets = self.buckets

@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 VerifyStatus = Literal["equal", "different", "undecided", "interrupted", "failed", "refused"]
-Status = Literal["complete", "rejected", "interrupted", "failed", "refused"]
+RunStatus = Literal["complete", "rejected", "interrupted", "failed", "refused"]
 
 
 class ErrorSummary(Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class TableSummary(Struct, frozen=True, kw_only=True):
 
     source: str
     target: str
-    status: Status
+    status: RunStatus
     items_read: int = 0
     items_written: int = 0
     items_rejected: int = 0
@@ -50,7 +50,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     """The one document that `--json` prints."""
 
     run: str | None
-    status: Status
+    status: RunStatus
     error: ErrorSummary | None
     tables: tuple[TableSummary, ...]
 
@@ -64,7 +64,7 @@ class ReplaySummary(Struct, frozen=True, kw_only=True):
     """
 
     run: str | None
-    status: Status
+    status: RunStatus
     run_status: str | None
     error: ErrorSummary | None
     written: int = 0

@@ -36,14 +36,14 @@ class ScheduleEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_write_units: Units | None = None
 
 
-class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Schedule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The `[limits]` of a plan: its schedule, first match first, and whose wall clock counts."""
 
     time_zone: str = "UTC"
     schedule: tuple[ScheduleEntry, ...] = ()
 
 
-def check_limits(limits: Limits, named: Callable[[str], str]) -> None:
+def check_limits(limits: Schedule, named: Callable[[str], str]) -> None:
     """Returns if the schedule makes sense; `named` gives a key as it was written.
 
     :raises PlanError: it does not; names the entry, counted from 1
@@ -79,7 +79,7 @@ def _check_entry(entry: ScheduleEntry, where: str) -> None:
         )
 
 
-def scheduled(limits: Limits, moment: datetime) -> tuple[Units | None, Units | None]:
+def scheduled(limits: Schedule, moment: datetime) -> tuple[Units | None, Units | None]:
     """What the schedule says of reads and of writes at `moment`; None where it says nothing."""
     if not limits.schedule:
         return None, None
@@ -108,5 +108,5 @@ def _minutes(hours: str) -> tuple[int, int]:
     return int(begin[0]) * 60 + int(begin[1]), int(end[0]) * 60 + int(end[1])
 
 
-def _zone(limits: Limits) -> tzinfo:
+def _zone(limits: Schedule) -> tzinfo:
     return UTC if limits.time_zone == "UTC" else ZoneInfo(limits.time_zone)

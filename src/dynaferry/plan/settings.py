@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 
 from dynaferry import limits
 from dynaferry.errors import PlanError
-from dynaferry.plan.schedule import Limits, ScheduleEntry, Weekday, check_limits
+from dynaferry.plan.schedule import Schedule, ScheduleEntry, Weekday, check_limits
 from dynaferry.shared.files import decoded, expanded, read_bounded
 from dynaferry.shared.urls import checked_url
 
@@ -115,7 +115,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     patience_seconds: Annotated[float, Meta(gt=0)] = DEFAULT_PATIENCE_SECONDS
     price_per_million_writes: Annotated[float, Meta(ge=0)] = limits.PRICE_PER_MILLION_WRITES
     price_per_million_reads: Annotated[float, Meta(ge=0)] = limits.PRICE_PER_MILLION_READS
-    limits: Limits = Limits()  # last: its name hides that of the module from here on
+    limits: Schedule = Schedule()  # last: its name hides that of the module from here on
 
     @classmethod
     def for_table(
@@ -275,7 +275,7 @@ _SECTIONS: Final = {
     "source": Account,
     "target": Account,
     "tables": TablePlan,
-    "limits": Limits,
+    "limits": Schedule,
     "schedule": ScheduleEntry,
 }
 
@@ -421,7 +421,7 @@ class RecordedSettings(Struct, frozen=True, kw_only=True):
     max_write_units: Annotated[float, Meta(gt=0)] | None
     consistent_read: bool
     on_reject: OnReject
-    limits: Limits = Limits()
+    limits: Schedule = Schedule()
 
 
 def recorded_settings(plan: CopyPlan) -> RecordedSettings:

@@ -56,7 +56,7 @@ class VerifiedTable(Struct, frozen=True, kw_only=True):
         return self.status
 
 
-class Certificate(Struct, frozen=True, kw_only=True):
+class StoredCertificate(Struct, frozen=True, kw_only=True):
     """What verify found, as its certificate tells it; what is not needed here is left out."""
 
     what: Literal["dynaferry verification"]
@@ -75,14 +75,14 @@ class Certificate(Struct, frozen=True, kw_only=True):
         return next((each for each in order if each in found), "equal")
 
 
-def read_certificate(path: Path) -> Certificate:
+def read_certificate(path: Path) -> StoredCertificate:
     """Reads what verify wrote.
 
     :raises PlanError: it cannot be read, or is no certificate
     """
     try:
         certificate = msgspec.json.decode(
-            read_bounded(path, MOST_CERTIFICATE_BYTES), type=Certificate
+            read_bounded(path, MOST_CERTIFICATE_BYTES), type=StoredCertificate
         )
     except OSError as error:
         raise PlanError(f"the certificate {path} cannot be read: {error.strerror}") from error
@@ -102,7 +102,7 @@ def read_certificate(path: Path) -> Certificate:
     return certificate
 
 
-def check_belongs(certificate: Certificate, facts: RunFacts, path: Path) -> None:
+def check_belongs(certificate: StoredCertificate, facts: RunFacts, path: Path) -> None:
     """Returns if the certificate is about this run. Pure.
 
     :raises PlanError: it is of other tables, or older than what the run wrote
@@ -155,7 +155,7 @@ def _check_not_made_anew(
         )
 
 
-def heading(certificate: Certificate, tables_copied: int) -> str:
+def heading(certificate: StoredCertificate, tables_copied: int) -> str:
     """What the certificate comes to, for a run of so many tables. Pure.
 
     It says `Verified: equal` only of all that the run copied, compared as a whole.
@@ -172,7 +172,7 @@ def heading(certificate: Certificate, tables_copied: int) -> str:
     return "Verified: equal"
 
 
-def circumstances(certificate: Certificate) -> str:
+def circumstances(certificate: StoredCertificate) -> str:
     """When and how it was compared, for a line below the heading. Pure."""
     reads = "consistent reads" if certificate.consistent_read else "eventually consistent scans"
     return (

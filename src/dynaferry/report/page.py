@@ -16,9 +16,9 @@ from dynaferry.observe import formatting
 from dynaferry.observe.health import is_stalled
 from dynaferry.plan.schedule import Units
 from dynaferry.plan.settings import RecordedSettings
-from dynaferry.report.certificate import Certificate, circumstances, heading
+from dynaferry.report.certificate import StoredCertificate, circumstances, heading
 from dynaferry.report.facts import RunFacts, TableFacts
-from dynaferry.report.plot import Line, plot
+from dynaferry.report.plot import PlotLine, plot
 from dynaferry.report.rates import limits, rates
 from dynaferry.shared.printable import printable
 from dynaferry.state.store import AttemptRecord
@@ -33,7 +33,7 @@ _STATUS: Final = {
 }
 
 
-def render(facts: RunFacts, certificate: Certificate | None, *, now: float) -> str:
+def render(facts: RunFacts, certificate: StoredCertificate | None, *, now: float) -> str:
     """The whole file."""
     record = facts.record
     body = "".join(
@@ -155,16 +155,16 @@ def _plots(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
     write_limits = limits(samples, attempts, lambda sample: sample.write_limit_units)
     read_limits = limits(samples, attempts, lambda sample: sample.read_limit_units)
     pictures = (
-        ("Items written a second", [Line("items", items)]),
+        ("Items written a second", [PlotLine("items", items)]),
         (
             "Write units a second, and the limit (dashed)",
-            [Line("limit", write_limits), Line("writes", writes)],
+            [PlotLine("limit", write_limits), PlotLine("writes", writes)],
         ),
         (
             "Read units a second, and the limit (dashed)",
-            [Line("limit", read_limits), Line("reads", reads)],
+            [PlotLine("limit", read_limits), PlotLine("reads", reads)],
         ),
-        ("Throttled requests a second", [Line("throttles", throttles)]),
+        ("Throttled requests a second", [PlotLine("throttles", throttles)]),
     )
     return "".join(f"<h3>{_text(title)}</h3>{plot(title, lines)}" for title, lines in pictures)
 
@@ -235,7 +235,7 @@ def _in_words(value: object) -> str:
     return f"{value:,g}" if isinstance(value, int | float) else str(value)
 
 
-def _certificate(certificate: Certificate, tables_copied: int) -> str:
+def _certificate(certificate: StoredCertificate, tables_copied: int) -> str:
     counts = ("matching", "missing", "extra", "different", "rejected", "in flux")
     columns = ("table", "found", "source", "target", *counts)
     rows = [

@@ -16,14 +16,14 @@ LIMIT = "limit"
 LIMIT_TO_RATE = 4
 
 
-class Line(Struct, frozen=True):
+class PlotLine(Struct, frozen=True):
     """A line, and the class that gives it its colour."""
 
     kind: str
     rates: Sequence[Rate]
 
 
-def plot(title: str, lines: Sequence[Line]) -> str:
+def plot(title: str, lines: Sequence[PlotLine]) -> str:
     """The picture, or words where there is nothing to draw."""
     known = [
         rate
@@ -46,13 +46,13 @@ def plot(title: str, lines: Sequence[Line]) -> str:
     )
 
 
-def _highest(lines: Sequence[Line]) -> float:
+def _highest(lines: Sequence[PlotLine]) -> float:
     limit = _most(line for line in lines if line.kind == LIMIT)
     used = _most(line for line in lines if line.kind != LIMIT)
     return max(used, min(limit, LIMIT_TO_RATE * used) if used else limit)
 
 
-def _most(lines: Iterable[Line]) -> float:
+def _most(lines: Iterable[PlotLine]) -> float:
     return max((rate.per_second or 0.0 for line in lines for rate in line.rates), default=0.0)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from anyio import to_thread
 from msgspec import Struct
 
-from dynaferry.control.effective import InForce, in_force
+from dynaferry.control.effective import EffectiveControls, effective_controls
 from dynaferry.observe import rates
 from dynaferry.observe.health import is_stalled
 from dynaferry.state.directory import verification_name
@@ -39,7 +39,7 @@ State = Literal["running", "stalled", "complete", "rejected", "interrupted", "fa
 _UNDER_WAY: frozenset[State] = frozenset({"running", "stalled"})
 
 
-class TableLook(Struct, frozen=True, kw_only=True):
+class StoredTable(Struct, frozen=True, kw_only=True):
     """One table as its state file tells it; `samples` are this attempt's, oldest first."""
 
     identity: TableIdentity
@@ -49,7 +49,7 @@ class TableLook(Struct, frozen=True, kw_only=True):
     samples: list[Sample]
 
 
-class RunLook(Struct, frozen=True, kw_only=True):
+class StoredRun(Struct, frozen=True, kw_only=True):
     """A run as its state file and its locks tell it at the moment `now`.
 
     `process` is the one that works on a stalled run, where that is known.
@@ -60,7 +60,7 @@ class RunLook(Struct, frozen=True, kw_only=True):
     under_way: UnderWay | None
     process: int | None
     controls: Controls
-    tables: list[TableLook]
+    tables: list[StoredTable]
     now: float
 
     @property
@@ -88,12 +88,14 @@ class RunLook(Struct, frozen=True, kw_only=True):
         return max(0.0, end - self.record.started_at) if end is not None else 0.0
 
     @property
-    def held(self) -> InForce:
+    def held(self) -> EffectiveControls:
         """What holds the run back now, or would if it ran."""
-        return in_force(self.record.settings, self.controls, datetime.fromtimestamp(self.now, UTC))
+        return effective_controls(
+            self.record.settings, self.controls, datetime.fromtimestamp(self.now, UTC)
+        )
 
 
-async def look_at(state_dir: Path, run: str) -> RunLook:
+async def look_at(state_dir: Path, run: str) -> StoredRun:
     """Reads the state file, whoever else has it open.
 
     :raises StateError: it is broken, or not one
@@ -109,7 +111,7 @@ async def look_at(state_dir: Path, run: str) -> RunLook:
             await _look_at_table(store, index, identity, record.started_at, state)
             for index, identity in enumerate(record.identity.tables)
         ]
-        return RunLook(
+        return StoredRun(
             record=record,
             state=state,
             under_way=await under_way_of(state, state_dir, run),
@@ -155,10 +157,10 @@ async def under_way_of(state: State, state_dir: Path, run: str) -> UnderWay | No
 
 async def _look_at_table(
     store: StateStore, index: int, identity: TableIdentity, started_at: float, state: State
-) -> TableLook:
+) -> StoredTable:
     most = _SAMPLES_WHILE_RUNNING if state in _UNDER_WAY else _SAMPLES_AFTERWARDS
     samples = await store.read_samples(index, most)
-    return TableLook(
+    return StoredTable(
         identity=identity,
         totals=await store.read_totals(index),
         counters=await store.read_counters(index),
@@ -167,7 +169,7 @@ async def _look_at_table(
     )
 
 
-def bottleneck(look: RunLook, table: TableLook) -> str | None:
+def bottleneck(look: StoredRun, table: StoredTable) -> str | None:
     """What holds the writes back now, where the service named it; None when nothing runs.
 
     As in progress: what it named last, for as long as throttles go on.
@@ -185,7 +187,7 @@ def items_done(totals: TableTotals) -> int:
     return totals.items_written + totals.items_rejected + totals.items_filtered
 
 
-def items_per_second(look: RunLook, table: TableLook) -> float | None:
+def items_per_second(look: StoredRun, table: StoredTable) -> float | None:
     """Of the last minute while it runs, of the whole attempt afterwards; None when unknown.
 
     Of a run that is stalled it is unknown, and not what it was once.
@@ -204,7 +206,7 @@ def items_per_second(look: RunLook, table: TableLook) -> float | None:
     return rates.rate_between(first, (end, items_done(table.totals)))
 
 
-def _start(look: RunLook, table: TableLook) -> tuple[float, int]:
+def _start(look: StoredRun, table: StoredTable) -> tuple[float, int]:
     """When this attempt began, and what was done by then; known late, so rather too much."""
     if look.record.attempts == 1:
         return look.record.started_at, 0
@@ -212,7 +214,7 @@ def _start(look: RunLook, table: TableLook) -> tuple[float, int]:
     return look.record.started_at, at_start
 
 
-def _first_of_the_last_minute(look: RunLook, table: TableLook, end: float) -> tuple[float, int]:
+def _first_of_the_last_minute(look: StoredRun, table: StoredTable, end: float) -> tuple[float, int]:
     since = end - _RATE_SECONDS
     if look.record.attempts == 1 and look.record.started_at >= since:
         return look.record.started_at, 0
@@ -221,7 +223,7 @@ def _first_of_the_last_minute(look: RunLook, table: TableLook, end: float) -> tu
     return (first.time, first.items_written) if first else (end, 0)
 
 
-def expected_items(table: TableLook) -> int | None:
+def expected_items(table: StoredTable) -> int | None:
     """How many items the table is likely to hold, from its finished segments."""
     done = items_done(table.totals)
     finished = [segment for segment in table.segments if segment.complete]
@@ -234,7 +236,7 @@ def expected_items(table: TableLook) -> int | None:
     )
 
 
-def seconds_left(look: RunLook, table: TableLook) -> float | None:
+def seconds_left(look: StoredRun, table: StoredTable) -> float | None:
     """How long the table will take from here; None when unknown, or when nothing runs."""
     if look.state != "running":
         return None

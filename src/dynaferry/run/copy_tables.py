@@ -9,8 +9,8 @@ from functools import partial
 import anyio
 
 from dynaferry._version import __version__
-from dynaferry.control.effective import in_force, in_words
-from dynaferry.control.follower import Steering
+from dynaferry.control.effective import effective_controls, in_words
+from dynaferry.control.follower import ControlFollower
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.dynamodb.account.session import AccountSession
@@ -128,7 +128,7 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
         if stored is not None and say is not None:
             say(_standing(stored, restarts=plan.restart))
         if plan.limits.schedule and say is not None:
-            held = in_words(in_force(plan, Controls(), datetime.now(UTC)))
+            held = in_words(effective_controls(plan, Controls(), datetime.now(UTC)))
             say(f"at this hour: {held or 'no caps'}; the estimate leaves the schedule out")
         checked = await _look(plan, sides, stored, dry_run=True, say=say)
         if stored is not None and not plan.restart and is_complete(stored):
@@ -217,7 +217,7 @@ class _Attempt:
             rejected = sum(table.items_rejected for table in stats.tables)
             rejections = RejectionLimit(self._plan.max_rejected, so_far=rejected)
             caps = RunCaps(self._plan)
-            steering = Steering(self._plan, self._store, (caps,), stats)
+            steering = ControlFollower(self._plan, self._store, (caps,), stats)
             for line in await steering.begin():
                 self._say(line)
             beside.start_soon(self._be_watched, stats)

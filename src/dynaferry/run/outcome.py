@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from dynaferry.errors import DynaferryError, NotReadyError, RetryableError, StoppedError
 from dynaferry.observe.stats import RunStats, TableStats
-from dynaferry.observe.summary import ErrorSummary, RunSummary, Status, TableSummary
+from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary, TableSummary
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.state.store import StateStore, TableCounters, TableIdentity, TableTotals
 
@@ -35,7 +35,7 @@ def status_of(stats: RunStats, error: DynaferryError | None) -> EndStatus:
 
 async def summarize(
     run: str,
-    status: Status,
+    status: RunStatus,
     stats: RunStats,
     store: StateStore,
     error: DynaferryError | None = None,
@@ -72,7 +72,7 @@ async def _table_summary(
 def table_summary(
     source: str,
     target: str,
-    status: Status,
+    status: RunStatus,
     totals: TableTotals,
     counters: TableCounters,
     *,
@@ -122,7 +122,7 @@ def without_summary(
     a run that `resumes` may do so later, and a table that is not ready will be: these have failed
     as well.
     """
-    status: Status = "refused"
+    status: RunStatus = "refused"
     if error is None:
         status = "interrupted"
     elif begun or isinstance(error, NotReadyError if not resumes else NOT_NOW):

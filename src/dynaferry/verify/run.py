@@ -8,7 +8,7 @@ import anyio
 from anyio import to_thread
 
 from dynaferry._version import __version__
-from dynaferry.control.follower import Steering
+from dynaferry.control.follower import ControlFollower
 from dynaferry.control.run_controls import controls_of
 from dynaferry.errors import DynaferryError, StateError, StateWriteError
 from dynaferry.observe import formatting
@@ -179,7 +179,7 @@ class _Attempt:
             anyio.create_task_group() as beside,
         ):
             both = (self._caps.source, self._caps.target)
-            steering = Steering(self._plan.copy, asked, both, stats)
+            steering = ControlFollower(self._plan.copy, asked, both, stats)
             for line in await steering.begin():
                 self._say(line)
             beside.start_soon(_be_watched, watch, stats)

@@ -26,14 +26,14 @@ class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 Control = Callable[[Change], Awaitable[None]]
 
 
-class Controls(Struct, frozen=True):
+class ControlsView(Struct, frozen=True):
     """Who may change the run, and how it is done."""
 
     token: str
     control: Control
 
 
-async def answer(request: web.Request, controls: Controls | None) -> web.Response:
+async def answer(request: web.Request, controls: ControlsView | None) -> web.Response:
     """Does what a page asks for, if it may ask."""
     refusal = guards.control_refusal(
         peer=request.remote,

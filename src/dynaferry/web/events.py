@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 from aiohttp import web
 
-from dynaferry.observe.monitor import Lookout
-from dynaferry.web.feed import Newsreader
+from dynaferry.observe.monitor import RunMonitor
+from dynaferry.web.feed import Feed
 
 # Each costs a little of the time that the copy could have.
 MOST_PAGES = 16
@@ -16,11 +16,11 @@ LISTENING_SECONDS = 30.0
 class Events:
     """The pages that are open."""
 
-    def __init__(self, lookout: Lookout) -> None:
+    def __init__(self, lookout: RunMonitor) -> None:
         self._lookout = lookout
         self._open = 0
 
-    async def tell(self, request: web.Request, reader: Newsreader) -> web.StreamResponse:
+    async def tell(self, request: web.Request, reader: Feed) -> web.StreamResponse:
         """Tells one page everything, then what is new, until the run has ended."""
         if self._open >= MOST_PAGES:
             return web.Response(status=503, text=f"{MOST_PAGES} pages are open already\n")
@@ -30,7 +30,7 @@ class Events:
         finally:
             self._open -= 1
 
-    async def _tell(self, request: web.Request, reader: Newsreader) -> web.StreamResponse:
+    async def _tell(self, request: web.Request, reader: Feed) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         while True:

@@ -10,11 +10,11 @@ from typing import Final
 from msgspec import Struct
 
 from dynaferry.observe.history import Point
-from dynaferry.observe.monitor import Lookout, Phase
+from dynaferry.observe.monitor import Phase, RunMonitor
 from dynaferry.observe.progress import TableView
 from dynaferry.observe.request_stats import percentile
 from dynaferry.observe.stats import RunStats, TableStats
-from dynaferry.observe.summary import ErrorSummary, Status
+from dynaferry.observe.summary import ErrorSummary, RunStatus
 
 _PERCENTILES: Final = (0.5, 0.95, 0.99)
 
@@ -46,7 +46,7 @@ class TableNews(Struct, frozen=True, kw_only=True):
     running: list[tuple[int, float]]
 
 
-class Latency(Struct, frozen=True, kw_only=True):
+class LatencyView(Struct, frozen=True, kw_only=True):
     """The requests of an operation in the last minute; percentiles in seconds."""
 
     operation: str
@@ -56,7 +56,7 @@ class Latency(Struct, frozen=True, kw_only=True):
     p99: float | None
 
 
-class News(Struct, frozen=True, kw_only=True):
+class FeedUpdate(Struct, frozen=True, kw_only=True):
     """A run at one moment. `points` are those that were not told yet; `held_back` is its pause and
     its caps, in words.
     """
@@ -67,7 +67,7 @@ class News(Struct, frozen=True, kw_only=True):
     held_back: str | None
     read_cap: float | None
     write_cap: float | None
-    status: Status | None
+    status: RunStatus | None
     error: ErrorSummary | None
     healthy: bool
     health: str
@@ -76,16 +76,16 @@ class News(Struct, frozen=True, kw_only=True):
     points: list[Point]
     throttles: list[tuple[str, str, int]]
     rejections: list[tuple[str, int]]
-    latency: list[Latency]
+    latency: list[LatencyView]
     settings: Sequence[tuple[str, str]] | None = None
     can_control: bool | None = None
 
 
-class Newsreader:
+class Feed:
     """One page that is open, and what it was told."""
 
     def __init__(
-        self, lookout: Lookout, *, settings: Sequence[tuple[str, str]], can_control: bool
+        self, lookout: RunMonitor, *, settings: Sequence[tuple[str, str]], can_control: bool
     ) -> None:
         self._lookout = lookout
         self._settings: Sequence[tuple[str, str]] | None = settings
@@ -93,11 +93,11 @@ class Newsreader:
         self._finished_told: dict[int, int] = {}
         self._told_until = float("-inf")
 
-    def news(self) -> News:
+    def news(self) -> FeedUpdate:
         """What is new since the last call."""
         lookout, stats = self._lookout, self._lookout.stats
         summary, health = lookout.summary, lookout.health
-        news = News(
+        news = FeedUpdate(
             run=lookout.run,
             phase=lookout.phase,
             paused=stats.paused,
@@ -176,6 +176,6 @@ def _rejections(stats: RunStats) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda entry: -entry[1])
 
 
-def _latency(operation: str, buckets: Sequence[int]) -> Latency:
+def _latency(operation: str, buckets: Sequence[int]) -> LatencyView:
     p50, p95, p99 = (percentile(buckets, share) for share in _PERCENTILES)
-    return Latency(operation=operation, requests=sum(buckets), p50=p50, p95=p95, p99=p99)
+    return LatencyView(operation=operation, requests=sum(buckets), p50=p50, p95=p95, p99=p99)

@@ -17,15 +17,15 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.prometheus import registry_for
 from dynaferry.web import guards
 from dynaferry.web.address import Address
 from dynaferry.web.assets import Asset, load
-from dynaferry.web.control import Controls, answer
+from dynaferry.web.control import ControlsView, answer
 from dynaferry.web.doors import Doors, listening
 from dynaferry.web.events import Events
-from dynaferry.web.feed import Newsreader
+from dynaferry.web.feed import Feed
 
 SHUTDOWN_SECONDS = 1.0
 # Between two requests of one connection, and for one request.
@@ -44,10 +44,10 @@ class Site(Struct, frozen=True, kw_only=True):
     `settings` are shown as they are. Without `controls` nothing can be changed.
     """
 
-    lookout: Lookout
+    lookout: RunMonitor
     address: Address
     settings: Sequence[tuple[str, str]] = ()
-    controls: Controls | None = None
+    controls: ControlsView | None = None
 
 
 @asynccontextmanager
@@ -95,7 +95,7 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
 
     async def news(request: web.Request) -> web.StreamResponse:
         can_control = site.controls is not None
-        reader = Newsreader(site.lookout, settings=site.settings, can_control=can_control)
+        reader = Feed(site.lookout, settings=site.settings, can_control=can_control)
         return await events.tell(request, reader)
 
     async def control(request: web.Request) -> web.Response:
@@ -149,6 +149,6 @@ def _metrics(registry: CollectorRegistry, accept: str) -> web.Response:
     return web.Response(body=body, headers={"Content-Type": content_type})
 
 
-def _health(lookout: Lookout) -> web.Response:
+def _health(lookout: RunMonitor) -> web.Response:
     health = lookout.health
     return web.Response(status=200 if health.ok else 503, text=f"{health.reason}\n")

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async
-from dynaferry.control.effective import InForce, in_force, in_words, only_set
+from dynaferry.control.effective import EffectiveControls, effective_controls, in_words, set_by_hand
 from dynaferry.errors import PlanError, StateError
 from dynaferry.limits import LEAST_CAP_UNITS
 from dynaferry.observe.health import is_stalled
@@ -32,7 +32,7 @@ WORDS: Final[dict[UnderWay, str]] = {
 }
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class ControlRequest(Struct, frozen=True, kw_only=True):
     """What came of it, as `--json` prints it.
 
     `stalled` says that the copy is under way, but has stored nothing for half a minute.
@@ -41,7 +41,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     run: str
     status: State
     under_way: UnderWay | None
-    held: InForce
+    held: EffectiveControls
     stalled: bool = False
 
 
@@ -103,7 +103,7 @@ def _ask(run: str | None, state_dir: Path, change: ControlsChange, *, as_json: b
     return exit_codes.COMPLETE
 
 
-async def _store(state_dir: Path, run: str, change: ControlsChange) -> Asked:
+async def _store(state_dir: Path, run: str, change: ControlsChange) -> ControlRequest:
     store = await SqliteStore.open_to_control(state_dir, run)
     try:
         record, state = await state_of(store, state_dir, run)
@@ -113,8 +113,10 @@ async def _store(state_dir: Path, run: str, change: ControlsChange) -> Asked:
         is_paused = (await store.read_controls()).paused_at is not None
         stalled = state == "running" and is_stalled(last_sign_of(record), now, paused=is_paused)
         controls = await store.change_controls(change, now)
-        held = in_force(record.settings, controls, datetime.fromtimestamp(now, UTC))
-        return Asked(run=run, status=state, under_way=under_way, held=held, stalled=stalled)
+        held = effective_controls(record.settings, controls, datetime.fromtimestamp(now, UTC))
+        return ControlRequest(
+            run=run, status=state, under_way=under_way, held=held, stalled=stalled
+        )
     finally:
         await store.aclose()
 
@@ -131,9 +133,9 @@ def _check_there_is_something_to_hold(
         )
 
 
-def to_lines(asked: Asked, change: ControlsChange) -> list[str]:
+def to_lines(asked: ControlRequest, change: ControlsChange) -> list[str]:
     """What people are told: what holds from now on, and when it begins to."""
-    held = asked.held if asked.under_way in ("copy", None) else only_set(asked.held)
+    held = asked.held if asked.under_way in ("copy", None) else set_by_hand(asked.held)
     lines = [f"{asked.run}: {in_words(held) or 'nothing holds it back'}"]
     if asked.stalled:
         lines.append("it is stalled: it does so once it goes on; dynaferry status says more")

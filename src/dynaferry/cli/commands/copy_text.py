@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from dynaferry.observe import formatting
-from dynaferry.observe.summary import RunSummary, Status, TableSummary
+from dynaferry.observe.summary import RunStatus, RunSummary, TableSummary
 from dynaferry.state.directory import state_path
 
-_HEADLINES: dict[Status, str] = {
+_HEADLINES: dict[RunStatus, str] = {
     "complete": "complete",
     "rejected": "complete, but the target rejected items",
     "interrupted": "interrupted",

@@ -16,7 +16,7 @@ from dynaferry.cli.commands.page_control import controls_of
 from dynaferry.cli.flags import CopyFlags
 from dynaferry.errors import PlanError
 from dynaferry.observe.metrics_export import FAILURES, Export, reason_of, to_gateway, to_textfile
-from dynaferry.observe.monitor import Lookout
+from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.stats import RunStats
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.stop import StopSignal
@@ -41,12 +41,12 @@ def moment_of(text: str) -> float:
 
 
 @asynccontextmanager
-async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncIterator[Lookout]:
+async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncIterator[RunMonitor]:
     """The lookout of the run that is made within; what it sees is served, pushed and written.
 
     :raises PlanError: it cannot be served or written there
     """
-    lookout = Lookout(plan.run_name, readers=plan.readers)
+    lookout = RunMonitor(plan.run_name, readers=plan.readers)
     lookout.finish_by = None if flags.finish_by is None else moment_of(flags.finish_by)
     async with AsyncExitStack() as stack:
         if flags.metrics_listen is not None:
@@ -63,7 +63,9 @@ async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncI
 
 
 @asynccontextmanager
-async def still_served(flags: CopyFlags, plan: CopyPlan, lookout: Lookout) -> AsyncIterator[None]:
+async def still_served(
+    flags: CopyFlags, plan: CopyPlan, lookout: RunMonitor
+) -> AsyncIterator[None]:
     """Serves what was seen of a copy for as long as its verification takes, within.
 
     Who looks whether the process is alive goes on looking, and the numbers stay as they ended.
@@ -78,7 +80,9 @@ async def still_served(flags: CopyFlags, plan: CopyPlan, lookout: Lookout) -> As
         yield
 
 
-async def _serve(stack: AsyncExitStack, lookout: Lookout, flags: CopyFlags, plan: CopyPlan) -> None:
+async def _serve(
+    stack: AsyncExitStack, lookout: RunMonitor, flags: CopyFlags, plan: CopyPlan
+) -> None:
     place = address.parse(flags.metrics_listen or "")
     listener = address.bind(place)
     controls = controls_of(plan) if flags.allow_control else None
@@ -107,7 +111,7 @@ def settings_shown(plan: CopyPlan) -> list[tuple[str, str]]:
     return settings
 
 
-async def _exports(lookout: Lookout, flags: CopyFlags) -> list[Export]:
+async def _exports(lookout: RunMonitor, flags: CopyFlags) -> list[Export]:
     exports = []
     if flags.metrics_push is not None:
         exports.append(to_gateway(lookout, flags.metrics_push, screen.say))

@@ -9,10 +9,10 @@ from dynaferry.plan.schedule import Units
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import ControlsChange
-from dynaferry.web.control import Change, Controls
+from dynaferry.web.control import Change, ControlsView
 
 
-def controls_of(plan: CopyPlan) -> Controls:
+def controls_of(plan: CopyPlan) -> ControlsView:
     """Lets who has the token, a new one each time, ask something of the run."""
 
     async def control(change: Change) -> None:
@@ -22,7 +22,7 @@ def controls_of(plan: CopyPlan) -> Controls:
         finally:
             await store.aclose()
 
-    return Controls(secrets.token_urlsafe(32), control)
+    return ControlsView(secrets.token_urlsafe(32), control)
 
 
 def asked_for(change: Change) -> ControlsChange:

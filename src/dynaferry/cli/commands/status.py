@@ -11,13 +11,13 @@ from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.commands.control import WORDS
 from dynaferry.cli.commands.copy_text import equation
 from dynaferry.cli.interrupts import run_async
-from dynaferry.control.effective import InForce, in_words, only_set
+from dynaferry.control.effective import EffectiveControls, in_words, set_by_hand
 from dynaferry.observe import formatting
-from dynaferry.observe.summary import ErrorSummary, RunSummary, Status, TableSummary
+from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary, TableSummary
 from dynaferry.report.stored_run import (
-    RunLook,
     State,
-    TableLook,
+    StoredRun,
+    StoredTable,
     bottleneck,
     items_per_second,
     look_at,
@@ -27,7 +27,7 @@ from dynaferry.run.outcome import table_summary
 from dynaferry.state.directory import sole_run
 
 # `copy` never prints this one, so that it is not among its statuses.
-RUNNING = cast("Status", "running")
+RUNNING = cast("RunStatus", "running")
 
 KILLED = ErrorSummary(
     type="StoppedWithoutWord",
@@ -70,11 +70,11 @@ class StatusSummary(RunSummary, frozen=True, kw_only=True):
     """
 
     state: State
-    held: InForce
+    held: EffectiveControls
     tables: tuple[TableStatus, ...]
 
 
-def to_summary(look: RunLook) -> StatusSummary:
+def to_summary(look: StoredRun) -> StatusSummary:
     """The run as `copy --json` would tell it; `running` stands for one that is under way."""
     record = look.record
     error = None
@@ -94,24 +94,24 @@ def to_summary(look: RunLook) -> StatusSummary:
     )
 
 
-def _status(state: State) -> Status:
+def _status(state: State) -> RunStatus:
     if state == "running" or state == "stalled":
         return RUNNING
     return "interrupted" if state == "killed" else state
 
 
-def _table_status(look: RunLook, table: TableLook) -> Status:
+def _table_status(look: StoredRun, table: StoredTable) -> RunStatus:
     if table.totals.segments_complete < table.identity.total_segments:
         return _status(look.state)
     return "rejected" if table.totals.items_rejected else "complete"
 
 
-def _told_table(look: RunLook, table: TableLook) -> TableStatus:
+def _told_table(look: StoredRun, table: StoredTable) -> TableStatus:
     summary = msgspec.structs.asdict(_table_summary(look, table))
     return TableStatus(**summary, bottleneck=bottleneck(look, table))
 
 
-def _table_summary(look: RunLook, table: TableLook) -> TableSummary:
+def _table_summary(look: StoredRun, table: StoredTable) -> TableSummary:
     return table_summary(
         _table_name(table.identity.source_arn),
         _table_name(table.identity.target_arn),
@@ -125,7 +125,7 @@ def _table_summary(look: RunLook, table: TableLook) -> TableSummary:
     )
 
 
-def to_lines(look: RunLook) -> list[str]:
+def to_lines(look: StoredRun) -> list[str]:
     """The run for eyes."""
     record = look.record
     lines = [
@@ -149,13 +149,13 @@ def to_lines(look: RunLook) -> list[str]:
     return lines
 
 
-def _held_back(look: RunLook) -> str | None:
+def _held_back(look: StoredRun) -> str | None:
     if look.under_way in ("verification", "replay"):
-        return in_words(only_set(look.held))
+        return in_words(set_by_hand(look.held))
     return None if look.state in ("complete", "rejected") else in_words(look.held)
 
 
-def _state_words(look: RunLook) -> str:
+def _state_words(look: StoredRun) -> str:
     words = _copy_words(look)
     if look.under_way in ("verification", "replay"):
         words = f"{words}; {WORDS[look.under_way]}"
@@ -164,7 +164,7 @@ def _state_words(look: RunLook) -> str:
     return words
 
 
-def _copy_words(look: RunLook) -> str:
+def _copy_words(look: StoredRun) -> str:
     if look.state == "killed":
         return f"{KILLED.message}; {KILLED.hint}"
     if look.state == "stalled":
@@ -174,7 +174,7 @@ def _copy_words(look: RunLook) -> str:
     return look.state
 
 
-def _stalled_words(look: RunLook) -> str:
+def _stalled_words(look: StoredRun) -> str:
     since = formatting.duration(look.now - look.last_sign)
     process = "its process" if look.process is None else f"its process ({look.process})"
     return (
@@ -190,7 +190,7 @@ def _moment(moment: float | None, now: float) -> str:
     return f"{written}, {formatting.duration(max(0.0, now - moment))} ago"
 
 
-def _table_lines(look: RunLook, table: TableLook) -> list[str]:
+def _table_lines(look: StoredRun, table: StoredTable) -> list[str]:
     identity, totals = table.identity, table.totals
     rate = formatting.count(items_per_second(look, table))
     lines = [
@@ -210,7 +210,7 @@ def _table_lines(look: RunLook, table: TableLook) -> list[str]:
     return lines
 
 
-def _table_words(look: RunLook, table: TableLook) -> str:
+def _table_words(look: StoredRun, table: StoredTable) -> str:
     status = _table_status(look, table)
     return look.state if status == RUNNING else status
 
