@@ -21,7 +21,7 @@ from yarl import URL
 from benchmarks.null_endpoint import SOURCE, TARGET
 from dynaferry.cli.process_tuning import keep_freed_memory
 from dynaferry.dynamodb.account.session import Credentials
-from dynaferry.dynamodb.http.pool import ConnectionPool, Endpoint, Timeouts
+from dynaferry.dynamodb.http.pool import ConnectionPool, EndpointAddress, Timeouts
 from dynaferry.dynamodb.signing import Signer
 
 TASKS = 16
@@ -41,7 +41,7 @@ class Side:
     """Signs and posts one operation."""
 
     def __init__(self, url: URL, tls: ssl.SSLContext | None, operation: str) -> None:
-        address = Endpoint(url.host or "", url.port or 0, tls)
+        address = EndpointAddress(url.host or "", url.port or 0, tls)
         self.pool = ConnectionPool(address, limit=TASKS, patience=Timeouts(10, 30, 12))
         self._signer = Signer(host=f"{url.host}:{url.port}", region="us-east-1")
         self._operation = operation

@@ -32,7 +32,7 @@ from dynaferry.dynamodb.http.pool import (
     Connection,
     ConnectionPool,
     ConnectionProvider,
-    Endpoint,
+    EndpointAddress,
     Timeouts,
 )
 from dynaferry.dynamodb.http.proxied import open_proxied
@@ -159,7 +159,7 @@ class RequestSeries:
             self._wire.http.give_back(self._line)
 
     async def ask(self, body: bytes) -> bytes:
-        """Posts `body`; returns the body of the answer, checked and unpacked. See `DynamoClient.call`."""
+        """Posts `body`; the body of the answer, checked and unpacked. See `DynamoClient.call`."""
         wire, operation = self._wire, self._operation
         for last_try in (False, True):
             began = time.monotonic()
@@ -256,7 +256,7 @@ async def _open_http(
         ) as proxied:
             yield proxied
         return
-    address = Endpoint(url.raw_host or "", url.port or 0, tls, url.raw_path or "/")
+    address = EndpointAddress(url.raw_host or "", url.port or 0, tls, url.raw_path or "/")
     pool = ConnectionPool(address, limit=connections, patience=patience)
     try:
         yield pool

@@ -16,7 +16,7 @@ from dynaferry.copy.reader import Reader
 from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.copy.write_queue import WriteQueue
 from dynaferry.copy.writer import Writer
-from dynaferry.dynamodb.account.session import AccountSession, Models, Side, open_account
+from dynaferry.dynamodb.account.session import AccountSession, ServiceModels, Side, open_account
 from dynaferry.dynamodb.client import open_wire
 from dynaferry.dynamodb.http.compression import wants_packed
 from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
@@ -66,7 +66,7 @@ async def open_sides(
     """
     source = with_region(plan.source, [table.source for table in plan.tables])
     target = with_region(plan.target, [table.target for table in plan.tables])
-    models = Models()
+    models = ServiceModels()
     async with (
         open_side(plan, source, "source", models, say) as source_session,
         open_side(plan, target, "target", models, say) as target_session,
@@ -82,7 +82,7 @@ async def open_side(
     plan: CopyPlan,
     account: Account,
     side: Side,
-    models: Models | None = None,
+    models: ServiceModels | None = None,
     say: Callable[[str], None] | None = None,
 ) -> AsyncIterator[AccountSession]:
     """Opens one account; whoever gives credentials may be away for a moment, which `say` is told.

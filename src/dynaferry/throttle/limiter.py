@@ -1,7 +1,7 @@
 """How fast may I go: the one question that readers and writers ask before a request.
 
-A `RateLimiter` is asked before, and told after: what was consumed, and when the service throttled. The
-pace here obeys caps and the pause that people give; one that finds the rate by itself stands behind
+A `RateLimiter` is asked before, and told after: what was consumed, and when the service throttled.
+The limiter here obeys caps and the pause that people give; one that finds the rate by itself stands behind
 the same protocol.
 """
 

@@ -17,7 +17,7 @@ from dynaferry.dynamodb.account.session import (
     AccountSession,
     Credentials,
     CredentialSource,
-    Models,
+    ServiceModels,
     open_account,
 )
 from dynaferry.dynamodb.tables.describe import describe_table
@@ -611,7 +611,7 @@ async def test_accounts_that_share_models_read_what_botocore_knows_of_a_service_
         return found
 
     monkeypatch.setattr(JSONFileLoader, "load_file", noting)
-    models = Models()
+    models = ServiceModels()
     async with (
         open_account(moto_world.source, "source", models=models),
         open_account(

@@ -9,7 +9,7 @@ import pytest
 
 from dynaferry.dynamodb.http.addresses import SHUNNED_SECONDS, Addresses
 from dynaferry.dynamodb.http.connection import SignedHeaders
-from dynaferry.dynamodb.http.pool import ConnectionPool, Endpoint, Timeouts
+from dynaferry.dynamodb.http.pool import ConnectionPool, EndpointAddress, Timeouts
 from tests.worlds.endpoint import Answer, Endpoint, Hang
 
 HOST = "two.example"
@@ -65,7 +65,7 @@ def deaf(port: int) -> Iterator[None]:
 
 
 def pool_to(port: int, patience: Timeouts = IMPATIENT) -> ConnectionPool:
-    return ConnectionPool(Endpoint(HOST, port, None), limit=1, patience=patience)
+    return ConnectionPool(EndpointAddress(HOST, port, None), limit=1, patience=patience)
 
 
 async def test_an_address_that_does_not_open_does_not_keep_from_the_next(
@@ -117,7 +117,7 @@ async def test_an_address_that_opens_and_says_nothing_is_left_for_another(
 
 
 async def test_a_name_that_is_not_known_says_so() -> None:
-    pool = ConnectionPool(Endpoint("nowhere.invalid", 1, None), limit=1, patience=IMPATIENT)
+    pool = ConnectionPool(EndpointAddress("nowhere.invalid", 1, None), limit=1, patience=IMPATIENT)
     with pytest.raises(ConnectionError, match=r"cannot connect to nowhere\.invalid:1"):
         await pool.post(HEAD, b"{}")
 

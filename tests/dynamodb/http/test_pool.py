@@ -18,7 +18,7 @@ from dynaferry.dynamodb.http.connection import (
     HttpResponse,
     SignedHeaders,
 )
-from dynaferry.dynamodb.http.pool import ConnectionPool, Endpoint, Timeouts
+from dynaferry.dynamodb.http.pool import ConnectionPool, EndpointAddress, Timeouts
 from tests.worlds.endpoint import Answer, Bytes, Decide, Endpoint, Hang, Request, running_endpoint
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"
@@ -32,7 +32,7 @@ async def pool_to(
 ) -> AsyncIterator[ConnectionPool]:
     url = URL(endpoint.url)
     pool = ConnectionPool(
-        Endpoint(url.host or "", url.port or 0, None), limit=limit, patience=patience
+        EndpointAddress(url.host or "", url.port or 0, None), limit=limit, patience=patience
     )
     try:
         yield pool
@@ -130,7 +130,7 @@ async def test_an_answer_before_the_request_was_read_ends_the_connection() -> No
 
     served: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    address = Endpoint("127.0.0.1", server.sockets[0].getsockname()[1], None)
+    address = EndpointAddress("127.0.0.1", server.sockets[0].getsockname()[1], None)
     pool = ConnectionPool(address, limit=1, patience=PATIENT)
     try:
         statuses = [(await pool.post(HEAD, bytes(32 * 1024 * 1024))).status for _ in range(2)]

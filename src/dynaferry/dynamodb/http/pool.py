@@ -31,20 +31,20 @@ class ConnectionProvider(Protocol):
         """
         ...
 
-    async def lend(self) -> "Http11Connection":
+    async def lend(self) -> "Connection":
         """A line for requests one after the other; to be given back.
 
         :raises OSError: none can be opened; TimeoutError included
         """
         ...
 
-    def give_back(self, line: "Http11Connection") -> None:
+    def give_back(self, line: "Connection") -> None:
         """A line is needed no more."""
         ...
 
 
 class Connection(Protocol):
-    """Posts one request at a time, like `ConnectionProvider`; not beyond an answer that ended it."""
+    """Posts one request at a time, as a `ConnectionProvider` does, until an answer ends it."""
 
     @property
     def is_reusable(self) -> bool:
@@ -59,7 +59,7 @@ class Connection(Protocol):
         ...
 
 
-class Endpoint(NamedTuple):
+class EndpointAddress(NamedTuple):
     """Where an endpoint listens; `tls` is None for plain HTTP."""
 
     host: str
@@ -85,7 +85,7 @@ class Timeouts(NamedTuple):
 class ConnectionPool:
     """At most `limit` connections. To be made inside a running event loop."""
 
-    def __init__(self, address: Endpoint, *, limit: int, patience: Timeouts) -> None:
+    def __init__(self, address: EndpointAddress, *, limit: int, patience: Timeouts) -> None:
         self._address = address
         self._patience = patience
         self._loop = asyncio.get_running_loop()
@@ -104,7 +104,7 @@ class ConnectionPool:
         )
 
     async def post(self, head: SignedHeaders, body: bytes) -> HttpResponse:
-        """Posts over a connection that is open already, or over a new one; see `ConnectionProvider`."""
+        """Posts over a connection that is open already, or a new one; see `ConnectionProvider`."""
         connection = await self.lend()
         try:
             return await connection.exchange(head, body)
