@@ -41,10 +41,10 @@ def scrape_seconds() -> float:
     table = TableStats("orders", "orders", SEGMENTS, state="running")
     for segment in range(SEGMENTS):
         table.segments.begun(segment)
-    lookout = RunMonitor("orders", readers=8)
-    lookout.stats = RunStats("orders", [table])
-    lookout.look()
-    registry, times = registry_for(lookout), []
+    monitor = RunMonitor("orders", readers=8)
+    monitor.stats = RunStats("orders", [table])
+    monitor.look()
+    registry, times = registry_for(monitor), []
     for _ in range(SCRAPES):
         began = time.perf_counter()
         generate_latest(registry)

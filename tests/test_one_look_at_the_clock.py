@@ -136,14 +136,14 @@ def test_a_map_of_segments_looks_once(moving_clock: MovingClock) -> None:
 
 
 def test_who_watches_a_run_looks_once(moving_clock: MovingClock) -> None:
-    lookout = RunMonitor("orders", readers=8, clock=moving_clock)
-    lookout.stats = RunStats("orders", [TableStats("a", "b", 8, state="running")])
-    lookout.phase = "running"
-    assert looks_of(moving_clock, lookout.look) == 1
-    assert looks_of(moving_clock, lambda: lookout.health) == 1
+    monitor = RunMonitor("orders", readers=8, clock=moving_clock)
+    monitor.stats = RunStats("orders", [TableStats("a", "b", 8, state="running")])
+    monitor.phase = "running"
+    assert looks_of(moving_clock, monitor.look) == 1
+    assert looks_of(moving_clock, lambda: monitor.health) == 1
     summary = RunSummary(run="orders", status="complete", error=None, tables=())
-    assert looks_of(moving_clock, lambda: lookout.ended(summary)) == 1
-    assert lookout.ended_at == moving_clock.now
+    assert looks_of(moving_clock, lambda: monitor.ended(summary)) == 1
+    assert monitor.ended_at == moving_clock.now
 
 
 async def test_what_holds_a_run_back_is_asked_and_decided_for_one_moment(

@@ -39,7 +39,7 @@ class SimulatedTalk(RequestSeries):
         return self
 
     async def ask(self, body: bytes) -> bytes:
-        return await self._wire.call(self._operation, body)
+        return await self._client.call(self._operation, body)
 
 
 class SimulatedWire(DynamoClient):
@@ -50,7 +50,7 @@ class SimulatedWire(DynamoClient):
         self._side = side
         self._now = clock
 
-    def talk(self, operation: str) -> RequestSeries:
+    def series(self, operation: str) -> RequestSeries:
         return SimulatedTalk(self, operation)
 
     async def call(self, operation: str, body: bytes) -> bytes:

@@ -72,7 +72,7 @@ def test_an_answer_that_is_not_whole_ends_the_row() -> None:
     clock.now += 2.0
     assert is_over_after(batches, WriteResult(second[20:], 20.0))
     assert (row.items_written, row.consumed, row.left_seconds) == (25, 25.0, 2.0)
-    assert (row.sent, row.answered, len(row.portion.uncut)) == (2, 2, 0)
+    assert (row.sent, row.answered, len(row.claim.uncut)) == (2, 2, 0)
     assert row.last.items is second
 
 

@@ -35,14 +35,14 @@ async def row_to(
     async with small_copy(small_plan(state_dir), FakeSource([[KEYS]]), target, 1) as small:
         items = [wire_item(key) for key in KEYS]
         page = Page(items=items, last_evaluated_key=None, scanned_count=ITEMS, body_bytes=1000)
-        small.pipeline.lanes.put(
+        small.pipeline.queue.put(
             PendingPage(0, small.pipeline.ledger.page_read(0, page), items, may_be_large=False)
         )
-        small.pipeline.lanes.close()
-        portion = small.pipeline.lanes.take_nowait(4)
-        assert portion is not None
-        assert portion.count == 4
-        row = BatchGroup(portion, 25.0, 25.0)
+        small.pipeline.queue.close()
+        claim = small.pipeline.queue.take_nowait(4)
+        assert claim is not None
+        assert claim.count == 4
+        row = BatchGroup(claim, 25.0, 25.0)
         await small.pipeline.writer.acquire(row)
         yield small, row
 
@@ -51,8 +51,8 @@ async def write_the_rest(small: SmallCopy) -> list[int]:
     """What waits is written, batch by batch; returns the sizes of the batches."""
     writer, sizes = small.pipeline.writer, list[int]()
     while (row := await writer.take(1)) is not None:
-        assert row.portion.count == 1
-        sizes.append(len(row.portion.sample.items))
+        assert row.claim.count == 1
+        sizes.append(len(row.claim.sample.items))
         await writer.acquire(row)
         await writer.write(row, StopSignal())
     return sizes
@@ -141,7 +141,7 @@ async def test_while_a_batch_is_tried_again_those_behind_it_are_there_for_others
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(small.pipeline.writer.write, row, StopSignal())
             await again.wait()
-            assert small.pipeline.lanes.items_waiting == 50
+            assert small.pipeline.queue.items_waiting == 50
             let_go.set()
         assert await write_the_rest(small) == [25, 25]
         assert_all_written_once(small, target)
@@ -192,7 +192,7 @@ async def test_what_was_taken_before_a_cancellation_is_acknowledged(tmp_path: Pa
             tasks.cancel_scope.cancel()
         assert small.stats.items_written == len(target.written) == 50
         assert small.stats.write_requests_in_flight == 0
-        assert small.pipeline.lanes.items_waiting == 50
+        assert small.pipeline.queue.items_waiting == 50
         small.caps.write.set(10.0)
         assert small.caps.write._reserved == 0.0, "what was not answered is settled as well"
         target.before_write = None
@@ -212,15 +212,15 @@ async def test_of_two_writers_of_one_page_one_fails_and_nothing_is_lost(tmp_path
 
     target.before_write = fail_the_third
     async with many_to(target, tmp_path) as small:
-        lanes, writer = small.pipeline.lanes, small.pipeline.writer
-        lanes.close()
+        queue, writer = small.pipeline.queue, small.pipeline.writer
+        queue.close()
         rows = []
         for most in (6, 32):
-            portion = lanes.take_nowait(most)
-            assert portion is not None
-            rows.append(BatchGroup(portion, 25.0, 25.0))
+            claim = queue.take_nowait(most)
+            assert claim is not None
+            rows.append(BatchGroup(claim, 25.0, 25.0))
             await writer.acquire(rows[-1])
-        assert [row.portion.count for row in rows] == [6, 10]
+        assert [row.claim.count for row in rows] == [6, 10]
         async with anyio.create_task_group() as tasks:
             for row in rows:
                 tasks.start_soon(writer.write, row, StopSignal())
@@ -291,13 +291,13 @@ async def many_to(
     """Many batches wait, at a rate at which they might go at once."""
     async with small_copy(small_plan(state_dir), FakeSource([[keys]]), target, 1) as small:
         controller = small.pipeline.write_controller
-        while small.pipeline.writer._pace.most_units_in_a_row < len(keys):
+        while small.pipeline.writer._limiter.most_units_in_a_row < len(keys):
             controller.wanted()
             controller.accepted(1e6, 0.001, now := small.pipeline.monotonic())
             controller.advance(now + 1.0)
         items, count = [wire_item(key) for key in keys], len(keys)
         page = Page(items=items, last_evaluated_key=None, scanned_count=count, body_bytes=4000)
-        small.pipeline.lanes.put(
+        small.pipeline.queue.put(
             PendingPage(0, small.pipeline.ledger.page_read(0, page), items, may_be_large=False)
         )
         yield small
@@ -309,19 +309,19 @@ async def test_a_row_is_as_long_as_what_is_sent_at_once(tmp_path: Path) -> None:
         writer = small.pipeline.writer
         first = writer.take_nowait(writers)
         assert first is not None
-        assert first.portion.count == 1, "how long a request takes is not known"
+        assert first.claim.count == 1, "how long a request takes is not known"
         await writer.acquire(first)
         await writer.write(first, StopSignal())
         second = writer.take_nowait(writers)
         assert second is not None
-        assert second.portion.count == 15, "all that is there: it is sent as soon as by 15 writers"
+        assert second.claim.count == 15, "all that is there: it is sent as soon as by 15 writers"
 
 
 async def test_a_row_has_a_length_at_most(tmp_path: Path) -> None:
     async with many_to(FakeTarget(), tmp_path, MORE) as small:
         row = small.pipeline.writer.take_nowait(1)
         assert row is not None
-        assert row.portion.count == MOST_IN_A_ROW == 32
+        assert row.claim.count == MOST_IN_A_ROW == 32
 
 
 async def test_a_row_of_long_requests_leaves_a_batch_to_everybody(tmp_path: Path) -> None:
@@ -336,6 +336,6 @@ async def test_a_row_of_long_requests_leaves_a_batch_to_everybody(tmp_path: Path
         for writers, length in ((32, 1), (32, 1), (7, 2), (2, 6)):
             row = writer.take_nowait(writers)
             assert row is not None
-            assert row.portion.count == length
+            assert row.claim.count == length
             await writer.acquire(row)
             await writer.write(row, StopSignal())

@@ -49,9 +49,9 @@ def test_a_batch_knows_its_segment_and_page() -> None:
 
 def test_what_several_batches_cost_is_told_by_the_first_of_them() -> None:
     items = items_of([1] * 60)
-    portion = PendingPage(3, 7, items, may_be_large=False).claim(9)
-    assert (portion.count, list(portion.sample.items)) == (3, items[:25])
-    assert [len(portion.uncut.next_batch()) for _ in range(3)] == [25, 25, 10]
+    claim = PendingPage(3, 7, items, may_be_large=False).claim(9)
+    assert (claim.count, list(claim.sample.items)) == (3, items[:25])
+    assert [len(claim.uncut.next_batch()) for _ in range(3)] == [25, 25, 10]
 
 
 @pytest.mark.parametrize(
@@ -83,22 +83,22 @@ def test_what_is_promised_is_there_whoever_sends_and_whatever_is_taken_back(
         list[list[int]](),
     )
 
-    def send(portion: list[int], most: int) -> None:
-        for _ in range(min(most, portion[0])):
-            batch = uncut.next_batch() if portion[1] else single.pop()
+    def send(claim: list[int], most: int) -> None:
+        for _ in range(min(most, claim[0])):
+            batch = uncut.next_batch() if claim[1] else single.pop()
             assert 1 <= len(batch) <= BATCH_MAX_ITEMS
             sent.extend(batch)
-            portion[0] -= 1
+            claim[0] -= 1
 
     single = list[Sequence[Raw]]()
     for most, sends in steps:
         if uncut:
-            portion = uncut.claim(most)
-            assert 1 <= portion.count <= most
-            if portion.uncut is uncut:
-                under_way.append([portion.count, True])
+            claim = uncut.claim(most)
+            assert 1 <= claim.count <= most
+            if claim.uncut is uncut:
+                under_way.append([claim.count, True])
             else:
-                single.append(portion.uncut.next_batch())
+                single.append(claim.uncut.next_batch())
                 under_way.append([1, False])
         if under_way and sends < 5:
             send(under_way[0], sends)

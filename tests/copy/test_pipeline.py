@@ -480,14 +480,14 @@ async def test_a_copy_obeys_the_caps_of_the_run_and_of_the_table(tmp_path: Path,
     async with small_copy(plan, source, target, 1) as small:
         admitted: list[float] = []
         worker = small.pipeline.reader if side == "read" else small.pipeline.writer
-        strictest = worker._pace.caps.units_per_second  # type: ignore[attr-defined]
-        admit = worker._pace.acquire
+        strictest = worker._limiter.caps.units_per_second  # type: ignore[attr-defined]
+        admit = worker._limiter.acquire
 
         async def note(units: float, requests: int = 1) -> None:
             admitted.append(units)
             await admit(units, requests)
 
-        worker._pace.acquire = note  # type: ignore[method-assign]
+        worker._limiter.acquire = note  # type: ignore[method-assign]
         assert await small.pipeline.copy(StopSignal())
         shown = getattr(small.pipeline.stats, f"{side}_rate_limit_units")
     assert strictest == 4000.0

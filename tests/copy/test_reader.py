@@ -99,7 +99,7 @@ class Pace:
 
 async def read_all(
     source: Source | EmptySource,
-    pace: Pace,
+    limiter: Pace,
     ahead: Ahead | None = None,
     *,
     item_bytes: float = 0.0,
@@ -115,7 +115,7 @@ async def read_all(
 
     stats = TableStats(source="orders", target="orders", segments_total=segments)
     retry = RetryPolicy("source", Patience(300.0))
-    reader = Reader(source, ledger, stats, pace=pace, retry=retry, item_bytes=item_bytes)
+    reader = Reader(source, ledger, stats, limiter=limiter, retry=retry, item_bytes=item_bytes)
     if ahead is not None:
         reader.keep_small(ahead)
     queue = SegmentQueue(segments, range(segments))
@@ -126,25 +126,25 @@ async def read_all(
 
 
 async def test_without_a_limit_pages_are_full() -> None:
-    source, pace = Source(units_per_item=1.0), Pace(math.inf)
-    assert await read_all(source, pace) == ITEMS
+    source, limiter = Source(units_per_item=1.0), Pace(math.inf)
+    assert await read_all(source, limiter) == ITEMS
     assert source.limits == [FIRST_PAGE_ITEMS, *[None] * 8]
 
 
 async def test_under_a_low_rate_a_page_is_what_the_pace_can_take_at_once() -> None:
-    source, pace = Source(units_per_item=0.5), Pace(most_units_at_once=20.0)
-    assert await read_all(source, pace) == ITEMS
+    source, limiter = Source(units_per_item=0.5), Pace(most_units_at_once=20.0)
+    assert await read_all(source, limiter) == ITEMS
     assert source.limits[0] == 1, "what an item costs is not known before"
-    assert pace.admitted[0] == 50.0, "but that none is larger than 400 KB is"
+    assert limiter.admitted[0] == 50.0, "but that none is larger than 400 KB is"
     assert set(source.limits[1:]) == {25}, "40 would do, and take two batches each"
-    assert set(pace.admitted[1:]) == {12.5}
+    assert set(limiter.admitted[1:]) == {12.5}
 
 
 async def test_the_first_page_is_expected_to_have_items_of_about_the_average_size() -> None:
-    source, pace = Source(units_per_item=0.5), Pace(most_units_at_once=20.0)
-    await read_all(source, pace, item_bytes=4096.0)
+    source, limiter = Source(units_per_item=0.5), Pace(most_units_at_once=20.0)
+    await read_all(source, limiter, item_bytes=4096.0)
     assert source.limits[0] == FIRST_PAGE_ITEMS
-    assert pace.admitted[0] == 10.0, "twice of it"
+    assert limiter.admitted[0] == 10.0, "twice of it"
     tiny = Pace(most_units_at_once=20.0)
     await read_all(Source(units_per_item=0.1), tiny, item_bytes=100.0)
     assert tiny.admitted[0] == LEAST_PAGE_UNITS
@@ -155,15 +155,15 @@ async def test_the_first_page_is_expected_to_have_items_of_about_the_average_siz
 
 async def test_under_a_low_rate_the_first_page_is_waited_for_a_few_seconds_at_most() -> None:
     for item_bytes in (0.0, 400_000.0):
-        source, pace = Source(units_per_item=0.5), Pace(most_units_at_once=REQUEST_SECONDS)
-        await read_all(source, pace, item_bytes=item_bytes)
-        assert (source.limits[0], pace.admitted[0]) == (1, 2.5), "seconds of 1 unit each"
+        source, limiter = Source(units_per_item=0.5), Pace(most_units_at_once=REQUEST_SECONDS)
+        await read_all(source, limiter, item_bytes=item_bytes)
+        assert (source.limits[0], limiter.admitted[0]) == (1, 2.5), "seconds of 1 unit each"
 
 
 async def test_an_empty_page_is_no_reason_to_expect_full_ones() -> None:
-    source, pace = EmptySource(), Pace(most_units_at_once=0.1)
-    await read_all(source, pace, item_bytes=100.0, segments=8)
-    assert pace.admitted == [LEAST_PAGE_UNITS] * 8
+    source, limiter = EmptySource(), Pace(most_units_at_once=0.1)
+    await read_all(source, limiter, item_bytes=100.0, segments=8)
+    assert limiter.admitted == [LEAST_PAGE_UNITS] * 8
     unknown = Pace(most_units_at_once=0.1)
     await read_all(EmptySource(), unknown, segments=8)
     assert unknown.admitted == [2.5 * 0.1 / REQUEST_SECONDS] * 8, "an item that a cap lets through"
@@ -179,8 +179,8 @@ async def test_where_the_rate_is_limited_few_first_pages_are_read_at_a_time(
 
 
 async def test_where_the_service_does_not_say_what_a_page_costs_its_bytes_do() -> None:
-    source, pace = Source(units_per_item=0.1, says_units=False), Pace(most_units_at_once=20.0)
-    assert await read_all(source, pace) == ITEMS
+    source, limiter = Source(units_per_item=0.1, says_units=False), Pace(most_units_at_once=20.0)
+    assert await read_all(source, limiter) == ITEMS
     assert set(source.limits[1:]) == {150}, "160 items of an eighth of a unit, in whole batches"
 
 
@@ -191,7 +191,7 @@ async def test_who_waits_for_the_pace_is_counted_and_who_is_cancelled_is_not() -
 
     stats = TableStats(source="orders", target="orders", segments_total=1)
     retry = RetryPolicy("source", Patience(300.0))
-    reader = Reader(EmptySource(), Ledger(1), stats, pace=ClosedPace(1.0), retry=retry)
+    reader = Reader(EmptySource(), Ledger(1), stats, limiter=ClosedPace(1.0), retry=retry)
     async with anyio.create_task_group() as readers:
         readers.start_soon(reader.read, SegmentQueue(1, [0]), lambda _: None)
         await anyio.wait_all_tasks_blocked()
@@ -201,24 +201,24 @@ async def test_who_waits_for_the_pace_is_counted_and_who_is_cancelled_is_not() -
 
 
 async def test_a_page_is_never_smaller_than_what_rounding_would_cost() -> None:
-    source, pace = Source(units_per_item=0.5), Pace(most_units_at_once=0.1)
-    assert await read_all(source, pace) == ITEMS
+    source, limiter = Source(units_per_item=0.5), Pace(most_units_at_once=0.1)
+    assert await read_all(source, limiter) == ITEMS
     assert set(source.limits[1:]) == {int(read_ahead.LEAST_PAGE_UNITS / 0.5)}
 
 
 async def test_a_page_is_as_small_as_what_is_ahead_asks_for() -> None:
-    source, pace = Source(units_per_item=0.1), Pace(math.inf)
-    assert await read_all(source, pace, Ahead(items=640.0, page_items=80.0)) == ITEMS
+    source, limiter = Source(units_per_item=0.1), Pace(math.inf)
+    assert await read_all(source, limiter, Ahead(items=640.0, page_items=80.0)) == ITEMS
     assert set(source.limits[1:]) == {75}
 
 
 async def test_one_page_is_never_more_than_what_may_be_ahead_in_all() -> None:
-    source, pace = Source(units_per_item=0.01), Pace(math.inf)
-    assert await read_all(source, pace, Ahead(items=12.0, page_items=1.0)) == ITEMS
+    source, limiter = Source(units_per_item=0.01), Pace(math.inf)
+    assert await read_all(source, limiter, Ahead(items=12.0, page_items=1.0)) == ITEMS
     assert set(source.limits[1:]) == {12}
 
 
 async def test_items_that_cost_more_than_the_pace_takes_at_once_come_one_by_one() -> None:
-    source, pace = Source(units_per_item=50.0), Pace(most_units_at_once=10.0)
-    assert await read_all(source, pace) == ITEMS
+    source, limiter = Source(units_per_item=50.0), Pace(most_units_at_once=10.0)
+    assert await read_all(source, limiter) == ITEMS
     assert set(source.limits[1:]) == {1}

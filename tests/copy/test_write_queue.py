@@ -41,44 +41,44 @@ def virtually(main: Callable[[WriteQueue], Coroutine[None, None, T]]) -> T:
     return run_virtually(run())
 
 
-async def take_keys(lanes: WriteQueue) -> list[str]:
+async def take_keys(queue: WriteQueue) -> list[str]:
     """The keys of the next batch, which is done with at once."""
-    taken = await lanes.take()
+    taken = await queue.take()
     if taken is not None:
-        lanes.done()
+        queue.done()
     return [key for batch in batches_of(taken) for key in keys_in(batch)]
 
 
 def test_segments_take_turns_and_each_keeps_its_order() -> None:
-    async def main(lanes: WriteQueue) -> list[list[str]]:
+    async def main(queue: WriteQueue) -> list[list[str]]:
         for key in ("a1", "a2", "a3"):
-            lanes.put(page(0, key))
+            queue.put(page(0, key))
         for key in ("b1", "b2"):
-            lanes.put(page(1, key))
-        return [await take_keys(lanes) for _ in range(5)]
+            queue.put(page(1, key))
+        return [await take_keys(queue) for _ in range(5)]
 
     assert virtually(main) == [["a1"], ["b1"], ["a2"], ["b2"], ["a3"]]
 
 
 def test_a_remainder_goes_before_the_others_of_its_segment() -> None:
-    async def main(lanes: WriteQueue) -> list[list[str]]:
+    async def main(queue: WriteQueue) -> list[list[str]]:
         for key in ("a1", "a2"):
-            lanes.put(page(0, key, f"{key}+"))
-        (taken,) = batches_of(await lanes.take())
-        lanes.give_back(Batch(0, 0, taken.items[1:]))
-        lanes.done()
-        return [await take_keys(lanes) for _ in range(2)]
+            queue.put(page(0, key, f"{key}+"))
+        (taken,) = batches_of(await queue.take())
+        queue.give_back(Batch(0, 0, taken.items[1:]))
+        queue.done()
+        return [await take_keys(queue) for _ in range(2)]
 
     assert virtually(main) == [["a1+"], ["a2", "a2+"]]
 
 
 def test_a_segment_that_was_refused_is_left_alone_and_holds_nobody_else() -> None:
-    async def main(lanes: WriteQueue) -> list[tuple[list[str], float]]:
+    async def main(queue: WriteQueue) -> list[tuple[list[str], float]]:
         for number in range(3):
-            lanes.put(page(0, f"hot{number}"))
-            lanes.put(page(1, f"cold{number}"))
-        lanes.refused(0, now(), for_itself=True)
-        return [(await take_keys(lanes), now()) for _ in range(4)]
+            queue.put(page(0, f"hot{number}"))
+            queue.put(page(1, f"cold{number}"))
+        queue.refused(0, now(), for_itself=True)
+        return [(await take_keys(queue), now()) for _ in range(4)]
 
     taken = virtually(main)
     assert [keys for keys, _ in taken[:3]] == [["cold0"], ["cold1"], ["cold2"]]
@@ -91,132 +91,132 @@ def test_a_segment_that_was_refused_is_left_alone_and_holds_nobody_else() -> Non
 def test_a_held_segment_goes_at_the_rate_that_its_key_range_takes() -> None:
     """The range takes 500 units a second, and what is sent beyond that is refused."""
 
-    async def main(lanes: WriteQueue) -> float:
+    async def main(queue: WriteQueue) -> float:
         written, level, filled_at = 0.0, 500.0, 0.0
         for number in range(2000):
-            lanes.put(page(0, f"hot{number}"))
+            queue.put(page(0, f"hot{number}"))
         while now() < 20.0:
-            (taken,) = batches_of(await lanes.take())
-            lanes.sent(0, 25.0)
+            (taken,) = batches_of(await queue.take())
+            queue.sent(0, 25.0)
             await anyio.sleep(0.008)
             level = min(500.0, level + 500.0 * (now() - filled_at))
             filled_at = now()
             if level > 0:
                 level -= 25.0
                 written += 25.0
-                lanes.wrote(0, 25.0)
+                queue.wrote(0, 25.0)
             else:
-                lanes.refused(0, now(), for_itself=True)
-                lanes.give_back(taken)
-            lanes.done()
+                queue.refused(0, now(), for_itself=True)
+                queue.give_back(taken)
+            queue.done()
         return written
 
     assert 0.9 * 500 * 20 <= virtually(main) <= 500 * 21 + 25
 
 
 def test_a_refusal_that_was_everybodys_gives_a_segment_no_rate_of_its_own() -> None:
-    async def main(lanes: WriteQueue) -> float:
+    async def main(queue: WriteQueue) -> float:
         for number in range(200):
-            lanes.put(page(0, str(number)))
-        lanes.refused(0, now(), for_itself=False)
+            queue.put(page(0, str(number)))
+        queue.refused(0, now(), for_itself=False)
         for _ in range(200):
-            await lanes.take()
-            lanes.sent(0, 25.0)
-            lanes.done()
+            await queue.take()
+            queue.sent(0, 25.0)
+            queue.done()
         return now()
 
     assert virtually(main) == about(PAUSE_SECONDS)
 
 
 def test_closed_and_empty_lanes_end_whoever_takes() -> None:
-    async def main(lanes: WriteQueue) -> list[list[str]]:
-        lanes.put(page(0, "a"))
-        lanes.close()
-        return [await take_keys(lanes) for _ in range(3)]
+    async def main(queue: WriteQueue) -> list[list[str]]:
+        queue.put(page(0, "a"))
+        queue.close()
+        return [await take_keys(queue) for _ in range(3)]
 
     assert virtually(main) == [["a"], [], []]
 
 
 def test_closed_lanes_end_nobody_while_a_batch_may_still_come_back() -> None:
-    async def main(lanes: WriteQueue) -> tuple[list[str], float]:
-        lanes.put(page(0, "a"))
-        (taken,) = batches_of(await lanes.take())
-        lanes.close()
+    async def main(queue: WriteQueue) -> tuple[list[str], float]:
+        queue.put(page(0, "a"))
+        (taken,) = batches_of(await queue.take())
+        queue.close()
 
         async def give_back_later() -> None:
             await anyio.sleep(2.0)
-            lanes.give_back(taken)
-            lanes.done()
+            queue.give_back(taken)
+            queue.done()
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(give_back_later)
-            came_back = await take_keys(lanes)
+            came_back = await take_keys(queue)
         return came_back, now()
 
     assert virtually(main) == (["a"], about(2.0))
 
 
 def test_whoever_waits_is_woken_when_the_last_batch_is_done() -> None:
-    async def main(lanes: WriteQueue) -> tuple[BatchClaim | None, float]:
-        lanes.put(page(0, "a"))
-        await lanes.take()
-        lanes.close()
+    async def main(queue: WriteQueue) -> tuple[BatchClaim | None, float]:
+        queue.put(page(0, "a"))
+        await queue.take()
+        queue.close()
 
         async def done_later() -> None:
             await anyio.sleep(3.0)
-            lanes.done()
+            queue.done()
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(done_later)
-            taken = await lanes.take()
+            taken = await queue.take()
         return taken, now()
 
     assert virtually(main) == (None, about(3.0))
 
 
 def test_a_held_segment_is_drained_before_the_end() -> None:
-    async def main(lanes: WriteQueue) -> list[list[str]]:
-        lanes.put(page(0, "a"))
-        lanes.refused(0, now(), for_itself=True)
-        lanes.close()
-        return [await take_keys(lanes) for _ in range(2)]
+    async def main(queue: WriteQueue) -> list[list[str]]:
+        queue.put(page(0, "a"))
+        queue.refused(0, now(), for_itself=True)
+        queue.close()
+        return [await take_keys(queue) for _ in range(2)]
 
     assert virtually(main) == [["a"], []]
 
 
 def test_a_batch_that_comes_wakes_whoever_waits() -> None:
-    async def main(lanes: WriteQueue) -> tuple[list[str], float]:
+    async def main(queue: WriteQueue) -> tuple[list[str], float]:
         async def put_later() -> None:
             await anyio.sleep(1.0)
-            lanes.put(page(4, "late"))
+            queue.put(page(4, "late"))
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(put_later)
-            came = await take_keys(lanes)
+            came = await take_keys(queue)
         return came, now()
 
     assert virtually(main) == (["late"], about(1.0))
 
 
 def test_lanes_count_the_segments_that_are_under_way() -> None:
-    async def main(lanes: WriteQueue) -> list[int]:
+    async def main(queue: WriteQueue) -> list[int]:
         counts = []
         for segment in range(3):
-            lanes.put(page(segment, "a"))
-            counts.append(lanes.segments)
-        lanes.forget(1)
-        lanes.forget(1)
-        return [*counts, lanes.segments]
+            queue.put(page(segment, "a"))
+            counts.append(queue.segments)
+        queue.forget(1)
+        queue.forget(1)
+        return [*counts, queue.segments]
 
     assert virtually(main) == [1, 2, 3, 2]
 
 
 def test_as_many_batches_of_one_page_are_taken_at_once_as_one_asks_for() -> None:
-    async def main(lanes: WriteQueue) -> list[list[tuple[int, int]]]:
-        lanes.put(page(0, *(f"a{number}" for number in range(60))))
-        lanes.put(page(0, *(f"b{number}" for number in range(30)), number=1))
+    async def main(queue: WriteQueue) -> list[list[tuple[int, int]]]:
+        queue.put(page(0, *(f"a{number}" for number in range(60))))
+        queue.put(page(0, *(f"b{number}" for number in range(30)), number=1))
         return [
-            [(batch.page, len(batch.items)) for batch in batches_of(lanes.take_nowait(most))]
+            [(batch.page, len(batch.items)) for batch in batches_of(queue.take_nowait(most))]
             for most in (2, 2, 9, 9)
         ]
 
@@ -224,44 +224,44 @@ def test_as_many_batches_of_one_page_are_taken_at_once_as_one_asks_for() -> None
 
 
 def test_a_held_segment_gives_one_batch_at_a_time() -> None:
-    async def main(lanes: WriteQueue) -> tuple[int, int]:
-        lanes.put(page(0, *(f"a{number}" for number in range(100))))
-        before = len(batches_of(lanes.take_nowait(2)))
-        lanes.refused(0, now(), for_itself=True)
-        return before, len(batches_of(await lanes.take(lambda: 2)))
+    async def main(queue: WriteQueue) -> tuple[int, int]:
+        queue.put(page(0, *(f"a{number}" for number in range(100))))
+        before = len(batches_of(queue.take_nowait(2)))
+        queue.refused(0, now(), for_itself=True)
+        return before, len(batches_of(await queue.take(lambda: 2)))
 
     assert virtually(main) == (2, 1)
 
 
 def test_the_items_that_wait_are_counted() -> None:
-    async def main(lanes: WriteQueue) -> list[int]:
+    async def main(queue: WriteQueue) -> list[int]:
         counts = []
-        lanes.put(page(0, *(f"a{number}" for number in range(60))))
-        counts.append(lanes.items_waiting)
-        taken = lanes.take_nowait(2)
+        queue.put(page(0, *(f"a{number}" for number in range(60))))
+        counts.append(queue.items_waiting)
+        taken = queue.take_nowait(2)
         assert taken is not None
-        counts.append(lanes.items_waiting)
-        lanes.give_back(Batch(0, 0, taken.uncut.next_batch()[5:]))
-        counts.append(lanes.items_waiting)
-        lanes.give_back_unsent(taken.uncut, 1)
-        counts.append(lanes.items_waiting)
-        while batches_of(lanes.take_nowait()):
-            counts.append(lanes.items_waiting)
+        counts.append(queue.items_waiting)
+        queue.give_back(Batch(0, 0, taken.uncut.next_batch()[5:]))
+        counts.append(queue.items_waiting)
+        queue.give_back_unsent(taken.uncut, 1)
+        counts.append(queue.items_waiting)
+        while batches_of(queue.take_nowait()):
+            counts.append(queue.items_waiting)
         return counts
 
     assert virtually(main) == [60, 10, 30, 55, 35, 10, 0]
 
 
 def test_batches_that_were_not_sent_are_there_for_others_and_in_their_order() -> None:
-    async def main(lanes: WriteQueue) -> list[str]:
-        lanes.put(page(0, *(f"{number:02d}" for number in range(60))))
-        lanes.put(page(0, "60", "61", number=1))
-        first, second = lanes.take_nowait(2), lanes.take_nowait(2)
+    async def main(queue: WriteQueue) -> list[str]:
+        queue.put(page(0, *(f"{number:02d}" for number in range(60))))
+        queue.put(page(0, "60", "61", number=1))
+        first, second = queue.take_nowait(2), queue.take_nowait(2)
         assert first is not None
         assert second is not None
-        lanes.give_back_unsent(first.uncut, 2)
+        queue.give_back_unsent(first.uncut, 2)
         sent = batches_of(second)
-        while batches := batches_of(lanes.take_nowait(3)):
+        while batches := batches_of(queue.take_nowait(3)):
             sent += batches
         return [key for batch in sent for key in keys_in(batch)]
 
@@ -272,12 +272,12 @@ def test_batches_that_were_not_sent_are_there_for_others_and_in_their_order() ->
 def test_a_lane_that_becomes_free_between_two_looks_at_the_clock_does_not_go_round(
     moving_clock: MovingClock, looks: float
 ) -> None:
-    lanes = WriteQueue(clock=moving_clock)
-    lanes.put(page(0, "a"))  # in the turn, and held only after that
+    queue = WriteQueue(clock=moving_clock)
+    queue.put(page(0, "a"))  # in the turn, and held only after that
     free_at = moving_clock.now + looks * moving_clock.look_seconds
-    lanes.refused(0, free_at - PAUSE_SECONDS, for_itself=False)
-    taken = [lanes.take_nowait() for _ in range(4)]
-    assert [keys_in(batch) for portion in taken for batch in batches_of(portion)] == [["a"]]
+    queue.refused(0, free_at - PAUSE_SECONDS, for_itself=False)
+    taken = [queue.take_nowait() for _ in range(4)]
+    assert [keys_in(batch) for claim in taken for batch in batches_of(claim)] == [["a"]]
 
 
 _fate = st.sampled_from(["written", "partly", "refused", "hot"])
@@ -293,17 +293,17 @@ _fate = st.sampled_from(["written", "partly", "refused", "hot"])
 def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
     sizes: list[tuple[int, int]], fates: list[str], writers: int, most: int
 ) -> None:
-    async def main(lanes: WriteQueue) -> list[str]:
+    async def main(queue: WriteQueue) -> list[str]:
         left, written, turn = list(fates), list[str](), anyio.Lock()
 
         async def next_row() -> BatchClaim | None:
             async with turn:
-                return await lanes.take(lambda: most)
+                return await queue.take(lambda: most)
 
         async def write() -> None:
             while (row := await next_row()) is not None:
                 segment, items = row.uncut.segment, 25 * row.count
-                lanes.sent(segment, float(items))
+                queue.sent(segment, float(items))
                 for number in range(row.count):
                     batch = Batch(segment, row.uncut.page, row.uncut.next_batch())
                     await anyio.sleep(0.01)
@@ -313,24 +313,24 @@ def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
                     )
                     done = len(batch.items) - kept
                     written.extend(keys_in(batch)[:done])
-                    lanes.wrote(segment, float(done))
+                    queue.wrote(segment, float(done))
                     if kept:
-                        lanes.refused(segment, now(), for_itself=fate == "hot")
+                        queue.refused(segment, now(), for_itself=fate == "hot")
                         if unsent := row.count - number - 1:
-                            lanes.give_back_unsent(row.uncut, unsent)
-                        lanes.give_back(Batch(segment, batch.page, batch.items[done:]))
+                            queue.give_back_unsent(row.uncut, unsent)
+                        queue.give_back(Batch(segment, batch.page, batch.items[done:]))
                         break
-                lanes.done()
+                queue.done()
 
         async with anyio.create_task_group() as tasks:
             for _ in range(writers):
                 tasks.start_soon(write)
             for number, (segment, size) in enumerate(sizes):
                 keys = (f"{number}-{at}" for at in range(size))
-                lanes.put(page(segment, *keys, number=number))
+                queue.put(page(segment, *keys, number=number))
                 await anyio.lowlevel.checkpoint()
-            lanes.close()
-        assert lanes.items_waiting == 0
+            queue.close()
+        assert queue.items_waiting == 0
         return written
 
     expected = [f"{number}-{at}" for number, (_, size) in enumerate(sizes) for at in range(size)]

@@ -42,11 +42,11 @@ class LanesAndPace(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.Runner()
         self.clock = MovingClock(look_seconds=self.look_seconds)
-        self.lanes = WriteQueue(clock=self.clock)
+        self.queue = WriteQueue(clock=self.clock)
         self.gate = PauseGate(clock=self.clock)
         self.cap = Cap(clock=self.clock, sleep=self.clock.sleep)
         self.controller = RateController(EAGER, now=self.clock())
-        self.pace = AdaptiveLimiter(
+        self.limiter = AdaptiveLimiter(
             self.controller,
             CapLimiter([self.cap], self.gate),
             clock=self.clock,
@@ -64,7 +64,7 @@ class LanesAndPace(RuleBasedStateMachine):
         while self.out:
             self.becomes_of_it("written", 0)
         steps = 0
-        while self.lanes.items_waiting:
+        while self.queue.items_waiting:
             steps += 1
             assert steps < MOST_STEPS
             if not self.take(1):
@@ -83,8 +83,8 @@ class LanesAndPace(RuleBasedStateMachine):
     def reads(self, segment: int, items: int) -> None:
         keys = [f"{self.pages}-{number}" for number in range(items)]
         self.read.update(keys)
-        wire = [wire_item(key) for key in keys]
-        self.lanes.put(PendingPage(segment, self.pages, wire, may_be_large=False))
+        client = [wire_item(key) for key in keys]
+        self.queue.put(PendingPage(segment, self.pages, client, may_be_large=False))
         self.pages += 1
 
     @rule(most=st.integers(1, 3))
@@ -94,30 +94,30 @@ class LanesAndPace(RuleBasedStateMachine):
     def take(self, most: int) -> bool:
         """Whether there was something to take that may be sent."""
         looks = self.clock.looks
-        portion = self.lanes.take_nowait(most)
+        claim = self.queue.take_nowait(most)
         assert self.clock.looks == looks + 1
-        if portion is None:
+        if claim is None:
             return False
         batches = [
-            Batch(portion.uncut.segment, portion.uncut.page, portion.uncut.next_batch())
-            for _ in range(portion.count)
+            Batch(claim.uncut.segment, claim.uncut.page, claim.uncut.next_batch())
+            for _ in range(claim.count)
         ]
-        units = UNITS * portion.count
-        if not self.pace.acquire_nowait(units, portion.count):
+        units = UNITS * claim.count
+        if not self.limiter.acquire_nowait(units, claim.count):
             if not self.gate.is_open:
-                self.gives_back(portion, batches)
+                self.gives_back(claim, batches)
                 return False
             while self.out:  # a cap may wait for what they cost
                 self.becomes_of_it("written", 0)
-            self.loop.run(self.pace.acquire(units, portion.count))
-        self.lanes.sent(portion.uncut.segment, units)
-        self.out.append((portion, batches))
+            self.loop.run(self.limiter.acquire(units, claim.count))
+        self.queue.sent(claim.uncut.segment, units)
+        self.out.append((claim, batches))
         return True
 
-    def gives_back(self, portion: BatchClaim, batches: list[Batch]) -> None:
+    def gives_back(self, claim: BatchClaim, batches: list[Batch]) -> None:
         for batch in reversed(batches):
-            self.lanes.give_back(batch)
-        self.lanes.done()
+            self.queue.give_back(batch)
+        self.queue.done()
 
     @precondition(lambda self: self.out)
     @rule(
@@ -125,30 +125,30 @@ class LanesAndPace(RuleBasedStateMachine):
         which=st.integers(0, 10),
     )
     def becomes_of_it(self, fate: str, which: int) -> None:
-        portion, batches = self.out.pop(which % len(self.out))
-        segment, now = portion.uncut.segment, self.clock()
-        units = UNITS * portion.count
+        claim, batches = self.out.pop(which % len(self.out))
+        segment, now = claim.uncut.segment, self.clock()
+        units = UNITS * claim.count
         if fate == "written":
             self.notes_written(batches)
-            self.pace.settle(units, units, latency_seconds=0.01, requests=portion.count)
-            self.lanes.wrote(segment, units)
-            self.lanes.done()
+            self.limiter.settle(units, units, latency_seconds=0.01, requests=claim.count)
+            self.queue.wrote(segment, units)
+            self.queue.done()
             return
         if fate == "partly":
             half = len(batches[0].items) // 2
             self.notes_written([Batch(segment, 0, batches[0].items[:half])])
             batches[0] = Batch(segment, batches[0].page, batches[0].items[half:])
-            self.pace.settle(
-                units, units / 2, refused=units / 2, latency_seconds=0.01, requests=portion.count
+            self.limiter.settle(
+                units, units / 2, refused=units / 2, latency_seconds=0.01, requests=claim.count
             )
         elif fate == "throttled":
-            self.pace.throttled(REFUSAL, UNITS)
-            if portion.count > 1:  # those behind it are not sent
-                self.pace.settle(units - UNITS, 0.0, requests=portion.count - 1)
+            self.limiter.throttled(REFUSAL, UNITS)
+            if claim.count > 1:  # those behind it are not sent
+                self.limiter.settle(units - UNITS, 0.0, requests=claim.count - 1)
         else:
-            self.pace.settle(units, 0.0, requests=portion.count)
-        self.lanes.refused(segment, now, for_itself=fate == "hot")
-        self.gives_back(portion, batches)
+            self.limiter.settle(units, 0.0, requests=claim.count)
+        self.queue.refused(segment, now, for_itself=fate == "hot")
+        self.gives_back(claim, batches)
 
     def notes_written(self, batches: list[Batch]) -> None:
         self.written.update(key_in(item) for batch in batches for item in batch.items)
@@ -159,7 +159,7 @@ class LanesAndPace(RuleBasedStateMachine):
 
     @rule(behind=st.sampled_from([-1.5, -1.0, -0.5, 0.0, 0.5]))
     def waits_until_a_lane_is_about_to_be_free(self, behind: float) -> None:
-        held = [free_at for free_at, _, _ in self.lanes._held]
+        held = [free_at for free_at, _, _ in self.queue._held]
         if held:
             moment = min(held) + behind * self.clock.look_seconds
             self.clock.now = max(self.clock.now, moment)
@@ -179,7 +179,7 @@ class LanesAndPace(RuleBasedStateMachine):
     def nothing_is_lost_and_nothing_is_there_twice(self) -> None:
         out = sum(len(batch.items) for _, batches in self.out for batch in batches)
         waiting = self.read.total() - self.written.total() - out
-        assert self.lanes.items_waiting == waiting
+        assert self.queue.items_waiting == waiting
 
     @invariant()
     def a_rate_is_a_number(self) -> None:

@@ -137,7 +137,7 @@ async def replay_of(
             stats,
             table=0,
             store=store,
-            pace=CapLimiter([], gate),
+            limiter=CapLimiter([], gate),
             retry=RetryPolicy("target", Patience(5.0), sleep=_no_wait),
             if_present=if_present,
             writers=8,

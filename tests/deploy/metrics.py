@@ -25,16 +25,16 @@ def exported() -> dict[str, set[str]]:
     table.scans.note("ok", 0.01)
     table.batch_writes.note("throttled", 0.01)
     clock = iter(range(1, 1000))
-    lookout = RunMonitor("orders", readers=8, clock=lambda: float(next(clock)))
-    lookout.finish_by = 1.0
-    lookout.stats = RunStats("orders", [table])
-    lookout.stats.credentials_left = {"target": lambda: 3600.0}
+    monitor = RunMonitor("orders", readers=8, clock=lambda: float(next(clock)))
+    monitor.finish_by = 1.0
+    monitor.stats = RunStats("orders", [table])
+    monitor.stats.credentials_left = {"target": lambda: 3600.0}
     for _ in range(3):
         table.items_read += 100
         table.items_written += 100
-        lookout.look()
+        monitor.look()
     found: dict[str, set[str]] = {}
-    for family in registry_for(lookout).collect():
+    for family in registry_for(monitor).collect():
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found

@@ -19,7 +19,7 @@ from yarl import URL
 from dynaferry import __version__
 from dynaferry.dynamodb import client as wire_module
 from dynaferry.dynamodb.account.session import open_account
-from dynaferry.dynamodb.client import DynamoClient, open_wire
+from dynaferry.dynamodb.client import DynamoClient, open_client
 from dynaferry.dynamodb.environment.settings import is_aws
 from dynaferry.dynamodb.http import timeouts
 from dynaferry.dynamodb.http.connection import LEAST_SECONDS, MOST_ANSWER_BYTES
@@ -71,13 +71,15 @@ async def _wire_to(
     ca_bundle: str | None = None,
 ) -> AsyncIterator[DynamoClient]:
     session = session_of(credentials, ca_bundle=ca_bundle)
-    async with open_wire(session, table="orders", endpoint=url, connections=connections) as wire:
-        yield wire
+    async with open_client(
+        session, table="orders", endpoint=url, connections=connections
+    ) as client:
+        yield client
 
 
 async def _answer_to(*behaviours: Behaviour) -> bytes:
-    async with running_endpoint(*behaviours) as endpoint, _wire_to(endpoint.url) as wire:
-        return await wire.call("Scan", b"{}")
+    async with running_endpoint(*behaviours) as endpoint, _wire_to(endpoint.url) as client:
+        return await client.call("Scan", b"{}")
 
 
 async def _closed_port() -> str:
@@ -95,9 +97,9 @@ async def test_the_bytes_given_are_the_bytes_sent_and_the_bytes_sent_back_are_gi
     answer = body[::-1]
     async with (
         running_endpoint(Answer(body=answer)) as endpoint,
-        _wire_to(endpoint.url) as wire,
+        _wire_to(endpoint.url) as client,
     ):
-        assert await wire.call("Scan", body) == answer
+        assert await client.call("Scan", body) == answer
     assert [request.body for request in endpoint.requests] == [body]
 
 
@@ -108,8 +110,8 @@ async def test_a_chunked_answer_is_given_whole() -> None:
 @pytest.mark.parametrize("size", [1024 * 1024 - 1, 1024 * 1024, 16 * 1024 * 1024])
 async def test_a_large_body_is_sent_with_its_length_and_without_a_warning(size: int) -> None:
     body = bytes(size)
-    async with running_endpoint(Answer()) as endpoint, _wire_to(endpoint.url) as wire:
-        await wire.call("BatchWriteItem", body)
+    async with running_endpoint(Answer()) as endpoint, _wire_to(endpoint.url) as client:
+        await client.call("BatchWriteItem", body)
     request = endpoint.requests[0]
     assert request.body == body
     assert request.headers["content-length"] == str(size)
@@ -117,8 +119,8 @@ async def test_a_large_body_is_sent_with_its_length_and_without_a_warning(size: 
 
 
 async def test_a_request_carries_the_signed_headers_and_few_others() -> None:
-    async with running_endpoint(Answer()) as endpoint, _wire_to(endpoint.url) as wire:
-        await wire.call("Scan", b'{"TableName":"orders"}')
+    async with running_endpoint(Answer()) as endpoint, _wire_to(endpoint.url) as client:
+        await client.call("Scan", b'{"TableName":"orders"}')
     request = endpoint.requests[0]
     assert (request.method, request.target) == ("POST", "/")
     date = request.headers["x-amz-date"]
@@ -161,9 +163,9 @@ async def test_a_stand_ins_answer_without_a_checksum_is_taken_and_told_once(
 ) -> None:
     bare = Answer(body=EVERY_BYTE, checksum="none")
     caplog.set_level("INFO", logger="dynaferry.dynamodb.client")
-    async with running_endpoint(bare, bare) as endpoint, _wire_to(endpoint.url) as wire:
-        assert await wire.call("Scan", b"{}") == EVERY_BYTE
-        assert await wire.call("Scan", b"{}") == EVERY_BYTE
+    async with running_endpoint(bare, bare) as endpoint, _wire_to(endpoint.url) as client:
+        assert await client.call("Scan", b"{}") == EVERY_BYTE
+        assert await client.call("Scan", b"{}") == EVERY_BYTE
     told = [record.message for record in caplog.records]
     assert told == ["answers come without a checksum and are taken unchecked"]
 
@@ -208,11 +210,11 @@ def test_aws_is_known_by_its_domains(endpoint: str, is_it: bool) -> None:
 async def _packed_answer_to(behaviour: Behaviour) -> bytes:
     async with (
         running_endpoint(behaviour) as endpoint,
-        open_wire(
+        open_client(
             session_of(), table="orders", endpoint=endpoint.url, connections=1, packed_answers=True
-        ) as wire,
+        ) as client,
     ):
-        return await wire.call("Scan", b"{}")
+        return await client.call("Scan", b"{}")
 
 
 async def test_the_checksum_of_a_packed_answer_is_that_of_the_packed_bytes() -> None:
@@ -290,18 +292,18 @@ async def test_an_answer_that_is_cut_short_or_missing_is_unavailability(
 
 
 async def test_a_connection_that_is_dropped_unread_is_unavailability() -> None:
-    async with running_endpoint() as endpoint, _wire_to(endpoint.url) as wire:
+    async with running_endpoint() as endpoint, _wire_to(endpoint.url) as client:
         endpoint.drop_connections = 1
         with pytest.raises(UnavailableError):
-            await wire.call("Scan", b"{}")
+            await client.call("Scan", b"{}")
     assert endpoint.requests == []
 
 
 async def test_a_connection_that_is_refused_is_unavailability() -> None:
     url = await _closed_port()
-    async with _wire_to(url) as wire:
+    async with _wire_to(url) as client:
         with pytest.raises(UnavailableError, match="Scan on the source table orders"):
-            await wire.call("Scan", b"{}")
+            await client.call("Scan", b"{}")
 
 
 async def test_an_answer_that_does_not_come_is_unavailability(
@@ -321,16 +323,16 @@ async def test_an_answer_that_does_not_come_tells_how_long_it_was_waited_for() -
 
     async with (
         running_endpoint(Hang()) as endpoint,
-        open_wire(
+        open_client(
             session_of(),
             table="orders",
             endpoint=endpoint.url,
             connections=1,
             patience=Nearly(),
-        ) as wire,
+        ) as client,
     ):
         with pytest.raises(UnavailableError, match="timed out") as caught:
-            await wire.call("Scan", b"{}")
+            await client.call("Scan", b"{}")
     assert caught.value.took_seconds >= LEAST_SECONDS
 
 
@@ -351,11 +353,11 @@ def test_several_requests_fail_within_the_patience_of_a_side(seconds: float) -> 
 
 
 async def test_a_request_is_never_repeated_behind_the_retry_layers_back() -> None:
-    async with running_endpoint(Answer(), Drop()) as endpoint, _wire_to(endpoint.url) as wire:
+    async with running_endpoint(Answer(), Drop()) as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = Answer()
-        await wire.call("BatchWriteItem", b"{}")
+        await client.call("BatchWriteItem", b"{}")
         with pytest.raises(UnavailableError):
-            await wire.call("BatchWriteItem", b"{}")
+            await client.call("BatchWriteItem", b"{}")
         assert len(endpoint.requests) == 2
 
 
@@ -366,12 +368,12 @@ async def test_the_wire_still_works_after_every_kind_of_failure() -> None:
         Answer(checksum="wrong"),
         refusal("Unknown"),
     ]
-    async with running_endpoint(*failures) as endpoint, _wire_to(endpoint.url) as wire:
+    async with running_endpoint(*failures) as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = Answer(body=b"well")
         for _ in failures:
             with pytest.raises(DynaferryError):
-                await wire.call("Scan", b"{}")
-        assert await wire.call("Scan", b"{}") == b"well"
+                await client.call("Scan", b"{}")
+        assert await client.call("Scan", b"{}") == b"well"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -381,30 +383,30 @@ async def test_a_redirect_is_not_followed_since_it_would_carry_credentials_elsew
     async with running_endpoint() as elsewhere, running_endpoint() as endpoint:
         elsewhere.otherwise = Answer()
         endpoint.otherwise = Answer(status=status, headers={"Location": elsewhere.url})
-        async with _wire_to(endpoint.url) as wire:
+        async with _wire_to(endpoint.url) as client:
             with pytest.raises(DynaferryError):
-                await wire.call("Scan", b"{}")
+                await client.call("Scan", b"{}")
     assert elsewhere.requests == []
 
 
 async def test_calls_in_turn_share_one_connection() -> None:
-    async with running_endpoint() as endpoint, _wire_to(endpoint.url) as wire:
+    async with running_endpoint() as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = Answer(body=EVERY_BYTE)
         for _ in range(20):
-            await wire.call("Scan", b"{}")
+            await client.call("Scan", b"{}")
     assert len(endpoint.requests) == 20
     assert endpoint.connections == 1
 
 
 async def test_a_talk_has_a_connection_to_itself_until_it_ends() -> None:
-    async with running_endpoint() as endpoint, _wire_to(endpoint.url, connections=2) as wire:
+    async with running_endpoint() as endpoint, _wire_to(endpoint.url, connections=2) as client:
         endpoint.otherwise = Answer(body=EVERY_BYTE)
-        async with wire.talk("BatchWriteItem") as talk:
-            assert [await talk.ask(b"{}") for _ in range(5)] == [EVERY_BYTE] * 5
+        async with client.series("BatchWriteItem") as series:
+            assert [await series.ask(b"{}") for _ in range(5)] == [EVERY_BYTE] * 5
             assert endpoint.connections == 1
-            await wire.call("Scan", b"{}")
+            await client.call("Scan", b"{}")
             assert endpoint.connections == 2
-        await wire.call("Scan", b"{}")
+        await client.call("Scan", b"{}")
     assert endpoint.connections == 2
 
 
@@ -412,22 +414,22 @@ async def test_a_talk_goes_on_over_a_new_connection_when_an_answer_ended_the_old
     last_answer = Answer(body=b"one", headers={"Connection": "close"})
     async with (
         running_endpoint(last_answer, Answer(body=b"two")) as endpoint,
-        _wire_to(endpoint.url, connections=1) as wire,
-        wire.talk("BatchWriteItem") as talk,
+        _wire_to(endpoint.url, connections=1) as client,
+        client.series("BatchWriteItem") as series,
     ):
-        assert [await talk.ask(b"{}"), await talk.ask(b"{}")] == [b"one", b"two"]
+        assert [await series.ask(b"{}"), await series.ask(b"{}")] == [b"one", b"two"]
     assert endpoint.connections == 2
 
 
 async def test_a_talk_that_fails_gives_its_place_to_the_next() -> None:
     async with running_endpoint(Answer(), Drop()) as endpoint:
         endpoint.otherwise = Answer(body=b"well")
-        async with _wire_to(endpoint.url, connections=1) as wire:
-            async with wire.talk("BatchWriteItem") as talk:
-                await talk.ask(b"{}")
+        async with _wire_to(endpoint.url, connections=1) as client:
+            async with client.series("BatchWriteItem") as series:
+                await series.ask(b"{}")
                 with pytest.raises(UnavailableError):
-                    await talk.ask(b"{}")
-            assert await wire.call("Scan", b"{}") == b"well"
+                    await series.ask(b"{}")
+            assert await client.call("Scan", b"{}") == b"well"
 
 
 async def test_a_talk_asks_with_the_credentials_that_its_last_renewal_gave() -> None:
@@ -435,22 +437,22 @@ async def test_a_talk_asks_with_the_credentials_that_its_last_renewal_gave() -> 
     async with running_endpoint(Answer(), refusal("ExpiredTokenException")) as endpoint:
         endpoint.otherwise = Answer()
         async with (
-            _wire_to(endpoint.url, credentials) as wire,
-            wire.talk("BatchWriteItem") as talk,
+            _wire_to(endpoint.url, credentials) as client,
+            client.series("BatchWriteItem") as series,
         ):
             for _ in range(3):
-                await talk.ask(b"{}")
+                await series.ask(b"{}")
     tokens = [request.headers["x-amz-security-token"] for request in endpoint.requests]
     assert tokens == [OLD.token, OLD.token, NEW.token, NEW.token]
 
 
 async def test_no_more_connections_are_open_at_once_than_allowed() -> None:
     go = asyncio.Event()
-    async with running_endpoint() as endpoint, _wire_to(endpoint.url, connections=3) as wire:
+    async with running_endpoint() as endpoint, _wire_to(endpoint.url, connections=3) as client:
         endpoint.otherwise = Answer(when=go)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(12):
-                tasks.create_task(wire.call("Scan", b"{}"))
+                tasks.create_task(client.call("Scan", b"{}"))
             await endpoint.wait_for_requests(3)
             go.set()
     assert len(endpoint.requests) == 12
@@ -475,9 +477,9 @@ async def test_no_more_connections_are_open_at_once_than_allowed() -> None:
 async def test_a_refusal_is_raised_after_one_request(
     answer: Answer, error: type[DynaferryError]
 ) -> None:
-    async with running_endpoint(answer) as endpoint, _wire_to(endpoint.url) as wire:
+    async with running_endpoint(answer) as endpoint, _wire_to(endpoint.url) as client:
         with pytest.raises(error):
-            await wire.call("BatchWriteItem", b"{}")
+            await client.call("BatchWriteItem", b"{}")
     assert len(endpoint.requests) == 1
 
 
@@ -499,9 +501,9 @@ async def test_expired_credentials_are_renewed_once_and_the_request_is_sent_agai
     credentials = CredentialsInTurn([OLD, NEW])
     async with (
         running_endpoint(refusal(code), Answer(body=b"at last")) as endpoint,
-        _wire_to(endpoint.url, credentials) as wire,
+        _wire_to(endpoint.url, credentials) as client,
     ):
-        assert await wire.call("Scan", EVERY_BYTE) == b"at last"
+        assert await client.call("Scan", EVERY_BYTE) == b"at last"
     assert [r.access_key for r in endpoint.requests] == [OLD.access_key, NEW.access_key]
     assert [r.headers["x-amz-security-token"] for r in endpoint.requests] == [OLD.token, NEW.token]
     assert [r.body for r in endpoint.requests] == [EVERY_BYTE, EVERY_BYTE]
@@ -513,10 +515,10 @@ async def test_credentials_that_expire_twice_in_a_row_are_an_access_denied() -> 
     expired = refusal("ExpiredTokenException", "the security token has expired")
     async with (
         running_endpoint(expired, expired) as endpoint,
-        _wire_to(endpoint.url, credentials) as wire,
+        _wire_to(endpoint.url, credentials) as client,
     ):
         with pytest.raises(AccessDeniedError) as caught:
-            await wire.call("Scan", b"{}")
+            await client.call("Scan", b"{}")
     assert len(endpoint.requests) == 2
     assert credentials.resolved == 2
     assert "the security token has expired" in caught.value.message
@@ -534,12 +536,12 @@ async def test_requests_that_expire_together_renew_once() -> None:
 
     async with (
         running_endpoint() as endpoint,
-        _wire_to(endpoint.url, credentials) as wire,
+        _wire_to(endpoint.url, credentials) as client,
         asyncio.TaskGroup() as tasks,
     ):
         endpoint.otherwise = Decide(expire_the_old)
         for _ in range(6):
-            tasks.create_task(wire.call("Scan", b"{}"))
+            tasks.create_task(client.call("Scan", b"{}"))
         await endpoint.wait_for_requests(6)
         all_here.set()
         await endpoint.wait_for_requests(12)
@@ -578,13 +580,13 @@ def _service_clock(
 async def test_a_wrong_clock_is_learnt_from_the_service_and_the_request_signed_again(
     code: str, ahead_seconds: float
 ) -> None:
-    async with running_endpoint() as endpoint, _wire_to(endpoint.url) as wire:
+    async with running_endpoint() as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = _service_clock(ahead_seconds, code)
-        assert await wire.call("Scan", b"{}") == b"{}"
+        assert await client.call("Scan", b"{}") == b"{}"
         assert len(endpoint.requests) == 2
         first, second = map(_signed_at, endpoint.requests)
         assert second - first == pytest.approx(ahead_seconds, abs=60)
-        await wire.call("Scan", b"{}")
+        await client.call("Scan", b"{}")
         assert len(endpoint.requests) == 3  # the offset is known now
 
 
@@ -592,11 +594,11 @@ async def test_requests_refused_together_for_the_clock_are_all_signed_again() ->
     all_here = asyncio.Event()
     async with (
         running_endpoint() as endpoint,
-        _wire_to(endpoint.url) as wire,
+        _wire_to(endpoint.url) as client,
         asyncio.TaskGroup() as tasks,
     ):
         endpoint.otherwise = _service_clock(HOUR_SECONDS, when=all_here)
-        calls = [tasks.create_task(wire.call("Scan", b"{}")) for _ in range(6)]
+        calls = [tasks.create_task(client.call("Scan", b"{}")) for _ in range(6)]
         await endpoint.wait_for_requests(6)
         all_here.set()
     assert [call.result() for call in calls] == [b"{}"] * 6
@@ -607,10 +609,10 @@ async def test_a_refused_signature_that_no_clock_explains_is_an_access_denied(
     date: str | None,
 ) -> None:
     headers = {"Date": formatdate(usegmt=True) if date is None else date}
-    async with running_endpoint() as endpoint, _wire_to(endpoint.url) as wire:
+    async with running_endpoint() as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = refusal("InvalidSignatureException", "no match", headers=headers)
         with pytest.raises(AccessDeniedError) as caught:
-            await wire.call("Scan", b"{}")
+            await client.call("Scan", b"{}")
     assert len(endpoint.requests) == 1
     assert "clock" in (caught.value.hint or "")
     assert "no match" in caught.value.message
@@ -618,10 +620,10 @@ async def test_a_refused_signature_that_no_clock_explains_is_an_access_denied(
 
 async def test_a_signature_that_is_refused_with_the_right_clock_too_is_an_access_denied() -> None:
     headers = {"Date": formatdate(time.time() + HOUR_SECONDS, usegmt=True)}
-    async with running_endpoint() as endpoint, _wire_to(endpoint.url) as wire:
+    async with running_endpoint() as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = refusal("InvalidSignatureException", headers=headers)
         with pytest.raises(AccessDeniedError):
-            await wire.call("Scan", b"{}")
+            await client.call("Scan", b"{}")
     assert len(endpoint.requests) == 2
 
 
@@ -632,9 +634,9 @@ async def test_a_certificate_that_is_not_trusted_stops_the_run_and_says_how_to_t
     tmp_path: Path,
 ) -> None:
     context, _ = self_signed(tmp_path)
-    async with running_endpoint(tls=context) as endpoint, _wire_to(endpoint.url) as wire:
+    async with running_endpoint(tls=context) as endpoint, _wire_to(endpoint.url) as client:
         with pytest.raises(RequestRefusedError, match="certificate is not trusted") as caught:
-            await wire.call("Scan", b"{}")
+            await client.call("Scan", b"{}")
     assert "AWS_CA_BUNDLE" in (caught.value.hint or "")
     assert endpoint.requests == []
 
@@ -649,9 +651,9 @@ async def test_the_certificates_of_the_environment_are_trusted(
         account = Account(region=REGION, endpoint_url=endpoint.url)
         async with (
             open_account(account, "source") as session,
-            open_wire(session, table="orders", endpoint=endpoint.url, connections=1) as wire,
+            open_client(session, table="orders", endpoint=endpoint.url, connections=1) as client,
         ):
-            assert await wire.call("Scan", b"{}") == b"trusted"
+            assert await client.call("Scan", b"{}") == b"trusted"
 
 
 async def test_certificates_that_are_not_there_are_an_error_and_not_a_crash(
@@ -671,10 +673,10 @@ async def test_a_proxy_of_the_environment_is_looked_up_once_and_used(
     async with running_endpoint() as proxy:
         proxy.otherwise = Answer(body=b"by proxy")
         monkeypatch.setenv("http_proxy", proxy.url)
-        async with _wire_to("http://dynamodb.example:8000") as wire:
+        async with _wire_to("http://dynamodb.example:8000") as client:
             monkeypatch.delenv("http_proxy")
             for _ in range(2):
-                assert await wire.call("Scan", b"{}") == b"by proxy"
+                assert await client.call("Scan", b"{}") == b"by proxy"
     targets = [request.target.rstrip("/") for request in proxy.requests]
     assert targets == ["http://dynamodb.example:8000"] * 2
     assert proxy.requests[0].headers["host"] == "dynamodb.example:8000"
@@ -684,10 +686,10 @@ async def test_an_answer_through_a_proxy_is_bounded_too(monkeypatch: pytest.Monk
     async with running_endpoint(Answer(body=bytes(2000)), Answer(body=bytes(500))) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setattr("dynaferry.dynamodb.http.proxied.MOST_ANSWER_BYTES", 1000)
-        async with _wire_to("http://dynamodb.example:8000") as wire:
+        async with _wire_to("http://dynamodb.example:8000") as client:
             with pytest.raises(UnavailableError, match="longer than any"):
-                await wire.call("Scan", b"{}")
-            assert await wire.call("Scan", b"{}") == bytes(500)
+                await client.call("Scan", b"{}")
+            assert await client.call("Scan", b"{}") == bytes(500)
 
 
 async def test_an_answer_through_a_proxy_that_does_not_come_is_unavailability(
@@ -696,9 +698,9 @@ async def test_an_answer_through_a_proxy_that_does_not_come_is_unavailability(
     monkeypatch.setattr(timeouts, "READ_TIMEOUT_SECONDS", 0.05)
     async with running_endpoint(Hang()) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
-        async with _wire_to("http://dynamodb.example:8000") as wire:
+        async with _wire_to("http://dynamodb.example:8000") as client:
             with pytest.raises(UnavailableError, match="timed out"):
-                await wire.call("Scan", b"{}")
+                await client.call("Scan", b"{}")
 
 
 async def test_an_https_endpoint_is_reached_through_a_tunnel(
@@ -707,9 +709,9 @@ async def test_an_https_endpoint_is_reached_through_a_tunnel(
     async with running_endpoint() as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         proxy.otherwise = Answer(status=502, body=b"")
-        async with _wire_to("https://dynamodb.example") as wire:
+        async with _wire_to("https://dynamodb.example") as client:
             with pytest.raises(UnavailableError):
-                await wire.call("Scan", b"{}")
+                await client.call("Scan", b"{}")
     request = proxy.requests[0]
     assert (request.method, request.target) == ("CONNECT", "dynamodb.example:443")
     assert "authorization" not in request.headers
@@ -729,8 +731,8 @@ async def test_a_proxy_without_a_scheme_is_an_http_proxy(
 ) -> None:
     async with running_endpoint(Answer(body=b"by proxy")) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url.removeprefix("http://"))
-        async with _wire_to("http://dynamodb.example") as wire:
-            assert await wire.call("Scan", b"{}") == b"by proxy"
+        async with _wire_to("http://dynamodb.example") as client:
+            assert await client.call("Scan", b"{}") == b"by proxy"
 
 
 async def test_a_proxy_is_told_the_user_and_password_that_the_environment_gives(
@@ -740,11 +742,11 @@ async def test_a_proxy_is_told_the_user_and_password_that_the_environment_gives(
         with_user = proxy.url.replace("//", "//me:p%40ss@")
         monkeypatch.setenv("http_proxy", with_user)
         monkeypatch.setenv("https_proxy", with_user)
-        async with _wire_to("http://dynamodb.example") as wire:
-            assert await wire.call("Scan", b"{}") == b"by proxy"
-        async with _wire_to("https://dynamodb.example") as wire:
+        async with _wire_to("http://dynamodb.example") as client:
+            assert await client.call("Scan", b"{}") == b"by proxy"
+        async with _wire_to("https://dynamodb.example") as client:
             with pytest.raises(UnavailableError):
-                await wire.call("Scan", b"{}")
+                await client.call("Scan", b"{}")
     plain, tunnel = proxy.requests
     basic = f"Basic {base64.b64encode(b'me:p@ss').decode()}"
     assert plain.headers["proxy-authorization"] == basic
@@ -758,8 +760,8 @@ async def test_a_large_body_goes_through_a_proxy_and_a_large_answer_comes_back(
     body, answer = EVERY_BYTE * 8192, EVERY_BYTE * 4096
     async with running_endpoint(Answer(body=answer, chunked=True)) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
-        async with _wire_to("http://dynamodb.example") as wire:
-            assert await wire.call("BatchWriteItem", body) == answer
+        async with _wire_to("http://dynamodb.example") as client:
+            assert await client.call("BatchWriteItem", body) == answer
     assert proxy.requests[0].body == body
 
 
@@ -777,8 +779,8 @@ async def test_netrc_is_never_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     for module in (aiohttp.helpers, aiohttp.client):
         if hasattr(module, "netrc_from_env"):
             monkeypatch.setattr(module, "netrc_from_env", netrc_from_env)
-    async with running_endpoint(Answer()) as endpoint, _wire_to(endpoint.url) as wire:
-        await wire.call("Scan", b"{}")
+    async with running_endpoint(Answer()) as endpoint, _wire_to(endpoint.url) as client:
+        await client.call("Scan", b"{}")
     assert endpoint.requests[0].access_key == made_up_credentials().access_key
     assert reads == []
 
@@ -810,10 +812,10 @@ def _everything_in(error: BaseException) -> str:
     ],
 )
 async def test_no_error_holds_a_credential(behaviour: Behaviour) -> None:
-    async with running_endpoint() as endpoint, _wire_to(endpoint.url) as wire:
+    async with running_endpoint() as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = behaviour
         with pytest.raises(DynaferryError) as caught:
-            await wire.call("Scan", b"{}")
+            await client.call("Scan", b"{}")
     shown = _everything_in(caught.value)
     for secret in made_up_credentials():
         assert secret is not None
@@ -832,9 +834,9 @@ async def test_no_error_holds_the_password_of_a_proxy(
         proxy.otherwise = Decide(_refuse_the_tunnel)
         url = proxy.url if proxy_is_there else await _closed_port()
         monkeypatch.setenv("https_proxy", url.replace("//", "//me:proxy-secret@"))
-        async with _wire_to("https://dynamodb.example") as wire:
+        async with _wire_to("https://dynamodb.example") as client:
             with pytest.raises(DynaferryError) as caught:
-                await wire.call("Scan", b"{}")
+                await client.call("Scan", b"{}")
     assert "proxy-secret" not in _everything_in(caught.value)
 
 
@@ -843,10 +845,10 @@ async def test_a_token_that_no_header_may_hold_is_refused_and_not_shown(token: s
     pasted = made_up_credentials()._replace(token=token)
     async with (
         running_endpoint() as endpoint,
-        _wire_to(endpoint.url, CredentialsInTurn([pasted])) as wire,
+        _wire_to(endpoint.url, CredentialsInTurn([pasted])) as client,
     ):
         with pytest.raises(AccessDeniedError, match="cannot be sent in a header") as caught:
-            await wire.call("Scan", b"{}")
+            await client.call("Scan", b"{}")
     assert endpoint.requests == []
     assert token not in _everything_in(caught.value)
 

@@ -15,7 +15,7 @@ import anyio
 import msgspec
 
 from benchmarks.simulator import Settings, Table
-from benchmarks.simulator import requests as wire
+from benchmarks.simulator import requests as client
 from benchmarks.simulator.report import TableReport
 from benchmarks.simulator.service import Service
 from benchmarks.throttle.memory_store import MemoryStore
@@ -85,7 +85,7 @@ class CountingWire(SimulatedWire):
         self.answered: deque[tuple[float, int]] = deque()
 
     async def call(self, operation: str, body: bytes) -> bytes:
-        sent = len(wire.decode_batch_write(body).puts()[1])
+        sent = len(client.decode_batch_write(body).puts()[1])
         left = sent  # nothing of it, as long as nobody knows better
         self.in_flight += sent
         self.taken += sent

@@ -83,11 +83,11 @@ def test_what_is_no_address_is_refused_and_no_secret_is_repeated(url: str) -> No
 
 async def test_a_textfile_holds_the_metrics_and_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "dynaferry.prom"
-    lookout = RunMonitor("orders", readers=8)
-    export = to_textfile(lookout, path, print)
+    monitor = RunMonitor("orders", readers=8)
+    export = to_textfile(monitor, path, print)
     await export.once()
     with path.open() as before:
-        lookout.run = "orders-2"
+        monitor.run = "orders-2"
         await export.once()
         # Whoever reads it meanwhile has the old one, whole.
         assert 'run="orders"' in before.read()
@@ -118,7 +118,7 @@ async def test_it_is_brought_there_again_and_again(tmp_path: Path) -> None:
 
 async def test_what_was_taken_before_the_end_does_not_arrive_after_it() -> None:
     began, go = threading.Event(), threading.Event()
-    lookout, came = RunMonitor("early", readers=8), list[str]()
+    monitor, came = RunMonitor("early", readers=8), list[str]()
 
     def carry(registry: CollectorRegistry) -> None:
         [run] = [
@@ -132,13 +132,13 @@ async def test_what_was_taken_before_the_end_does_not_arrive_after_it() -> None:
             go.wait()
         came.append(run)
 
-    export = Export(lookout, "there", carry, print)
+    export = Export(monitor, "there", carry, print)
     waits = to_thread.current_default_thread_limiter()
     async with anyio.create_task_group() as ended:
         ended.start_soon(export.regularly)
         await until(began.is_set)
         ended.cancel_scope.cancel()  # its thread is still at it
-    lookout.run = "late"
+    monitor.run = "late"
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(export.last)

@@ -16,7 +16,7 @@ def stats_of_one() -> RunStats:
 
 async def test_it_looks_once_a_second_and_once_more_at_the_end() -> None:
     clock, stats = Clock(), stats_of_one()
-    lookout = RunMonitor("orders", readers=8, clock=clock)
+    monitor = RunMonitor("orders", readers=8, clock=clock)
     with anyio.CancelScope() as scope:
 
         async def sleep(seconds: float) -> None:
@@ -26,42 +26,42 @@ async def test_it_looks_once_a_second_and_once_more_at_the_end() -> None:
                 scope.cancel()
                 await anyio.lowlevel.checkpoint()
 
-        await lookout.watch(stats, sleep=sleep)
-    assert lookout.phase == "running"
-    assert lookout.views[0].items_done == 1000
-    assert lookout.views[0].items_per_second == 100.0
-    assert [point.items for point in lookout.history] == [n * 100 for n in range(11)]
+        await monitor.watch(stats, sleep=sleep)
+    assert monitor.phase == "running"
+    assert monitor.views[0].items_done == 1000
+    assert monitor.views[0].items_per_second == 100.0
+    assert [point.items for point in monitor.history] == [n * 100 for n in range(11)]
 
 
 async def test_who_waits_is_woken_by_the_next_look() -> None:
-    lookout = RunMonitor("orders", readers=8)
-    woken = lookout.looked
-    lookout.look()
+    monitor = RunMonitor("orders", readers=8)
+    woken = monitor.looked
+    monitor.look()
     assert woken.is_set()
-    assert not lookout.looked.is_set()
+    assert not monitor.looked.is_set()
 
 
 async def test_latency_is_that_of_the_last_minute() -> None:
-    lookout = RunMonitor("orders", readers=8)
-    lookout.stats = stats_of_one()
-    lookout.stats.tables[0].scans.note("ok", 9.0)
-    lookout.look()
-    lookout.stats.tables[0].scans.note("ok", 0.004)
+    monitor = RunMonitor("orders", readers=8)
+    monitor.stats = stats_of_one()
+    monitor.stats.tables[0].scans.note("ok", 9.0)
+    monitor.look()
+    monitor.stats.tables[0].scans.note("ok", 0.004)
     for _ in range(LATENCY_LOOKS):
-        lookout.look()
-    assert sum(lookout.recent_latency()["Scan"]) == 1
-    assert sum(lookout.recent_latency()["BatchWriteItem"]) == 0
-    lookout.look()
-    assert sum(lookout.recent_latency()["Scan"]) == 0
+        monitor.look()
+    assert sum(monitor.recent_latency()["Scan"]) == 1
+    assert sum(monitor.recent_latency()["BatchWriteItem"]) == 0
+    monitor.look()
+    assert sum(monitor.recent_latency()["Scan"]) == 0
 
 
 @pytest.mark.parametrize(("status", "ok"), [("complete", True), ("failed", False)])
 async def test_its_health_is_in_the_end_that_of_the_summary(status: RunStatus, *, ok: bool) -> None:
-    lookout = RunMonitor("orders", readers=8)
-    assert lookout.health.reason == "preparing"
+    monitor = RunMonitor("orders", readers=8)
+    assert monitor.health.reason == "preparing"
     error = ErrorSummary(type="ServiceGoneError", message="gone", hint=None)
-    lookout.ended(RunSummary(run="orders", status=status, error=None if ok else error, tables=()))
-    assert (lookout.health.ok, lookout.health.reason) == (ok, status)
+    monitor.ended(RunSummary(run="orders", status=status, error=None if ok else error, tables=()))
+    assert (monitor.health.ok, monitor.health.reason) == (ok, status)
 
 
 async def test_a_run_that_stands_still_is_told_to_the_log_once_and_again_when_it_goes_on(
@@ -69,13 +69,13 @@ async def test_a_run_that_stands_still_is_told_to_the_log_once_and_again_when_it
 ) -> None:
     caplog.set_level(logging.INFO, "dynaferry.observe.monitor")
     clock = Clock()
-    lookout = RunMonitor("orders", readers=8, clock=clock)
-    lookout.stats, lookout.phase = stats_of_one(), "running"
+    monitor = RunMonitor("orders", readers=8, clock=clock)
+    monitor.stats, monitor.phase = stats_of_one(), "running"
     for _ in range(100):
         clock.now += 1
-        lookout.look()
-    lookout.stats.tables[0].items_written += 1
-    lookout.look()
+        monitor.look()
+    monitor.stats.tables[0].items_written += 1
+    monitor.look()
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", "health: nothing was acknowledged for 61 s: requests do not come back"),
         ("INFO", "health: running"),

@@ -17,9 +17,9 @@ TABLE = {"source": "orders", "target": "orders-copy"}
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def scrape(lookout: RunMonitor) -> Samples:
+def scrape(monitor: RunMonitor) -> Samples:
     """Every sample of a scrape, by its name and labels."""
-    text = generate_latest(registry_for(lookout)).decode()
+    text = generate_latest(registry_for(monitor)).decode()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -59,18 +59,18 @@ def busy_lookout() -> tuple[RunMonitor, TableStats, Clock]:
     table.batch_writes.note("ok", 0.008)
     table.batch_writes.note("throttled", 50.0)
     clock = Clock()
-    lookout = RunMonitor("orders-run", readers=8, clock=clock)
-    lookout.stats = RunStats("orders-run", [table])
-    lookout.look()
-    return lookout, table, clock
+    monitor = RunMonitor("orders-run", readers=8, clock=clock)
+    monitor.stats = RunStats("orders-run", [table])
+    monitor.look()
+    return monitor, table, clock
 
 
 def test_every_metric_of_the_issue_is_there_by_its_name() -> None:
-    lookout, table, clock = busy_lookout()
+    monitor, table, clock = busy_lookout()
     clock.now += 1
     table.items_written += 100
-    lookout.look()
-    samples = scrape(lookout)
+    monitor.look()
+    samples = scrape(monitor)
     assert value(samples, "items_read_total") == 450
     assert value(samples, "items_written_total") == 490
     assert value(samples, "items_rejected_total") == 3
@@ -119,20 +119,20 @@ def test_durations_are_a_histogram_that_only_grows_from_bucket_to_bucket() -> No
 
 
 def test_segments_are_waiting_running_or_done() -> None:
-    lookout, table, _ = busy_lookout()
+    monitor, table, _ = busy_lookout()
     states = ("waiting", "running", "done")
-    samples = scrape(lookout)
+    samples = scrape(monitor)
     assert [value(samples, "segments", state=state) for state in states] == [8, 2, 0]
     table.state, table.segments_complete = "interrupted", 4
-    samples = scrape(lookout)
+    samples = scrape(monitor)
     assert [value(samples, "segments", state=state) for state in states] == [6, 0, 4]
 
 
 def test_a_table_that_is_done_has_nothing_left_and_no_checkpoint_that_ages() -> None:
-    lookout, table, _ = busy_lookout()
+    monitor, table, _ = busy_lookout()
     table.state, table.segments_complete = "complete", 10
-    lookout.look()
-    samples = scrape(lookout)
+    monitor.look()
+    samples = scrape(monitor)
     assert value(samples, "eta_seconds") == 0
     assert value(samples, "progress_ratio") == 1
     assert value(samples, "checkpoint_age_seconds") is None
@@ -145,9 +145,9 @@ def test_before_the_copy_begins_there_is_the_run_and_that_it_is_healthy() -> Non
 
 
 def test_what_nobody_renews_tells_its_age_by_itself() -> None:
-    lookout, _, clock = busy_lookout()
+    monitor, _, clock = busy_lookout()
     clock.now = 100.0
-    collector = RunCollector(lookout, wall_clock=lambda: 1_000_000.0)
+    collector = RunCollector(monitor, wall_clock=lambda: 1_000_000.0)
     stored = {
         sample.name: sample.value
         for family in collector.collect()
@@ -161,54 +161,54 @@ def test_what_nobody_renews_tells_its_age_by_itself() -> None:
 
 
 def test_a_run_is_running_until_it_has_ended() -> None:
-    lookout, _, _ = busy_lookout()
-    name = ("dynaferry_running", frozenset({("run", lookout.run)}))
-    assert scrape(lookout)[name] == 1
-    lookout.ended(RunSummary(run=lookout.run, status="complete", error=None, tables=()))
-    assert scrape(lookout)[name] == 0
+    monitor, _, _ = busy_lookout()
+    name = ("dynaferry_running", frozenset({("run", monitor.run)}))
+    assert scrape(monitor)[name] == 1
+    monitor.ended(RunSummary(run=monitor.run, status="complete", error=None, tables=()))
+    assert scrape(monitor)[name] == 0
 
 
 def test_a_stalled_run_is_not_healthy_and_has_no_time_left() -> None:
-    lookout, _, clock = busy_lookout()
-    lookout.phase, clock.now = "running", 97.5 + 31
-    lookout.look()
-    samples = scrape(lookout)
+    monitor, _, clock = busy_lookout()
+    monitor.phase, clock.now = "running", 97.5 + 31
+    monitor.look()
+    samples = scrape(monitor)
     assert samples["dynaferry_healthy", frozenset()] == 0
     assert value(samples, "eta_seconds") is None
     assert value(samples, "progress_ratio") is not None
 
 
 def test_no_label_grows_with_the_table() -> None:
-    lookout, table, _ = busy_lookout()
-    before = len(scrape(lookout))
+    monitor, table, _ = busy_lookout()
+    before = len(scrape(monitor))
     table.segments_total = 10_000
     for segment in range(9_000):
         table.segments.begun(segment)
         table.segments.done(segment)
         table.note_rejection(f"reason {segment}")
-    assert len(scrape(lookout)) == before
+    assert len(scrape(monitor)) == before
 
 
 def test_health_is_a_metric_so_that_an_alert_can_rest_on_it() -> None:
-    lookout, _, clock = busy_lookout()
-    lookout.phase = "running"
-    assert scrape(lookout)["dynaferry_healthy", frozenset()] == 1
+    monitor, _, clock = busy_lookout()
+    monitor.phase = "running"
+    assert scrape(monitor)["dynaferry_healthy", frozenset()] == 1
     clock.now += 61
-    lookout.look()
-    assert scrape(lookout)["dynaferry_healthy", frozenset()] == 0
+    monitor.look()
+    assert scrape(monitor)["dynaferry_healthy", frozenset()] == 0
 
 
 def test_credentials_without_an_end_are_absent() -> None:
-    lookout, _, _ = busy_lookout()
-    lookout.stats.credentials_left = {"source": lambda: None, "target": lambda: 3210.5}
+    monitor, _, _ = busy_lookout()
+    monitor.stats.credentials_left = {"source": lambda: None, "target": lambda: 3210.5}
     name = "dynaferry_credentials_expire_seconds"
-    found = {labels: value for (each, labels), value in scrape(lookout).items() if each == name}
+    found = {labels: value for (each, labels), value in scrape(monitor).items() if each == name}
     assert found == {frozenset({("side", "target")}): 3210.5}
 
 
 def test_the_time_to_be_done_is_there_when_it_was_given() -> None:
-    lookout, _, _ = busy_lookout()
+    monitor, _, _ = busy_lookout()
     name = ("dynaferry_finish_by_timestamp_seconds", frozenset[tuple[str, str]]())
-    assert name not in scrape(lookout)
-    lookout.finish_by = 1_772_341_200.0
-    assert scrape(lookout)[name] == 1_772_341_200.0
+    assert name not in scrape(monitor)
+    monitor.finish_by = 1_772_341_200.0
+    assert scrape(monitor)[name] == 1_772_341_200.0

@@ -68,7 +68,7 @@ def record_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     ask = RequestSeries.ask
 
     async def recording(self: RequestSeries, body: bytes) -> bytes:
-        calls.append((self._wire.site.side, self._operation))
+        calls.append((self._client.site.side, self._operation))
         return await ask(self, body)
 
     monkeypatch.setattr(RequestSeries, "ask", recording)

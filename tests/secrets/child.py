@@ -20,8 +20,8 @@ def break_at_the_first_batch() -> None:
     """A bug below the network edge, with credentials in the frames of its traceback."""
 
     async def break_off(self: RequestSeries, body: bytes) -> bytes:
-        credentials = await self._wire.credentials.current()
-        raise LookupError(f"a bug, with {credentials} and {self._wire.credentials} in hand")
+        credentials = await self._client.credentials.current()
+        raise LookupError(f"a bug, with {credentials} and {self._client.credentials} in hand")
 
     RequestSeries.ask = break_off  # type: ignore[method-assign]
 

@@ -59,8 +59,8 @@ def test_an_item_is_of_the_size_that_was_asked_for_and_under_its_key(table: Tabl
     seeded = SeededItems(table)
     page = seeded.extent(0, seeded.count, None)
     items = seeded.items(page)
-    for rank, wire in enumerate(items):
-        item = msgspec.json.decode(wire)
+    for rank, client in enumerate(items):
+        item = msgspec.json.decode(client)
         assert item_bytes(item) == max(table.sizes[rank % len(table.sizes)], 64)
         partition_key, sort_key = seeded.key(rank)
         assert item["pk"] == {"S": partition_key}

@@ -62,18 +62,18 @@ def wire_to(table: Table) -> ServiceWire:
 
 
 def source(
-    wire: ServiceWire, total_segments: int = 1, *, consistent_read: bool = False
+    client: ServiceWire, total_segments: int = 1, *, consistent_read: bool = False
 ) -> ScanSource:
     return ScanSource(
-        cast("DynamoClient", wire),
+        cast("DynamoClient", client),
         table="orders",
         total_segments=total_segments,
         consistent_read=consistent_read,
     )
 
 
-def target(wire: ServiceWire) -> BatchWriteTarget:
-    return BatchWriteTarget(cast("DynamoClient", wire), table="orders", keys=KeyReader(["pk"]))
+def target(client: ServiceWire) -> BatchWriteTarget:
+    return BatchWriteTarget(cast("DynamoClient", client), table="orders", keys=KeyReader(["pk"]))
 
 
 def items(count: int, size: int = 10) -> list[Raw]:
@@ -113,8 +113,8 @@ async def test_a_consistent_page_costs_twice() -> None:
 
 
 async def test_a_limit_cuts_the_page_and_names_its_last_key() -> None:
-    wire = wire_to(Table(name="orders", items=3))
-    answer = msgspec.json.decode(await wire.call("Scan", b'{"TableName":"orders","Limit":1}'))
+    client = wire_to(Table(name="orders", items=3))
+    answer = msgspec.json.decode(await client.call("Scan", b'{"TableName":"orders","Limit":1}'))
     assert answer["Count"] == 1
     assert answer["LastEvaluatedKey"] == {"pk": answer["Items"][0]["pk"]}
     assert "ConsumedCapacity" not in answer
@@ -192,13 +192,13 @@ async def test_a_partly_taken_batch_gives_the_remainder_back() -> None:
 async def test_each_limit_has_its_code_its_reason_and_its_spelling(
     table: Table, code: str, spelling: str, reason: str
 ) -> None:
-    wire = wire_to(table)
-    await target(wire).write_batch(items(25))
+    client = wire_to(table)
+    await target(client).write_batch(items(25))
     with pytest.raises(ThrottledError) as caught:
-        await target(wire).write_batch(items(25))
+        await target(client).write_batch(items(25))
     assert caught.value.code == code
     assert [named for named, _ in caught.value.reasons] == [reason]
-    assert spelling in wire.answers[-1]
+    assert spelling in client.answers[-1]
     (_, arn) = caught.value.reasons[0]
     assert arn.endswith("/index/by-owner" if reason.startswith("Index") else ":table/orders")
 
@@ -210,13 +210,13 @@ async def test_a_brown_out_can_be_a_failure_of_the_services_own() -> None:
 
 
 async def test_what_an_index_costs_is_in_the_total_and_apart_where_asked() -> None:
-    wire = wire_to(Table(name="orders", indexes=(Index(name="by-owner"),)))
-    result = await target(wire).write_batch(items(5))
+    client = wire_to(Table(name="orders", indexes=(Index(name="by-owner"),)))
+    result = await target(client).write_batch(items(5))
     assert result.consumed_units == 10
     body = b'{"ReturnConsumedCapacity":"INDEXES","RequestItems":{"orders":[%b]}}' % b",".join(
         b'{"PutRequest":{"Item":%b}}' % item for item in items(5)
     )
-    (consumed,) = msgspec.json.decode(await wire.call("BatchWriteItem", body))["ConsumedCapacity"]
+    (consumed,) = msgspec.json.decode(await client.call("BatchWriteItem", body))["ConsumedCapacity"]
     assert consumed == {
         "TableName": "orders",
         "CapacityUnits": 10,
@@ -237,20 +237,20 @@ async def test_what_an_index_costs_is_in_the_total_and_apart_where_asked() -> No
 async def test_a_batch_that_the_service_would_not_take_is_refused_whole(
     refused: list[Raw],
 ) -> None:
-    wire = wire_to(Table(name="orders"))
+    client = wire_to(Table(name="orders"))
     with pytest.raises(ItemRefusedError) as caught:
-        await target(wire).write_batch(refused)
+        await target(client).write_batch(refused)
     assert caught.value.code == "ValidationException"
-    report = wire.service.tables["orders"].report(0.0)
+    report = client.service.tables["orders"].report(0.0)
     assert report.total(lambda second: second.items_written) == 0
 
 
 async def test_a_table_remembers_what_was_written_and_not_what_was_unprocessed() -> None:
     table = Table(name="orders", items=20, capacity=LITTLE, remember_items=True)
-    wire = wire_to(table)
-    page = await source(wire).read_page(0, None)
-    await target(wire).write_batch(page.items)
-    assert wire.service.tables["orders"].report(0.0).distinct_items == 10
+    client = wire_to(table)
+    page = await source(client).read_page(0, None)
+    await target(client).write_batch(page.items)
+    assert client.service.tables["orders"].report(0.0).distinct_items == 10
     wire_of_plenty = wire_to(Table(name="orders", remember_items=True))
     for _ in range(2):
         await target(wire_of_plenty).write_batch(page.items)

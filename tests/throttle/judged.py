@@ -62,7 +62,7 @@ def plentiful(*indexes: str) -> SimulatedTable:
 async def write_for(
     seconds: float,
     table: SimulatedTable,
-    pace: CapLimiter,
+    limiter: CapLimiter,
     judged: Judged,
     *,
     writers: int = 32,
@@ -78,15 +78,15 @@ async def write_for(
             sizes = [item_bytes(dice) for _ in range(batch_items)]
             items = [SizedKey(place_of(f"key-{next(keys)}"), size) for size in sizes]
             units = float(sum(-(-size // 1024) for size in sizes))
-            await pace.acquire(units)
+            await limiter.acquire(units)
             await anyio.sleep(dice.uniform(0.0, WAY_SECONDS))
             admission = table.write(items, now())
             judged.consumed.append((now(), admission.units))
             await anyio.sleep(admission.latency_seconds)
             if admission.refusal is None:
-                pace.settle(units, admission.units)
+                limiter.settle(units, admission.units)
             else:
-                pace.throttled(REFUSAL, units)
+                limiter.throttled(REFUSAL, units)
 
     with anyio.move_on_after(seconds):
         async with anyio.create_task_group() as tasks:
@@ -97,7 +97,7 @@ async def write_for(
 async def read_for(
     seconds: float,
     table: SimulatedTable,
-    pace: CapLimiter,
+    limiter: CapLimiter,
     judged: Judged,
     *,
     page_bytes: Callable[[random.Random], int],
@@ -111,12 +111,12 @@ async def read_for(
         nonlocal expected
         while now() < ends_at:
             units = expected
-            await pace.acquire(units)
+            await limiter.acquire(units)
             await anyio.sleep(dice.uniform(0.0, WAY_SECONDS))
             admission = table.read(dice.getrandbits(64), page_bytes(dice), now())
             judged.consumed.append((now(), admission.units))
             await anyio.sleep(admission.latency_seconds)
-            pace.settle(units, admission.units)
+            limiter.settle(units, admission.units)
             expected = from_above(expected, admission.units)
 
     with anyio.move_on_after(seconds):

@@ -37,13 +37,13 @@ def pace_at(
     return AdaptiveLimiter(controller, caps, scatter=scatter, first_units=first, clock=now)
 
 
-async def sent_at(pace: AdaptiveLimiter, requests: int, units: float = 25.0) -> list[float]:
+async def sent_at(limiter: AdaptiveLimiter, requests: int, units: float = 25.0) -> list[float]:
     """When each of so many requests was let go."""
     times = []
     for _ in range(requests):
-        await pace.acquire(units)
+        await limiter.acquire(units)
         times.append(now())
-        pace.settle(units, units, latency_seconds=0.01)
+        limiter.settle(units, units, latency_seconds=0.01)
     return times
 
 
@@ -76,10 +76,10 @@ def test_what_was_not_consumed_may_be_used_by_others_but_what_was_refused_may_no
     async def main() -> tuple[float, float]:
         spans = []
         for consumed, refused in ((5.0, 0.0), (5.0, 20.0)):
-            pace, began = pace_at(500.0), now()
+            limiter, began = pace_at(500.0), now()
             for _ in range(100):
-                await pace.acquire(25.0)
-                pace.settle(25.0, consumed, refused=refused, latency_seconds=0.01)
+                await limiter.acquire(25.0)
+                limiter.settle(25.0, consumed, refused=refused, latency_seconds=0.01)
             spans.append(now() - began)
         return spans[0], spans[1]
 
@@ -90,12 +90,12 @@ def test_what_was_not_consumed_may_be_used_by_others_but_what_was_refused_may_no
 
 def test_refusals_lower_the_rate_and_those_that_wait_feel_it() -> None:
     async def main() -> tuple[float, float]:
-        pace = pace_at(4000.0)
+        limiter = pace_at(4000.0)
         for _ in range(200):
-            await pace.acquire(25.0)
-            pace.throttled(REFUSAL, 25.0)
-        rate, began = pace.controller.rate, now()
-        await pace.acquire(25.0)
+            await limiter.acquire(25.0)
+            limiter.throttled(REFUSAL, 25.0)
+        rate, began = limiter.controller.rate, now()
+        await limiter.acquire(25.0)
         return rate, now() - began
 
     rate, waited = run_virtually(main())
@@ -105,21 +105,21 @@ def test_refusals_lower_the_rate_and_those_that_wait_feel_it() -> None:
 
 def test_a_request_that_failed_for_another_reason_says_nothing_about_the_rate() -> None:
     async def main() -> float:
-        pace = pace_at(1000.0)
+        limiter = pace_at(1000.0)
         for _ in range(100):
-            await pace.acquire(25.0)
-            pace.settle(25.0, None)
-        return pace.controller.rate
+            await limiter.acquire(25.0)
+            limiter.settle(25.0, None)
+        return limiter.controller.rate
 
     assert run_virtually(main()) == 1000.0
 
 
 def test_the_rate_grows_while_requests_wait_for_it() -> None:
     async def main() -> float:
-        pace = pace_at(math.inf)
+        limiter = pace_at(math.inf)
         while now() < 2.0:
-            await sent_at(pace, 1)
-        return pace.controller.rate
+            await sent_at(limiter, 1)
+        return limiter.controller.rate
 
     assert run_virtually(main()) >= 16 * EAGER.start_units
 
@@ -167,8 +167,8 @@ def test_at_a_low_rate_chance_does_not_cost_much_of_it(
     units_per_second: float, units: float
 ) -> None:
     async def main() -> list[float]:
-        pace = pace_at(units_per_second, scatter=True, first=0.0)
-        return await sent_at(pace, 400, units=units)
+        limiter = pace_at(units_per_second, scatter=True, first=0.0)
+        return await sent_at(limiter, 400, units=units)
 
     times = run_virtually(main())
     assert times[-1] == pytest.approx(400 * units / units_per_second, rel=0.15)
@@ -178,11 +178,11 @@ def test_at_a_low_rate_chance_does_not_cost_much_of_it(
 
 def test_a_wait_that_is_cancelled_leaves_the_turn_to_the_next() -> None:
     async def main() -> float:
-        pace = pace_at(100.0)
-        await pace.acquire(FIRST_UNITS + 100.0)
+        limiter = pace_at(100.0)
+        await limiter.acquire(FIRST_UNITS + 100.0)
         with anyio.move_on_after(0.1):
-            await pace.acquire(1.0)
-        await pace.acquire(1.0)
+            await limiter.acquire(1.0)
+        await limiter.acquire(1.0)
         return now()
 
     assert run_virtually(main()) == pytest.approx(1.0, rel=0.05)
@@ -190,14 +190,14 @@ def test_a_wait_that_is_cancelled_leaves_the_turn_to_the_next() -> None:
 
 def test_nobody_passes_who_would_have_to_wait_for_the_rate_or_for_those_before() -> None:
     async def main() -> tuple[list[bool], bool, bool]:
-        pace = pace_at(50.0)
-        at_once = [pace.acquire_nowait(25.0) for _ in range(int(FIRST_UNITS / 25) + 3)]
+        limiter = pace_at(50.0)
+        at_once = [limiter.acquire_nowait(25.0) for _ in range(int(FIRST_UNITS / 25) + 3)]
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(pace.acquire, 25.0)
+            tasks.start_soon(limiter.acquire, 25.0)
             await anyio.sleep(0.01)
-            behind_one_who_waits = pace.acquire_nowait(0.0)
+            behind_one_who_waits = limiter.acquire_nowait(0.0)
         await anyio.sleep(10.0)
-        return at_once, behind_one_who_waits, pace.acquire_nowait(25.0)
+        return at_once, behind_one_who_waits, limiter.acquire_nowait(25.0)
 
     at_once, behind_one_who_waits, later = run_virtually(main())
     assert at_once == [True] * 11 + [False] * 2
@@ -207,10 +207,10 @@ def test_nobody_passes_who_would_have_to_wait_for_the_rate_or_for_those_before()
 
 def test_who_is_let_through_at_once_has_used_the_rate() -> None:
     async def main() -> float:
-        pace = pace_at(50.0)
-        while pace.acquire_nowait(25.0):
+        limiter = pace_at(50.0)
+        while limiter.acquire_nowait(25.0):
             pass
-        await pace.acquire(25.0)
+        await limiter.acquire(25.0)
         return now()
 
     assert run_virtually(main()) == pytest.approx(0.5, rel=0.1)

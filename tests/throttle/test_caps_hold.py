@@ -57,16 +57,16 @@ def test_items_whose_cost_nobody_could_expect_hold_it_as_well() -> None:
     """A put over a larger item costs what that one did; here one batch in five, and tenfold."""
 
     async def main() -> Judged:
-        judged, pace = Judged(), CapLimiter(caps(1000.0))
+        judged, limiter = Judged(), CapLimiter(caps(1000.0))
         dice = random.Random(7)
 
         async def write() -> None:
             while True:
-                await pace.acquire(25.0)
+                await limiter.acquire(25.0)
                 consumed = 250.0 if dice.random() < 0.2 else 25.0
                 judged.consumed.append((now(), consumed))
                 await anyio.sleep(0.02)
-                pace.settle(25.0, consumed)
+                limiter.settle(25.0, consumed)
 
         with anyio.move_on_after(30.0):
             async with anyio.create_task_group() as tasks:
@@ -84,9 +84,9 @@ def test_items_whose_cost_nobody_could_expect_hold_it_as_well() -> None:
 def test_reads_hold_the_cap(cap: float, page_bytes: tuple[int, ...]) -> None:
     async def main() -> Judged:
         judged = Judged()
-        pace = CapLimiter(caps(cap))
+        limiter = CapLimiter(caps(cap))
         choose = random.Random(3).choice
-        await read_for(30.0, plentiful(), pace, judged, page_bytes=lambda _: choose(page_bytes))
+        await read_for(30.0, plentiful(), limiter, judged, page_bytes=lambda _: choose(page_bytes))
         return judged
 
     judged = run_virtually(main())
@@ -100,8 +100,8 @@ def test_the_tables_of_one_run_share_its_cap() -> None:
         tables = [plentiful(), plentiful("by-owner"), plentiful("by-owner", "by-time")]
         judged = [Judged() for _ in tables]
         async with anyio.create_task_group() as tasks:
-            for table, pace, judge in zip(tables, paces_sharing(cap, 3), judged, strict=True):
-                tasks.start_soon(write_for, 30.0, table, pace, judge)
+            for table, limiter, judge in zip(tables, paces_sharing(cap, 3), judged, strict=True):
+                tasks.start_soon(write_for, 30.0, table, limiter, judge)
         return judged
 
     judged = run_virtually(main())
@@ -150,9 +150,9 @@ def test_a_changed_cap_holds_over_any_window_after_the_change(
 def test_who_waits_under_a_low_cap_is_served_by_the_new_one_at_once() -> None:
     async def main(lifted_to: float | None) -> float:
         (cap,) = caps(1.0)
-        pace = CapLimiter([cap])
+        limiter = CapLimiter([cap])
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(pace.acquire, 25.0)  # 25 s at 1 unit/s
+            tasks.start_soon(limiter.acquire, 25.0)  # 25 s at 1 unit/s
             await anyio.sleep(3.0)
             cap.set(lifted_to)
         return now() - 3.0
@@ -178,9 +178,9 @@ def test_a_lifted_cap_holds_nobody_back() -> None:
 def test_a_pause_holds_everybody_and_saves_nothing_up() -> None:
     async def main() -> Judged:
         gate, judged = PauseGate(clock=now), Judged()
-        pace = CapLimiter(caps(1000.0), gate)
+        limiter = CapLimiter(caps(1000.0), gate)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(write_for, 60.0, plentiful("by-owner"), pace, judged)
+            tasks.start_soon(write_for, 60.0, plentiful("by-owner"), limiter, judged)
             await anyio.sleep(10.0)
             gate.close()
             await anyio.sleep(30.0)
@@ -225,19 +225,19 @@ def test_any_requests_with_any_latency_hold_it(
     """Costs between the expected ones and the worst that was seen at the start."""
 
     async def main() -> Judged:
-        judged, pace = Judged(), CapLimiter(caps(cap))
-        await pace.acquire(1.0)
-        pace.settle(1.0, worst)
+        judged, limiter = Judged(), CapLimiter(caps(cap))
+        await limiter.acquire(1.0)
+        limiter.settle(1.0, worst)
 
         async def take(requests: list[tuple[int, float, float]]) -> None:
             for units, factor, latency_seconds in requests:
                 expected = min(float(units), cap / worst)
-                await pace.acquire(expected)
+                await limiter.acquire(expected)
                 await anyio.sleep(latency_seconds / 2)
-                consumed = expected * min(factor, pace_cost(pace))
+                consumed = expected * min(factor, pace_cost(limiter))
                 judged.consumed.append((now(), consumed))
                 await anyio.sleep(latency_seconds / 2)
-                pace.settle(expected, consumed)
+                limiter.settle(expected, consumed)
 
         async with anyio.create_task_group() as tasks:
             for requests in takers:
@@ -247,12 +247,12 @@ def test_any_requests_with_any_latency_hold_it(
     assert run_virtually(main()).most_in_a_window() <= cap * WINDOW_SECONDS * (1 + 1e-6)
 
 
-def pace_cost(pace: CapLimiter) -> float:
+def pace_cost(limiter: CapLimiter) -> float:
     """What a request costs at most at this moment, so that no reservation was too small."""
-    return pace._cost.value  # the test is about what follows from it
+    return limiter._cost.value  # the test is about what follows from it
 
 
 async def test_a_cap_on_the_real_clock_lets_the_first_request_through() -> None:
-    pace = CapLimiter([Cap(1e6)])
-    await pace.acquire(25.0)
-    pace.settle(25.0, 25.0)
+    limiter = CapLimiter([Cap(1e6)])
+    await limiter.acquire(25.0)
+    limiter.settle(25.0, 25.0)

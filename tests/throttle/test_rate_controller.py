@@ -116,14 +116,14 @@ def test_a_ceiling_is_never_passed() -> None:
 # Move by move ------------------------------------------------------------------------------------
 
 
-def wanted_for(pace: RateController, since: float, until: float, step: float = 0.05) -> None:
+def wanted_for(limiter: RateController, since: float, until: float, step: float = 0.05) -> None:
     """Everybody waits, and all is accepted."""
     steps = round((until - since) / step)
     for number in range(1, steps + 1):
         now = since + number * step
-        pace.wanted()
-        pace.accepted(pace.rate * step, 0.01, now)
-        pace.advance(now)
+        limiter.wanted()
+        limiter.accepted(limiter.rate * step, 0.01, now)
+        limiter.advance(now)
 
 
 def limited_at(capacity: float) -> RateController:
@@ -131,44 +131,44 @@ def limited_at(capacity: float) -> RateController:
     temper = RateProfile(
         start_units=capacity * 1.25, doubling_seconds=0.3, keep=0.9, hold_seconds=2.0, curve=1.0
     )
-    pace = RateController(temper, now=0.8)
-    pace.accepted(capacity * 0.2, 0.01, 0.95)
-    pace.refused(capacity * 0.05, 0.95)
-    pace.advance(1.0)
-    return pace
+    limiter = RateController(temper, now=0.8)
+    limiter.accepted(capacity * 0.2, 0.01, 0.95)
+    limiter.refused(capacity * 0.05, 0.95)
+    limiter.advance(1.0)
+    return limiter
 
 
 def test_until_the_first_refusal_the_rate_doubles_again_and_again() -> None:
-    pace = controller()
-    wanted_for(pace, 0.0, 1.2)
-    first = pace.rate
-    wanted_for(pace, 1.2, 2.4)
+    limiter = controller()
+    wanted_for(limiter, 0.0, 1.2)
+    first = limiter.rate
+    wanted_for(limiter, 1.2, 2.4)
     assert first >= 8 * EAGER.start_units
-    assert pace.rate == pytest.approx(16 * first, rel=0.5)
-    assert pace.capacity is None
+    assert limiter.rate == pytest.approx(16 * first, rel=0.5)
+    assert limiter.capacity is None
 
 
 def test_nothing_grows_while_nobody_waits() -> None:
-    pace = controller()
+    limiter = controller()
     for tenth in range(1, 100):
-        pace.accepted(10.0, 0.01, tenth / 10)
-        pace.advance(tenth / 10)
-    assert pace.rate == EAGER.start_units
+        limiter.accepted(10.0, 0.01, tenth / 10)
+        limiter.advance(tenth / 10)
+    assert limiter.rate == EAGER.start_units
 
 
 def test_a_found_limit_is_not_left_while_nobody_waits() -> None:
-    pace = limited_at(2000.0)
+    limiter = limited_at(2000.0)
     for tenth in range(11, 200):
-        pace.accepted(10.0, 0.01, tenth / 10)
-        pace.advance(tenth / 10)
-    assert pace.rate <= 2000.0
+        limiter.accepted(10.0, 0.01, tenth / 10)
+        limiter.advance(tenth / 10)
+    assert limiter.rate <= 2000.0
 
 
 def test_a_pause_in_which_nobody_asked_is_no_time_to_grow_in() -> None:
     growing, held = controller(), limited_at(2000.0)
-    for pace in (growing, held):
-        pace.wanted()
-        pace.advance(4000.0)
+    for limiter in (growing, held):
+        limiter.wanted()
+        limiter.advance(4000.0)
     assert growing.rate <= EAGER.start_units * 2 ** (2.0 / EAGER.doubling_seconds)
     assert held.rate <= 2.0 * 2000.0
 
@@ -178,128 +178,128 @@ def test_a_refusal_behind_a_pause_in_which_nobody_asked_says_nothing_of_the_limi
     temper: RateProfile,
 ) -> None:
     """Nothing was accepted meanwhile, and that is no limit of nothing."""
-    pace = controller(temper)
-    pace.accepted(200.0, 0.01, 0.05)
-    pace.refused(200.0, 0.1)
-    pace.advance(0.5)
-    known = pace.capacity
+    limiter = controller(temper)
+    limiter.accepted(200.0, 0.01, 0.05)
+    limiter.refused(200.0, 0.1)
+    limiter.advance(0.5)
+    known = limiter.capacity
     assert known is not None
-    pace.refused(BATCH_UNITS, 20.0)
+    limiter.refused(BATCH_UNITS, 20.0)
     for tenth in range(200, 400):
-        pace.wanted()
-        pace.advance(tenth / 10)
-        assert pace.capacity == known
-        assert LEAST_UNITS <= pace.rate <= 1.2 * known
+        limiter.wanted()
+        limiter.advance(tenth / 10)
+        assert limiter.capacity == known
+        assert LEAST_UNITS <= limiter.rate <= 1.2 * known
 
 
 @pytest.mark.parametrize("pause_seconds", [1.0, 1.9, 2.2, 5.0, 60.0, 600.0])
 def test_a_refusal_behind_a_pause_does_not_cost_the_rate(pause_seconds: float) -> None:
     """Averaged over the pause, what was accepted before it would be hardly anything."""
-    pace, now = limited_at(2000.0), 1.1
+    limiter, now = limited_at(2000.0), 1.1
     for _ in range(40):
-        pace.wanted()
-        pace.accepted(100.0, 0.01, now)
-        pace.advance(now)
+        limiter.wanted()
+        limiter.accepted(100.0, 0.01, now)
+        limiter.advance(now)
         now += 0.05
     now += pause_seconds
-    pace.refused(BATCH_UNITS, now)
-    pace.advance(now)
-    assert pace.capacity == pytest.approx(2000.0, rel=0.05)
-    pace.advance(now + 1.0)
-    assert pace.rate >= 0.75 * 2000.0
+    limiter.refused(BATCH_UNITS, now)
+    limiter.advance(now)
+    assert limiter.capacity == pytest.approx(2000.0, rel=0.05)
+    limiter.advance(now + 1.0)
+    assert limiter.rate >= 0.75 * 2000.0
 
 
 def test_a_refusal_while_hardly_anything_is_sent_does_not_cost_the_rate() -> None:
     """What is written is what the source gives, and nobody waits for more."""
-    pace, now = controller(), 0.5
-    pace.accepted(200.0, 0.01, 0.05)
-    pace.refused(200.0, 0.1)
-    pace.advance(now)
-    known = pace.capacity
+    limiter, now = controller(), 0.5
+    limiter.accepted(200.0, 0.01, 0.05)
+    limiter.refused(200.0, 0.1)
+    limiter.advance(now)
+    known = limiter.capacity
     for _ in range(100):
         now += 0.1
-        pace.accepted(2.0, 0.01, now)
-        pace.advance(now)
-    pace.refused(BATCH_UNITS, now)
-    pace.advance(now + 0.5)
-    assert pace.capacity == known == 500.0
+        limiter.accepted(2.0, 0.01, now)
+        limiter.advance(now)
+    limiter.refused(BATCH_UNITS, now)
+    limiter.advance(now + 0.5)
+    assert limiter.capacity == known == 500.0
 
 
 def test_a_refusal_lowers_the_rate_below_what_was_measured() -> None:
-    pace = limited_at(2000.0)
-    assert pace.capacity == pytest.approx(2000.0, rel=0.05)
-    assert pace.rate < (pace.capacity or 0.0)
+    limiter = limited_at(2000.0)
+    assert limiter.capacity == pytest.approx(2000.0, rel=0.05)
+    assert limiter.rate < (limiter.capacity or 0.0)
 
 
 def test_a_chance_refusal_changes_nothing() -> None:
-    pace = controller()
-    pace.accepted(1000.0, 0.01, 0.1)
-    pace.refused(5.0, 0.1)
-    pace.advance(0.25)
-    assert pace.capacity is None
+    limiter = controller()
+    limiter.accepted(1000.0, 0.01, 0.1)
+    limiter.refused(5.0, 0.1)
+    limiter.advance(0.25)
+    assert limiter.capacity is None
 
 
 def test_what_was_on_its_way_at_a_back_off_does_not_lower_the_rate_again() -> None:
-    pace = controller()
-    pace.accepted(100.0, 0.2, 0.1)
-    pace.refused(100.0, 0.15)
-    pace.advance(0.4)
-    lowered = pace.rate
+    limiter = controller()
+    limiter.accepted(100.0, 0.2, 0.1)
+    limiter.refused(100.0, 0.15)
+    limiter.advance(0.4)
+    lowered = limiter.rate
     assert lowered < EAGER.start_units
     for hundredth in range(1, 19):  # the round trip takes 0.2 s
-        pace.refused(50.0, 0.4 + hundredth / 100)
-        pace.advance(0.4 + hundredth / 100)
-    assert pace.rate == pytest.approx(lowered, rel=0.01)
+        limiter.refused(50.0, 0.4 + hundredth / 100)
+        limiter.advance(0.4 + hundredth / 100)
+    assert limiter.rate == pytest.approx(lowered, rel=0.01)
 
 
 def test_between_two_moments_without_anything_left_the_average_is_the_capacity() -> None:
     """What had been saved up was used in between, however fast it went."""
-    pace = limited_at(2000.0)
+    limiter = limited_at(2000.0)
     for tenth in range(11, 61):
-        pace.wanted()
-        pace.accepted(130.0, 0.01, tenth / 10)
-        pace.advance(tenth / 10)
-    pace.refused(300.0, 6.0)
-    assert pace.capacity == pytest.approx(1300.0, rel=0.02)
+        limiter.wanted()
+        limiter.accepted(130.0, 0.01, tenth / 10)
+        limiter.advance(tenth / 10)
+    limiter.refused(300.0, 6.0)
+    assert limiter.capacity == pytest.approx(1300.0, rel=0.02)
 
 
 def test_once_past_the_old_limit_the_rate_grows_ever_faster() -> None:
-    pace = limited_at(2000.0)
-    wanted_for(pace, 1.0, 3.0)
-    assert pace.rate == pytest.approx(0.9 * 2000.0, rel=0.05), "it is held for two seconds"
-    gains, before = [], pace.rate
+    limiter = limited_at(2000.0)
+    wanted_for(limiter, 1.0, 3.0)
+    assert limiter.rate == pytest.approx(0.9 * 2000.0, rel=0.05), "it is held for two seconds"
+    gains, before = [], limiter.rate
     for second in (3, 4, 5):
-        wanted_for(pace, second, second + 1)
-        gains.append(pace.rate - before)
-        before = pace.rate
+        wanted_for(limiter, second, second + 1)
+        gains.append(limiter.rate - before)
+        before = limiter.rate
     assert 0 < gains[0] < gains[1] < gains[2]
 
 
 def test_when_nothing_is_accepted_the_rate_falls_to_a_request_a_second() -> None:
-    pace = limited_at(4000.0)
+    limiter = limited_at(4000.0)
     for hundredth in range(110, 600):
-        pace.refused(BATCH_UNITS, hundredth / 100)
-        pace.advance(hundredth / 100)
-    assert pace.rate == LEAST_UNITS
+        limiter.refused(BATCH_UNITS, hundredth / 100)
+        limiter.advance(hundredth / 100)
+    assert limiter.rate == LEAST_UNITS
 
 
 def test_of_large_requests_one_a_second_is_the_least() -> None:
-    pace = limited_at(4000.0)
+    limiter = limited_at(4000.0)
     for hundredth in range(110, 600):
-        pace.asked(300.0)
-        pace.refused(300.0, hundredth / 100)
-        pace.advance(hundredth / 100)
-    assert pace.rate == 300.0
+        limiter.asked(300.0)
+        limiter.refused(300.0, hundredth / 100)
+        limiter.advance(hundredth / 100)
+    assert limiter.rate == 300.0
 
 
 def test_the_first_answer_after_an_outage_brings_the_old_rate_back() -> None:
-    pace = limited_at(4000.0)
-    before = pace.capacity
+    limiter = limited_at(4000.0)
+    before = limiter.capacity
     for hundredth in range(110, 600):
-        pace.refused(BATCH_UNITS, hundredth / 100)
-        pace.advance(hundredth / 100)
-    pace.accepted(BATCH_UNITS, 0.01, 6.0)
-    assert pace.rate == pytest.approx(0.9 * (before or 0.0))
+        limiter.refused(BATCH_UNITS, hundredth / 100)
+        limiter.advance(hundredth / 100)
+    limiter.accepted(BATCH_UNITS, 0.01, 6.0)
+    assert limiter.rate == pytest.approx(0.9 * (before or 0.0))
 
 
 def test_a_limit_that_was_given_is_one() -> None:
@@ -326,19 +326,19 @@ _event = st.one_of(
 def test_whatever_happens_the_rate_is_a_number_between_the_least_and_the_ceiling(
     events: list[tuple[str, float, float]], ceiling: float, temper: RateProfile
 ) -> None:
-    pace, now = controller(temper, ceiling=ceiling), 0.0
+    limiter, now = controller(temper, ceiling=ceiling), 0.0
     for name, amount, latency in events:
         match name:
             case "wanted":
-                pace.wanted()
+                limiter.wanted()
             case "asked":
-                pace.asked(amount)
+                limiter.asked(amount)
             case "accepted":
-                pace.accepted(amount, latency, now)
+                limiter.accepted(amount, latency, now)
             case "refused":
-                pace.refused(amount, now)
+                limiter.refused(amount, now)
             case _:
                 now += amount
-        pace.advance(now)
-        assert LEAST_UNITS <= pace.rate <= ceiling
-        assert math.isfinite(pace.rate)
+        limiter.advance(now)
+        assert LEAST_UNITS <= limiter.rate <= ceiling
+        assert math.isfinite(limiter.rate)

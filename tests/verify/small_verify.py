@@ -81,7 +81,7 @@ def tools_of(
             table,
             stats,
             key_of=KEY_OF,
-            pace=caps.source.read_pace(None),
+            limiter=caps.source.read_limiter(None),
             retry=RetryPolicy(side, Patience(60), sleep=no_wait),
         )
 

@@ -22,19 +22,19 @@ class NoLookup:
 
 async def admitted(table_bytes: int, *, units_per_item: float = 0.001) -> list[float]:
     """What was asked of the pace for two pages of a table of this size."""
-    pace = Pace(math.inf)
+    limiter = Pace(math.inf)
     reader = SideReader(
         Source(units_per_item),
         NoLookup(),
         ComparisonStats(source="orders", target="orders", segments_total=1),
         key_of=bytes,
-        pace=pace,
+        limiter=limiter,
         retry=RetryPolicy("source", Patience(300.0)),
         table_bytes=table_bytes,
     )
     for _ in range(2):
         await reader.read_page(0, None)
-    return pace.admitted
+    return limiter.admitted
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ async def looked_up(*answers: FoundItems) -> dict[bytes, bytes]:
         Lookup(*answers),
         ComparisonStats(source="orders", target="orders", segments_total=1),
         key_of=bytes,
-        pace=Pace(math.inf),
+        limiter=Pace(math.inf),
         retry=RetryPolicy("source", Patience(300.0), sleep=no_wait),
     )
     return await reader.look_up([A, B])

@@ -52,12 +52,12 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    lookout: RunMonitor, controls: ControlsView | None = None
+    monitor: RunMonitor, controls: ControlsView | None = None
 ) -> AsyncIterator[Served]:
-    """Serves what `lookout` sees."""
+    """Serves what `monitor` sees."""
     address = Address("127.0.0.1", 0)
     listener = bind(address)
     port = listener.getsockname()[1]
-    site = Site(lookout=lookout, address=address, settings=[("writers", "32")], controls=controls)
+    site = Site(monitor=monitor, address=address, settings=[("writers", "32")], controls=controls)
     async with serving(site, listener):
         yield Served(port)

@@ -16,7 +16,7 @@ class StagedRun:
     def __init__(self, segments: int = SEGMENTS, seed: int = 7) -> None:
         self._dice = random.Random(seed)
         self.clock = Clock()
-        self.lookout = RunMonitor("orders", readers=8, clock=self.clock)
+        self.monitor = RunMonitor("orders", readers=8, clock=self.clock)
         self.table = TableStats(
             source="orders",
             target="orders",
@@ -28,8 +28,8 @@ class StagedRun:
         )
         self.table.segments._clock = self.clock
         self.table.started_at = self.clock.now
-        self.lookout.stats = RunStats("orders", [self.table])
-        self.lookout.phase = "running"
+        self.monitor.stats = RunStats("orders", [self.table])
+        self.monitor.phase = "running"
         self._waiting = [s for s in range(segments) if s % 10 != 3]
         self._dice.shuffle(self._waiting)
         self.is_browned_out = False
@@ -39,7 +39,7 @@ class StagedRun:
         for _ in range(seconds):
             self.clock.now += 1.0
             self._second()
-            self.lookout.look()
+            self.monitor.look()
 
     def _second(self) -> None:
         if self.is_browned_out:

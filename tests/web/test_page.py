@@ -85,15 +85,15 @@ async def page_of(
     """The page of a run that goes on, one of its seconds in a tenth of ours."""
 
     async def go_on() -> None:
-        while run.lookout.phase != "ended":
-            if not run.lookout.stats.paused:
+        while run.monitor.phase != "ended":
+            if not run.monitor.stats.paused:
                 run.go_on(1)
             else:
-                run.lookout.look()
+                run.monitor.look()
             await anyio.sleep(0.1)
 
     controls = None if control is None else ControlsView(TOKEN, control)
-    async with served(run.lookout, controls) as server, anyio.create_task_group() as beside:
+    async with served(run.monitor, controls) as server, anyio.create_task_group() as beside:
         beside.start_soon(go_on)
         browser = await to_thread.run_sync(lambda: (c := chromium(profile, size), c.__enter__()))
         try:
@@ -228,13 +228,13 @@ async def test_what_is_not_printable_is_shown_as_its_escape(tmp_path: Path) -> N
 
 async def test_it_pauses_a_run_lets_it_go_on_and_changes_its_limits(tmp_path: Path) -> None:
     run, all_made = StagedRun(64), anyio.Event()
-    run.lookout.stats.write_cap_units = 8000.0
+    run.monitor.stats.write_cap_units = 8000.0
     changes: list[Change] = []
 
     async def control(change: Change) -> None:
         changes.append(change)
         if isinstance(change.paused, bool):
-            run.lookout.stats.paused = change.paused
+            run.monitor.stats.paused = change.paused
         if len(changes) == 4:
             all_made.set()
 
@@ -294,7 +294,7 @@ async def test_a_finished_run_stays_on_the_page_when_nobody_serves_it_any_more(
         await page.open()
         await page.shows("#state", "running")
         run.table.state, run.table.segments_complete = "complete", 64
-        run.lookout.ended(ended("complete"))
+        run.monitor.ended(ended("complete"))
         await page.shows("#state", "complete")
         await page.shows("#share", "100%")
         assert await page.complaints() == []
@@ -310,7 +310,7 @@ async def test_a_run_that_tells_nothing_any_more_is_stalled_without_rates_or_tim
         await page.open()
         await page.shows("#state", "running")
         assert f"items/s\n{unknown}" not in await page.text("#facts")
-        monkeypatch.setattr(run.lookout, "look", lambda: None)
+        monkeypatch.setattr(run.monitor, "look", lambda: None)
         await page.run("performance.now = () => 1e9")  # more than half a minute later
         await page.shows("#state", "stalled: no news for")
         facts = await page.text("#facts")
@@ -330,7 +330,7 @@ async def test_a_failed_run_says_what_happened_and_what_to_do(tmp_path: Path) ->
             message="BatchWriteItem on the target table orders is denied",
             hint="allow dynamodb:BatchWriteItem",
         )
-        run.lookout.ended(ended("failed", error))
+        run.monitor.ended(ended("failed", error))
         await page.shows("#state", "failed")
         await page.shows("#trouble", "BatchWriteItem on the target table orders is denied")
         await page.shows("#trouble", "allow dynamodb:BatchWriteItem")

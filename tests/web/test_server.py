@@ -72,19 +72,19 @@ async def test_no_accept_is_an_error(accept: str) -> None:
 
 
 async def test_health_is_a_status_with_a_reason() -> None:
-    lookout = RunMonitor("orders", readers=8)
-    async with served(lookout) as server:
+    monitor = RunMonitor("orders", readers=8)
+    async with served(monitor) as server:
         healthy = await server.get("/healthz")
-        lookout.ended(RunSummary(run="orders", status="failed", error=None, tables=()))
+        monitor.ended(RunSummary(run="orders", status="failed", error=None, tables=()))
         failed = await server.get("/healthz")
     assert (healthy.status, healthy.text) == (200, "preparing\n")
     assert (failed.status, failed.text) == (503, "failed\n")
 
 
 async def test_a_run_is_alive_however_it_gets_on() -> None:
-    lookout = RunMonitor("orders", readers=8)
-    async with served(lookout) as server:
-        lookout.ended(RunSummary(run="orders", status="failed", error=None, tables=()))
+    monitor = RunMonitor("orders", readers=8)
+    async with served(monitor) as server:
+        monitor.ended(RunSummary(run="orders", status="failed", error=None, tables=()))
         alive = await server.get("/livez")
     assert (alive.status, alive.text) == (200, "the event loop turns\n")
 
@@ -151,7 +151,7 @@ async def test_a_change_that_is_not_understood_is_not_made(body: bytes) -> None:
 async def test_news_are_everything_at_first_and_then_only_what_is_new() -> None:
     run = StagedRun(100)
     run.go_on(10)
-    reader = Feed(run.lookout, settings=[("writers", "32")], can_control=False)
+    reader = Feed(run.monitor, settings=[("writers", "32")], can_control=False)
     first = reader.news()
     assert first.settings == [("writers", "32")]
     assert len(first.points) == 10
@@ -166,9 +166,9 @@ async def test_news_are_everything_at_first_and_then_only_what_is_new() -> None:
 
 
 async def test_the_last_news_are_how_it_ended_and_then_the_line_is_closed() -> None:
-    lookout = RunMonitor("orders", readers=8)
-    async with served(lookout) as server:
-        lookout.ended(RunSummary(run="orders", status="complete", error=None, tables=()))
+    monitor = RunMonitor("orders", readers=8)
+    async with served(monitor) as server:
+        monitor.ended(RunSummary(run="orders", status="complete", error=None, tables=()))
         answer = await server.get("/events")
     assert answer.headers["Content-Type"] == "text/event-stream"
     [line] = answer.text.strip().splitlines()

@@ -16,7 +16,7 @@ class CannedTalk(RequestSeries):
         return self
 
     async def ask(self, body: bytes) -> bytes:
-        return await self._wire.call(self._operation, body)
+        return await self._client.call(self._operation, body)
 
 
 class CannedWire(DynamoClient):
@@ -26,7 +26,7 @@ class CannedWire(DynamoClient):
         self._answers = list(answers)
         self.calls: list[tuple[str, bytes]] = []
 
-    def talk(self, operation: str) -> RequestSeries:
+    def series(self, operation: str) -> RequestSeries:
         return CannedTalk(self, operation)
 
     async def call(self, operation: str, body: bytes) -> bytes:

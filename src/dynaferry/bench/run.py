@@ -15,7 +15,7 @@ from dynaferry.bench.scratch import Note, forget, notes, scratch_table
 from dynaferry.bench.settings import BenchError, BenchPlan, BenchStatus, BenchSummary
 from dynaferry.bench.work import Measured, Step, reads_of, writes_of
 from dynaferry.dynamodb.account.session import AccountSession, open_account
-from dynaferry.dynamodb.client import DynamoClient, open_wire
+from dynaferry.dynamodb.client import DynamoClient, open_client
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import (
@@ -148,17 +148,17 @@ class Bench:
     async def _measure(self, session: AccountSession, table: TableDescription) -> BenchStatus:
         plan = self._plan
         patience = Patience(PATIENCE_SECONDS)
-        async with open_wire(
+        async with open_client(
             session,
             table=table.called,
             endpoint=table.endpoint,
             connections=plan.workers,
             patience=patience,
-        ) as wire:
+        ) as client:
             measured = self._measured = Measured(
                 plan, billed=table.billing_mode == "PAY_PER_REQUEST"
             )
-            steps = self._steps(wire, table, measured)
+            steps = self._steps(client, table, measured)
             retry = RetryPolicy(plan.side, patience)
             try:
                 async with anyio.create_task_group() as beside:
@@ -197,12 +197,12 @@ class Bench:
         retry.progress()
 
     def _steps(
-        self, wire: DynamoClient, table: TableDescription, measured: Measured
+        self, client: DynamoClient, table: TableDescription, measured: Measured
     ) -> Callable[[], Iterator[Step]]:
         """What makes the steps of one worker."""
         if self._plan.kind == "write":
-            return writes_of(self._plan, wire, table, measured)
-        return reads_of(self._plan, wire, table, measured)
+            return writes_of(self._plan, client, table, measured)
+        return reads_of(self._plan, client, table, measured)
 
     def _summary(self, status: BenchStatus, error: DynaferryError | None) -> BenchSummary:
         plan, measured = self._plan, self._measured

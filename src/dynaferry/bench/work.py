@@ -41,11 +41,11 @@ class Measured:
 
 
 def writes_of(
-    plan: BenchPlan, wire: DynamoClient, table: TableDescription, measured: Measured
+    plan: BenchPlan, client: DynamoClient, table: TableDescription, measured: Measured
 ) -> Callable[[], Iterator[Step]]:
     """Batches without end."""
     target = BatchWriteTarget(
-        wire, table=table.called, keys=KeyReader([key.name for key in table.keys])
+        client, table=table.called, keys=KeyReader([key.name for key in table.keys])
     )
     items = synthetic_items(table.keys, plan.item_bytes, secrets.token_hex(4))
     per_batch = max(1, min(BATCH_MAX_ITEMS, BATCH_TARGET_BYTES // plan.item_bytes))
@@ -79,7 +79,7 @@ def writes_of(
 
 
 def reads_of(
-    plan: BenchPlan, wire: DynamoClient, table: TableDescription, measured: Measured
+    plan: BenchPlan, client: DynamoClient, table: TableDescription, measured: Measured
 ) -> Callable[[], Iterator[Step]]:
     """The pages of segments from all over the table, until all are read."""
     total = segment_count(
@@ -89,7 +89,7 @@ def reads_of(
         requested=None,
     )
     source = ScanSource(
-        wire, table=table.called, total_segments=total, consistent_read=plan.consistent_read
+        client, table=table.called, total_segments=total, consistent_read=plan.consistent_read
     )
     segments = spread(total)
 

@@ -22,21 +22,21 @@ class RunCaps:
         self.write = Cap(plan.max_write_units, clock=clock)
         self.gate = PauseGate()
 
-    def read_pace(
+    def read_limiter(
         self, table_max_units: float | None, ceiling: float = math.inf
     ) -> AdaptiveLimiter:
         """The read pace of a table with this cap of its own, and never above `ceiling`."""
-        return self._pace(POLITE, table_max_units, self.read, ceiling)
+        return self._limiter(POLITE, table_max_units, self.read, ceiling)
 
-    def write_pace(self, table_max_units: float | None) -> AdaptiveLimiter:
+    def write_limiter(self, table_max_units: float | None) -> AdaptiveLimiter:
         """The write pace of a table with this cap of its own."""
-        return self._pace(EAGER, table_max_units, self.write, math.inf)
+        return self._limiter(EAGER, table_max_units, self.write, math.inf)
 
     def patience(self, seconds: float) -> Patience:
         """A side's patience, which does not run out while the run is paused."""
         return Patience(seconds, clock=self.gate.open_clock)
 
-    def _pace(
+    def _limiter(
         self, temper: RateProfile, own_max_units: float | None, of_run: Cap, ceiling: float
     ) -> AdaptiveLimiter:
         caps = [of_run]

@@ -27,12 +27,12 @@ class BatchGroup:
     """
 
     __slots__ = (
-        "_clock", "_mark", "_newest", "by_size", "consumed", "failed", "items_written", "left",
-        "left_seconds", "portion", "seconds", "sent", "units",
+        "_clock", "_mark", "_newest", "by_size", "claim", "consumed", "failed", "items_written",
+        "left", "left_seconds", "seconds", "sent", "units",
     )  # fmt: skip
 
-    def __init__(self, portion: BatchClaim, units: float, by_size: float) -> None:
-        self.portion = portion
+    def __init__(self, claim: BatchClaim, units: float, by_size: float) -> None:
+        self.claim = claim
         self.units = units
         self.by_size = by_size
         self.seconds: list[float] = []
@@ -46,17 +46,17 @@ class BatchGroup:
     @property
     def segment(self) -> int:
         """The segment of its batches."""
-        return self.portion.sample.segment
+        return self.claim.sample.segment
 
     @property
     def page(self) -> int:
         """The page that they are of."""
-        return self.portion.sample.page
+        return self.claim.sample.page
 
     @property
     def all_units(self) -> float:
         """What all of it is expected to consume."""
-        return self.units * self.portion.count
+        return self.units * self.claim.count
 
     @property
     def answered(self) -> int:
@@ -73,10 +73,10 @@ class BatchGroup:
 
         It ends early behind a batch that was not taken whole, or when it may not go on.
         """
-        cut_next, note_seconds = self.portion.uncut.next_batch, self.seconds.append
+        cut_next, note_seconds = self.claim.uncut.next_batch, self.seconds.append
         self._clock = clock
         self._mark = look_at = mark = clock()  # it may have waited long for its admission
-        while self.sent < self.portion.count:
+        while self.sent < self.claim.count:
             self.sent += 1
             self._newest = items = cut_next()
             result = yield items

@@ -53,7 +53,7 @@ class Pipeline:
 
     table: int
     ledger: Ledger
-    lanes: WriteQueue
+    queue: WriteQueue
     reader: Reader
     writer: Writer
     crew: WorkerPool
@@ -103,7 +103,7 @@ class Pipeline:
                 movers.start_soon(self._cancel_when_over, writers, stop)
                 self.crew.start(writers, partial(self._write, stop))
                 await self._read(stop)
-                self.lanes.close()
+                self.queue.close()
             movers.cancel_scope.cancel()
 
     async def _cancel_when_over(self, writers: TaskGroup, stop: StopSignal) -> None:
@@ -120,7 +120,7 @@ class Pipeline:
             async with anyio.create_task_group() as readers:
                 watch.start_soon(_cancel_when_asked, readers, stop)
                 for _ in range(self.readers):
-                    readers.start_soon(self.reader.read, segments, self.lanes.put)
+                    readers.start_soon(self.reader.read, segments, self.queue.put)
                 watch.start_soon(self._read_more, readers, segments)
             watch.cancel_scope.cancel()
 
@@ -131,10 +131,10 @@ class Pipeline:
         under_way, most = self.readers, MOST_SEGMENTS_PER_READER * self.readers
         while True:
             await anyio.sleep(LOOK_SECONDS)
-            if self.lanes.needs_more() and under_way < most:
+            if self.queue.needs_more() and under_way < most:
                 under_way += MORE_SEGMENTS
                 for _ in range(MORE_SEGMENTS):
-                    readers.start_soon(self.reader.read, segments, self.lanes.put)
+                    readers.start_soon(self.reader.read, segments, self.queue.put)
 
     async def _write(self, stop: StopSignal) -> int:
         """Writes the next batches; says how many requests that took, and none at the end."""
@@ -205,7 +205,7 @@ class Pipeline:
             is_limited=bool(self.stats.throttled_requests or self.stats.unprocessed_items)
             or self.write_controller.is_limited
             or cap < math.inf,
-            by_key_range=self.lanes.are_held,
+            by_key_range=self.queue.are_held,
             segments=self.reader.under_way or self.readers,
             scans=self.readers,
             scan_seconds=self.read_controller.latency_seconds,

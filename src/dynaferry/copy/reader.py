@@ -47,7 +47,7 @@ class Reader:
         ledger: Ledger,
         stats: TableStats,
         *,
-        pace: RateLimiter,
+        limiter: RateLimiter,
         retry: RetryPolicy,
         item_bytes: float = 0.0,
         requests: int = 32,
@@ -57,7 +57,7 @@ class Reader:
         self._source = source
         self._ledger = ledger
         self._stats = stats
-        self._pace = pace
+        self._limiter = limiter
         self._retry = retry
         self._requests = anyio.Semaphore(requests, fast_acquire=True)
         self._expected_units = source.full_page_units
@@ -70,7 +70,7 @@ class Reader:
     @property
     def most_units_per_second(self) -> float:
         """The strictest cap on the reads; infinite without one."""
-        return self._pace.most_units_at_once / REQUEST_SECONDS
+        return self._limiter.most_units_at_once / REQUEST_SECONDS
 
     async def read(self, segments: SegmentQueue, deliver: Callable[[PendingPage], None]) -> None:
         """Takes segments until none is left, and delivers what is in their pages."""
@@ -107,7 +107,7 @@ class Reader:
             deliver(pending_page(segment, number, page))
 
     async def _read_page(self, segment: int, start_key: bytes | None) -> Page:
-        while self._units_per_item is None and self._pace.most_units_at_once < math.inf:
+        while self._units_per_item is None and self._limiter.most_units_at_once < math.inf:
             async with self._first_pages:
                 if self._units_per_item is None:
                     return await self._ask(segment, start_key)
@@ -118,7 +118,7 @@ class Reader:
         limit, admitted = self._next_page()
         self._stats.reads_waiting += 1
         try:
-            await self._pace.acquire(admitted)
+            await self._limiter.acquire(admitted)
         finally:
             self._stats.reads_waiting -= 1
         self._stats.read_requests += 1
@@ -133,7 +133,7 @@ class Reader:
             self._stats.read_requests_in_flight -= 1
         latency_seconds = self._monotonic() - sent_at
         self._learn_what_pages_cost(page)
-        self._pace.settle(admitted, page.consumed_units, latency_seconds=latency_seconds)
+        self._limiter.settle(admitted, page.consumed_units, latency_seconds=latency_seconds)
         self._retry.progress()
         return page
 
@@ -141,9 +141,9 @@ class Reader:
         self._stats.retried_requests += 1
         if isinstance(error, ThrottledError):
             self._stats.note_throttle("Scan", error.words)
-            self._pace.throttled(error, admitted)
+            self._limiter.throttled(error, admitted)
         else:
-            self._pace.settle(admitted, None)
+            self._limiter.settle(admitted, None)
 
     def _next_page(self) -> tuple[int | None, float]:
         """How many items the next page may have, None for a full one, and what it will cost.
@@ -176,7 +176,7 @@ class Reader:
         if units is None:
             return self._next_first_page()[0]
         if units:
-            most_items = self._pace.most_units_at_once / units
+            most_items = self._limiter.most_units_at_once / units
             ahead = replace(ahead, page_items=min(ahead.page_items, most_items))
         return page_limit(ahead, units, self._source.full_page_units)
 

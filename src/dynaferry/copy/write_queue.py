@@ -77,9 +77,9 @@ class WriteQueue:
         """
         while True:
             now = self._clock()
-            portion = self._take_at(now, most())
-            if portion is not None:
-                return portion
+            claim = self._take_at(now, most())
+            if claim is not None:
+                return claim
             if self._closed and not self._held and not self._out:
                 return None
             await self._wait(now)
@@ -109,14 +109,14 @@ class WriteQueue:
         self.items_waiting += len(batch.items)
         self._enqueue(lane, self._clock())
 
-    def give_back_unsent(self, uncut: PendingPage, batches: int) -> None:
+    def give_back_unsent(self, page: PendingPage, batches: int) -> None:
         """So many of the batches that were taken; they go before the others of their segment."""
-        lane = self._lanes[uncut.segment]
-        self.items_waiting -= len(uncut)
-        uncut.release(batches)
-        self.items_waiting += len(uncut)
-        if uncut not in lane.waiting:
-            lane.waiting.appendleft(uncut)
+        lane = self._lanes[page.segment]
+        self.items_waiting -= len(page)
+        page.release(batches)
+        self.items_waiting += len(page)
+        if page not in lane.waiting:
+            lane.waiting.appendleft(page)
         self._enqueue(lane, self._clock())
 
     def put_first(self, batch: Batch) -> None:
@@ -207,14 +207,14 @@ class WriteQueue:
     def _take_from(self, lane: _Lane, most: int, now: float) -> BatchClaim:
         first = lane.waiting[0]
         waited = len(first)
-        portion = first.claim(1 if self._ranges.count else most)
+        claim = first.claim(1 if self._ranges.count else most)
         left = len(first)
         self.items_waiting -= waited - left
         if not left:
             lane.waiting.popleft()
         self._out += 1
         self._enqueue(lane, now)
-        return portion
+        return claim
 
     async def _wait(self, now: float) -> None:
         self._changed = anyio.Event()

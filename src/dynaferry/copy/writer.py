@@ -56,12 +56,12 @@ class Writer:
         self,
         target: BatchTarget,
         ledger: Ledger,
-        lanes: WriteQueue,
+        queue: WriteQueue,
         stats: TableStats,
         *,
         table: int,
         store: StateStore,
-        pace: WriteLimiter,
+        limiter: WriteLimiter,
         retry: RetryPolicy,
         rejections: RejectionLimit,
         on_reject: OnReject = "dead-letter",
@@ -70,11 +70,11 @@ class Writer:
     ) -> None:
         self._target = target
         self._ledger = ledger
-        self._lanes = lanes
+        self._queue = queue
         self._stats = stats
         self._table = table
         self._store = store
-        self._pace = pace
+        self._limiter = limiter
         self._retry = retry
         self._rejections = rejections
         self._on_reject = on_reject
@@ -88,44 +88,44 @@ class Writer:
     @property
     def most_units_per_second(self) -> float:
         """The strictest cap on the writes; infinite without one."""
-        return self._pace.most_units_at_once / REQUEST_SECONDS
+        return self._limiter.most_units_at_once / REQUEST_SECONDS
 
     def take_nowait(self, writers: int) -> BatchGroup | None:
         """The next batches of the lanes if there are any, for one of so many writers."""
-        portion = self._lanes.take_nowait(self._most_in_a_row(writers))
-        return None if portion is None else self._row_of(portion)
+        claim = self._queue.take_nowait(self._most_in_a_row(writers))
+        return None if claim is None else self._row_of(claim)
 
     async def take(self, writers: int) -> BatchGroup | None:
         """The next batches of the lanes; None when there will be none."""
-        portion = await self._lanes.take(partial(self._most_in_a_row, writers))
-        return None if portion is None else self._row_of(portion)
+        claim = await self._queue.take(partial(self._most_in_a_row, writers))
+        return None if claim is None else self._row_of(claim)
 
     def _most_in_a_row(self, writers: int) -> int:
         """How many batches to take at once: more than one only where nothing holds writes back, and
         where every other writer finds as many or they are soon sent.
         """
-        waiting = self._lanes.items_waiting // (BATCH_MAX_ITEMS * writers)
+        waiting = self._queue.items_waiting // (BATCH_MAX_ITEMS * writers)
         soon_sent = LOOK_SECONDS / self._request_seconds
-        of_the_rate = self._pace.most_units_in_a_row / self._batch_units
+        of_the_rate = self._limiter.most_units_in_a_row / self._batch_units
         return int(min(MOST_IN_A_ROW, max(waiting, soon_sent), of_the_rate)) or 1
 
-    def _row_of(self, portion: BatchClaim) -> BatchGroup:
+    def _row_of(self, claim: BatchClaim) -> BatchGroup:
         """With what each is likely to consume: that is learnt from the batches before.
 
         A batch of large items is many seconds of a low rate: at one blow it would break a cap,
         and meet throttles that say nothing. So its lane has the rest of it again.
         """
-        by_size = self._target.units_of(portion.sample.items)
+        by_size = self._target.units_of(claim.sample.items)
         units = by_size * self._units_share
         most_units = min(
-            self._pace.most_units_in_a_batch,
-            self._lanes.most_units_at_once(portion.sample.segment),
+            self._limiter.most_units_in_a_batch,
+            self._queue.most_units_at_once(claim.sample.segment),
         )
-        if units <= most_units or portion.count > 1:
-            return BatchGroup(portion, units, by_size)
-        fitting, rest = cut(portion.sample, most_units / self._units_share, self._target.units_of)
+        if units <= most_units or claim.count > 1:
+            return BatchGroup(claim, units, by_size)
+        fitting, rest = cut(claim.sample, most_units / self._units_share, self._target.units_of)
         if rest is not None:
-            self._lanes.put_first(rest)
+            self._queue.put_first(rest)
         return self._row_of_one(fitting)
 
     def _row_of_one(self, batch: Batch) -> BatchGroup:
@@ -134,15 +134,15 @@ class Writer:
 
     def acquire_nowait(self, row: BatchGroup) -> bool:
         """Admits batches if nobody has to wait for it; says whether."""
-        if not self._pace.acquire_nowait(row.all_units, row.portion.count):
+        if not self._limiter.acquire_nowait(row.all_units, row.claim.count):
             return False
-        self._lanes.sent(row.segment, row.all_units)
+        self._queue.sent(row.segment, row.all_units)
         return True
 
     async def acquire(self, row: BatchGroup) -> None:
         """Returns when batches may be sent."""
-        await self._pace.acquire(row.all_units, row.portion.count)
-        self._lanes.sent(row.segment, row.all_units)
+        await self._limiter.acquire(row.all_units, row.claim.count)
+        self._queue.sent(row.segment, row.all_units)
 
     async def write(self, row: BatchGroup, stop: StopSignal) -> int:
         """Sends admitted batches once, and gives back to their lane what is to be sent again.
@@ -164,12 +164,12 @@ class Writer:
                 left = self._left_of(row)
             self._give_back(left)
         finally:
-            self._lanes.done()
+            self._queue.done()
         return row.answered + row.failed
 
     def _give_back(self, batches: Sequence[Batch]) -> None:
         for batch in reversed(batches):
-            self._lanes.give_back(batch)
+            self._queue.give_back(batch)
 
     async def _recover(
         self, batch: Batch, error: RetryableError | ItemRefusedError, stop: StopSignal
@@ -199,7 +199,7 @@ class Writer:
         stats = self._stats
         stats.write_requests_in_flight += 1
         try:
-            yield row.batches(self._monotonic, lambda: self._pace.is_free and not stop.asked)
+            yield row.batches(self._monotonic, lambda: self._limiter.is_free and not stop.asked)
         except DynaferryError as error:
             self._note_failure(row, error)
             raise
@@ -216,13 +216,13 @@ class Writer:
 
     def _settle_unsent(self, row: BatchGroup) -> None:
         """What was not sent is there for others, while what has failed may take its time."""
-        unsettled = row.portion.count - row.answered - row.failed
+        unsettled = row.claim.count - row.answered - row.failed
         if unsettled:
-            self._pace.settle(row.units * unsettled, 0.0, requests=unsettled)
-        if unsent := row.portion.count - row.sent:
-            self._lanes.give_back_unsent(row.portion.uncut, unsent)
+            self._limiter.settle(row.units * unsettled, 0.0, requests=unsettled)
+        if unsent := row.claim.count - row.sent:
+            self._queue.give_back_unsent(row.claim.uncut, unsent)
         if unsettled > unsent:  # cancelled: nothing is known of the last
-            self._lanes.give_back(row.last)
+            self._queue.give_back(row.last)
 
     def _settle_whole(self, row: BatchGroup) -> None:
         count = len(row.seconds)
@@ -230,8 +230,8 @@ class Writer:
         self._stats.batch_writes.note_all("ok", row.seconds)
         now = self._monotonic()
         self._blame.accepted(now, items=row.items_written, batches=count)
-        self._pace.settle(units, row.consumed, latency_seconds=latency_seconds, requests=count)
-        self._lanes.wrote(row.segment, units)
+        self._limiter.settle(units, row.consumed, latency_seconds=latency_seconds, requests=count)
+        self._queue.wrote(row.segment, units)
         if row.consumed is not None:
             share = row.consumed / (row.by_size * count)
             self._units_share += NEWEST_BATCH_WEIGHT * (share - self._units_share)
@@ -256,23 +256,23 @@ class Writer:
         verdict = self._blame.left_undone(
             batch.segment,
             now,
-            segments=self._lanes.segments,
+            segments=self._queue.segments,
             items=len(batch.items),
             undone=len(result.unprocessed),
         )
         if verdict.undone_share:
             self._stats.bottleneck = _in_words(verdict)
             if verdict.is_news:
-                self._pace.lift_holds()
+                self._limiter.lift_holds()
         else:
-            self._lanes.refused(batch.segment, now, for_itself=verdict.segment)
-        self._pace.settle(
+            self._queue.refused(batch.segment, now, for_itself=verdict.segment)
+        self._limiter.settle(
             row.units,
             result.consumed_units,
             refused=left if verdict.table else 0.0,
             latency_seconds=latency_seconds,
         )
-        self._lanes.wrote(batch.segment, row.units - left)
+        self._queue.wrote(batch.segment, row.units - left)
         return self._remainder_of(batch, result)
 
     # What became of it ---------------------------------------------------------------------------
@@ -296,7 +296,7 @@ class Writer:
             self._note_throttle(batch, row.units, error)
         elif isinstance(error, RetryableError | ItemRefusedError):
             self._stats.retried_requests += isinstance(error, RetryableError)
-            self._pace.settle(row.units, None)
+            self._limiter.settle(row.units, None)
 
     def _note_throttle(self, batch: Batch, units: float, error: ThrottledError) -> None:
         self._stats.retried_requests += 1
@@ -305,14 +305,14 @@ class Writer:
         now = self._monotonic()
         verdict = self._judge(batch, error, now)
         if verdict.table:
-            self._pace.throttled(error, units)
+            self._limiter.throttled(error, units)
         else:
-            self._pace.settle(units, 0.0)
-        self._lanes.refused(batch.segment, now, for_itself=verdict.segment)
+            self._limiter.settle(units, 0.0)
+        self._queue.refused(batch.segment, now, for_itself=verdict.segment)
 
     def _judge(self, batch: Batch, error: ThrottledError, now: float) -> ThrottleScope:
         verdict = self._blame.refused(
-            batch.segment, error.reasons, now, segments=self._lanes.segments
+            batch.segment, error.reasons, now, segments=self._queue.segments
         )
         if verdict.resource is not None:
             self._stats.bottleneck = _in_words(verdict)
@@ -324,7 +324,7 @@ class Writer:
         self._stats.items_rejected += rejected
         if is_complete:
             self._stats.segments_complete = self._ledger.complete_segments
-            self._lanes.forget(segment)
+            self._queue.forget(segment)
 
     # Refused for what it is ----------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from dynaferry.control.run_limits import RunCaps
 from dynaferry.dead_letters.replayer import Replayer
 from dynaferry.dead_letters.request import ReplayRequest, find_target, plan_of
 from dynaferry.dynamodb.account.session import AccountSession
-from dynaferry.dynamodb.client import open_wire
+from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.items.put_item import PutItemTarget
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import DynaferryError
@@ -136,19 +136,19 @@ class _Replay:
     ) -> None:
         named = plan.tables[table]
         patience = caps.patience(plan.patience_seconds)
-        async with open_wire(
+        async with open_client(
             session,
             table=target.called,
             endpoint=target.endpoint,
             connections=plan.writers,
             patience=patience,
-        ) as wire:
+        ) as client:
             replayer = Replayer(
-                PutItemTarget(wire, table=target.called, partition_key=target.keys[0].name),
+                PutItemTarget(client, table=target.called, partition_key=target.keys[0].name),
                 await _stats_of(plan, table, store),
                 table=table,
                 store=store,
-                pace=caps.write_pace(named.max_write_units),
+                limiter=caps.write_limiter(named.max_write_units),
                 retry=RetryPolicy("target", patience),
                 if_present=self._request.if_present,
                 writers=plan.writers,

@@ -54,7 +54,7 @@ class Replayer:
         *,
         table: int,
         store: StateStore,
-        pace: RateLimiter,
+        limiter: RateLimiter,
         retry: RetryPolicy,
         if_present: IfPresent = "keep",
         writers: int = LETTERS_AT_ONCE,
@@ -64,7 +64,7 @@ class Replayer:
         self._stats = stats
         self._table = table
         self._store = store
-        self._pace = pace
+        self._limiter = limiter
         self._retry = retry
         self._if_present = if_present
         self._turns = anyio.CapacityLimiter(min(writers, LETTERS_AT_ONCE))
@@ -145,7 +145,7 @@ class Replayer:
 
     async def _put(self, item: Raw) -> PutResult:
         admitted = self._target.units_of([item])
-        await self._pace.acquire(admitted)
+        await self._limiter.acquire(admitted)
         self._stats.write_requests += 1
         self._stats.write_requests_in_flight += 1
         try:
@@ -154,11 +154,11 @@ class Replayer:
             self._note_retry(error, admitted)
             raise
         except ItemRefusedError:
-            self._pace.settle(admitted, None)
+            self._limiter.settle(admitted, None)
             raise
         finally:
             self._stats.write_requests_in_flight -= 1
-        self._pace.settle(admitted, result.consumed_units)
+        self._limiter.settle(admitted, result.consumed_units)
         self._stats.write_units += result.consumed_units or 0.0
         self._retry.progress()
         return result
@@ -167,6 +167,6 @@ class Replayer:
         self._stats.retried_requests += 1
         if isinstance(error, ThrottledError):
             self._stats.throttled_requests += 1
-            self._pace.throttled(error, admitted)
+            self._limiter.throttled(error, admitted)
         else:
-            self._pace.settle(admitted, None)
+            self._limiter.settle(admitted, None)

@@ -84,10 +84,10 @@ class DynamoClient:
         :raises ItemRefusedError: BatchWriteItem was refused for its content
         :raises StoppedError: denied, no such table, or refused for good
         """
-        async with self.talk(operation) as talk:
-            return await talk.ask(body)
+        async with self.series(operation) as series:
+            return await series.ask(body)
 
-    def talk(self, operation: str) -> "RequestSeries":
+    def series(self, operation: str) -> "RequestSeries":
         """Requests of one operation, one after the other."""
         return RequestSeries(self, operation)
 
@@ -143,10 +143,10 @@ class RequestSeries:
     What they have in common is done once: to find a connection, and what they are signed with.
     """
 
-    __slots__ = ("_credentials", "_line", "_offset_seconds", "_operation", "_wire")
+    __slots__ = ("_client", "_credentials", "_line", "_offset_seconds", "_operation")
 
-    def __init__(self, wire: DynamoClient, operation: str) -> None:
-        self._wire = wire
+    def __init__(self, client: DynamoClient, operation: str) -> None:
+        self._client = client
         self._operation = operation
         self._line: Connection | None = None
 
@@ -156,53 +156,53 @@ class RequestSeries:
 
     async def __aexit__(self, *_: object) -> None:
         if self._line is not None:
-            self._wire.http.give_back(self._line)
+            self._client.http.give_back(self._line)
 
     async def ask(self, body: bytes) -> bytes:
         """Posts `body`; the body of the answer, checked and unpacked. See `DynamoClient.call`."""
-        wire, operation = self._wire, self._operation
+        client, operation = self._client, self._operation
         for last_try in (False, True):
             began = time.monotonic()
             try:
                 line = self._line
                 if line is None or not line.is_reusable:
                     line = await self._next_line()
-                now = wire.service_clock.clock() + self._offset_seconds
-                head = wire.signer.sign(operation, body, self._credentials, now)
+                now = client.service_clock.clock() + self._offset_seconds
+                head = client.signer.sign(operation, body, self._credentials, now)
                 answer = await line.exchange(head, body)
             except (aiohttp.ClientError, OSError) as failure:  # a TimeoutError is an OSError
-                told = from_network_error(failure, operation=operation, site=wire.site)
+                told = from_network_error(failure, operation=operation, site=client.site)
                 if isinstance(told, RetryableError):
                     told.took_seconds = time.monotonic() - began
                 raise told from failure
-            content = wire.unpack(operation, answer)
+            content = client.unpack(operation, answer)
             if answer.status == 200:
                 return content
-            hide = wire.credentials.secrets.hide
+            hide = client.credentials.secrets.hide
             error = service_errors.decode_error(answer.status, content, hide)
             if last_try or not await self._is_repaired(error, answer):
                 break
         raise service_errors.from_answer(
-            error, status=answer.status, operation=operation, site=wire.site
+            error, status=answer.status, operation=operation, site=client.site
         )
 
     async def _learn(self) -> None:
-        self._credentials = await self._wire.credentials.current()
-        self._offset_seconds = self._wire.service_clock.offset_seconds
+        self._credentials = await self._client.credentials.current()
+        self._offset_seconds = self._client.service_clock.offset_seconds
 
     async def _next_line(self) -> Connection:
         used, self._line = self._line, None
         if used is not None:
-            self._wire.http.give_back(used)
-        self._line = await self._wire.http.lend()
+            self._client.http.give_back(used)
+        self._line = await self._client.http.lend()
         return self._line
 
     async def _is_repaired(self, error: service_errors.ServiceError, refusal: HttpResponse) -> bool:
         if error.code in error_causes.EXPIRED_CREDENTIALS:
-            await self._wire.credentials.renew(self._credentials)
+            await self._client.credentials.renew(self._credentials)
         elif (
             error.code not in error_causes.REFUSED_SIGNATURES
-            or not self._wire.service_clock.learn(
+            or not self._client.service_clock.learn(
                 refusal.headers.get(b"date", b"").decode("latin-1"), self._offset_seconds
             )
         ):
@@ -212,7 +212,7 @@ class RequestSeries:
 
 
 @asynccontextmanager
-async def open_wire(
+async def open_client(
     session: AccountSession,
     *,
     table: str,

@@ -41,9 +41,9 @@ class Export:
     """Brings the metrics of one run to one place, again and again."""
 
     def __init__(
-        self, lookout: RunMonitor, place: str, carry: Carry, say: Callable[[str], None]
+        self, monitor: RunMonitor, place: str, carry: Carry, say: Callable[[str], None]
     ) -> None:
-        self._collector = RunCollector(lookout)
+        self._collector = RunCollector(monitor)
         self._place = place
         self._carry = carry
         self._say = say
@@ -89,17 +89,17 @@ class Export:
             await self.once()
 
 
-def to_gateway(lookout: RunMonitor, url: str, say: Callable[[str], None]) -> Export:
+def to_gateway(monitor: RunMonitor, url: str, say: Callable[[str], None]) -> Export:
     """To a Pushgateway, under the job `dynaferry` and the run's name.
 
     :raises PlanError: it is no URL
     """
     checked_url("--metrics-push", url, example="http://pushgateway:9091")
-    carry = partial(_push, url=url, grouping={"run": lookout.run})
-    return Export(lookout, url, carry, say)
+    carry = partial(_push, url=url, grouping={"run": monitor.run})
+    return Export(monitor, url, carry, say)
 
 
-def to_textfile(lookout: RunMonitor, path: Path, say: Callable[[str], None]) -> Export:
+def to_textfile(monitor: RunMonitor, path: Path, say: Callable[[str], None]) -> Export:
     """To a file that is replaced as a whole each time.
 
     :raises PlanError: its name is not one that node_exporter reads
@@ -109,7 +109,7 @@ def to_textfile(lookout: RunMonitor, path: Path, say: Callable[[str], None]) -> 
             f"--metrics-textfile {path} does not end in .prom",
             hint="node_exporter reads only the *.prom of its textfile directory",
         )
-    return Export(lookout, str(path), partial(_write, path=path), say)
+    return Export(monitor, str(path), partial(_write, path=path), say)
 
 
 def _push(registry: CollectorRegistry, *, url: str, grouping: dict[str, str]) -> None:

@@ -65,15 +65,15 @@ _GAUGES: Final[Sequence[tuple[str, str, _OfTable]]] = (
 
 
 class RunCollector(Collector):
-    """Reads what `lookout` sees."""
+    """Reads what `monitor` sees."""
 
-    def __init__(self, lookout: RunMonitor, *, wall_clock: Callable[[], float] = time.time) -> None:
-        self._lookout = lookout
+    def __init__(self, monitor: RunMonitor, *, wall_clock: Callable[[], float] = time.time) -> None:
+        self._monitor = monitor
         self._wall_clock = wall_clock
 
     def collect(self) -> Iterator[Metric]:
         """Every metric of the run as it stands now."""
-        tables = self._lookout.stats.tables
+        tables = self._monitor.stats.tables
         yield self._run_info()
         for name, text, value in _COUNTERS:
             yield _counter(name, text, tables, value)
@@ -109,19 +109,19 @@ class RunCollector(Collector):
             "The run, and the version that runs it.",
             labels=["run", "version"],
         )
-        info.add_metric([self._lookout.run, __version__], 1)
+        info.add_metric([self._monitor.run, __version__], 1)
         return info
 
     def _healthy(self) -> Metric:
         text = "1, or 0 when the run has failed or stands still and nothing explains it."
         return GaugeMetricFamily(
-            "dynaferry_healthy", text, value=1.0 if self._lookout.health.ok else 0.0
+            "dynaferry_healthy", text, value=1.0 if self._monitor.health.ok else 0.0
         )
 
     def _running(self) -> Metric:
         text = "1 while the run is under way, 0 once it has ended: then its series may go."
         family = GaugeMetricFamily("dynaferry_running", text, labels=["run"])
-        family.add_metric([self._lookout.run], 0.0 if self._lookout.phase == "ended" else 1.0)
+        family.add_metric([self._monitor.run], 0.0 if self._monitor.phase == "ended" else 1.0)
         return family
 
     def _credentials(self) -> Metric:
@@ -130,25 +130,25 @@ class RunCollector(Collector):
             "Seconds until the credentials of a side end; absent where they have no end.",
             labels=["side"],
         )
-        for side, left in self._lookout.stats.credentials_left.items():
+        for side, left in self._monitor.stats.credentials_left.items():
             seconds = left()
             if seconds is not None:
                 family.add_metric([side], seconds)
         return family
 
     def _finish_by(self) -> Iterator[Metric]:
-        if self._lookout.finish_by is not None:
+        if self._monitor.finish_by is not None:
             yield GaugeMetricFamily(
                 "dynaferry_finish_by_timestamp_seconds",
                 "When the copy has to be done, as --finish-by says.",
-                value=self._lookout.finish_by,
+                value=self._monitor.finish_by,
             )
 
     def _checkpoint_age(self, table: TableStats) -> float | None:
         since = table.checkpointed_at or table.started_at
         if table.state != "running" or since is None:
             return None
-        return max(0.0, self._lookout.clock() - since)
+        return max(0.0, self._monitor.clock() - since)
 
     def _checkpointed_at(self, table: TableStats) -> float | None:
         age = self._checkpoint_age(table)
@@ -159,7 +159,7 @@ class RunCollector(Collector):
         eta = _family(
             GaugeMetricFamily, "eta_seconds", "Seconds left at the current rate; absent if unknown."
         )
-        for table, view in zip(tables, self._lookout.views, strict=False):
+        for table, view in zip(tables, self._monitor.views, strict=False):
             ratio.add_metric(_labels(table), view.share_done)
             left = _seconds_left(view)
             if left is not None:
@@ -168,10 +168,10 @@ class RunCollector(Collector):
         yield eta
 
 
-def registry_for(lookout: RunMonitor) -> CollectorRegistry:
+def registry_for(monitor: RunMonitor) -> CollectorRegistry:
     """A registry that holds the metrics of one run and nothing of the process."""
     registry = CollectorRegistry()
-    registry.register(RunCollector(lookout))
+    registry.register(RunCollector(monitor))
     return registry
 
 

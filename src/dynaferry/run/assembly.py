@@ -17,7 +17,7 @@ from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.copy.write_queue import WriteQueue
 from dynaferry.copy.writer import Writer
 from dynaferry.dynamodb.account.session import AccountSession, ServiceModels, Side, open_account
-from dynaferry.dynamodb.client import open_wire
+from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.http.compression import wants_packed
 from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
 from dynaferry.dynamodb.items.keys import KeyReader
@@ -151,25 +151,25 @@ async def copy_one_table(
         raise StateError(f"the target {checked.table.target} is not there")
     patience = SidePatience.of(plan, caps)
     async with (
-        open_wire(
+        open_client(
             sides.source,
             table=seen.called,
             endpoint=seen.endpoint,
             connections=plan.readers,
             packed_answers=await wants_packed(plan.compress, seen.endpoint),
             patience=patience.source,
-        ) as source_wire,
-        open_wire(
+        ) as source_client,
+        open_client(
             sides.target,
             table=there.called,
             endpoint=there.endpoint,
             connections=plan.writers,
             patience=patience.target,
-        ) as target_wire,
+        ) as target_client,
     ):
         source = pages_of(
             ScanSource(
-                source_wire,
+                source_client,
                 table=seen.called,
                 total_segments=total_segments,
                 consistent_read=plan.consistent_read,
@@ -177,7 +177,7 @@ async def copy_one_table(
             leave_out=checked.has_replication_attributes,
         )
         keys = KeyReader([key.name for key in seen.keys])
-        target: BatchTarget = BatchWriteTarget(target_wire, table=there.called, keys=keys)
+        target: BatchTarget = BatchWriteTarget(target_client, table=there.called, keys=keys)
         if checked.just_made:
             target = NewTable(target, clock=caps.clock)
         records = await store.read_segments(table)
@@ -223,18 +223,18 @@ def assemble(
     """
     limits = plan.tables[table]
     given = limits.max_read_units or plan.max_read_units
-    read_pace = caps.read_pace(limits.max_read_units, math.inf if given else most_read_units)
+    read_limiter = caps.read_limiter(limits.max_read_units, math.inf if given else most_read_units)
     if not given and most_read_units < math.inf:
         stats.read_limit_reason = "half of the source's provisioned read units"
-    write_pace = caps.write_pace(limits.max_write_units)
+    write_limiter = caps.write_limiter(limits.max_write_units)
     patience = patience or SidePatience.of(plan, caps)
     clock = caps.clock
-    lanes = WriteQueue(ledger.total_segments, clock=clock)
+    queue = WriteQueue(ledger.total_segments, clock=clock)
     reader = Reader(
         MeasuredSource(source, stats),
         ledger,
         stats,
-        pace=read_pace,
+        limiter=read_limiter,
         retry=RetryPolicy("source", patience.source),
         item_bytes=item_bytes,
         requests=plan.readers,
@@ -243,11 +243,11 @@ def assemble(
     writer = Writer(
         target,
         ledger,
-        lanes,
+        queue,
         stats,
         table=table,
         store=store,
-        pace=write_pace,
+        limiter=write_limiter,
         retry=RetryPolicy("target", patience.target, passing=(ThrottledError,)),
         rejections=rejections or RejectionLimit(plan.max_rejected),
         on_reject=plan.on_reject,
@@ -256,12 +256,12 @@ def assemble(
     return Pipeline(
         table=table,
         ledger=ledger,
-        lanes=lanes,
+        queue=queue,
         reader=reader,
         writer=writer,
         crew=WorkerPool(Concurrency(plan.writers, now=clock()), clock=clock),
-        read_controller=read_pace.controller,
-        write_controller=write_pace.controller,
+        read_controller=read_limiter.controller,
+        write_controller=write_limiter.controller,
         store=store,
         stats=stats,
         readers=plan.readers,

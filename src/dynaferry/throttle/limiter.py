@@ -1,8 +1,8 @@
 """How fast may I go: the one question that readers and writers ask before a request.
 
 A `RateLimiter` is asked before, and told after: what was consumed, and when the service throttled.
-The limiter here obeys caps and the pause that people give; one that finds the rate by itself stands behind
-the same protocol.
+The limiter here obeys caps and the pause that people give; one that finds the rate by itself stands
+behind the same protocol.
 """
 
 import math

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from dynaferry.control.run_limits import RunCaps
-from dynaferry.dynamodb.client import DynamoClient, open_wire
+from dynaferry.dynamodb.client import DynamoClient, open_client
 from dynaferry.dynamodb.items.batch_get import BatchGetLookup
 from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.dynamodb.items.conditional_write import ConditionalWriter
@@ -73,42 +73,42 @@ async def open_tools(
     seconds = plan.copy.patience_seconds
     patience = {side: getattr(caps, side).patience(seconds) for side in ("source", "target")}
     async with (
-        open_wire(
+        open_client(
             sides.source,
             table=pair.source.called,
             endpoint=pair.source.endpoint,
             connections=reads,
             patience=patience["source"],
-        ) as source_wire,
-        open_wire(
+        ) as source_client,
+        open_client(
             sides.target,
             table=pair.target.called,
             endpoint=pair.target.endpoint,
             connections=reads + KEYS_AT_ONCE,
             patience=patience["target"],
-        ) as target_wire,
+        ) as target_client,
     ):
         key_names = [key.name for key in pair.source.keys]
         key_of = key_reader(key_names)
         leaves_out = pair.has_replication_attributes
-        mender = ConditionalWriter(target_wire, table=pair.target.called, keys=key_names)
+        mender = ConditionalWriter(target_client, table=pair.target.called, keys=key_names)
 
-        def reader(side: Side, wire: DynamoClient, name: str) -> SideReader:
+        def reader(side: Side, client: DynamoClient, name: str) -> SideReader:
             run_caps: RunCaps = getattr(caps, side)
             pages = ScanSource(
-                wire,
+                client,
                 table=name,
                 total_segments=total_segments,
                 consistent_read=plan.scans_consistently,
                 side=side,
             )
-            lookup = BatchGetLookup(wire, table=name, side=side)
+            lookup = BatchGetLookup(client, table=name, side=side)
             return SideReader(
                 PagesWithoutThem(pages) if leaves_out else pages,
                 LookupWithoutThem(lookup) if leaves_out else lookup,
                 stats,
                 key_of=key_of,
-                pace=run_caps.read_pace(names.max_read_units),
+                limiter=run_caps.read_limiter(names.max_read_units),
                 retry=RetryPolicy(side, patience[side]),
                 # A target that was just filled says 0, and should be as large as its source.
                 table_bytes=max(pair.source.size_bytes, pair.target.size_bytes),
@@ -117,8 +117,8 @@ async def open_tools(
         yield assemble(
             plan,
             table,
-            reader("source", source_wire, pair.source.called),
-            reader("target", target_wire, pair.target.called),
+            reader("source", source_client, pair.source.called),
+            reader("target", target_client, pair.target.called),
             MenderWithoutThem(mender) if leaves_out else mender,
             store=store,
             stats=stats,
@@ -162,7 +162,7 @@ def assemble(
     writer = RepairWriter(
         mender,
         stats,
-        pace=caps.target.write_pace(plan.copy.tables[table].max_write_units),
+        limiter=caps.target.write_limiter(plan.copy.tables[table].max_write_units),
         retry=RetryPolicy("target", caps.target.patience(plan.copy.patience_seconds)),
         keep=keeper(plan, target_arn, clock),
     )

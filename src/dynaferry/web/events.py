@@ -16,8 +16,8 @@ LISTENING_SECONDS = 30.0
 class Events:
     """The pages that are open."""
 
-    def __init__(self, lookout: RunMonitor) -> None:
-        self._lookout = lookout
+    def __init__(self, monitor: RunMonitor) -> None:
+        self._monitor = monitor
         self._open = 0
 
     async def tell(self, request: web.Request, reader: Feed) -> web.StreamResponse:
@@ -35,7 +35,7 @@ class Events:
         await response.prepare(request)
         while True:
             # Asked for before the news are: what is seen while they travel is not missed.
-            looked, ended = self._lookout.looked, self._lookout.phase == "ended"
+            looked, ended = self._monitor.looked, self._monitor.phase == "ended"
             try:
                 async with asyncio.timeout(LISTENING_SECONDS):
                     await response.write(b"data: %b\n\n" % msgspec.json.encode(reader.news()))

@@ -85,9 +85,9 @@ class Feed:
     """One page that is open, and what it was told."""
 
     def __init__(
-        self, lookout: RunMonitor, *, settings: Sequence[tuple[str, str]], can_control: bool
+        self, monitor: RunMonitor, *, settings: Sequence[tuple[str, str]], can_control: bool
     ) -> None:
-        self._lookout = lookout
+        self._monitor = monitor
         self._settings: Sequence[tuple[str, str]] | None = settings
         self._can_control: bool | None = can_control
         self._finished_told: dict[int, int] = {}
@@ -95,11 +95,11 @@ class Feed:
 
     def news(self) -> FeedUpdate:
         """What is new since the last call."""
-        lookout, stats = self._lookout, self._lookout.stats
-        summary, health = lookout.summary, lookout.health
+        monitor, stats = self._monitor, self._monitor.stats
+        summary, health = monitor.summary, monitor.health
         news = FeedUpdate(
-            run=lookout.run,
-            phase=lookout.phase,
+            run=monitor.run,
+            phase=monitor.phase,
             paused=stats.paused,
             held_back=stats.held_back,
             read_cap=stats.read_cap_units,
@@ -108,17 +108,17 @@ class Feed:
             error=None if summary is None else summary.error,
             healthy=health.ok,
             health=health.reason,
-            seconds=max(0.0, (lookout.ended_at or lookout.clock()) - lookout.began_at),
+            seconds=max(0.0, (monitor.ended_at or monitor.clock()) - monitor.began_at),
             tables=[
                 self._of_table(index, table, view)
                 for index, (table, view) in enumerate(
-                    zip(stats.tables, lookout.views, strict=False)
+                    zip(stats.tables, monitor.views, strict=False)
                 )
             ],
             points=self._points(),
             throttles=_throttles(stats),
             rejections=_rejections(stats),
-            latency=[_latency(*each) for each in lookout.recent_latency().items()],
+            latency=[_latency(*each) for each in monitor.recent_latency().items()],
             settings=self._settings,
             can_control=self._can_control,
         )
@@ -126,7 +126,7 @@ class Feed:
         return news
 
     def _points(self) -> list[Point]:
-        points = [point for point in self._lookout.history if point.seconds > self._told_until]
+        points = [point for point in self._monitor.history if point.seconds > self._told_until]
         if points:
             self._told_until = points[-1].seconds
         return points

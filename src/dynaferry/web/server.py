@@ -44,7 +44,7 @@ class Site(Struct, frozen=True, kw_only=True):
     `settings` are shown as they are. Without `controls` nothing can be changed.
     """
 
-    lookout: RunMonitor
+    monitor: RunMonitor
     address: Address
     settings: Sequence[tuple[str, str]] = ()
     controls: ControlsView | None = None
@@ -82,20 +82,20 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
         middlewares=[_guard(site.address, doors)], client_max_size=MOST_REQUEST_BYTES
     )
     app.on_response_prepare.append(_add_headers)
-    registry, events = registry_for(site.lookout), Events(site.lookout)
+    registry, events = registry_for(site.monitor), Events(site.monitor)
 
     async def metrics(request: web.Request) -> web.Response:
         return _metrics(registry, ",".join(request.headers.getall("Accept", ())))
 
     async def healthz(_: web.Request) -> web.Response:
-        return _health(site.lookout)
+        return _health(site.monitor)
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="the event loop turns\n")
 
     async def news(request: web.Request) -> web.StreamResponse:
         can_control = site.controls is not None
-        reader = Feed(site.lookout, settings=site.settings, can_control=can_control)
+        reader = Feed(site.monitor, settings=site.settings, can_control=can_control)
         return await events.tell(request, reader)
 
     async def control(request: web.Request) -> web.Response:
@@ -149,6 +149,6 @@ def _metrics(registry: CollectorRegistry, accept: str) -> web.Response:
     return web.Response(body=body, headers={"Content-Type": content_type})
 
 
-def _health(lookout: RunMonitor) -> web.Response:
-    health = lookout.health
+def _health(monitor: RunMonitor) -> web.Response:
+    health = monitor.health
     return web.Response(status=200 if health.ok else 503, text=f"{health.reason}\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dynaferry.dynamodb.account.session import AccountSession, open_account
-from dynaferry.dynamodb.client import open_wire
+from dynaferry.dynamodb.client import open_client
 from dynaferry.errors import AccessDeniedError, DynaferryError
 from dynaferry.plan.settings import Account
 from tests.worlds.credential_services import (
@@ -136,8 +136,8 @@ async def sign_on_both_planes(session: AccountSession, aws: Endpoint) -> list[tu
     """One call of each plane: with which key and token each was signed."""
     before = len(aws.requests)
     await session.client.describe_table(TableName="orders")
-    async with open_wire(session, table="orders", endpoint=aws.url, connections=1) as wire:
-        await wire.call("Scan", b"{}")
+    async with open_client(session, table="orders", endpoint=aws.url, connections=1) as client:
+        await client.call("Scan", b"{}")
     return [
         (request.access_key, request.headers.get("x-amz-security-token", ""))
         for request in aws.requests[before:]

@@ -8,7 +8,7 @@ from email.utils import formatdate
 import pytest
 
 from dynaferry.dynamodb.account.session import open_account
-from dynaferry.dynamodb.client import open_wire
+from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.environment.service_clock import ServiceClock
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.errors import AccessDeniedError
@@ -66,8 +66,10 @@ async def test_a_role_is_assumed_and_used_by_the_services_time(ahead_seconds: fl
         aws.otherwise = Decide(service.answer)
         async with open_account(at(aws.url), "target", sts_endpoint_url=aws.url) as session:
             assert (await describe_table(session, "orders")).name == "orders"
-            async with open_wire(session, table="orders", endpoint=aws.url, connections=1) as wire:
-                await wire.call("Scan", b"{}")
+            async with open_client(
+                session, table="orders", endpoint=aws.url, connections=1
+            ) as client:
+                await client.call("Scan", b"{}")
             left = session.credentials.seconds_left(session.service_clock.now())
     assert service.refused == ["AssumeRole"]  # what it learnt, all others knew
     assert left == pytest.approx(HOUR_SECONDS, abs=60)

@@ -26,7 +26,7 @@ from yarl import URL
 
 from dynaferry.dynamodb import client as wire_module
 from dynaferry.dynamodb.account.session import AccountSession, open_account
-from dynaferry.dynamodb.client import open_wire
+from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.environment.proxies import Proxy
 from dynaferry.dynamodb.http.connection import HttpResponse, SignedHeaders
 from dynaferry.dynamodb.tables.describe import call_service
@@ -259,8 +259,8 @@ async def by_the_data_path(session: AccountSession, table: str, patch: Any) -> S
         return None
     with patch.context() as here:
         here.setattr(wire_module, "_open_http", open_http)
-        async with open_wire(session, table=table, endpoint=endpoint, connections=1) as wire:
-            await wire.call("Scan", b"{}")
+        async with open_client(session, table=table, endpoint=endpoint, connections=1) as client:
+            await client.call("Scan", b"{}")
     assert http.head is not None
     key, region = _scope(http.head.authorization)
     proxy: Any = noted["proxy"]

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from dynaferry.dynamodb.account.session import AccountSession, open_account
-from dynaferry.dynamodb.client import open_wire
+from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.failures.tls_errors import tls_fault, why_not_connected
 from dynaferry.dynamodb.tables.describe import call_service
 from dynaferry.errors import DynaferryError, RequestRefusedError, UnavailableError
@@ -43,8 +43,8 @@ async def control_call(session: AccountSession, url: str) -> None:
 
 
 async def item_call(session: AccountSession, url: str) -> None:
-    async with open_wire(session, table="orders", endpoint=url, connections=1) as wire:
-        await wire.call("Scan", b"{}")
+    async with open_client(session, table="orders", endpoint=url, connections=1) as client:
+        await client.call("Scan", b"{}")
 
 
 Call = Callable[[AccountSession, str], Awaitable[None]]

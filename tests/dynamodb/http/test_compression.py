@@ -5,7 +5,7 @@ import gzip
 import msgspec
 import pytest
 
-from dynaferry.dynamodb.client import open_wire
+from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.http.compression import FAR_SECONDS, round_trip_seconds, wants_packed
 from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.errors import CorruptAnswerError
@@ -52,15 +52,15 @@ async def test_a_page_is_the_same_packed_or_not(packed_answers: bool, asked: str
     answers = [plain, PACKED if packed_answers else plain]
     async with (
         running_endpoint(*answers) as endpoint,
-        open_wire(
+        open_client(
             session_of(),
             table="orders",
             endpoint=endpoint.url,
             connections=1,
             packed_answers=packed_answers,
-        ) as wire,
+        ) as client,
     ):
-        source = ScanSource(wire, table="orders", total_segments=1)
+        source = ScanSource(client, table="orders", total_segments=1)
         pages = [await source.read_page(0, None) for _ in answers]
     assert [bytes(page.items[0]) for page in pages] == [b'{"pk":{"S":"a"}}'] * 2
     assert {request.headers["accept-encoding"] for request in endpoint.requests} == {asked}
@@ -72,10 +72,10 @@ async def test_a_packed_page_is_not_unpacked_before_its_checksum_is_right() -> N
     )
     async with (
         running_endpoint(broken) as endpoint,
-        open_wire(session_of(), table="orders", endpoint=endpoint.url, connections=1) as wire,
+        open_client(session_of(), table="orders", endpoint=endpoint.url, connections=1) as client,
     ):
         with pytest.raises(CorruptAnswerError, match="failed its checksum"):
-            await ScanSource(wire, table="orders", total_segments=1).read_page(0, None)
+            await ScanSource(client, table="orders", total_segments=1).read_page(0, None)
 
 
 async def test_behind_a_proxy_the_line_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,16 +10,16 @@ KEYS = [b'{"pk":{"S":"a"}}', b'{"pk":{"S":"b"}}']
 
 
 def lookup(*answers: CannedAnswer) -> tuple[BatchGetLookup, CannedWire]:
-    wire = CannedWire(*answers)
-    return BatchGetLookup(wire, table='odd "name"', side="target"), wire
+    client = CannedWire(*answers)
+    return BatchGetLookup(client, table='odd "name"', side="target"), client
 
 
 async def test_keys_are_asked_for_consistently_in_one_request() -> None:
-    target, wire = lookup(b'{"Responses":{},"UnprocessedKeys":{}}')
+    target, client = lookup(b'{"Responses":{},"UnprocessedKeys":{}}')
     found = await target.find_items(KEYS)
     assert (found.items, found.unprocessed, found.consumed_units) == ([], [], None)
-    assert wire.calls[0][0] == "BatchGetItem"
-    assert wire.bodies == [
+    assert client.calls[0][0] == "BatchGetItem"
+    assert client.bodies == [
         {
             "ReturnConsumedCapacity": "TOTAL",
             "RequestItems": {

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw, msgpack
 
-from dynaferry.dynamodb.client import open_wire
+from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
 from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.errors import CorruptAnswerError
@@ -68,11 +68,11 @@ def _is_sent(remainder: Sequence[Raw], sent: Sequence[Raw]) -> bool:
 
 @pytest.mark.parametrize("items", [ITEMS[:1], ITEMS, ITEMS * 5])
 async def test_the_items_are_sent_byte_for_byte_in_a_body_that_is_json(items: list[Raw]) -> None:
-    wire = CannedWire(ALL_WRITTEN)
-    await BatchWriteTarget(wire, table="orders", keys=KeyReader(["pk"])).write_batch(items)
-    ((operation, body),) = wire.calls
+    client = CannedWire(ALL_WRITTEN)
+    await BatchWriteTarget(client, table="orders", keys=KeyReader(["pk"])).write_batch(items)
+    ((operation, body),) = client.calls
     assert operation == "BatchWriteItem"
-    assert wire.bodies[0] == {
+    assert client.bodies[0] == {
         "ReturnConsumedCapacity": "TOTAL",
         "RequestItems": {"orders": [{"PutRequest": {"Item": json.loads(bytes(i))}} for i in items]},
     }
@@ -82,10 +82,10 @@ async def test_the_items_are_sent_byte_for_byte_in_a_body_that_is_json(items: li
 
 async def test_an_arn_stands_for_the_table_in_request_and_answer() -> None:
     arn = "arn:aws:dynamodb:eu-central-1:222222222222:table/orders"
-    wire = CannedWire(_unprocessed(ITEMS[:1], table=arn))
-    target = BatchWriteTarget(wire, table=arn, keys=KeyReader(["pk"]))
+    client = CannedWire(_unprocessed(ITEMS[:1], table=arn))
+    target = BatchWriteTarget(client, table=arn, keys=KeyReader(["pk"]))
     result = await target.write_batch(ITEMS)
-    assert list(wire.bodies[0]["RequestItems"]) == [arn]
+    assert list(client.bodies[0]["RequestItems"]) == [arn]
     assert _is_sent(result.unprocessed, ITEMS[:1])
 
 
@@ -296,13 +296,13 @@ async def _write_in_turn(target: Any, batches: Sequence[Sequence[Raw]]) -> list[
 
 async def test_batches_are_sent_in_turn_and_each_is_told_what_became_of_it() -> None:
     units = b'{"UnprocessedItems":{},"ConsumedCapacity":[{"TableName":"t","CapacityUnits":%d}]}'
-    wire = CannedWire(units % 2, units % 2, _unprocessed(ITEMS[2:3]), units % 1)
-    target = BatchWriteTarget(wire, table="orders", keys=KeyReader(["pk"]))
+    client = CannedWire(units % 2, units % 2, _unprocessed(ITEMS[2:3]), units % 1)
+    target = BatchWriteTarget(client, table="orders", keys=KeyReader(["pk"]))
     results = await _write_in_turn(target, [ITEMS[:2], ITEMS[:2], ITEMS[2:], ITEMS[3:]])
     assert [result.consumed_units for result in results] == [2, 2, None, 1]
     assert [len(result.unprocessed) for result in results] == [0, 0, 1, 0]
     assert _is_sent(results[2].unprocessed, ITEMS[2:3])
-    sent = [len(body["RequestItems"]["orders"]) for body in wire.bodies]
+    sent = [len(body["RequestItems"]["orders"]) for body in client.bodies]
     assert sent == [2, 2, len(ITEMS) - 2, len(ITEMS) - 3]
 
 
@@ -321,9 +321,9 @@ async def test_a_first_answer_that_is_none_is_not_believed(answer: bytes) -> Non
 async def test_a_batch_goes_over_the_wire_as_it_is() -> None:
     async with (
         running_endpoint(Answer(body=_unprocessed(ITEMS[:2]))) as endpoint,
-        open_wire(session_of(), table="orders", endpoint=endpoint.url, connections=1) as wire,
+        open_client(session_of(), table="orders", endpoint=endpoint.url, connections=1) as client,
     ):
-        target = BatchWriteTarget(wire, table="orders", keys=KeyReader(["pk"]))
+        target = BatchWriteTarget(client, table="orders", keys=KeyReader(["pk"]))
         result = await target.write_batch(ITEMS)
     assert _is_sent(result.unprocessed, ITEMS[:2])
     assert endpoint.operations == ["BatchWriteItem"]

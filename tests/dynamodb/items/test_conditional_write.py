@@ -17,16 +17,16 @@ COSTS = b'{"ConsumedCapacity":{"TableName":"orders","CapacityUnits":2.0}}'
 
 
 def mender(*answers: CannedAnswer) -> tuple[ConditionalWriter, CannedWire]:
-    wire = CannedWire(*answers)
-    return ConditionalWriter(wire, table="orders", keys=["pk", "sk"]), wire
+    client = CannedWire(*answers)
+    return ConditionalWriter(client, table="orders", keys=["pk", "sk"]), client
 
 
 async def test_what_was_not_there_is_put_only_if_it_still_is_not() -> None:
-    target, wire = mender(COSTS)
+    target, client = mender(COSTS)
     assert await target.put_if_unchanged(NEW, None) == Replaced(None, 2.0)
-    assert wire.calls[0][0] == "PutItem"
-    assert NEW in wire.calls[0][1]  # in its own bytes
-    assert wire.bodies == [
+    assert client.calls[0][0] == "PutItem"
+    assert NEW in client.calls[0][1]  # in its own bytes
+    assert client.bodies == [
         {
             "TableName": "orders",
             "Item": json.loads(NEW),
@@ -40,9 +40,9 @@ async def test_what_was_not_there_is_put_only_if_it_still_is_not() -> None:
 
 
 async def test_what_was_seen_is_replaced_only_if_every_attribute_still_is_the_same() -> None:
-    target, wire = mender(COSTS)
+    target, client = mender(COSTS)
     await target.put_if_unchanged(NEW, SEEN)
-    (body,) = wire.bodies
+    (body,) = client.bodies
     assert body["ConditionExpression"] == (
         "attribute_exists(#k) AND #0 = :0 AND #1 = :1 AND attribute_not_exists(#2) AND #3 = :3"
     )
@@ -61,10 +61,10 @@ async def test_what_was_seen_is_replaced_only_if_every_attribute_still_is_the_sa
 
 
 async def test_what_was_seen_is_deleted_only_if_it_still_is_the_same() -> None:
-    target, wire = mender(b"{}")
+    target, client = mender(b"{}")
     assert await target.delete_if_unchanged(b'{"pk":{"S":"a"}}', SEEN) == Replaced(None)
-    assert wire.calls[0][0] == "DeleteItem"
-    (body,) = wire.bodies
+    assert client.calls[0][0] == "DeleteItem"
+    (body,) = client.bodies
     assert body["Key"] == {"pk": {"S": "a"}}
     assert set(body["ExpressionAttributeNames"].values()) == {"pk", "gone", "n", "same"}
     assert body["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"

@@ -40,7 +40,7 @@ _other = st.recursive(
 _attributes = st.dictionaries(_names, _other, max_size=4)
 
 
-def _wire(item: dict[str, Any], **style: Any) -> Raw:
+def _client(item: dict[str, Any], **style: Any) -> Raw:
     return Raw(json.dumps(item, **style).encode())
 
 
@@ -58,15 +58,15 @@ def test_a_key_is_found_under_any_name_and_beside_any_attributes(
     item = {**data.draw(_attributes), **beside, **key}
     shuffled = {name: item[name] for name in data.draw(st.permutations(list(item)))}
     reader = KeyReader(names)
-    assert json.loads(reader.wire_key(_wire(shuffled))) == key
-    assert list(json.loads(reader.wire_key(_wire(shuffled)))) == names
-    assert reader.identity(_wire(shuffled)) == reader.identity(_wire(key))
-    assert hash(reader.identity(_wire(shuffled))) == hash(reader.identity(_wire(key)))
+    assert json.loads(reader.wire_key(_client(shuffled))) == key
+    assert list(json.loads(reader.wire_key(_client(shuffled)))) == names
+    assert reader.identity(_client(shuffled)) == reader.identity(_client(key))
+    assert hash(reader.identity(_client(shuffled))) == hash(reader.identity(_client(key)))
 
 
 @pytest.mark.parametrize("name", ['quo"te', "back\\slash", "tab\t", "\x00"])
 def test_a_key_is_found_under_a_name_that_json_escapes(name: str) -> None:
-    item = _wire({"other": {"S": "x"}, name: {"S": "value"}})
+    item = _client({"other": {"S": "x"}, name: {"S": "value"}})
     assert json.loads(KeyReader([name]).wire_key(item)) == {name: {"S": "value"}}
 
 
@@ -78,7 +78,7 @@ def test_an_item_without_a_key_attribute_is_refused(
     reader = KeyReader(names)
     for read in (reader.wire_key, reader.identity):
         with pytest.raises(msgspec.MsgspecError):
-            read(_wire(item))
+            read(_client(item))
 
 
 @given(st.tuples(_values, _values), st.tuples(_values, _values))
@@ -88,7 +88,7 @@ def test_keys_are_equal_when_and_only_when_their_values_are(
     reader = KeyReader(["pk", "sk"])
 
     def identity(values: tuple[dict[str, str], dict[str, str]]) -> object:
-        return reader.identity(_wire(dict(zip(("pk", "sk"), values, strict=True))))
+        return reader.identity(_client(dict(zip(("pk", "sk"), values, strict=True))))
 
     assert (identity(one) == identity(two)) == (one == two)
     assert (identity(one) == identity(one[::-1])) == (one[0] == one[1])
@@ -100,30 +100,30 @@ def test_keys_are_equal_when_and_only_when_their_values_are(
 )
 def test_a_number_is_the_same_key_in_every_notation(one: str, two: str) -> None:
     reader = KeyReader(["pk"])
-    identities = [reader.identity(_wire({"pk": {"N": number}})) for number in (one, two)]
+    identities = [reader.identity(_client({"pk": {"N": number}})) for number in (one, two)]
     assert identities[0] == identities[1]
     assert hash(identities[0]) == hash(identities[1])
 
 
 def test_a_text_is_not_a_number() -> None:
     reader = KeyReader(["pk"])
-    texts = [reader.identity(_wire({"pk": {"S": text}})) for text in ("1", "1.0")]
-    number = reader.identity(_wire({"pk": {"N": "1"}}))
+    texts = [reader.identity(_client({"pk": {"S": text}})) for text in ("1", "1.0")]
+    number = reader.identity(_client({"pk": {"N": "1"}}))
     assert len({*texts, number}) == 3
 
 
 def test_a_number_that_is_none_is_compared_as_it_is_written() -> None:
     reader = KeyReader(["pk"])
     first, second, other = (
-        reader.identity(_wire({"pk": {"N": number}})) for number in ("one", "one", "two")
+        reader.identity(_client({"pk": {"N": number}})) for number in ("one", "one", "two")
     )
     assert first == second != other
 
 
 def test_escapes_and_spaces_do_not_make_another_key() -> None:
     reader = KeyReader(["é"])
-    plain = _wire({"é": {"S": "😀 \n"}}, ensure_ascii=False)
-    escaped = _wire({"é": {"S": "😀 \n"}}, ensure_ascii=True, indent=4)
+    plain = _client({"é": {"S": "😀 \n"}}, ensure_ascii=False)
+    escaped = _client({"é": {"S": "😀 \n"}}, ensure_ascii=True, indent=4)
     assert bytes(plain) != bytes(escaped)
     assert reader.identity(plain) == reader.identity(escaped)
     assert reader.wire_key(plain) == reader.wire_key(escaped)

@@ -15,8 +15,8 @@ SITE = CallSite(table="orders", side="target", acting_as="role ferry")
 
 
 def putter(*answers: CannedAnswer) -> tuple[PutItemTarget, CannedWire]:
-    wire = CannedWire(*answers)
-    return PutItemTarget(wire, table="orders", partition_key="p k"), wire
+    client = CannedWire(*answers)
+    return PutItemTarget(client, table="orders", partition_key="p k"), client
 
 
 def refused(body: bytes) -> CannedAnswer:
@@ -33,11 +33,11 @@ def condition_failed(item: bytes) -> CannedAnswer:
 
 
 async def test_an_item_is_put_as_it_is_where_its_key_is_not_there() -> None:
-    target, wire = putter(b'{"ConsumedCapacity":{"TableName":"orders","CapacityUnits":3.0}}')
+    target, client = putter(b'{"ConsumedCapacity":{"TableName":"orders","CapacityUnits":3.0}}')
     assert await target.put_item(ITEM, overwrite=False) == PutResult(None, 3.0)
-    assert wire.calls[0][0] == "PutItem"
-    assert bytes(ITEM) in wire.calls[0][1]
-    (body,) = wire.bodies
+    assert client.calls[0][0] == "PutItem"
+    assert bytes(ITEM) in client.calls[0][1]
+    (body,) = client.bodies
     assert body["TableName"] == "orders"
     assert body["ConditionExpression"] == "attribute_not_exists(#key)"
     assert body["ExpressionAttributeNames"] == {"#key": "p k"}
@@ -45,9 +45,9 @@ async def test_an_item_is_put_as_it_is_where_its_key_is_not_there() -> None:
 
 
 async def test_to_overwrite_nothing_is_asked_of_what_is_there() -> None:
-    target, wire = putter(b"{}")
+    target, client = putter(b"{}")
     assert await target.put_item(ITEM, overwrite=True) == PutResult(None, None)
-    assert set(wire.bodies[0]) == {"TableName", "Item", "ReturnConsumedCapacity"}
+    assert set(client.bodies[0]) == {"TableName", "Item", "ReturnConsumedCapacity"}
 
 
 async def test_what_is_there_is_told_to_be_the_same_or_another() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.dynamodb.client import open_wire
+from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.errors import CorruptAnswerError, RequestRefusedError
 from dynaferry.ports import Page
@@ -65,12 +65,12 @@ async def _request(
     total_segments: int = 4,
     consistent_read: bool = False,
 ) -> tuple[str, dict[str, Any]]:
-    wire = CannedWire(_page_body([]))
+    client = CannedWire(_page_body([]))
     source = ScanSource(
-        wire, table=table, total_segments=total_segments, consistent_read=consistent_read
+        client, table=table, total_segments=total_segments, consistent_read=consistent_read
     )
     await source.read_page(segment, None)
-    return wire.calls[0][0], wire.bodies[0]
+    return client.calls[0][0], client.bodies[0]
 
 
 async def test_a_page_is_asked_for_by_table_segment_and_total_and_its_cost_is_asked_too() -> None:
@@ -94,11 +94,11 @@ async def test_every_segment_can_be_asked_for(segment: int) -> None:
 
 @pytest.mark.parametrize("start", [None, b'{"pk":{"S":"a"}}'])
 async def test_a_page_that_is_to_be_small_is_asked_for_with_a_limit(start: bytes | None) -> None:
-    wire = CannedWire(_page_body([]), _page_body([]))
-    source = ScanSource(wire, table="orders", total_segments=4)
+    client = CannedWire(_page_body([]), _page_body([]))
+    source = ScanSource(client, table="orders", total_segments=4)
     await source.read_page(2, start, 40)
     await source.read_page(2, start)
-    limited, full = wire.bodies
+    limited, full = client.bodies
     assert limited == {**full, "Limit": 40}
     assert "Limit" not in full
 
@@ -106,9 +106,9 @@ async def test_a_page_that_is_to_be_small_is_asked_for_with_a_limit(start: bytes
 async def test_a_consistent_read_is_asked_for_and_expected_to_cost_twice() -> None:
     _, body = await _request(consistent_read=True)
     assert body["ConsistentRead"] is True
-    wire = CannedWire()
-    eventual = ScanSource(wire, table="orders", total_segments=1)
-    consistent = ScanSource(wire, table="orders", total_segments=1, consistent_read=True)
+    client = CannedWire()
+    eventual = ScanSource(client, table="orders", total_segments=1)
+    consistent = ScanSource(client, table="orders", total_segments=1, consistent_read=True)
     assert (eventual.full_page_units, consistent.full_page_units) == (128, 256)
 
 
@@ -123,12 +123,12 @@ async def test_the_key_to_go_on_from_is_sent_back_in_the_very_bytes_it_came_in(
 ) -> None:
     page = await _read(_page_body([], LastEvaluatedKey=key))
     assert page.last_evaluated_key == key
-    wire = CannedWire(_page_body([]))
-    source = ScanSource(wire, table="orders", total_segments=4)
+    client = CannedWire(_page_body([]))
+    source = ScanSource(client, table="orders", total_segments=4)
     await source.read_page(2, page.last_evaluated_key)
-    assert b'"ExclusiveStartKey":' + key in wire.calls[0][1]
-    assert wire.bodies[0]["ExclusiveStartKey"] == json.loads(key)
-    assert wire.bodies[0]["Segment"] == 2
+    assert b'"ExclusiveStartKey":' + key in client.calls[0][1]
+    assert client.bodies[0]["ExclusiveStartKey"] == json.loads(key)
+    assert client.bodies[0]["Segment"] == 2
 
 
 async def test_an_absent_key_is_the_end_of_the_segment() -> None:
@@ -243,9 +243,9 @@ async def test_a_page_comes_over_the_wire_as_it_was_sent() -> None:
     body = _page_body(ITEMS, LastEvaluatedKey=ITEMS[1])
     async with (
         running_endpoint(Answer(body=body)) as endpoint,
-        open_wire(session_of(), table="orders", endpoint=endpoint.url, connections=1) as wire,
+        open_client(session_of(), table="orders", endpoint=endpoint.url, connections=1) as client,
     ):
-        page = await ScanSource(wire, table="orders", total_segments=4).read_page(3, ITEMS[0])
+        page = await ScanSource(client, table="orders", total_segments=4).read_page(3, ITEMS[0])
     assert [bytes(item) for item in page.items] == ITEMS
     assert page.last_evaluated_key == ITEMS[1]
     assert endpoint.operations == ["Scan"]
@@ -320,8 +320,8 @@ async def test_segments_that_begin_with_the_same_item_stop_by_name_and_hint_at_o
     None
 ):
     whole_table = _page_body(ITEMS)
-    wire = CannedWire(whole_table, _page_body([]), whole_table, whole_table)
-    source = ScanSource(wire, table="orders", total_segments=4)
+    client = CannedWire(whole_table, _page_body([]), whole_table, whole_table)
+    source = ScanSource(client, table="orders", total_segments=4)
     await source.read_page(2, None)
     await source.read_page(0, None)  # an empty segment says nothing
     await source.read_page(2, None)  # asked for again
@@ -333,8 +333,8 @@ async def test_segments_that_begin_with_the_same_item_stop_by_name_and_hint_at_o
 
 
 async def test_segments_with_items_of_their_own_are_read_in_any_order() -> None:
-    wire = CannedWire(*(_page_body([item]) for item in ITEMS[:4]), _page_body([ITEMS[0]]))
-    source = ScanSource(wire, table="orders", total_segments=4)
+    client = CannedWire(*(_page_body([item]) for item in ITEMS[:4]), _page_body([ITEMS[0]]))
+    source = ScanSource(client, table="orders", total_segments=4)
     for segment in (3, 1, 0, 2):
         assert len((await source.read_page(segment, None)).items) == 1
     # Behind a key of its own it is another page.

@@ -58,11 +58,11 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
             outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
             _tell_eyes(outcome, plan)
             return outcome
-        async with observed(flags, plan, stop) as lookout:
-            seen.append(partial(still_served, flags, plan, lookout))
-            watch = together(lookout.watch, watch)
+        async with observed(flags, plan, stop) as monitor:
+            seen.append(partial(still_served, flags, plan, monitor))
+            watch = together(monitor.watch, watch)
             outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
-            lookout.ended(outcome.summary)
+            monitor.ended(outcome.summary)
             # Before whatever still serves the end of it: nobody should wait for that to read it.
             _tell_eyes(outcome, plan)
             return outcome

@@ -46,16 +46,16 @@ async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncI
 
     :raises PlanError: it cannot be served or written there
     """
-    lookout = RunMonitor(plan.run_name, readers=plan.readers)
-    lookout.finish_by = None if flags.finish_by is None else moment_of(flags.finish_by)
+    monitor = RunMonitor(plan.run_name, readers=plan.readers)
+    monitor.finish_by = None if flags.finish_by is None else moment_of(flags.finish_by)
     async with AsyncExitStack() as stack:
         if flags.metrics_listen is not None:
-            await _serve(stack, lookout, flags, plan)
-        exports = await _exports(lookout, flags)
+            await _serve(stack, monitor, flags, plan)
+        exports = await _exports(monitor, flags)
         async with anyio.create_task_group() as beside:
             for export in exports:
                 beside.start_soon(export.regularly)
-            yield lookout
+            yield monitor
             beside.cancel_scope.cancel()
         for export in exports:
             await export.last()
@@ -64,7 +64,7 @@ async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncI
 
 @asynccontextmanager
 async def still_served(
-    flags: CopyFlags, plan: CopyPlan, lookout: RunMonitor
+    flags: CopyFlags, plan: CopyPlan, monitor: RunMonitor
 ) -> AsyncIterator[None]:
     """Serves what was seen of a copy for as long as its verification takes, within.
 
@@ -75,18 +75,18 @@ async def still_served(
     async with AsyncExitStack() as stack:
         if flags.metrics_listen is not None:
             place = address.parse(flags.metrics_listen)
-            site = Site(lookout=lookout, address=place, settings=settings_shown(plan))
+            site = Site(monitor=monitor, address=place, settings=settings_shown(plan))
             await stack.enter_async_context(serving(site, address.bind(place)))
         yield
 
 
 async def _serve(
-    stack: AsyncExitStack, lookout: RunMonitor, flags: CopyFlags, plan: CopyPlan
+    stack: AsyncExitStack, monitor: RunMonitor, flags: CopyFlags, plan: CopyPlan
 ) -> None:
     place = address.parse(flags.metrics_listen or "")
     listener = address.bind(place)
     controls = controls_of(plan) if flags.allow_control else None
-    site = Site(lookout=lookout, address=place, settings=settings_shown(plan), controls=controls)
+    site = Site(monitor=monitor, address=place, settings=settings_shown(plan), controls=controls)
     await stack.enter_async_context(serving(site, listener))
     url = place.url(listener.getsockname()[1])
     screen.say(f"watch it at {url} (metrics at {url}metrics)")
@@ -111,12 +111,12 @@ def settings_shown(plan: CopyPlan) -> list[tuple[str, str]]:
     return settings
 
 
-async def _exports(lookout: RunMonitor, flags: CopyFlags) -> list[Export]:
+async def _exports(monitor: RunMonitor, flags: CopyFlags) -> list[Export]:
     exports = []
     if flags.metrics_push is not None:
-        exports.append(to_gateway(lookout, flags.metrics_push, screen.say))
+        exports.append(to_gateway(monitor, flags.metrics_push, screen.say))
     if flags.metrics_textfile is not None:
-        textfile = to_textfile(lookout, flags.metrics_textfile, screen.say)
+        textfile = to_textfile(monitor, flags.metrics_textfile, screen.say)
         try:
             await textfile.attempt()
         except FAILURES as error:

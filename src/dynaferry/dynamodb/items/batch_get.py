@@ -30,8 +30,8 @@ _decode = msgspec.json.Decoder(_BatchAnswer).decode
 class BatchGetLookup:
     """The items of one table by their keys. A `KeyLookup`."""
 
-    def __init__(self, wire: DynamoClient, *, table: str, side: str) -> None:
-        self._wire = wire
+    def __init__(self, client: DynamoClient, *, table: str, side: str) -> None:
+        self._client = client
         self._answers = Answers("BatchGetItem", side, table)
         self._before_keys = (
             b'{"ReturnConsumedCapacity":"TOTAL","RequestItems":{%b:{"ConsistentRead":true,"Keys":['
@@ -41,7 +41,7 @@ class BatchGetLookup:
     async def find_items(self, keys: Sequence[bytes]) -> FoundItems:
         """Asks for the items; see `KeyLookup`."""
         body = b"".join((self._before_keys, b",".join(keys), b"]}}}"))
-        answer = await self._wire.call("BatchGetItem", body)
+        answer = await self._client.call("BatchGetItem", body)
         try:
             found = _decode(answer)
         except UNREADABLE as error:

@@ -38,8 +38,8 @@ _AFTER_ITEMS = b"}}]}}"
 class BatchWriteTarget:
     """The batches of one table. A `BatchTarget`."""
 
-    def __init__(self, wire: DynamoClient, *, table: str, keys: KeyReader) -> None:
-        self._wire = wire
+    def __init__(self, client: DynamoClient, *, table: str, keys: KeyReader) -> None:
+        self._client = client
         self._table = table
         self._keys = keys
         self._answers = Answers("BatchWriteItem", "target", table)
@@ -52,14 +52,14 @@ class BatchWriteTarget:
 
     async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
         """Puts one batch; see `BatchTarget`."""
-        return self._result(items, await self._wire.call("BatchWriteItem", self._body(items)))
+        return self._result(items, await self._client.call("BatchWriteItem", self._body(items)))
 
     async def write_batches(self, batches: BatchExchange) -> None:
         """Puts batches one after the other; see `BatchTarget`."""
         items = next(batches)
-        async with self._wire.talk("BatchWriteItem") as talk:
+        async with self._client.series("BatchWriteItem") as series:
             while True:
-                result = self._result(items, await talk.ask(self._body(items)))
+                result = self._result(items, await series.ask(self._body(items)))
                 try:
                     items = batches.send(result)
                 except StopIteration:

@@ -56,8 +56,8 @@ _decode = msgspec.json.Decoder(_WriteAnswer).decode
 class ConditionalWriter:
     """The single writes to one table. An `ItemMender`. `keys` are its key attributes' names."""
 
-    def __init__(self, wire: DynamoClient, *, table: str, keys: Sequence[str]) -> None:
-        self._wire = wire
+    def __init__(self, client: DynamoClient, *, table: str, keys: Sequence[str]) -> None:
+        self._client = client
         self._table = table
         self._keys = tuple(keys)
 
@@ -85,7 +85,7 @@ class ConditionalWriter:
 
     async def _write(self, operation: str, body: bytes) -> Replaced:
         answers = Answers(operation, "target", self._table)
-        answer = await self._wire.call(operation, body)
+        answer = await self._client.call(operation, body)
         try:
             written = _decode(answer)
         except UNREADABLE as error:

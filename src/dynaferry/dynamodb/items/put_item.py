@@ -41,8 +41,8 @@ _IF_ABSENT: Final = (
 class PutItemTarget:
     """Puts single items into one table. An `ItemTarget`."""
 
-    def __init__(self, wire: DynamoClient, *, table: str, partition_key: str) -> None:
-        self._wire = wire
+    def __init__(self, client: DynamoClient, *, table: str, partition_key: str) -> None:
+        self._client = client
         self._answers = Answers("PutItem", "target", table)
         self._before_item = (
             b'{"ReturnConsumedCapacity":"TOTAL","TableName":%b,"Item":' % msgspec.json.encode(table)
@@ -53,7 +53,7 @@ class PutItemTarget:
         """Puts the item; see `ItemTarget`."""
         end = b"}" if overwrite else self._if_absent
         try:
-            answer = await self._wire.call("PutItem", b"".join((self._before_item, item, end)))
+            answer = await self._client.call("PutItem", b"".join((self._before_item, item, end)))
         except ConditionFailedError as error:
             same = error.item is not None and is_same_item(Raw(error.item), item)
             return PutResult(present="same" if same else "other")

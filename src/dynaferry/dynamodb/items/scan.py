@@ -54,14 +54,14 @@ class ScanSource:
 
     def __init__(
         self,
-        wire: DynamoClient,
+        client: DynamoClient,
         *,
         table: str,
         total_segments: int,
         consistent_read: bool = False,
         side: str = "source",
     ) -> None:
-        self._wire = wire
+        self._client = client
         self._table = table
         self._side = side
         self._answers = Answers("Scan", side, table)
@@ -93,7 +93,7 @@ class ScanSource:
             body = b'%b,"ExclusiveStartKey":%b}' % (body[:-1], exclusive_start_key)
         if limit is not None:
             body = b'%b,"Limit":%d}' % (body[:-1], limit)
-        answer = await self._wire.call("Scan", body)
+        answer = await self._client.call("Scan", body)
         try:
             scanned = _decode(answer)
         except UNREADABLE as error:

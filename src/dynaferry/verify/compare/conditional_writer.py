@@ -52,13 +52,13 @@ class RepairWriter:
         target: ItemMender,
         stats: ComparisonStats,
         *,
-        pace: RateLimiter,
+        limiter: RateLimiter,
         retry: RetryPolicy,
         keep: Keep,
     ) -> None:
         self._target = target
         self._stats = stats
-        self._pace = pace
+        self._limiter = limiter
         self._retry = retry
         self._keep = keep
         self.in_doubt: set[bytes] = set()
@@ -135,7 +135,7 @@ class RepairWriter:
         self._stats.write_requests += 1
         try:
             answer = await paced(
-                self._pace,
+                self._limiter,
                 self._stats,
                 partial(self._attempt, key, write),
                 units,

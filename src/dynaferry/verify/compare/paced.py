@@ -12,7 +12,7 @@ Answer = TypeVar("Answer")
 
 
 async def paced(
-    pace: RateLimiter,
+    limiter: RateLimiter,
     stats: ComparisonStats,
     attempt: Callable[[], Awaitable[Answer]],
     units: float,
@@ -26,7 +26,7 @@ async def paced(
     """
     stats.requests_waiting += 1
     try:
-        await pace.acquire(units)
+        await limiter.acquire(units)
     finally:
         stats.requests_waiting -= 1
     began = clock()
@@ -36,13 +36,13 @@ async def paced(
     except ThrottledError as error:
         stats.retried_requests += 1
         stats.throttled_requests += 1
-        pace.throttled(error, units)
+        limiter.throttled(error, units)
         raise
     except BaseException as error:
         stats.retried_requests += isinstance(error, RetryableError)
-        pace.settle(units, None)
+        limiter.settle(units, None)
         raise
     finally:
         stats.requests_in_flight -= 1
-    pace.settle(units, consumed_of(answer), latency_seconds=clock() - began)
+    limiter.settle(units, consumed_of(answer), latency_seconds=clock() - began)
     return answer

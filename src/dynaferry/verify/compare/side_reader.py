@@ -39,7 +39,7 @@ class SideReader:
         stats: ComparisonStats,
         *,
         key_of: Callable[[bytes], bytes],
-        pace: RateLimiter,
+        limiter: RateLimiter,
         retry: RetryPolicy,
         table_bytes: int = 0,
     ) -> None:
@@ -47,7 +47,7 @@ class SideReader:
         self._lookup = lookup
         self._stats = stats
         self._key_of = key_of
-        self._pace = pace
+        self._limiter = limiter
         self._retry = retry
         full = pages.full_page_units
         of_table = GROWN_SINCE * table_bytes * full / PAGE_MAX_ITEM_BYTES or full
@@ -116,7 +116,7 @@ class SideReader:
 
     async def _paced(self, attempt: Callable[[], Awaitable[Answer]], units: float) -> Answer:
         self._stats.read_requests += 1
-        answer = await paced(self._pace, self._stats, attempt, units, consumed_of=_consumed)
+        answer = await paced(self._limiter, self._stats, attempt, units, consumed_of=_consumed)
         self._stats.read_units += answer.consumed_units or 0.0
         self._retry.progress()
         return answer
