@@ -48,7 +48,7 @@ class Side:
 
     async def call(self, body: bytes) -> bytes:
         head = self._signer.sign(self._operation, body, CREDENTIALS, time.time())
-        return (await self.pool.post(head, body)).body
+        return (await self.pool.send(head, body)).body
 
 
 async def copy_segment(

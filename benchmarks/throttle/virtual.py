@@ -32,17 +32,17 @@ from dynaferry.stop import StopSignal
 Watch = Callable[[float, Pipeline], None]
 
 
-class SimulatedTalk(RequestSeries):
+class SimulatedSeries(RequestSeries):
     """Asks request by request: there is no connection to keep."""
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def ask(self, body: bytes) -> bytes:
-        return await self._client.call(self._operation, body)
+    async def send(self, body: bytes) -> bytes:
+        return await self._client.send(self._operation, body)
 
 
-class SimulatedWire(DynamoClient):
+class SimulatedClient(DynamoClient):
     """Asks the service in this process, and waits as long as its answer takes."""
 
     def __init__(self, service: Service, side: str, clock: Callable[[], float]) -> None:
@@ -51,9 +51,9 @@ class SimulatedWire(DynamoClient):
         self._now = clock
 
     def series(self, operation: str) -> RequestSeries:
-        return SimulatedTalk(self, operation)
+        return SimulatedSeries(self, operation)
 
-    async def call(self, operation: str, body: bytes) -> bytes:
+    async def send(self, operation: str, body: bytes) -> bytes:
         answer = self._service.answer(operation, body, self._now())
         await anyio.sleep(answer.latency_seconds)
         if answer.status == 200:
@@ -108,10 +108,10 @@ async def _copy(
         plan,
         0,
         ScanSource(
-            SimulatedWire(service, "source", clock), table="source", total_segments=segments
+            SimulatedClient(service, "source", clock), table="source", total_segments=segments
         ),
         BatchWriteTarget(
-            SimulatedWire(service, "target", clock),
+            SimulatedClient(service, "target", clock),
             table="target",
             keys=KeyReader([key.name for key in source.keys]),
         ),

@@ -27,7 +27,7 @@ def stick(how: str) -> None:
 
 def stick_after(how: str, requests: int) -> None:
     """Has the loop stop in the middle of the request after so many."""
-    ask, left = RequestSeries.ask, requests
+    ask, left = RequestSeries.send, requests
 
     async def ask_or_stick(talk: RequestSeries, body: bytes) -> bytes:
         nonlocal left
@@ -36,7 +36,7 @@ def stick_after(how: str, requests: int) -> None:
             stick(how)
         return await ask(talk, body)
 
-    setattr(RequestSeries, "ask", ask_or_stick)  # noqa: B010  # mypy forbids to assign to a method
+    setattr(RequestSeries, "send", ask_or_stick)  # noqa: B010  # mypy forbids to assign to a method
 
 
 def watch_closely(module: ModuleType) -> None:

@@ -79,7 +79,7 @@ async def _wire_to(
 
 async def _answer_to(*behaviours: Behaviour) -> bytes:
     async with running_endpoint(*behaviours) as endpoint, _wire_to(endpoint.url) as client:
-        return await client.call("Scan", b"{}")
+        return await client.send("Scan", b"{}")
 
 
 async def _closed_port() -> str:
@@ -99,7 +99,7 @@ async def test_the_bytes_given_are_the_bytes_sent_and_the_bytes_sent_back_are_gi
         running_endpoint(Answer(body=answer)) as endpoint,
         _wire_to(endpoint.url) as client,
     ):
-        assert await client.call("Scan", body) == answer
+        assert await client.send("Scan", body) == answer
     assert [request.body for request in endpoint.requests] == [body]
 
 
@@ -111,7 +111,7 @@ async def test_a_chunked_answer_is_given_whole() -> None:
 async def test_a_large_body_is_sent_with_its_length_and_without_a_warning(size: int) -> None:
     body = bytes(size)
     async with running_endpoint(Answer()) as endpoint, _wire_to(endpoint.url) as client:
-        await client.call("BatchWriteItem", body)
+        await client.send("BatchWriteItem", body)
     request = endpoint.requests[0]
     assert request.body == body
     assert request.headers["content-length"] == str(size)
@@ -120,7 +120,7 @@ async def test_a_large_body_is_sent_with_its_length_and_without_a_warning(size: 
 
 async def test_a_request_carries_the_signed_headers_and_few_others() -> None:
     async with running_endpoint(Answer()) as endpoint, _wire_to(endpoint.url) as client:
-        await client.call("Scan", b'{"TableName":"orders"}')
+        await client.send("Scan", b'{"TableName":"orders"}')
     request = endpoint.requests[0]
     assert (request.method, request.target) == ("POST", "/")
     date = request.headers["x-amz-date"]
@@ -164,8 +164,8 @@ async def test_a_stand_ins_answer_without_a_checksum_is_taken_and_told_once(
     bare = Answer(body=EVERY_BYTE, checksum="none")
     caplog.set_level("INFO", logger="dynaferry.dynamodb.client")
     async with running_endpoint(bare, bare) as endpoint, _wire_to(endpoint.url) as client:
-        assert await client.call("Scan", b"{}") == EVERY_BYTE
-        assert await client.call("Scan", b"{}") == EVERY_BYTE
+        assert await client.send("Scan", b"{}") == EVERY_BYTE
+        assert await client.send("Scan", b"{}") == EVERY_BYTE
     told = [record.message for record in caplog.records]
     assert told == ["answers come without a checksum and are taken unchecked"]
 
@@ -214,7 +214,7 @@ async def _packed_answer_to(behaviour: Behaviour) -> bytes:
             session_of(), table="orders", endpoint=endpoint.url, connections=1, packed_answers=True
         ) as client,
     ):
-        return await client.call("Scan", b"{}")
+        return await client.send("Scan", b"{}")
 
 
 async def test_the_checksum_of_a_packed_answer_is_that_of_the_packed_bytes() -> None:
@@ -295,7 +295,7 @@ async def test_a_connection_that_is_dropped_unread_is_unavailability() -> None:
     async with running_endpoint() as endpoint, _wire_to(endpoint.url) as client:
         endpoint.drop_connections = 1
         with pytest.raises(UnavailableError):
-            await client.call("Scan", b"{}")
+            await client.send("Scan", b"{}")
     assert endpoint.requests == []
 
 
@@ -303,7 +303,7 @@ async def test_a_connection_that_is_refused_is_unavailability() -> None:
     url = await _closed_port()
     async with _wire_to(url) as client:
         with pytest.raises(UnavailableError, match="Scan on the source table orders"):
-            await client.call("Scan", b"{}")
+            await client.send("Scan", b"{}")
 
 
 async def test_an_answer_that_does_not_come_is_unavailability(
@@ -332,7 +332,7 @@ async def test_an_answer_that_does_not_come_tells_how_long_it_was_waited_for() -
         ) as client,
     ):
         with pytest.raises(UnavailableError, match="timed out") as caught:
-            await client.call("Scan", b"{}")
+            await client.send("Scan", b"{}")
     assert caught.value.took_seconds >= LEAST_SECONDS
 
 
@@ -355,9 +355,9 @@ def test_several_requests_fail_within_the_patience_of_a_side(seconds: float) -> 
 async def test_a_request_is_never_repeated_behind_the_retry_layers_back() -> None:
     async with running_endpoint(Answer(), Drop()) as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = Answer()
-        await client.call("BatchWriteItem", b"{}")
+        await client.send("BatchWriteItem", b"{}")
         with pytest.raises(UnavailableError):
-            await client.call("BatchWriteItem", b"{}")
+            await client.send("BatchWriteItem", b"{}")
         assert len(endpoint.requests) == 2
 
 
@@ -372,8 +372,8 @@ async def test_the_wire_still_works_after_every_kind_of_failure() -> None:
         endpoint.otherwise = Answer(body=b"well")
         for _ in failures:
             with pytest.raises(DynaferryError):
-                await client.call("Scan", b"{}")
-        assert await client.call("Scan", b"{}") == b"well"
+                await client.send("Scan", b"{}")
+        assert await client.send("Scan", b"{}") == b"well"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -385,7 +385,7 @@ async def test_a_redirect_is_not_followed_since_it_would_carry_credentials_elsew
         endpoint.otherwise = Answer(status=status, headers={"Location": elsewhere.url})
         async with _wire_to(endpoint.url) as client:
             with pytest.raises(DynaferryError):
-                await client.call("Scan", b"{}")
+                await client.send("Scan", b"{}")
     assert elsewhere.requests == []
 
 
@@ -393,7 +393,7 @@ async def test_calls_in_turn_share_one_connection() -> None:
     async with running_endpoint() as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = Answer(body=EVERY_BYTE)
         for _ in range(20):
-            await client.call("Scan", b"{}")
+            await client.send("Scan", b"{}")
     assert len(endpoint.requests) == 20
     assert endpoint.connections == 1
 
@@ -402,11 +402,11 @@ async def test_a_talk_has_a_connection_to_itself_until_it_ends() -> None:
     async with running_endpoint() as endpoint, _wire_to(endpoint.url, connections=2) as client:
         endpoint.otherwise = Answer(body=EVERY_BYTE)
         async with client.series("BatchWriteItem") as series:
-            assert [await series.ask(b"{}") for _ in range(5)] == [EVERY_BYTE] * 5
+            assert [await series.send(b"{}") for _ in range(5)] == [EVERY_BYTE] * 5
             assert endpoint.connections == 1
-            await client.call("Scan", b"{}")
+            await client.send("Scan", b"{}")
             assert endpoint.connections == 2
-        await client.call("Scan", b"{}")
+        await client.send("Scan", b"{}")
     assert endpoint.connections == 2
 
 
@@ -417,7 +417,7 @@ async def test_a_talk_goes_on_over_a_new_connection_when_an_answer_ended_the_old
         _wire_to(endpoint.url, connections=1) as client,
         client.series("BatchWriteItem") as series,
     ):
-        assert [await series.ask(b"{}"), await series.ask(b"{}")] == [b"one", b"two"]
+        assert [await series.send(b"{}"), await series.send(b"{}")] == [b"one", b"two"]
     assert endpoint.connections == 2
 
 
@@ -426,10 +426,10 @@ async def test_a_talk_that_fails_gives_its_place_to_the_next() -> None:
         endpoint.otherwise = Answer(body=b"well")
         async with _wire_to(endpoint.url, connections=1) as client:
             async with client.series("BatchWriteItem") as series:
-                await series.ask(b"{}")
+                await series.send(b"{}")
                 with pytest.raises(UnavailableError):
-                    await series.ask(b"{}")
-            assert await client.call("Scan", b"{}") == b"well"
+                    await series.send(b"{}")
+            assert await client.send("Scan", b"{}") == b"well"
 
 
 async def test_a_talk_asks_with_the_credentials_that_its_last_renewal_gave() -> None:
@@ -441,7 +441,7 @@ async def test_a_talk_asks_with_the_credentials_that_its_last_renewal_gave() -> 
             client.series("BatchWriteItem") as series,
         ):
             for _ in range(3):
-                await series.ask(b"{}")
+                await series.send(b"{}")
     tokens = [request.headers["x-amz-security-token"] for request in endpoint.requests]
     assert tokens == [OLD.token, OLD.token, NEW.token, NEW.token]
 
@@ -452,7 +452,7 @@ async def test_no_more_connections_are_open_at_once_than_allowed() -> None:
         endpoint.otherwise = Answer(when=go)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(12):
-                tasks.create_task(client.call("Scan", b"{}"))
+                tasks.create_task(client.send("Scan", b"{}"))
             await endpoint.wait_for_requests(3)
             go.set()
     assert len(endpoint.requests) == 12
@@ -479,7 +479,7 @@ async def test_a_refusal_is_raised_after_one_request(
 ) -> None:
     async with running_endpoint(answer) as endpoint, _wire_to(endpoint.url) as client:
         with pytest.raises(error):
-            await client.call("BatchWriteItem", b"{}")
+            await client.send("BatchWriteItem", b"{}")
     assert len(endpoint.requests) == 1
 
 
@@ -503,7 +503,7 @@ async def test_expired_credentials_are_renewed_once_and_the_request_is_sent_agai
         running_endpoint(refusal(code), Answer(body=b"at last")) as endpoint,
         _wire_to(endpoint.url, credentials) as client,
     ):
-        assert await client.call("Scan", EVERY_BYTE) == b"at last"
+        assert await client.send("Scan", EVERY_BYTE) == b"at last"
     assert [r.access_key for r in endpoint.requests] == [OLD.access_key, NEW.access_key]
     assert [r.headers["x-amz-security-token"] for r in endpoint.requests] == [OLD.token, NEW.token]
     assert [r.body for r in endpoint.requests] == [EVERY_BYTE, EVERY_BYTE]
@@ -518,7 +518,7 @@ async def test_credentials_that_expire_twice_in_a_row_are_an_access_denied() -> 
         _wire_to(endpoint.url, credentials) as client,
     ):
         with pytest.raises(AccessDeniedError) as caught:
-            await client.call("Scan", b"{}")
+            await client.send("Scan", b"{}")
     assert len(endpoint.requests) == 2
     assert credentials.resolved == 2
     assert "the security token has expired" in caught.value.message
@@ -541,7 +541,7 @@ async def test_requests_that_expire_together_renew_once() -> None:
     ):
         endpoint.otherwise = Decide(expire_the_old)
         for _ in range(6):
-            tasks.create_task(client.call("Scan", b"{}"))
+            tasks.create_task(client.send("Scan", b"{}"))
         await endpoint.wait_for_requests(6)
         all_here.set()
         await endpoint.wait_for_requests(12)
@@ -582,11 +582,11 @@ async def test_a_wrong_clock_is_learnt_from_the_service_and_the_request_signed_a
 ) -> None:
     async with running_endpoint() as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = _service_clock(ahead_seconds, code)
-        assert await client.call("Scan", b"{}") == b"{}"
+        assert await client.send("Scan", b"{}") == b"{}"
         assert len(endpoint.requests) == 2
         first, second = map(_signed_at, endpoint.requests)
         assert second - first == pytest.approx(ahead_seconds, abs=60)
-        await client.call("Scan", b"{}")
+        await client.send("Scan", b"{}")
         assert len(endpoint.requests) == 3  # the offset is known now
 
 
@@ -598,7 +598,7 @@ async def test_requests_refused_together_for_the_clock_are_all_signed_again() ->
         asyncio.TaskGroup() as tasks,
     ):
         endpoint.otherwise = _service_clock(HOUR_SECONDS, when=all_here)
-        calls = [tasks.create_task(client.call("Scan", b"{}")) for _ in range(6)]
+        calls = [tasks.create_task(client.send("Scan", b"{}")) for _ in range(6)]
         await endpoint.wait_for_requests(6)
         all_here.set()
     assert [call.result() for call in calls] == [b"{}"] * 6
@@ -612,7 +612,7 @@ async def test_a_refused_signature_that_no_clock_explains_is_an_access_denied(
     async with running_endpoint() as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = refusal("InvalidSignatureException", "no match", headers=headers)
         with pytest.raises(AccessDeniedError) as caught:
-            await client.call("Scan", b"{}")
+            await client.send("Scan", b"{}")
     assert len(endpoint.requests) == 1
     assert "clock" in (caught.value.hint or "")
     assert "no match" in caught.value.message
@@ -623,7 +623,7 @@ async def test_a_signature_that_is_refused_with_the_right_clock_too_is_an_access
     async with running_endpoint() as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = refusal("InvalidSignatureException", headers=headers)
         with pytest.raises(AccessDeniedError):
-            await client.call("Scan", b"{}")
+            await client.send("Scan", b"{}")
     assert len(endpoint.requests) == 2
 
 
@@ -636,7 +636,7 @@ async def test_a_certificate_that_is_not_trusted_stops_the_run_and_says_how_to_t
     context, _ = self_signed(tmp_path)
     async with running_endpoint(tls=context) as endpoint, _wire_to(endpoint.url) as client:
         with pytest.raises(RequestRefusedError, match="certificate is not trusted") as caught:
-            await client.call("Scan", b"{}")
+            await client.send("Scan", b"{}")
     assert "AWS_CA_BUNDLE" in (caught.value.hint or "")
     assert endpoint.requests == []
 
@@ -653,7 +653,7 @@ async def test_the_certificates_of_the_environment_are_trusted(
             open_account(account, "source") as session,
             open_client(session, table="orders", endpoint=endpoint.url, connections=1) as client,
         ):
-            assert await client.call("Scan", b"{}") == b"trusted"
+            assert await client.send("Scan", b"{}") == b"trusted"
 
 
 async def test_certificates_that_are_not_there_are_an_error_and_not_a_crash(
@@ -676,7 +676,7 @@ async def test_a_proxy_of_the_environment_is_looked_up_once_and_used(
         async with _wire_to("http://dynamodb.example:8000") as client:
             monkeypatch.delenv("http_proxy")
             for _ in range(2):
-                assert await client.call("Scan", b"{}") == b"by proxy"
+                assert await client.send("Scan", b"{}") == b"by proxy"
     targets = [request.target.rstrip("/") for request in proxy.requests]
     assert targets == ["http://dynamodb.example:8000"] * 2
     assert proxy.requests[0].headers["host"] == "dynamodb.example:8000"
@@ -688,8 +688,8 @@ async def test_an_answer_through_a_proxy_is_bounded_too(monkeypatch: pytest.Monk
         monkeypatch.setattr("dynaferry.dynamodb.http.proxied.MOST_ANSWER_BYTES", 1000)
         async with _wire_to("http://dynamodb.example:8000") as client:
             with pytest.raises(UnavailableError, match="longer than any"):
-                await client.call("Scan", b"{}")
-            assert await client.call("Scan", b"{}") == bytes(500)
+                await client.send("Scan", b"{}")
+            assert await client.send("Scan", b"{}") == bytes(500)
 
 
 async def test_an_answer_through_a_proxy_that_does_not_come_is_unavailability(
@@ -700,7 +700,7 @@ async def test_an_answer_through_a_proxy_that_does_not_come_is_unavailability(
         monkeypatch.setenv("http_proxy", proxy.url)
         async with _wire_to("http://dynamodb.example:8000") as client:
             with pytest.raises(UnavailableError, match="timed out"):
-                await client.call("Scan", b"{}")
+                await client.send("Scan", b"{}")
 
 
 async def test_an_https_endpoint_is_reached_through_a_tunnel(
@@ -711,7 +711,7 @@ async def test_an_https_endpoint_is_reached_through_a_tunnel(
         proxy.otherwise = Answer(status=502, body=b"")
         async with _wire_to("https://dynamodb.example") as client:
             with pytest.raises(UnavailableError):
-                await client.call("Scan", b"{}")
+                await client.send("Scan", b"{}")
     request = proxy.requests[0]
     assert (request.method, request.target) == ("CONNECT", "dynamodb.example:443")
     assert "authorization" not in request.headers
@@ -732,7 +732,7 @@ async def test_a_proxy_without_a_scheme_is_an_http_proxy(
     async with running_endpoint(Answer(body=b"by proxy")) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url.removeprefix("http://"))
         async with _wire_to("http://dynamodb.example") as client:
-            assert await client.call("Scan", b"{}") == b"by proxy"
+            assert await client.send("Scan", b"{}") == b"by proxy"
 
 
 async def test_a_proxy_is_told_the_user_and_password_that_the_environment_gives(
@@ -743,10 +743,10 @@ async def test_a_proxy_is_told_the_user_and_password_that_the_environment_gives(
         monkeypatch.setenv("http_proxy", with_user)
         monkeypatch.setenv("https_proxy", with_user)
         async with _wire_to("http://dynamodb.example") as client:
-            assert await client.call("Scan", b"{}") == b"by proxy"
+            assert await client.send("Scan", b"{}") == b"by proxy"
         async with _wire_to("https://dynamodb.example") as client:
             with pytest.raises(UnavailableError):
-                await client.call("Scan", b"{}")
+                await client.send("Scan", b"{}")
     plain, tunnel = proxy.requests
     basic = f"Basic {base64.b64encode(b'me:p@ss').decode()}"
     assert plain.headers["proxy-authorization"] == basic
@@ -761,7 +761,7 @@ async def test_a_large_body_goes_through_a_proxy_and_a_large_answer_comes_back(
     async with running_endpoint(Answer(body=answer, chunked=True)) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         async with _wire_to("http://dynamodb.example") as client:
-            assert await client.call("BatchWriteItem", body) == answer
+            assert await client.send("BatchWriteItem", body) == answer
     assert proxy.requests[0].body == body
 
 
@@ -780,7 +780,7 @@ async def test_netrc_is_never_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         if hasattr(module, "netrc_from_env"):
             monkeypatch.setattr(module, "netrc_from_env", netrc_from_env)
     async with running_endpoint(Answer()) as endpoint, _wire_to(endpoint.url) as client:
-        await client.call("Scan", b"{}")
+        await client.send("Scan", b"{}")
     assert endpoint.requests[0].access_key == made_up_credentials().access_key
     assert reads == []
 
@@ -815,7 +815,7 @@ async def test_no_error_holds_a_credential(behaviour: Behaviour) -> None:
     async with running_endpoint() as endpoint, _wire_to(endpoint.url) as client:
         endpoint.otherwise = behaviour
         with pytest.raises(DynaferryError) as caught:
-            await client.call("Scan", b"{}")
+            await client.send("Scan", b"{}")
     shown = _everything_in(caught.value)
     for secret in made_up_credentials():
         assert secret is not None
@@ -836,7 +836,7 @@ async def test_no_error_holds_the_password_of_a_proxy(
         monkeypatch.setenv("https_proxy", url.replace("//", "//me:proxy-secret@"))
         async with _wire_to("https://dynamodb.example") as client:
             with pytest.raises(DynaferryError) as caught:
-                await client.call("Scan", b"{}")
+                await client.send("Scan", b"{}")
     assert "proxy-secret" not in _everything_in(caught.value)
 
 
@@ -848,7 +848,7 @@ async def test_a_token_that_no_header_may_hold_is_refused_and_not_shown(token: s
         _wire_to(endpoint.url, CredentialsInTurn([pasted])) as client,
     ):
         with pytest.raises(AccessDeniedError, match="cannot be sent in a header") as caught:
-            await client.call("Scan", b"{}")
+            await client.send("Scan", b"{}")
     assert endpoint.requests == []
     assert token not in _everything_in(caught.value)
 

@@ -19,7 +19,7 @@ from benchmarks.simulator import requests as client
 from benchmarks.simulator.report import TableReport
 from benchmarks.simulator.service import Service
 from benchmarks.throttle.memory_store import MemoryStore
-from benchmarks.throttle.virtual import SimulatedWire
+from benchmarks.throttle.virtual import SimulatedClient
 from benchmarks.virtual_time import now, run_virtually
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.ledger import Ledger
@@ -75,7 +75,7 @@ class Exposed:
         return max(each.again / max(1, each.allowed) for each in self.exposures)
 
 
-class CountingWire(SimulatedWire):
+class CountingClient(SimulatedClient):
     """Counts, as the service does, what it has taken and what it has answered."""
 
     def __init__(self, service: Service, side: str, clock: Callable[[], float]) -> None:
@@ -84,13 +84,13 @@ class CountingWire(SimulatedWire):
         self.in_flight = 0
         self.answered: deque[tuple[float, int]] = deque()
 
-    async def call(self, operation: str, body: bytes) -> bytes:
+    async def send(self, operation: str, body: bytes) -> bytes:
         sent = len(client.decode_batch_write(body).puts()[1])
         left = sent  # nothing of it, as long as nobody knows better
         self.in_flight += sent
         self.taken += sent
         try:
-            answer = await super().call(operation, body)
+            answer = await super().send(operation, body)
             unprocessed = msgspec.json.decode(answer)["UnprocessedItems"]
             left = sum(len(requests) for requests in unprocessed.values())
             return answer
@@ -146,7 +146,7 @@ def copy_exposed(
             max_write_units=max_write_units,
             max_read_units=max_read_units,
         )
-        written = CountingWire(service, target.name, now)
+        written = CountingClient(service, target.name, now)
 
         def look() -> None:
             exposed.exposures.append(
@@ -164,7 +164,7 @@ def copy_exposed(
             plan,
             0,
             ScanSource(
-                SimulatedWire(service, source.name, now),
+                SimulatedClient(service, source.name, now),
                 table=source.name,
                 total_segments=segments,
             ),

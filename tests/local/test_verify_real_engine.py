@@ -255,7 +255,7 @@ async def test_what_no_condition_sees_is_kept_when_it_is_replaced(
         wide_item(2, 1, 400) | {"attribute-0399": {"S": "new"}},
         wide_item(3, 1, 1) | {"new": {"S": "three"}},
     ]
-    call = DynamoClient.call
+    call = DynamoClient.send
 
     async def written_in_between(self: DynamoClient, operation: str, body: bytes) -> bytes:
         if operation in ("PutItem", "DeleteItem"):
@@ -265,7 +265,7 @@ async def test_what_no_condition_sees_is_kept_when_it_is_replaced(
             )
         return await call(self, operation, body)
 
-    monkeypatch.setattr(DynamoClient, "call", written_in_between)
+    monkeypatch.setattr(DynamoClient, "send", written_in_between)
     plan = plan_of(local_world, name, tmp_path, settle_seconds=0.0, repair=True, delete_extra=True)
     table = only_table(await verify_tables(plan))
     assert (table.status, table.undecided) == ("undecided", ("overwritten",))

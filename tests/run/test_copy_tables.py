@@ -65,13 +65,13 @@ async def assert_equal_tables(world: MotoWorld) -> None:
 def record_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Every call of the data path from here on: (side, operation)."""
     calls: list[tuple[str, str]] = []
-    ask = RequestSeries.ask
+    ask = RequestSeries.send
 
     async def recording(self: RequestSeries, body: bytes) -> bytes:
         calls.append((self._client.site.side, self._operation))
         return await ask(self, body)
 
-    monkeypatch.setattr(RequestSeries, "ask", recording)
+    monkeypatch.setattr(RequestSeries, "send", recording)
     return calls
 
 

@@ -23,7 +23,7 @@ def break_at_the_first_batch() -> None:
         credentials = await self._client.credentials.current()
         raise LookupError(f"a bug, with {credentials} and {self._client.credentials} in hand")
 
-    RequestSeries.ask = break_off  # type: ignore[method-assign]
+    RequestSeries.send = break_off  # type: ignore[method-assign]
 
 
 def die_after_a_checkpoint() -> None:

@@ -37,14 +37,14 @@ SITE = call_site.CallSite(table="orders", side="target", acting_as="a test")
 LITTLE = Provisioned(write_units=10, read_units=10, burst_seconds=1)
 
 
-class ServiceWire:
+class ServiceClient:
     """A `DynamoClient` that leads straight to a service, at a time that stands still."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
         self.answers: list[dict[str, Any]] = []
 
-    async def call(self, operation: str, body: bytes) -> bytes:
+    async def send(self, operation: str, body: bytes) -> bytes:
         answer = self.service.answer(operation, body, 0.0)
         self.answers.append(msgspec.json.decode(answer.body))
         if answer.status == 200:
@@ -55,14 +55,14 @@ class ServiceWire:
         )
 
 
-def wire_to(table: Table) -> ServiceWire:
-    return ServiceWire(
+def wire_to(table: Table) -> ServiceClient:
+    return ServiceClient(
         Service(Settings(tables=(msgspec.structs.replace(table, latency=NO_LATENCY),)))
     )
 
 
 def source(
-    client: ServiceWire, total_segments: int = 1, *, consistent_read: bool = False
+    client: ServiceClient, total_segments: int = 1, *, consistent_read: bool = False
 ) -> ScanSource:
     return ScanSource(
         cast("DynamoClient", client),
@@ -72,7 +72,7 @@ def source(
     )
 
 
-def target(client: ServiceWire) -> BatchWriteTarget:
+def target(client: ServiceClient) -> BatchWriteTarget:
     return BatchWriteTarget(cast("DynamoClient", client), table="orders", keys=KeyReader(["pk"]))
 
 
@@ -114,7 +114,7 @@ async def test_a_consistent_page_costs_twice() -> None:
 
 async def test_a_limit_cuts_the_page_and_names_its_last_key() -> None:
     client = wire_to(Table(name="orders", items=3))
-    answer = msgspec.json.decode(await client.call("Scan", b'{"TableName":"orders","Limit":1}'))
+    answer = msgspec.json.decode(await client.send("Scan", b'{"TableName":"orders","Limit":1}'))
     assert answer["Count"] == 1
     assert answer["LastEvaluatedKey"] == {"pk": answer["Items"][0]["pk"]}
     assert "ConsumedCapacity" not in answer
@@ -216,7 +216,7 @@ async def test_what_an_index_costs_is_in_the_total_and_apart_where_asked() -> No
     body = b'{"ReturnConsumedCapacity":"INDEXES","RequestItems":{"orders":[%b]}}' % b",".join(
         b'{"PutRequest":{"Item":%b}}' % item for item in items(5)
     )
-    (consumed,) = msgspec.json.decode(await client.call("BatchWriteItem", body))["ConsumedCapacity"]
+    (consumed,) = msgspec.json.decode(await client.send("BatchWriteItem", body))["ConsumedCapacity"]
     assert consumed == {
         "TableName": "orders",
         "CapacityUnits": 10,
@@ -269,7 +269,7 @@ async def test_a_table_describes_itself() -> None:
         capacity=LITTLE,
         indexes=(Index(name="by-owner", capacity=LITTLE),),
     )
-    answer = await wire_to(table).call("DescribeTable", b'{"TableName":"orders"}')
+    answer = await wire_to(table).send("DescribeTable", b'{"TableName":"orders"}')
     described = read_description(msgspec.json.decode(answer)["Table"], endpoint="http://here")
     assert [(key.name, key.type, key.role) for key in described.keys] == [
         ("pk", "S", "HASH"),
@@ -282,7 +282,7 @@ async def test_a_table_describes_itself() -> None:
 
 
 async def test_an_on_demand_table_says_its_warm_throughput() -> None:
-    answer = await wire_to(Table(name="orders")).call("DescribeTable", b'{"TableName":"orders"}')
+    answer = await wire_to(Table(name="orders")).send("DescribeTable", b'{"TableName":"orders"}')
     described = read_description(msgspec.json.decode(answer)["Table"], endpoint="http://here")
     assert described.billing_mode == "PAY_PER_REQUEST"
     assert described.warm is not None
@@ -291,13 +291,13 @@ async def test_an_on_demand_table_says_its_warm_throughput() -> None:
 
 async def test_a_table_can_be_named_by_its_arn() -> None:
     arn = b"arn:aws:dynamodb:us-east-1:123456789012:table/orders"
-    answer = await wire_to(Table(name="orders")).call("Scan", b'{"TableName":"%b"}' % arn)
+    answer = await wire_to(Table(name="orders")).send("Scan", b'{"TableName":"%b"}' % arn)
     assert msgspec.json.decode(answer)["Count"] == 0
 
 
 async def test_another_table_is_not_there() -> None:
     with pytest.raises(TableNotFoundError):
-        await wire_to(Table(name="orders")).call("Scan", b'{"TableName":"others"}')
+        await wire_to(Table(name="orders")).send("Scan", b'{"TableName":"others"}')
 
 
 @pytest.mark.parametrize(

@@ -97,13 +97,13 @@ def plan_for(world: MotoWorld, state_dir: Path, **settings: Any) -> VerifyPlan:
 def record_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Every call of the data path from here on: (side, operation)."""
     calls: list[tuple[str, str]] = []
-    ask = RequestSeries.ask
+    ask = RequestSeries.send
 
     async def recording(self: RequestSeries, body: bytes) -> bytes:
         calls.append((self._client.site.side, self._operation))
         return await ask(self, body)
 
-    monkeypatch.setattr(RequestSeries, "ask", recording)
+    monkeypatch.setattr(RequestSeries, "send", recording)
     return calls
 
 
@@ -289,7 +289,7 @@ async def test_a_stopped_verification_goes_on_and_one_that_ended_begins_anew(
 async def failed_halfway(plan: VerifyPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     """An attempt that ends with an error after its first segment."""
     with monkeypatch.context() as patched:
-        call, scans = DynamoClient.call, 0
+        call, scans = DynamoClient.send, 0
 
         async def deny(self: DynamoClient, operation: str, body: bytes) -> bytes:
             nonlocal scans
@@ -298,7 +298,7 @@ async def failed_halfway(plan: VerifyPlan, monkeypatch: pytest.MonkeyPatch) -> N
                 raise AccessDeniedError("the policy was changed")
             return await call(self, operation, body)
 
-        patched.setattr(DynamoClient, "call", deny)
+        patched.setattr(DynamoClient, "send", deny)
         outcome = await execute(plan)
     assert isinstance(outcome.error, AccessDeniedError)
     assert (outcome.summary.status, outcome.summary.tables[0].segments_compared) == ("failed", 1)
@@ -355,13 +355,13 @@ async def test_what_proves_something_scans_consistently_unless_it_is_told_not_to
 ) -> None:
     said = list[str]()
     plan = plan_for(world, tmp_path / "state", certificate=tmp_path / "orders.json")
-    ask, bodies = RequestSeries.ask, list[Any]()
+    ask, bodies = RequestSeries.send, list[Any]()
 
     async def recording(self: RequestSeries, body: bytes) -> bytes:
         bodies.append(json.loads(body))
         return await ask(self, body)
 
-    monkeypatch.setattr(RequestSeries, "ask", recording)
+    monkeypatch.setattr(RequestSeries, "send", recording)
     assert (await execute(plan, say=said.append)).summary.consistent_read
     assert all(body["ConsistentRead"] for body in bodies)
     assert any("twice the read units" in line for line in said)
@@ -534,7 +534,7 @@ async def test_a_side_that_is_gone_ends_it_with_its_reason_and_resumable(
 
     plan = plan_for(world, tmp_path, patience_seconds=0.01)
     with monkeypatch.context() as patched:
-        patched.setattr(DynamoClient, "call", gone)
+        patched.setattr(DynamoClient, "send", gone)
         outcome = await execute(plan)
     assert outcome.summary.status == "failed"
     assert outcome.summary.error is not None

@@ -9,17 +9,17 @@ from dynaferry.dynamodb.client import DynamoClient, RequestSeries
 CannedAnswer = bytes | Callable[[bytes], bytes]
 
 
-class CannedTalk(RequestSeries):
+class CannedSeries(RequestSeries):
     """Asks the wire, request by request."""
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def ask(self, body: bytes) -> bytes:
-        return await self._client.call(self._operation, body)
+    async def send(self, body: bytes) -> bytes:
+        return await self._client.send(self._operation, body)
 
 
-class CannedWire(DynamoClient):
+class CannedClient(DynamoClient):
     """Answers with these bytes in turn, or with what a function makes of the body."""
 
     def __init__(self, *answers: CannedAnswer) -> None:
@@ -27,9 +27,9 @@ class CannedWire(DynamoClient):
         self.calls: list[tuple[str, bytes]] = []
 
     def series(self, operation: str) -> RequestSeries:
-        return CannedTalk(self, operation)
+        return CannedSeries(self, operation)
 
-    async def call(self, operation: str, body: bytes) -> bytes:
+    async def send(self, operation: str, body: bytes) -> bytes:
         self.calls.append((operation, body))
         answer = self._answers.pop(0)
         return answer if isinstance(answer, bytes) else answer(body)

@@ -17,7 +17,7 @@ WORDS = "One or more parameter values were invalid: Type mismatch for Index Key"
 @contextmanager
 def refusing_marked_items(words: str = WORDS) -> Iterator[None]:
     """Refuses what holds REFUSED, until the end of the block: then the cause is mended."""
-    ask = RequestSeries.ask
+    ask = RequestSeries.send
 
     async def refusing(self: RequestSeries, body: bytes) -> bytes:
         operation = self._operation
@@ -25,8 +25,8 @@ def refusing_marked_items(words: str = WORDS) -> Iterator[None]:
             raise ItemRefusedError(words, code="ValidationException", operation=operation)
         return await ask(self, body)
 
-    RequestSeries.ask = refusing  # type: ignore[method-assign]
+    RequestSeries.send = refusing  # type: ignore[method-assign]
     try:
         yield
     finally:
-        RequestSeries.ask = ask  # type: ignore[method-assign]
+        RequestSeries.send = ask  # type: ignore[method-assign]

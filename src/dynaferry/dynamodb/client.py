@@ -77,7 +77,7 @@ class DynamoClient:
         self._told_of_no_checksum = False
         self.service_clock = service_clock or ServiceClock()
 
-    async def call(self, operation: str, body: bytes) -> bytes:
+    async def send(self, operation: str, body: bytes) -> bytes:
         """Posts `body` as `operation` and returns the body of the answer, checked and unpacked.
 
         :raises RetryableError: throttled, unavailable, cut short or failing its checksum
@@ -85,7 +85,7 @@ class DynamoClient:
         :raises StoppedError: denied, no such table, or refused for good
         """
         async with self.series(operation) as series:
-            return await series.ask(body)
+            return await series.send(body)
 
     def series(self, operation: str) -> "RequestSeries":
         """Requests of one operation, one after the other."""
@@ -143,33 +143,33 @@ class RequestSeries:
     What they have in common is done once: to find a connection, and what they are signed with.
     """
 
-    __slots__ = ("_client", "_credentials", "_line", "_offset_seconds", "_operation")
+    __slots__ = ("_client", "_connection", "_credentials", "_offset_seconds", "_operation")
 
     def __init__(self, client: DynamoClient, operation: str) -> None:
         self._client = client
         self._operation = operation
-        self._line: Connection | None = None
+        self._connection: Connection | None = None
 
     async def __aenter__(self) -> Self:
         await self._learn()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._line is not None:
-            self._client.http.give_back(self._line)
+        if self._connection is not None:
+            self._client.http.give_back(self._connection)
 
-    async def ask(self, body: bytes) -> bytes:
-        """Posts `body`; the body of the answer, checked and unpacked. See `DynamoClient.call`."""
+    async def send(self, body: bytes) -> bytes:
+        """Posts `body`; the body of the answer, checked and unpacked. See `DynamoClient.send`."""
         client, operation = self._client, self._operation
         for last_try in (False, True):
             began = time.monotonic()
             try:
-                line = self._line
-                if line is None or not line.is_reusable:
-                    line = await self._next_line()
+                connection = self._connection
+                if connection is None or not connection.is_reusable:
+                    connection = await self._next_connection()
                 now = client.service_clock.clock() + self._offset_seconds
                 head = client.signer.sign(operation, body, self._credentials, now)
-                answer = await line.exchange(head, body)
+                answer = await connection.send(head, body)
             except (aiohttp.ClientError, OSError) as failure:  # a TimeoutError is an OSError
                 told = from_network_error(failure, operation=operation, site=client.site)
                 if isinstance(told, RetryableError):
@@ -190,12 +190,12 @@ class RequestSeries:
         self._credentials = await self._client.credentials.current()
         self._offset_seconds = self._client.service_clock.offset_seconds
 
-    async def _next_line(self) -> Connection:
-        used, self._line = self._line, None
+    async def _next_connection(self) -> Connection:
+        used, self._connection = self._connection, None
         if used is not None:
             self._client.http.give_back(used)
-        self._line = await self._client.http.lend()
-        return self._line
+        self._connection = await self._client.http.lend()
+        return self._connection
 
     async def _is_repaired(self, error: service_errors.ServiceError, refusal: HttpResponse) -> bool:
         if error.code in error_causes.EXPIRED_CREDENTIALS:

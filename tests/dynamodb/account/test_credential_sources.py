@@ -137,7 +137,7 @@ async def sign_on_both_planes(session: AccountSession, aws: Endpoint) -> list[tu
     before = len(aws.requests)
     await session.client.describe_table(TableName="orders")
     async with open_client(session, table="orders", endpoint=aws.url, connections=1) as client:
-        await client.call("Scan", b"{}")
+        await client.send("Scan", b"{}")
     return [
         (request.access_key, request.headers.get("x-amz-security-token", ""))
         for request in aws.requests[before:]

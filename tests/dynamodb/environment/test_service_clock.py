@@ -69,7 +69,7 @@ async def test_a_role_is_assumed_and_used_by_the_services_time(ahead_seconds: fl
             async with open_client(
                 session, table="orders", endpoint=aws.url, connections=1
             ) as client:
-                await client.call("Scan", b"{}")
+                await client.send("Scan", b"{}")
             left = session.credentials.seconds_left(session.service_clock.now())
     assert service.refused == ["AssumeRole"]  # what it learnt, all others knew
     assert left == pytest.approx(HOUR_SECONDS, abs=60)

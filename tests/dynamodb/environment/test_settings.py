@@ -228,11 +228,9 @@ class _NotedHttp:
     def __init__(self) -> None:
         self.head: SignedHeaders | None = None
 
-    async def exchange(self, head: SignedHeaders, body: bytes) -> HttpResponse:
+    async def send(self, head: SignedHeaders, body: bytes) -> HttpResponse:
         self.head = head
         return HttpResponse(200, {b"x-amz-crc32": b"0"}, b"")
-
-    post = exchange
 
     async def lend(self) -> "_NotedHttp":
         return self
@@ -260,7 +258,7 @@ async def by_the_data_path(session: AccountSession, table: str, patch: Any) -> S
     with patch.context() as here:
         here.setattr(wire_module, "_open_http", open_http)
         async with open_client(session, table=table, endpoint=endpoint, connections=1) as client:
-            await client.call("Scan", b"{}")
+            await client.send("Scan", b"{}")
     assert http.head is not None
     key, region = _scope(http.head.authorization)
     proxy: Any = noted["proxy"]

@@ -44,7 +44,7 @@ async def control_call(session: AccountSession, url: str) -> None:
 
 async def item_call(session: AccountSession, url: str) -> None:
     async with open_client(session, table="orders", endpoint=url, connections=1) as client:
-        await client.call("Scan", b"{}")
+        await client.send("Scan", b"{}")
 
 
 Call = Callable[[AccountSession, str], Awaitable[None]]

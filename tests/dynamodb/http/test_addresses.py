@@ -73,7 +73,7 @@ async def test_an_address_that_does_not_open_does_not_keep_from_the_next(
 ) -> None:
     pool = pool_to(port)
     try:
-        assert [(await pool.post(HEAD, b"{}")).body for _ in range(3)] == [b"here"] * 3
+        assert [(await pool.send(HEAD, b"{}")).body for _ in range(3)] == [b"here"] * 3
     finally:
         await pool.aclose()
 
@@ -81,7 +81,7 @@ async def test_an_address_that_does_not_open_does_not_keep_from_the_next(
 async def test_an_address_that_refuses_does_not_keep_from_the_next(port: int) -> None:
     pool = pool_to(port)
     try:
-        assert (await pool.post(HEAD, b"{}")).body == b"here"
+        assert (await pool.send(HEAD, b"{}")).body == b"here"
     finally:
         await pool.aclose()
 
@@ -106,8 +106,8 @@ async def test_an_address_that_opens_and_says_nothing_is_left_for_another(
     pool = pool_to(port)
     try:
         with pytest.raises(TimeoutError):
-            await pool.post(HEAD, b"{}")
-        assert (await pool.post(HEAD, b"{}")).body == b"here"
+            await pool.send(HEAD, b"{}")
+        assert (await pool.send(HEAD, b"{}")).body == b"here"
     finally:
         await pool.aclose()
         server.close()
@@ -119,7 +119,7 @@ async def test_an_address_that_opens_and_says_nothing_is_left_for_another(
 async def test_a_name_that_is_not_known_says_so() -> None:
     pool = ConnectionPool(EndpointAddress("nowhere.invalid", 1, None), limit=1, patience=IMPATIENT)
     with pytest.raises(ConnectionError, match=r"cannot connect to nowhere\.invalid:1"):
-        await pool.post(HEAD, b"{}")
+        await pool.send(HEAD, b"{}")
 
 
 async def test_none_of_the_addresses_opens_within_its_time(
@@ -129,4 +129,4 @@ async def test_none_of_the_addresses_opens_within_its_time(
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: only_deaf)
     pool = pool_to(port, IMPATIENT._replace(connect_seconds=0.1))
     with pytest.raises(TimeoutError):
-        await pool.post(HEAD, b"{}")
+        await pool.send(HEAD, b"{}")

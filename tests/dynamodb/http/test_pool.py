@@ -57,7 +57,7 @@ class Sends:
 async def answers(*behaviours: Sends | Bytes | Answer) -> tuple[list[HttpResponse], int]:
     """What each of as many posts gets, and over how many connections."""
     async with running_endpoint(*behaviours) as endpoint, pool_to(endpoint) as pool:
-        given = [await pool.post(HEAD, b"{}") for _ in behaviours]
+        given = [await pool.send(HEAD, b"{}") for _ in behaviours]
     return given, endpoint.connections
 
 
@@ -133,7 +133,7 @@ async def test_an_answer_before_the_request_was_read_ends_the_connection() -> No
     address = EndpointAddress("127.0.0.1", server.sockets[0].getsockname()[1], None)
     pool = ConnectionPool(address, limit=1, patience=PATIENT)
     try:
-        statuses = [(await pool.post(HEAD, bytes(32 * 1024 * 1024))).status for _ in range(2)]
+        statuses = [(await pool.send(HEAD, bytes(32 * 1024 * 1024))).status for _ in range(2)]
     finally:
         await pool.aclose()
         for writer in served:
@@ -147,12 +147,12 @@ async def test_an_answer_before_the_request_was_read_ends_the_connection() -> No
 async def test_a_cancelled_post_leaves_its_answer_to_nobody() -> None:
     async with running_endpoint(Hang()) as endpoint, pool_to(endpoint, limit=1) as pool:
         endpoint.otherwise = Answer(body=b"next")
-        cancelled = asyncio.create_task(pool.post(HEAD, b"{}"))
+        cancelled = asyncio.create_task(pool.send(HEAD, b"{}"))
         await endpoint.wait_for_requests(1)
         cancelled.cancel()
         with pytest.raises(asyncio.CancelledError):
             await cancelled
-        assert (await pool.post(HEAD, b"{}")).body == b"next"
+        assert (await pool.send(HEAD, b"{}")).body == b"next"
     assert endpoint.connections == 2
 
 
@@ -160,14 +160,14 @@ async def test_a_post_that_is_cancelled_while_it_waits_its_turn_leaves_the_turn_
     go = asyncio.Event()
     async with running_endpoint(Answer(when=go)) as endpoint, pool_to(endpoint, limit=1) as pool:
         endpoint.otherwise = Answer(body=b"next")
-        first = asyncio.create_task(pool.post(HEAD, b"{}"))
+        first = asyncio.create_task(pool.send(HEAD, b"{}"))
         await endpoint.wait_for_requests(1)
-        waiting = asyncio.create_task(pool.post(HEAD, b"{}"))
+        waiting = asyncio.create_task(pool.send(HEAD, b"{}"))
         await asyncio.sleep(0)
         waiting.cancel()
         go.set()
         await first
-        assert (await pool.post(HEAD, b"{}")).body == b"next"
+        assert (await pool.send(HEAD, b"{}")).body == b"next"
     assert len(endpoint.requests) == 2
 
 
@@ -176,18 +176,18 @@ async def test_a_connection_that_was_idle_for_long_is_not_trusted() -> None:
     async with running_endpoint() as endpoint, pool_to(endpoint, patience=patience) as pool:
         endpoint.otherwise = Answer()
         for _ in range(3):
-            await pool.post(HEAD, b"{}")
+            await pool.send(HEAD, b"{}")
     assert endpoint.connections == 3
 
 
 async def test_a_connection_that_the_endpoint_closed_meanwhile_costs_no_error() -> None:
     async with running_endpoint() as endpoint, pool_to(endpoint) as pool:
         endpoint.otherwise = Answer()
-        await pool.post(HEAD, b"{}")
+        await pool.send(HEAD, b"{}")
         (connection,) = pool._open
         await endpoint.stop_serving()
         await asyncio.wait_for(asyncio.shield(connection.lost), 10)
-        assert (await pool.post(HEAD, b"{}")).status == 200
+        assert (await pool.send(HEAD, b"{}")).status == 200
     assert endpoint.connections == 2
 
 
@@ -198,7 +198,7 @@ async def test_answers_to_requests_in_flight_together_are_not_mixed_up() -> None
     async with running_endpoint() as endpoint, pool_to(endpoint, limit=3) as pool:
         endpoint.otherwise = Decide(echo)
         bodies = [b"%d" % number * (number * 700 + 1) for number in range(40)]
-        given = await asyncio.gather(*(pool.post(HEAD, body) for body in bodies))
+        given = await asyncio.gather(*(pool.send(HEAD, body) for body in bodies))
     assert [answer.body for answer in given] == bodies
     assert endpoint.connections <= 3
 
@@ -207,7 +207,7 @@ async def test_closing_the_pool_closes_every_connection() -> None:
     async with running_endpoint() as endpoint:
         endpoint.otherwise = Answer()
         async with pool_to(endpoint) as pool:
-            await asyncio.gather(*(pool.post(HEAD, b"{}") for _ in range(4)))
+            await asyncio.gather(*(pool.send(HEAD, b"{}") for _ in range(4)))
             connections = list(pool._open)
         assert connections
         assert all(connection.lost.done() for connection in connections)
@@ -288,7 +288,7 @@ async def waiting_exchange(
         left_seconds=left_seconds,
     )
     connection.connection_made(line)  # type: ignore[arg-type]
-    exchange = asyncio.create_task(connection.exchange(HEAD, body))
+    exchange = asyncio.create_task(connection.send(HEAD, body))
     await asyncio.sleep(0)
     yield clock, line, connection, exchange
     exchange.cancel()
@@ -335,7 +335,7 @@ async def test_the_next_request_has_all_the_time_too() -> None:
         clock.go_to(20.0)
         connection.data_received(WHOLE)
         await exchange
-        second = asyncio.create_task(connection.exchange(HEAD, b"{}"))
+        second = asyncio.create_task(connection.send(HEAD, b"{}"))
         await asyncio.sleep(0)
         clock.go_to(49.0)
         await asyncio.sleep(0)
@@ -441,7 +441,7 @@ async def test_each_answer_is_measured_by_itself() -> None:
         connection.data_received(WHOLE[-1:])
         await exchange
         for _ in range(MOST_HEAD_BYTES // len(WHOLE) + 2):
-            following = asyncio.create_task(connection.exchange(HEAD, b"{}"))
+            following = asyncio.create_task(connection.send(HEAD, b"{}"))
             await asyncio.sleep(0)
             connection.data_received(WHOLE[:-1])
             connection.data_received(WHOLE[-1:])

@@ -4,13 +4,13 @@ import pytest
 
 from dynaferry.dynamodb.items.batch_get import BatchGetLookup
 from dynaferry.errors import CorruptAnswerError
-from tests.worlds.canned_client import CannedAnswer, CannedWire
+from tests.worlds.canned_client import CannedAnswer, CannedClient
 
 KEYS = [b'{"pk":{"S":"a"}}', b'{"pk":{"S":"b"}}']
 
 
-def lookup(*answers: CannedAnswer) -> tuple[BatchGetLookup, CannedWire]:
-    client = CannedWire(*answers)
+def lookup(*answers: CannedAnswer) -> tuple[BatchGetLookup, CannedClient]:
+    client = CannedClient(*answers)
     return BatchGetLookup(client, table='odd "name"', side="target"), client
 
 

@@ -16,7 +16,7 @@ from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
 from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.errors import CorruptAnswerError
 from dynaferry.ports import BatchExchange, WriteResult
-from tests.worlds.canned_client import CannedAnswer, CannedWire
+from tests.worlds.canned_client import CannedAnswer, CannedClient
 from tests.worlds.endpoint import Answer, running_endpoint
 from tests.worlds.sides import session_of
 
@@ -42,7 +42,7 @@ _key_values = (
 
 
 def _target(*answers: CannedAnswer, keys: Sequence[str] = ("pk",), table: str = "orders") -> Any:
-    return BatchWriteTarget(CannedWire(*answers), table=table, keys=KeyReader(keys))
+    return BatchWriteTarget(CannedClient(*answers), table=table, keys=KeyReader(keys))
 
 
 async def _write(
@@ -68,7 +68,7 @@ def _is_sent(remainder: Sequence[Raw], sent: Sequence[Raw]) -> bool:
 
 @pytest.mark.parametrize("items", [ITEMS[:1], ITEMS, ITEMS * 5])
 async def test_the_items_are_sent_byte_for_byte_in_a_body_that_is_json(items: list[Raw]) -> None:
-    client = CannedWire(ALL_WRITTEN)
+    client = CannedClient(ALL_WRITTEN)
     await BatchWriteTarget(client, table="orders", keys=KeyReader(["pk"])).write_batch(items)
     ((operation, body),) = client.calls
     assert operation == "BatchWriteItem"
@@ -82,7 +82,7 @@ async def test_the_items_are_sent_byte_for_byte_in_a_body_that_is_json(items: li
 
 async def test_an_arn_stands_for_the_table_in_request_and_answer() -> None:
     arn = "arn:aws:dynamodb:eu-central-1:222222222222:table/orders"
-    client = CannedWire(_unprocessed(ITEMS[:1], table=arn))
+    client = CannedClient(_unprocessed(ITEMS[:1], table=arn))
     target = BatchWriteTarget(client, table=arn, keys=KeyReader(["pk"]))
     result = await target.write_batch(ITEMS)
     assert list(client.bodies[0]["RequestItems"]) == [arn]
@@ -296,7 +296,7 @@ async def _write_in_turn(target: Any, batches: Sequence[Sequence[Raw]]) -> list[
 
 async def test_batches_are_sent_in_turn_and_each_is_told_what_became_of_it() -> None:
     units = b'{"UnprocessedItems":{},"ConsumedCapacity":[{"TableName":"t","CapacityUnits":%d}]}'
-    client = CannedWire(units % 2, units % 2, _unprocessed(ITEMS[2:3]), units % 1)
+    client = CannedClient(units % 2, units % 2, _unprocessed(ITEMS[2:3]), units % 1)
     target = BatchWriteTarget(client, table="orders", keys=KeyReader(["pk"]))
     results = await _write_in_turn(target, [ITEMS[:2], ITEMS[:2], ITEMS[2:], ITEMS[3:]])
     assert [result.consumed_units for result in results] == [2, 2, None, 1]

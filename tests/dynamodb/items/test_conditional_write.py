@@ -9,15 +9,15 @@ from dynaferry.dynamodb.items.conditional_write import ConditionalWriter
 from dynaferry.dynamodb.items.conditions import MOST_ATTRIBUTES, MOST_BYTES, absent, unchanged
 from dynaferry.errors import CorruptAnswerError, ImpossibleAnswerError
 from dynaferry.ports import Replaced
-from tests.worlds.canned_client import CannedAnswer, CannedWire
+from tests.worlds.canned_client import CannedAnswer, CannedClient
 
 SEEN = b'{"pk":{"S":"a"},"n":{"N":"1"},"same":{"SS":["x"]},"gone":{"S":""}}'
 NEW = b'{"pk":{"S":"a"},"n":{"N":"2.50"},"same":{"SS":["x"]},"new":{"S":""}}'
 COSTS = b'{"ConsumedCapacity":{"TableName":"orders","CapacityUnits":2.0}}'
 
 
-def mender(*answers: CannedAnswer) -> tuple[ConditionalWriter, CannedWire]:
-    client = CannedWire(*answers)
+def mender(*answers: CannedAnswer) -> tuple[ConditionalWriter, CannedClient]:
+    client = CannedClient(*answers)
     return ConditionalWriter(client, table="orders", keys=["pk", "sk"]), client
 
 

@@ -22,7 +22,7 @@ from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.errors import CorruptAnswerError
 from dynaferry.ports import Page, WriteResult
-from tests.worlds.canned_client import CannedWire
+from tests.worlds.canned_client import CannedClient
 
 TABLE = "orders"
 # More: DYNAFERRY_MUTANTS=100000.
@@ -154,7 +154,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 async def read_page(body: bytes) -> Page | None:
-    source = ScanSource(CannedWire(body), table=TABLE, total_segments=1)
+    source = ScanSource(CannedClient(body), table=TABLE, total_segments=1)
     try:
         return await source.read_page(0, None)
     except CorruptAnswerError:
@@ -162,7 +162,7 @@ async def read_page(body: bytes) -> Page | None:
 
 
 async def write_batch(body: bytes) -> WriteResult | None:
-    sent = BatchWriteTarget(CannedWire(body), table=TABLE, keys=KeyReader(["pk"]))
+    sent = BatchWriteTarget(CannedClient(body), table=TABLE, keys=KeyReader(["pk"]))
     try:
         return await sent.write_batch([Raw(json.dumps(item).encode()) for item in ITEMS])
     except CorruptAnswerError:
@@ -229,7 +229,7 @@ async def test_half_a_surrogate_pair_is_an_error_and_passes_over_nothing(text: b
     """No text of the service's holds one: whoever sent it, the page cannot be trusted."""
     item = b'{"pk":{"S":"a"},"v":{"S":"%b"}}' % text
     source = ScanSource(
-        CannedWire(b'{"Items":[%b],"Count":1}' % item), table=TABLE, total_segments=1
+        CannedClient(b'{"Items":[%b],"Count":1}' % item), table=TABLE, total_segments=1
     )
     with pytest.raises(CorruptAnswerError, match="JSON is malformed"):
         await source.read_page(0, None)

@@ -8,14 +8,14 @@ from dynaferry.dynamodb.failures.service_errors import decode_error, from_answer
 from dynaferry.dynamodb.items.put_item import PutItemTarget
 from dynaferry.errors import ConditionFailedError, CorruptAnswerError, ItemRefusedError
 from dynaferry.ports import PutResult
-from tests.worlds.canned_client import CannedAnswer, CannedWire
+from tests.worlds.canned_client import CannedAnswer, CannedClient
 
 ITEM = Raw(b'{"p k":{"S":"a"},"n":{"N":"1.50"}}')
 SITE = CallSite(table="orders", side="target", acting_as="role ferry")
 
 
-def putter(*answers: CannedAnswer) -> tuple[PutItemTarget, CannedWire]:
-    client = CannedWire(*answers)
+def putter(*answers: CannedAnswer) -> tuple[PutItemTarget, CannedClient]:
+    client = CannedClient(*answers)
     return PutItemTarget(client, table="orders", partition_key="p k"), client
 
 

@@ -11,7 +11,7 @@ from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.errors import CorruptAnswerError, RequestRefusedError
 from dynaferry.ports import Page
-from tests.worlds.canned_client import CannedWire
+from tests.worlds.canned_client import CannedClient
 from tests.worlds.endpoint import Answer, running_endpoint
 from tests.worlds.sides import session_of
 
@@ -53,7 +53,7 @@ def _object(fields: dict[str, bytes]) -> bytes:
 
 
 async def _read(answer: bytes, start: bytes | None = None) -> Page:
-    return await ScanSource(CannedWire(answer), table="orders", total_segments=4).read_page(
+    return await ScanSource(CannedClient(answer), table="orders", total_segments=4).read_page(
         2, start
     )
 
@@ -65,7 +65,7 @@ async def _request(
     total_segments: int = 4,
     consistent_read: bool = False,
 ) -> tuple[str, dict[str, Any]]:
-    client = CannedWire(_page_body([]))
+    client = CannedClient(_page_body([]))
     source = ScanSource(
         client, table=table, total_segments=total_segments, consistent_read=consistent_read
     )
@@ -94,7 +94,7 @@ async def test_every_segment_can_be_asked_for(segment: int) -> None:
 
 @pytest.mark.parametrize("start", [None, b'{"pk":{"S":"a"}}'])
 async def test_a_page_that_is_to_be_small_is_asked_for_with_a_limit(start: bytes | None) -> None:
-    client = CannedWire(_page_body([]), _page_body([]))
+    client = CannedClient(_page_body([]), _page_body([]))
     source = ScanSource(client, table="orders", total_segments=4)
     await source.read_page(2, start, 40)
     await source.read_page(2, start)
@@ -106,7 +106,7 @@ async def test_a_page_that_is_to_be_small_is_asked_for_with_a_limit(start: bytes
 async def test_a_consistent_read_is_asked_for_and_expected_to_cost_twice() -> None:
     _, body = await _request(consistent_read=True)
     assert body["ConsistentRead"] is True
-    client = CannedWire()
+    client = CannedClient()
     eventual = ScanSource(client, table="orders", total_segments=1)
     consistent = ScanSource(client, table="orders", total_segments=1, consistent_read=True)
     assert (eventual.full_page_units, consistent.full_page_units) == (128, 256)
@@ -123,7 +123,7 @@ async def test_the_key_to_go_on_from_is_sent_back_in_the_very_bytes_it_came_in(
 ) -> None:
     page = await _read(_page_body([], LastEvaluatedKey=key))
     assert page.last_evaluated_key == key
-    client = CannedWire(_page_body([]))
+    client = CannedClient(_page_body([]))
     source = ScanSource(client, table="orders", total_segments=4)
     await source.read_page(2, page.last_evaluated_key)
     assert b'"ExclusiveStartKey":' + key in client.calls[0][1]
@@ -273,8 +273,8 @@ async def test_pages_that_go_round_are_corrupt_before_they_are_read_for_ever(
 ) -> None:
     """So many pages lead to a circle of so many."""
 
-    class Round(CannedWire):
-        async def call(self, operation: str, body: bytes) -> bytes:
+    class Round(CannedClient):
+        async def send(self, operation: str, body: bytes) -> bytes:
             key = json.loads(body).get("ExclusiveStartKey", {"pk": {"S": "-1"}})
             after = int(key["pk"]["S"]) + 1
             return _page_body(
@@ -299,7 +299,7 @@ async def test_pages_that_go_round_are_corrupt_before_they_are_read_for_ever(
 async def test_the_same_page_may_be_asked_for_again() -> None:
     keys = [_named(number) for number in (1, 1, 2, 2, 3, 3, 3, 4)]
     source = ScanSource(
-        CannedWire(*(_page_body(ITEMS, LastEvaluatedKey=key) for key in keys)),
+        CannedClient(*(_page_body(ITEMS, LastEvaluatedKey=key) for key in keys)),
         table="orders",
         total_segments=4,
     )
@@ -320,7 +320,7 @@ async def test_segments_that_begin_with_the_same_item_stop_by_name_and_hint_at_o
     None
 ):
     whole_table = _page_body(ITEMS)
-    client = CannedWire(whole_table, _page_body([]), whole_table, whole_table)
+    client = CannedClient(whole_table, _page_body([]), whole_table, whole_table)
     source = ScanSource(client, table="orders", total_segments=4)
     await source.read_page(2, None)
     await source.read_page(0, None)  # an empty segment says nothing
@@ -333,7 +333,7 @@ async def test_segments_that_begin_with_the_same_item_stop_by_name_and_hint_at_o
 
 
 async def test_segments_with_items_of_their_own_are_read_in_any_order() -> None:
-    client = CannedWire(*(_page_body([item]) for item in ITEMS[:4]), _page_body([ITEMS[0]]))
+    client = CannedClient(*(_page_body([item]) for item in ITEMS[:4]), _page_body([ITEMS[0]]))
     source = ScanSource(client, table="orders", total_segments=4)
     for segment in (3, 1, 0, 2):
         assert len((await source.read_page(segment, None)).items) == 1

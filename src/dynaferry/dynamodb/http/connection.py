@@ -86,7 +86,7 @@ class Http11Connection(asyncio.Protocol):
         self._lasting: Mapping[str, str] | None = None
         self._lasting_lines = b""
 
-    async def exchange(self, head: SignedHeaders, body: bytes) -> HttpResponse:
+    async def send(self, head: SignedHeaders, body: bytes) -> HttpResponse:
         """Sends one request and returns its answer; after any error the connection is closed.
 
         :raises OSError: closed, silent for too long (TimeoutError), or no HTTP

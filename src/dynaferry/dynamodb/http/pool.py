@@ -22,36 +22,29 @@ CLOSE_SECONDS = 1.0
 
 
 class ConnectionProvider(Protocol):
-    """Posts to one endpoint. There is no retry, no redirect and no cookie behind it."""
-
-    async def post(self, head: SignedHeaders, body: bytes) -> HttpResponse:
-        """Returns the answer, whatever its status.
-
-        :raises OSError: there is none; TimeoutError included
-        """
-        ...
+    """Connections to one endpoint. There is no retry, no redirect and no cookie behind them."""
 
     async def lend(self) -> "Connection":
-        """A line for requests one after the other; to be given back.
+        """A connection for requests one after the other; to be given back.
 
         :raises OSError: none can be opened; TimeoutError included
         """
         ...
 
-    def give_back(self, line: "Connection") -> None:
-        """A line is needed no more."""
+    def give_back(self, connection: "Connection") -> None:
+        """The connection is needed no more."""
         ...
 
 
 class Connection(Protocol):
-    """Posts one request at a time, as a `ConnectionProvider` does, until an answer ends it."""
+    """Sends one request at a time; no more after a response that ended it."""
 
     @property
     def is_reusable(self) -> bool:
         """Whether another request may be posted."""
         ...
 
-    async def exchange(self, head: SignedHeaders, body: bytes) -> HttpResponse:
+    async def send(self, head: SignedHeaders, body: bytes) -> HttpResponse:
         """Returns the answer, whatever its status.
 
         :raises OSError: there is none; TimeoutError included
@@ -103,11 +96,11 @@ class ConnectionPool:
             left_seconds=patience.left_seconds,
         )
 
-    async def post(self, head: SignedHeaders, body: bytes) -> HttpResponse:
-        """Posts over a connection that is open already, or a new one; see `ConnectionProvider`."""
+    async def send(self, head: SignedHeaders, body: bytes) -> HttpResponse:
+        """Sends one request over a connection that is open already, or over a new one."""
         connection = await self.lend()
         try:
-            return await connection.exchange(head, body)
+            return await connection.send(head, body)
         finally:
             self.give_back(connection)
 
@@ -122,17 +115,17 @@ class ConnectionPool:
             self._is_free_again()
             raise
 
-    def give_back(self, line: Connection) -> None:
+    def give_back(self, connection: Connection) -> None:
         """Keeps the connection for whoever is next, if it may be used again."""
-        if not isinstance(line, Http11Connection):
-            raise TypeError("this line is of another pool")
-        if line.is_reusable:
-            line.idle_since = self._loop.time()
-            self._idle.append(line)
+        if not isinstance(connection, Http11Connection):
+            raise TypeError("this connection is of another pool")
+        if connection.is_reusable:
+            connection.idle_since = self._loop.time()
+            self._idle.append(connection)
         else:
-            if line.timed_out and line.peer is not None:
-                self._addresses.shun(line.peer)
-            line.abort()
+            if connection.timed_out and connection.peer is not None:
+                self._addresses.shun(connection.peer)
+            connection.abort()
         self._is_free_again()
 
     def _is_free_again(self) -> None:

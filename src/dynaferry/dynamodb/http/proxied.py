@@ -26,8 +26,8 @@ READ_BUFFER_BYTES = 1024 * 1024  # a whole page without pausing the socket
 LARGE_BODY_BYTES = 1024 * 1024
 
 
-class ProxiedHttp:
-    """Posts to `url` through `proxy`. An `Http`."""
+class ProxiedConnection:
+    """Sends to `url` through `proxy`. A `ConnectionProvider`, and its only connection."""
 
     def __init__(
         self, session: aiohttp.ClientSession, url: URL, proxy: Proxy, patience: Timeouts
@@ -37,8 +37,8 @@ class ProxiedHttp:
         self._url = url
         self._proxy = proxy
 
-    async def post(self, head: SignedHeaders, body: bytes) -> HttpResponse:
-        """Posts; see `Http`.
+    async def send(self, head: SignedHeaders, body: bytes) -> HttpResponse:
+        """Sends one request; see `Connection`.
 
         :raises aiohttp.ClientError: there is no answer; OSError and TimeoutError likewise
         """
@@ -58,20 +58,19 @@ class ProxiedHttp:
 
     # aiohttp finds a connection for each request by itself.
     is_reusable = True
-    exchange = post
 
-    async def lend(self) -> "ProxiedHttp":
-        """Itself; see `Http`."""
+    async def lend(self) -> "ProxiedConnection":
+        """Itself; see `ConnectionProvider`."""
         return self
 
-    def give_back(self, line: Connection) -> None:
-        """Nothing to do; see `Http`."""
+    def give_back(self, connection: Connection) -> None:
+        """Nothing to do; see `ConnectionProvider`."""
 
 
 @asynccontextmanager
 async def open_proxied(
     url: URL, proxy: Proxy, *, tls: SSLContext | None, limit: int, patience: Timeouts
-) -> AsyncIterator[ProxiedHttp]:
+) -> AsyncIterator[ProxiedConnection]:
     """Opens the way: as many keep-alive connections as requests in flight."""
     connector = aiohttp.TCPConnector(
         limit=limit,
@@ -85,7 +84,7 @@ async def open_proxied(
         skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
         read_bufsize=READ_BUFFER_BYTES,
     ) as session:
-        yield ProxiedHttp(session, url, proxy, patience)
+        yield ProxiedConnection(session, url, proxy, patience)
 
 
 def _time_outs(patience: Timeouts, left_seconds: float) -> aiohttp.ClientTimeout:

@@ -41,7 +41,7 @@ class BatchGetLookup:
     async def find_items(self, keys: Sequence[bytes]) -> FoundItems:
         """Asks for the items; see `KeyLookup`."""
         body = b"".join((self._before_keys, b",".join(keys), b"]}}}"))
-        answer = await self._client.call("BatchGetItem", body)
+        answer = await self._client.send("BatchGetItem", body)
         try:
             found = _decode(answer)
         except UNREADABLE as error:

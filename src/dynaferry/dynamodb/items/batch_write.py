@@ -52,14 +52,14 @@ class BatchWriteTarget:
 
     async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
         """Puts one batch; see `BatchTarget`."""
-        return self._result(items, await self._client.call("BatchWriteItem", self._body(items)))
+        return self._result(items, await self._client.send("BatchWriteItem", self._body(items)))
 
     async def write_batches(self, batches: BatchExchange) -> None:
         """Puts batches one after the other; see `BatchTarget`."""
         items = next(batches)
         async with self._client.series("BatchWriteItem") as series:
             while True:
-                result = self._result(items, await series.ask(self._body(items)))
+                result = self._result(items, await series.send(self._body(items)))
                 try:
                     items = batches.send(result)
                 except StopIteration:

@@ -85,7 +85,7 @@ class ConditionalWriter:
 
     async def _write(self, operation: str, body: bytes) -> Replaced:
         answers = Answers(operation, "target", self._table)
-        answer = await self._client.call(operation, body)
+        answer = await self._client.send(operation, body)
         try:
             written = _decode(answer)
         except UNREADABLE as error:

@@ -53,7 +53,7 @@ class PutItemTarget:
         """Puts the item; see `ItemTarget`."""
         end = b"}" if overwrite else self._if_absent
         try:
-            answer = await self._client.call("PutItem", b"".join((self._before_item, item, end)))
+            answer = await self._client.send("PutItem", b"".join((self._before_item, item, end)))
         except ConditionFailedError as error:
             same = error.item is not None and is_same_item(Raw(error.item), item)
             return PutResult(present="same" if same else "other")

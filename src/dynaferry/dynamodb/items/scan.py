@@ -93,7 +93,7 @@ class ScanSource:
             body = b'%b,"ExclusiveStartKey":%b}' % (body[:-1], exclusive_start_key)
         if limit is not None:
             body = b'%b,"Limit":%d}' % (body[:-1], limit)
-        answer = await self._client.call("Scan", body)
+        answer = await self._client.send("Scan", body)
         try:
             scanned = _decode(answer)
         except UNREADABLE as error:
