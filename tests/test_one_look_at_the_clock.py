@@ -38,13 +38,13 @@ def page(segment: int = 0) -> PendingPage:
     return PendingPage(segment, 0, [wire_item("a"), wire_item("b")], may_be_large=False)
 
 
-def lanes_with_a_page(clock: MovingClock, *, refused: bool = True) -> WriteQueue:
+def queue_with_a_page(clock: MovingClock, *, refused: bool = True) -> WriteQueue:
     """Lanes that hold a page of segment 0, which has a rate of its own if it was refused."""
-    lanes = WriteQueue(clock=clock)
-    lanes.put(page())
+    queue = WriteQueue(clock=clock)
+    queue.put(page())
     if refused:
-        lanes.refused(0, clock.now - 1.0, for_itself=True)
-    return lanes
+        queue.note_throttled(0, clock.now - 1.0, for_itself=True)
+    return queue
 
 
 def looks_of(clock: MovingClock, decision: Callable[[], object]) -> int:
@@ -54,28 +54,28 @@ def looks_of(clock: MovingClock, decision: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("segments", [1, 5])
-def test_lanes_look_once(moving_clock: MovingClock, segments: int) -> None:
-    clock, lanes = moving_clock, lanes_with_a_page(moving_clock)
+def test_the_queue_look_once(moving_clock: MovingClock, segments: int) -> None:
+    clock, queue = moving_clock, queue_with_a_page(moving_clock)
     for segment in range(1, segments):
-        lanes.put(page(segment))
-        lanes.refused(segment, clock.now, for_itself=True)
-    assert looks_of(clock, lambda: lanes.put(page())) == 1
-    assert looks_of(clock, lanes.take_nowait) == 1
-    assert looks_of(clock, lambda: lanes.sent(0, 25.0)) == 1
-    assert looks_of(clock, lambda: lanes.give_back(Batch(0, 0, [wire_item("a")]))) == 1
-    assert looks_of(clock, lambda: lanes.put_first(Batch(0, 0, [wire_item("a")]))) == 1
-    assert looks_of(clock, lambda: lanes.refused(0, clock.now, for_itself=True)) == 0
-    assert looks_of(clock, lambda: lanes.wrote(0, 25.0)) == 0
+        queue.put(page(segment))
+        queue.note_throttled(segment, clock.now, for_itself=True)
+    assert looks_of(clock, lambda: queue.put(page())) == 1
+    assert looks_of(clock, queue.take_nowait) == 1
+    assert looks_of(clock, lambda: queue.note_sent(0, 25.0)) == 1
+    assert looks_of(clock, lambda: queue.give_back(Batch(0, 0, [wire_item("a")]))) == 1
+    assert looks_of(clock, lambda: queue.put_first(Batch(0, 0, [wire_item("a")]))) == 1
+    assert looks_of(clock, lambda: queue.note_throttled(0, clock.now, for_itself=True)) == 0
+    assert looks_of(clock, lambda: queue.note_written(0, 25.0)) == 0
 
 
 async def test_waiting_for_a_lane_looks_once_before_it_sleeps_and_once_after(
     moving_clock: MovingClock,
 ) -> None:
-    lanes = lanes_with_a_page(moving_clock, refused=False)
-    lanes.refused(0, moving_clock.now + 0.001, for_itself=False)
+    queue = queue_with_a_page(moving_clock, refused=False)
+    queue.note_throttled(0, moving_clock.now + 0.001, for_itself=False)
     before = moving_clock.looks
     moving_clock.look_seconds = 1.0  # so that one sleep is enough
-    assert await lanes.take() is not None
+    assert await queue.take() is not None
     assert moving_clock.looks - before in (1, 2, 3)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 import anyio
 
 # Who is asked to stop looks so often whether anything is in flight still.
-LOOK_SECONDS: Final = 0.02
+STOP_POLL_SECONDS: Final = 0.02
 
 
 class StopSignal:
@@ -48,7 +48,7 @@ async def cancel_when_over(
     await stop.finish.wait()
     with anyio.move_on_after(grace_seconds):
         while in_flight() and not stop.cancel.is_set():
-            with anyio.move_on_after(LOOK_SECONDS):
+            with anyio.move_on_after(STOP_POLL_SECONDS):
                 await stop.cancel.wait()
     work.cancel()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dynaferry.copy.batch_group import LOOK_SECONDS, BatchGroup
+from dynaferry.copy.batch_group import STEP_SECONDS, BatchGroup
 from dynaferry.copy.pending_page import PendingPage
 from dynaferry.ports import BatchExchange, WriteResult
 from tests.worlds.fakes import key_in, wire_item
@@ -100,10 +100,10 @@ def test_whether_it_may_go_on_is_asked_at_once_and_then_in_time_but_not_after_ev
     next(batches)
     assert not is_over_after(batches, WHOLE)
     assert asked == [100.0]
-    clock.now += LOOK_SECONDS / 2
+    clock.now += STEP_SECONDS / 2
     assert not is_over_after(batches, WHOLE)
     assert asked == [100.0]
-    clock.now += LOOK_SECONDS / 2 + 1e-6
+    clock.now += STEP_SECONDS / 2 + 1e-6
     assert is_over_after(batches, WHOLE)
     assert len(asked) == 2
     assert row.sent == row.answered == 3

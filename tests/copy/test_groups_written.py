@@ -9,7 +9,7 @@ import anyio.lowlevel
 import pytest
 
 from dynaferry.copy import batch_group as row_module
-from dynaferry.copy.batch_group import LOOK_SECONDS, MOST_IN_A_ROW, BatchGroup
+from dynaferry.copy.batch_group import MOST_IN_A_ROW, STEP_SECONDS, BatchGroup
 from dynaferry.copy.pending_page import PendingPage
 from dynaferry.errors import (
     AccessDeniedError,
@@ -236,7 +236,7 @@ async def test_of_two_writers_of_one_page_one_fails_and_nothing_is_lost(tmp_path
 async def test_what_holds_writes_back_ends_the_row_and_the_rest_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr(row_module, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(row_module, "STEP_SECONDS", 0.0)
     target, stop = FakeTarget(), StopSignal()
     async with row_to(target, tmp_path) as (small, row):
 
@@ -267,7 +267,7 @@ async def test_what_holds_writes_back_ends_the_row_and_the_rest_waits(
 async def test_a_cap_that_comes_in_the_midst_counts_only_what_is_under_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_module, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(row_module, "STEP_SECONDS", 0.0)
     target = FakeTarget()
     async with row_to(target, tmp_path) as (small, row):
         at_batch(3, target, ThrottledError("slow down", code="ThrottlingException"))
@@ -328,7 +328,7 @@ async def test_a_row_of_long_requests_leaves_a_batch_to_everybody(tmp_path: Path
     target = FakeTarget()
 
     async def take_time(_: list[str]) -> None:
-        await anyio.sleep(LOOK_SECONDS)
+        await anyio.sleep(STEP_SECONDS)
 
     target.before_write = take_time
     async with many_to(target, tmp_path) as small:

@@ -50,7 +50,7 @@ def _looks_out_of_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """anyio looks every 0.1 s whether all tasks are blocked. A copy that looked how far it may read
     ahead at just these moments would be found busy each time, for minutes.
     """
-    monkeypatch.setattr("dynaferry.copy.pipeline.LOOK_SECONDS", 0.037)
+    monkeypatch.setattr("dynaferry.copy.pipeline.ADJUST_SECONDS", 0.037)
 
 
 async def test_everything_is_copied_once_and_counted(tmp_path: Path) -> None:

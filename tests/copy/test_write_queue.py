@@ -77,7 +77,7 @@ def test_a_segment_that_was_refused_is_left_alone_and_holds_nobody_else() -> Non
         for number in range(3):
             queue.put(page(0, f"hot{number}"))
             queue.put(page(1, f"cold{number}"))
-        queue.refused(0, now(), for_itself=True)
+        queue.note_throttled(0, now(), for_itself=True)
         return [(await take_keys(queue), now()) for _ in range(4)]
 
     taken = virtually(main)
@@ -97,16 +97,16 @@ def test_a_held_segment_goes_at_the_rate_that_its_key_range_takes() -> None:
             queue.put(page(0, f"hot{number}"))
         while now() < 20.0:
             (taken,) = batches_of(await queue.take())
-            queue.sent(0, 25.0)
+            queue.note_sent(0, 25.0)
             await anyio.sleep(0.008)
             level = min(500.0, level + 500.0 * (now() - filled_at))
             filled_at = now()
             if level > 0:
                 level -= 25.0
                 written += 25.0
-                queue.wrote(0, 25.0)
+                queue.note_written(0, 25.0)
             else:
-                queue.refused(0, now(), for_itself=True)
+                queue.note_throttled(0, now(), for_itself=True)
                 queue.give_back(taken)
             queue.done()
         return written
@@ -118,10 +118,10 @@ def test_a_refusal_that_was_everybodys_gives_a_segment_no_rate_of_its_own() -> N
     async def main(queue: WriteQueue) -> float:
         for number in range(200):
             queue.put(page(0, str(number)))
-        queue.refused(0, now(), for_itself=False)
+        queue.note_throttled(0, now(), for_itself=False)
         for _ in range(200):
             await queue.take()
-            queue.sent(0, 25.0)
+            queue.note_sent(0, 25.0)
             queue.done()
         return now()
 
@@ -177,7 +177,7 @@ def test_whoever_waits_is_woken_when_the_last_batch_is_done() -> None:
 def test_a_held_segment_is_drained_before_the_end() -> None:
     async def main(queue: WriteQueue) -> list[list[str]]:
         queue.put(page(0, "a"))
-        queue.refused(0, now(), for_itself=True)
+        queue.note_throttled(0, now(), for_itself=True)
         queue.close()
         return [await take_keys(queue) for _ in range(2)]
 
@@ -227,7 +227,7 @@ def test_a_held_segment_gives_one_batch_at_a_time() -> None:
     async def main(queue: WriteQueue) -> tuple[int, int]:
         queue.put(page(0, *(f"a{number}" for number in range(100))))
         before = len(batches_of(queue.take_nowait(2)))
-        queue.refused(0, now(), for_itself=True)
+        queue.note_throttled(0, now(), for_itself=True)
         return before, len(batches_of(await queue.take(lambda: 2)))
 
     assert virtually(main) == (2, 1)
@@ -275,7 +275,7 @@ def test_a_lane_that_becomes_free_between_two_looks_at_the_clock_does_not_go_rou
     queue = WriteQueue(clock=moving_clock)
     queue.put(page(0, "a"))  # in the turn, and held only after that
     free_at = moving_clock.now + looks * moving_clock.look_seconds
-    queue.refused(0, free_at - PAUSE_SECONDS, for_itself=False)
+    queue.note_throttled(0, free_at - PAUSE_SECONDS, for_itself=False)
     taken = [queue.take_nowait() for _ in range(4)]
     assert [keys_in(batch) for claim in taken for batch in batches_of(claim)] == [["a"]]
 
@@ -303,7 +303,7 @@ def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
         async def write() -> None:
             while (row := await next_row()) is not None:
                 segment, items = row.uncut.segment, 25 * row.count
-                queue.sent(segment, float(items))
+                queue.note_sent(segment, float(items))
                 for number in range(row.count):
                     batch = Batch(segment, row.uncut.page, row.uncut.next_batch())
                     await anyio.sleep(0.01)
@@ -313,9 +313,9 @@ def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
                     )
                     done = len(batch.items) - kept
                     written.extend(keys_in(batch)[:done])
-                    queue.wrote(segment, float(done))
+                    queue.note_written(segment, float(done))
                     if kept:
-                        queue.refused(segment, now(), for_itself=fate == "hot")
+                        queue.note_throttled(segment, now(), for_itself=fate == "hot")
                         if unsent := row.count - number - 1:
                             queue.give_back_unsent(row.uncut, unsent)
                         queue.give_back(Batch(segment, batch.page, batch.items[done:]))

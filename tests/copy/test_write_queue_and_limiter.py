@@ -110,7 +110,7 @@ class LanesAndPace(RuleBasedStateMachine):
             while self.out:  # a cap may wait for what they cost
                 self.becomes_of_it("written", 0)
             self.loop.run(self.limiter.acquire(units, claim.count))
-        self.queue.sent(claim.uncut.segment, units)
+        self.queue.note_sent(claim.uncut.segment, units)
         self.out.append((claim, batches))
         return True
 
@@ -131,7 +131,7 @@ class LanesAndPace(RuleBasedStateMachine):
         if fate == "written":
             self.notes_written(batches)
             self.limiter.settle(units, units, latency_seconds=0.01, requests=claim.count)
-            self.queue.wrote(segment, units)
+            self.queue.note_written(segment, units)
             self.queue.done()
             return
         if fate == "partly":
@@ -147,7 +147,7 @@ class LanesAndPace(RuleBasedStateMachine):
                 self.limiter.settle(units - UNITS, 0.0, requests=claim.count - 1)
         else:
             self.limiter.settle(units, 0.0, requests=claim.count)
-        self.queue.refused(segment, now, for_itself=fate == "hot")
+        self.queue.note_throttled(segment, now, for_itself=fate == "hot")
         self.gives_back(claim, batches)
 
     def notes_written(self, batches: list[Batch]) -> None:

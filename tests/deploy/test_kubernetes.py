@@ -159,7 +159,7 @@ def test_a_slow_copy_is_alive_and_a_hang_is_told_before_the_pod_is_killed() -> N
     probe = container()["livenessProbe"]
     assert probe["httpGet"] == {"path": "/livez", "port": "metrics"}
     patience = probe["periodSeconds"] * probe["failureThreshold"]
-    assert patience >= 2 * watchdog.LOOK_SECONDS * watchdog.MOST_LOOKS
+    assert patience >= 2 * watchdog.CHECK_SECONDS * watchdog.MOST_CHECKS
 
 
 def test_the_plan_is_one_that_dynaferry_takes() -> None:

@@ -15,7 +15,7 @@ def written(units_per_second: float, *, total_segments: int = 256) -> KeyRanges:
     """Ranges of a table that was written at this rate for a second, everywhere alike."""
     ranges = KeyRanges(total_segments, now=0.0)
     for segment in range(total_segments):
-        ranges.wrote(segment, units_per_second / total_segments)
+        ranges.note_written(segment, units_per_second / total_segments)
     return ranges
 
 
@@ -28,7 +28,7 @@ def test_before_a_refusal_nothing_is_held() -> None:
 
 def test_neighbours_in_the_hash_share_a_range_and_those_far_away_do_not() -> None:
     ranges = written(2000.0)
-    ranges.refused(10, 1.0, segments=32)
+    ranges.note_throttled(10, 1.0, segments=32)
     assert ranges.free_at(11) == 1.0 + PAUSE_SECONDS
     assert ranges.free_at(200) == -math.inf
 
@@ -38,7 +38,7 @@ def test_there_are_some_ranges_for_each_partition_that_it_takes_at_least(
     units_per_second: float,
 ) -> None:
     ranges = written(units_per_second)
-    ranges.refused(0, 1.0, segments=32)
+    ranges.note_throttled(0, 1.0, segments=32)
     partitions = max(1.0, units_per_second / 1000)
     assert min(256, 2 * partitions) <= ranges.count <= 8 * partitions
 
@@ -46,16 +46,16 @@ def test_there_are_some_ranges_for_each_partition_that_it_takes_at_least(
 def test_a_range_begins_at_an_even_share_of_what_is_written() -> None:
     """Of the segments that are written, where they are fewer than ranges."""
     ranges = written(32_000.0)
-    ranges.refused(0, 1.0, segments=32)
+    ranges.note_throttled(0, 1.0, segments=32)
     assert ranges.free_at(0) == 1.0 + PAUSE_SECONDS
-    ranges.sent(0, 100.0, 2.0)
+    ranges.note_sent(0, 100.0, 2.0)
     after = ranges.free_at(0) - 2.0
     assert after == pytest.approx(100.0 / (EVEN_MORE * 1000.0), rel=FALL_SHARE)
 
 
 def test_the_next_segment_of_a_range_begins_at_its_rate() -> None:
     ranges = written(2000.0)
-    ranges.refused(10, 1.0, segments=32)
+    ranges.note_throttled(10, 1.0, segments=32)
     before = ranges.most_units_at_once(10)
     assert before < math.inf
     assert ranges.most_units_at_once(11) == before
@@ -63,12 +63,12 @@ def test_the_next_segment_of_a_range_begins_at_its_rate() -> None:
 
 def test_with_far_more_written_or_far_less_they_are_cut_anew() -> None:
     ranges = written(2000.0)
-    ranges.refused(10, 1.0, segments=32)
+    ranges.note_throttled(10, 1.0, segments=32)
     few = ranges.count
-    ranges.wrote(10, 40_000.0)
-    ranges.refused(10, 2.0, segments=32)
+    ranges.note_written(10, 40_000.0)
+    ranges.note_throttled(10, 2.0, segments=32)
     many = ranges.count
-    ranges.refused(10, 60.0, segments=32)
+    ranges.note_throttled(10, 60.0, segments=32)
     assert few < many
     assert ranges.count < many
 
@@ -93,12 +93,12 @@ def test_no_range_is_held_for_long_whatever_happens(
     for event, segment, units, later in events:
         now += later
         if event == "sent":
-            ranges.sent(segment, units, now)
+            ranges.note_sent(segment, units, now)
             sent.append(sent[-1] + units)
         elif event == "wrote":
-            ranges.wrote(segment, units)
+            ranges.note_written(segment, units)
         else:
-            ranges.refused(segment, now, segments=8)
+            ranges.note_throttled(segment, now, segments=8)
     held = max(ranges.free_at(segment) for segment in range(64)) - now
     assert held <= PAUSE_SECONDS + sent[-1] / 22.0 + 1e-6
     assert all(earlier <= later for earlier, later in pairwise(sent))
@@ -110,8 +110,8 @@ def test_ranges_that_all_hold_back_for_partitions_smaller_than_known_are_cut_fin
     counts = []
     for _ in range(12):
         for segment in range(0, 256, 8):
-            ranges.wrote(segment, 5.0)
-            ranges.refused(segment, now, segments=32)
+            ranges.note_written(segment, 5.0)
+            ranges.note_throttled(segment, now, segments=32)
         counts.append(ranges.count)
         now += 0.6
     assert counts[0] == 2
@@ -121,13 +121,13 @@ def test_ranges_that_all_hold_back_for_partitions_smaller_than_known_are_cut_fin
 
 def test_a_few_slow_ranges_are_no_reason_to_cut_the_others() -> None:
     ranges, now = written(12_000.0), 1.0
-    ranges.refused(0, now, segments=32)
+    ranges.note_throttled(0, now, segments=32)
     before = ranges.count
     for _ in range(40):
         now += 0.6
         for segment in range(256):
-            ranges.wrote(segment, 12_000.0 * 0.6 / 256)
-        ranges.refused(0, now, segments=32)
+            ranges.note_written(segment, 12_000.0 * 0.6 / 256)
+        ranges.note_throttled(0, now, segments=32)
     assert ranges.count == before
 
 
@@ -136,7 +136,7 @@ def test_ranges_that_hold_all_are_cut_finer_without_another_refusal() -> None:
     ranges = written(300.0)
     for now in (1.0, 1.2, 1.4):
         for segment in (10, 200):
-            ranges.refused(segment, now, segments=32)
+            ranges.note_throttled(segment, now, segments=32)
     assert ranges.count == 2
     ranges.held_all(1.4 + FINER_SECONDS, segments=32)
     assert ranges.count == 4
@@ -153,10 +153,10 @@ def test_a_trial_that_brings_nothing_is_taken_back() -> None:
     ranges, now, counts = written(1800.0), 1.0, []
     for _ in range(400):
         for segment in range(256):
-            ranges.wrote(segment, 180.0 / 256)
+            ranges.note_written(segment, 180.0 / 256)
         full = [s for s in range(8, 256, 16) if ranges.most_units_at_once(s) * 10 > 450.0]
         for segment in full:
-            ranges.refused(segment, now, segments=32)
+            ranges.note_throttled(segment, now, segments=32)
         ranges.held_all(now, segments=32)
         now += 0.1
         counts.append(ranges.count)
@@ -168,6 +168,6 @@ def test_a_trial_that_brings_nothing_is_taken_back() -> None:
 
 def test_each_segment_for_itself_has_nothing_to_be_cut() -> None:
     ranges = KeyRanges(None, now=0.0)
-    ranges.refused(3, 1.0, segments=2)
+    ranges.note_throttled(3, 1.0, segments=2)
     ranges.held_all(9.0, segments=2)
     assert ranges.most_units_at_once(3) < math.inf

@@ -22,9 +22,9 @@ from typing import Final
 from dynaferry.cli import exit_codes, screen, signals
 from dynaferry.errors import LoopStalledError
 
-LOOK_SECONDS: Final = 1.0
+CHECK_SECONDS: Final = 1.0
 # So many looks in a row at which the loop has not turned.
-MOST_LOOKS = 30
+MOST_CHECKS = 30
 # Telling must not keep the process from ending: stderr may be what the loop waits for.
 LAST_WORDS_SECONDS: Final = 5.0
 _MOST_FRAMES: Final = 60
@@ -76,12 +76,12 @@ def watched(
     end: Callable[[int], object] = signals.end_process,
 ) -> Iterator[None]:
     """Within, to be entered in `loop`: should it not turn for half a minute, the process ends."""
-    turns, over = _Turns(loop, LOOK_SECONDS / 2), threading.Event()
+    turns, over = _Turns(loop, CHECK_SECONDS / 2), threading.Event()
     main = threading.get_ident()
 
     def look() -> None:
-        silence = Silence(MOST_LOOKS)
-        while not over.wait(LOOK_SECONDS):
+        silence = Silence(MOST_CHECKS)
+        while not over.wait(CHECK_SECONDS):
             if silence.look(turns.number):
                 _tell_within_seconds(stacks(main), last_words)
                 end(exit_codes.FAILED)
@@ -105,7 +105,7 @@ def _tell(told: Sequence[str], last_words: LastWords) -> None:
     for line in told:
         screen.say(line)
     error = LoopStalledError(
-        f"dynaferry hung for {MOST_LOOKS * LOOK_SECONDS:.0f} s and ended itself; it stood at"
+        f"dynaferry hung for {MOST_CHECKS * CHECK_SECONDS:.0f} s and ended itself; it stood at"
         f" {told[1].strip()}",
         hint="the same command resumes; please report it, with the stacks above",
     )

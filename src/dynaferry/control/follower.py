@@ -18,7 +18,7 @@ from dynaferry.errors import StateError
 from dynaferry.observe.stats import Held
 from dynaferry.state.store import Controls
 
-LOOK_SECONDS = 0.5
+CONTROLS_POLL_SECONDS = 0.5
 
 
 class ControlSource(Protocol):
@@ -52,7 +52,7 @@ class ControlFollower:
     async def follow(self) -> None:
         """Looks until it is cancelled."""
         while True:
-            await self._sleep(LOOK_SECONDS)
+            await self._sleep(CONTROLS_POLL_SECONDS)
             try:
                 await self.look()
             except StateError:

@@ -13,7 +13,7 @@ from dynaferry.ports import BatchExchange, WriteResult
 
 MOST_IN_A_ROW: Final = 32
 # Whether anything holds writes back by now is asked this often, and not after every answer.
-LOOK_SECONDS: Final = 0.02
+STEP_SECONDS: Final = 0.02
 
 
 class BatchGroup:
@@ -93,7 +93,7 @@ class BatchGroup:
             if now >= look_at:
                 if not may_go_on():
                     return
-                look_at = now + LOOK_SECONDS
+                look_at = now + STEP_SECONDS
 
     def fail(self) -> float:
         """The batch that was sent last has failed; returns after how many seconds."""

@@ -34,7 +34,7 @@ from dynaferry.throttle.worker_pool import WorkerPool
 CHECKPOINT_SECONDS = 0.5
 CHECKPOINTS_PER_SAMPLE = 20
 # How far reads are ahead follows the rate of the writes this often.
-LOOK_SECONDS = 0.1
+ADJUST_SECONDS = 0.1
 # After the first signal, requests in flight have this long to be acknowledged.
 GRACE_SECONDS = 4.0
 # So many segments may be under way for each Scan that is.
@@ -130,7 +130,7 @@ class Pipeline:
         """
         under_way, most = self.readers, MOST_SEGMENTS_PER_READER * self.readers
         while True:
-            await anyio.sleep(LOOK_SECONDS)
+            await anyio.sleep(ADJUST_SECONDS)
             if self.queue.needs_more() and under_way < most:
                 under_way += MORE_SEGMENTS
                 for _ in range(MORE_SEGMENTS):
@@ -185,7 +185,7 @@ class Pipeline:
 
     async def _look_regularly(self) -> None:
         while True:
-            await anyio.sleep(LOOK_SECONDS)
+            await anyio.sleep(ADJUST_SECONDS)
             self._look()
 
     def _look(self) -> None:

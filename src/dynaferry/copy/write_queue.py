@@ -136,23 +136,23 @@ class WriteQueue:
         if self._out == 0 and self._closed:
             self._wake()
 
-    def sent(self, segment: int, units: float) -> None:
+    def note_sent(self, segment: int, units: float) -> None:
         """About `units` of this segment are sent: those of a held one at the rate it can take."""
         if self._ranges.count:
-            self._ranges.sent(segment, units, self._clock())
+            self._ranges.note_sent(segment, units, self._clock())
 
-    def wrote(self, segment: int, units: float) -> None:
+    def note_written(self, segment: int, units: float) -> None:
         """About `units` of this segment were written."""
-        self._ranges.wrote(segment, units)
+        self._ranges.note_written(segment, units)
 
-    def refused(self, segment: int, now: float, *, for_itself: bool) -> None:
+    def note_throttled(self, segment: int, now: float, *, for_itself: bool) -> None:
         """Something of it was refused, as is known from `now` on: `for_itself`, or because
         everything was.
         """
         lane = self._lanes[segment]
         lane.free_at = max(lane.free_at, now + PAUSE_SECONDS)
         if for_itself:
-            self._ranges.refused(segment, now, segments=self._segments_waiting())
+            self._ranges.note_throttled(segment, now, segments=self._segments_waiting())
 
     def most_units_at_once(self, segment: int) -> float:
         """What a batch of this segment may consume: a part of what its key range takes."""

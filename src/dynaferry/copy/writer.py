@@ -14,7 +14,7 @@ from functools import partial
 
 from msgspec import Raw
 
-from dynaferry.copy.batch_group import LOOK_SECONDS, MOST_IN_A_ROW, BatchGroup
+from dynaferry.copy.batch_group import MOST_IN_A_ROW, STEP_SECONDS, BatchGroup
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.measured import note_failed_write
 from dynaferry.copy.pending_page import Batch, BatchClaim, claim_of, cut
@@ -46,7 +46,7 @@ NEWEST_BATCH_WEIGHT = 0.1
 # How much a row's shortest request weighs in what one takes that does not wait for others. What is
 # shorter than the least makes no row longer.
 NEWEST_ROW_WEIGHT = 0.01
-LEAST_REQUEST_SECONDS = LOOK_SECONDS / MOST_IN_A_ROW
+LEAST_REQUEST_SECONDS = STEP_SECONDS / MOST_IN_A_ROW
 
 
 class Writer:
@@ -83,7 +83,7 @@ class Writer:
         self._blame = ThrottleAttribution(now=monotonic())
         self._units_share = 1.0
         self._batch_units = float(BATCH_MAX_ITEMS)
-        self._request_seconds = LOOK_SECONDS
+        self._request_seconds = STEP_SECONDS
 
     @property
     def most_units_per_second(self) -> float:
@@ -105,7 +105,7 @@ class Writer:
         where every other writer finds as many or they are soon sent.
         """
         waiting = self._queue.items_waiting // (BATCH_MAX_ITEMS * writers)
-        soon_sent = LOOK_SECONDS / self._request_seconds
+        soon_sent = STEP_SECONDS / self._request_seconds
         of_the_rate = self._limiter.most_units_in_a_row / self._batch_units
         return int(min(MOST_IN_A_ROW, max(waiting, soon_sent), of_the_rate)) or 1
 
@@ -136,13 +136,13 @@ class Writer:
         """Admits batches if nobody has to wait for it; says whether."""
         if not self._limiter.acquire_nowait(row.all_units, row.claim.count):
             return False
-        self._queue.sent(row.segment, row.all_units)
+        self._queue.note_sent(row.segment, row.all_units)
         return True
 
     async def acquire(self, row: BatchGroup) -> None:
         """Returns when batches may be sent."""
         await self._limiter.acquire(row.all_units, row.claim.count)
-        self._queue.sent(row.segment, row.all_units)
+        self._queue.note_sent(row.segment, row.all_units)
 
     async def write(self, row: BatchGroup, stop: StopSignal) -> int:
         """Sends admitted batches once, and gives back to their lane what is to be sent again.
@@ -231,7 +231,7 @@ class Writer:
         now = self._monotonic()
         self._blame.accepted(now, items=row.items_written, batches=count)
         self._limiter.settle(units, row.consumed, latency_seconds=latency_seconds, requests=count)
-        self._queue.wrote(row.segment, units)
+        self._queue.note_written(row.segment, units)
         if row.consumed is not None:
             share = row.consumed / (row.by_size * count)
             self._units_share += NEWEST_BATCH_WEIGHT * (share - self._units_share)
@@ -265,14 +265,14 @@ class Writer:
             if verdict.is_news:
                 self._limiter.lift_holds()
         else:
-            self._queue.refused(batch.segment, now, for_itself=verdict.segment)
+            self._queue.note_throttled(batch.segment, now, for_itself=verdict.segment)
         self._limiter.settle(
             row.units,
             result.consumed_units,
             refused=left if verdict.table else 0.0,
             latency_seconds=latency_seconds,
         )
-        self._queue.wrote(batch.segment, row.units - left)
+        self._queue.note_written(batch.segment, row.units - left)
         return self._remainder_of(batch, result)
 
     # What became of it ---------------------------------------------------------------------------
@@ -308,7 +308,7 @@ class Writer:
             self._limiter.throttled(error, units)
         else:
             self._limiter.settle(units, 0.0)
-        self._queue.refused(batch.segment, now, for_itself=verdict.segment)
+        self._queue.note_throttled(batch.segment, now, for_itself=verdict.segment)
 
     def _judge(self, batch: Batch, error: ThrottledError, now: float) -> ThrottleScope:
         verdict = self._blame.refused(

@@ -21,7 +21,7 @@ from dynaferry.observe.summary import RunSummary
 
 _log = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 1.0
+REFRESH_SECONDS: Final = 1.0
 # Percentiles are of the last minute, so that an hour that went well does not hide a bad one.
 LATENCY_LOOKS: Final = 60
 
@@ -59,7 +59,7 @@ class RunMonitor:
         try:
             while True:
                 self.look()
-                await sleep(LOOK_SECONDS)
+                await sleep(REFRESH_SECONDS)
         finally:
             self.look()
 

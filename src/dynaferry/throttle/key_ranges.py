@@ -85,7 +85,7 @@ class KeyRanges:
             return math.inf
         return found.rate.most_units_at_once
 
-    def sent(self, segment: int, units: float, now: float) -> None:
+    def note_sent(self, segment: int, units: float, now: float) -> None:
         """About so many units of a segment are sent."""
         found = self._ranges.get(self._number(segment))
         if found is None or found.rate is None:
@@ -95,13 +95,13 @@ class KeyRanges:
         else:
             found.free_at = max(found.free_at, now) + units / found.rate.at(now)
 
-    def wrote(self, segment: int, units: float) -> None:
+    def note_written(self, segment: int, units: float) -> None:
         """So many were written."""
         self._units += units
         if self._ranges and (found := self._ranges.get(self._number(segment))) is not None:
             found.units += units
 
-    def refused(self, segment: int, now: float, *, segments: int) -> None:
+    def note_throttled(self, segment: int, now: float, *, segments: int) -> None:
         """Something was refused since its range is full, while so many segments are written."""
         per_second = self._units_per_second(now)
         self._cut(per_second, now, segments)

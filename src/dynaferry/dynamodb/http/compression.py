@@ -17,7 +17,7 @@ from dynaferry.dynamodb.http.addresses import Addresses
 from dynaferry.plan.settings import Compress
 
 FAR_SECONDS = 0.02
-LOOK_SECONDS = 2.0
+SAMPLE_SECONDS = 2.0
 
 
 async def wants_packed(
@@ -46,7 +46,7 @@ async def round_trip_seconds(endpoint: str) -> float | None:
         return None
     try:
         addresses = Addresses(url.raw_host or "", url.port or 0)
-        async with asyncio.timeout(LOOK_SECONDS):
+        async with asyncio.timeout(SAMPLE_SECONDS):
             # The first one may have waited for the name's address, or for one that is not there.
             return min([await _connect_seconds(addresses) for _ in range(2)])
     except OSError:  # a TimeoutError is one
