@@ -7,7 +7,7 @@ import pytest
 from tests.contract.world import ContractWorld, contract_world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it changes how large moto's pages are, for all in this process
 def running_world() -> Iterator[ContractWorld]:
     """The service, which takes a moment to start."""
     with contract_world() as world:
