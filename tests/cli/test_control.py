@@ -13,7 +13,7 @@ from anyio import to_thread
 from dynaferry.cli.commands.status import to_lines
 from dynaferry.cli.main import run_command
 from dynaferry.plan.settings import CopyPlan, TablePlan, recorded_settings
-from dynaferry.report.stored_run import look_at
+from dynaferry.report.stored_run import read_stored_run
 from dynaferry.state.lock import RunLock
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import (
@@ -188,7 +188,7 @@ async def test_status_of_a_paused_run_says_how_it_goes_on(tmp_path: Path) -> Non
     store = await _begun(tmp_path)
     try:
         _ask(tmp_path, "pause")
-        lines = to_lines(await look_at(tmp_path, "orders"))
+        lines = to_lines(await read_stored_run(tmp_path, "orders"))
     finally:
         await store.aclose()
     assert "state       running, paused; dynaferry resume orders lets it go on" in lines
@@ -234,7 +234,7 @@ async def test_what_goes_on_after_a_complete_run_can_be_held(
         # The plan's caps are the copy's: whoever works now may have others.
         assert f"orders: paused\n{words}, and does so within two seconds\n" in answer.stderr
         _ask(tmp_path, "set", "--max-write-units", "7")
-        lines = to_lines(await look_at(tmp_path, "orders"))
+        lines = to_lines(await read_stored_run(tmp_path, "orders"))
     finally:
         lock.release()
     assert f"state       rejected; {words}, paused; dynaferry resume orders lets it go on" in lines

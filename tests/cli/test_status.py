@@ -14,7 +14,7 @@ import pytest
 from dynaferry.cli.commands.status import to_lines, to_summary
 from dynaferry.cli.main import run_command
 from dynaferry.plan.settings import CopyPlan, TablePlan, recorded_settings
-from dynaferry.report.stored_run import items_per_second, look_at
+from dynaferry.report.stored_run import items_per_second, read_stored_run
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import (
     ControlsChange,
@@ -101,7 +101,7 @@ async def test_a_running_run_shows_its_rate_and_what_is_left(tmp_path: Path) -> 
     store = await _begun(tmp_path)
     try:
         await _half_done(store)
-        look = await look_at(tmp_path, "orders")
+        look = await read_stored_run(tmp_path, "orders")
     finally:
         await store.aclose()
     lines = to_lines(look)
@@ -134,7 +134,7 @@ async def test_a_run_that_stores_nothing_is_stalled_without_rate_or_time_left(
     try:
         await _half_done(store)
         in_a_while(3600)
-        look = await look_at(tmp_path, "orders")
+        look = await read_stored_run(tmp_path, "orders")
     finally:
         await store.aclose()
     lines = to_lines(look)
@@ -160,7 +160,7 @@ async def test_half_a_minute_without_a_checkpoint_is_what_makes_it_stalled(
     try:
         await _half_done(store)
         in_a_while(seconds)
-        assert (await look_at(tmp_path, "orders")).state == state
+        assert (await read_stored_run(tmp_path, "orders")).state == state
     finally:
         await store.aclose()
 
@@ -173,7 +173,7 @@ async def test_an_attempt_that_has_just_begun_is_not_stalled_by_the_age_of_the_o
         await _half_done(store)
         in_a_while(3600)
         await store.begin_attempt("0.1.0", time.time() - 10)
-        assert (await look_at(tmp_path, "orders")).state == "running"
+        assert (await read_stored_run(tmp_path, "orders")).state == "running"
     finally:
         await store.aclose()
 
@@ -186,7 +186,7 @@ async def test_a_run_that_is_paused_is_not_stalled(
         await _half_done(store)
         await store.change_controls(ControlsChange(paused=True), time.time())
         in_a_while(3600)
-        look = await look_at(tmp_path, "orders")
+        look = await read_stored_run(tmp_path, "orders")
     finally:
         await store.aclose()
     assert look.state == "running"
@@ -200,7 +200,7 @@ async def test_a_run_that_stored_nothing_and_is_gone_was_killed(
     await _half_done(store)
     await store.aclose()
     in_a_while(3600)
-    assert to_summary(await look_at(tmp_path, "orders")).state == "killed"
+    assert to_summary(await read_stored_run(tmp_path, "orders")).state == "killed"
 
 
 async def _throttled(store: SqliteStore, *, segments: int, seconds_ago: float) -> None:
@@ -218,7 +218,7 @@ async def test_what_the_service_named_is_told_while_it_holds_the_writes_back(
     store = await _begun(tmp_path)
     try:
         await _throttled(store, segments=segments, seconds_ago=seconds_ago)
-        look = await look_at(tmp_path, "orders")
+        look = await read_stored_run(tmp_path, "orders")
     finally:
         await store.aclose()
     assert to_summary(look).tables[0].bottleneck == bottleneck
@@ -230,7 +230,7 @@ async def test_nothing_holds_back_a_run_that_is_not_under_way(tmp_path: Path) ->
     await _throttled(store, segments=5, seconds_ago=0)
     await store.end_attempt("interrupted", time.time())
     await store.aclose()
-    look = await look_at(tmp_path, "orders")
+    look = await read_stored_run(tmp_path, "orders")
     assert to_summary(look).tables[0].bottleneck is None
     assert not any("held back" in line for line in to_lines(look))
 
@@ -240,7 +240,7 @@ async def test_the_last_checkpoint_is_not_the_last_sample(tmp_path: Path) -> Non
     await _half_done(store)
     await store.add_sample(_sample(seconds_ago=-30, items_written=900))
     await store.aclose()
-    look = await look_at(tmp_path, "orders")
+    look = await read_stored_run(tmp_path, "orders")
     assert look.last_checkpoint == look.record.checkpointed_at
     assert look.last_checkpoint is not None
     assert look.last_checkpoint <= look.now
@@ -250,7 +250,7 @@ async def test_a_rate_is_shown_before_there_is_a_sample(tmp_path: Path) -> None:
     store = await _begun(tmp_path, seconds_ago=10)
     try:
         await store.checkpoint(0, _complete_segments(5), TableCounters())
-        look = await look_at(tmp_path, "orders")
+        look = await read_stored_run(tmp_path, "orders")
     finally:
         await store.aclose()
     assert items_per_second(look, look.tables[0]) == pytest.approx(50, rel=0.1)
@@ -260,7 +260,7 @@ async def test_before_the_first_checkpoint_there_is_no_rate(tmp_path: Path) -> N
     store = await _begun(tmp_path)
     await store.add_sample(_sample(seconds_ago=0, items_written=900))
     await store.aclose()
-    look = await look_at(tmp_path, "orders")
+    look = await read_stored_run(tmp_path, "orders")
     assert items_per_second(look, look.tables[0]) is None
     assert "checkpoint  -" in to_lines(look)
 
@@ -274,7 +274,7 @@ async def test_a_resumed_run_that_is_killed_counts_only_what_is_stored(tmp_path:
     await store.add_sample(_sample(seconds_ago=0, items_written=9900))
     await store.checkpoint(0, _complete_segments(5), TableCounters())
     await store.aclose()
-    look = await look_at(tmp_path, "orders")
+    look = await read_stored_run(tmp_path, "orders")
     assert look.state == "killed"
     assert items_per_second(look, look.tables[0]) == pytest.approx(40, rel=0.1)
 
@@ -284,7 +284,7 @@ async def test_a_killed_run_says_that_it_can_be_resumed(tmp_path: Path) -> None:
     await _half_done(store)
     # The lock goes with the process; nothing else is written when it is killed.
     await store.aclose()
-    look = await look_at(tmp_path, "orders")
+    look = await read_stored_run(tmp_path, "orders")
     state = next(line for line in to_lines(look) if line.startswith("state"))
     assert state.endswith("stopped without a word (killed or crashed); the same command resumes")
     summary = to_summary(look)
@@ -310,7 +310,7 @@ async def test_a_run_that_has_ended_says_how(
     error = ("ServiceGoneError", "nothing was accepted for 300 s", "look at the target")
     await store.end_attempt(status, time.time(), error if status == "failed" else None)
     await store.aclose()
-    look = await look_at(tmp_path, "orders")
+    look = await read_stored_run(tmp_path, "orders")
     summary = to_summary(look)
     (table,) = summary.tables
     assert (summary.status, table.status) == (status, table_status)

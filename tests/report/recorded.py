@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from dynaferry.report.certificate import StoredCertificate, VerifiedTable
-from dynaferry.report.facts import RunFacts, TableFacts
+from dynaferry.report.stored_run import StoredRun, StoredTable
 from dynaferry.state.store import (
     AttemptRecord,
+    Controls,
     LetterCount,
     RunRecord,
     Sample,
@@ -70,9 +71,9 @@ SAMPLES = [
 ]
 
 
-def facts(reason: str = "too large", run: str = "orders") -> RunFacts:
+def stored_run(reason: str = "too large", run: str = "orders") -> StoredRun:
     """The run, with items rejected for this reason."""
-    table = TableFacts(
+    table = StoredTable(
         identity=table_identity(),
         totals=TableTotals(
             segments_complete=64,
@@ -93,10 +94,20 @@ def facts(reason: str = "too large", run: str = "orders") -> RunFacts:
                 ThrottleCount(operation="BatchWriteItem", reason="IndexWrite<s", times=11),
             ),
         ),
+        segments=[],
         samples=SAMPLES,
         reasons=[LetterCount(error_code="ValidationException", error_message=reason, items=4)],
     )
-    return RunFacts(record=replace(RECORD, run=run), attempts=ATTEMPTS, tables=[table])
+    return StoredRun(
+        record=replace(RECORD, run=run),
+        state="rejected",
+        under_way=None,
+        process=None,
+        controls=Controls(),
+        attempts=ATTEMPTS,
+        tables=[table],
+        now=BEGAN + 1000,
+    )
 
 
 CERTIFICATE = StoredCertificate(

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from dynaferry.errors import PlanError
 from dynaferry.report.certificate import StoredCertificate, check_belongs
-from tests.report.recorded import CERTIFICATE, facts
+from tests.report.recorded import CERTIFICATE, stored_run
 
 PATH = Path("orders.json")
 
@@ -22,7 +22,7 @@ def certified(**settings: object) -> StoredCertificate:
 def test_where_there_is_no_id_the_creation_tells_tables_apart(
     then: float | None, now: float | None, is_refused: bool
 ) -> None:
-    run = facts()
+    run = stored_run()
     copied = replace(run.tables[0].identity, target_table_id=None, target_created_at=then)
     run = replace(run, tables=[replace(run.tables[0], identity=copied)])
     certificate = certified(target_created_at=now)
@@ -34,7 +34,7 @@ def test_where_there_is_no_id_the_creation_tells_tables_apart(
 
 
 def test_where_ids_agree_the_creation_does_not_matter() -> None:
-    run = facts()
+    run = stored_run()
     copied = replace(run.tables[0].identity, source_created_at=1.5)
     run = replace(run, tables=[replace(run.tables[0], identity=copied)])
     same = certified(source_table_id=copied.source_table_id, source_created_at=2.5)

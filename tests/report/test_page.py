@@ -7,10 +7,10 @@ from msgspec.structs import replace
 from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import TablePlan
 from dynaferry.report.page import render, seconds_at_work
-from tests.report.recorded import ATTEMPTS, BEGAN, CERTIFICATE, facts
+from dynaferry.state.store import Controls
+from tests.report.recorded import ATTEMPTS, BEGAN, CERTIFICATE, stored_run
 from tests.state.contract import EXTERNAL_ID
 
-NOW = BEGAN + 1000
 MARKUP = "</td><script>alert(1)</script><img src=x onerror=alert(1)>"
 
 
@@ -31,7 +31,7 @@ class Read(HTMLParser):
 
 
 def test_it_tells_what_was_copied_and_how_it_adds_up() -> None:
-    text = Read(render(facts(), None, now=NOW)).text
+    text = Read(render(stored_run(), None)).text
     for told in ("1,607", "1,600", "$12.50", "64 of 64", "complete, but the target rejected items",
                  "index by<owner", "table/source-0", "table/target-0",
                  "2023-11-14 22:13:20 UTC"):  # fmt: skip
@@ -39,32 +39,31 @@ def test_it_tells_what_was_copied_and_how_it_adds_up() -> None:
 
 
 def test_it_tells_each_attempt_and_each_reason() -> None:
-    text = Read(render(facts(), None, now=NOW)).text
+    text = Read(render(stored_run(), None)).text
     assert "running, or stopped without a word" in text
     assert "ValidationException: too large" in text
     assert text.index("BatchWriteItem: IndexWrite<s") < text.index("Scan: no reason given")
 
 
 def test_a_run_that_stores_nothing_is_no_run_that_goes_on() -> None:
-    recorded = facts()
+    recorded = stored_run()
     record = replace(recorded.record, status="running", ended_at=None)
     running, last_sign = replace(recorded, record=record), recorded.record.checkpointed_at or 0.0
-    assert "stalled" not in render(running, None, now=last_sign + 20)
-    assert "stalled, or stopped without a word: nothing was stored for 5m 00s" in render(
-        running, None, now=last_sign + 300
-    )
-    assert "stalled" not in render(replace(running, paused=True), None, now=last_sign + 300)
-    assert "stalled" not in render(recorded, None, now=last_sign + 300)
+    assert "stalled" not in render(replace(running, now=last_sign + 20), None)
+    late = replace(running, now=last_sign + 300)
+    assert "stalled, or stopped without a word: nothing was stored for 5m 00s" in render(late, None)
+    assert "stalled" not in render(replace(late, controls=Controls(paused_at=BEGAN)), None)
+    assert "stalled" not in render(replace(recorded, now=last_sign + 300), None)
 
 
 def test_it_draws_speed_limits_and_throttles() -> None:
-    page = Read(render(facts(), None, now=NOW))
+    page = Read(render(stored_run(), None))
     drawn = [attrs.get("class") for tag, attrs in page.tags if tag == "polyline"]
     assert {"items", "writes", "reads", "limit", "throttles"} <= set(drawn)
 
 
 def test_settings_are_told_in_words() -> None:
-    recorded = facts()
+    recorded = stored_run()
     settings = replace(
         recorded.record.settings,
         consistent_read=True,
@@ -77,7 +76,7 @@ def test_settings_are_told_in_words() -> None:
         ),
     )
     record = replace(recorded.record, settings=settings)
-    text = Read(render(replace(recorded, record=record), None, now=NOW)).text
+    text = Read(render(replace(recorded, record=record), None)).text
     for told in ("consistent read\nyes", "max write units\n8,000", "caps of orders alone\nread 250",
                  "caps 22:00-06:00, sat (UTC)\nwrite none units/s"):  # fmt: skip
         assert told in text
@@ -85,29 +84,29 @@ def test_settings_are_told_in_words() -> None:
 
 
 def test_it_tells_what_verify_found() -> None:
-    text = Read(render(facts(), CERTIFICATE, now=NOW)).text
+    text = Read(render(stored_run(), CERTIFICATE)).text
     assert "Verified: different" in text
     assert "2026-01-02 03:04:05 UTC by eventually consistent scans" in text
-    assert "Verified" not in Read(render(facts(), None, now=NOW)).text
+    assert "Verified" not in Read(render(stored_run(), None)).text
 
 
 @pytest.mark.parametrize("where", ["reason", "run"])
 def test_whatever_comes_from_elsewhere_is_text(where: str) -> None:
-    page = render(facts(**{where: MARKUP}), None, now=NOW)
+    page = render(stored_run(**{where: MARKUP}), None)
     read = Read(page)
     assert MARKUP in read.text.replace("\n", "")
     assert not {"script", "img"} & {tag for tag, _ in read.tags}
 
 
 def test_nothing_is_fetched_and_no_script_may_run() -> None:
-    page = render(facts(), CERTIFICATE, now=NOW)
+    page = render(stored_run(), CERTIFICATE)
     [policy] = [attrs for tag, attrs in Read(page).tags if "http-equiv" in attrs]
     assert policy["content"] == "default-src 'none'; style-src 'unsafe-inline'"
     assert not re.search(r"""(src|href|url)\s*[=(]""", page)
 
 
 def test_it_holds_no_secret() -> None:
-    assert EXTERNAL_ID not in render(facts(), None, now=NOW)
+    assert EXTERNAL_ID not in render(stored_run(), None)
 
 
 def test_an_attempt_that_was_killed_counts_to_its_last_sign_of_life() -> None:

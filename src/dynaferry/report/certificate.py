@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry.errors import PlanError
-from dynaferry.report.facts import RunFacts
+from dynaferry.report.stored_run import StoredRun
 from dynaferry.shared.files import read_bounded
 from dynaferry.state.store import TableIdentity
 
@@ -102,20 +102,20 @@ def read_certificate(path: Path) -> StoredCertificate:
     return certificate
 
 
-def check_belongs(certificate: StoredCertificate, facts: RunFacts, path: Path) -> None:
+def check_belongs(certificate: StoredCertificate, run: StoredRun, path: Path) -> None:
     """Returns if the certificate is about this run. Pure.
 
     :raises PlanError: it is of other tables, or older than what the run wrote
     """
-    identities = [table.identity for table in facts.tables]
+    identities = [table.identity for table in run.tables]
     for table in certificate.tables:
-        _check_table(table, identities, facts.record.run, path)
-    written_at = facts.record.checkpointed_at or facts.record.created_at
+        _check_table(table, identities, run.record.run, path)
+    written_at = run.record.checkpointed_at or run.record.created_at
     # A certificate tells whole seconds.
     if certificate.began_at.timestamp() < int(written_at):
         raise PlanError(
             f"the certificate {path} is of a comparison that began at {certificate.began_at}, "
-            f"before the run {facts.record.run} last wrote, at "
+            f"before the run {run.record.run} last wrote, at "
             f"{datetime.fromtimestamp(int(written_at), UTC)}",
             hint="run dynaferry verify with --certificate again, and report what it writes",
         )

@@ -17,9 +17,9 @@ from dynaferry.observe.health import is_stalled
 from dynaferry.plan.schedule import Units
 from dynaferry.plan.settings import RecordedSettings
 from dynaferry.report.certificate import StoredCertificate, circumstances, heading
-from dynaferry.report.facts import RunFacts, TableFacts
 from dynaferry.report.plot import PlotLine, plot
 from dynaferry.report.rates import limits, rates
+from dynaferry.report.stored_run import StoredRun, StoredTable
 from dynaferry.shared.printable import printable
 from dynaferry.state.store import AttemptRecord
 
@@ -33,18 +33,18 @@ _STATUS: Final = {
 }
 
 
-def render(facts: RunFacts, certificate: StoredCertificate | None, *, now: float) -> str:
+def render(run: StoredRun, certificate: StoredCertificate | None) -> str:
     """The whole file."""
-    record = facts.record
+    record = run.record
     body = "".join(
         (
-            _head(facts, now),
-            _totals(facts),
-            "".join(_table(table, facts.attempts) for table in facts.tables),
-            _attempts(facts.attempts),
+            _head(run),
+            _totals(run),
+            "".join(_table(table, run.attempts) for table in run.tables),
+            _attempts(run.attempts),
             _settings(record.settings),
-            "" if certificate is None else _certificate(certificate, len(facts.tables)),
-            f'<p class="quiet">Written by dynaferry {__version__} on {_moment(now)}.</p>',
+            "" if certificate is None else _certificate(certificate, len(run.tables)),
+            f'<p class="quiet">Written by dynaferry {__version__} on {_moment(run.now)}.</p>',
         )
     )
     style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
@@ -57,8 +57,8 @@ def render(facts: RunFacts, certificate: StoredCertificate | None, *, now: float
     )
 
 
-def _head(facts: RunFacts, now: float) -> str:
-    record, attempts = facts.record, facts.attempts
+def _head(run: StoredRun) -> str:
+    record, attempts = run.record, run.attempts
     first = attempts[0].started_at if attempts else record.created_at
     ended = "not yet" if record.ended_at is None else _moment(record.ended_at)
     error = ""
@@ -66,28 +66,28 @@ def _head(facts: RunFacts, now: float) -> str:
         hint = "" if record.error_hint is None else f" ({record.error_hint})"
         error = f'<p class="bad">{_text(record.error_message + hint)}</p>'
     return (
-        f"<h1>{_text(record.run)}</h1><p>{_text(_state(facts, now))}</p>{error}"
+        f"<h1>{_text(record.run)}</h1><p>{_text(_state(run))}</p>{error}"
         f'<p class="quiet">begun {_moment(first)}, ended {ended}</p>'
     )
 
 
-def _state(facts: RunFacts, now: float) -> str:
+def _state(run: StoredRun) -> str:
     """How the run is. The file alone does not tell whether a process works on it."""
-    record = facts.record
-    last_sign = max(record.started_at, record.checkpointed_at or 0.0)
-    if record.status == "running" and is_stalled(last_sign, now, paused=facts.paused):
-        since = formatting.duration(now - last_sign)
+    record = run.record
+    last_sign, is_paused = run.last_sign, run.controls.paused_at is not None
+    if record.status == "running" and is_stalled(last_sign, run.now, paused=is_paused):
+        since = formatting.duration(run.now - last_sign)
         return f"stalled, or stopped without a word: nothing was stored for {since}"
     return _STATUS[record.status]
 
 
-def _totals(facts: RunFacts) -> str:
-    totals = [table.totals for table in facts.tables]
-    counters = [table.counters for table in facts.tables]
-    moments = [sample.time for table in facts.tables for sample in table.samples]
-    if facts.record.checkpointed_at is not None:
-        moments.append(facts.record.checkpointed_at)
-    seconds = seconds_at_work(facts.attempts, moments)
+def _totals(run: StoredRun) -> str:
+    totals = [table.totals for table in run.tables]
+    counters = [table.counters for table in run.tables]
+    moments = [sample.time for table in run.tables for sample in table.samples]
+    if run.record.checkpointed_at is not None:
+        moments.append(run.record.checkpointed_at)
+    seconds = seconds_at_work(run.attempts, moments)
     written = sum(total.items_written for total in totals)
     return _facts(
         (
@@ -99,7 +99,7 @@ def _totals(facts: RunFacts) -> str:
             ("at work for", formatting.duration(seconds)),
             ("items written/s", formatting.count(written / seconds if seconds else None)),
             ("cost, on demand", f"${sum(each.dollars for each in counters):,.2f}"),
-            ("attempts", str(len(facts.attempts))),
+            ("attempts", str(len(run.attempts))),
         )
     )
 
@@ -122,7 +122,7 @@ def seconds_at_work(attempts: Sequence[AttemptRecord], moments: Sequence[float])
 # A table ---------------------------------------------------------------------------------------
 
 
-def _table(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
+def _table(table: StoredTable, attempts: Sequence[AttemptRecord]) -> str:
     identity, totals, counters = table.identity, table.totals, table.counters
     facts = _facts(
         (
@@ -146,7 +146,7 @@ def _table(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
     )
 
 
-def _plots(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
+def _plots(table: StoredTable, attempts: Sequence[AttemptRecord]) -> str:
     samples = table.samples
     items = rates(samples, attempts, lambda sample: sample.items_written)
     writes = rates(samples, attempts, lambda sample: sample.write_units)
@@ -169,7 +169,7 @@ def _plots(table: TableFacts, attempts: Sequence[AttemptRecord]) -> str:
     return "".join(f"<h3>{_text(title)}</h3>{plot(title, lines)}" for title, lines in pictures)
 
 
-def _throttles(table: TableFacts) -> str:
+def _throttles(table: StoredTable) -> str:
     if not table.counters.throttles:
         return ""
     most_first = sorted(table.counters.throttles, key=lambda each: -each.times)
@@ -180,7 +180,7 @@ def _throttles(table: TableFacts) -> str:
     return "<h3>Throttles by the service's reason</h3>" + _rows(("times", "reason"), rows)
 
 
-def _reasons(table: TableFacts) -> str:
+def _reasons(table: StoredTable) -> str:
     if not table.reasons:
         return ""
     rows = [

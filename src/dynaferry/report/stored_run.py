@@ -1,6 +1,10 @@
-"""What a state file and its lock tell of a run, read while it runs and after."""
+"""What a state file and its lock tell of a run, read while it runs and after.
+
+`status` and `report` read the same: the report `whole`, which takes every sample and every reason.
+"""
 
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,11 +16,14 @@ from msgspec import Struct
 from dynaferry.control.effective import EffectiveControls, effective_controls
 from dynaferry.observe import rates
 from dynaferry.observe.health import is_stalled
+from dynaferry.observe.stats import MOST_REASONS
 from dynaferry.state.directory import verification_name
 from dynaferry.state.lock import is_locked, owner_of
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import (
+    AttemptRecord,
     Controls,
+    LetterCount,
     RunRecord,
     Sample,
     SegmentRecord,
@@ -31,6 +38,8 @@ _RATE_SECONDS = 60.0
 # Of a run that goes on only that minute matters; of one that has ended, the whole attempt.
 _SAMPLES_WHILE_RUNNING = 600
 _SAMPLES_AFTERWARDS = 100_000
+# Of a run that is read whole, all that are likely to be there.
+_SAMPLES_OF_ALL_ATTEMPTS = 1_000_000
 
 UnderWay = Literal["copy", "verification", "replay"]
 
@@ -40,13 +49,18 @@ _UNDER_WAY: frozenset[State] = frozenset({"running", "stalled"})
 
 
 class StoredTable(Struct, frozen=True, kw_only=True):
-    """One table as its state file tells it; `samples` are this attempt's, oldest first."""
+    """One table as its state file tells it.
+
+    `samples` are the newest ones, oldest first, of whichever attempt. `reasons` are the most
+    frequent ones of its rejected items, and are read with a whole run only.
+    """
 
     identity: TableIdentity
     totals: TableTotals
     counters: TableCounters
     segments: list[SegmentRecord]
     samples: list[Sample]
+    reasons: list[LetterCount]
 
 
 class StoredRun(Struct, frozen=True, kw_only=True):
@@ -60,6 +74,7 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     under_way: UnderWay | None
     process: int | None
     controls: Controls
+    attempts: list[AttemptRecord]
     tables: list[StoredTable]
     now: float
 
@@ -95,30 +110,32 @@ class StoredRun(Struct, frozen=True, kw_only=True):
         )
 
 
-async def look_at(state_dir: Path, run: str) -> StoredRun:
+async def read_stored_run(state_dir: Path, name: str, *, whole: bool = False) -> StoredRun:
     """Reads the state file, whoever else has it open.
+
+    `whole` is with every sample of all attempts, and with why items were rejected.
 
     :raises StateError: it is broken, or not one
     """
-    store = await SqliteStore.open_for_reading(state_dir, run)
+    store = await SqliteStore.open_for_reading(state_dir, name)
     try:
-        record, state = await state_of(store, state_dir, run)
+        record, state = await state_of(store, state_dir, name)
         now, controls = time.time(), await store.read_controls()
         is_paused = controls.paused_at is not None
         if state == "running" and is_stalled(last_sign_of(record), now, paused=is_paused):
             state = "stalled"
         tables = [
-            await _look_at_table(store, index, identity, record.started_at, state)
+            await _read_table(store, index, identity, state, whole=whole)
             for index, identity in enumerate(record.identity.tables)
         ]
+        is_stuck = state == "stalled"
         return StoredRun(
             record=record,
             state=state,
-            under_way=await under_way_of(state, state_dir, run),
-            process=await to_thread.run_sync(owner_of, state_dir, run)
-            if state == "stalled"
-            else None,
+            under_way=await under_way_of(state, state_dir, name),
+            process=await to_thread.run_sync(owner_of, state_dir, name) if is_stuck else None,
             controls=controls,
+            attempts=await store.read_attempts(),
             tables=tables,
             now=now,
         )
@@ -155,28 +172,28 @@ async def under_way_of(state: State, state_dir: Path, run: str) -> UnderWay | No
     return "replay" if await to_thread.run_sync(is_locked, state_dir, run) else None
 
 
-async def _look_at_table(
-    store: StateStore, index: int, identity: TableIdentity, started_at: float, state: State
+async def _read_table(
+    store: StateStore, index: int, identity: TableIdentity, state: State, *, whole: bool
 ) -> StoredTable:
     most = _SAMPLES_WHILE_RUNNING if state in _UNDER_WAY else _SAMPLES_AFTERWARDS
-    samples = await store.read_samples(index, most)
     return StoredTable(
         identity=identity,
         totals=await store.read_totals(index),
         counters=await store.read_counters(index),
         segments=await store.read_segments(index),
-        samples=[sample for sample in samples if sample.time >= started_at],
+        samples=await store.read_samples(index, _SAMPLES_OF_ALL_ATTEMPTS if whole else most),
+        reasons=await store.count_dead_letters(index, MOST_REASONS) if whole else [],
     )
 
 
-def bottleneck(look: StoredRun, table: StoredTable) -> str | None:
+def bottleneck(run: StoredRun, table: StoredTable) -> str | None:
     """What holds the writes back now, where the service named it; None when nothing runs.
 
     As in progress: what it named last, for as long as throttles go on.
     """
-    throttled_at, end = table.counters.throttled_at, look.last_checkpoint
+    throttled_at, end = table.counters.throttled_at, run.last_checkpoint
     complete = table.totals.segments_complete == table.identity.total_segments
-    if look.state != "running" or complete or throttled_at is None or end is None:
+    if run.state != "running" or complete or throttled_at is None or end is None:
         return None
     is_over = throttled_at < end - rates.DEFAULT_WINDOW_SECONDS
     return None if is_over else table.counters.bottleneck
@@ -187,40 +204,45 @@ def items_done(totals: TableTotals) -> int:
     return totals.items_written + totals.items_rejected + totals.items_filtered
 
 
-def items_per_second(look: StoredRun, table: StoredTable) -> float | None:
+def items_per_second(run: StoredRun, table: StoredTable) -> float | None:
     """Of the last minute while it runs, of the whole attempt afterwards; None when unknown.
 
     Of a run that is stalled it is unknown, and not what it was once.
     It ends with what is stored, as the summary does: a sample may be ahead of that, and a run
     that was killed has to do again what lay between.
     """
-    end = look.last_checkpoint
-    if end is None or look.state == "stalled":
+    end = run.last_checkpoint
+    if end is None or run.state == "stalled":
         return None
-    if look.state != "running":
-        began, at_start = _start(look, table)
+    if run.state != "running":
+        began, at_start = _start(run, table)
         return rates.rate_between(
-            (began, at_start), (began + look.seconds, items_done(table.totals))
+            (began, at_start), (began + run.seconds, items_done(table.totals))
         )
-    first = _first_of_the_last_minute(look, table, end)
+    first = _first_of_the_last_minute(run, table, end)
     return rates.rate_between(first, (end, items_done(table.totals)))
 
 
-def _start(look: StoredRun, table: StoredTable) -> tuple[float, int]:
+def _start(run: StoredRun, table: StoredTable) -> tuple[float, int]:
     """When this attempt began, and what was done by then; known late, so rather too much."""
-    if look.record.attempts == 1:
-        return look.record.started_at, 0
-    at_start = table.samples[0].items_written if table.samples else items_done(table.totals)
-    return look.record.started_at, at_start
+    if run.record.attempts == 1:
+        return run.record.started_at, 0
+    first = next(_samples_of_this_attempt(run, table), None)
+    at_start = first.items_written if first else items_done(table.totals)
+    return run.record.started_at, at_start
 
 
-def _first_of_the_last_minute(look: StoredRun, table: StoredTable, end: float) -> tuple[float, int]:
+def _first_of_the_last_minute(run: StoredRun, table: StoredTable, end: float) -> tuple[float, int]:
     since = end - _RATE_SECONDS
-    if look.record.attempts == 1 and look.record.started_at >= since:
-        return look.record.started_at, 0
-    recent = (sample for sample in table.samples if sample.time >= since)
+    if run.record.attempts == 1 and run.record.started_at >= since:
+        return run.record.started_at, 0
+    recent = (each for each in _samples_of_this_attempt(run, table) if each.time >= since)
     first = next(recent, None)
     return (first.time, first.items_written) if first else (end, 0)
+
+
+def _samples_of_this_attempt(run: StoredRun, table: StoredTable) -> Iterator[Sample]:
+    return (sample for sample in table.samples if sample.time >= run.record.started_at)
 
 
 def expected_items(table: StoredTable) -> int | None:
@@ -236,9 +258,9 @@ def expected_items(table: StoredTable) -> int | None:
     )
 
 
-def seconds_left(look: StoredRun, table: StoredTable) -> float | None:
+def seconds_left(run: StoredRun, table: StoredTable) -> float | None:
     """How long the table will take from here; None when unknown, or when nothing runs."""
-    if look.state != "running":
+    if run.state != "running":
         return None
     done = items_done(table.totals)
-    return rates.seconds_left(done, expected_items(table), items_per_second(look, table))
+    return rates.seconds_left(done, expected_items(table), items_per_second(run, table))

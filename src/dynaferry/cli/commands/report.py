@@ -1,6 +1,5 @@
 """`dynaferry report`: what a run did, as one file to keep or to send."""
 
-import time
 from functools import partial
 from pathlib import Path
 
@@ -8,8 +7,8 @@ from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async
 from dynaferry.errors import PlanError
 from dynaferry.report.certificate import check_belongs, read_certificate
-from dynaferry.report.facts import read_facts
 from dynaferry.report.page import render
+from dynaferry.report.stored_run import read_stored_run
 from dynaferry.shared.files import replacing
 from dynaferry.state.directory import sole_run
 
@@ -18,12 +17,12 @@ def run_report(run: str | None, state_dir: Path, output: Path, certificate: Path
     """Writes the report and returns the exit code; every error is told."""
     try:
         name = sole_run(state_dir, run)
-        facts = run_async(partial(read_facts, state_dir, name))
+        stored = run_async(partial(read_stored_run, state_dir, name, whole=True))
         verified = None
         if certificate is not None:
             verified = read_certificate(certificate)
-            check_belongs(verified, facts, certificate)
-        _write(output, render(facts, verified, now=time.time()))
+            check_belongs(verified, stored, certificate)
+        _write(output, render(stored, verified))
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised

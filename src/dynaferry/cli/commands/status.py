@@ -20,7 +20,7 @@ from dynaferry.report.stored_run import (
     StoredTable,
     bottleneck,
     items_per_second,
-    look_at,
+    read_stored_run,
     seconds_left,
 )
 from dynaferry.run.outcome import table_summary
@@ -40,15 +40,15 @@ def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
     """Prints what is known of the run and returns the exit code."""
     try:
         name = sole_run(state_dir, run)
-        look = run_async(partial(look_at, state_dir, name))
+        stored = run_async(partial(read_stored_run, state_dir, name))
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
         return failure.report(error, as_json=as_json, run=run)
     if as_json:
-        screen.print_document(msgspec.json.encode(to_summary(look)).decode())
+        screen.print_document(msgspec.json.encode(to_summary(stored)).decode())
     else:
-        screen.print_lines(to_lines(look))
+        screen.print_lines(to_lines(stored))
     return exit_codes.COMPLETE
 
 
@@ -74,23 +74,23 @@ class StatusSummary(RunSummary, frozen=True, kw_only=True):
     tables: tuple[TableStatus, ...]
 
 
-def to_summary(look: StoredRun) -> StatusSummary:
+def to_summary(run: StoredRun) -> StatusSummary:
     """The run as `copy --json` would tell it; `running` stands for one that is under way."""
-    record = look.record
+    record = run.record
     error = None
-    if look.state == "killed":
+    if run.state == "killed":
         error = KILLED
     elif record.error_type is not None:
         error = ErrorSummary(
             type=record.error_type, message=record.error_message or "", hint=record.error_hint
         )
     return StatusSummary(
-        state=look.state,
-        held=look.held,
+        state=run.state,
+        held=run.held,
         run=record.run,
-        status=_status(look.state),
+        status=_status(run.state),
         error=error,
-        tables=tuple(_told_table(look, table) for table in look.tables),
+        tables=tuple(_told_table(run, table) for table in run.tables),
     )
 
 
@@ -100,83 +100,83 @@ def _status(state: State) -> RunStatus:
     return "interrupted" if state == "killed" else state
 
 
-def _table_status(look: StoredRun, table: StoredTable) -> RunStatus:
+def _table_status(run: StoredRun, table: StoredTable) -> RunStatus:
     if table.totals.segments_complete < table.identity.total_segments:
-        return _status(look.state)
+        return _status(run.state)
     return "rejected" if table.totals.items_rejected else "complete"
 
 
-def _told_table(look: StoredRun, table: StoredTable) -> TableStatus:
-    summary = msgspec.structs.asdict(_table_summary(look, table))
-    return TableStatus(**summary, bottleneck=bottleneck(look, table))
+def _told_table(run: StoredRun, table: StoredTable) -> TableStatus:
+    summary = msgspec.structs.asdict(_table_summary(run, table))
+    return TableStatus(**summary, bottleneck=bottleneck(run, table))
 
 
-def _table_summary(look: StoredRun, table: StoredTable) -> TableSummary:
+def _table_summary(run: StoredRun, table: StoredTable) -> TableSummary:
     return table_summary(
         _table_name(table.identity.source_arn),
         _table_name(table.identity.target_arn),
-        _table_status(look, table),
+        _table_status(run, table),
         table.totals,
         table.counters,
         seen=table.identity,
         segments_total=table.identity.total_segments,
-        seconds=look.seconds,
-        items_per_second=items_per_second(look, table) or 0.0,
+        seconds=run.seconds,
+        items_per_second=items_per_second(run, table) or 0.0,
     )
 
 
-def to_lines(look: StoredRun) -> list[str]:
+def to_lines(run: StoredRun) -> list[str]:
     """The run for eyes."""
-    record = look.record
+    record = run.record
     lines = [
         f"run         {record.run}",
-        f"state       {_state_words(look)}",
+        f"state       {_state_words(run)}",
         f"attempts    {record.attempts}",
-        f"started     {_moment(record.started_at, look.now)}",
+        f"started     {_moment(record.started_at, run.now)}",
     ]
-    if record.ended_at is not None and not look.is_under_way:
-        lines.append(f"ended       {_moment(record.ended_at, look.now)}")
-    lines.append(f"checkpoint  {_moment(look.last_checkpoint, look.now)}")
-    held_back = _held_back(look)
+    if record.ended_at is not None and not run.is_under_way:
+        lines.append(f"ended       {_moment(record.ended_at, run.now)}")
+    lines.append(f"checkpoint  {_moment(run.last_checkpoint, run.now)}")
+    held_back = _held_back(run)
     if held_back is not None:
         lines.append(f"held back   {held_back}")
-    for table in look.tables:
-        lines += _table_lines(look, table)
-    if not look.is_under_way and record.error_message is not None:
+    for table in run.tables:
+        lines += _table_lines(run, table)
+    if not run.is_under_way and record.error_message is not None:
         lines.append(f"error: {record.error_message}")
         if record.error_hint is not None:
             lines.append(f"hint: {record.error_hint}")
     return lines
 
 
-def _held_back(look: StoredRun) -> str | None:
-    if look.under_way in ("verification", "replay"):
-        return in_words(set_by_hand(look.held))
-    return None if look.state in ("complete", "rejected") else in_words(look.held)
+def _held_back(run: StoredRun) -> str | None:
+    if run.under_way in ("verification", "replay"):
+        return in_words(set_by_hand(run.held))
+    return None if run.state in ("complete", "rejected") else in_words(run.held)
 
 
-def _state_words(look: StoredRun) -> str:
-    words = _copy_words(look)
-    if look.under_way in ("verification", "replay"):
-        words = f"{words}; {WORDS[look.under_way]}"
-    if look.under_way is not None and look.held.paused_at is not None:
-        words = f"{words}, paused; dynaferry resume {look.record.run} lets it go on"
+def _state_words(run: StoredRun) -> str:
+    words = _copy_words(run)
+    if run.under_way in ("verification", "replay"):
+        words = f"{words}; {WORDS[run.under_way]}"
+    if run.under_way is not None and run.held.paused_at is not None:
+        words = f"{words}, paused; dynaferry resume {run.record.run} lets it go on"
     return words
 
 
-def _copy_words(look: StoredRun) -> str:
-    if look.state == "killed":
+def _copy_words(run: StoredRun) -> str:
+    if run.state == "killed":
         return f"{KILLED.message}; {KILLED.hint}"
-    if look.state == "stalled":
-        return _stalled_words(look)
-    if look.state in ("interrupted", "failed"):
-        return f"{look.state}; the same command resumes"
-    return look.state
+    if run.state == "stalled":
+        return _stalled_words(run)
+    if run.state in ("interrupted", "failed"):
+        return f"{run.state}; the same command resumes"
+    return run.state
 
 
-def _stalled_words(look: StoredRun) -> str:
-    since = formatting.duration(look.now - look.last_sign)
-    process = "its process" if look.process is None else f"its process ({look.process})"
+def _stalled_words(run: StoredRun) -> str:
+    since = formatting.duration(run.now - run.last_sign)
+    process = "its process" if run.process is None else f"its process ({run.process})"
     return (
         f"stalled: nothing was stored for {since}, though it is still there; end {process},"
         " kill -9 if need be, then the same command resumes"
@@ -190,29 +190,29 @@ def _moment(moment: float | None, now: float) -> str:
     return f"{written}, {formatting.duration(max(0.0, now - moment))} ago"
 
 
-def _table_lines(look: StoredRun, table: StoredTable) -> list[str]:
+def _table_lines(run: StoredRun, table: StoredTable) -> list[str]:
     identity, totals = table.identity, table.totals
-    rate = formatting.count(items_per_second(look, table))
+    rate = formatting.count(items_per_second(run, table))
     lines = [
         f"{formatting.place(identity.source_arn)} → {formatting.place(identity.target_arn)}",
-        f"  state     {_table_words(look, table)}, "
+        f"  state     {_table_words(run, table)}, "
         f"segments {totals.segments_complete}/{identity.total_segments}",
-        f"  items     {equation(_table_summary(look, table))}",
+        f"  items     {equation(_table_summary(run, table))}",
     ]
-    if look.state == "running":
-        left = formatting.duration(seconds_left(look, table))
+    if run.state == "running":
+        left = formatting.duration(seconds_left(run, table))
         lines.append(f"  rate      {rate} items/s in the last minute, {left} left")
-        held_back_by = bottleneck(look, table)
+        held_back_by = bottleneck(run, table)
         if held_back_by is not None:
             lines.append(f"  held back by {held_back_by}")
-    elif look.state != "stalled":
+    elif run.state != "stalled":
         lines.append(f"  rate      {rate} items/s in the last attempt")
     return lines
 
 
-def _table_words(look: StoredRun, table: StoredTable) -> str:
-    status = _table_status(look, table)
-    return look.state if status == RUNNING else status
+def _table_words(run: StoredRun, table: StoredTable) -> str:
+    status = _table_status(run, table)
+    return run.state if status == RUNNING else status
 
 
 def _table_name(arn: str) -> str:
