@@ -2,7 +2,8 @@
 
 import pytest
 
-from dynaferry.observe.health import STALL_SECONDS, HealthWatch, stalled_for
+from dynaferry.observe.health import HealthWatch, stalled_for
+from dynaferry.observe.held_back import STALL_SECONDS
 from dynaferry.observe.stats import RunStats, TableState, TableStats
 
 

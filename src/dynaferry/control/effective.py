@@ -5,12 +5,14 @@ schedule says of the hour, else what the plan or its flag says. A table's own ca
 of them.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from dynaferry.observe import formatting
+from dynaferry.observe.held_back import Signs, reasons
 from dynaferry.plan.schedule import Schedule, Units, scheduled
 from dynaferry.state.store import Controls
 
@@ -87,13 +89,15 @@ _ORIGINS: dict[Origin, str] = {"set": "set", "schedule": "by the schedule", "pla
 
 def in_words(held: EffectiveControls) -> str | None:
     """What people should know of it: a pause, caps, and a cap that was lifted. None for nothing."""
-    parts = ["paused"] if held.paused_at is not None else []
-    for verb, cap in (("writes", held.write), ("reads", held.read)):
-        if cap.units_per_second is not None:
-            units = formatting.count(cap.units_per_second)
-            if cap.units_per_second < 10:
-                units = f"{cap.units_per_second:g}"
-            parts.append(f"{verb} at most {units} units/s ({_ORIGINS[cap.origin]})")
-        elif cap.origin != "plan":
-            parts.append(f"{verb} without a cap ({_ORIGINS[cap.origin]})")
-    return ", ".join(parts) or None
+    caps = (*_cap_in_words("writes", held.write), *_cap_in_words("reads", held.read))
+    signs = Signs(paused=held.paused_at is not None, caps=caps)
+    return ", ".join(each.reason for each in reasons(signs)) or None
+
+
+def _cap_in_words(verb: str, cap: CapInForce) -> Iterator[str]:
+    units = cap.units_per_second
+    if units is not None:
+        most = f"{units:g}" if units < 10 else formatting.count(units)
+        yield f"{verb} at most {most} units/s ({_ORIGINS[cap.origin]})"
+    elif cap.origin != "plan":
+        yield f"{verb} without a cap ({_ORIGINS[cap.origin]})"

@@ -30,6 +30,7 @@ from dynaferry.errors import (
     UnprocessedError,
 )
 from dynaferry.limits import BATCH_MAX_ITEMS
+from dynaferry.observe.held_back import resource_in_words
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import OnReject
 from dynaferry.ports import BatchExchange, BatchTarget, WriteResult
@@ -392,12 +393,9 @@ def _unprocessed(batch: Batch) -> UnprocessedError:
 
 
 def _in_words(verdict: ThrottleScope) -> str:
-    """Who holds the writes back, for people: `index by-owner`, `a key range of orders`."""
-    if verdict.undone_share:
-        return (
-            f"the target, which leaves {verdict.undone_share:.0%} of the items undone at any rate"
-        )
-    name = (verdict.resource or "").rpartition("/")[2]
-    if verdict.is_index:
-        return f"index {name}"
-    return f"table {name}" if verdict.table else f"a key range of {name}"
+    return resource_in_words(
+        (verdict.resource or "").rpartition("/")[2],
+        is_index=verdict.is_index,
+        is_table=verdict.table,
+        undone_share=verdict.undone_share,
+    )

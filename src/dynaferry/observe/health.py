@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from dynaferry.observe.held_back import STALL_SECONDS, Signs, why_held_back
 from dynaferry.observe.stats import RunStats, TableStats
 
-STALL_SECONDS: Final = 60.0
 # A checkpoint is stored twice a second, whether or not anything was acknowledged, and in a pause
 # too: an older one tells of a process that does not turn, or of a disk that does not store.
 STALE_SECONDS: Final = 30.0
-# Pages and batches come in bursts: so long a silence with throttles in it is a brown-out.
-BROWN_OUT_SECONDS: Final = 10.0
 
 
 def is_stalled(last_sign: float, now: float, *, paused: bool) -> bool:
@@ -82,27 +80,24 @@ class HealthWatch:
 
     def verdict(self, stats: RunStats, now: float) -> Health:
         """What the looks so far say at this moment."""
-        if stats.paused:
-            return Health(ok=True, reason="paused")
-        if not _is_under_way(stats.tables):
+        if not stats.paused and not _is_under_way(stats.tables):
             return _ended(stats.tables)
-        unstored = stalled_for(stats, now)
-        if unstored is not None:
-            return Health(ok=False, reason=f"nothing was stored for {unstored:.0f} s")
-        still = now - self._acknowledged.moved_at
-        failing = now - self._failed.moved_at < STALL_SECONDS
-        if still > BROWN_OUT_SECONDS and not failing and self._is_refused(still, now):
-            return Health(ok=True, reason=f"throttled: all that was sent for {still:.0f} s")
-        if still <= STALL_SECONDS:
+        held = why_held_back(self._signs(stats, now))
+        if held is None:
             return Health(ok=True, reason="running")
-        if not failing and _waits_under_a_cap(stats.tables):
-            return Health(ok=True, reason="waiting under a cap")
-        why = "requests fail" if failing else "requests do not come back"
-        return Health(ok=False, reason=f"nothing was acknowledged for {still:.0f} s: {why}")
+        return Health(ok=held.is_well, reason=held.reason)
 
-    def _is_refused(self, still: float, now: float) -> bool:
-        """Whether throttles came since the last acknowledgement, and of late."""
-        return now - self._throttled.moved_at < min(still, STALL_SECONDS)
+    def _signs(self, stats: RunStats, now: float) -> Signs:
+        silent = now - self._acknowledged.moved_at
+        return Signs(
+            paused=stats.paused,
+            unstored_seconds=stalled_for(stats, now),
+            silent_seconds=silent,
+            # Since the last acknowledgement, and of late.
+            are_refused=now - self._throttled.moved_at < min(silent, STALL_SECONDS),
+            are_failing=now - self._failed.moved_at < STALL_SECONDS,
+            is_limited=_waits_under_a_cap(stats.tables),
+        )
 
 
 def _is_under_way(tables: Sequence[TableStats]) -> bool:

@@ -13,6 +13,7 @@ import anyio
 
 from dynaferry.observe import formatting, rates
 from dynaferry.observe.health import stalled_for
+from dynaferry.observe.held_back import Signs, bottleneck
 from dynaferry.observe.stats import Held, RunStats, TableState, TableStats
 
 PLAIN_LINES_EVERY_SECONDS = 10
@@ -71,9 +72,17 @@ class _TableMeter:
         # Who waits for the writes does not wait for the pace of the reads.
         self.looks_waiting = self.looks_waiting + 1 if stats.reads_waiting else 0
 
-    @property
-    def is_held_back(self) -> bool:
-        return bool(self.throttles.per_second or self.unprocessed.per_second)
+    def signs(self, stats: TableStats, unstored_seconds: float | None) -> Signs:
+        """What holds the table back, as far as its own counters show."""
+        is_throttled = bool(self.throttles.per_second or self.unprocessed.per_second)
+        limit = stats.read_rate_limit_units
+        waits = limit is not None and self.looks_waiting >= LOOKS_TO_BE_SURE
+        limited_by = stats.read_limit_reason or "the limit of the reads"
+        return Signs(
+            unstored_seconds=unstored_seconds,
+            resource=stats.bottleneck if is_throttled else None,
+            read_limit=f"{limited_by}, {limit:,g} units a second" if waits else None,
+        )
 
     @property
     def throttled_share(self) -> float | None:
@@ -96,15 +105,21 @@ class RunMeter:
 
     def view(self, stats: RunStats, now: float) -> list[TableView]:
         """Takes a sample and returns how it goes, table by table in the plan's order."""
-        views = [self._view_table(index, table, now) for index, table in enumerate(stats.tables)]
+        unstored = stalled_for(stats, now)
+        views = [
+            self._view_table(index, table, now, unstored)
+            for index, table in enumerate(stats.tables)
+        ]
         if stats.paused:  # then that is what everything waits for
             for meter in self._meters.values():
                 meter.looks_waiting = 0
-        if stalled_for(stats, now) is None:
+        if unstored is None:
             return views
         return [_stalled(view) if view.state == "running" else view for view in views]
 
-    def _view_table(self, index: int, stats: TableStats, now: float) -> TableView:
+    def _view_table(
+        self, index: int, stats: TableStats, now: float, unstored: float | None
+    ) -> TableView:
         meter = self._meters.setdefault(index, _TableMeter())
         meter.add(stats, now)
         expected = self._expected_items(stats)
@@ -125,7 +140,9 @@ class RunMeter:
             seconds_left=rates.seconds_left(stats.items_done, expected, meter.items.per_second)
             if stats.state == "running"
             else None,
-            bottleneck=_held_back_by(stats, meter) if stats.state == "running" else None,
+            bottleneck=bottleneck(meter.signs(stats, unstored))
+            if stats.state == "running"
+            else None,
         )
 
     def _expected_items(self, stats: TableStats) -> int | None:
@@ -141,15 +158,6 @@ class RunMeter:
         )
 
 
-def _held_back_by(stats: TableStats, meter: _TableMeter) -> str | None:
-    if meter.is_held_back and stats.bottleneck is not None:
-        return stats.bottleneck
-    limit = stats.read_rate_limit_units
-    if meter.looks_waiting < LOOKS_TO_BE_SURE or limit is None:
-        return None
-    return f"{stats.read_limit_reason or 'the limit of the reads'}, {limit:,g} units a second"
-
-
 def _stalled(view: TableView) -> TableView:
     return replace(
         view,
@@ -159,7 +167,6 @@ def _stalled(view: TableView) -> TableView:
         write_units_per_second=None,
         throttled_share=None,
         seconds_left=None,
-        bottleneck=None,
         is_stalled=True,
     )
 

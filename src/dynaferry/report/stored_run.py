@@ -14,7 +14,7 @@ from anyio import to_thread
 from msgspec import Struct
 
 from dynaferry.control.effective import EffectiveControls, effective_controls
-from dynaferry.observe import rates
+from dynaferry.observe import held_back, rates
 from dynaferry.observe.health import is_stalled
 from dynaferry.observe.stats import MOST_REASONS
 from dynaferry.state.directory import verification_name
@@ -196,7 +196,9 @@ def bottleneck(run: StoredRun, table: StoredTable) -> str | None:
     if run.state != "running" or complete or throttled_at is None or end is None:
         return None
     is_over = throttled_at < end - rates.DEFAULT_WINDOW_SECONDS
-    return None if is_over else table.counters.bottleneck
+    return held_back.bottleneck(
+        held_back.Signs(resource=None if is_over else table.counters.bottleneck)
+    )
 
 
 def items_done(totals: TableTotals) -> int:
