@@ -20,7 +20,8 @@ if TYPE_CHECKING:
         StoppedError,
     )
     from dynaferry.observe.summary import RunSummary, TableSummary
-    from dynaferry.plan.settings import Account, CopyPlan, TablePlan, read_plan
+    from dynaferry.plan.plan_file import read_plan
+    from dynaferry.plan.settings import Account, CopyPlan, TablePlan
     from dynaferry.run.copy_tables import copy_table
     from dynaferry.stop import StopSignal
     from dynaferry.verify.run import verify_tables
@@ -62,7 +63,7 @@ _HOMES = {
     "VerifyPlan": "dynaferry.verify.settings",
     "VerifySummary": "dynaferry.verify.summary",
     "copy_table": "dynaferry.run.copy_tables",
-    "read_plan": "dynaferry.plan.settings",
+    "read_plan": "dynaferry.plan.plan_file",
     "verify_tables": "dynaferry.verify.run",
 }
 

@@ -12,7 +12,8 @@ from anyio import to_thread
 
 from dynaferry.cli.commands.status import to_lines
 from dynaferry.cli.main import run_command
-from dynaferry.plan.settings import CopyPlan, TablePlan, recorded_settings
+from dynaferry.plan.recorded import recorded_settings
+from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.report.stored_run import read_stored_run
 from dynaferry.state.lock import RunLock
 from dynaferry.state.sqlite.store import SqliteStore

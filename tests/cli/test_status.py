@@ -13,7 +13,8 @@ import pytest
 
 from dynaferry.cli.commands.status import to_lines, to_summary
 from dynaferry.cli.main import run_command
-from dynaferry.plan.settings import CopyPlan, TablePlan, recorded_settings
+from dynaferry.plan.recorded import recorded_settings
+from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.report.stored_run import items_per_second, read_stored_run
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import (

@@ -12,7 +12,8 @@ from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pipeline import Pipeline
 from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.observe.stats import TableStats
-from dynaferry.plan.settings import CopyPlan, TablePlan, recorded_settings
+from dynaferry.plan.recorded import recorded_settings
+from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.ports import BatchTarget, PageSource
 from dynaferry.run.assembly import assemble
 from dynaferry.state.directory import state_path

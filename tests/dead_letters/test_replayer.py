@@ -19,7 +19,8 @@ from dynaferry.errors import (
     UnavailableError,
 )
 from dynaferry.observe.stats import TableStats
-from dynaferry.plan.settings import IfPresent, recorded_settings
+from dynaferry.plan.recorded import recorded_settings
+from dynaferry.plan.settings import IfPresent
 from dynaferry.ports import PutResult
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import DeadLetter, SegmentRecord, TableCounters

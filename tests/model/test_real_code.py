@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pending_page import Batch
-from dynaferry.plan.settings import recorded_settings
+from dynaferry.plan.recorded import recorded_settings
 from dynaferry.ports import Page
 from dynaferry.state.directory import log_paths, state_path
 from dynaferry.state.sqlite.store import SqliteStore

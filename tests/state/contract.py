@@ -8,14 +8,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from dynaferry.plan.recorded import RecordedSettings, recorded_settings
 from dynaferry.plan.schedule import Schedule, ScheduleEntry
-from dynaferry.plan.settings import (
-    Account,
-    CopyPlan,
-    RecordedSettings,
-    TablePlan,
-    recorded_settings,
-)
+from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from dynaferry.state.store import (
     Controls,
     ControlsChange,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dynaferry.errors import StateError, StateWriteError
-from dynaferry.plan.settings import RecordedSettings
+from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.state.directory import find_runs, log_paths, state_path
 from dynaferry.state.lock import is_locked
 from dynaferry.state.sqlite import connection as database

@@ -1,6 +1,7 @@
 """The world that other tests stand on: two accounts, told apart, in wire form."""
 
-from dynaferry.plan.settings import CopyPlan, TablePlan, validate
+from dynaferry.plan.settings import CopyPlan, TablePlan
+from dynaferry.plan.validation import validate
 from tests.worlds.client import canonical
 from tests.worlds.moto import SOURCE_ACCOUNT_ID, TARGET_ACCOUNT_ID, MotoWorld
 

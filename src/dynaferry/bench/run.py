@@ -24,7 +24,6 @@ from dynaferry.errors import (
     ThrottledError,
 )
 from dynaferry.observe.formatting import place
-from dynaferry.plan.settings import with_region
 from dynaferry.run.outcome import first_reason
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.retry import Patience, RetryPolicy
@@ -82,9 +81,8 @@ class Bench:
 
     async def _measure_a_table(self) -> BenchStatus:
         plan = self._plan
-        account = with_region(plan.account, [plan.table] if plan.table else [])
         async with open_account(
-            account, plan.side, sts_endpoint_url=plan.sts_endpoint_url
+            plan.account, plan.side, sts_endpoint_url=plan.sts_endpoint_url
         ) as session:
             await self._tell_of_leftovers(session)
             if plan.table is not None:

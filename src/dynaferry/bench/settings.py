@@ -4,16 +4,12 @@ from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dynaferry import limits
 from dynaferry.errors import PlanError
-from dynaferry.plan.settings import (
-    DEFAULT_READERS,
-    DEFAULT_STATE_DIR,
-    DEFAULT_WRITERS,
-    Account,
-    check_account,
-)
+from dynaferry.plan.settings import DEFAULT_READERS, DEFAULT_STATE_DIR, DEFAULT_WRITERS, Account
+from dynaferry.plan.validation import check_account, with_region
 from dynaferry.shared.urls import checked_url
 
 Kind = Literal["write", "read"]
@@ -74,7 +70,7 @@ def _given(settings: dict[str, object]) -> dict[str, object]:
 
 
 def checked(plan: BenchPlan) -> BenchPlan:
-    """The plan, if it makes sense.
+    """The plan, if it makes sense, with its region filled in.
 
     :raises PlanError: it does not
     """
@@ -92,7 +88,8 @@ def checked(plan: BenchPlan) -> BenchPlan:
     check_account(plan.side, plan.account)
     if plan.sts_endpoint_url is not None:
         checked_url("--sts-endpoint-url", plan.sts_endpoint_url)
-    return plan
+    account = with_region(plan.account, [] if plan.table is None else [plan.table])
+    return replace(plan, account=account)
 
 
 class LatencySummary(Struct, frozen=True, kw_only=True):

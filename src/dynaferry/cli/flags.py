@@ -8,7 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry.errors import PlanError
-from dynaferry.plan.settings import Account, CopyPlan, TablePlan, read_plan, validate
+from dynaferry.plan.plan_file import read_plan
+from dynaferry.plan.settings import Account, CopyPlan, TablePlan
+from dynaferry.plan.validation import validate
 
 
 class OnRejectFlag(StrEnum):

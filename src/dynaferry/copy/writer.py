@@ -34,6 +34,7 @@ from dynaferry.observe.held_back import resource_in_words
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import OnReject
 from dynaferry.ports import BatchExchange, BatchTarget, WriteResult
+from dynaferry.shared.arn import resource_name
 from dynaferry.state.store import DeadLetter, StateStore
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.attribution import ThrottleAttribution, ThrottleScope
@@ -394,7 +395,7 @@ def _unprocessed(batch: Batch) -> UnprocessedError:
 
 def _in_words(verdict: ThrottleScope) -> str:
     return resource_in_words(
-        (verdict.resource or "").rpartition("/")[2],
+        resource_name(verdict.resource or ""),
         is_index=verdict.is_index,
         is_table=verdict.table,
         undone_share=verdict.undone_share,

@@ -9,7 +9,8 @@ from dynaferry.dynamodb.environment.settings import whose_endpoint
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import PreflightError, TableNotFoundError
-from dynaferry.plan.settings import Account, CopyPlan, IfPresent, validate, with_region
+from dynaferry.plan.settings import Account, CopyPlan, IfPresent
+from dynaferry.plan.validation import validate
 from dynaferry.preflight.checks import check_usable
 from dynaferry.state.store import RunRecord, TableIdentity
 
@@ -41,7 +42,7 @@ def plan_of(record: RunRecord, request: ReplayRequest) -> CopyPlan:
     return validate(
         CopyPlan(
             tables=settings.tables,
-            target=with_region(target, [table.target for table in settings.tables]),
+            target=target,
             run=record.run,
             sts_endpoint_url=request.sts_endpoint_url or settings.sts_endpoint_url,
             writers=settings.writers,

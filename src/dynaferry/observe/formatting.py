@@ -1,5 +1,7 @@
 """Numbers as people read them. Scripts get plain numbers through `--json`."""
 
+from dynaferry.shared.arn import arn_account, arn_region, resource_name
+
 UNKNOWN = "-"
 
 
@@ -69,7 +71,5 @@ def way(source: str, target: str, source_arn: str | None, target_arn: str | None
 
 def place(arn: str) -> str:
     """A table by its ARN: `orders (123456789012, us-east-1)`; anything else as it is."""
-    parts = arn.split(":")
-    if len(parts) < 6:
-        return arn
-    return f"{arn.rpartition('/')[2]} ({parts[4]}, {parts[3]})"
+    account, region = arn_account(arn), arn_region(arn)
+    return arn if account is None else f"{resource_name(arn)} ({account}, {region})"

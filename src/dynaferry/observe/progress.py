@@ -15,6 +15,7 @@ from dynaferry.observe import formatting, rates
 from dynaferry.observe.health import stalled_for
 from dynaferry.observe.held_back import Signs, bottleneck
 from dynaferry.observe.stats import Held, RunStats, TableState, TableStats
+from dynaferry.shared.arn import resource_name
 
 PLAIN_LINES_EVERY_SECONDS = 10
 _SAMPLE_SECONDS = 1.0
@@ -172,7 +173,7 @@ def _stalled(view: TableView) -> TableView:
 
 
 def _name(stats: TableStats) -> str:
-    source, target = (name.rpartition("/")[2] for name in (stats.source, stats.target))
+    source, target = resource_name(stats.source), resource_name(stats.target)
     return source if source == target else f"{source} → {target}"
 
 

@@ -14,6 +14,7 @@ from dynaferry import limits
 from dynaferry.dynamodb.tables.description import TableDescription, Throughput
 from dynaferry.observe.formatting import count, duration
 from dynaferry.preflight.estimate import Estimate, ExpectedRate
+from dynaferry.shared.arn import arn_region
 
 # What is over soon needs no advice.
 LEAST_SECONDS = 60.0
@@ -123,8 +124,10 @@ _FLAGS = {
 
 
 def _call(table: TableDescription, index: str | None, field: str, units: dict[str, int]) -> str:
-    region = table.arn.split(":")[3]
-    words = ["aws", "dynamodb", "update-table", "--table-name", table.called, "--region", region]
+    words = ["aws", "dynamodb", "update-table", "--table-name", table.called]
+    region = arn_region(table.arn)
+    if region is not None:
+        words += ["--region", region]
     if index is None:
         pairs = ",".join(f"{name}={value}" for name, value in units.items())
         words += [_FLAGS[field], pairs]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dynaferry.dynamodb.tables.description import KeyAttribute, TableDescription
 from dynaferry.errors import PreflightError
 from dynaferry.plan.settings import Account
+from dynaferry.shared.arn import arn_account, arn_region
 
 # "The table/index remains available for data operations when UPDATING." [M:TableDescription]
 # Auto scaling puts a busy table there at any moment.
@@ -19,7 +20,7 @@ def check_region(side: str, table: str, account: Account, region: str) -> None:
 
     Behind an endpoint of its own stands an emulator or a private address, which knows better.
     """
-    named = _part_of_arn(table, 3)
+    named = arn_region(table)
     if account.endpoint_url is None and named not in (None, region):
         raise PreflightError(
             f"the {side} table {table} is in {named}, but the {side}'s region is {region}",
@@ -112,7 +113,7 @@ def check_role_can_create(role_arn: str | None, target: str) -> None:
 
     CreateTable knows no other account than the caller's [DG:rbac-*].
     """
-    role_account, table_account = _part_of_arn(role_arn, 4), _part_of_arn(target, 4)
+    role_account, table_account = arn_account(role_arn or ""), arn_account(target)
     if role_account and table_account and role_account != table_account:
         raise PreflightError(
             f"the target table {target} cannot be created by {role_arn}: a table is only created "
@@ -125,7 +126,7 @@ def check_role_can_create(role_arn: str | None, target: str) -> None:
 
 def check_created_where_meant(target: str, created: TableDescription) -> None:
     """Without a role to go by, only the new table says in which account it is."""
-    meant, found = _part_of_arn(target, 4), _part_of_arn(created.arn, 4)
+    meant, found = arn_account(target), arn_account(created.arn)
     if meant is not None and meant != found:
         raise PreflightError(
             f"the target table was created as {created.arn}, not as {target}: the credentials "
@@ -134,9 +135,3 @@ def check_created_where_meant(target: str, created: TableDescription) -> None:
             "--target-role-arn",
             table=target,
         )
-
-
-def _part_of_arn(name_or_arn: str | None, position: int) -> str | None:
-    """The region (3) or the account id (4) in an ARN; None for a name, which holds neither."""
-    parts = (name_or_arn or "").split(":", 5)
-    return parts[position] if len(parts) == 6 else None

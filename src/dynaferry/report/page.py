@@ -14,12 +14,13 @@ from typing import Final
 from dynaferry._version import __version__
 from dynaferry.observe import formatting
 from dynaferry.observe.health import is_stalled
+from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.plan.schedule import Units
-from dynaferry.plan.settings import RecordedSettings
 from dynaferry.report.certificate import StoredCertificate, circumstances, heading
 from dynaferry.report.plot import PlotLine, plot
 from dynaferry.report.rates import limits, rates
 from dynaferry.report.stored_run import StoredRun, StoredTable
+from dynaferry.shared.arn import resource_name
 from dynaferry.shared.printable import printable
 from dynaferry.state.store import AttemptRecord
 
@@ -138,7 +139,7 @@ def _table(table: StoredTable, attempts: Sequence[AttemptRecord]) -> str:
             ("cost, on demand", f"${counters.dollars:,.2f}"),
         )
     )
-    name = f"{_name(identity.source_arn)} → {_name(identity.target_arn)}"
+    name = f"{resource_name(identity.source_arn)} → {resource_name(identity.target_arn)}"
     return (
         f'<section><h2>{_text(name)}</h2><p class="quiet">from {_text(identity.source_arn)}'
         f"<br>to {_text(identity.target_arn)}</p>{facts}"
@@ -292,7 +293,3 @@ def _rows(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _moment(moment: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
-
-
-def _name(arn: str) -> str:
-    return arn.rpartition("/")[2]

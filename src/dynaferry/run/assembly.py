@@ -32,7 +32,7 @@ from dynaferry.errors import (
     ThrottledError,
 )
 from dynaferry.observe.stats import TableStats
-from dynaferry.plan.settings import Account, CopyPlan, with_region
+from dynaferry.plan.settings import Account, CopyPlan
 from dynaferry.ports import BatchTarget, PageSource
 from dynaferry.preflight.estimate import polite_read_units
 from dynaferry.preflight.inspection import TablePreflight
@@ -59,17 +59,15 @@ class Sides(NamedTuple):
 async def open_sides(
     plan: CopyPlan, say: Callable[[str], None] | None = None
 ) -> AsyncIterator[Sides]:
-    """Opens both accounts of the plan; `say` is told of credentials that nothing renews.
+    """Opens both accounts of a valid plan; `say` is told of credentials that nothing renews.
 
     :raises PlanError: a profile or a region is missing
     :raises AccessDeniedError: there are no credentials, or a role may not be assumed
     """
-    source = with_region(plan.source, [table.source for table in plan.tables])
-    target = with_region(plan.target, [table.target for table in plan.tables])
     models = ServiceModels()
     async with (
-        open_side(plan, source, "source", models, say) as source_session,
-        open_side(plan, target, "target", models, say) as target_session,
+        open_side(plan, plan.source, "source", models, say) as source_session,
+        open_side(plan, plan.target, "target", models, say) as target_session,
     ):
         for session in (source_session, target_session):
             if session.end_in_words is not None and say is not None:

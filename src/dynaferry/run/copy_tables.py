@@ -17,7 +17,9 @@ from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.errors import DynaferryError, StateWriteError
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary
-from dynaferry.plan.settings import CopyPlan, recorded_settings, validate
+from dynaferry.plan.recorded import recorded_settings
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.plan.validation import validate
 from dynaferry.preflight.inspection import TablePreflight, preflight
 from dynaferry.run.assembly import Sides, copy_one_table, open_sides
 from dynaferry.run.completed import check_still_there, completed_at, is_complete
@@ -93,7 +95,7 @@ async def _prepare_and_copy(
     begun: anyio.Event,
     resumes: anyio.Event,
 ) -> Outcome:
-    validate(plan)
+    plan = validate(plan)
     async with open_sides(plan, say) as sides:
         stored = await stored_run(plan)
         if stored is None:
@@ -122,7 +124,7 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
 
     :raises DynaferryError: what `execute` would refuse or fail with
     """
-    validate(plan)
+    plan = validate(plan)
     async with open_sides(plan, say) as sides:
         stored = await stored_run(plan)
         if stored is not None and say is not None:

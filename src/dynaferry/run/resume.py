@@ -14,7 +14,8 @@ from dynaferry._version import __version__
 from dynaferry.dynamodb.environment.settings import THE_SERVICE_ITSELF, whose_endpoint
 from dynaferry.errors import DynaferryError, StateError
 from dynaferry.observe.stats import MOST_REASONS, RunStats, TableStats
-from dynaferry.plan.settings import CopyPlan, RecordedSettings
+from dynaferry.plan.recorded import RecordedSettings
+from dynaferry.plan.settings import CopyPlan
 from dynaferry.preflight.inspection import TablePreflight
 from dynaferry.state.directory import exposures, has_state
 from dynaferry.state.identity import check_identity, check_names, same_copy

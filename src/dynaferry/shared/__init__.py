@@ -1,5 +1,6 @@
 """What every room may use of text and files that come from people.
 
 Knows nothing but errors. `files` reads and replaces files, `urls` checks addresses as they are
-typed, `printable` is the one way on which text from elsewhere is shown.
+typed, `arn` says what an ARN holds, `printable` is the one way on which text from elsewhere is
+shown.
 """

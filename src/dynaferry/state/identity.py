@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from dynaferry.errors import StateError
+from dynaferry.shared.arn import resource_name
 from dynaferry.state.store import RunIdentity, TableIdentity
 
 _WORDS = {
@@ -36,13 +37,12 @@ def check_names(stored: RunIdentity, wanted: Sequence[tuple[str, str]], *, run: 
 
     :raises StateError: names the tables of both
     """
-    before = [(_name(table.source_arn), _name(table.target_arn)) for table in stored.tables]
+    before = [
+        (resource_name(table.source_arn), resource_name(table.target_arn))
+        for table in stored.tables
+    ]
     if before != list(wanted):
         raise _differs(run, "it", _in_words(before), _in_words(wanted))
-
-
-def _name(arn: str) -> str:
-    return arn.rpartition("/")[2]
 
 
 def _in_words(names: Sequence[tuple[str, str]]) -> str:

@@ -10,8 +10,8 @@ from typing import Annotated, Final, Literal, Protocol
 from msgspec import Meta, Struct
 
 from dynaferry.limits import SCAN_MAX_TOTAL_SEGMENTS
+from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.plan.schedule import Units
-from dynaferry.plan.settings import RecordedSettings
 
 SCHEMA_VERSION = 1
 

@@ -88,7 +88,7 @@ async def _prepare_and_verify(
     approve: Approve,
     begun: anyio.Event,
 ) -> VerifyOutcome:
-    validate_verify(plan)
+    plan = validate_verify(plan)
     if plan.certificate is not None:
         await to_thread.run_sync(check_place, plan.certificate)
     stored = await what_to_resume(plan, say)

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dynaferry.errors import PlanError
-from dynaferry.plan.settings import CopyPlan, validate
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.plan.validation import validate
 
 DEFAULT_SETTLE_SECONDS: Final = 5.0
 DEFAULT_LIMIT: Final = 20
@@ -61,11 +63,11 @@ class VerifyPlan(Struct, frozen=True, kw_only=True):
 
 
 def validate_verify(plan: VerifyPlan) -> VerifyPlan:
-    """Returns the plan if it makes sense.
+    """The plan if it makes sense, with its regions filled in.
 
     :raises PlanError: names the first setting that does not, and what it should be
     """
-    validate(plan.copy)
+    copy = validate(plan.copy)
     if not (math.isfinite(plan.settle_seconds) and plan.settle_seconds >= 0):
         raise PlanError("--settle must be a number of seconds, at least 0")
     if plan.sample_percent is not None and not 0 < plan.sample_percent <= 100:
@@ -76,4 +78,4 @@ def validate_verify(plan: VerifyPlan) -> VerifyPlan:
         )
     if plan.limit < 0:
         raise PlanError("--limit must be at least 0")
-    return plan
+    return plan if copy is plan.copy else replace(plan, copy=copy)

@@ -15,6 +15,7 @@ from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.commands.copy_text import equation, way_of
 from dynaferry.cli.interrupts import run_async, run_until_stopped
 from dynaferry.dead_letters.export import export_line, list_line, listed, pages_of_letters
+from dynaferry.shared.arn import resource_name
 from dynaferry.state.directory import overwritten_path, sole_run
 from dynaferry.state.sqlite.store import SqliteStore
 
@@ -136,7 +137,7 @@ async def _letters_of(store: SqliteStore) -> Letters:
     identity = (await store.read_run()).identity
     for table, names in enumerate(identity.tables):
         async for letters in pages_of_letters(store, table):
-            yield names.source_arn.rpartition("/")[2], letters
+            yield resource_name(names.source_arn), letters
 
 
 async def _print_lines(_: str, pages: Letters) -> int:

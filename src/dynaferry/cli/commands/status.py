@@ -24,6 +24,7 @@ from dynaferry.report.stored_run import (
     seconds_left,
 )
 from dynaferry.run.outcome import table_summary
+from dynaferry.shared.arn import resource_name
 from dynaferry.state.directory import sole_run
 
 # `copy` never prints this one, so that it is not among its statuses.
@@ -113,8 +114,8 @@ def _told_table(run: StoredRun, table: StoredTable) -> TableStatus:
 
 def _table_summary(run: StoredRun, table: StoredTable) -> TableSummary:
     return table_summary(
-        _table_name(table.identity.source_arn),
-        _table_name(table.identity.target_arn),
+        resource_name(table.identity.source_arn),
+        resource_name(table.identity.target_arn),
         _table_status(run, table),
         table.totals,
         table.counters,
@@ -213,7 +214,3 @@ def _table_lines(run: StoredRun, table: StoredTable) -> list[str]:
 def _table_words(run: StoredRun, table: StoredTable) -> str:
     status = _table_status(run, table)
     return run.state if status == RUNNING else status
-
-
-def _table_name(arn: str) -> str:
-    return arn.rpartition("/")[2]

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 import msgspec
 
-from dynaferry.plan.settings import RecordedSettings
+from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.state.sqlite import run_file, schema
 from dynaferry.state.sqlite.run_file import RunFile
 from dynaferry.state.sqlite.thread import FileThread

@@ -1,0 +1,49 @@
+"""The plan file: the settings of a copy in TOML."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from dynaferry.errors import PlanError
+from dynaferry.plan.schedule import check_limits
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.plan.validation import check_finite, converted
+from dynaferry.shared.files import decoded, read_bounded
+
+MOST_PLAN_BYTES = 16 * 1024 * 1024
+
+
+def read_plan(path: Path) -> CopyPlan:
+    """Reads a plan file (TOML). A run is named after the file unless the plan names it.
+
+    Each value is of its type and in its range; whether all of it makes sense says `validate`,
+    once the flags are on top of it.
+
+    :raises PlanError: the file cannot be read, is not TOML, or holds what a plan does not know
+    """
+    document = _read_document(path)
+    document.setdefault("run", path.stem)
+
+    def named(key: str) -> str:
+        return f"{key} in the plan {path}" if key else f"the plan {path}"
+
+    plan = converted(document, named)
+    check_finite(plan, named)
+    check_limits(plan.limits, named)
+    return plan
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(decoded(read_bounded(path, MOST_PLAN_BYTES)))
+    except OSError as error:
+        raise PlanError(
+            f"the plan {path} cannot be read: {error.strerror}", hint="name a TOML file"
+        ) from error
+    except UnicodeError as error:
+        raise PlanError(
+            f"the plan {path} is not UTF-8 text",
+            hint="save it as UTF-8; in PowerShell: Set-Content -Encoding utf8",
+        ) from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PlanError(f"the plan {path} is not valid TOML: {error}") from error

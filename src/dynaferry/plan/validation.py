@@ -1,0 +1,137 @@
+"""Whether a plan makes sense, wherever it came from.
+
+A plan that leaves here is whole: every value in its range, every name one that the service knows,
+and each side in the region that its tables' ARNs name.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from dynaferry.errors import PlanError
+from dynaferry.plan.messages import Named, as_flag, fault_in_words, toml_type
+from dynaferry.plan.schedule import check_limits
+from dynaferry.plan.settings import MAX_RUN_NAME, RESERVED_RUN_SUFFIX, Account, CopyPlan
+from dynaferry.shared.arn import arn_region, is_role_arn, is_table_arn
+from dynaferry.shared.files import expanded
+from dynaferry.shared.urls import checked_url
+
+_TABLE_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
+_RUN_NAME: Final = re.compile(rf"[a-zA-Z0-9_][a-zA-Z0-9_.-]{{0,{MAX_RUN_NAME - 1}}}")
+
+
+def validate(plan: CopyPlan) -> CopyPlan:
+    """The plan if it makes sense, with its regions filled in; the same one again for such a plan.
+
+    :raises PlanError: names the first setting that does not, and what it should be
+    """
+    check_finite(plan, as_flag)
+    converted(msgspec.to_builtins(plan, enc_hook=str), as_flag)
+    check_limits(plan.limits, str)
+    _check_tables(plan)
+    check_account("source", plan.source)
+    check_account("target", plan.target)
+    if plan.sts_endpoint_url is not None:
+        checked_url("--sts-endpoint-url", plan.sts_endpoint_url)
+    _check_run_name(plan.run_name)
+    source = with_region(plan.source, [table.source for table in plan.tables])
+    target = with_region(plan.target, [table.target for table in plan.tables])
+    if (source, target) == (plan.source, plan.target):
+        return plan
+    return replace(plan, source=source, target=target)
+
+
+def with_region(account: Account, tables: Sequence[str]) -> Account:
+    """The account with the region that its table ARNs name, where it names none itself."""
+    if account.region is not None:
+        return account
+    named = (arn_region(table) for table in tables)
+    return replace(account, region=next((region for region in named if region), None))
+
+
+def converted(document: Mapping[str, Any], named: Named) -> CopyPlan:
+    """The plan in a document, each value of its type and in its range.
+
+    :raises PlanError: names the first that is not, as `named` has it
+    """
+    try:
+        return msgspec.convert(document, CopyPlan, dec_hook=_to_path)
+    except msgspec.ValidationError as error:
+        raise fault_in_words(error, document, named) from error
+
+
+def _to_path(_: object, value: object) -> Path:
+    if not isinstance(value, str):
+        raise TypeError(f"Expected `str`, got `{toml_type(value)}`")
+    if "\0" in value:
+        raise ValueError("no path has a zero byte")
+    return expanded(value)
+
+
+def check_finite(plan: CopyPlan, named: Named) -> None:
+    """Returns if every number is one: `inf` and `nan` would pass, and no limit is none given.
+
+    :raises PlanError: names the first that is not
+    """
+    places = [("", plan), *((f" of the table {table.source}", table) for table in plan.tables)]
+    for where, settings in places:
+        for key in settings.__struct_fields__:
+            value = getattr(settings, key)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise PlanError(f"{named(key + where)} must be a number, not {value}")
+
+
+def _check_tables(plan: CopyPlan) -> None:
+    if not plan.tables:
+        raise PlanError("the plan names no table", hint="add a [[tables]] with source and target")
+    for table in plan.tables:
+        for side, value in (("source", table.source), ("target", table.target)):
+            if not (_TABLE_NAME.fullmatch(value) or is_table_arn(value)):
+                raise PlanError(
+                    f"the {side} {value!r} is neither a table name nor a table ARN",
+                    hint="a name has 3 to 255 letters, digits, '.', '_' or '-'",
+                )
+    targets = [table.target for table in plan.tables]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise PlanError(f"the target {target!r} is named twice in the plan")
+
+
+def check_account(side: str, account: Account) -> None:
+    """Returns if a side can be reached as it says.
+
+    :raises PlanError: names the setting that makes no sense
+    """
+    if account.endpoint_url is not None:
+        checked_url(f"--{side}-endpoint-url", account.endpoint_url)
+    if account.role_arn is not None and not is_role_arn(account.role_arn):
+        raise PlanError(
+            f"the {side} role {account.role_arn!r} is not a role ARN",
+            hint="it looks like arn:aws:iam::123456789012:role/name",
+        )
+    if account.external_id is not None and account.role_arn is None:
+        raise PlanError(
+            f"an external id for the {side} needs a role to assume",
+            hint=f"add --{side}-role-arn; an external id may also come from the variable "
+            f"DYNAFERRY_{side.upper()}_EXTERNAL_ID",
+        )
+    if account.external_id is not None and not 2 <= len(account.external_id) <= 1224:
+        raise PlanError(f"the external id for the {side} must have 2 to 1224 characters")
+
+
+def _check_run_name(name: str) -> None:
+    if not _RUN_NAME.fullmatch(name):
+        raise PlanError(
+            f"a run cannot be named {name!r}",
+            hint=f"use at most {MAX_RUN_NAME} letters, digits, '.', '_' and '-'",
+        )
+    if name.endswith(RESERVED_RUN_SUFFIX):
+        raise PlanError(
+            f"a run cannot be named {name!r}: such names are those of verifications",
+            hint="give the run another name with --run",
+        )
