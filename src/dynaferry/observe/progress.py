@@ -6,19 +6,18 @@ nothing here can stop one.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
 
 from dynaferry.observe import formatting, rates
+from dynaferry.observe.display import Sleep, write_lines
 from dynaferry.observe.health import stalled_for
 from dynaferry.observe.held_back import Signs, bottleneck
 from dynaferry.observe.stats import Held, RunStats, TableState, TableStats
 from dynaferry.shared.arn import resource_name
 
-PLAIN_LINES_EVERY_SECONDS = 10
-_SAMPLE_SECONDS = 1.0
 # What waits at one look may have been sent at the next moment.
 LOOKS_TO_BE_SURE = 3
 _FINISHED = frozenset({"complete", "rejected", "interrupted", "failed"})
@@ -242,7 +241,7 @@ async def watch_plain(
     readers: int,
     write: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    sleep: Sleep = anyio.sleep,
 ) -> None:
     """Writes lines every ten seconds, and once more when it is cancelled because the copy ended.
 
@@ -250,19 +249,11 @@ async def watch_plain(
     """
     # How it began has been said by whoever began it.
     meter, log = RunMeter(readers), PlainLog(stats.held_back)
-    ticks = 0
-    try:
-        while True:
-            views = meter.view(stats, clock())
-            _write_all(write, log.news(stats))
-            if ticks and ticks % PLAIN_LINES_EVERY_SECONDS == 0:
-                _write_all(write, log.lines(views))
-            ticks += 1
-            await sleep(_SAMPLE_SECONDS)
-    finally:
-        _write_all(write, log.lines(meter.view(stats, clock())))
-
-
-def _write_all(write: Callable[[str], None], lines: Sequence[str]) -> None:
-    for line in lines:
-        write(line)
+    await write_lines(
+        lambda: meter.view(stats, clock()),
+        log.lines,
+        last_lines=log.lines,
+        news=lambda: log.news(stats),
+        write=write,
+        sleep=sleep,
+    )

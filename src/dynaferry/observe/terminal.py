@@ -1,21 +1,20 @@
 """The progress of a run as a table on a terminal, redrawn in place."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from dynaferry.observe import formatting
+from dynaferry.observe.display import Sleep, redraw
 from dynaferry.observe.progress import RunMeter, TableView, ending
 from dynaferry.observe.stats import RunStats
 from dynaferry.shared.printable import printable
 
-_REFRESH_SECONDS = 0.5
 # All columns fit from here; a narrower terminal is shown the ones that matter most.
 _WIDE_COLUMNS = 110
 # Below this there is only room for how far it is, how fast, and how long it will take.
@@ -63,15 +62,27 @@ def _render_tables(views: Sequence[TableView], width: int) -> RenderableType:
 def _table(views: Sequence[TableView], width: int) -> Table:
     wide = width >= _WIDE_COLUMNS
     name_width, bar_width = (40, 20) if wide else (16, 8)
+    rows = ((view, _cells(view, width)) for view in views)
+    return table_of(rows, _headings(width), name_width=name_width, bar_width=bar_width)
+
+
+def table_of(
+    rows: Iterable[tuple[TableView, Sequence[str]]],
+    headings: Sequence[str],
+    *,
+    name_width: int,
+    bar_width: int,
+) -> Table:
+    """A row for each view: its name, a bar, and its cells below the headings."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("table", overflow="ellipsis", no_wrap=True, max_width=name_width)
     table.add_column("", width=bar_width)
-    for heading in _headings(width):
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
-    for view in views:
+    for view, cells in rows:
         bar = ProgressBar(total=1.0, completed=view.share_done, width=bar_width)
         name = Text(formatting.shortened(printable(view.name), name_width))
-        table.add_row(name, bar, *_cells(view, width))
+        table.add_row(name, bar, *cells)
     return table
 
 
@@ -119,24 +130,16 @@ async def watch_live(
     readers: int,
     console: Console,
     clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    sleep: Sleep = anyio.sleep,
 ) -> None:
     """Redraws until it is cancelled because the copy ended; the last state stays on the screen.
 
     A terminal that went away ends the display and nothing else.
     """
     meter = RunMeter(readers)
-
-    def shown() -> RenderableType:
-        return render(meter.view(stats, clock()), console.width, stats.held_back)
-
-    try:
-        with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
-            try:
-                while True:
-                    live.update(shown(), refresh=True)
-                    await sleep(_REFRESH_SECONDS)
-            finally:
-                live.update(shown(), refresh=True)
-    except OSError:
-        return
+    await redraw(
+        lambda: meter.view(stats, clock()),
+        lambda views: render(views, console.width, stats.held_back),
+        console=console,
+        sleep=sleep,
+    )

@@ -1,16 +1,15 @@
 """The progress of a verification, as lines for a log."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import anyio
 
 from dynaferry.observe import formatting
-from dynaferry.observe.progress import PLAIN_LINES_EVERY_SECONDS, PlainLog, RunMeter, TableView
+from dynaferry.observe.display import Sleep, write_lines
+from dynaferry.observe.progress import PlainLog, RunMeter, TableView
 from dynaferry.observe.stats import RunStats
 from dynaferry.verify.stats import ComparisonRunStats, ComparisonStats
-
-_SAMPLE_SECONDS = 1.0
 
 Shown = tuple[TableView, ComparisonStats]
 
@@ -60,7 +59,7 @@ async def watch_plain(
     readers: int,
     write: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    sleep: Sleep = anyio.sleep,
 ) -> None:
     """Writes lines every ten seconds, and once more when it is cancelled at the end.
 
@@ -68,20 +67,15 @@ async def watch_plain(
     """
     # How it began has been said by whoever began it.
     meter, log = ComparisonMeter(readers), PlainLog(stats.held_back)
-    ticks = 0
-    try:
-        while True:
-            shown = meter.view(stats, clock())
-            for line in log.news(stats):
-                write(line)
-            if ticks and ticks % PLAIN_LINES_EVERY_SECONDS == 0:
-                _write_all(write, [one for one in shown if one[0].state == "running"])
-            ticks += 1
-            await sleep(_SAMPLE_SECONDS)
-    finally:
-        _write_all(write, meter.view(stats, clock()))
+    await write_lines(
+        lambda: meter.view(stats, clock()),
+        lambda shown: _lines([one for one in shown if one[0].state == "running"]),
+        last_lines=_lines,
+        news=lambda: log.news(stats),
+        write=write,
+        sleep=sleep,
+    )
 
 
-def _write_all(write: Callable[[str], None], shown: Sequence[Shown]) -> None:
-    for view, stats in shown:
-        write(plain_line(view, stats))
+def _lines(shown: Sequence[Shown]) -> list[str]:
+    return [plain_line(view, stats) for view, stats in shown]

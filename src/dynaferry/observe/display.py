@@ -1,0 +1,76 @@
+"""How progress is shown, whatever it is of: lines for a log, or a picture that is redrawn in place.
+
+What is shown comes from whoever calls: `sample` takes a look at the counters and returns it,
+`lines` puts it into words, `render` into a picture. A display reads, and can stop nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:  # a log needs none of it
+    from rich.console import Console, RenderableType
+
+PLAIN_LINES_EVERY_SECONDS: Final = 10
+_SAMPLE_SECONDS: Final = 1.0
+_REFRESH_SECONDS: Final = 0.5
+
+Seen = TypeVar("Seen")
+Sleep = Callable[[float], Awaitable[None]]
+
+
+async def write_lines(
+    sample: Callable[[], Seen],
+    lines: Callable[[Seen], Sequence[str]],
+    *,
+    last_lines: Callable[[Seen], Sequence[str]],
+    news: Callable[[], Sequence[str]],
+    write: Callable[[str], None],
+    sleep: Sleep,
+) -> None:
+    """Writes lines every ten seconds until it is cancelled at the end, and then the last ones.
+
+    `news` are written as soon as they are there. `write` must not raise.
+    """
+
+    def write_all(worth: Sequence[str]) -> None:
+        for line in worth:
+            write(line)
+
+    ticks = 0
+    try:
+        while True:
+            seen = sample()
+            write_all(news())
+            if ticks and ticks % PLAIN_LINES_EVERY_SECONDS == 0:
+                write_all(lines(seen))
+            ticks += 1
+            await sleep(_SAMPLE_SECONDS)
+    finally:
+        write_all(last_lines(sample()))
+
+
+async def redraw(
+    sample: Callable[[], Seen],
+    render: Callable[[Seen], RenderableType],
+    *,
+    console: Console,
+    sleep: Sleep,
+) -> None:
+    """Redraws until it is cancelled at the end; the last picture stays on the screen.
+
+    A terminal that went away ends the display and nothing else.
+    """
+    from rich.live import Live
+
+    try:
+        with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
+            try:
+                while True:
+                    live.update(render(sample()), refresh=True)
+                    await sleep(_REFRESH_SECONDS)
+            finally:
+                live.update(render(sample()), refresh=True)
+    except OSError:
+        return
