@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from dynaferry.shared.files import check_replaceable, kind_of, read_bounded, replacing
+from dynaferry.errors import StateWriteError
+from dynaferry.shared.files import (
+    check_replaceable,
+    kind_of,
+    read_bounded,
+    refusals_told,
+    replacing,
+    write_whole,
+)
 
 KILLED_HALFWAY = """
 import os, signal, sys
@@ -170,3 +178,15 @@ def test_what_stands_in_a_files_place_is_named(tmp_path: Path) -> None:
     modes = [path.lstat().st_mode for path in (tmp_path, tmp_path / "pipe", tmp_path / "link")]
     assert [kind_of(mode) for mode in modes] == ["a directory", "a pipe", "a symbolic link"]
     assert kind_of(Path(os.devnull).stat().st_mode) == "a device"
+
+
+def test_a_file_that_cannot_be_written_is_told_by_its_name_and_as_it_was(tmp_path: Path) -> None:
+    missing = tmp_path / "missing" / "report.html"
+    with (
+        pytest.raises(StateWriteError, match="report cannot be written: No such") as told,
+        refusals_told("the report", hint="name another", error=StateWriteError),
+    ):
+        write_whole(missing, b"whole", private=False)
+    assert told.value.hint == "name another"
+    write_whole(tmp_path / "report.html", b"whole", private=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

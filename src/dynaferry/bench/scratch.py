@@ -26,7 +26,7 @@ from dynaferry.errors import (
     StateError,
     TableNotFoundError,
 )
-from dynaferry.shared.files import read_bounded, replacing
+from dynaferry.shared.files import read_bounded, write_whole
 
 NOTES = "bench"
 MOST_NOTE_BYTES = 65_536
@@ -110,8 +110,7 @@ def _write_note(state_dir: Path, note: Note) -> Path:
     path = state_dir / NOTES / f"{note.table}.json"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with replacing(path, private=True) as file:
-            file.write(msgspec.json.encode(note))
+        write_whole(path, msgspec.json.encode(note), private=True)
     except OSError as error:
         raise StateError(
             f"the state directory {state_dir} cannot be written: {error.strerror}",

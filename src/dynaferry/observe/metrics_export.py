@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from dynaferry.errors import PlanError
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.prometheus import RunCollector
-from dynaferry.shared.files import replacing
+from dynaferry.shared.files import write_whole
 from dynaferry.shared.urls import checked_url
 
 EVERY_SECONDS = 15.0
@@ -123,8 +123,8 @@ def _push(registry: CollectorRegistry, *, url: str, grouping: dict[str, str]) ->
 
 
 def _write(registry: CollectorRegistry, *, path: Path) -> None:
-    with replacing(path, private=False) as file:  # node_exporter is another user
-        file.write(generate_latest(registry))
+    # node_exporter is another user
+    write_whole(path, generate_latest(registry), private=False)
 
 
 def reason_of(error: Exception) -> str:

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from dynaferry.errors import DynaferryError, PlanError
+
 UNFINISHED: Final = ".new"
 # A name may have 255 bytes: what is added to it must fit as well.
 _MOST_OF_A_NAME: Final = 180
@@ -95,6 +97,29 @@ def replacing(path: Path, *, private: bool) -> Iterator[BinaryIO]:
     with os.fdopen(descriptor, "wb") as file:
         os.set_blocking(descriptor, True)
         yield file
+
+
+def write_whole(path: Path, content: bytes, *, private: bool) -> None:
+    """Puts a file there whole, or leaves `path` as it was; see `replacing`. It blocks.
+
+    :raises OSError: it cannot be written
+    """
+    with replacing(path, private=private) as file:
+        file.write(content)
+
+
+@contextmanager
+def refusals_told(
+    name: str, *, hint: str, error: type[DynaferryError] = PlanError
+) -> Iterator[None]:
+    """Within, what the system refuses is told as an `error`: that `name` cannot be written.
+
+    :raises DynaferryError: the system refused to open or to write a file
+    """
+    try:
+        yield
+    except OSError as refusal:
+        raise error(f"{name} cannot be written: {refusal.strerror}", hint=hint) from refusal
 
 
 def check_replaceable(path: Path) -> None:

@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry._version import __version__
-from dynaferry.errors import PlanError, StateWriteError
+from dynaferry.errors import StateWriteError
 from dynaferry.observe.summary import VerifyStatus
-from dynaferry.shared.files import check_replaceable, replacing
+from dynaferry.shared.files import check_replaceable, refusals_told, write_whole
 from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.state.records import Verification
 from dynaferry.verify.summary import ComparisonSummary, VerifySummary
@@ -107,13 +107,9 @@ def check_place(path: Path) -> None:
 
     :raises PlanError: the path is a directory, in none, or in one that may not be written to
     """
-    try:
+    hint = "name a file in a directory that is there, and writable"
+    with refusals_told(f"the certificate {path}", hint=hint):
         check_replaceable(path)
-    except OSError as error:
-        raise PlanError(
-            f"the certificate {path} cannot be written: {error.strerror}",
-            hint="name a file in a directory that is there, and writable",
-        ) from error
 
 
 def write_certificate(path: Path, certificate: Certificate) -> None:
@@ -122,14 +118,9 @@ def write_certificate(path: Path, certificate: Certificate) -> None:
     :raises StateWriteError: it cannot be written
     """
     text = msgspec.json.format(msgspec.json.encode(certificate), indent=2) + b"\n"
-    try:
-        with replacing(path, private=False) as file:
-            file.write(text)
-    except OSError as error:
-        raise StateWriteError(
-            f"the certificate {path} cannot be written: {error.strerror}",
-            hint="make room or name another file, and run the same command again",
-        ) from error
+    hint = "make room or name another file, and run the same command again"
+    with refusals_told(f"the certificate {path}", hint=hint, error=StateWriteError):
+        write_whole(path, text, private=False)
 
 
 def _counts(table: ComparisonSummary) -> dict[str, Any]:

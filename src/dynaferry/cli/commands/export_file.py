@@ -8,8 +8,7 @@ from typing import BinaryIO, Self
 import anyio
 from anyio import to_thread
 
-from dynaferry.errors import PlanError
-from dynaferry.shared.files import replacing
+from dynaferry.shared.files import refusals_told, replacing
 
 
 class ExportFile:
@@ -51,10 +50,5 @@ class ExportFile:
             self._file.write(content)
 
     async def _on_thread(self, step: Callable[..., None], *arguments: bytes) -> None:
-        try:
+        with refusals_told(f"the file {self._path}", hint="name another with -o"):
             await to_thread.run_sync(step, *arguments)
-        except OSError as error:
-            raise PlanError(
-                f"the file {self._path} cannot be written: {error.strerror}",
-                hint="name another with -o",
-            ) from error

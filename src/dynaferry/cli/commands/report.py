@@ -5,11 +5,10 @@ from pathlib import Path
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async
-from dynaferry.errors import PlanError
 from dynaferry.report.certificate import check_belongs, read_certificate
 from dynaferry.report.page import render
 from dynaferry.report.stored_run import read_stored_run
-from dynaferry.shared.files import replacing
+from dynaferry.shared.files import refusals_told, write_whole
 from dynaferry.state.directory import sole_run
 
 
@@ -32,12 +31,5 @@ def run_report(run: str | None, state_dir: Path, output: Path, certificate: Path
 
 
 def _write(output: Path, text: str) -> None:
-    """Puts the file there whole, or not at all."""
-    try:
-        with replacing(output, private=False) as file:
-            file.write(text.encode(errors="replace"))
-    except OSError as error:
-        raise PlanError(
-            f"the report {output} cannot be written: {error.strerror}",
-            hint="its directory must be there, and writable",
-        ) from error
+    with refusals_told(f"the report {output}", hint="its directory must be there, and writable"):
+        write_whole(output, text.encode(errors="replace"), private=False)
