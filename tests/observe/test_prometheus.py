@@ -6,9 +6,9 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dynaferry import __version__
+from dynaferry.observe.histogram import BOUNDS
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.prometheus import RunCollector, registry_for
-from dynaferry.observe.request_stats import BOUNDS
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import RunSummary
 from tests.observe.test_segment_map import Clock

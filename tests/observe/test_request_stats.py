@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.observe.request_stats import BOUNDS, RequestStats, percentile
+from dynaferry.observe.histogram import BOUNDS, percentile
+from dynaferry.observe.request_stats import RequestStats
 
 
 def test_a_request_is_counted_by_its_outcome_and_in_the_bucket_of_its_time() -> None:

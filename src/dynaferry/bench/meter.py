@@ -1,13 +1,12 @@
 """What a benchmark has spent, and how long its requests took. Pure."""
 
-import math
-from collections import Counter
+from typing import Final
 
 from dynaferry.bench.settings import Forecast, LatencySummary
+from dynaferry.observe.histogram import Histogram, percentile
 
-# Buckets grow by 5%: a percentile is off by less than that, in memory that does not grow.
-BUCKET_GROWTH = math.log(1.05)
-LEAST_SECONDS = 1e-5
+# From 10 microseconds to 12 minutes. Buckets grow by 5%: a percentile is off by less than that.
+BOUNDS: Final = tuple(1e-5 * 1.05**step for step in range(372))
 
 
 class CostMeter:
@@ -47,17 +46,17 @@ class Stopwatch:
     """The distribution of durations."""
 
     def __init__(self) -> None:
-        self._buckets: Counter[int] = Counter()
+        self._durations = Histogram(BOUNDS)
         self._most = 0.0
 
     def note(self, seconds: float) -> None:
         """One more duration."""
         self._most = max(self._most, seconds)
-        self._buckets[round(math.log(max(seconds, LEAST_SECONDS)) / BUCKET_GROWTH)] += 1
+        self._durations.add(seconds)
 
     def latency(self) -> LatencySummary | None:
         """The percentiles; None where nothing was noted."""
-        if not self._buckets:
+        if not self._durations.count:
             return None
         return LatencySummary(
             p50=self._percentile(0.5),
@@ -67,13 +66,8 @@ class Stopwatch:
         )
 
     def _percentile(self, share: float) -> float:
-        wanted = math.ceil(share * self._buckets.total())
-        seen = 0
-        for bucket in sorted(self._buckets):
-            seen += self._buckets[bucket]
-            if seen >= wanted:
-                break
-        return min(_milliseconds(math.exp(bucket * BUCKET_GROWTH)), _milliseconds(self._most))
+        seconds = percentile(self._durations.buckets, share, BOUNDS) or 0.0
+        return _milliseconds(min(seconds, self._most))
 
 
 def _milliseconds(seconds: float) -> float:

@@ -13,9 +13,10 @@ from typing import Final, Literal
 import anyio
 
 from dynaferry.observe.health import Health, HealthWatch
+from dynaferry.observe.histogram import BOUNDS
 from dynaferry.observe.history import History, point_of
 from dynaferry.observe.progress import RunMeter, TableView
-from dynaferry.observe.request_stats import BOUNDS, RequestStats
+from dynaferry.observe.request_stats import RequestStats
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary
 

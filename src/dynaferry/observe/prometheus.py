@@ -19,9 +19,10 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from dynaferry._version import __version__
+from dynaferry.observe.histogram import BOUNDS
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.progress import TableView
-from dynaferry.observe.request_stats import BOUNDS, RequestStats
+from dynaferry.observe.request_stats import RequestStats
 from dynaferry.observe.stats import TableStats
 
 _TABLE: Final = ("source", "target")

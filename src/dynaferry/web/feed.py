@@ -9,10 +9,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from dynaferry.observe.histogram import percentile
 from dynaferry.observe.history import Point
 from dynaferry.observe.monitor import Phase, RunMonitor
 from dynaferry.observe.progress import TableView
-from dynaferry.observe.request_stats import percentile
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import ErrorSummary, RunStatus
 
