@@ -1,6 +1,6 @@
 """From the command line to a plan. A flag that is not given leaves what the plan file says."""
 
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry.errors import PlanError
-from dynaferry.plan.plan_file import read_plan
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
-from dynaferry.plan.validation import validate
 
 
 class OnRejectFlag(StrEnum):
@@ -133,25 +131,12 @@ class ReplayFlags(Struct, frozen=True, kw_only=True):
         return "ReplayFlags(…)"
 
 
-# Flags that are settings of the plan under the same name.
-_SAME_NAME = (
-    "run",
-    "sts_endpoint_url",
-    "readers",
-    "writers",
-    "max_read_units",
-    "max_write_units",
-    "tables_at_once",
-    "consistent_read",
-    "create_target",
-    "warm_target",
-    "allow_non_empty_target",
-    "state_dir",
-    "restart",
-    "on_reject",
-    "max_rejected",
-    "price_per_million_writes",
-    "price_per_million_reads",
+# Flags that are settings of the plan under the same name. Three words mean something else here:
+# the two tables, and segments as they are typed.
+_SAME_NAME = tuple(
+    name
+    for name in CopyPlan.__struct_fields__
+    if name in CopyFlags.__struct_fields__ and name not in ("source", "target", "segments")
 )
 _ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url")
 
@@ -162,8 +147,9 @@ def plan_from(flags: CopyFlags) -> CopyPlan:
     :raises PlanError: the command line does not say what to copy, or says it twice, or a setting
         makes no sense
     """
-    plan = _apply(_named_tables(flags), flags)
-    return validate(plan)
+    from dynaferry.plan.validation import validate  # not for --help
+
+    return validate(_apply(_named_tables(flags), flags))
 
 
 def _named_tables(flags: CopyFlags) -> CopyPlan:
@@ -173,6 +159,8 @@ def _named_tables(flags: CopyFlags) -> CopyPlan:
                 "tables are named on the command line and by --plan",
                 hint="leave out SOURCE and TARGET, or leave out --plan",
             )
+        from dynaferry.plan.plan_file import read_plan  # not for --help
+
         return read_plan(flags.plan)
     if flags.source is None:
         raise PlanError(
@@ -195,10 +183,6 @@ def _apply(plan: CopyPlan, flags: CopyFlags) -> CopyPlan:
         account: Account = getattr(plan, side)
         given = _given(flags, {f"{side}_{name}": name for name in _ACCOUNT})
         changes[side] = msgspec.structs.replace(account, **given)
-    if flags.compress is not None:
-        changes["compress"] = flags.compress.value
-    if flags.on_reject is not None:
-        changes["on_reject"] = flags.on_reject.value
     if flags.segments is not None:
         changes["segments"] = _segments(flags.segments)
         # What is typed counts for every table, also for one with a number of its own.
@@ -211,7 +195,11 @@ def _apply(plan: CopyPlan, flags: CopyFlags) -> CopyPlan:
 def _given(flags: CopyFlags, names: dict[str, str]) -> dict[str, Any]:
     """What was given of these flags, under the names of the settings."""
     values = {setting: getattr(flags, flag) for flag, setting in names.items()}
-    return {setting: value for setting, value in values.items() if value is not None}
+    return {
+        setting: value.value if isinstance(value, Enum) else value
+        for setting, value in values.items()
+        if value is not None
+    }
 
 
 def _segments(text: str) -> int | None:

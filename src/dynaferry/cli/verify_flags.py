@@ -10,8 +10,8 @@ from dynaferry.verify.settings import (
     DEFAULT_LIMIT,
     DEFAULT_SETTLE_SECONDS,
     VerifyPlan,
-    validate_verify,
 )
+from dynaferry.verify.validation import validate_verify
 
 
 class VerifyFlags(Struct, frozen=True, kw_only=True):

@@ -24,11 +24,12 @@ from dynaferry.verify.preflight import TablePair, look_at_tables, what_is_left_o
 from dynaferry.verify.rejections import cannot_tell, rejected_keys
 from dynaferry.verify.resume import open_state, what_to_resume
 from dynaferry.verify.segments import chosen_segments
-from dynaferry.verify.settings import VerifyPlan, validate_verify
+from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.state.records import ENDED, Verification, VerificationStatus
 from dynaferry.verify.state.store import VerificationStore
 from dynaferry.verify.stats import ComparisonRunStats, ComparisonStats
 from dynaferry.verify.summary import VerifyOutcome, VerifySummary
+from dynaferry.verify.validation import validate_verify
 
 Say = Callable[[str], None]
 Watch = Callable[[ComparisonRunStats], Awaitable[None]]

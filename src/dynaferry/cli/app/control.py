@@ -1,29 +1,16 @@
 """`dynaferry set`, `pause` and `resume`: what can be typed."""
 
-from typing import Annotated
-
 import typer
 
 from dynaferry.cli.app import options
-from dynaferry.cli.app.panels import SPEED, PanelCommand, examples, option
+from dynaferry.cli.app.panels import PanelCommand, examples
 from dynaferry.plan.settings import DEFAULT_STATE_DIR
 
 
 def set_caps(
     run: options.Run = None,
-    max_write_units: Annotated[
-        str | None,
-        option(
-            SPEED,
-            "Most write capacity units a second from now on; none: no cap; plan: what the plan"
-            " or its flag says.",
-            metavar="N|none|plan",
-        ),
-    ] = None,
-    max_read_units: Annotated[
-        str | None,
-        option(SPEED, "The same for read capacity units.", metavar="N|none|plan"),
-    ] = None,
+    max_write_units: options.NewWriteCap = None,
+    max_read_units: options.NewReadCap = None,
     state_dir: options.RunsDir = DEFAULT_STATE_DIR,
     json: options.Document = False,
 ) -> int:

@@ -9,7 +9,6 @@ from dynaferry.cli.app import options
 from dynaferry.cli.app.panels import (
     OUTPUT,
     SAFETY,
-    SPEED,
     TARGET,
     ExampleGroup,
     PanelCommand,
@@ -110,15 +109,7 @@ def replay(
     sts_endpoint_url: Annotated[
         str | None, option(TARGET, "Endpoint of STS. [default: the copy's]", metavar="URL")
     ] = None,
-    max_write_units: Annotated[
-        float | None,
-        option(
-            SPEED,
-            "Never use more write capacity units a second than this. [default: the copy's] What"
-            " dynaferry set has set counts first.",
-            metavar="WCU/s",
-        ),
-    ] = None,
+    max_write_units: options.ReplayWriteCap = None,
     if_present: Annotated[
         IfPresentFlag,
         option(

@@ -1,7 +1,7 @@
 """Options that several commands share: each is declared here once, and so reads the same."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -16,12 +16,19 @@ from dynaferry.cli.app.panels import (
     path_option,
 )
 from dynaferry.cli.flags import LogFormatFlag, LogLevelFlag, ProgressFlag
-from dynaferry.plan.settings import (
-    DEFAULT_PATIENCE_SECONDS,
-    DEFAULT_READERS,
-    DEFAULT_STATE_DIR,
-    DEFAULT_WRITERS,
+from dynaferry.plan.settings import CopyPlan
+
+# What a setting of the plan is where nobody says it.
+_DEFAULTS: Final = dict(
+    zip(reversed(CopyPlan.__struct_fields__), reversed(CopyPlan.__struct_defaults__), strict=False)
 )
+
+
+def default(setting: str) -> str:
+    """The plan's default for this setting, as --help shows it."""
+    value = _DEFAULTS[setting]
+    return f"[default: {value:.0f}]" if isinstance(value, float) else f"[default: {value}]"
+
 
 SourceTable = Annotated[
     str | None, typer.Argument(help="The source table: its name or ARN.", metavar="SOURCE")
@@ -29,6 +36,13 @@ SourceTable = Annotated[
 TargetTable = Annotated[
     str | None, typer.Argument(help="The target table: its name or ARN.", metavar="TARGET")
 ]
+
+
+def plan_file(verb: str) -> Any:
+    """--plan, of a command that does this to tables."""
+    help_text = f"{verb} the tables of this plan file instead."
+    return path_option(SOURCE, help_text, metavar="PLAN.toml")
+
 
 # How each side is reached --------------------------------------------------------------------
 
@@ -86,21 +100,57 @@ Segments = Annotated[
 ]
 Writers = Annotated[
     int | None,
-    option(SPEED, f"Most write requests in flight. [default: {DEFAULT_WRITERS}]", metavar="N"),
+    option(SPEED, f"Most write requests in flight. {default('writers')}", metavar="N"),
 ]
 Readers = Annotated[
     int | None,
-    option(SPEED, f"Segments read at once. [default: {DEFAULT_READERS}]", metavar="N"),
+    option(SPEED, f"Segments read at once. {default('readers')}", metavar="N"),
 ]
 Patience = Annotated[
     float | None,
     option(
         SPEED,
-        "Stop when a side accepts nothing for this long."
-        f" [default: {DEFAULT_PATIENCE_SECONDS:.0f}]",
+        f"Stop when a side accepts nothing for this long. {default('patience_seconds')}",
         metavar="SECONDS",
     ),
 ]
+
+# Caps: their words say what each holds for in its command --------------------------------------
+
+
+def _cap(kind: Literal["read", "write"], holds_for: str, *, begins: str = "Never") -> Any:
+    help_text = f"{begins} use more {kind} capacity units a second than this{holds_for}"
+    return option(SPEED, help_text, metavar="RCU/s" if kind == "read" else "WCU/s")
+
+
+CopyReadCap = Annotated[float | None, _cap("read", ", in total.")]
+CopyWriteCap = Annotated[float | None, _cap("write", ", in total.")]
+VerifyReadCap = Annotated[float | None, _cap("read", ", on each side.")]
+RepairWriteCap = Annotated[float | None, _cap("write", ".", begins="For a repair: never")]
+ReplayWriteCap = Annotated[
+    float | None,
+    _cap("write", ". [default: the copy's] What dynaferry set has set counts first."),
+]
+NewWriteCap = Annotated[
+    str | None,
+    option(
+        SPEED,
+        "Most write capacity units a second from now on; none: no cap; plan: what the plan"
+        " or its flag says.",
+        metavar="N|none|plan",
+    ),
+]
+NewReadCap = Annotated[
+    str | None,
+    option(SPEED, "The same for read capacity units.", metavar="N|none|plan"),
+]
+
+
+def tables_at_once(done: str) -> Any:
+    """--tables-at-once, of a command that does this to tables."""
+    help_text = f"Tables {done} at once. {default('tables_at_once')}"
+    return option(SPEED, help_text, metavar="N")
+
 
 # Watched from outside ------------------------------------------------------------------------
 
@@ -173,7 +223,7 @@ StateDir = Annotated[
     Path | None,
     path_option(
         SAFETY,
-        f"Where runs are kept, to resume them. [default: {DEFAULT_STATE_DIR}]",
+        f"Where runs are kept, to resume them. {default('state_dir')}",
         metavar="DIR",
     ),
 ]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from dynaferry.cli.app import options
-from dynaferry.cli.app.panels import OUTPUT, SAFETY, SOURCE, SPEED, examples, option, path_option
+from dynaferry.cli.app.panels import OUTPUT, SAFETY, SPEED, examples, option, path_option
 from dynaferry.cli.flags import CopyFlags, LogFormatFlag, LogLevelFlag, ProgressFlag
 from dynaferry.verify.settings import DEFAULT_LIMIT, DEFAULT_SETTLE_SECONDS
 
@@ -23,10 +23,7 @@ VERIFY_EXAMPLES = examples(
 def verify(
     source: options.SourceTable = None,
     target: options.TargetTable = None,
-    plan: Annotated[
-        Path | None,
-        path_option(SOURCE, "Compare the tables of this plan file instead.", metavar="PLAN.toml"),
-    ] = None,
+    plan: Annotated[Path | None, options.plan_file("Compare")] = None,
     source_region: options.SourceRegion = None,
     source_profile: options.SourceProfile = None,
     source_role_arn: options.SourceRoleArn = None,
@@ -40,25 +37,9 @@ def verify(
     sts_endpoint_url: options.StsEndpointUrl = None,
     segments: options.Segments = None,
     readers: options.Readers = None,
-    max_read_units: Annotated[
-        float | None,
-        option(
-            SPEED,
-            "Never use more read capacity units a second than this, on each side.",
-            metavar="RCU/s",
-        ),
-    ] = None,
-    max_write_units: Annotated[
-        float | None,
-        option(
-            SPEED,
-            "For a repair: never use more write capacity units a second than this.",
-            metavar="WCU/s",
-        ),
-    ] = None,
-    tables_at_once: Annotated[
-        int | None, option(SPEED, "Tables compared at once. [default: 1]", metavar="N")
-    ] = None,
+    max_read_units: options.VerifyReadCap = None,
+    max_write_units: options.RepairWriteCap = None,
+    tables_at_once: Annotated[int | None, options.tables_at_once("compared")] = None,
     patience: options.Patience = None,
     sample: Annotated[
         float | None,
