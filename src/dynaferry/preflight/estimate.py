@@ -136,14 +136,13 @@ def estimate_copy(
     `target` is the table that will be written, or, where it is still to be created, `as_created`.
     """
     average = _average_item_bytes(source)
-    reads_provisioned = source.billing_mode == "PROVISIONED"
-    writes_provisioned = target.billing_mode == "PROVISIONED"
+    read_price = _unit_price(source, plan.price_per_million_reads)
+    write_price = _unit_price(target, plan.price_per_million_writes)
     read_pace = _reads(plan, table, source)
-    read_price = 0.0 if reads_provisioned else plan.price_per_million_reads / 1e6
-    write_price = 0.0 if writes_provisioned else plan.price_per_million_writes / 1e6
     paces = _write_paces(target, source)
     write_units = sum(pace.units for pace in paces)
     paces[0] = _by_segments(paces[0], total_segments)
+    given = _given("--max-write-units", write_units, plan.max_write_units, table.max_write_units)
     return Estimate(
         items=source.item_count,
         bytes=source.size_bytes,
@@ -153,20 +152,23 @@ def estimate_copy(
         write_units=write_units,
         index_costs=_index_costs(target, average),
         read_pace=read_pace,
-        write_pace=_slowest(
-            paces,
-            given=_given(
-                "--max-write-units", write_units, plan.max_write_units, table.max_write_units
-            ),
-        ),
+        write_pace=_slowest(paces, given=given),
         read_cost=read_pace.units * read_price,
         write_cost=write_units * write_price,
         dollars_per_read_unit=read_price,
         dollars_per_write_unit=write_price,
-        source_provisioned=reads_provisioned,
-        target_provisioned=writes_provisioned,
+        source_provisioned=_is_provisioned(source),
+        target_provisioned=_is_provisioned(target),
         prices=_prices(plan),
     )
+
+
+def _is_provisioned(table: TableDescription) -> bool:
+    return table.billing_mode == "PROVISIONED"
+
+
+def _unit_price(table: TableDescription, price_per_million: float) -> float:
+    return 0.0 if _is_provisioned(table) else price_per_million / 1e6
 
 
 def polite_read_units(source: TableDescription) -> float:

@@ -46,44 +46,43 @@ def plan_file(verb: str) -> Any:
 
 # How each side is reached --------------------------------------------------------------------
 
-SourceRegion = Annotated[
-    str | None, option(SOURCE, "Region of the source. [default: as the AWS CLI finds it]")
-]
-SourceProfile = Annotated[str | None, option(SOURCE, "AWS profile to reach the source with.")]
-SourceRoleArn = Annotated[
-    str | None, option(SOURCE, "Role to assume for the source.", metavar="ARN")
-]
-SourceExternalId = Annotated[
-    str | None,
-    option(
-        SOURCE,
+
+def _region(side: str) -> Any:
+    return option(side, f"Region of the {side.lower()}. [default: as the AWS CLI finds it]")
+
+
+def _profile(side: str) -> Any:
+    return option(side, f"AWS profile to reach the {side.lower()} with.")
+
+
+def _role_arn(side: str) -> Any:
+    return option(side, f"Role to assume for the {side.lower()}.", metavar="ARN")
+
+
+def _external_id(side: str) -> Any:
+    return option(
+        side,
         "External id for that role; the variable keeps it out of the process list.",
-        envvar="DYNAFERRY_SOURCE_EXTERNAL_ID",
+        envvar=f"DYNAFERRY_{side.upper()}_EXTERNAL_ID",
         show_envvar=True,
-    ),
-]
-SourceEndpointUrl = Annotated[
-    str | None, option(SOURCE, "Endpoint of the source, for a local DynamoDB.", metavar="URL")
-]
-TargetRegion = Annotated[
-    str | None, option(TARGET, "Region of the target. [default: as the AWS CLI finds it]")
-]
-TargetProfile = Annotated[str | None, option(TARGET, "AWS profile to reach the target with.")]
-TargetRoleArn = Annotated[
-    str | None, option(TARGET, "Role to assume for the target.", metavar="ARN")
-]
-TargetExternalId = Annotated[
-    str | None,
-    option(
-        TARGET,
-        "External id for that role; the variable keeps it out of the process list.",
-        envvar="DYNAFERRY_TARGET_EXTERNAL_ID",
-        show_envvar=True,
-    ),
-]
-TargetEndpointUrl = Annotated[
-    str | None, option(TARGET, "Endpoint of the target, for a local DynamoDB.", metavar="URL")
-]
+    )
+
+
+def _endpoint_url(side: str) -> Any:
+    help_text = f"Endpoint of the {side.lower()}, for a local DynamoDB."
+    return option(side, help_text, metavar="URL")
+
+
+SourceRegion = Annotated[str | None, _region(SOURCE)]
+SourceProfile = Annotated[str | None, _profile(SOURCE)]
+SourceRoleArn = Annotated[str | None, _role_arn(SOURCE)]
+SourceExternalId = Annotated[str | None, _external_id(SOURCE)]
+SourceEndpointUrl = Annotated[str | None, _endpoint_url(SOURCE)]
+TargetRegion = Annotated[str | None, _region(TARGET)]
+TargetProfile = Annotated[str | None, _profile(TARGET)]
+TargetRoleArn = Annotated[str | None, _role_arn(TARGET)]
+TargetExternalId = Annotated[str | None, _external_id(TARGET)]
+TargetEndpointUrl = Annotated[str | None, _endpoint_url(TARGET)]
 StsEndpointUrl = Annotated[
     str | None, option(TARGET, "Endpoint of STS, for both sides' roles.", metavar="URL")
 ]

@@ -20,6 +20,7 @@ from dynaferry.errors import DynaferryError, LoopStalledError, PlanError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from dynaferry.observe.monitor import RunMonitor
     from dynaferry.observe.stats import RunStats
     from dynaferry.plan.settings import CopyPlan
     from dynaferry.preflight.inspection import TablePreflight
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from dynaferry.stop import StopSignal
 
     Watch = Callable[[RunStats], Awaitable[None]]
+    Body = Callable[[StopSignal], Awaitable[Outcome]]
 
 
 def run_copy(flags: CopyFlags) -> int:
@@ -44,35 +46,12 @@ def run_copy(flags: CopyFlags) -> int:
 
 def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
     from dynaferry.cli.interrupts import run_async, run_until_stopped
-    from dynaferry.run.copy_tables import execute
 
     connections = (plan.readers + plan.writers) * min(plan.tables_at_once, len(plan.tables) or 1)
     descriptors.ensure(connections, watched=flags.metrics_listen is not None, say=screen.say)
-    is_watched, seen = wants_lookout(flags), []
-    if is_watched:
-        from dynaferry.cli.commands.monitoring import observed, still_served, together
-
-    async def body(stop: StopSignal) -> Outcome:
-        watch = setting_start_aside(watcher(flags.progress, readers=plan.readers))
-        if not is_watched:
-            outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
-            _tell_eyes(outcome, plan)
-            return outcome
-        async with observed(flags, plan, stop) as monitor:
-            seen.append(partial(still_served, flags, plan, monitor))
-            watch = together(monitor.watch, watch)
-            outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
-            monitor.ended(outcome.summary)
-            # Before whatever still serves the end of it: nobody should wait for that to read it.
-            _tell_eyes(outcome, plan)
-            return outcome
-
-    def last_words(error: LoopStalledError) -> None:
-        from dynaferry.run.resume import note_stall
-
-        asyncio.run(note_stall(plan.state_dir, plan.run_name, error))
-        failure.report(error, as_json=flags.json, run=plan.run_name)
-
+    monitors: list[RunMonitor] = []
+    body = _observed(plan, flags, monitors) if wants_lookout(flags) else _alone(plan, flags)
+    last_words = partial(_note_stall, plan, flags)
     try:
         outcome = run_async(partial(run_until_stopped, body), last_words=last_words)
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
@@ -80,11 +59,52 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
     code = exit_codes.of_outcome(outcome.summary.status, outcome.error)
     if flags.after_copy:
         from dynaferry.cli.commands.after_copy import verify_after
+        from dynaferry.cli.commands.monitoring import still_served
 
+        seen = [partial(still_served, flags, plan, monitor) for monitor in monitors]
         return verify_after(outcome.summary, code, plan, flags, *seen)
     if flags.json:
         screen.print_document(msgspec.json.encode(outcome.summary).decode())
     return code
+
+
+def _alone(plan: CopyPlan, flags: CopyFlags) -> Body:
+    """A copy that nobody watches from outside; what is heavy is here before the loop turns."""
+    from dynaferry.run.copy_tables import execute
+
+    async def body(stop: StopSignal) -> Outcome:
+        watch = setting_start_aside(watcher(flags.progress, readers=plan.readers))
+        outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
+        _tell_eyes(outcome, plan)
+        return outcome
+
+    return body
+
+
+def _observed(plan: CopyPlan, flags: CopyFlags, monitors: list[RunMonitor]) -> Body:
+    """A copy that is; its monitor is added to `monitors`, since it outlives the copy."""
+    from dynaferry.cli.commands.monitoring import observed, together
+    from dynaferry.run.copy_tables import execute
+
+    async def body(stop: StopSignal) -> Outcome:
+        watch = setting_start_aside(watcher(flags.progress, readers=plan.readers))
+        async with observed(flags, plan, stop) as monitor:
+            monitors.append(monitor)
+            watch = together(monitor.watch, watch)
+            outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
+            monitor.ended(outcome.summary)
+            # Before whatever still serves the end of it: nobody should wait for that to read it.
+            _tell_eyes(outcome, plan)
+            return outcome
+
+    return body
+
+
+def _note_stall(plan: CopyPlan, flags: CopyFlags, error: LoopStalledError) -> None:
+    from dynaferry.run.resume import note_stall
+
+    asyncio.run(note_stall(plan.state_dir, plan.run_name, error))
+    failure.report(error, as_json=flags.json, run=plan.run_name)
 
 
 def _tell_eyes(outcome: Outcome, plan: CopyPlan) -> None:
