@@ -1,13 +1,19 @@
+import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import TablePlan
+from dynaferry.report import page as page_module
+from dynaferry.report.charts import scripts
 from dynaferry.report.page import render, seconds_at_work
+from dynaferry.report.stored_run import StoredRun
 from dynaferry.state.store import Controls
+from dynaferry.web import assets
 from tests.report.recorded import ATTEMPTS, BEGAN, CERTIFICATE, stored_run
 from tests.state.contract import EXTERNAL_ID
 
@@ -27,7 +33,13 @@ class Read(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
-        self.text += f"{data}\n"
+        if data.strip() and self.tags[-1][0] != "script":
+            self.text += f"{data}\n"
+
+
+def told(run: StoredRun) -> str:
+    """What stands in a report, its scripts aside."""
+    return Read(render(run, None)).text
 
 
 def test_it_tells_what_was_copied_and_how_it_adds_up() -> None:
@@ -49,17 +61,23 @@ def test_a_run_that_stores_nothing_is_no_run_that_goes_on() -> None:
     recorded = stored_run()
     record = replace(recorded.record, status="running", ended_at=None)
     running, last_sign = replace(recorded, record=record), recorded.record.checkpointed_at or 0.0
-    assert "stalled" not in render(replace(running, now=last_sign + 20), None)
     late = replace(running, now=last_sign + 300)
-    assert "stalled, or stopped without a word: nothing was stored for 5m 00s" in render(late, None)
-    assert "stalled" not in render(replace(late, controls=Controls(paused_at=BEGAN)), None)
-    assert "stalled" not in render(replace(recorded, now=last_sign + 300), None)
+    assert "stalled" not in told(replace(running, now=last_sign + 20))
+    assert "stalled, or stopped without a word: nothing was stored for 5m 00s" in told(late)
+    assert "stalled" not in told(replace(late, controls=Controls(paused_at=BEGAN)))
+    assert "stalled" not in told(replace(recorded, now=last_sign + 300))
 
 
 def test_it_draws_speed_limits_and_throttles() -> None:
-    page = Read(render(stored_run(), None))
-    drawn = [attrs.get("class") for tag, attrs in page.tags if tag == "polyline"]
-    assert {"items", "writes", "reads", "limit", "throttles"} <= set(drawn)
+    whole = render(stored_run(), None)
+    page = Read(whole)
+    drawn = [attrs["aria-label"] for _, attrs in page.tags if attrs.get("class") == "chart"]
+    [series] = re.findall(r'<script type="application/json" id="series">(.*)</script>', whole)
+    charts = json.loads(series)
+    assert [chart["title"] for chart in charts] == drawn
+    assert [chart["hue"] for chart in charts] == ["--accent", "--accent", "--reads", "--bad"]
+    assert [bool(chart["limits"]) for chart in charts] == [False, True, False, False]
+    assert all(any(value for _, value, _ in chart["rates"]) for chart in charts)
 
 
 def test_settings_are_told_in_words() -> None:
@@ -95,14 +113,33 @@ def test_whatever_comes_from_elsewhere_is_text(where: str) -> None:
     page = render(stored_run(**{where: MARKUP}), None)
     read = Read(page)
     assert MARKUP in read.text.replace("\n", "")
-    assert not {"script", "img"} & {tag for tag, _ in read.tags}
+    assert "img" not in {tag for tag, _ in read.tags}
+    assert len([tag for tag, _ in read.tags if tag == "script"]) == 1 + len(scripts())
 
 
-def test_nothing_is_fetched_and_no_script_may_run() -> None:
-    page = render(stored_run(), CERTIFICATE)
-    [policy] = [attrs for tag, attrs in Read(page).tags if "http-equiv" in attrs]
-    assert policy["content"] == "default-src 'none'; style-src 'unsafe-inline'"
-    assert not re.search(r"""(src|href|url)\s*[=(]""", page)
+def test_nothing_is_fetched_and_no_script_but_those_that_draw_may_run() -> None:
+    page = render(stored_run(reason=MARKUP), CERTIFICATE)
+    read = Read(page)
+    [policy] = [attrs["content"] for _, attrs in read.tags if "http-equiv" in attrs]
+    named = " ".join(script.source for script in scripts())
+    assert policy == (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+        f"script-src {named}"
+    )
+    kinds = [attrs["type"] for tag, attrs in read.tags if tag == "script"]
+    assert kinds == ["application/json", "text/javascript", "module"]
+    assert not {"src", "href"} & {name for _, attrs in read.tags for name in attrs}
+    style = (Path(page_module.__file__).parent / "style.css").read_text(encoding="utf-8")
+    assert "url(" not in style
+
+
+def test_a_script_that_was_not_reviewed_is_not_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assets, "reviewed_charts", lambda: None)
+    page = render(stored_run(), None)
+    assert [attrs["type"] for tag, attrs in Read(page).tags if tag == "script"] == [
+        "application/json",
+        "module",
+    ]
 
 
 def test_it_holds_no_secret() -> None:

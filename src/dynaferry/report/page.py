@@ -1,15 +1,20 @@
-"""The report as one HTML file: everything is in it, nothing is fetched, no script runs. Pure.
+"""The report as one HTML file: everything is in it, nothing is fetched. Pure.
 
-Whatever comes from a table, a service or a person is escaped where it enters the page: the
-functions here take text and return markup.
+Here stands what is told; how it is marked up stands in `page.html.jinja`, which escapes whatever
+comes from a table, a service or a person where it enters the page. Only the scripts that draw the
+charts may run: the page names each by its SHA-256.
 """
 
 import math
 import time
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+from msgspec import Struct
 
 from dynaferry._version import __version__
 from dynaferry.observe import formatting
@@ -17,14 +22,15 @@ from dynaferry.observe.health import is_stalled
 from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.plan.schedule import Units
 from dynaferry.report.certificate import StoredCertificate, circumstances, heading
-from dynaferry.report.plot import PlotLine, plot
-from dynaferry.report.rates import limits, rates
+from dynaferry.report.charts import Chart, charts_of, scripts
 from dynaferry.report.stored_run import StoredRun, StoredTable
-from dynaferry.shared.arn import resource_name
-from dynaferry.shared.printable import printable
+from dynaferry.shared.printable import printable, printable_json
 from dynaferry.state.store import AttemptRecord
 
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_HERE: Final = Path(__file__).parent
+_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; script-src"
+)
 _STATUS: Final = {
     "running": "running, or stopped without a word",
     "complete": "complete",
@@ -33,43 +39,83 @@ _STATUS: Final = {
     "failed": "stopped by an error",
 }
 
+Pairs = Sequence[tuple[str, str]]
+Rows = Sequence[Sequence[str]]
+
+
+class _TableSection(Struct, frozen=True, kw_only=True):
+    """What the page tells of one table."""
+
+    name: str
+    source: str
+    target: str
+    facts: Pairs
+    charts: list[Chart]
+    throttles: Rows
+    rejections: Rows
+
+
+class _CertificateSection(Struct, frozen=True, kw_only=True):
+    """What the page tells of a certificate."""
+
+    heading: str
+    circumstances: str
+    columns: Sequence[str]
+    rows: Rows
+
 
 def render(run: StoredRun, certificate: StoredCertificate | None) -> str:
     """The whole file."""
-    record = run.record
-    body = "".join(
-        (
-            _head(run),
-            _totals(run),
-            "".join(_table(table, run.attempts) for table in run.tables),
-            _attempts(run.attempts),
-            _settings(record.settings),
-            "" if certificate is None else _certificate(certificate, len(run.tables)),
-            f'<p class="quiet">Written by dynaferry {__version__} on {_moment(run.now)}.</p>',
-        )
-    )
-    style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_text(record.run)}: report</title><style>{style}</style></head>"
-        f"<body>{body}</body></html>\n"
-    )
-
-
-def _head(run: StoredRun) -> str:
     record, attempts = run.record, run.attempts
-    first = attempts[0].started_at if attempts else record.created_at
-    ended = "not yet" if record.ended_at is None else _moment(record.ended_at)
-    error = ""
-    if record.error_message is not None:
-        hint = "" if record.error_hint is None else f" ({record.error_hint})"
-        error = f'<p class="bad">{_text(record.error_message + hint)}</p>'
-    return (
-        f"<h1>{_text(record.run)}</h1><p>{_text(_state(run))}</p>{error}"
-        f'<p class="quiet">begun {_moment(first)}, ended {ended}</p>'
+    tables = [_table(table, attempts) for table in run.tables]
+    drawing = scripts()
+    return _template().render(
+        policy=" ".join((_POLICY, *(script.source for script in drawing))),
+        style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704  # our own
+        run=record.run,
+        state=_state(run),
+        error=_error(run),
+        begun=_moment(attempts[0].started_at if attempts else record.created_at),
+        ended="not yet" if record.ended_at is None else _moment(record.ended_at),
+        totals=_totals(run),
+        tables=tables,
+        attempts=[_attempt(attempt) for attempt in attempts],
+        settings=_settings(record.settings),
+        certificate=None if certificate is None else _certificate(certificate, len(run.tables)),
+        version=__version__,
+        written=_moment(run.now),
+        series=_series(tables),
+        scripts=drawing,
     )
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.jinja")
+
+
+def _printable(value: object) -> str:
+    """What enters the page: it steers nothing, and markup is only what this room made."""
+    return value if isinstance(value, Markup) else printable(str(value))
+
+
+def _series(tables: Sequence[_TableSection]) -> Markup:
+    """What the script draws: numbers, and names of colours. No markup can begin in it."""
+    charts = [chart for table in tables for chart in table.charts if chart.is_long_enough]
+    document = msgspec.json.encode(charts).decode().replace("<", "\\u003c")
+    return Markup(printable_json(document))  # noqa: S704
+
+
+def _error(run: StoredRun) -> str | None:
+    message, hint = run.record.error_message, run.record.error_hint
+    return message if message is None or hint is None else f"{message} ({hint})"
 
 
 def _state(run: StoredRun) -> str:
@@ -82,7 +128,7 @@ def _state(run: StoredRun) -> str:
     return _STATUS[record.status]
 
 
-def _totals(run: StoredRun) -> str:
+def _totals(run: StoredRun) -> Pairs:
     totals = [table.totals for table in run.tables]
     counters = [table.counters for table in run.tables]
     moments = [sample.time for table in run.tables for sample in table.samples]
@@ -90,18 +136,16 @@ def _totals(run: StoredRun) -> str:
         moments.append(run.record.checkpointed_at)
     seconds = seconds_at_work(run.attempts, moments)
     written = sum(total.items_written for total in totals)
-    return _facts(
-        (
-            ("items read", formatting.count(sum(total.items_read for total in totals))),
-            ("= written", formatting.count(written)),
-            ("+ rejected", formatting.count(sum(total.items_rejected for total in totals))),
-            ("+ filtered", formatting.count(sum(total.items_filtered for total in totals))),
-            ("read", f"{formatting.megabytes(sum(total.bytes_read for total in totals))} MB"),
-            ("at work for", formatting.duration(seconds)),
-            ("items written/s", formatting.count(written / seconds if seconds else None)),
-            ("cost, on demand", f"${sum(each.dollars for each in counters):,.2f}"),
-            ("attempts", str(len(run.attempts))),
-        )
+    return (
+        ("items read", formatting.count(sum(total.items_read for total in totals))),
+        ("= written", formatting.count(written)),
+        ("+ rejected", formatting.count(sum(total.items_rejected for total in totals))),
+        ("+ filtered", formatting.count(sum(total.items_filtered for total in totals))),
+        ("read", f"{formatting.megabytes(sum(total.bytes_read for total in totals))} MB"),
+        ("at work for", formatting.duration(seconds)),
+        ("items written/s", formatting.count(written / seconds if seconds else None)),
+        ("cost, on demand", f"${sum(each.dollars for each in counters):,.2f}"),
+        ("attempts", str(len(run.attempts))),
     )
 
 
@@ -123,93 +167,61 @@ def seconds_at_work(attempts: Sequence[AttemptRecord], moments: Sequence[float])
 # A table ---------------------------------------------------------------------------------------
 
 
-def _table(table: StoredTable, attempts: Sequence[AttemptRecord]) -> str:
-    identity, totals, counters = table.identity, table.totals, table.counters
-    facts = _facts(
-        (
-            ("segments", f"{totals.segments_complete:,} of {identity.total_segments:,}"),
-            ("items written", formatting.count(totals.items_written)),
-            ("items rejected", formatting.count(totals.items_rejected)),
-            ("read units", formatting.count(counters.read_units)),
-            ("write units", formatting.count(counters.write_units)),
-            ("throttled requests", formatting.count(counters.throttled_requests)),
-            ("retried requests", formatting.count(counters.retried_requests)),
-            ("unprocessed, sent again", formatting.count(counters.unprocessed_items)),
-            ("held back last by", counters.bottleneck or formatting.UNKNOWN),
-            ("cost, on demand", f"${counters.dollars:,.2f}"),
-        )
+def _table(table: StoredTable, attempts: Sequence[AttemptRecord]) -> _TableSection:
+    identity = table.identity
+    return _TableSection(
+        name=f"{_name(identity.source_arn)} → {_name(identity.target_arn)}",
+        source=identity.source_arn,
+        target=identity.target_arn,
+        facts=_table_facts(table),
+        charts=charts_of(table, attempts),
+        throttles=_throttles(table),
+        rejections=[
+            (formatting.count(each.items), f"{each.error_code}: {each.error_message}")
+            for each in table.reasons
+        ],
     )
-    name = f"{resource_name(identity.source_arn)} → {resource_name(identity.target_arn)}"
+
+
+def _table_facts(table: StoredTable) -> Pairs:
+    totals, counters = table.totals, table.counters
     return (
-        f'<section><h2>{_text(name)}</h2><p class="quiet">from {_text(identity.source_arn)}'
-        f"<br>to {_text(identity.target_arn)}</p>{facts}"
-        f"{_plots(table, attempts)}{_throttles(table)}{_reasons(table)}</section>"
+        ("segments", f"{totals.segments_complete:,} of {table.identity.total_segments:,}"),
+        ("items written", formatting.count(totals.items_written)),
+        ("items rejected", formatting.count(totals.items_rejected)),
+        ("read units", formatting.count(counters.read_units)),
+        ("write units", formatting.count(counters.write_units)),
+        ("throttled requests", formatting.count(counters.throttled_requests)),
+        ("retried requests", formatting.count(counters.retried_requests)),
+        ("unprocessed, sent again", formatting.count(counters.unprocessed_items)),
+        ("held back last by", counters.bottleneck or formatting.UNKNOWN),
+        ("cost, on demand", f"${counters.dollars:,.2f}"),
     )
 
 
-def _plots(table: StoredTable, attempts: Sequence[AttemptRecord]) -> str:
-    samples = table.samples
-    items = rates(samples, attempts, lambda sample: sample.items_written)
-    writes = rates(samples, attempts, lambda sample: sample.write_units)
-    reads = rates(samples, attempts, lambda sample: sample.read_units)
-    throttles = rates(samples, attempts, lambda sample: sample.throttled_requests)
-    write_limits = limits(samples, attempts, lambda sample: sample.write_limit_units)
-    read_limits = limits(samples, attempts, lambda sample: sample.read_limit_units)
-    pictures = (
-        ("Items written a second", [PlotLine("items", items)]),
-        (
-            "Write units a second, and the limit (dashed)",
-            [PlotLine("limit", write_limits), PlotLine("writes", writes)],
-        ),
-        (
-            "Read units a second, and the limit (dashed)",
-            [PlotLine("limit", read_limits), PlotLine("reads", reads)],
-        ),
-        ("Throttled requests a second", [PlotLine("throttles", throttles)]),
-    )
-    return "".join(f"<h3>{_text(title)}</h3>{plot(title, lines)}" for title, lines in pictures)
-
-
-def _throttles(table: StoredTable) -> str:
-    if not table.counters.throttles:
-        return ""
+def _throttles(table: StoredTable) -> Rows:
     most_first = sorted(table.counters.throttles, key=lambda each: -each.times)
-    rows = [
+    return [
         (formatting.count(each.times), f"{each.operation}: {each.reason or 'no reason given'}")
         for each in most_first
     ]
-    return "<h3>Throttles by the service's reason</h3>" + _rows(("times", "reason"), rows)
-
-
-def _reasons(table: StoredTable) -> str:
-    if not table.reasons:
-        return ""
-    rows = [
-        (formatting.count(each.items), f"{each.error_code}: {each.error_message}")
-        for each in table.reasons
-    ]
-    return "<h3>Rejected items by the target's reason</h3>" + _rows(("items", "reason"), rows)
 
 
 # The run ---------------------------------------------------------------------------------------
 
 
-def _attempts(attempts: Sequence[AttemptRecord]) -> str:
-    rows = []
-    for attempt in attempts:
-        ended, took, status = "-", "-", _STATUS[attempt.status]
-        if attempt.ended_at is not None:
-            ended = _moment(attempt.ended_at)
-            took = formatting.duration(attempt.ended_at - attempt.started_at)
-        if attempt.error_message is not None:
-            status = f"{status}: {attempt.error_message}"
-        number = str(attempt.attempt)
-        rows.append((number, _moment(attempt.started_at), ended, took, attempt.version, status))
-    heading = ("", "started", "ended", "took", "version", "how it ended")
-    return "<section><h2>Attempts</h2>" + _rows(heading, rows) + "</section>"
+def _attempt(attempt: AttemptRecord) -> Sequence[str]:
+    ended, took, status = "-", "-", _STATUS[attempt.status]
+    if attempt.ended_at is not None:
+        ended = _moment(attempt.ended_at)
+        took = formatting.duration(attempt.ended_at - attempt.started_at)
+    if attempt.error_message is not None:
+        status = f"{status}: {attempt.error_message}"
+    number = str(attempt.attempt)
+    return number, _moment(attempt.started_at), ended, took, attempt.version, status
 
 
-def _settings(settings: RecordedSettings) -> str:
+def _settings(settings: RecordedSettings) -> Rows:
     told = [name for name in settings.__struct_fields__ if name not in ("tables", "limits")]
     given = [(name, getattr(settings, name)) for name in told]
     rows = [
@@ -222,7 +234,7 @@ def _settings(settings: RecordedSettings) -> str:
         hours, days = entry.hours or "at all hours", " ".join(entry.weekdays) or "every day"
         when = f"caps {hours}, {days} ({settings.limits.time_zone})"
         rows.append((when, _caps(entry.max_read_units, entry.max_write_units)))
-    return "<section><h2>Settings</h2>" + _rows(("setting", "value"), rows) + "</section>"
+    return rows
 
 
 def _caps(reads: Units | None, writes: Units | None) -> str:
@@ -236,7 +248,7 @@ def _in_words(value: object) -> str:
     return f"{value:,g}" if isinstance(value, int | float) else str(value)
 
 
-def _certificate(certificate: StoredCertificate, tables_copied: int) -> str:
+def _certificate(certificate: StoredCertificate, tables_copied: int) -> _CertificateSection:
     counts = ("matching", "missing", "extra", "different", "rejected", "in flux")
     columns = ("table", "found", "source", "target", *counts)
     rows = [
@@ -259,37 +271,17 @@ def _certificate(certificate: StoredCertificate, tables_copied: int) -> str:
         )
         for table in certificate.tables
     ]
-    return (
-        f"<section><h2>{_text(heading(certificate, tables_copied))}</h2>"
-        f'<p class="quiet">{_text(circumstances(certificate))}</p>{_rows(columns, rows)}</section>'
-    )
-
-
-# Markup ----------------------------------------------------------------------------------------
-
-
-def _text(words: str) -> str:
-    return escape(printable(words))
-
-
-def _facts(pairs: Iterable[tuple[str, str]]) -> str:
-    shown = "".join(
-        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in pairs
-    )
-    return f'<dl class="facts">{shown}</dl>'
-
-
-def _rows(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in heading)
-    body = "".join(
-        "<tr>" + "".join(f'<td class="words">{_text(cell)}</td>' for cell in row) + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+    return _CertificateSection(
+        heading=heading(certificate, tables_copied),
+        circumstances=circumstances(certificate),
+        columns=columns,
+        rows=rows,
     )
 
 
 def _moment(moment: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
+
+
+def _name(arn: str) -> str:
+    return arn.rpartition("/")[2]

@@ -1,12 +1,14 @@
-"""The files of the live page. The charts' script is served from the package that brings it.
+"""The files of the live page. The charts' script is served from the package that brings it, and is
+written into reports.
 
 That script runs in the page that holds the control token, and comes from a package that is young
-and has one author. So it is served only where it is, to the byte, the one that was looked at before
+and has one author. So it is used only where it is, to the byte, the one that was looked at before
 it was named here; any other is left out, and the page says so and works without charts. Whoever
 raises the version looks at the new script (what it asks for, where it writes to), and then writes
 its SHA-256 here.
 """
 
+import re
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +22,7 @@ WITHOUT_CHARTS: Final = b"// left out: not the script that was reviewed\n"
 
 SCRIPTS: Final = ("page.js", "chart.js", "map.js", "words.js")
 
+_IMPORT: Final = re.compile(r"^import .*\n", re.MULTILINE)
 _HERE: Final = Path(__file__).parent / "static"
 
 
@@ -47,6 +50,12 @@ def reviewed_charts() -> bytes | None:
     except OSError:
         return None
     return script if sha256(script).hexdigest() == CHARTS_SHA256 else None
+
+
+def drawing_module() -> str:
+    """What draws the page's charts, as one module that imports nothing. Blocks: it reads it."""
+    parts = (_HERE / name for name in ("words.js", "chart.js"))
+    return "".join(_IMPORT.sub("", part.read_text(encoding="utf-8")) for part in parts)
 
 
 def charts_script() -> Path:

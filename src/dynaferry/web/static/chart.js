@@ -109,17 +109,18 @@ export class RateChart {
   }
 
   draw(points) {
-    const rates = points.rates(this.rate);
-    this.highest = Math.max(0, ...rates.map((point) => point.value || 0));
     const throttles = points.rates(this.throttles);
-    if (!this.chart) {
-      this.tellLegend(points, throttles);
-      return;
-    }
-    this.rateSeries.setData(rates);
-    this.limitSeries.setData(points.limits(this.limit));
-    this.throttleSeries.setData(throttles.map((point) => (point.value ? point : { time: point.time })));
+    this.show(points.rates(this.rate), points.limits(this.limit), throttles);
     this.tellLegend(points, throttles);
+  }
+
+  // Series as they are; a point with a `value` is drawn.
+  show(rates, limits, throttles) {
+    this.highest = Math.max(0, ...rates.map((point) => point.value || 0));
+    if (!this.chart) return;
+    this.rateSeries.setData(rates);
+    this.limitSeries.setData(limits);
+    this.throttleSeries.setData(throttles.map((point) => (point.value ? point : { time: point.time })));
     this.chart.timeScale().fitContent();
   }
 

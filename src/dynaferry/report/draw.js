@@ -1,0 +1,11 @@
+// Draws the report's charts, behind what draws those of the live page.
+
+// The line from a point that is the last one before a gap.
+const UNDRAWN = { color: "transparent", lineColor: "transparent", topColor: "transparent", bottomColor: "transparent" };
+const drawn = (points) => points.map(([time, value, isLast]) => ({ time, value, ...(isLast ? UNDRAWN : {}) }));
+
+const told = JSON.parse(document.getElementById("series").textContent);
+document.querySelectorAll(".chart").forEach((element, index) => {
+  const { hue, rates, limits } = told[index];
+  new RateChart(element, { hue }).show(drawn(rates), drawn(limits), []);
+});
