@@ -4,8 +4,11 @@
 const UNDRAWN = { color: "transparent", lineColor: "transparent", topColor: "transparent", bottomColor: "transparent" };
 const drawn = (points) => points.map(([time, value, isLast]) => ({ time, value, ...(isLast ? UNDRAWN : {}) }));
 
+// Of a slow run the scale has steps below one.
+const words = (value) => (value < 10 ? String(Number(value.toFixed(2))) : short(value));
+
 const told = JSON.parse(document.getElementById("series").textContent);
 document.querySelectorAll(".chart").forEach((element, index) => {
   const { hue, rates, limits } = told[index];
-  new RateChart(element, { hue }).show(drawn(rates), drawn(limits), []);
+  new RateChart(element, { hue, words }).show(drawn(rates), drawn(limits), []);
 });

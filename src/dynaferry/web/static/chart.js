@@ -52,7 +52,7 @@ const LIMIT_TO_RATE = 4;
 export class RateChart {
   // `tell` is told what the picture does not say: the limit of now, and the highest rate of
   // throttles, whose bars have no scale of their own.
-  constructor(element, { rate, limit, throttles, hue, tell }) {
+  constructor(element, { rate, limit, throttles, hue, tell, words = short }) {
     this.hue = hue;
     this.tell = tell;
     this.rate = rate;
@@ -69,7 +69,7 @@ export class RateChart {
       handleScroll: { vertTouchDrag: false },
       handleScale: { mouseWheel: false },
       timeScale: { timeVisible: true, secondsVisible: true, tickMarkFormatter: duration, fixLeftEdge: true, fixRightEdge: true, allowBoldLabels: false },
-      localization: { timeFormatter: duration, priceFormatter: short },
+      localization: { timeFormatter: duration, priceFormatter: words },
       rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.1, bottom: 0.02 } },
     });
     this.rateSeries = this.chart.addSeries(charts.AreaSeries,
