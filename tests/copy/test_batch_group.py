@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from dynaferry.copy.batch_group import STEP_SECONDS, BatchGroup
 from dynaferry.copy.pending_page import PendingPage
+from dynaferry.errors import UnavailableError
 from dynaferry.ports import BatchExchange, WriteResult
 from tests.worlds.fakes import key_in, wire_item
 
@@ -71,8 +72,8 @@ def test_an_answer_that_is_not_whole_ends_the_row() -> None:
     second = batches.send(WHOLE)
     clock.now += 2.0
     assert is_over_after(batches, WriteResult(second[20:], 20.0))
-    assert (row.items_written, row.consumed, row.left_seconds) == (25, 25.0, 2.0)
-    assert (row.sent, row.answered, len(row.claim.uncut)) == (2, 2, 0)
+    assert (row.items_written, row.consumed, row.last_seconds) == (25, 25.0, 2.0)
+    assert (row.sent, row.answered, len(row.claim.page)) == (2, 2, 0)
     assert row.last.items is second
 
 
@@ -81,8 +82,9 @@ def test_a_failure_is_of_the_batch_that_was_sent_last() -> None:
     next(batches)
     second = batches.send(WHOLE)
     clock.now += 0.5
-    assert row.fail() == 0.5
-    assert (row.sent, row.answered, row.failed) == (2, 1, True)
+    row.fail(UnavailableError("a moment"))
+    assert row.last_seconds == 0.5
+    assert (row.sent, row.answered, row.failed, row.requests) == (2, 1, True, 2)
     assert (row.last.segment, row.last.page, row.last.items) == (3, 7, second)
 
 

@@ -1,4 +1,4 @@
-"""A row of batches meets, in its midst, what a batch may meet: nothing is lost or double."""
+"""A group of batches meets, in its midst, what a batch may meet: nothing is lost or double."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

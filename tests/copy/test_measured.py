@@ -1,6 +1,8 @@
 import pytest
 
-from dynaferry.copy.measured import MeasuredSource, note_failed_write, outcome_of
+from dynaferry.copy.batch_cost import BatchCost
+from dynaferry.copy.measured import MeasuredSource, note_writes, outcome_of
+from dynaferry.copy.settlement import Settler
 from dynaferry.errors import (
     AccessDeniedError,
     CorruptAnswerError,
@@ -10,22 +12,18 @@ from dynaferry.errors import (
     UnavailableError,
 )
 from dynaferry.observe.stats import MOST_REASONS, OTHER_REASONS, TableStats
-from tests.worlds.fakes import FakeSource, wire_item
+from tests.copy.groups import QuarterClock, group_of, items_of
+from tests.worlds.fakes import FakeSource
 
 
 def stats_of(segments: int = 4) -> TableStats:
     return TableStats(source="orders", target="orders", segments_total=segments)
 
 
-class Clock:
-    """A quarter of a second passes between any two looks at it."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        self.now += 0.25
-        return self.now
+def note(stats: TableStats, items: int, error: DynaferryError) -> None:
+    group = group_of(items_of(items), error)
+    settler = Settler(BatchCost(lambda items: float(len(items))), now=0.0)
+    note_writes(stats, group, settler.settle(group, 1.0, segments=1), lambda: 17.0)
 
 
 @pytest.mark.parametrize(
@@ -42,16 +40,16 @@ def test_a_write_that_fails_is_counted_by_what_came_of_it(
     error: DynaferryError, outcome: str
 ) -> None:
     stats = stats_of()
-    note_failed_write(stats, error, [wire_item("a"), wire_item("b")], 0.25)
+    note(stats, 2, error)
     assert outcome_of(error) == outcome
-    assert stats.batch_writes.outcomes == {outcome: 1}
+    assert (stats.write_requests, stats.batch_writes.outcomes) == (1, {outcome: 1})
     assert stats.batch_writes.seconds == 0.25
     assert stats.rejections == {}
 
 
 async def test_a_page_is_timed_and_its_segment_is_under_way() -> None:
     stats = stats_of()
-    source = MeasuredSource(FakeSource([[["a", "b"], ["c"]]]), stats, clock=Clock())
+    source = MeasuredSource(FakeSource([[["a", "b"], ["c"]]]), stats, clock=QuarterClock())
     page = await source.read_page(0, None)
     assert len(page.items) == 2
     assert source.full_page_units == 128.0
@@ -63,7 +61,7 @@ async def test_a_page_is_timed_and_its_segment_is_under_way() -> None:
 def test_an_item_that_is_refused_alone_is_a_rejection_with_the_targets_words() -> None:
     stats = stats_of()
     error = ItemRefusedError("too large", code="ValidationException")
-    note_failed_write(stats, error, [wire_item("a")], 0.0)
+    note(stats, 1, error)
     assert stats.rejections == {"ValidationException: too large": 1}
 
 

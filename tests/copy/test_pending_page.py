@@ -51,7 +51,7 @@ def test_what_several_batches_cost_is_told_by_the_first_of_them() -> None:
     items = items_of([1] * 60)
     claim = PendingPage(3, 7, items, may_be_large=False).claim(9)
     assert (claim.count, list(claim.sample.items)) == (3, items[:25])
-    assert [len(claim.uncut.next_batch()) for _ in range(3)] == [25, 25, 10]
+    assert [len(claim.page.next_batch()) for _ in range(3)] == [25, 25, 10]
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_what_is_promised_is_there_whoever_sends_and_whatever_is_taken_back(
         if uncut:
             claim = uncut.claim(most)
             assert 1 <= claim.count <= most
-            if claim.uncut is uncut:
+            if claim.page is uncut:
                 under_way.append([claim.count, True])
             else:
-                single.append(claim.uncut.next_batch())
+                single.append(claim.page.next_batch())
                 under_way.append([1, False])
         if under_way and sends < 5:
             send(under_way[0], sends)

@@ -24,7 +24,7 @@ def batches_of(taken: BatchClaim | None) -> list[Batch]:
     """All of them, as when they are sent."""
     if taken is None:
         return []
-    uncut = taken.uncut
+    uncut = taken.page
     return [Batch(uncut.segment, uncut.page, uncut.next_batch()) for _ in range(taken.count)]
 
 
@@ -241,9 +241,9 @@ def test_the_items_that_wait_are_counted() -> None:
         taken = queue.take_nowait(2)
         assert taken is not None
         counts.append(queue.items_waiting)
-        queue.give_back(Batch(0, 0, taken.uncut.next_batch()[5:]))
+        queue.give_back(Batch(0, 0, taken.page.next_batch()[5:]))
         counts.append(queue.items_waiting)
-        queue.give_back_unsent(taken.uncut, 1)
+        queue.give_back_unsent(taken.page, 1)
         counts.append(queue.items_waiting)
         while batches_of(queue.take_nowait()):
             counts.append(queue.items_waiting)
@@ -259,7 +259,7 @@ def test_batches_that_were_not_sent_are_there_for_others_and_in_their_order() ->
         first, second = queue.take_nowait(2), queue.take_nowait(2)
         assert first is not None
         assert second is not None
-        queue.give_back_unsent(first.uncut, 2)
+        queue.give_back_unsent(first.page, 2)
         sent = batches_of(second)
         while batches := batches_of(queue.take_nowait(3)):
             sent += batches
@@ -302,10 +302,10 @@ def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
 
         async def write() -> None:
             while (row := await next_row()) is not None:
-                segment, items = row.uncut.segment, 25 * row.count
+                segment, items = row.page.segment, 25 * row.count
                 queue.note_sent(segment, float(items))
                 for number in range(row.count):
-                    batch = Batch(segment, row.uncut.page, row.uncut.next_batch())
+                    batch = Batch(segment, row.page.page, row.page.next_batch())
                     await anyio.sleep(0.01)
                     fate = left.pop() if left else "written"
                     kept = {"written": 0, "partly": len(batch.items) // 2}.get(
@@ -317,7 +317,7 @@ def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
                     if kept:
                         queue.note_throttled(segment, now(), for_itself=fate == "hot")
                         if unsent := row.count - number - 1:
-                            queue.give_back_unsent(row.uncut, unsent)
+                            queue.give_back_unsent(row.page, unsent)
                         queue.give_back(Batch(segment, batch.page, batch.items[done:]))
                         break
                 queue.done()

@@ -99,7 +99,7 @@ class LanesAndPace(RuleBasedStateMachine):
         if claim is None:
             return False
         batches = [
-            Batch(claim.uncut.segment, claim.uncut.page, claim.uncut.next_batch())
+            Batch(claim.page.segment, claim.page.page, claim.page.next_batch())
             for _ in range(claim.count)
         ]
         units = UNITS * claim.count
@@ -110,7 +110,7 @@ class LanesAndPace(RuleBasedStateMachine):
             while self.out:  # a cap may wait for what they cost
                 self.becomes_of_it("written", 0)
             self.loop.run(self.limiter.acquire(units, claim.count))
-        self.queue.note_sent(claim.uncut.segment, units)
+        self.queue.note_sent(claim.page.segment, units)
         self.out.append((claim, batches))
         return True
 
@@ -126,7 +126,7 @@ class LanesAndPace(RuleBasedStateMachine):
     )
     def becomes_of_it(self, fate: str, which: int) -> None:
         claim, batches = self.out.pop(which % len(self.out))
-        segment, now = claim.uncut.segment, self.clock()
+        segment, now = claim.page.segment, self.clock()
         units = UNITS * claim.count
         if fate == "written":
             self.notes_written(batches)

@@ -1,14 +1,15 @@
 """Batches of one page that one writer sends one after the other.
 
 What is kept of each batch (the pace, the order of the lanes, the acknowledgement) costs as much
-as sending it. Where nothing holds writes back, it is kept once for a whole row. Elsewhere a row is
-one batch.
+as sending it. Where nothing holds writes back, it is kept once for a whole group. Elsewhere a group
+is one batch.
 """
 
 from collections.abc import Callable
 from typing import Final
 
 from dynaferry.copy.pending_page import Batch, BatchClaim
+from dynaferry.errors import DynaferryError
 from dynaferry.ports import BatchExchange, WriteResult
 
 MOST_IN_A_ROW: Final = 32
@@ -22,13 +23,13 @@ class BatchGroup:
     Each is expected to consume `units`; `by_size` are those of the sample by its size alone.
     `sent` counts those that were sent. Of those that were taken whole, `seconds` are those that
     each took, `items_written` their items, and `consumed` their units, None where the service did
-    not say. `left` is the last answer, if it is of a batch that was not taken whole, and
-    `left_seconds` how long it took.
+    not say. `left` is the last answer, if it is of a batch that was not taken whole, and `error` is
+    what the last batch has failed with; `last_seconds` is how long that took.
     """
 
     __slots__ = (
-        "_clock", "_mark", "_newest", "by_size", "claim", "consumed", "failed", "items_written",
-        "left", "left_seconds", "seconds", "sent", "units",
+        "_clock", "_mark", "_newest", "by_size", "claim", "consumed", "error", "items_written",
+        "last_seconds", "left", "seconds", "sent", "units",
     )  # fmt: skip
 
     def __init__(self, claim: BatchClaim, units: float, by_size: float) -> None:
@@ -40,8 +41,8 @@ class BatchGroup:
         self.items_written = 0
         self.sent = 0
         self.left: WriteResult | None = None
-        self.left_seconds = 0.0
-        self.failed = False
+        self.error: DynaferryError | None = None
+        self.last_seconds = 0.0
 
     @property
     def segment(self) -> int:
@@ -64,6 +65,16 @@ class BatchGroup:
         return len(self.seconds) + (self.left is not None)
 
     @property
+    def failed(self) -> bool:
+        """Whether a batch has failed: the one that was sent last."""
+        return self.error is not None
+
+    @property
+    def requests(self) -> int:
+        """How many requests have ended."""
+        return self.answered + self.failed
+
+    @property
     def last(self) -> Batch:
         """The batch that was sent last."""
         return Batch(self.segment, self.page, self._newest)
@@ -73,7 +84,7 @@ class BatchGroup:
 
         It ends early behind a batch that was not taken whole, or when it may not go on.
         """
-        cut_next, note_seconds = self.claim.uncut.next_batch, self.seconds.append
+        cut_next, note_seconds = self.claim.page.next_batch, self.seconds.append
         self._clock = clock
         self._mark = look_at = mark = clock()  # it may have waited long for its admission
         while self.sent < self.claim.count:
@@ -82,7 +93,7 @@ class BatchGroup:
             result = yield items
             now = clock()
             if result.unprocessed:
-                self.left, self.left_seconds = result, now - mark
+                self.left, self.last_seconds = result, now - mark
                 return
             note_seconds(now - mark)
             self._mark = mark = now
@@ -95,7 +106,7 @@ class BatchGroup:
                     return
                 look_at = now + STEP_SECONDS
 
-    def fail(self) -> float:
-        """The batch that was sent last has failed; returns after how many seconds."""
-        self.failed = True
-        return self._clock() - self._mark
+    def fail(self, error: DynaferryError) -> None:
+        """The batch that was sent last has failed with `error`."""
+        self.error = error
+        self.last_seconds = self._clock() - self._mark

@@ -1,15 +1,15 @@
 """Requests are counted and timed: a source that does it by itself, and what failed writes leave.
 
 The source stands between the copy and the real one, behind the same port. Writes are too many for
-a layer of their own: the writer counts them.
+a layer of their own: they are noted once for each group.
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from msgspec import Raw
-
+from dynaferry.copy.batch_group import BatchGroup
+from dynaferry.copy.settlement import OPERATION, Settlement
 from dynaferry.errors import (
     CorruptAnswerError,
     DynaferryError,
@@ -17,9 +17,12 @@ from dynaferry.errors import (
     RetryableError,
     ThrottledError,
 )
+from dynaferry.observe.held_back import resource_in_words
 from dynaferry.observe.request_stats import RequestOutcome
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource
+from dynaferry.shared.arn import resource_name
+from dynaferry.throttle.attribution import ThrottleScope
 
 _log = logging.getLogger(__name__)
 
@@ -60,13 +63,36 @@ class MeasuredSource:
         return page
 
 
-def note_failed_write(
-    stats: TableStats, error: DynaferryError, items: Sequence[Raw], seconds: float
+def note_writes(
+    stats: TableStats, group: BatchGroup, settlement: Settlement, clock: Callable[[], float]
 ) -> None:
-    """Notes in `stats` a BatchWriteItem of `items` that has failed after so many seconds."""
-    stats.batch_writes.note(outcome_of(error), seconds)
-    _log.info("request failed", extra=_event("BatchWriteItem", error))
-    if isinstance(error, ItemRefusedError) and len(items) == 1:
+    """Notes in `stats` how the requests of a group went."""
+    stats.write_requests += settlement.requests
+    stats.write_units += settlement.consumed
+    if group.seconds:
+        stats.batch_writes.note_all("ok", group.seconds)
+    if group.left is not None:
+        stats.batch_writes.note("unprocessed", group.last_seconds)
+        stats.unprocessed_items += len(group.left.unprocessed)
+        stats.retried_requests += 1
+        stats.throttled_at = clock()
+    elif group.error is not None:
+        _note_failed_write(stats, group.error, group, clock)
+    scope = settlement.last.scope
+    if scope is not None and (scope.undone_share or scope.resource is not None):
+        stats.bottleneck = _in_words(scope)
+
+
+def _note_failed_write(
+    stats: TableStats, error: DynaferryError, group: BatchGroup, clock: Callable[[], float]
+) -> None:
+    stats.batch_writes.note(outcome_of(error), group.last_seconds)
+    _log.info("request failed", extra=_event(OPERATION, error))
+    stats.retried_requests += isinstance(error, RetryableError)
+    if isinstance(error, ThrottledError):
+        stats.note_throttle(OPERATION, error.words)
+        stats.throttled_at = clock()
+    elif isinstance(error, ItemRefusedError) and len(group.last.items) == 1:
         stats.note_rejection(f"{error.code}: {error.message}")
 
 
@@ -85,3 +111,12 @@ def _event(operation: str, error: DynaferryError) -> dict[str, str]:
     """What the log is told: what kind of failure, and nothing that the service said of an item."""
     outcome, kind = outcome_of(error), type(error).__name__
     return {"operation": operation, "outcome": outcome, "error": getattr(error, "code", kind)}
+
+
+def _in_words(scope: ThrottleScope) -> str:
+    return resource_in_words(
+        resource_name(scope.resource or ""),
+        is_index=scope.is_index,
+        is_table=scope.table,
+        undone_share=scope.undone_share,
+    )

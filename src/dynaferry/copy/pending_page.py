@@ -22,16 +22,16 @@ class Batch(Struct, frozen=True):
 
 
 class PendingPage:
-    """Items of one page that are in no batch yet; its length is how many are promised to nobody.
+    """Items of one page that are in no batch yet; its length is how many are claimed by nobody.
 
-    Who is to send several batches is promised so many, and each is cut off when it is sent. So
+    Who is to send several batches claims so many, and each is cut off when it is sent. So
     those who send from one page go through it together, in its order, and what is read of memory
     lies side by side. (For the same reason all items of a page are let go of at once, at its end:
     those of the next one lie side by side then.) Where no batch of it `may_be_large`, none need be
     looked at.
     """
 
-    __slots__ = ("_at", "_items", "_may_be_large", "_promised", "page", "segment")
+    __slots__ = ("_at", "_claimed", "_items", "_may_be_large", "page", "segment")
 
     def __init__(
         self,
@@ -40,17 +40,17 @@ class PendingPage:
         items: Sequence[Raw],
         *,
         may_be_large: bool,
-        promised: int = 0,
+        claimed: int = 0,
     ) -> None:
         self.segment = segment
         self.page = page
         self._items = items
         self._at = 0
-        self._promised = promised
+        self._claimed = claimed
         self._may_be_large = may_be_large
 
     def __len__(self) -> int:
-        return max(0, len(self._items) - self._at - self._promised * BATCH_MAX_ITEMS)
+        return max(0, len(self._items) - self._at - self._claimed * BATCH_MAX_ITEMS)
 
     def claim(self, most: int = 1) -> "BatchClaim":
         """At most so many of the next batches, in the order of the items. There must be one.
@@ -64,19 +64,19 @@ class PendingPage:
         if count == 1:
             self._at += len(sample.items)
             return claim_of(sample)
-        self._promised += count
+        self._claimed += count
         return BatchClaim(sample, count, self)
 
     def next_batch(self) -> Sequence[Raw]:
-        """The items of the next batch of those that are promised."""
-        self._promised -= 1
+        """The items of the next batch of those that are claimed."""
+        self._claimed -= 1
         at = self._at
         self._at = end = at + BATCH_MAX_ITEMS
         return self._items[at:end]
 
     def release(self, batches: int) -> None:
-        """So many of those that are promised are not sent by whom they were promised to."""
-        self._promised -= batches
+        """So many of those that are claimed are not sent by whom they were claimed for."""
+        self._claimed -= batches
 
     def _first_items(self) -> Sequence[Raw]:
         items = self._items[self._at : self._at + BATCH_MAX_ITEMS]
@@ -88,25 +88,23 @@ class PendingPage:
 class BatchClaim(Struct, frozen=True):
     """Batches of one page that one writer sends one after the other.
 
-    It is promised `count` of `uncut`. By `sample`, the first of them unless somebody else sends
+    It has claimed `count` of `page`. By `sample`, the first of them unless somebody else sends
     that meanwhile, one can tell what they cost; if there is one batch, it is the sample.
     """
 
     sample: Batch
     count: int
-    uncut: PendingPage
+    page: PendingPage
 
 
 def claim_of(batch: Batch) -> BatchClaim:
     """One batch as it is."""
-    return BatchClaim(batch, 1, pending_batch(batch, promised=1))
+    return BatchClaim(batch, 1, pending_batch(batch, claimed=1))
 
 
-def pending_batch(batch: Batch, *, promised: int = 0) -> PendingPage:
+def pending_batch(batch: Batch, *, claimed: int = 0) -> PendingPage:
     """A batch, or what is left of one, that is to be sent again: it has been cut to size."""
-    return PendingPage(
-        batch.segment, batch.page, batch.items, may_be_large=False, promised=promised
-    )
+    return PendingPage(batch.segment, batch.page, batch.items, may_be_large=False, claimed=claimed)
 
 
 def pending_page(segment: int, number: int, page: Page) -> PendingPage:
@@ -133,11 +131,11 @@ def cut(
 
 
 def _evenly(batches: int, most: int) -> int:
-    """The first of as few portions of at most so many as there can be, all of about one length: a
+    """The first of as few claims of at most so many as there can be, all of about one length: a
     page is done when the longest of them is.
     """
-    portions = -(-batches // most)
-    return -(-batches // portions)
+    claims = -(-batches // most)
+    return -(-batches // claims)
 
 
 def _fitting(items: Sequence[Raw]) -> int:

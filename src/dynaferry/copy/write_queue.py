@@ -39,7 +39,7 @@ class WriteQueue:
     """The batches that wait to be written. Any number of tasks may put, one at a time may take.
 
     What is taken are batches of one page, to be sent one after the other. `items_waiting` is how
-    many items wait and are promised to nobody.
+    many items wait and are claimed by nobody.
     """
 
     def __init__(

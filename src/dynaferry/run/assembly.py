@@ -13,7 +13,7 @@ from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.measured import MeasuredSource
 from dynaferry.copy.pipeline import Pipeline
 from dynaferry.copy.reader import Reader
-from dynaferry.copy.rejects import RejectionLimit
+from dynaferry.copy.rejects import RejectedItems, RejectionLimit
 from dynaferry.copy.write_queue import WriteQueue
 from dynaferry.copy.writer import Writer
 from dynaferry.dynamodb.account.session import AccountSession, ServiceModels, Side, open_account
@@ -243,12 +243,16 @@ def assemble(
         ledger,
         queue,
         stats,
-        table=table,
-        store=store,
         limiter=write_limiter,
         retry=RetryPolicy("target", patience.target, passing=(ThrottledError,)),
-        rejections=rejections or RejectionLimit(plan.max_rejected),
-        on_reject=plan.on_reject,
+        rejected_items=RejectedItems(
+            store,
+            table=table,
+            target=stats.target,
+            key_of=target.key_of,
+            limit=rejections or RejectionLimit(plan.max_rejected),
+            on_reject=plan.on_reject,
+        ),
         monotonic=clock,
     )
     return Pipeline(
