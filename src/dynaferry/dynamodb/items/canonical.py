@@ -14,7 +14,6 @@ the slow way, attribute by attribute, to the same form.
 import re
 from base64 import b64decode
 from binascii import Error as NotBase64Error
-from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
 from typing import Any, Final
@@ -73,11 +72,6 @@ def canonical(item: bytes | Raw) -> bytes:
 def digest_of(item: bytes | Raw) -> bytes:
     """16 bytes that are equal for equal items, and for no others."""
     return blake2b(canonical(item), digest_size=DIGEST_BYTES).digest()
-
-
-def sum_of_digests(items: Iterable[bytes]) -> int:
-    """The digests of the items, added up as numbers: whatever their order."""
-    return sum(int.from_bytes(digest_of(item), "big") for item in items)
 
 
 def _in_order(type_name: str, content: Any) -> Any:

@@ -14,7 +14,7 @@ from dynaferry.dynamodb import capacity
 from dynaferry.dynamodb.capacity import Consumed
 from dynaferry.dynamodb.client import DynamoClient
 from dynaferry.dynamodb.items.answers import UNREADABLE, Answers
-from dynaferry.dynamodb.items.same_item import is_same_item
+from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.errors import ConditionFailedError
 from dynaferry.ports import PutResult
 
@@ -55,7 +55,7 @@ class PutItemTarget:
         try:
             answer = await self._client.send("PutItem", b"".join((self._before_item, item, end)))
         except ConditionFailedError as error:
-            same = error.item is not None and is_same_item(Raw(error.item), item)
+            same = error.item is not None and canonical(error.item) == canonical(item)
             return PutResult(present="same" if same else "other")
         return PutResult(present=None, consumed_units=self._units(answer))
 
