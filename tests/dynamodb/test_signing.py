@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynaferry.dynamodb.account.session import Credentials
-from dynaferry.dynamodb.signing import Signer
+from dynaferry.dynamodb.signing import STREAMS_API_PREFIX, Signer
 
 HOST = "dynamodb.eu-central-1.amazonaws.com"
 REGION = "eu-central-1"
@@ -48,7 +48,13 @@ def _botocore_at(now: float) -> Iterator[None]:
 
 
 def _headers_of_botocore(
-    operation: str, body: bytes, credentials: Credentials, now: float, host: str, region: str
+    operation: str,
+    body: bytes,
+    credentials: Credentials,
+    now: float,
+    host: str,
+    region: str,
+    api: str = "DynamoDB_20120810",
 ) -> dict[str, str]:
     request = AWSRequest(
         method="POST",
@@ -56,7 +62,7 @@ def _headers_of_botocore(
         data=body,
         headers={
             "Content-Type": "application/x-amz-json-1.0",
-            "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+            "X-Amz-Target": f"{api}.{operation}",
         },
     )
     with _botocore_at(now):
@@ -130,6 +136,24 @@ def test_a_token_is_sent_and_signed_whatever_its_length(length: int) -> None:
     headers = signer.sign("Scan", b"{}", credentials, MIDNIGHT).headers
     assert headers["X-Amz-Security-Token"] == credentials.token
     _assert_as_botocore(signer, credentials, MIDNIGHT)
+
+
+@given(
+    operation=st.sampled_from(["DescribeStream", "GetShardIterator", "GetRecords"]),
+    body=st.binary(max_size=4000),
+    credentials=_credentials,
+    now=_days_and_moments,
+)
+def test_a_request_to_streams_is_signed_as_botocore_signs_it(
+    operation: str, body: bytes, credentials: Credentials, now: float
+) -> None:
+    host = f"streams.{HOST}"
+    signer = Signer(host=host, region=REGION, api_prefix=STREAMS_API_PREFIX)
+    ours = signer.sign(operation, body, credentials, now).headers
+    assert ours["X-Amz-Target"] == f"DynamoDBStreams_20120810.{operation}"
+    assert ours == _headers_of_botocore(
+        operation, body, credentials, now, host, REGION, "DynamoDBStreams_20120810"
+    )
 
 
 def test_without_a_token_no_token_is_sent_or_signed() -> None:

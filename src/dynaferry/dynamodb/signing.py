@@ -18,6 +18,7 @@ from dynaferry.errors import AccessDeniedError
 
 SERVICE = "dynamodb"
 API_PREFIX = "DynamoDB_20120810."
+STREAMS_API_PREFIX = "DynamoDBStreams_20120810."
 CONTENT_TYPE = "application/x-amz-json-1.0"
 
 _SIGNED = "content-type;host;x-amz-date;x-amz-target"
@@ -40,11 +41,20 @@ class _Ready(NamedTuple):
 class Signer:
     """Signs requests of one side: one host, one region, whatever credentials are current.
 
-    `also` are headers that go out unsigned with every request.
+    `also` are headers that go out unsigned with every request. `api_prefix` is what an operation's
+    name follows in X-Amz-Target: DynamoDB's own, or that of DynamoDB Streams.
     """
 
-    def __init__(self, *, host: str, region: str, also: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        host: str,
+        region: str,
+        also: Mapping[str, str] | None = None,
+        api_prefix: str = API_PREFIX,
+    ) -> None:
         self._host = host
+        self._api_prefix = api_prefix
         self._region = region
         self._also = also or {}
         self._key_for: tuple[str, str] | None = None
@@ -75,7 +85,7 @@ class Signer:
     def _make_ready(self, second: int, operation: str, credentials: Credentials) -> _Ready:
         _check_printable(credentials)
         time = strftime("%Y%m%dT%H%M%SZ", gmtime(second))
-        target = API_PREFIX + operation
+        target = self._api_prefix + operation
         token = credentials.token
         token_line = f"x-amz-security-token:{token}\n" if token else ""
         signed = _SIGNED_AS_ROLE if token else _SIGNED
