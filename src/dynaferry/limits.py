@@ -8,13 +8,9 @@ from typing import Final
 
 # BatchWriteItem [M:BatchWriteItem]
 BATCH_MAX_ITEMS: Final = 25
-BATCH_MAX_BYTES: Final = 16 * 1024 * 1024
-# Items of many small numbers grow when written as JSON; staying well under the limit costs nothing,
-# since a batch of 25 ordinary items is far smaller.
+# Items of many small numbers grow when written as JSON; staying well under the limit of 16 MB costs
+# nothing, since a batch of 25 ordinary items is far smaller.
 BATCH_TARGET_BYTES: Final = 10 * 1024 * 1024
-
-# BatchGetItem [M:BatchGetItem]
-BATCH_GET_MAX_KEYS: Final = 100
 
 # Scan [M:Scan]
 PAGE_MAX_ITEM_BYTES: Final = 1024 * 1024

@@ -48,23 +48,6 @@ def test_what_the_service_says_it_consumed_is_what_counts_in_the_long_run(
     assert consumed <= rate * (now + BURST_SECONDS) * (1 + 1e-6) + 1e-6
 
 
-@given(rate=RATES, requests=REQUESTS, change=st.integers(0, 60), changed_rate=RATES)
-def test_a_changed_rate_holds_from_the_change_on(
-    rate: float, requests: list[tuple[float, float, float]], change: int, changed_rate: float
-) -> None:
-    bucket = TokenBucket(rate, now=0.0)
-    now, changed_at, taken = 0.0, 0.0, 0.0
-    for number, (pause, units, _) in enumerate(requests):
-        if number == change:
-            bucket.set_rate(changed_rate, now)
-            changed_at, taken = now, 0.0
-        now = take(bucket, units, now + pause)
-        taken += units
-    rate_now = changed_rate if change < len(requests) else rate
-    saved = max(rate, changed_rate) * BURST_SECONDS + max(units for _, units, _ in requests)
-    assert taken <= (rate_now * (now - changed_at) + saved) * (1 + 1e-6)
-
-
 def test_the_first_second_is_not_a_burst() -> None:
     bucket = TokenBucket(100.0, now=5.0)
     assert bucket.wait_seconds(50.0, 5.0) == 0.5
@@ -87,13 +70,6 @@ def test_a_clock_that_goes_back_gives_nothing_away() -> None:
     bucket.take(100.0)
     assert bucket.wait_seconds(0.0, 3.0) == 1.0
     assert bucket.wait_seconds(0.0, 10.5) == 0.5
-
-
-def test_a_change_serves_whoever_waits_at_the_new_rate() -> None:
-    bucket = TokenBucket(1.0, now=0.0)
-    assert bucket.wait_seconds(25.0, 0.0) == 25.0
-    bucket.set_rate(1000.0, 5.0)
-    assert bucket.wait_seconds(25.0, 5.0) == 0.02
 
 
 def test_what_is_given_back_is_there_for_those_who_come_at_once_only() -> None:

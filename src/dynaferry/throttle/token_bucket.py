@@ -27,11 +27,6 @@ class TokenBucket:
         """The rate that this bucket allows."""
         return self._rate
 
-    def set_rate(self, units_per_second: float, now: float) -> None:
-        """Allows another rate from now on; what was saved or owed until now stays."""
-        self._fill(now)
-        self._rate = units_per_second
-
     def wait_seconds(self, units: float, now: float) -> float:
         """How long until `units` may be taken; while somebody waits for them they are saved up."""
         self._fill(now)
