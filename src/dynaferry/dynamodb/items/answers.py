@@ -1,14 +1,38 @@
 """What an answer that cannot be believed is called: where it came from, and what is wrong."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
+from dynaferry.dynamodb.capacity import Consumed
 from dynaferry.errors import CorruptAnswerError, ImpossibleAnswerError
 
 # What reading an answer raises.
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+_Answer = TypeVar("_Answer")
+
+
+class SingleWriteAnswer(Struct, frozen=True):
+    """What is read of the answer to a write of one item; unknown fields are passed over."""
+
+    ConsumedCapacity: Consumed | None = None
+    # Whoever answers with an error, or with words of its own, has written nothing.
+    # `Raw | None` is not a field type of msgspec's: an empty Raw stands for an absent field.
+    error: Raw = msgspec.field(name="__type", default=Raw())
+    message: Raw = Raw()
+    capital_message: Raw = msgspec.field(name="Message", default=Raw())
+
+    @property
+    def consumed_units(self) -> float | None:
+        """What the write consumed; None where the service did not say."""
+        return None if self.ConsumedCapacity is None else self.ConsumedCapacity.CapacityUnits
+
+
+_SingleWrite = TypeVar("_SingleWrite", bound=SingleWriteAnswer)
 
 
 class Answers(Struct, frozen=True):
@@ -17,6 +41,28 @@ class Answers(Struct, frozen=True):
     operation: str
     side: str
     table: str
+
+    def read(
+        self, decode: Callable[[bytes], _Answer], answer: bytes, segment: int | None = None
+    ) -> _Answer:
+        """The answer as `decode` reads it.
+
+        :raises CorruptAnswerError: it cannot be read, or says what cannot be
+        """
+        try:
+            return decode(answer)
+        except UNREADABLE as error:
+            raise self.unreadable(error, segment) from error
+
+    def read_write(self, decode: Callable[[bytes], _SingleWrite], answer: bytes) -> _SingleWrite:
+        """The answer to a write of one item.
+
+        :raises CorruptAnswerError: it cannot be read, or tells of an error
+        """
+        written = self.read(decode, answer)
+        if written.error or written.message or written.capital_message:
+            raise self.impossible("it tells of an error")
+        return written
 
     def impossible(self, what: str, segment: int | None = None) -> ImpossibleAnswerError:
         """It came whole, and cannot be true."""

@@ -7,7 +7,7 @@ from msgspec import Raw, Struct
 
 from dynaferry.dynamodb.capacity import Consumed, total
 from dynaferry.dynamodb.client import DynamoClient
-from dynaferry.dynamodb.items.answers import UNREADABLE, Answers
+from dynaferry.dynamodb.items.answers import Answers
 from dynaferry.ports import FoundItems
 
 
@@ -15,7 +15,7 @@ class _Unprocessed(Struct, frozen=True):
     Keys: list[Raw]
 
 
-class _BatchAnswer(Struct, frozen=True):
+class _BatchGetAnswer(Struct, frozen=True):
     """What is read of a BatchGetItem's answer; unknown fields are passed over."""
 
     # No defaults: an answer without them is not an answer, and must not count as "nothing there".
@@ -24,7 +24,7 @@ class _BatchAnswer(Struct, frozen=True):
     ConsumedCapacity: list[Consumed] | None = None
 
 
-_decode = msgspec.json.Decoder(_BatchAnswer).decode
+_decode = msgspec.json.Decoder(_BatchGetAnswer).decode
 
 
 class BatchGetLookup:
@@ -41,11 +41,7 @@ class BatchGetLookup:
     async def find_items(self, keys: Sequence[bytes]) -> FoundItems:
         """Asks for the items; see `KeyLookup`."""
         body = b"".join((self._before_keys, b",".join(keys), b"]}}}"))
-        answer = await self._client.send("BatchGetItem", body)
-        try:
-            found = _decode(answer)
-        except UNREADABLE as error:
-            raise self._answers.unreadable(error) from error
+        found = self._answers.read(_decode, await self._client.send("BatchGetItem", body))
         # The service names the table as it was asked for, by its name or its ARN: it is the one.
         items = [item for items in found.Responses.values() for item in items]
         unprocessed = [bytes(k) for rest in found.UnprocessedKeys.values() for k in rest.Keys]

@@ -9,23 +9,14 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from dynaferry.dynamodb.capacity import Consumed
 from dynaferry.dynamodb.client import DynamoClient
-from dynaferry.dynamodb.items.answers import UNREADABLE, Answers
+from dynaferry.dynamodb.items.answers import Answers, SingleWriteAnswer
 from dynaferry.dynamodb.items.conditions import Condition, absent, unchanged
 from dynaferry.ports import Replaced
 
 
-class _WriteAnswer(Struct, frozen=True):
-    """What is read of the answer; unknown fields are passed over."""
-
-    # `Raw | None` is not a field type of msgspec's: an empty Raw stands for an absent field.
+class _ReplacingAnswer(SingleWriteAnswer, frozen=True):
     Attributes: Raw = Raw()
-    ConsumedCapacity: Consumed | None = None
-    # Whoever answers with an error, or with words of its own, has written nothing.
-    error: Raw = msgspec.field(name="__type", default=Raw())
-    message: Raw = Raw()
-    capital_message: Raw = msgspec.field(name="Message", default=Raw())
 
 
 class _Write(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -42,15 +33,15 @@ class _Write(Struct, frozen=True, omit_defaults=True, kw_only=True):
     ReturnValuesOnConditionCheckFailure: str
 
 
-class _Put(_Write, frozen=True, omit_defaults=True, kw_only=True):
+class _ConditionalPut(_Write, frozen=True, omit_defaults=True, kw_only=True):
     Item: Raw
 
 
-class _Delete(_Write, frozen=True, omit_defaults=True, kw_only=True):
+class _ConditionalDelete(_Write, frozen=True, omit_defaults=True, kw_only=True):
     Key: Raw
 
 
-_decode = msgspec.json.Decoder(_WriteAnswer).decode
+_decode = msgspec.json.Decoder(_ReplacingAnswer).decode
 
 
 class ConditionalWriter:
@@ -65,13 +56,13 @@ class ConditionalWriter:
         """Puts the item; see `ItemMender`."""
         condition = absent(self._keys[0]) if seen is None else unchanged(seen, item, self._keys)
         # In its own bytes (invariant 3).
-        request = _Put(Item=Raw(item), **self._common(condition))
+        request = _ConditionalPut(Item=Raw(item), **self._common(condition))
         return await self._write("PutItem", msgspec.json.encode(request))
 
     async def delete_if_unchanged(self, key: bytes, seen: bytes) -> Replaced:
         """Deletes the item; see `ItemMender`."""
         condition = unchanged(seen, None, self._keys)
-        request = _Delete(Key=Raw(key), **self._common(condition))
+        request = _ConditionalDelete(Key=Raw(key), **self._common(condition))
         return await self._write("DeleteItem", msgspec.json.encode(request))
 
     def _common(self, condition: Condition) -> dict[str, Any]:
@@ -85,16 +76,9 @@ class ConditionalWriter:
 
     async def _write(self, operation: str, body: bytes) -> Replaced:
         answers = Answers(operation, "target", self._table)
-        answer = await self._client.send(operation, body)
-        try:
-            written = _decode(answer)
-        except UNREADABLE as error:
-            raise answers.unreadable(error) from error
-        if written.error or written.message or written.capital_message:
-            raise answers.impossible("it tells of an error")
-        units = written.ConsumedCapacity
+        written = answers.read_write(_decode, await self._client.send(operation, body))
         return Replaced(
             # Copied, so that the answer does not stay in memory.
             item=bytes(written.Attributes) or None,
-            consumed_units=None if units is None else units.CapacityUnits,
+            consumed_units=written.consumed_units,
         )

@@ -88,16 +88,34 @@ class ScanSource:
 
         :raises RequestRefusedError: segments are not what they are asked for as
         """
+        answer = await self._client.send("Scan", self._body(segment, exclusive_start_key, limit))
+        scanned = self._answers.read(_decode, answer, segment)
+        self._check_counts(segment, scanned)
+        # Copied, so that a stored key does not keep its page in memory.
+        last_key = bytes(scanned.LastEvaluatedKey)
+        self._check_key(segment, exclusive_start_key, last_key)
+        if exclusive_start_key is None:
+            self._check_first_page(segment, scanned.Items, last_key)
+        self._check_way(segment, exclusive_start_key, last_key)
+        return Page(
+            items=scanned.Items,
+            last_evaluated_key=last_key or None,
+            scanned_count=len(scanned.Items),
+            body_bytes=len(answer),
+            consumed_units=scanned.ConsumedCapacity.CapacityUnits
+            if scanned.ConsumedCapacity is not None
+            else None,
+        )
+
+    def _body(self, segment: int, exclusive_start_key: bytes | None, limit: int | None) -> bytes:
         body = b'%b,"Segment":%d}' % (self._request, segment)
         if exclusive_start_key is not None:
             body = b'%b,"ExclusiveStartKey":%b}' % (body[:-1], exclusive_start_key)
         if limit is not None:
             body = b'%b,"Limit":%d}' % (body[:-1], limit)
-        answer = await self._client.send("Scan", body)
-        try:
-            scanned = _decode(answer)
-        except UNREADABLE as error:
-            raise self._answers.unreadable(error, segment) from error
+        return body
+
+    def _check_counts(self, segment: int, scanned: _ScanAnswer) -> None:
         count = len(scanned.Items)
         if scanned.Count is None or scanned.Count != count:
             raise self._answers.impossible(
@@ -107,24 +125,12 @@ class ScanSource:
             raise self._answers.impossible(
                 f"{scanned.ScannedCount} items were evaluated, but {count} came", segment
             )
-        # Copied, so that a stored key does not keep its page in memory.
-        last_key = bytes(scanned.LastEvaluatedKey)
+
+    def _check_key(self, segment: int, start_key: bytes | None, last_key: bytes) -> None:
         if last_key and not _is_key(last_key):
             raise self._answers.impossible("LastEvaluatedKey is not a key", segment)
-        if exclusive_start_key is None:
-            self._check_first_page(segment, scanned.Items, last_key)
-        elif last_key and _are_same_key(last_key, exclusive_start_key):
+        if start_key is not None and last_key and _are_same_key(last_key, start_key):
             raise self._answers.impossible("it leads back to where it began", segment)
-        self._check_way(segment, exclusive_start_key, last_key)
-        return Page(
-            items=scanned.Items,
-            last_evaluated_key=last_key or None,
-            scanned_count=count,
-            body_bytes=len(answer),
-            consumed_units=scanned.ConsumedCapacity.CapacityUnits
-            if scanned.ConsumedCapacity is not None
-            else None,
-        )
 
     def _check_way(self, segment: int, start_key: bytes | None, last_key: bytes) -> None:
         """A scan that goes round would never end."""
