@@ -28,6 +28,22 @@ class Page(Struct, frozen=True):
     consumed_units: float | None = None
 
 
+class Delete(Struct, frozen=True):
+    """A change after which no item is under `key`: its attributes in wire form, and no others.
+
+    Its length is that of the key: what the item under it measured is not known.
+    """
+
+    key: Raw
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+
+# An item in wire form is put under its key, in the place of what is there.
+Change: TypeAlias = Raw | Delete
+
+
 class WriteResult(Struct, frozen=True):
     """What the service made of one BatchWriteItem.
 
@@ -35,7 +51,7 @@ class WriteResult(Struct, frozen=True):
     everything else is written. `consumed_units` is None where the service did not say.
     """
 
-    unprocessed: Sequence[Raw]
+    unprocessed: Sequence[Change]
     consumed_units: float | None = None
 
 
@@ -84,18 +100,19 @@ class PageSource(Protocol):
 
 
 # The next batch is yielded when it is known what became of the one before.
-BatchExchange: TypeAlias = Generator[Sequence[Raw], WriteResult, None]
+BatchExchange: TypeAlias = Generator[Sequence[Change], WriteResult, None]
 
 
 class BatchTarget(Protocol):
     """Takes the batches of one table."""
 
     async def write_batches(self, batches: BatchExchange) -> None:
-        """Puts what `batches` yields, one after the other, and sends it what became of each.
+        """Writes what `batches` yields, one after the other, and sends it what became of each.
 
-        A batch has up to 25 items in wire form; each is written whole or is in the remainder. What
-        a batch costs beside its own bytes is paid once for all of them. There is one at least, and
-        it is taken before anything can fail: an error is that of the batch that was yielded last.
+        A batch has up to 25 changes, each of another key; each is made whole or is in the
+        remainder. What a batch costs beside its own bytes is paid once for all of them. There is
+        one at least, and it is taken before anything can fail: an error is that of the batch that
+        was yielded last.
 
         :raises RetryableError: nothing is known to be written; the same call is safe to repeat
         :raises ItemRefusedError: at least one item is refused for its content; none may be
@@ -104,12 +121,12 @@ class BatchTarget(Protocol):
         """
         ...
 
-    def units_of(self, items: Sequence[Raw]) -> float:
-        """The write units that putting `items` is likely to consume."""
+    def units_of(self, changes: Sequence[Change], /) -> float:
+        """The write units that `changes` are likely to consume."""
         ...
 
-    def key_of(self, item: Raw) -> bytes:
-        """The item's key attributes in wire form, for people and for dead letters."""
+    def key_of(self, change: Change, /) -> bytes:
+        """The key attributes in wire form, for people and for dead letters."""
         ...
 
 

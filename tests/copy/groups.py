@@ -7,7 +7,7 @@ from msgspec import Raw
 from dynaferry.copy.batch_group import BatchGroup
 from dynaferry.copy.pending_page import PendingPage
 from dynaferry.errors import DynaferryError
-from dynaferry.ports import WriteResult
+from dynaferry.ports import Change, WriteResult
 from tests.worlds.fakes import wire_item
 
 SECONDS = 0.25
@@ -28,7 +28,7 @@ def items_of(count: int) -> list[Raw]:
     return [wire_item(f"k{number:03d}") for number in range(count)]
 
 
-def group_of(items: Sequence[Raw], *then: WriteResult | DynaferryError) -> BatchGroup:
+def group_of(items: Sequence[Change], *then: WriteResult | DynaferryError) -> BatchGroup:
     """A group of all these items; `then` happens to its batches, one after the other, and nothing
     to the next, which is under way.
     """

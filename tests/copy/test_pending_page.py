@@ -8,6 +8,7 @@ from msgspec import Raw
 
 from dynaferry.copy.pending_page import Batch, PendingPage, cut
 from dynaferry.limits import BATCH_MAX_ITEMS, BATCH_TARGET_BYTES
+from dynaferry.ports import Change
 
 SMALL = st.lists(st.integers(1, 2000), max_size=120)
 LARGE = st.lists(st.integers(100_000, 5_000_000), max_size=40)
@@ -79,7 +80,7 @@ def test_what_is_promised_is_there_whoever_sends_and_whatever_is_taken_back(
     items = items_of([size] * size)
     uncut, sent, under_way = (
         PendingPage(3, 7, items, may_be_large=False),
-        list[Raw](),
+        list[Change](),
         list[list[int]](),
     )
 
@@ -90,7 +91,7 @@ def test_what_is_promised_is_there_whoever_sends_and_whatever_is_taken_back(
             sent.extend(batch)
             claim[0] -= 1
 
-    single = list[Sequence[Raw]]()
+    single = list[Sequence[Change]]()
     for most, sends in steps:
         if uncut:
             claim = uncut.claim(most)
@@ -121,7 +122,7 @@ def test_a_batch_is_cut_to_what_a_request_may_cost_down_to_one_item(
 ) -> None:
     batch = Batch(3, 7, items_of(sizes))
 
-    def units_of(items: Sequence[Raw]) -> float:
+    def units_of(items: Sequence[Change]) -> float:
         return float(sum(-(-len(item) // 1024) for item in items))
 
     first, rest = cut(batch, most, units_of)

@@ -12,7 +12,7 @@ from dynaferry.errors import (
     UnavailableError,
     UnprocessedError,
 )
-from dynaferry.ports import WriteResult
+from dynaferry.ports import Delete, WriteResult
 from tests.copy.groups import SECONDS, group_of, items_of
 
 WHOLE = WriteResult((), 25.0)
@@ -43,6 +43,14 @@ def test_a_remainder_is_left_and_the_batches_behind_it_are_unsent() -> None:
     assert whole == Spend(25.0, 25.0, latency_seconds=SECONDS)
     assert (part.admitted, part.consumed, part.refused) == (25.0, 15.0, 10.0)
     assert settlement.last.starved is None
+
+
+def test_deletes_that_were_left_are_sent_again_as_deletes() -> None:
+    changes = [change for item in items_of(5) for change in (item, Delete(item))]
+    settlement = settled(group_of(changes, WriteResult(changes[3:6], 7.0)))
+    assert (settlement.written, settlement.written_units) == (7, 7.0)
+    (left,) = settlement.last.left
+    assert [id(change) for change in left.items] == [id(change) for change in changes[3:6]]
 
 
 def test_a_batch_that_is_left_whole_is_no_progress() -> None:

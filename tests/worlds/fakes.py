@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from msgspec import Raw
 
-from dynaferry.ports import BatchExchange, Page, WriteResult
+from dynaferry.ports import BatchExchange, Change, Delete, Page, WriteResult
 
 Pages = Sequence[Sequence[str]]
 
@@ -20,8 +20,9 @@ def wire_item(key: str) -> Raw:
     return Raw(b'{"pk":{"S":"%b"}}' % key.encode())
 
 
-def key_in(item: Raw) -> str:
+def key_in(item: Change) -> str:
     """The key of an item that `wire_item` made."""
+    assert not isinstance(item, Delete)
     return bytes(item).removeprefix(b'{"pk":{"S":"').removesuffix(b'"}}').decode()
 
 
@@ -73,7 +74,7 @@ class FakeTarget:
             while True:
                 items = batches.send(await self.write_batch(items))
 
-    async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
+    async def write_batch(self, items: Sequence[Change]) -> WriteResult:
         keys = [key_in(item) for item in items]
         self.batches.append(keys)
         remainder: Sequence[str] = ()
@@ -85,8 +86,8 @@ class FakeTarget:
             consumed_units=float(len(keys) - len(remainder)),
         )
 
-    def units_of(self, items: Sequence[Raw]) -> float:
-        return float(len(items))
+    def units_of(self, changes: Sequence[Change]) -> float:
+        return float(len(changes))
 
-    def key_of(self, item: Raw) -> bytes:
-        return bytes(item)
+    def key_of(self, change: Change) -> bytes:
+        return bytes(change.key if isinstance(change, Delete) else change)

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from msgspec import Raw
-
 from dynaferry.copy.batch_group import MOST_IN_A_ROW, STEP_SECONDS, BatchGroup
 from dynaferry.copy.pending_page import Batch, BatchClaim, cut
 from dynaferry.limits import BATCH_MAX_ITEMS
+from dynaferry.ports import Change
 
 # How much the newest batch weighs in what the next one is expected to cost: indexes make it cost
 # more than its size says, and the wire form is longer than what is charged.
@@ -23,7 +22,7 @@ class BatchCost:
     alone.
     """
 
-    def __init__(self, by_size: Callable[[Sequence[Raw]], float]) -> None:
+    def __init__(self, by_size: Callable[[Sequence[Change]], float]) -> None:
         self._by_size = by_size
         self._units_share = 1.0
         self._batch_units = float(BATCH_MAX_ITEMS)
@@ -34,7 +33,7 @@ class BatchCost:
         by_size = self._by_size(claim.sample.items)
         return BatchGroup(claim, by_size * self._units_share, by_size)
 
-    def units_of(self, items: Sequence[Raw]) -> float:
+    def units_of(self, items: Sequence[Change]) -> float:
         """What writing the items is likely to consume."""
         return self._by_size(items) * self._units_share
 

@@ -7,18 +7,21 @@ since a page does not.
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from dynaferry.limits import BATCH_MAX_ITEMS, BATCH_TARGET_BYTES
-from dynaferry.ports import Page
+from dynaferry.ports import Change, Page
 
 
 class Batch(Struct, frozen=True):
-    """Items of one page, in wire form, that go to the target in one request."""
+    """Items of one page, in wire form, that go to the target in one request.
+
+    Whoever writes other than a copy may put deletes among them.
+    """
 
     segment: int
     page: int
-    items: Sequence[Raw]
+    items: Sequence[Change]
 
 
 class PendingPage:
@@ -37,7 +40,7 @@ class PendingPage:
         self,
         segment: int,
         page: int,
-        items: Sequence[Raw],
+        items: Sequence[Change],
         *,
         may_be_large: bool,
         claimed: int = 0,
@@ -67,7 +70,7 @@ class PendingPage:
         self._claimed += count
         return BatchClaim(sample, count, self)
 
-    def next_batch(self) -> Sequence[Raw]:
+    def next_batch(self) -> Sequence[Change]:
         """The items of the next batch of those that are claimed."""
         self._claimed -= 1
         at = self._at
@@ -78,7 +81,7 @@ class PendingPage:
         """So many of those that are claimed are not sent by whom they were claimed for."""
         self._claimed -= batches
 
-    def _first_items(self) -> Sequence[Raw]:
+    def _first_items(self) -> Sequence[Change]:
         items = self._items[self._at : self._at + BATCH_MAX_ITEMS]
         if self._may_be_large and len(items) > 1 and sum(map(len, items)) > BATCH_TARGET_BYTES:
             return items[: _fitting(items)]
@@ -114,7 +117,7 @@ def pending_page(segment: int, number: int, page: Page) -> PendingPage:
 
 
 def cut(
-    batch: Batch, most_units: float, units_of: Callable[[Sequence[Raw]], float]
+    batch: Batch, most_units: float, units_of: Callable[[Sequence[Change]], float]
 ) -> tuple[Batch, Batch | None]:
     """The first items of a batch that cost at most `most_units` together, and the rest.
 
@@ -138,7 +141,7 @@ def _evenly(batches: int, most: int) -> int:
     return -(-batches // claims)
 
 
-def _fitting(items: Sequence[Raw]) -> int:
+def _fitting(items: Sequence[Change]) -> int:
     """How many of the first items fit; at least one."""
     sums = accumulate(map(len, items))
     return max(1, sum(total <= BATCH_TARGET_BYTES for total in sums))

@@ -7,11 +7,10 @@ with other keys. Setting them all aside would copy nothing and look busy.
 import time
 from collections.abc import Callable
 
-from msgspec import Raw
-
 from dynaferry.copy.settlement import OPERATION, Rejection
 from dynaferry.errors import RejectedItemError, TooManyRejectedError
 from dynaferry.plan.settings import OnReject
+from dynaferry.ports import Change, Delete
 from dynaferry.state.store import DeadLetter, StateStore
 
 
@@ -46,7 +45,7 @@ class RejectedItems:
         *,
         table: int,
         target: str,
-        key_of: Callable[[Raw], bytes],
+        key_of: Callable[[Change], bytes],
         limit: RejectionLimit,
         on_reject: OnReject = "dead-letter",
         clock: Callable[[], float] = time.time,
@@ -65,17 +64,18 @@ class RejectedItems:
         :raises RejectedItemError: an item was refused and the run is to stop then
         :raises TooManyRejectedError: more items were refused than the run may set aside
         """
-        if self._on_reject == "stop":
+        batch, error = rejection.batch, rejection.error
+        (change,) = batch.items
+        if self._on_reject == "stop" or isinstance(change, Delete):  # no item to keep
             raise self._stopped_by(rejection)
         if not self._limit.allows(1):
             raise self._stopped_by_many(rejection)
-        batch, error = rejection.batch, rejection.error
         letter = DeadLetter(
             table=self._table,
             segment=batch.segment,
             page=batch.page,
-            key=self._key_of(batch.items[0]),
-            item=bytes(batch.items[0]),
+            key=self._key_of(change),
+            item=bytes(change),
             error_code=error.code,
             error_message=error.message,
             time=self._clock(),

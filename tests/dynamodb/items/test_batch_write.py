@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw, msgpack
 
+from dynaferry.dynamodb.account.session import open_account
 from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
 from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.errors import CorruptAnswerError
-from dynaferry.ports import BatchExchange, WriteResult
+from dynaferry.ports import BatchExchange, Change, Delete, WriteResult
 from tests.worlds.canned_client import CannedAnswer, CannedClient
 from tests.worlds.endpoint import Answer, running_endpoint
+from tests.worlds.moto import MotoWorld
 from tests.worlds.sides import session_of
 
 ALL_WRITTEN = b'{"UnprocessedItems":{}}'
@@ -58,7 +60,7 @@ def _unprocessed(items: Sequence[bytes], table: str = "orders") -> bytes:
     return b'{"UnprocessedItems":{"%b":[%b]}}' % (table.encode(), requests)
 
 
-def _is_sent(remainder: Sequence[Raw], sent: Sequence[Raw]) -> bool:
+def _is_sent(remainder: Sequence[Change], sent: Sequence[Change]) -> bool:
     """Whether the remainder is these very objects."""
     return [id(item) for item in remainder] == [id(item) for item in sent]
 
@@ -274,6 +276,76 @@ def test_the_expected_cost_is_a_unit_for_each_started_kilobyte_of_each_item() ->
 def test_the_key_of_an_item_is_its_key_attributes_and_nothing_else() -> None:
     item = Raw(b'{"n":{"N":"1"},"sk":{"N":"1.0"},"pk":{"S":"a"}}')
     assert _target(keys=["pk", "sk"]).key_of(item) == b'{"pk":{"S":"a"},"sk":{"N":"1.0"}}'
+
+
+# Puts and deletes in one batch --------------------------------------------------------------------
+
+CHANGES: list[Change] = [
+    ITEMS[0],
+    Delete(Raw(b'{"pk":{"S":"gone"}}')),
+    ITEMS[1],
+    Delete(Raw(b'{ "pk" : {"S":"gone as well"} }')),
+]
+
+
+async def test_puts_and_deletes_are_sent_in_one_batch_byte_for_byte() -> None:
+    client = CannedClient(ALL_WRITTEN)
+    target = BatchWriteTarget(client, table="orders", keys=KeyReader(["pk"]))
+    assert (await target.write_batch(CHANGES)).unprocessed == ()
+    assert client.calls[0][1] == (
+        b'{"ReturnConsumedCapacity":"TOTAL","RequestItems":{"orders":['
+        b'{"PutRequest":{"Item":%b}},{"DeleteRequest":{"Key":{"pk":{"S":"gone"}}}},'
+        b'{"PutRequest":{"Item":%b}},{"DeleteRequest":{"Key":{ "pk" : {"S":"gone as well"} }}}]}}'
+        % (ITEMS[0], ITEMS[1])
+    )
+
+
+@pytest.mark.parametrize("left", [[1], [3, 0], [0, 1, 2, 3]])
+async def test_a_remainder_keeps_the_kind_of_each_change(left: list[int]) -> None:
+    named = [
+        {"DeleteRequest": {"Key": json.loads(bytes(change.key))}}
+        if isinstance(change, Delete)
+        else {"PutRequest": {"Item": json.loads(bytes(change))}}
+        for change in (CHANGES[index] for index in left)
+    ]
+    result = await _target(
+        json.dumps({"UnprocessedItems": {"orders": named}}).encode()
+    ).write_batch(CHANGES)
+    assert _is_sent(result.unprocessed, [CHANGES[index] for index in left])
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        b'{"PutRequest":{"Item":{"pk":{"S":"gone"}}}}',  # it was to be deleted
+        b'{"DeleteRequest":{"Key":{"pk":{"S":"a"}}}}',  # it was put
+        b'{"PutRequest":{"Item":{"pk":{"S":"a"}}},"DeleteRequest":{"Key":{"pk":{"S":"gone"}}}}',
+        b'{"DeleteRequest":null}',
+    ],
+)
+async def test_a_remainder_of_another_kind_is_not_believed(named: bytes) -> None:
+    with pytest.raises(CorruptAnswerError):
+        await _target(b'{"UnprocessedItems":{"orders":[%b]}}' % named).write_batch(CHANGES)
+
+
+def test_a_delete_is_shown_by_its_key_and_costs_one_unit() -> None:
+    target = _target()
+    assert target.key_of(CHANGES[1]) == b'{"pk":{"S":"gone"}}'
+    assert target.units_of(CHANGES) == len(CHANGES)
+
+
+async def test_what_is_put_is_there_and_what_is_deleted_is_gone(moto_world: MotoWorld) -> None:
+    tables = moto_world.source_tables
+    await tables.create_table("orders")
+    await tables.put_items("orders", [{"pk": {"S": "gone"}}, {"pk": {"S": "stays"}}])
+    async with (
+        open_account(moto_world.source, "source") as session,
+        open_client(session, table="orders", endpoint=moto_world.url, connections=1) as client,
+    ):
+        target = BatchWriteTarget(client, table="orders", keys=KeyReader(["pk"]))
+        assert not (await target.write_batch(CHANGES)).unprocessed
+    keys = {item["pk"]["S"] for item in await tables.read_items("orders")}
+    assert keys == {"stays", "a", "b"}
 
 
 # Several batches, one after the other -----------------------------------------------------------

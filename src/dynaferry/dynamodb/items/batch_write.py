@@ -1,37 +1,31 @@
 """Batch -> WriteResult."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from dynaferry.dynamodb import capacity
 from dynaferry.dynamodb.capacity import Consumed, total
 from dynaferry.dynamodb.client import DynamoClient
-from dynaferry.dynamodb.items.answers import UNREADABLE, Answers
+from dynaferry.dynamodb.items.answers import Answers
+from dynaferry.dynamodb.items.batch_change import ChangeRequest, identity_of, key_of, requests_of
 from dynaferry.dynamodb.items.keys import KeyReader
-from dynaferry.ports import BatchExchange, WriteResult
+from dynaferry.ports import BatchExchange, Change, WriteResult
 
 
-class _Put(Struct, frozen=True):
-    Item: Raw
-
-
-class _Request(Struct, frozen=True):
-    PutRequest: _Put
-
-
-class _BatchAnswer(Struct, frozen=True):
+class _BatchWriteAnswer(Struct, frozen=True):
     """What is read of a BatchWriteItem's answer; unknown fields are passed over."""
 
     # No default: an answer without it is not an answer, and must not count as "all written".
-    UnprocessedItems: dict[str, list[_Request]]
+    UnprocessedItems: dict[str, list[ChangeRequest]]
     ConsumedCapacity: list[Consumed] | None = None
 
 
-_decode = msgspec.json.Decoder(_BatchAnswer).decode
+_decode = msgspec.json.Decoder(_BatchWriteAnswer).decode
 
-_BETWEEN_ITEMS = b'}},{"PutRequest":{"Item":'
+_BEFORE_ITEM = b'{"PutRequest":{"Item":'
+_BETWEEN_ITEMS = b"}}," + _BEFORE_ITEM
 _AFTER_ITEMS = b"}}]}}"
 
 
@@ -43,82 +37,74 @@ class BatchWriteTarget:
         self._table = table
         self._keys = keys
         self._answers = Answers("BatchWriteItem", "target", table)
-        self._before_items = (
-            b'{"ReturnConsumedCapacity":"TOTAL","RequestItems":{%b:[{"PutRequest":{"Item":'
-            % msgspec.json.encode(table)
+        self._before_requests = (
+            b'{"ReturnConsumedCapacity":"TOTAL","RequestItems":{%b:[' % msgspec.json.encode(table)
         )
+        self._before_items = self._before_requests + _BEFORE_ITEM
         self._answer_before: bytes | None = None
         self._result_before = WriteResult(())
 
-    async def write_batch(self, items: Sequence[Raw]) -> WriteResult:
-        """Puts one batch; see `BatchTarget`."""
-        return self._result(items, await self._client.send("BatchWriteItem", self._body(items)))
+    async def write_batch(self, changes: Sequence[Change]) -> WriteResult:
+        """Writes one batch; see `BatchTarget`."""
+        answer = await self._client.send("BatchWriteItem", self._body(changes))
+        return self._result(changes, answer)
 
     async def write_batches(self, batches: BatchExchange) -> None:
-        """Puts batches one after the other; see `BatchTarget`."""
-        items = next(batches)
+        """Writes batches one after the other; see `BatchTarget`."""
+        changes = next(batches)
         async with self._client.series("BatchWriteItem") as series:
             while True:
-                result = self._result(items, await series.send(self._body(items)))
+                result = self._result(changes, await series.send(self._body(changes)))
                 try:
-                    items = batches.send(result)
+                    changes = batches.send(result)
                 except StopIteration:
                     return
 
-    def _body(self, items: Sequence[Raw]) -> bytes:
-        return b"".join((self._before_items, _BETWEEN_ITEMS.join(items), _AFTER_ITEMS))
+    def _body(self, changes: Sequence[Change]) -> bytes:
+        try:
+            # A copy only puts: its items are joined at once, and looked at one by one nowhere.
+            items = _BETWEEN_ITEMS.join(changes)  # type: ignore[arg-type]  # raises at a delete
+        except TypeError:
+            return b"%b%b]}}" % (self._before_requests, requests_of(changes))
+        return b"".join((self._before_items, items, _AFTER_ITEMS))
 
-    def _result(self, items: Sequence[Raw], answer: bytes) -> WriteResult:
+    def _result(self, changes: Sequence[Change], answer: bytes) -> WriteResult:
         # Small items cost one unit each, so nearly every batch of them is answered alike.
         if answer == self._answer_before:
             return self._result_before
-        result = self._decoded(items, answer)
-        if not result.unprocessed:  # else it is a result of these very items
+        result = self._decoded(changes, answer)
+        if not result.unprocessed:  # else it is a result of these very changes
             self._answer_before, self._result_before = answer, result
         return result
 
-    def _decoded(self, items: Sequence[Raw], answer: bytes) -> WriteResult:
-        try:
-            written = _decode(answer)
-        except UNREADABLE as error:
-            raise self._answers.unreadable(error) from error
+    def _decoded(self, changes: Sequence[Change], answer: bytes) -> WriteResult:
+        written = self._answers.read(_decode, answer)
         return WriteResult(
-            self._remainder(items, written) if written.UnprocessedItems else (),
+            self._remainder(changes, written) if written.UnprocessedItems else (),
             _consumed(written.ConsumedCapacity),
         )
 
-    def units_of(self, items: Sequence[Raw]) -> float:
-        """What putting the items is likely to consume; see `BatchTarget`."""
-        return capacity.write_units(items)
-
-    def key_of(self, item: Raw) -> bytes:
-        """The item's key attributes; see `BatchTarget`.
-
-        An item in which they cannot be read stands for itself: that it is refused is no surprise.
+    def units_of(self, changes: Sequence[Change]) -> float:
+        """What the changes are likely to consume, a delete as one of an item as long as its key;
+        see `BatchTarget`.
         """
-        try:
-            return self._keys.wire_key(item)
-        except msgspec.MsgspecError:
-            return bytes(item)
+        return capacity.write_units(changes)
 
-    def _remainder(self, items: Sequence[Raw], answer: _BatchAnswer) -> list[Raw]:
-        """The sent items that the answer names, in their own bytes, not the service's."""
-        named = [r.PutRequest.Item for rs in answer.UnprocessedItems.values() for r in rs]
-        sent = {self._identity(item): item for item in items}
+    def key_of(self, change: Change) -> bytes:
+        """The key attributes; see `BatchTarget`."""
+        return key_of(change, self._keys)
+
+    def _remainder(self, changes: Sequence[Change], answer: _BatchWriteAnswer) -> list[Change]:
+        """The sent changes that the answer names, in their own bytes, not the service's."""
+        named = [request.change for rs in answer.UnprocessedItems.values() for request in rs]
+        sent = {identity_of(change, self._keys): change for change in changes}
         try:
-            return [sent.pop(self._identity(item)) for item in named]
+            return [sent.pop(identity_of(change, self._keys)) for change in named]
         except KeyError as error:
             # Whatever this means, nothing may be counted as written: the whole batch goes again.
             raise self._answers.impossible(
                 "it names an unprocessed item that was not sent, or one more than once"
             ) from error
-
-    def _identity(self, item: Raw) -> Hashable:
-        """The item's key, or its bytes where no key can be read."""
-        try:
-            return self._keys.identity(item)
-        except msgspec.MsgspecError:
-            return bytes(item)
 
 
 def _consumed(units: list[Consumed] | None) -> float | None:

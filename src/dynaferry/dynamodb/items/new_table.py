@@ -4,10 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from msgspec import Raw
-
 from dynaferry.errors import TableNotFoundError, UnavailableError
-from dynaferry.ports import BatchExchange, BatchTarget
+from dynaferry.ports import BatchExchange, BatchTarget, Change
 
 FOUND_EVERYWHERE_SECONDS: Final = 120.0
 
@@ -24,7 +22,7 @@ class NewTable:
         self._found_until = clock() + FOUND_EVERYWHERE_SECONDS
 
     async def write_batches(self, batches: BatchExchange) -> None:
-        """Puts batches as the target does; see `BatchTarget`."""
+        """Writes batches as the target does; see `BatchTarget`."""
         try:
             await self._target.write_batches(batches)
         except TableNotFoundError as error:
@@ -36,10 +34,10 @@ class NewTable:
                 table=error.table,
             ) from error
 
-    def units_of(self, items: Sequence[Raw]) -> float:
-        """What putting the items is likely to consume; see `BatchTarget`."""
-        return self._target.units_of(items)
+    def units_of(self, changes: Sequence[Change]) -> float:
+        """What the changes are likely to consume; see `BatchTarget`."""
+        return self._target.units_of(changes)
 
-    def key_of(self, item: Raw) -> bytes:
-        """The item's key attributes; see `BatchTarget`."""
-        return self._target.key_of(item)
+    def key_of(self, change: Change) -> bytes:
+        """The key attributes; see `BatchTarget`."""
+        return self._target.key_of(change)
