@@ -21,6 +21,7 @@ from typing import Literal
 
 from dynaferry.errors import StateError
 from dynaferry.state.directory import log_paths
+from dynaferry.state.sqlite.ladder import LADDER, Ladder, version_of
 from dynaferry.state.sqlite.ownership import MOVE_IT, check_place, leaves_traces
 from dynaferry.state.sqlite.schema import APPLICATION_ID
 from dynaferry.state.store import SCHEMA_VERSION
@@ -33,16 +34,17 @@ _HEADER_BYTES = 100
 _BUSY_SECONDS = 5.0
 
 
-def check_header(path: Path, application_id: int = APPLICATION_ID) -> None:
-    """Returns if the file is a state file of this kind and version, as far as its first bytes tell.
+def check_header(path: Path, application_id: int = APPLICATION_ID, ladder: Ladder = LADDER) -> None:
+    """Returns if the file is a state file of this kind, and of this version or one from which
+    `ladder` leads to it, as far as its first bytes tell.
 
-    :raises StateError: it is not there, not ours, or of another version
+    :raises StateError: it is not there, not ours, of a later version or of one too old
     :raises OSError: it cannot be read
     """
     size = check_place(path).st_size
     if not os.access(path, os.R_OK):  # SQLite does not say why
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    fault = _size_fault(size) or _header_fault(path, application_id)
+    fault = _size_fault(size) or _header_fault(path, application_id, ladder)
     if fault is not None:
         raise StateError(f"the state file {path} {fault}", hint=MOVE_IT)
 
@@ -53,7 +55,7 @@ def _size_fault(size: int) -> str | None:
     return "is cut short, or is not a SQLite database" if size < _HEADER_BYTES else None
 
 
-def _header_fault(path: Path, application_id: int) -> str | None:
+def _header_fault(path: Path, application_id: int, ladder: Ladder) -> str | None:
     try:
         # What the file itself says, whatever is in its log.
         found, version = _identifiers(connect(path, "ro", immutable=True))
@@ -64,11 +66,10 @@ def _header_fault(path: Path, application_id: int) -> str | None:
         found, version = _identifiers(connect_for_reading(path))
     if found != application_id:
         return "is a SQLite database that dynaferry did not make"
-    if version > SCHEMA_VERSION:
-        return f"is of a newer dynaferry (schema {version}, this one knows {SCHEMA_VERSION})"
-    if version < SCHEMA_VERSION:
-        return f"is of an older dynaferry (schema {version}, this one knows {SCHEMA_VERSION})"
-    return None
+    known = f"(schema {version}, this one knows {ladder.version})"
+    if version > ladder.version:
+        return f"is of a newer dynaferry {known}"
+    return None if ladder.leads_from(version) else f"is of an older dynaferry {known}"
 
 
 def _identifiers(opened: sqlite3.Connection) -> tuple[int, int]:
@@ -79,8 +80,10 @@ def _identifiers(opened: sqlite3.Connection) -> tuple[int, int]:
         return found, version
 
 
-def check_damage(path: Path, fault_of: FaultOf) -> None:
+def check_damage(path: Path, fault_of: FaultOf, ladder: Ladder = LADDER) -> None:
     """Returns if SQLite finds the file whole, its log included, and what it holds may be true.
+
+    One of an earlier version is held against that when a copy of it has climbed the ladder.
 
     :raises StateError: it is not
     :raises sqlite3.Error: it is so damaged that it cannot be searched
@@ -89,7 +92,18 @@ def check_damage(path: Path, fault_of: FaultOf) -> None:
         verdict: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise damaged(path, verdict)
-        check_content(connection, path, fault_of)
+        with as_of_today(connection, ladder) as today:
+            check_content(today, path, fault_of)
+
+
+@contextmanager
+def as_of_today(connection: sqlite3.Connection, ladder: Ladder) -> Iterator[sqlite3.Connection]:
+    """The connection, or one to a copy in memory that has climbed to this version."""
+    if version_of(connection) == ladder.version:
+        yield connection
+        return
+    with closing(ladder.climbed_copy(connection)) as copy:
+        yield copy
 
 
 def check_content(connection: sqlite3.Connection, path: Path, fault_of: FaultOf) -> None:
@@ -188,6 +202,16 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("ROLLBACK")
         return connection
+
+
+def climb(connection: sqlite3.Connection, path: Path, ladder: Ladder) -> None:
+    """Makes a file of an earlier version one of this: all of it or nothing."""
+    if version_of(connection) == ladder.version:
+        return
+    with transaction(connection):
+        ladder.climb(connection)
+    # An earlier dynaferry looks for the version in the file, without its log.
+    fold_log(path)
 
 
 @contextmanager

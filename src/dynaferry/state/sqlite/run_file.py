@@ -20,6 +20,7 @@ from dynaferry.state.sqlite.connection import (
     check_content,
     check_damage,
     check_header,
+    climb,
     closed_on_error,
     connect,
     connect_for_reading,
@@ -29,22 +30,17 @@ from dynaferry.state.sqlite.connection import (
     transaction,
 )
 from dynaferry.state.sqlite.damage import NOT_UNDERSTOOD, fault_of_run
-from dynaferry.state.sqlite.ownership import MOVE_IT, check_ours
+from dynaferry.state.sqlite.ladder import LADDER, Ladder, version_of
+from dynaferry.state.sqlite.ownership import check_ours
+from dynaferry.state.sqlite.refusals import refusal, refusing, write_error
 from dynaferry.state.sqlite.schema import APPLICATION_ID
-
-# Text that is none has no name, and what a statement of ours does not find was there once.
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_MISMATCH")
-_WRITE_HINTS = {
-    "SQLITE_FULL": "make room on the disk of {path}, then run the same command again",
-    "SQLITE_READONLY": "make {path} writable, then run the same command again",
-    "SQLITE_IOERR": "look at the disk of {path}, then run the same command again",
-}
 
 
 class RunFile:
     """The open file of one run, with its lock. Only the thread that opened it may use it."""
 
     application_id: ClassVar[int] = APPLICATION_ID
+    ladder: ClassVar[Ladder] = LADDER
 
     __slots__ = ("_connection", "_lock", "_place", "only_for_reading", "path")
 
@@ -76,7 +72,7 @@ class RunFile:
         :raises StateError: there is such a run, or it cannot be written
         """
         path = state_path(state_dir, run)
-        with _refusing(path, "begun"):
+        with refusing(path, "begun"):
             _make_directory(state_dir)
             lock = RunLock.acquire(state_dir, run)
             with _released_on_error(lock):
@@ -96,22 +92,25 @@ class RunFile:
 
         :raises StateError: it would not
         """
-        with _refusing(state_path(state_dir, run), "begun"):
+        with refusing(state_path(state_dir, run), "begun"):
             _make_directory(state_dir)
             RunLock.acquire(state_dir, run).release()
 
     @classmethod
     def open(cls, state_dir: Path, run: str) -> Self:
-        """Opens a run to go on with it.
+        """Opens a run to go on with it. A file of an earlier version is made one of this.
 
         :raises StateError: there is none, it is busy, or the file is foreign or broken
         """
         path = state_path(state_dir, run)
-        with _refusing(path, "opened"):
-            lock = _take(path, run, cls.application_id)
+        with refusing(path, "opened"):
+            lock = _take(path, run, cls.application_id, cls.ladder)
             with _released_on_error(lock):
-                check_damage(path, cls.fault_of)
-                return cls(path, connect_for_writing(path), lock)
+                check_damage(path, cls.fault_of, cls.ladder)
+                connection = connect_for_writing(path)
+                with closed_on_error(connection):
+                    climb(connection, path, cls.ladder)
+                    return cls(path, connection, lock)
 
     @classmethod
     def open_for_reading(cls, state_dir: Path, run: str) -> Self:
@@ -120,10 +119,14 @@ class RunFile:
         :raises StateError: there is none, or the file is foreign or cannot be read
         """
         path = state_path(state_dir, run)
-        with _refusing(path, "read"):
-            check_header(path, cls.application_id)
+        with refusing(path, "read"):
+            check_header(path, cls.application_id, cls.ladder)
             connection = connect_for_reading(path)
             with closed_on_error(connection):
+                if version_of(connection) != cls.ladder.version:
+                    # Only who goes on with a run changes its file.
+                    with closing(connection) as earlier:
+                        connection = cls.ladder.climbed_copy(earlier)
                 check_content(connection, path, cls.fault_of)
                 return cls(path, connection, None, only_for_reading=True)
 
@@ -134,8 +137,8 @@ class RunFile:
         :raises StateError: there is none, it is busy, or the file is foreign
         """
         path = state_path(state_dir, run)
-        with _refusing(path, "removed"):
-            lock = _take(path, run, cls.application_id)
+        with refusing(path, "removed"):
+            lock = _take(path, run, cls.application_id, cls.ladder)
             with _released_on_error(lock):
                 # The log last: a file that is left without it would be taken for whole.
                 path.unlink()
@@ -147,13 +150,14 @@ class RunFile:
     def open_to_control(cls, state_dir: Path, run: str) -> Self:
         """Opens a run to change its controls, whoever works on it; takes no lock.
 
-        One process writes at a time, and the other waits for it: SQLite sees to that.
+        One process writes at a time, and the other waits for it: SQLite sees to that. A file of an
+        earlier version may be in use by an earlier dynaferry, so it is left as it is.
 
         :raises StateError: there is none, or the file is foreign or cannot be written
         """
         path = state_path(state_dir, run)
-        with _refusing(path, "written"):
-            check_header(path, cls.application_id)
+        with refusing(path, "written"):
+            check_header(path, cls.application_id, Ladder(cls.ladder.version))
             check_ours(path)
             connection = connect_for_writing(path)
             with closed_on_error(connection):
@@ -169,7 +173,7 @@ class RunFile:
         try:
             yield self._connection
         except sqlite3.Error as error:
-            raise _refusal(self.path, "read", error) from error
+            raise refusal(self.path, "read", error) from error
         except NOT_UNDERSTOOD as error:
             raise damaged(self.path, error) from error
 
@@ -184,7 +188,7 @@ class RunFile:
             with transaction(self._connection):
                 yield self._connection
         except sqlite3.Error as error:
-            raise _write_error(self.path, error) from error
+            raise write_error(self.path, error) from error
 
     def _check_place(self) -> None:
         # SQLite would go on writing to a file that nobody can find any more.
@@ -213,10 +217,10 @@ def set_aside(state_dir: Path, run: str, now: float) -> Path:
     :raises StateError: there is none, it is busy, or the file is foreign or broken
     """
     path = state_path(state_dir, run)
-    with _refusing(path, "set aside"):
-        lock = _take(path, run, APPLICATION_ID)
+    with refusing(path, "set aside"):
+        lock = _take(path, run, APPLICATION_ID, RunFile.ladder)
         try:
-            check_damage(path, fault_of_run)
+            check_damage(path, fault_of_run, RunFile.ladder)
             fold_log(path)
             aside = _unused_name(path, now)
             path.rename(aside)
@@ -227,9 +231,9 @@ def set_aside(state_dir: Path, run: str, now: float) -> Path:
     return aside
 
 
-def _take(path: Path, run: str, application_id: int) -> RunLock:
+def _take(path: Path, run: str, application_id: int, ladder: Ladder) -> RunLock:
     """The lock of a run's file that is ours, and of the file itself."""
-    check_header(path, application_id)
+    check_header(path, application_id, ladder)
     check_ours(path)
     lock = RunLock.acquire(path.parent, run)
     with _released_on_error(lock):
@@ -315,34 +319,3 @@ def _released_on_error(lock: RunLock) -> Iterator[None]:
     except BaseException:
         lock.release()
         raise
-
-
-@contextmanager
-def _refusing(path: Path, done: str) -> Iterator[None]:
-    """Turns what the file system or SQLite say into a refusal."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _refusal(path, done, error) from error
-    except OSError as error:
-        raise StateError(
-            f"the state file {path} cannot be {done}: {error.strerror}",
-            hint="choose another --state-dir, or give the run a name of its own",
-        ) from error
-
-
-def _refusal(path: Path, done: str, error: sqlite3.Error) -> StateError:
-    if getattr(error, "sqlite_errorname", "SQLITE_ERROR").startswith(_DAMAGED):
-        return damaged(path, error)
-    return StateError(f"the state file {path} cannot be {done}: {error}", hint=MOVE_IT)
-
-
-def _write_error(path: Path, error: sqlite3.Error) -> StateWriteError:
-    name = getattr(error, "sqlite_errorname", "")
-    hint = next(
-        (text for code, text in _WRITE_HINTS.items() if name.startswith(code)),
-        "look at {path}, then run the same command again",
-    )
-    return StateWriteError(
-        f"the state file {path} cannot be written: {error}", hint=hint.format(path=path)
-    )

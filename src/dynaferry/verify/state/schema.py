@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from dynaferry.state.sqlite.ladder import Ladder
 from dynaferry.state.sqlite.rows import as_flag, as_record, row_fields
 from dynaferry.state.store import SCHEMA_VERSION
 from dynaferry.verify.state.records import (
@@ -17,6 +18,7 @@ from dynaferry.verify.state.records import (
 )
 
 APPLICATION_ID: Final = 0x64667276  # "dfrv"
+LADDER: Final = Ladder(SCHEMA_VERSION)
 
 # A segment has a row once all of it is compared; a table has one from the start.
 TABLES: Final = (

@@ -31,6 +31,7 @@ ReplacedKind = Literal["overwritten", "unseen"]
 
 class _VerificationFile(RunFile):
     application_id = schema.APPLICATION_ID
+    ladder = schema.LADDER
     __slots__ = ()
 
     @staticmethod
