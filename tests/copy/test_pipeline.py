@@ -25,7 +25,7 @@ from dynaferry.errors import (
 )
 from dynaferry.plan.settings import TablePlan
 from dynaferry.ports import Change, Delete, Page
-from dynaferry.run.outcome import first_reason
+from dynaferry.run.lifecycle import first_reason
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import DeadLetter, SegmentRecord, TableCounters
 from dynaferry.stop import StopSignal

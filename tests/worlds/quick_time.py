@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from dynaferry.copy import pipeline
-from dynaferry.run import copy_tables, resume
+from dynaferry.run import lifecycle
 
 SPEED = 50.0
 
@@ -45,8 +45,8 @@ def disk_as_slow_as_it_is() -> Iterator[None]:
     """Gives what waits for the disk the time that it has by the machine's clock."""
     deadlines = (
         (pipeline, "LAST_CHECKPOINT_SECONDS"),
-        (copy_tables, "END_OF_ATTEMPT_SECONDS"),
-        (resume, "CLOSE_SECONDS"),
+        (lifecycle, "END_OF_ATTEMPT_SECONDS"),
+        (lifecycle, "CLOSE_SECONDS"),
     )
     seconds = [vars(module)[name] for module, name in deadlines]
     for (module, name), usual in zip(deadlines, seconds, strict=True):

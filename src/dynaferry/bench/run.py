@@ -2,10 +2,9 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -24,14 +23,13 @@ from dynaferry.errors import (
     ThrottledError,
 )
 from dynaferry.observe.formatting import place
-from dynaferry.run.outcome import first_reason
+from dynaferry.run.lifecycle import Say, Watch, attempted, beside, watched
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.retry import Patience, RetryPolicy
 
 PATIENCE_SECONDS = 30.0
 FORECAST_ITEMS = 1_000_000  # where nobody says how many
 
-Say = Callable[[str], None]
 Approve = Callable[[str], Awaitable[bool]]  # whether somebody agrees to what is about to be done
 
 
@@ -45,7 +43,7 @@ class Bench:
         stop: StopSignal,
         say: Say,
         approve: Approve | None = None,
-        watch: Callable[[Measured], Coroutine[Any, Any, None]] | None = None,
+        watch: Watch[Measured] | None = None,
     ) -> None:
         self._plan = plan
         self._stop = stop
@@ -58,26 +56,20 @@ class Bench:
 
     async def run(self) -> tuple[BenchSummary, DynaferryError | None]:
         """Measures, and tells errors in what it returns."""
-        error: DynaferryError | None = None
-        status: BenchStatus = "refused"
-        try:
-            async with anyio.create_task_group() as beside:
-                beside.start_soon(self._cancel_when_told, beside.cancel_scope)
-                status = await self._measure_a_table()
-                beside.cancel_scope.cancel()
-            if self._stop.asked:  # also where it was cancelled, and returned nothing
-                status = "interrupted"
-        except* DynaferryError as group:
-            error = first_reason(group)
-            status = "failed" if self._measured else "refused"
-        return self._summary(status, error), error
+        came_to, error = await attempted(self._measure_a_table, cancel_when=self._over)
+        return self._summary(self._status(came_to, error), error), error
 
-    async def _cancel_when_told(self, scope: anyio.CancelScope) -> None:
+    async def _over(self) -> None:
         """Asked once, no more requests are made; before there are any, it ends at once."""
         await self._stop.finish.wait()
         if self._measured is not None:
             await self._stop.cancel.wait()
-        scope.cancel()
+
+    def _status(self, came_to: BenchStatus | None, error: DynaferryError | None) -> BenchStatus:
+        if error is not None:
+            return "failed" if self._measured else "refused"
+        # Also where it was cancelled, and came to nothing.
+        return "interrupted" if came_to is None or self._stop.asked else came_to
 
     async def _measure_a_table(self) -> BenchStatus:
         plan = self._plan
@@ -159,13 +151,12 @@ class Bench:
             steps = self._steps(client, table, measured)
             retry = RetryPolicy(plan.side, patience)
             try:
-                async with anyio.create_task_group() as beside:
-                    if self._watch is not None:
-                        beside.start_soon(self._watch, measured)
-                    async with anyio.create_task_group() as workers:
-                        for _ in range(plan.workers):
-                            workers.start_soon(self._work, steps(), retry, measured)
-                    beside.cancel_scope.cancel()
+                async with (
+                    beside(partial(watched, self._watch, measured)),
+                    anyio.create_task_group() as workers,
+                ):
+                    for _ in range(plan.workers):
+                        workers.start_soon(self._work, steps(), retry, measured)
             finally:
                 measured.ended_at = time.monotonic()
         if self._stop.asked:

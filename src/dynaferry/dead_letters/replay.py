@@ -6,8 +6,7 @@ goes on behind them.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 from msgspec import Struct
@@ -23,10 +22,19 @@ from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import DynaferryError
 from dynaferry.observe.progress import PlainLog
 from dynaferry.observe.stats import RunStats, TableStats
-from dynaferry.observe.summary import ErrorSummary, ReplaySummary, RunStatus, TableSummary
+from dynaferry.observe.summary import ReplaySummary, RunStatus, TableSummary
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.run.assembly import open_side
-from dynaferry.run.outcome import EndStatus, first_reason, table_summary
+from dynaferry.run.lifecycle import (
+    END_OF_ATTEMPT_SECONDS,
+    Say,
+    attempted,
+    beside,
+    closing,
+    error_summary,
+    say_nothing,
+)
+from dynaferry.run.outcome import EndStatus, table_summary
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import RunRecord, StateStore, TableTotals
 from dynaferry.stop import StopSignal
@@ -34,11 +42,8 @@ from dynaferry.throttle.retry import RetryPolicy
 
 __all__ = ["ReplayOutcome", "ReplayRequest", "replay"]
 
-Say = Callable[[str], None]
-
 # After the first signal, what is in flight has this long to be answered and settled (invariant 9).
 GRACE_SECONDS = 4.0
-CLOSE_SECONDS = 5.0
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -57,13 +62,9 @@ async def replay(
 
     Errors of ours are told in the outcome. Asked to stop once, it settles what is in flight.
     """
-    attempt = _Replay(request, stop or StopSignal(), say or _say_nothing)
-    error: DynaferryError | None = None
-    try:
-        async with _opened(request) as store:
-            await attempt.make(store)
-    except* DynaferryError as group:
-        error = first_reason(group)
+    stop = stop or StopSignal()
+    attempt = _Replay(request, stop, say or say_nothing)
+    _, error = await attempted(attempt.make, cancel_when=partial(_over, stop))
     return attempt.outcome(error)
 
 
@@ -80,21 +81,20 @@ class _Replay:
         self._begun = False
         self._written = self._refused = self._left = 0
 
-    async def make(self, store: StateStore) -> None:
+    async def make(self) -> None:
         """Replays the letters of every table.
 
         :raises DynaferryError: also in groups; what was settled before is stored
         """
-        record = self._record = await store.read_run()
-        plan = plan_of(record, self._request)
-        try:
-            async with anyio.create_task_group() as beside:
-                beside.start_soon(_cancel_when_over, beside.cancel_scope, self._stop)
+        store = await SqliteStore.open(self._request.state_dir, self._request.run)
+        async with closing(store):
+            record = self._record = await store.read_run()
+            plan = plan_of(record, self._request)
+            try:
                 await self._replay_all(plan, record, store)
-                beside.cancel_scope.cancel()
-        finally:
-            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-                await self._sum_up(record, store)
+            finally:
+                with anyio.move_on_after(END_OF_ATTEMPT_SECONDS, shield=True):
+                    await self._sum_up(record, store)
 
     async def _replay_all(self, plan: CopyPlan, record: RunRecord, store: StateStore) -> None:
         totals = [await store.read_totals(table) for table in range(len(plan.tables))]
@@ -103,20 +103,17 @@ class _Replay:
             return
         self._say(f"replaying {self._left:,} dead letters of the run {record.run}")
         caps, held = RunCaps(plan), RunStats(record.run)
-        steering = ControlFollower(plan, store, (caps,), held)
-        for line in await steering.begin():
+        follower = ControlFollower(plan, store, (caps,), held)
+        for line in await follower.begin():
             self._say(line)
         async with (
             open_side(plan, plan.target, "target", say=self._say) as session,
-            anyio.create_task_group() as beside,
+            beside(follower.follow, partial(self._tell_what_holds, held)),
         ):
-            beside.start_soon(steering.follow)
-            beside.start_soon(self._tell_what_holds, held)
             for table, counted in enumerate(totals):
                 if counted.items_rejected and not self._stop.asked:
                     target = await find_target(session, plan.tables[table].target, record, table)
                     await self._replay_table(plan, table, session, target, store, caps)
-            beside.cancel_scope.cancel()
 
     async def _tell_what_holds(self, held: RunStats) -> None:
         log = PlainLog(held.held_back)
@@ -188,14 +185,11 @@ class _Replay:
 
     def outcome(self, error: DynaferryError | None) -> ReplayOutcome:
         """How it ended; `error` is what ended it before its time."""
-        told = None
-        if error is not None:
-            told = ErrorSummary(type=type(error).__name__, message=error.message, hint=error.hint)
         summary = ReplaySummary(
             run=self._request.run,
             status=self._status(error),
             run_status=_run_status(self._record),
-            error=told,
+            error=error_summary(error),
             written=self._written,
             refused=self._refused,
             left=self._left,
@@ -206,7 +200,8 @@ class _Replay:
     def _status(self, error: DynaferryError | None) -> RunStatus:
         if error is not None:
             return "failed" if self._begun else "refused"
-        if self._stop.asked and self._left > self._refused:
+        # Stopped before the run could be read, nobody knows what is left.
+        if self._stop.asked and (self._record is None or self._left > self._refused):
             return "interrupted"
         return "rejected" if self._left else "complete"
 
@@ -239,23 +234,8 @@ async def _stats_of(plan: CopyPlan, table: int, store: StateStore) -> TableStats
     )
 
 
-@asynccontextmanager
-async def _opened(request: ReplayRequest) -> AsyncIterator[StateStore]:
-    store = await SqliteStore.open(request.state_dir, request.run)
-    try:
-        yield store
-    finally:
-        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-            await store.aclose()
-
-
-async def _cancel_when_over(replaying: anyio.CancelScope, stop: StopSignal) -> None:
+async def _over(stop: StopSignal) -> None:
     """Asked once, what is in flight has its grace; asked twice, it ends at once."""
     await stop.finish.wait()
     with anyio.move_on_after(GRACE_SECONDS):
         await stop.cancel.wait()
-    replaying.cancel()
-
-
-def _say_nothing(_: str) -> None:
-    """Nobody listens."""

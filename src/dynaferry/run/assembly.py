@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import NamedTuple, Self
@@ -36,6 +36,7 @@ from dynaferry.plan.settings import Account, CopyPlan
 from dynaferry.ports import BatchTarget, PageSource
 from dynaferry.preflight.estimate import polite_read_units
 from dynaferry.preflight.inspection import TablePreflight
+from dynaferry.run.lifecycle import Say
 from dynaferry.state.store import StateStore
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.concurrency_limit import Concurrency
@@ -56,9 +57,7 @@ class Sides(NamedTuple):
 
 
 @asynccontextmanager
-async def open_sides(
-    plan: CopyPlan, say: Callable[[str], None] | None = None
-) -> AsyncIterator[Sides]:
+async def open_sides(plan: CopyPlan, say: Say | None = None) -> AsyncIterator[Sides]:
     """Opens both accounts of a valid plan; `say` is told of credentials that nothing renews.
 
     :raises PlanError: a profile or a region is missing
@@ -81,7 +80,7 @@ async def open_side(
     account: Account,
     side: Side,
     models: ServiceModels | None = None,
-    say: Callable[[str], None] | None = None,
+    say: Say | None = None,
 ) -> AsyncIterator[AccountSession]:
     """Opens one account; whoever gives credentials may be away for a moment, which `say` is told.
 

@@ -3,13 +3,14 @@
 The state file says what was written and when; whether it is still there, only the target knows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.dynamodb.tables.describe import has_items
 from dynaferry.errors import AccessDeniedError, PreflightError
 from dynaferry.preflight.inspection import TablePreflight
+from dynaferry.run.lifecycle import Say
 from dynaferry.state.store import RunRecord, StateStore
 
 COMPLETE = frozenset({"complete", "rejected"})
@@ -32,7 +33,7 @@ async def check_still_there(
     store: StateStore,
     checked: Sequence[TablePreflight],
     target: AccountSession,
-    say: Callable[[str], None],
+    say: Say,
 ) -> None:
     """Returns if every target still holds something of what the run wrote, by one small read each.
 

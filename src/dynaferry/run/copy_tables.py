@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -14,7 +14,7 @@ from dynaferry.control.follower import ControlFollower
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.dynamodb.account.session import AccountSession
-from dynaferry.errors import DynaferryError, StateWriteError
+from dynaferry.errors import DynaferryError
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary
 from dynaferry.plan.recorded import recorded_settings
@@ -23,7 +23,21 @@ from dynaferry.plan.validation import validate
 from dynaferry.preflight.inspection import TablePreflight, preflight
 from dynaferry.run.assembly import Sides, copy_one_table, open_sides
 from dynaferry.run.completed import check_still_there, completed_at, is_complete
-from dynaferry.run.outcome import Outcome, first_reason, status_of, summarize, without_summary
+from dynaferry.run.lifecycle import (
+    Say,
+    Watch,
+    attempted,
+    before_it_begins,
+    beside,
+    closing,
+    end_stored,
+    ended_by,
+    error_record,
+    in_turn,
+    say_nothing,
+    watched,
+)
+from dynaferry.run.outcome import Outcome, status_of, summarize, without_summary
 from dynaferry.run.resume import (
     check_state_can_be_kept,
     identity_of,
@@ -36,11 +50,6 @@ from dynaferry.state.store import Controls, RunRecord, StateStore
 from dynaferry.stop import StopSignal
 
 __all__ = ["Outcome", "copy_table", "dry_run", "execute"]
-
-Say = Callable[[str], None]
-Watch = Callable[[RunStats], Awaitable[None]]
-
-END_OF_ATTEMPT_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +74,7 @@ async def execute(
     plan: CopyPlan,
     *,
     stop: StopSignal | None = None,
-    watch: Watch | None = None,
+    watch: Watch[RunStats] | None = None,
     say: Say | None = None,
 ) -> Outcome:
     """Does what `copy_table` does, and tells errors in the outcome.
@@ -73,24 +82,19 @@ async def execute(
     `watch` runs beside the copy and is cancelled when it ends; `say` is given what people should
     know, line by line. A stop that is asked for before the copy has begun cancels at once.
     """
-    stop, outcome, error = stop or StopSignal(), None, None
+    stop = stop or StopSignal()
     begun, resumes = anyio.Event(), anyio.Event()
-    try:
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(_cancel_before_it_begins, beside.cancel_scope, stop, begun)
-            outcome = await _prepare_and_copy(
-                plan, stop, watch, say or _say_nothing, begun, resumes
-            )
-            beside.cancel_scope.cancel()
-    except* DynaferryError as group:
-        error = first_reason(group)
+    outcome, error = await attempted(
+        partial(_prepare_and_copy, plan, stop, watch, say or say_nothing, begun, resumes),
+        cancel_when=before_it_begins(stop, begun.is_set),
+    )
     return outcome or without_summary(plan, error, begun=begun.is_set(), resumes=resumes.is_set())
 
 
 async def _prepare_and_copy(
     plan: CopyPlan,
     stop: StopSignal,
-    watch: Watch | None,
+    watch: Watch[RunStats] | None,
     say: Say,
     begun: anyio.Event,
     resumes: anyio.Event,
@@ -111,14 +115,6 @@ async def _prepare_and_copy(
             return await _Attempt(plan, sides, checked, store, stop, watch, say).make()
 
 
-async def _cancel_before_it_begins(
-    preparing: anyio.CancelScope, stop: StopSignal, begun: anyio.Event
-) -> None:
-    await stop.finish.wait()
-    if not begun.is_set():
-        preparing.cancel()
-
-
 async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePreflight, ...]:
     """Looks at everything that `execute` would look at, and writes nothing.
 
@@ -135,10 +131,8 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
         checked = await _look(plan, sides, stored, dry_run=True, say=say)
         if stored is not None and not plan.restart and is_complete(stored):
             store = await SqliteStore.open_for_reading(plan.state_dir, plan.run_name)
-            try:
-                await check_still_there(stored, store, checked, sides.target, say or _say_nothing)
-            finally:
-                await store.aclose()
+            async with closing(store):
+                await check_still_there(stored, store, checked, sides.target, say or say_nothing)
         return checked
 
 
@@ -159,7 +153,7 @@ async def _look(
         resuming=resuming,
         dry_run=dry_run,
         written_before={table.target_table_id for table in written_before},
-        say=say or _say_nothing,
+        say=say or say_nothing,
     )
 
 
@@ -173,7 +167,7 @@ class _Attempt:
         checked: Sequence[TablePreflight],
         store: StateStore,
         stop: StopSignal,
-        watch: Watch | None,
+        watch: Watch[RunStats] | None,
         say: Say,
     ) -> None:
         self._plan = plan
@@ -201,53 +195,18 @@ class _Attempt:
             session.side: partial(_seconds_left, session) for session in self._sides
         }
         self._say_what_matters(run, stats)
-        error: DynaferryError | None = None
-        try:
-            await self._copy_all(run, stats)
-        except BaseExceptionGroup as group:
-            reasons, bugs = group.split(DynaferryError)
-            if reasons is None:
-                raise
-            # A reason to stop may have brought other failures with it: it is what people need.
-            error = first_reason(reasons)
-            if bugs is not None:
-                error.__cause__ = bugs
+        error = await ended_by(partial(self._copy_all, run, stats))
         return await self._end(run, stats, error)
 
     async def _copy_all(self, run: RunRecord, stats: RunStats) -> None:
-        async with anyio.create_task_group() as beside:
-            rejected = sum(table.items_rejected for table in stats.tables)
-            rejections = RejectionLimit(self._plan.max_rejected, so_far=rejected)
-            caps = RunCaps(self._plan)
-            steering = ControlFollower(self._plan, self._store, (caps,), stats)
-            for line in await steering.begin():
-                self._say(line)
-            beside.start_soon(self._be_watched, stats)
-            beside.start_soon(steering.follow)
-            turns = anyio.CapacityLimiter(self._plan.tables_at_once)
-            async with anyio.create_task_group() as tables:
-                for table in range(len(self._plan.tables)):
-                    tables.start_soon(
-                        self._copy_in_turn, table, run, stats, caps, rejections, turns
-                    )
-            beside.cancel_scope.cancel()
+        rejected = sum(table.items_rejected for table in stats.tables)
+        rejections = RejectionLimit(self._plan.max_rejected, so_far=rejected)
+        caps = RunCaps(self._plan)
+        follower = ControlFollower(self._plan, self._store, (caps,), stats)
+        for line in await follower.begin():
+            self._say(line)
 
-    async def _be_watched(self, stats: RunStats) -> None:
-        if self._watch is not None:
-            await self._watch(stats)
-
-    async def _copy_in_turn(
-        self,
-        table: int,
-        run: RunRecord,
-        stats: RunStats,
-        caps: RunCaps,
-        rejections: RejectionLimit,
-        turns: anyio.CapacityLimiter,
-    ) -> None:
-        async with turns:
-            if self._stop.asked:
-                return
+        async def copy(table: int) -> None:
             await copy_one_table(
                 self._plan,
                 table,
@@ -261,18 +220,20 @@ class _Attempt:
                 stop=self._stop,
             )
 
+        async with beside(partial(watched, self._watch, stats), follower.follow):
+            await in_turn(len(self._plan.tables), self._plan.tables_at_once, self._stop, copy)
+
     async def _end(self, run: RunRecord, stats: RunStats, error: DynaferryError | None) -> Outcome:
-        with anyio.move_on_after(END_OF_ATTEMPT_SECONDS, shield=True):
-            try:
-                status = status_of(stats, error)
-                await self._store.end_attempt(status, time.time(), _stored_error(error))
-            except StateWriteError as not_stored:
-                # What was stored before still holds, and the first error is the one to tell.
-                error = error or not_stored
-        summary = await summarize(run.run, status_of(stats, error), stats, self._store, error)
+        async def store_end() -> None:
+            status = status_of(stats, error)
+            await self._store.end_attempt(status, time.time(), error_record(error))
+
+        ended_by_error = await end_stored(store_end, error)
+        status = status_of(stats, ended_by_error)
+        summary = await summarize(run.run, status, stats, self._store, ended_by_error)
         _log.info("attempt ended", extra={"attempt": run.attempts + 1, "status": summary.status})
         self._say_what_is_not_kept(stats, summary)
-        return Outcome(summary, error)
+        return Outcome(summary, ended_by_error)
 
     def _say_what_is_not_kept(self, stats: RunStats, summary: RunSummary) -> None:
         written = sum(table.items_written for table in stats.tables)
@@ -307,11 +268,3 @@ def _standing(stored: RunRecord, *, restarts: bool) -> str:
     if is_complete(stored):
         return f"the run {stored.run} is complete already; it was completed {completed_at(stored)}"
     return f"the run {stored.run} has begun and would be resumed"
-
-
-def _stored_error(error: DynaferryError | None) -> tuple[str, str, str | None] | None:
-    return None if error is None else (type(error).__name__, error.message, error.hint)
-
-
-def _say_nothing(_: str) -> None:
-    """Nobody listens."""

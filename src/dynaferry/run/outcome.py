@@ -4,10 +4,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from dynaferry.errors import DynaferryError, NotReadyError, RetryableError, StoppedError
+from dynaferry.errors import DynaferryError, NotReadyError, RetryableError
 from dynaferry.observe.stats import RunStats, TableStats
-from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary, TableSummary
+from dynaferry.observe.summary import RunStatus, RunSummary, TableSummary
 from dynaferry.plan.settings import CopyPlan
+from dynaferry.run.lifecycle import error_summary
 from dynaferry.state.store import StateStore, TableCounters, TableIdentity, TableTotals
 
 # Who begins again may find that it has passed.
@@ -46,7 +47,7 @@ async def summarize(
         await _table_summary(index, table, seen[index], store)
         for index, table in enumerate(stats.tables)
     ]
-    return RunSummary(run=run, status=status, error=_told(error), tables=tuple(tables))
+    return RunSummary(run=run, status=status, error=error_summary(error), tables=tuple(tables))
 
 
 async def _table_summary(
@@ -132,19 +133,6 @@ def without_summary(
         for table in plan.tables
     )
     run = plan.run_name if plan.tables else plan.run
-    return Outcome(RunSummary(run=run, status=status, error=_told(error), tables=tables), error)
-
-
-def first_reason(group: BaseExceptionGroup[DynaferryError]) -> DynaferryError:
-    """The error that ended a run: a reason to stop, before anything that merely came of it."""
-    leaves = [
-        first_reason(error) if isinstance(error, BaseExceptionGroup) else error
-        for error in group.exceptions
-    ]
-    return next((leaf for leaf in leaves if isinstance(leaf, StoppedError)), leaves[0])
-
-
-def _told(error: DynaferryError | None) -> ErrorSummary | None:
-    if error is None:
-        return None
-    return ErrorSummary(type=type(error).__name__, message=error.message, hint=error.hint)
+    return Outcome(
+        RunSummary(run=run, status=status, error=error_summary(error), tables=tables), error
+    )

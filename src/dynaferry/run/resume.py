@@ -1,12 +1,11 @@
 """New or resumed: finds the state that a plan's run has, checks that it is its own, opens it."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-import anyio
 import msgspec
 from anyio import to_thread
 
@@ -17,14 +16,13 @@ from dynaferry.observe.stats import MOST_REASONS, RunStats, TableStats
 from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.preflight.inspection import TablePreflight
+from dynaferry.run.lifecycle import Say, closing, error_record
 from dynaferry.state.directory import exposures, has_state
 from dynaferry.state.identity import check_identity, check_names, same_copy
 from dynaferry.state.lock import is_locked
 from dynaferry.state.sqlite.run_file import RunFile
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import RunIdentity, RunRecord, StateStore, TableIdentity
-
-CLOSE_SECONDS = 5.0
 
 
 async def stored_run(plan: CopyPlan) -> RunRecord | None:
@@ -35,7 +33,7 @@ async def stored_run(plan: CopyPlan) -> RunRecord | None:
     if not await to_thread.run_sync(has_state, plan.state_dir, plan.run_name):
         return None
     store = await SqliteStore.open(plan.state_dir, plan.run_name)
-    async with _closing(store):
+    async with closing(store):
         run = await store.read_run()
     names = [(table.source_name, table.target_name) for table in plan.tables]
     check_names(run.identity, names, run=plan.run_name)
@@ -117,7 +115,7 @@ async def open_state(
     identity: RunIdentity,
     stored: RunRecord | None,
     settings: RecordedSettings,
-    say: Callable[[str], None],
+    say: Say,
 ) -> AsyncIterator[StateStore]:
     """The open state of the run: new, the stored one, or new in the place of the stored one.
 
@@ -143,7 +141,7 @@ async def open_state(
         store = await SqliteStore.create(
             plan.state_dir, run, identity, settings, __version__, time.time()
         )
-    async with _closing(store):
+    async with closing(store):
         yield store
 
 
@@ -154,12 +152,11 @@ async def note_stall(state_dir: Path, run: str, error: DynaferryError) -> None:
     """
     try:
         store = await SqliteStore.open_to_control(state_dir, run)
-        async with _closing(store):
+        async with closing(store):
             record = await store.read_run()
             # The attempt has begun, and is ours: nobody else has the lock.
             if record.status == "running" and await to_thread.run_sync(is_locked, state_dir, run):
-                told = (type(error).__name__, error.message, error.hint)
-                await store.end_attempt("failed", time.time(), told)
+                await store.end_attempt("failed", time.time(), error_record(error))
     except DynaferryError:
         return
 
@@ -209,12 +206,3 @@ async def _closed_on_error(store: StateStore) -> AsyncIterator[None]:
     except BaseException:
         await store.aclose()
         raise
-
-
-@asynccontextmanager
-async def _closing(store: StateStore) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-            await store.aclose()

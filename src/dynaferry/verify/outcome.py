@@ -6,7 +6,8 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from dynaferry.errors import DynaferryError
-from dynaferry.observe.summary import ErrorSummary, VerifyStatus
+from dynaferry.observe.summary import VerifyStatus
+from dynaferry.run.lifecycle import error_summary
 from dynaferry.state.directory import overwritten_path
 from dynaferry.verify.certificate import iso_time
 from dynaferry.verify.compare.multiset import Multiset
@@ -50,7 +51,7 @@ async def summarize(
     return VerifySummary(
         run=record.run,
         status=_worst(tables, error),
-        error=told(error),
+        error=error_summary(error),
         sample_percent=record.sample_percent,
         tables=tuple(tables),
         consistent_read=all(totals.consistent_read for totals in scanned),
@@ -220,12 +221,5 @@ def without_summary(
         for table in plan.copy.tables
     )
     run = plan.copy.run_name if plan.copy.tables else plan.copy.run
-    summary = VerifySummary(run=run, status=status, error=told(error), tables=tables)
+    summary = VerifySummary(run=run, status=status, error=error_summary(error), tables=tables)
     return VerifyOutcome(summary, error)
-
-
-def told(error: DynaferryError | None) -> ErrorSummary | None:
-    """The error as a summary has it."""
-    if error is None:
-        return None
-    return ErrorSummary(type=type(error).__name__, message=error.message, hint=error.hint)

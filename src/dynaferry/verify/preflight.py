@@ -1,6 +1,6 @@
 """Refuse early: look at both tables of each pair before anything is read of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -19,6 +19,7 @@ from dynaferry.preflight.checks import (
 from dynaferry.preflight.estimate import polite_read_units
 from dynaferry.preflight.side_by_side import look_at_all
 from dynaferry.run.assembly import Sides
+from dynaferry.run.lifecycle import Say, say_nothing
 from dynaferry.verify.segments import verification_segments
 from dynaferry.verify.settings import VerifyPlan
 
@@ -38,7 +39,7 @@ class TablePair(Struct, frozen=True, kw_only=True):
 
 
 async def look_at_tables(
-    plan: VerifyPlan, sides: Sides, say: Callable[[str], None] = lambda _: None
+    plan: VerifyPlan, sides: Sides, say: Say = say_nothing
 ) -> tuple[TablePair, ...]:
     """Looks at every pair of the plan; `say` is given how many that were, where it takes long.
 

@@ -6,6 +6,7 @@ from anyio import to_thread
 
 from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.errors import StateError
+from dynaferry.run.lifecycle import closing
 from dynaferry.state.directory import has_state
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import DeadLetter, StateStore, TableIdentity
@@ -26,11 +27,9 @@ async def rejected_keys(plan: VerifyPlan, pairs: Sequence[TablePair]) -> list[fr
     if not await to_thread.run_sync(has_state, state_dir, run):
         return [frozenset()] * len(pairs)
     store = await SqliteStore.open_for_reading(state_dir, run)
-    try:
+    async with closing(store):
         copied = (await store.read_run()).identity.tables
         return [await _keys_of(store, _index_of(pair, copied)) for pair in pairs]
-    finally:
-        await store.aclose()
 
 
 def _index_of(pair: TablePair, copied: Sequence[TableIdentity]) -> int | None:

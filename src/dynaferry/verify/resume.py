@@ -7,17 +7,17 @@ a plan that proves something begins anew unless it asks for what is unfinished.
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import anyio
 from anyio import to_thread
 
 from dynaferry._version import __version__
 from dynaferry.dynamodb.environment.settings import whose_endpoint
 from dynaferry.errors import StateError, StateWriteError
+from dynaferry.run.lifecycle import Say, closing
 from dynaferry.run.resume import as_told_now, seconds_of
 from dynaferry.state.directory import has_state, verification_name
 from dynaferry.state.identity import check_identity
@@ -28,10 +28,8 @@ from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.state.records import ENDED, Verification
 from dynaferry.verify.state.store import VerificationStore
 
-CLOSE_SECONDS = 5.0
 
-
-async def what_to_resume(plan: VerifyPlan, say: Callable[[str], None]) -> Verification | None:
+async def what_to_resume(plan: VerifyPlan, say: Say) -> Verification | None:
     """The verification to resume; None where a new one is to begin. `say` is told how it begins.
 
     :raises StateError: see `_unfinished`
@@ -55,7 +53,7 @@ async def _unfinished(plan: VerifyPlan) -> Verification | None:
         await VerificationStore.try_out(state_dir, run)
         return None
     store = await VerificationStore.open(state_dir, run)
-    async with _closing(store):
+    async with closing(store):
         stored = await store.read_run()
     return None if stored.status in ENDED else stored
 
@@ -98,7 +96,7 @@ async def _dropped(plan: VerifyPlan) -> _Dropped | None:
         return None
     try:
         store = await VerificationStore.open(state_dir, run)
-        async with _closing(store):
+        async with closing(store):
             stored = await store.read_run()
             tables = range(len(stored.identity.tables))
             unseen = sum([(await store.read_totals(table)).unseen for table in tables])
@@ -126,7 +124,7 @@ async def open_state(
         if await _has_state(state_dir, run):
             await VerificationStore.discard(state_dir, run)
         store = await VerificationStore.create(state_dir, _new(plan, identity))
-    async with _closing(store):
+    async with closing(store):
         yield store
 
 
@@ -187,12 +185,3 @@ def _share(sample_percent: float | None) -> str:
 
 async def _has_state(state_dir: Path, run: str) -> bool:
     return await to_thread.run_sync(has_state, state_dir, verification_name(run))
-
-
-@asynccontextmanager
-async def _closing(store: VerificationStore) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-            await store.aclose()

@@ -10,10 +10,22 @@ from anyio import to_thread
 from dynaferry._version import __version__
 from dynaferry.control.follower import ControlFollower
 from dynaferry.control.run_controls import controls_of
-from dynaferry.errors import DynaferryError, StateError, StateWriteError
+from dynaferry.errors import DynaferryError, StateError
 from dynaferry.observe import formatting
 from dynaferry.run.assembly import Sides, open_sides
-from dynaferry.run.outcome import first_reason
+from dynaferry.run.lifecycle import (
+    Say,
+    Watch,
+    attempted,
+    before_it_begins,
+    beside,
+    end_stored,
+    ended_by,
+    error_record,
+    in_turn,
+    say_nothing,
+    watched,
+)
 from dynaferry.stop import StopSignal, unless_stopped
 from dynaferry.verify.assembly import TableTools, VerifyCaps, open_tools
 from dynaferry.verify.certificate import certificate_of, check_place, iso_time, write_certificate
@@ -31,11 +43,7 @@ from dynaferry.verify.stats import ComparisonRunStats, ComparisonStats
 from dynaferry.verify.summary import VerifyOutcome, VerifySummary
 from dynaferry.verify.validation import validate_verify
 
-Say = Callable[[str], None]
-Watch = Callable[[ComparisonRunStats], Awaitable[None]]
 Approve = Callable[[RepairPlan], Awaitable[bool]]
-
-END_OF_ATTEMPT_SECONDS = 5.0
 
 
 async def verify_tables(plan: VerifyPlan, *, stop: StopSignal | None = None) -> VerifySummary:
@@ -57,7 +65,7 @@ async def execute(
     plan: VerifyPlan,
     *,
     stop: StopSignal | None = None,
-    watch: Watch | None = None,
+    watch: Watch[ComparisonRunStats] | None = None,
     say: Say | None = None,
     approve: Approve | None = None,
 ) -> VerifyOutcome:
@@ -67,24 +75,20 @@ async def execute(
     by line; `approve` is asked before anything is written. A stop that is asked for before the
     comparison has begun cancels at once.
     """
-    stop, outcome, error = stop or StopSignal(), None, None
-    begun = anyio.Event()
-    try:
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(_cancel_before_it_begins, beside.cancel_scope, stop, begun)
-            outcome = await _prepare_and_verify(
-                plan, stop, watch, say or _say_nothing, approve or _approve, begun
-            )
-            beside.cancel_scope.cancel()
-    except* DynaferryError as group:
-        error = first_reason(group)
+    stop, begun = stop or StopSignal(), anyio.Event()
+    outcome, error = await attempted(
+        partial(
+            _prepare_and_verify, plan, stop, watch, say or say_nothing, approve or _approve, begun
+        ),
+        cancel_when=before_it_begins(stop, begun.is_set),
+    )
     return outcome or without_summary(plan, error, begun=begun.is_set())
 
 
 async def _prepare_and_verify(
     plan: VerifyPlan,
     stop: StopSignal,
-    watch: Watch | None,
+    watch: Watch[ComparisonRunStats] | None,
     say: Say,
     approve: Approve,
     begun: anyio.Event,
@@ -101,14 +105,6 @@ async def _prepare_and_verify(
             begun.set()
             attempt = _Attempt(plan, sides, pairs, store, stop, say, approve)
             return await attempt.make(watch)
-
-
-async def _cancel_before_it_begins(
-    preparing: anyio.CancelScope, stop: StopSignal, begun: anyio.Event
-) -> None:
-    await stop.finish.wait()
-    if not begun.is_set():
-        preparing.cancel()
 
 
 class _Attempt:
@@ -135,23 +131,14 @@ class _Attempt:
         self._rejected: list[frozenset[bytes]] = []
         self._values: dict[int, tuple[Items, Items]] = {}
 
-    async def make(self, watch: Watch | None) -> VerifyOutcome:
+    async def make(self, watch: Watch[ComparisonRunStats] | None) -> VerifyOutcome:
         await self._store.begin_attempt(__version__, time.time())
         record = await self._store.read_run()
         stats = await self._stats_from(record)
         self._rejected = await self._rejected_keys()
         if record.attempts > 1:
             self._say(await self._what_is_resumed(record, stats))
-        error: DynaferryError | None = None
-        try:
-            await self._verify_all(record, stats, watch)
-        except BaseExceptionGroup as group:
-            reasons, bugs = group.split(DynaferryError)
-            if reasons is None:
-                raise
-            error = first_reason(reasons)
-            if bugs is not None:
-                error.__cause__ = bugs
+        error = await ended_by(partial(self._verify_all, record, stats, watch))
         return await self._end(record, stats, error)
 
     async def _what_is_resumed(self, record: Verification, stats: ComparisonRunStats) -> str:
@@ -173,34 +160,22 @@ class _Attempt:
             return [frozenset()] * len(self._pairs)
 
     async def _verify_all(
-        self, record: Verification, stats: ComparisonRunStats, watch: Watch | None
-    ) -> None:
-        async with (
-            controls_of(self._plan.copy, self._say) as asked,
-            anyio.create_task_group() as beside,
-        ):
-            both = (self._caps.source, self._caps.target)
-            steering = ControlFollower(self._plan.copy, asked, both, stats)
-            for line in await steering.begin():
-                self._say(line)
-            beside.start_soon(_be_watched, watch, stats)
-            beside.start_soon(steering.follow)
-            turns = anyio.CapacityLimiter(self._plan.copy.tables_at_once)
-            async with anyio.create_task_group() as tables:
-                for table in range(len(self._pairs)):
-                    tables.start_soon(self._verify_in_turn, table, record, stats, turns)
-            beside.cancel_scope.cancel()
-
-    async def _verify_in_turn(
         self,
-        table: int,
         record: Verification,
         stats: ComparisonRunStats,
-        turns: anyio.CapacityLimiter,
+        watch: Watch[ComparisonRunStats] | None,
     ) -> None:
-        async with turns:
-            if not self._stop.asked:
+        async with controls_of(self._plan.copy, self._say) as asked:
+            both = (self._caps.source, self._caps.target)
+            follower = ControlFollower(self._plan.copy, asked, both, stats)
+            for line in await follower.begin():
+                self._say(line)
+
+            async def verify(table: int) -> None:
                 await self._verify(table, record, stats.tables[table])
+
+            async with beside(partial(watched, watch, stats), follower.follow):
+                await in_turn(len(self._pairs), self._plan.copy.tables_at_once, self._stop, verify)
 
     async def _verify(self, table: int, record: Verification, stats: ComparisonStats) -> None:
         stats.started_at, stats.state = time.monotonic(), "running"
@@ -282,22 +257,24 @@ class _Attempt:
     async def _end(
         self, record: Verification, stats: ComparisonRunStats, error: DynaferryError | None
     ) -> VerifyOutcome:
-        summary = await summarize(self._plan, record, stats, self._store, error, self._values)
-        status = summary.status
+        summary = await self._summary(record, stats, error)
         now = time.time()
-        with anyio.move_on_after(END_OF_ATTEMPT_SECONDS, shield=True):
-            try:
-                if self._plan.certificate is not None and status in ENDED:
-                    certificate = certificate_of(self._plan, record, summary, now)
-                    await to_thread.run_sync(write_certificate, self._plan.certificate, certificate)
-                await self._store.end_attempt(_stored(summary), now, _stored_error(error))
-            except StateWriteError as not_stored:
-                # What was stored before still holds, and the first error is the one to tell.
-                error = error or not_stored
-                summary = await summarize(
-                    self._plan, record, stats, self._store, error, self._values
-                )
-        return VerifyOutcome(summary, error)
+
+        async def store_end() -> None:
+            if self._plan.certificate is not None and summary.status in ENDED:
+                certificate = certificate_of(self._plan, record, summary, now)
+                await to_thread.run_sync(write_certificate, self._plan.certificate, certificate)
+            await self._store.end_attempt(_stored(summary), now, error_record(error))
+
+        ended_by_error = await end_stored(store_end, error)
+        if ended_by_error is not error:
+            summary = await self._summary(record, stats, ended_by_error)
+        return VerifyOutcome(summary, ended_by_error)
+
+    async def _summary(
+        self, record: Verification, stats: ComparisonRunStats, error: DynaferryError | None
+    ) -> VerifySummary:
+        return await summarize(self._plan, record, stats, self._store, error, self._values)
 
     async def _stats_from(self, record: Verification) -> ComparisonRunStats:
         """Counters that go on from where the stored ones stand."""
@@ -331,19 +308,6 @@ class _Attempt:
 
 def _stored(summary: VerifySummary) -> VerificationStatus:
     return "failed" if summary.status == "refused" else summary.status
-
-
-def _stored_error(error: DynaferryError | None) -> tuple[str, str, str | None] | None:
-    return None if error is None else (type(error).__name__, error.message, error.hint)
-
-
-async def _be_watched(watch: Watch | None, stats: ComparisonRunStats) -> None:
-    if watch is not None:
-        await watch(stats)
-
-
-def _say_nothing(_: str) -> None:
-    """Nobody listens."""
 
 
 async def _approve(_: RepairPlan) -> bool:

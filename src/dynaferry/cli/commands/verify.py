@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from dynaferry.cli.watchdog import LastWords
     from dynaferry.observe.logs import LogRun
+    from dynaferry.run.lifecycle import Watch
     from dynaferry.stop import StopSignal
     from dynaferry.verify.compare.repair import RepairPlan
-    from dynaferry.verify.run import Watch
     from dynaferry.verify.settings import VerifyPlan
+    from dynaferry.verify.stats import ComparisonRunStats
     from dynaferry.verify.summary import VerifyOutcome
 
     Around = Callable[[], AbstractAsyncContextManager[None]]
@@ -103,7 +104,7 @@ def verify_and_tell(
     return outcome
 
 
-def watcher(progress: ProgressFlag, *, readers: int) -> Watch | None:
+def watcher(progress: ProgressFlag, *, readers: int) -> Watch[ComparisonRunStats] | None:
     """The progress display that suits stderr: redrawn in place on a terminal, else lines."""
     from dynaferry.verify.progress import watch_plain
 
