@@ -7,20 +7,32 @@ from typing import Any
 import anyio
 import msgspec
 import pytest
+from anyio import to_thread
 
 from dynaferry import CopyPlan, StopSignal, copy_table
+from dynaferry.cli.commands.status import to_summary
 from dynaferry.dead_letters.replay import ReplayOutcome, ReplayRequest, replay
 from dynaferry.dead_letters.request import check_is_the_same, find_target
 from dynaferry.errors import PlanError, PreflightError, StateError
+from dynaferry.limits import PRICE_PER_MILLION_WRITES
 from dynaferry.observe.summary import RunSummary
 from dynaferry.plan.settings import Account, TablePlan
+from dynaferry.report.page import render
+from dynaferry.report.stored_run import read_stored_run
 from dynaferry.run.copy_tables import execute
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import ControlsChange, DeadLetter, RunIdentity, TableIdentity
+from dynaferry.state.store import (
+    ControlsChange,
+    DeadLetter,
+    RunIdentity,
+    TableCounters,
+    TableIdentity,
+    ThrottleCount,
+)
 from tests.worlds.client import WireItem
 from tests.worlds.described import ENDPOINT, described, described_on_the_wire, scripted
 from tests.worlds.moto import REGION, TARGET_EXTERNAL_ID, MotoWorld
-from tests.worlds.refusals import REFUSED, refusing_marked_items
+from tests.worlds.refusals import REFUSED, refusing_marked_items, throttling_once
 
 ITEMS = 120
 BAD = 30
@@ -79,6 +91,11 @@ async def letters_in(state_dir: Path) -> list[DeadLetter]:
         await store.aclose()
 
 
+async def counters_in(state_dir: Path) -> TableCounters:
+    (table,) = (await read_stored_run(state_dir, "orders", whole=True)).tables
+    return table.counters
+
+
 def check_sums(outcome: ReplayOutcome, *, rejected: int) -> None:
     (table,) = outcome.summary.tables
     assert table.items_read == ITEMS
@@ -99,6 +116,31 @@ async def test_once_the_cause_is_mended_the_tables_are_equal_and_the_run_is_comp
     assert await moto_world.target_tables.read_table("orders") == source
     again = await copy_table(plan_for(moto_world, tmp_path))
     assert (again.status, again.tables[0].items_rejected) == ("complete", 0)
+
+
+@pytest.mark.usefixtures("rejected")
+async def test_a_throttle_of_a_replay_is_told_with_its_reason_by_report_and_status(
+    tmp_path: Path,
+) -> None:
+    reason = "TableWriteKeyRangeThroughputExceeded"
+    with throttling_once("PutItem", reason, "arn:aws:dynamodb:eu-west-1:1:table/orders"):
+        outcome = await replay(request_for(tmp_path))
+    assert outcome.error is None
+    assert (outcome.summary.written, outcome.summary.tables[0].throttled_requests) == (BAD, 1)
+    stored = await read_stored_run(tmp_path, "orders", whole=True)
+    told = ThrottleCount(operation="PutItem", reason=reason, times=1)
+    assert stored.tables[0].counters.throttles == (told,)
+    assert to_summary(stored).tables[0].throttled_requests == told.times
+    assert f"PutItem: {reason}" in await to_thread.run_sync(render, stored, None)
+
+
+async def test_what_a_replay_costs_is_in_the_report(tmp_path: Path, rejected: RunSummary) -> None:
+    before = await counters_in(tmp_path)
+    outcome = await replay(request_for(tmp_path))
+    units = outcome.summary.tables[0].write_units - rejected.tables[0].write_units
+    assert units > 0
+    after = await counters_in(tmp_path)
+    assert after.dollars - before.dollars == pytest.approx(units * PRICE_PER_MILLION_WRITES / 1e6)
 
 
 async def ask(state_dir: Path, **change: object) -> None:

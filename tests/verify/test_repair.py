@@ -23,6 +23,7 @@ from dynaferry.verify.compare.repair import next_step, repair_plan
 from dynaferry.verify.state.overwritten import KeptItem
 from dynaferry.verify.state.records import ComparisonTotals, Difference
 from dynaferry.verify.state.store import ReplacedKind
+from dynaferry.verify.stats import ComparisonStats
 from tests.verify.small_verify import opened, plan_of, tools_of
 from tests.worlds.fake_tables import FakeTable, item, key
 
@@ -40,11 +41,12 @@ async def mended(
     repair: bool = True,
     delete_extra: bool = True,
     rejected: Sequence[bytes] = (),
+    stats: ComparisonStats | None = None,
 ) -> tuple[ComparisonTotals, list[str]]:
     """Compares, lets `meanwhile` happen, and mends; the totals and the refusals."""
     plan = plan_of(tmp_path, repair=repair, delete_extra=delete_extra)
     async with opened(plan) as store:
-        tools = tools_of(plan, store, source, target, rejected=rejected)
+        tools = tools_of(plan, store, source, target, stats=stats, rejected=rejected)
         assert await tools.comparison.compare([0], StopSignal())
         meanwhile()
         assert await tools.repair.mend_all(StopSignal())
@@ -185,8 +187,12 @@ async def test_a_throttled_write_leaves_no_doubt(tmp_path: Path) -> None:
         return await put(item_, seen)
 
     target.put_if_unchanged = put_later  # type: ignore[method-assign]
-    totals, _ = await mended(tmp_path, FakeTable(SOURCE), target)
+    stats = ComparisonStats("orders", "orders-2", segments_total=1)
+    totals, _ = await mended(tmp_path, FakeTable(SOURCE), target, stats=stats)
     assert (totals.written, totals.deleted, totals.unseen) == (5, 2, 0)
+    # Each is counted with its reason, and only the writes that were throttled are.
+    assert stats.throttles == {("PutItem", "ThrottlingException"): 5}
+    assert (stats.throttled_requests, stats.retried_requests) == (5, 5)
 
 
 NEWER = {

@@ -5,8 +5,9 @@ import math
 import pytest
 from msgspec import Raw
 
-from dynaferry.errors import RequestRefusedError
+from dynaferry.errors import RequestRefusedError, ThrottledError
 from dynaferry.ports import FoundItems
+from dynaferry.throttle.limiter import CapLimiter
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from dynaferry.verify.compare.side_reader import LEAST_PAGE_UNITS, SideReader
 from dynaferry.verify.stats import ComparisonStats
@@ -64,25 +65,30 @@ A, B = b'{"pk":{"S":"a"}}', b'{"pk":{"S":"b"}}'
 
 
 class Lookup:
-    """Finds what a test says, in turn."""
+    """Finds, or raises, what a test says, in turn."""
 
-    def __init__(self, *answers: FoundItems) -> None:
+    def __init__(self, *answers: FoundItems | ThrottledError) -> None:
         self.answers = list(answers)
 
     async def find_items(self, keys: object) -> FoundItems:
-        return self.answers.pop(0)
+        answer = self.answers.pop(0)
+        if isinstance(answer, ThrottledError):
+            raise answer
+        return answer
 
 
-async def looked_up(*answers: FoundItems) -> dict[bytes, bytes]:
+async def looked_up(
+    *answers: FoundItems | ThrottledError, stats: ComparisonStats | None = None
+) -> dict[bytes, bytes]:
     async def no_wait(_: float) -> None:
         """At once."""
 
     reader = SideReader(
         Source(0.1),
         Lookup(*answers),
-        ComparisonStats(source="orders", target="orders", segments_total=1),
+        stats or ComparisonStats(source="orders", target="orders", segments_total=1),
         key_of=bytes,
-        limiter=Pace(math.inf),
+        limiter=CapLimiter([]),
         retry=RetryPolicy("source", Patience(300.0), sleep=no_wait),
     )
     return await reader.look_up([A, B])
@@ -104,3 +110,22 @@ async def test_an_answer_that_names_a_key_twice_or_another_is_asked_for_again(
     assert await looked_up(impossible, right) == {B: B}
     with pytest.raises(RequestRefusedError):
         await looked_up(*[impossible] * 20)
+
+
+async def test_each_throttle_of_a_look_up_is_counted_with_its_reasons() -> None:
+    """As a copy counts them, so that the reasons add up to the throttled requests."""
+    reasons = [("TableReadProvisionedThroughputExceeded", "arn"), ("AccountLimitExceeded", "arn")]
+    stats = ComparisonStats(source="orders", target="orders", segments_total=1)
+    await looked_up(
+        ThrottledError("slow down", code="ThrottlingException", reasons=reasons),
+        ThrottledError("slow down", code="ThrottlingException"),
+        FoundItems(items=[], unprocessed=[]),
+        stats=stats,
+    )
+    both = "AccountLimitExceeded and TableReadProvisionedThroughputExceeded"
+    assert stats.throttles == {
+        ("BatchGetItem", both): 1,
+        ("BatchGetItem", "ThrottlingException"): 1,
+    }
+    assert (stats.throttled_requests, stats.retried_requests) == (2, 2)
+    assert (stats.read_requests, stats.requests_in_flight, stats.requests_waiting) == (3, 0, 0)

@@ -4,11 +4,11 @@ moto takes any item; so the refusal is made on the way to it. As in life it is o
 request, and does not say which item is meant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dynaferry.dynamodb.client import RequestSeries
-from dynaferry.errors import ItemRefusedError
+from dynaferry.errors import DynaferryError, ItemRefusedError, ThrottledError
 
 REFUSED = "item that the target refuses"
 WORDS = "One or more parameter values were invalid: Type mismatch for Index Key"
@@ -17,16 +17,44 @@ WORDS = "One or more parameter values were invalid: Type mismatch for Index Key"
 @contextmanager
 def refusing_marked_items(words: str = WORDS) -> Iterator[None]:
     """Refuses what holds REFUSED, until the end of the block: then the cause is mended."""
-    ask = RequestSeries.send
 
-    async def refusing(self: RequestSeries, body: bytes) -> bytes:
-        operation = self._operation
-        if operation in ("BatchWriteItem", "PutItem") and REFUSED.encode() in body:
-            raise ItemRefusedError(words, code="ValidationException", operation=operation)
-        return await ask(self, body)
+    def refusal(operation: str, body: bytes) -> DynaferryError | None:
+        if operation not in ("BatchWriteItem", "PutItem") or REFUSED.encode() not in body:
+            return None
+        return ItemRefusedError(words, code="ValidationException", operation=operation)
 
-    RequestSeries.send = refusing  # type: ignore[method-assign]
+    with _failing(refusal):
+        yield
+
+
+@contextmanager
+def throttling_once(operation: str, reason: str, resource: str) -> Iterator[None]:
+    """Throttles the first request of this operation, in the words of the service."""
+    throttles = [
+        ThrottledError(
+            "slow down",
+            code="ThrottlingException",
+            reasons=[(reason, resource)],
+            operation=operation,
+        )
+    ]
+    with _failing(lambda of, _: throttles.pop() if of == operation and throttles else None):
+        yield
+
+
+@contextmanager
+def _failing(error_of: Callable[[str, bytes], DynaferryError | None]) -> Iterator[None]:
+    """Raises what `error_of` gives for an operation and its body in the place of a request."""
+    send = RequestSeries.send
+
+    async def failing(self: RequestSeries, body: bytes) -> bytes:
+        error = error_of(self._operation, body)
+        if error is not None:
+            raise error
+        return await send(self, body)
+
+    RequestSeries.send = failing  # type: ignore[method-assign]
     try:
         yield
     finally:
-        RequestSeries.send = ask  # type: ignore[method-assign]
+        RequestSeries.send = send  # type: ignore[method-assign]

@@ -16,6 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from dynaferry.copy.batch_group import BatchGroup
+from dynaferry.copy.counters import counters_of, sample_of
 from dynaferry.copy.leader import LeaderLock
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.read_ahead import ReadAhead
@@ -26,7 +27,7 @@ from dynaferry.copy.writer import Writer
 from dynaferry.errors import StateWriteError
 from dynaferry.limits import BATCH_MAX_ITEMS, BYTES_PER_WRITE_UNIT
 from dynaferry.observe.stats import TableStats
-from dynaferry.state.store import Sample, StateStore, TableCounters, ThrottleCount
+from dynaferry.state.store import StateStore
 from dynaferry.stop import StopSignal, cancel_when_over
 from dynaferry.throttle.rate_controller import RateController
 from dynaferry.throttle.worker_pool import WorkerPool
@@ -214,19 +215,7 @@ class Pipeline:
         self.reader.keep_small(ahead)
 
     async def _sample(self) -> None:
-        await self.store.add_sample(
-            Sample(
-                table=self.table,
-                time=self.clock(),
-                items_written=self.stats.items_written,
-                bytes_read=self.stats.bytes_read,
-                read_units=self.stats.read_units,
-                write_units=self.stats.write_units,
-                throttled_requests=self.stats.throttled_requests,
-                read_limit_units=self.stats.read_rate_limit_units,
-                write_limit_units=self.stats.write_rate_limit_units,
-            )
-        )
+        await self.store.add_sample(sample_of(self.stats, self.table, self.clock()))
 
 
 def _units_per_item(stats: TableStats) -> float:
@@ -241,24 +230,6 @@ def _units_per_item(stats: TableStats) -> float:
 def _finite(rate: float) -> float | None:
     """A rate to be shown: None without one, and 8,000 rather than 8,000.000000000001."""
     return None if rate == math.inf else round(rate, 6)
-
-
-def counters_of(stats: TableStats) -> TableCounters:
-    """What a checkpoint stores of the counters."""
-    return TableCounters(
-        read_units=stats.read_units,
-        write_units=stats.write_units,
-        throttled_requests=stats.throttled_requests,
-        retried_requests=stats.retried_requests,
-        unprocessed_items=stats.unprocessed_items,
-        dollars=stats.dollars,
-        throttles=tuple(
-            ThrottleCount(operation=operation, reason=reason, times=times)
-            for (operation, reason), times in stats.throttles.items()
-        ),
-        bottleneck=stats.bottleneck,
-        throttled_at=stats.throttled_at,
-    )
 
 
 async def _cancel_when_asked(readers: TaskGroup, stop: StopSignal) -> None:

@@ -18,12 +18,13 @@ from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pending_page import PendingPage, pending_page
 from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, Ahead, page_limit
 from dynaferry.copy.segment_order import SegmentQueue
-from dynaferry.errors import RetryableError, ThrottledError
 from dynaferry.limits import ITEM_MAX_BYTES, PAGE_MAX_ITEM_BYTES
+from dynaferry.observe.request_counters import ReadCounters
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource
 from dynaferry.throttle.cap import WINDOW_SECONDS
 from dynaferry.throttle.cost_ratio import from_above
+from dynaferry.throttle.limited_call import LimitedCall
 from dynaferry.throttle.limiter import REQUEST_SECONDS, RateLimiter
 from dynaferry.throttle.retry import RetryPolicy
 
@@ -53,12 +54,12 @@ class Reader:
         requests: int = 32,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._monotonic = monotonic
         self._source = source
         self._ledger = ledger
         self._stats = stats
         self._limiter = limiter
         self._retry = retry
+        self._call = LimitedCall(limiter, retry, ReadCounters(stats), clock=monotonic)
         self._requests = anyio.Semaphore(requests, fast_acquire=True)
         self._expected_units = source.full_page_units
         self._item_bytes = item_bytes
@@ -110,40 +111,16 @@ class Reader:
         while self._units_per_item is None and self._limiter.most_units_at_once < math.inf:
             async with self._first_pages:
                 if self._units_per_item is None:
-                    return await self._ask(segment, start_key)
+                    return await self._send(segment, start_key)
         async with self._requests:
-            return await self._ask(segment, start_key)
+            return await self._send(segment, start_key)
 
-    async def _ask(self, segment: int, start_key: bytes | None) -> Page:
-        limit, admitted = self._next_page()
-        self._stats.reads_waiting += 1
-        try:
-            await self._limiter.acquire(admitted)
-        finally:
-            self._stats.reads_waiting -= 1
-        self._stats.read_requests += 1
-        self._stats.read_requests_in_flight += 1
-        sent_at = self._monotonic()
-        try:
-            page = await self._source.read_page(segment, start_key, limit)
-        except RetryableError as error:
-            self._note_retry(error, admitted)
-            raise
-        finally:
-            self._stats.read_requests_in_flight -= 1
-        latency_seconds = self._monotonic() - sent_at
+    async def _send(self, segment: int, start_key: bytes | None) -> Page:
+        limit, units = self._next_page()
+        read = partial(self._source.read_page, segment, start_key, limit)
+        page = await self._call.send("Scan", read, units)
         self._learn_what_pages_cost(page)
-        self._limiter.settle(admitted, page.consumed_units, latency_seconds=latency_seconds)
-        self._retry.progress()
         return page
-
-    def _note_retry(self, error: RetryableError, admitted: float) -> None:
-        self._stats.retried_requests += 1
-        if isinstance(error, ThrottledError):
-            self._stats.note_throttle("Scan", error.words)
-            self._limiter.throttled(error, admitted)
-        else:
-            self._limiter.settle(admitted, None)
 
     def _next_page(self) -> tuple[int | None, float]:
         """How many items the next page may have, None for a full one, and what it will cost.
@@ -204,5 +181,3 @@ class Reader:
         self._stats.items_read += page.scanned_count
         self._stats.items_filtered += page.scanned_count - len(page.items)
         self._stats.bytes_read += page.body_bytes
-        if page.consumed_units is not None:
-            self._stats.read_units += page.consumed_units

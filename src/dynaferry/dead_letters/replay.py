@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dynaferry.control.follower import ControlFollower
 from dynaferry.control.run_limits import RunCaps
+from dynaferry.copy.counters import stats_of, summary_of
 from dynaferry.dead_letters.replayer import Replayer
 from dynaferry.dead_letters.request import ReplayRequest, find_target, plan_of
 from dynaferry.dynamodb.account.session import AccountSession
@@ -34,7 +35,7 @@ from dynaferry.run.lifecycle import (
     error_summary,
     say_nothing,
 )
-from dynaferry.run.outcome import EndStatus, table_summary
+from dynaferry.run.outcome import EndStatus
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import RunRecord, StateStore, TableTotals
 from dynaferry.stop import StopSignal
@@ -142,7 +143,7 @@ class _Replay:
         ) as client:
             replayer = Replayer(
                 PutItemTarget(client, table=target.called, partition_key=target.keys[0].name),
-                await _stats_of(plan, table, store),
+                await _stats_of(plan, table, target, store),
                 table=table,
                 store=store,
                 limiter=caps.write_limiter(named.max_write_units),
@@ -168,13 +169,13 @@ class _Replay:
             totals = await store.read_totals(table)
             seen = record.identity.tables[table]
             tables.append(
-                table_summary(
-                    names.source_name,
-                    names.target_name,
-                    _table_status(totals, seen.total_segments),
+                summary_of(
                     totals,
                     await store.read_counters(table),
-                    seen=seen,
+                    seen,
+                    source=names.source_name,
+                    target=names.target_name,
+                    status=_table_status(totals, seen.total_segments),
                     segments_total=seen.total_segments,
                     seconds=seconds,
                     items_per_second=0.0,
@@ -219,19 +220,26 @@ def _table_status(totals: TableTotals, segments_total: int) -> EndStatus:
     return "rejected" if totals.items_rejected else "complete"
 
 
-async def _stats_of(plan: CopyPlan, table: int, store: StateStore) -> TableStats:
-    names, totals = plan.tables[table], await store.read_totals(table)
-    counters = await store.read_counters(table)
-    return TableStats(
+async def _stats_of(
+    plan: CopyPlan, table: int, target: TableDescription, store: StateStore
+) -> TableStats:
+    """Counters that go on from the stored ones.
+
+    What the copy cost stays as it was. The run does not record its prices, so a replay is counted
+    at the listed one for writes.
+    """
+    names, counters = plan.tables[table], await store.read_counters(table)
+    provisioned = target.billing_mode == "PROVISIONED"
+    stats = stats_of(
+        await store.read_totals(table),
+        counters,
         source=names.source_name,
         target=names.target_name,
         segments_total=0,
-        items_written=totals.items_written,
-        items_rejected=totals.items_rejected,
-        write_units=counters.write_units,
-        throttled_requests=counters.throttled_requests,
-        retried_requests=counters.retried_requests,
+        dollars_per_write_unit=0.0 if provisioned else plan.price_per_million_writes / 1e6,
     )
+    stats.dollars_before = counters.dollars - stats.dollars
+    return stats
 
 
 async def _over(stop: StopSignal) -> None:

@@ -15,14 +15,16 @@ import anyio
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from dynaferry.copy.pipeline import counters_of
-from dynaferry.errors import ItemRefusedError, RetryableError, ThrottledError
+from dynaferry.copy.counters import counters_of
+from dynaferry.errors import ItemRefusedError
 from dynaferry.limits import BATCH_MAX_ITEMS
+from dynaferry.observe.request_counters import WriteCounters
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import IfPresent
 from dynaferry.ports import ItemTarget, PutResult
 from dynaferry.state.store import DeadLetter, StateStore
 from dynaferry.stop import StopSignal, cancel_when_over
+from dynaferry.throttle.limited_call import LimitedCall
 from dynaferry.throttle.limiter import RateLimiter
 from dynaferry.throttle.retry import RetryPolicy
 
@@ -64,8 +66,8 @@ class Replayer:
         self._stats = stats
         self._table = table
         self._store = store
-        self._limiter = limiter
         self._retry = retry
+        self._call = LimitedCall(limiter, retry, WriteCounters(stats))
         self._if_present = if_present
         self._turns = anyio.CapacityLimiter(min(writers, LETTERS_AT_ONCE))
         self._clock = clock
@@ -135,38 +137,14 @@ class Replayer:
     async def _write(self, letter: DeadLetter) -> _Reason | None:
         """Returns None if the letter is settled, or else why it is not."""
         try:
-            result = await self._retry.call(partial(self._put, Raw(letter.item)))
+            result = await self._retry.call(partial(self._send, Raw(letter.item)))
         except ItemRefusedError as error:
-            self._retry.progress()
             return _Reason(error.code, error.message)
         if result.present == "other" and self._if_present != "accept":
             return _Reason(PRESENT_CODE, PRESENT_WORDS)
         return None
 
-    async def _put(self, item: Raw) -> PutResult:
-        admitted = self._target.units_of([item])
-        await self._limiter.acquire(admitted)
-        self._stats.write_requests += 1
-        self._stats.write_requests_in_flight += 1
-        try:
-            result = await self._target.put_item(item, overwrite=self._if_present == "overwrite")
-        except RetryableError as error:
-            self._note_retry(error, admitted)
-            raise
-        except ItemRefusedError:
-            self._limiter.settle(admitted, None)
-            raise
-        finally:
-            self._stats.write_requests_in_flight -= 1
-        self._limiter.settle(admitted, result.consumed_units)
-        self._stats.write_units += result.consumed_units or 0.0
-        self._retry.progress()
-        return result
-
-    def _note_retry(self, error: RetryableError, admitted: float) -> None:
-        self._stats.retried_requests += 1
-        if isinstance(error, ThrottledError):
-            self._stats.throttled_requests += 1
-            self._limiter.throttled(error, admitted)
-        else:
-            self._limiter.settle(admitted, None)
+    async def _send(self, item: Raw) -> PutResult:
+        overwrite = self._if_present == "overwrite"
+        put = partial(self._target.put_item, item, overwrite=overwrite)
+        return await self._call.send("PutItem", put, self._target.units_of([item]))

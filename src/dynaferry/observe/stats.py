@@ -31,6 +31,7 @@ class TableStats:
     limits; `read_limit_reason` says why the reads have one that nobody asked for.
     `rejections` counts rejected items by the target's words.
     Prices are dollars for one unit, 0 where capacity is provisioned and so paid by the hour.
+    `dollars_before` is what earlier units cost beyond what they would cost at these prices.
     `checkpointed_at` is by the clock of `started_at`.
     """
 
@@ -71,6 +72,7 @@ class TableStats:
     checkpointed_at: float | None = None
     dollars_per_read_unit: float = 0.0
     dollars_per_write_unit: float = 0.0
+    dollars_before: float = 0.0
 
     def __post_init__(self) -> None:
         self.segments = SegmentMap(self.segments_total)
@@ -97,7 +99,8 @@ class TableStats:
     def dollars(self) -> float:
         """What the units consumed so far cost, at the prices that were given."""
         return (
-            self.read_units * self.dollars_per_read_unit
+            self.dollars_before
+            + self.read_units * self.dollars_per_read_unit
             + self.write_units * self.dollars_per_write_unit
         )
 

@@ -4,12 +4,13 @@ from typing import Literal
 
 from msgspec import Struct
 
+from dynaferry.copy.counters import summary_of
 from dynaferry.errors import DynaferryError, NotReadyError, RetryableError
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import RunStatus, RunSummary, TableSummary
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.run.lifecycle import error_summary
-from dynaferry.state.store import StateStore, TableCounters, TableIdentity, TableTotals
+from dynaferry.state.store import StateStore, TableIdentity
 
 # Who begins again may find that it has passed.
 NOT_NOW = (NotReadyError, RetryableError)
@@ -57,52 +58,16 @@ async def _table_summary(
     done = totals.items_written + totals.items_rejected + totals.items_filtered
     seconds = (stats.ended_at or 0.0) - (stats.started_at or 0.0)
     rate = (done - stats.items_at_start) / seconds if seconds > 0 else 0.0
-    return table_summary(
-        stats.source,
-        stats.target,
-        _table_status(stats),
+    return summary_of(
         totals,
         counters,
-        seen=seen,
+        seen,
+        source=stats.source,
+        target=stats.target,
+        status=_table_status(stats),
         segments_total=stats.segments_total,
         seconds=seconds,
         items_per_second=rate,
-    )
-
-
-def table_summary(
-    source: str,
-    target: str,
-    status: RunStatus,
-    totals: TableTotals,
-    counters: TableCounters,
-    *,
-    seen: TableIdentity,
-    segments_total: int,
-    seconds: float,
-    items_per_second: float,
-) -> TableSummary:
-    """The summary of a table of which this is stored; `seconds` and the rate are an attempt's."""
-    return TableSummary(
-        source=source,
-        target=target,
-        status=status,
-        items_read=totals.items_read,
-        items_written=totals.items_written,
-        items_rejected=totals.items_rejected,
-        items_filtered=totals.items_filtered,
-        bytes_read=totals.bytes_read,
-        read_units=round(counters.read_units, 1),
-        write_units=round(counters.write_units, 1),
-        throttled_requests=counters.throttled_requests,
-        retried_requests=counters.retried_requests,
-        unprocessed_items=counters.unprocessed_items,
-        segments_total=segments_total,
-        segments_complete=totals.segments_complete,
-        seconds=round(seconds, 3),
-        items_per_second=round(items_per_second, 1),
-        source_arn=seen.source_arn,
-        target_arn=seen.target_arn,
     )
 
 

@@ -10,9 +10,10 @@ import msgspec
 from anyio import to_thread
 
 from dynaferry._version import __version__
+from dynaferry.copy.counters import stats_of
 from dynaferry.dynamodb.environment.settings import THE_SERVICE_ITSELF, whose_endpoint
 from dynaferry.errors import DynaferryError, StateError
-from dynaferry.observe.stats import MOST_REASONS, RunStats, TableStats
+from dynaferry.observe.stats import MOST_REASONS, RunStats
 from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.preflight.inspection import TablePreflight
@@ -168,29 +169,16 @@ async def stats_from(
     stats = RunStats(run.run)
     for index, look in enumerate(checked):
         totals, counters = await store.read_totals(index), await store.read_counters(index)
-        table = TableStats(
+        table = stats_of(
+            totals,
+            counters,
             source=look.table.source_name,
             target=look.table.target_name,
             segments_total=run.identity.tables[index].total_segments,
-            segments_complete=totals.segments_complete,
             expected_items=look.source.item_count,
-            items_read=totals.items_read,
-            items_written=totals.items_written,
-            items_rejected=totals.items_rejected,
-            items_filtered=totals.items_filtered,
-            bytes_read=totals.bytes_read,
-            read_units=counters.read_units,
-            write_units=counters.write_units,
-            throttled_requests=counters.throttled_requests,
-            retried_requests=counters.retried_requests,
-            unprocessed_items=counters.unprocessed_items,
-            throttles={(e.operation, e.reason): e.times for e in counters.throttles},
-            bottleneck=counters.bottleneck,
-            throttled_at=counters.throttled_at,
             dollars_per_read_unit=look.estimate.dollars_per_read_unit,
             dollars_per_write_unit=look.estimate.dollars_per_write_unit,
         )
-        table.items_at_start = table.items_done
         reasons = await store.count_dead_letters(index, MOST_REASONS)
         table.rejections = {f"{e.error_code}: {e.error_message}": e.items for e in reasons}
         if table.segments_complete == table.segments_total:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from dynaferry.observe.request_counters import ReadCounters
 from dynaferry.observe.stats import TableStats
 
 
@@ -31,3 +32,37 @@ class ComparisonRunStats:
     held_back: str | None = None
     read_cap_units: float | None = None
     write_cap_units: float | None = None
+
+
+class ComparisonReads(ReadCounters):
+    """Counts the reads of both sides of a table."""
+
+    def __init__(self, stats: ComparisonStats) -> None:
+        super().__init__(stats)
+        self._comparison = stats
+
+    def waiting(self, more: int) -> None:
+        """So many more wait for a pause or the rate."""
+        self._comparison.requests_waiting += more
+
+    def sent(self) -> None:
+        """One is sent."""
+        self._comparison.read_requests += 1
+        self._comparison.requests_in_flight += 1
+
+    def ended(self) -> None:
+        """One that was sent has ended, one way or the other."""
+        self._comparison.requests_in_flight -= 1
+
+
+class RepairWrites(ComparisonReads):
+    """Counts the writes of a repair."""
+
+    def sent(self) -> None:
+        """One is sent."""
+        self._comparison.write_requests += 1
+        self._comparison.requests_in_flight += 1
+
+    def consumed(self, units: float) -> None:
+        """One consumed so many units."""
+        self._comparison.write_units += units

@@ -12,6 +12,7 @@ from dynaferry.cli.commands.control import WORDS
 from dynaferry.cli.commands.copy_text import equation
 from dynaferry.cli.interrupts import run_async
 from dynaferry.control.effective import EffectiveControls, in_words, set_by_hand
+from dynaferry.copy.counters import summary_of
 from dynaferry.observe import formatting
 from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary, TableSummary
 from dynaferry.report.stored_run import (
@@ -23,7 +24,6 @@ from dynaferry.report.stored_run import (
     read_stored_run,
     seconds_left,
 )
-from dynaferry.run.outcome import table_summary
 from dynaferry.shared.arn import resource_name
 from dynaferry.state.directory import sole_run
 
@@ -113,13 +113,13 @@ def _told_table(run: StoredRun, table: StoredTable) -> TableStatus:
 
 
 def _table_summary(run: StoredRun, table: StoredTable) -> TableSummary:
-    return table_summary(
-        resource_name(table.identity.source_arn),
-        resource_name(table.identity.target_arn),
-        _table_status(run, table),
+    return summary_of(
         table.totals,
         table.counters,
-        seen=table.identity,
+        table.identity,
+        source=resource_name(table.identity.source_arn),
+        target=resource_name(table.identity.target_arn),
+        status=_table_status(run, table),
         segments_total=table.identity.total_segments,
         seconds=run.seconds,
         items_per_second=items_per_second(run, table) or 0.0,

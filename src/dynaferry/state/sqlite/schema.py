@@ -168,7 +168,7 @@ COUNT_REJECTED_AS_WRITTEN: Final = """
 """
 UPDATE_WRITE_COUNTERS: Final = """
     UPDATE tables SET write_units = :write_units, throttled_requests = :throttled_requests,
-        retried_requests = :retried_requests
+        retried_requests = :retried_requests, throttles = :throttles, dollars = :dollars
     WHERE "table" = :table
 """
 COMPLETE_WITHOUT_DEAD_LETTERS: Final = """

@@ -20,11 +20,11 @@ from dynaferry.errors import (
     ThrottledError,
 )
 from dynaferry.ports import ItemMender, Replaced
+from dynaferry.throttle.limited_call import LimitedCall
 from dynaferry.throttle.limiter import RateLimiter
 from dynaferry.throttle.retry import RetryPolicy
-from dynaferry.verify.compare.paced import paced
 from dynaferry.verify.state.store import ReplacedKind
-from dynaferry.verify.stats import ComparisonStats
+from dynaferry.verify.stats import ComparisonStats, RepairWrites
 
 # Keeps an item that was replaced unseen: its key, the item, and why in words.
 Keep = Callable[[bytes, bytes, str], Awaitable[None]]
@@ -57,9 +57,8 @@ class RepairWriter:
         keep: Keep,
     ) -> None:
         self._target = target
-        self._stats = stats
-        self._limiter = limiter
         self._retry = retry
+        self._call = LimitedCall(limiter, retry, RepairWrites(stats))
         self._keep = keep
         self.in_doubt: set[bytes] = set()
         self.refusals: list[str] = []
@@ -93,7 +92,9 @@ class RepairWriter:
         seen: bytes | None,
     ) -> Written:
         try:
-            answer = await self._retry.call(partial(self._send, key, write, units))
+            answer = await self._retry.call(
+                partial(self._send, key, write, units, deletes=wanted is None)
+            )
         except ConditionFailedError as error:
             # A write that took effect but was not answered fails when it is tried again.
             is_ours = key in self.in_doubt
@@ -130,23 +131,10 @@ class RepairWriter:
         return "overwritten"
 
     async def _send(
-        self, key: bytes, write: Callable[[], Awaitable[Replaced]], units: float
+        self, key: bytes, write: Callable[[], Awaitable[Replaced]], units: float, *, deletes: bool
     ) -> Replaced:
-        self._stats.write_requests += 1
-        try:
-            answer = await paced(
-                self._limiter,
-                self._stats,
-                partial(self._attempt, key, write),
-                units,
-                consumed_of=_consumed,
-            )
-        except (ConditionFailedError, ItemRefusedError):
-            self._retry.progress()
-            raise
-        self._stats.write_units += answer.consumed_units or 0.0
-        self._retry.progress()
-        return answer
+        operation = "DeleteItem" if deletes else "PutItem"
+        return await self._call.send(operation, partial(self._attempt, key, write), units)
 
     async def _attempt(self, key: bytes, write: Callable[[], Awaitable[Replaced]]) -> Replaced:
         """Sends it. What is certain not to have taken effect leaves no doubt that was not there."""
@@ -158,10 +146,6 @@ class RepairWriter:
             if not was_in_doubt:
                 self.in_doubt.discard(key)
             raise
-
-
-def _consumed(answer: Replaced) -> float | None:
-    return answer.consumed_units
 
 
 def _digest(item: bytes | None) -> bytes | None:

@@ -1,8 +1,7 @@
 """One side of a verification: pages and look-ups, at its pace, tried again where that helps."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 import msgspec
 
@@ -11,18 +10,16 @@ from dynaferry.errors import ImpossibleAnswerError, UnprocessedError
 from dynaferry.limits import PAGE_MAX_ITEM_BYTES
 from dynaferry.ports import FoundItems, KeyLookup, Page, PageSource
 from dynaferry.throttle.cost_ratio import from_above
+from dynaferry.throttle.limited_call import LimitedCall
 from dynaferry.throttle.limiter import RateLimiter
 from dynaferry.throttle.retry import RetryPolicy
-from dynaferry.verify.compare.paced import paced
-from dynaferry.verify.stats import ComparisonStats
+from dynaferry.verify.stats import ComparisonReads, ComparisonStats
 
 # A consistent read of an item costs a unit for each started 4 KB [DG:read-write-operations].
 UNITS_PER_KEY = 1.0
 LEAST_PAGE_UNITS = 1.0
 # A table may have grown so much since it was measured, hours ago.
 GROWN_SINCE = 2.0
-
-Answer = TypeVar("Answer", Page, FoundItems)
 
 
 class SideReader:
@@ -47,8 +44,8 @@ class SideReader:
         self._lookup = lookup
         self._stats = stats
         self._key_of = key_of
-        self._limiter = limiter
         self._retry = retry
+        self._call = LimitedCall(limiter, retry, ComparisonReads(stats))
         full = pages.full_page_units
         of_table = GROWN_SINCE * table_bytes * full / PAGE_MAX_ITEM_BYTES or full
         self._expected_units = min(full, max(LEAST_PAGE_UNITS, of_table))
@@ -66,9 +63,8 @@ class SideReader:
         return page
 
     async def _read_page(self, segment: int, start_key: bytes | None) -> Page:
-        return await self._paced(
-            partial(self._pages.read_page, segment, start_key), self._expected_units
-        )
+        read = partial(self._pages.read_page, segment, start_key)
+        return await self._call.send("Scan", read, self._expected_units)
 
     async def look_up(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The items that are there now, by their canonical keys.
@@ -83,9 +79,8 @@ class SideReader:
         async def look_up_remaining() -> None:
             nonlocal remaining
             asked = remaining
-            answer = await self._paced(
-                partial(self._lookup.find_items, asked), UNITS_PER_KEY * len(asked)
-            )
+            find = partial(self._lookup.find_items, asked)
+            answer = await self._call.send("BatchGetItem", find, UNITS_PER_KEY * len(asked))
             items = self._by_key(answer, asked)
             remaining = [canonical(key) for key in answer.unprocessed]
             found.update(items)
@@ -113,17 +108,6 @@ class SideReader:
                 "BatchGetItem named one key more than once", operation="BatchGetItem"
             )
         return items
-
-    async def _paced(self, attempt: Callable[[], Awaitable[Answer]], units: float) -> Answer:
-        self._stats.read_requests += 1
-        answer = await paced(self._limiter, self._stats, attempt, units, consumed_of=_consumed)
-        self._stats.read_units += answer.consumed_units or 0.0
-        self._retry.progress()
-        return answer
-
-
-def _consumed(answer: Page | FoundItems) -> float | None:
-    return answer.consumed_units
 
 
 def _not_asked_for() -> ImpossibleAnswerError:
