@@ -106,7 +106,7 @@ class ServiceError(Struct, frozen=True, kw_only=True):
     item: bytes | None = None
 
 
-class _Reason(Struct, frozen=True):
+class _WireReason(Struct, frozen=True):
     reason: str = ""
     resource: str = ""
 
@@ -116,8 +116,8 @@ class _ErrorBody(Struct, frozen=True):
     message: str = ""
     capital_message: str = msgspec.field(name="Message", default="")
     # The spelling depends on the exception [M]: both are read.
-    reasons: tuple[_Reason, ...] = msgspec.field(name="throttlingReasons", default=())
-    capital_reasons: tuple[_Reason, ...] = msgspec.field(name="ThrottlingReasons", default=())
+    reasons: tuple[_WireReason, ...] = msgspec.field(name="throttlingReasons", default=())
+    capital_reasons: tuple[_WireReason, ...] = msgspec.field(name="ThrottlingReasons", default=())
     # Of a condition that did not hold, with ReturnValuesOnConditionCheckFailure [M:PutItem].
     item: Raw = msgspec.field(name="Item", default=Raw())
 
