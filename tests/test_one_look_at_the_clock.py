@@ -18,7 +18,7 @@ from dynaferry.observe.segment_map import SegmentMap
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import RunSummary
 from dynaferry.plan.schedule import Schedule, ScheduleEntry, scheduled
-from dynaferry.state.store import Controls
+from dynaferry.state.records import Controls
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.adaptive_limiter import AdaptiveLimiter
 from dynaferry.throttle.cap import Cap

@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 
+from dynaferry.state.records import (
+    DeadLetter,
+    Sample,
+    SegmentRecord,
+    TableCounters,
+)
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import DeadLetter, Sample, SegmentRecord, TableCounters
 
 
 class MemoryStore(SqliteStore):

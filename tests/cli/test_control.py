@@ -16,8 +16,7 @@ from dynaferry.plan.recorded import recorded_settings
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.report.stored_run import read_stored_run
 from dynaferry.state.lock import RunLock
-from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import (
+from dynaferry.state.records import (
     Controls,
     RunIdentity,
     RunStatus,
@@ -25,6 +24,7 @@ from dynaferry.state.store import (
     TableCounters,
     TableIdentity,
 )
+from dynaferry.state.sqlite.store import SqliteStore
 from tests.state.contract import dead_letter, segment_record
 
 
@@ -112,7 +112,7 @@ async def test_no_checkpoint_is_lost_while_another_process_asks(tmp_path: Path) 
 import anyio, sys
 from pathlib import Path
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import ControlsChange
+from dynaferry.state.records import ControlsChange
 
 async def main() -> None:
     for number in range(1, 41):

@@ -11,7 +11,7 @@ from dynaferry.cli.commands.monitoring import moment_of
 from dynaferry.cli.commands.page_control import asked_for
 from dynaferry.cli.main import run_command
 from dynaferry.observe.stats import RunStats, TableStats
-from dynaferry.state.store import ControlsChange
+from dynaferry.state.records import ControlsChange
 from dynaferry.stop import StopSignal
 from dynaferry.web.control import Change
 from tests.cli.fake_run import FakeRun, put_in

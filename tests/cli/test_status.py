@@ -16,8 +16,7 @@ from dynaferry.cli.main import run_command
 from dynaferry.plan.recorded import recorded_settings
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.report.stored_run import items_per_second, read_stored_run
-from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import (
+from dynaferry.state.records import (
     ControlsChange,
     RunIdentity,
     RunStatus,
@@ -26,6 +25,7 @@ from dynaferry.state.store import (
     TableCounters,
     TableIdentity,
 )
+from dynaferry.state.sqlite.store import SqliteStore
 from tests.state.contract import dead_letter
 
 TOTAL_SEGMENTS = 10

@@ -14,7 +14,10 @@ from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.ledger import Ledger
 from dynaferry.observe.stats import TableStats
 from dynaferry.run.assembly import assemble
-from dynaferry.state.store import SegmentRecord, TableCounters
+from dynaferry.state.records import (
+    SegmentRecord,
+    TableCounters,
+)
 from dynaferry.stop import StopSignal
 from tests.copy.small_copy import pages_of, small_plan
 from tests.worlds.fakes import FakeSource, FakeTarget

@@ -5,7 +5,11 @@ import pytest
 from dynaferry.control.effective import CapInForce, effective_controls, in_words
 from dynaferry.plan.schedule import Schedule, ScheduleEntry, Units
 from dynaferry.plan.settings import CopyPlan, TablePlan
-from dynaferry.state.store import Controls, ControlsChange, changed
+from dynaferry.state.records import (
+    Controls,
+    ControlsChange,
+    changed,
+)
 
 NOON, NIGHT = (datetime(2026, 3, 4, hour, tzinfo=UTC) for hour in (12, 23))
 PLAN = CopyPlan(

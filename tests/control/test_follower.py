@@ -20,8 +20,8 @@ from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from dynaferry.run.copy_tables import dry_run, execute
 from dynaferry.run.outcome import Outcome
+from dynaferry.state.records import ControlsChange
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import ControlsChange
 from dynaferry.stop import StopSignal
 
 ITEMS = 4000

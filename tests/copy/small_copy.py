@@ -17,8 +17,12 @@ from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.ports import BatchTarget, PageSource
 from dynaferry.run.assembly import assemble
 from dynaferry.state.directory import state_path
+from dynaferry.state.records import (
+    RunIdentity,
+    TableIdentity,
+    TableTotals,
+)
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import RunIdentity, TableIdentity, TableTotals
 
 RUN = "small"
 

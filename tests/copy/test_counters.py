@@ -6,7 +6,13 @@ import pytest
 from dynaferry.copy.counters import counters_of, sample_of, stats_of, summary_of
 from dynaferry.observe.stats import TableStats
 from dynaferry.observe.summary import TableSummary
-from dynaferry.state.store import Sample, TableCounters, TableIdentity, TableTotals, ThrottleCount
+from dynaferry.state.records import (
+    Sample,
+    TableCounters,
+    TableIdentity,
+    TableTotals,
+    ThrottleCount,
+)
 
 TOTALS = TableTotals(
     segments_complete=2,

@@ -9,7 +9,7 @@ from dynaferry.copy.ledger import FIRST_PAGE_BYTES, ITEM_BYTES, MAX_PAGES_AHEAD,
 from dynaferry.copy.pending_page import Batch
 from dynaferry.copy.read_ahead import MOST_BYTES
 from dynaferry.ports import Page
-from dynaferry.state.store import SegmentRecord
+from dynaferry.state.records import SegmentRecord
 
 
 def page_of(items: int, last_evaluated_key: bytes | None = b"k") -> Page:

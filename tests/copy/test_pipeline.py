@@ -26,8 +26,12 @@ from dynaferry.errors import (
 from dynaferry.plan.settings import TablePlan
 from dynaferry.ports import Change, Delete, Page
 from dynaferry.run.lifecycle import first_reason
+from dynaferry.state.records import (
+    DeadLetter,
+    SegmentRecord,
+    TableCounters,
+)
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import DeadLetter, SegmentRecord, TableCounters
 from dynaferry.stop import StopSignal
 from tests.copy.small_copy import pages_of, small_copy, small_plan
 from tests.worlds.fakes import FakeSource, FakeTarget

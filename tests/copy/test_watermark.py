@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynaferry.copy.watermark import Watermark
-from dynaferry.state.store import SegmentRecord
+from dynaferry.state.records import SegmentRecord
 
 NOTHING = SegmentRecord(
     segment=4,

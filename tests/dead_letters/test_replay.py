@@ -20,8 +20,7 @@ from dynaferry.plan.settings import Account, TablePlan
 from dynaferry.report.page import render
 from dynaferry.report.stored_run import read_stored_run
 from dynaferry.run.copy_tables import execute
-from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import (
+from dynaferry.state.records import (
     ControlsChange,
     DeadLetter,
     RunIdentity,
@@ -29,6 +28,7 @@ from dynaferry.state.store import (
     TableIdentity,
     ThrottleCount,
 )
+from dynaferry.state.sqlite.store import SqliteStore
 from tests.worlds.client import WireItem
 from tests.worlds.described import ENDPOINT, described, described_on_the_wire, scripted
 from tests.worlds.moto import REGION, TARGET_EXTERNAL_ID, MotoWorld

@@ -22,8 +22,12 @@ from dynaferry.observe.stats import TableStats
 from dynaferry.plan.recorded import recorded_settings
 from dynaferry.plan.settings import IfPresent
 from dynaferry.ports import PutResult
+from dynaferry.state.records import (
+    DeadLetter,
+    SegmentRecord,
+    TableCounters,
+)
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import DeadLetter, SegmentRecord, TableCounters
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.limiter import CapLimiter
 from dynaferry.throttle.pause import PauseGate

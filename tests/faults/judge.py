@@ -9,8 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dynaferry.observe.summary import RunSummary
+from dynaferry.state.records import (
+    DeadLetter,
+    RunIdentity,
+    SegmentRecord,
+)
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import DeadLetter, RunIdentity, SegmentRecord
 from tests.faults.service import POISON, READS, TWICE, Service
 from tests.faults.stored import Position, StoredTable
 

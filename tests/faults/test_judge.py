@@ -14,8 +14,8 @@ from dynaferry.errors import StateError
 from dynaferry.ports import BatchExchange, Page, WriteResult
 from dynaferry.run.copy_tables import execute
 from dynaferry.run.outcome import Outcome
+from dynaferry.state.records import DeadLetter
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import DeadLetter
 from tests.faults.judge import Verdict, judge_finished, judge_state
 from tests.faults.service import POISON
 from tests.faults.weather import Fault

@@ -20,8 +20,8 @@ from dynaferry.copy.pipeline import Pipeline
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.ports import Page
 from dynaferry.run import assembly, copy_tables, resume
+from dynaferry.state.records import DeadLetter
 from dynaferry.state.sqlite.store import Moment, SqliteStore
-from dynaferry.state.store import DeadLetter
 
 WHEN_BEGUN: Final = "when the state is begun"
 PAGE_READ: Final = "when a page is read"

@@ -29,7 +29,10 @@ from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.run.assembly import assemble
-from dynaferry.state.store import SegmentRecord, TableCounters
+from dynaferry.state.records import (
+    SegmentRecord,
+    TableCounters,
+)
 from dynaferry.stop import StopSignal
 
 LOOK_SECONDS = 0.01

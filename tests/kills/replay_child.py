@@ -12,8 +12,11 @@ import msgspec
 
 from dynaferry.dead_letters import replay as story
 from dynaferry.dead_letters.replay import ReplayRequest
+from dynaferry.state.records import (
+    DeadLetter,
+    TableCounters,
+)
 from dynaferry.state.sqlite.store import Moment, SqliteStore
-from dynaferry.state.store import DeadLetter, TableCounters
 from tests.kills.copy_child import Executioner
 
 BETWEEN = "between the target and the store"

@@ -17,8 +17,12 @@ from dynaferry.copy.pending_page import Batch
 from dynaferry.plan.recorded import recorded_settings
 from dynaferry.ports import Page
 from dynaferry.state.directory import log_paths, state_path
+from dynaferry.state.records import (
+    DeadLetter,
+    SegmentRecord,
+    TableCounters,
+)
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import DeadLetter, SegmentRecord, TableCounters
 from tests.copy.small_copy import RUN, small_identity, small_plan
 from tests.model.protocol import BATCHES, CRASHES, PAGES, REFUSED, Protocol, Record, Segment, Step
 

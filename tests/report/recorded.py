@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from dynaferry.report.certificate import StoredCertificate, VerifiedTable
 from dynaferry.report.stored_run import StoredRun, StoredTable
-from dynaferry.state.store import (
+from dynaferry.state.records import (
     AttemptRecord,
     Controls,
     LetterCount,

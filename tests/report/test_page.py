@@ -12,7 +12,7 @@ from dynaferry.report import page as page_module
 from dynaferry.report.charts import scripts
 from dynaferry.report.page import render, seconds_at_work
 from dynaferry.report.stored_run import StoredRun
-from dynaferry.state.store import Controls
+from dynaferry.state.records import Controls
 from dynaferry.web import assets
 from tests.report.recorded import ATTEMPTS, BEGAN, CERTIFICATE, stored_run
 from tests.state.contract import EXTERNAL_ID

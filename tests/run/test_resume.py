@@ -3,7 +3,10 @@ from msgspec.structs import replace
 
 from dynaferry.dynamodb.environment.settings import THE_SERVICE_ITSELF, whose_endpoint
 from dynaferry.run.resume import as_told_now
-from dynaferry.state.store import RunIdentity, TableIdentity
+from dynaferry.state.records import (
+    RunIdentity,
+    TableIdentity,
+)
 from tests.state.contract import table_identity
 
 LOCAL = "http://127.0.0.1:8000"

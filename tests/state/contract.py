@@ -11,19 +11,19 @@ from msgspec.structs import replace
 from dynaferry.plan.recorded import RecordedSettings, recorded_settings
 from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
-from dynaferry.state.store import (
+from dynaferry.state.records import (
     Controls,
     ControlsChange,
     DeadLetter,
     RunIdentity,
     Sample,
     SegmentRecord,
-    StateStore,
     TableCounters,
     TableIdentity,
     TableTotals,
     ThrottleCount,
 )
+from dynaferry.state.store import StateStore
 
 VERSION = "1.2.3"
 CREATED_AT = 1_700_000_000.25

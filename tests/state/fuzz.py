@@ -32,8 +32,8 @@ import typer
 
 from dynaferry.cli.main import run_command
 from dynaferry.state.directory import log_paths, state_path, verification_name
+from dynaferry.state.records import RunRecord
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import RunRecord
 from dynaferry.verify.state.records import (
     ComparedSegment,
     ComparisonCounters,

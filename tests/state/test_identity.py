@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from dynaferry.errors import StateError
 from dynaferry.state.identity import check_identity, same_copy
-from dynaferry.state.store import RunIdentity
+from dynaferry.state.records import RunIdentity
 from tests.state.contract import IDENTITY, table_identity
 
 RUN = "orders"

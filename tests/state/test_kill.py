@@ -12,8 +12,12 @@ import pytest
 from dynaferry.errors import StateError
 from dynaferry.state.directory import find_runs, log_paths, state_path
 from dynaferry.state.lock import is_locked
+from dynaferry.state.records import (
+    SegmentRecord,
+    TableCounters,
+)
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import SegmentRecord, StateStore, TableCounters
+from dynaferry.state.store import StateStore
 from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS, VERSION
 from tests.state.kill_child import BEGINNING, LETTERS, NEW, NEW_COUNTERS, OLD, OLD_COUNTERS, RUN
 

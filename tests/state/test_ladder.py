@@ -9,11 +9,14 @@ import pytest
 from dynaferry.errors import StateError
 from dynaferry.state.directory import state_path
 from dynaferry.state.identity import check_identity
+from dynaferry.state.records import (
+    SCHEMA_VERSION,
+    RunIdentity,
+)
 from dynaferry.state.sqlite import schema
 from dynaferry.state.sqlite.ladder import Ladder, version_of
 from dynaferry.state.sqlite.run_file import RunFile
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import SCHEMA_VERSION, RunIdentity
 from tests.state.contract import (
     CREATED_AT,
     IDENTITY,

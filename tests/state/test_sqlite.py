@@ -17,9 +17,13 @@ from dynaferry.errors import StateError, StateWriteError
 from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.state.directory import find_runs, log_paths, state_path
 from dynaferry.state.lock import is_locked
+from dynaferry.state.records import (
+    SCHEMA_VERSION,
+    RunIdentity,
+)
 from dynaferry.state.sqlite import connection as database
 from dynaferry.state.sqlite.store import Moment, SqliteStore
-from dynaferry.state.store import SCHEMA_VERSION, RunIdentity, StateStore
+from dynaferry.state.store import StateStore
 from tests.state.contract import (
     CREATED_AT,
     EXTERNAL_ID,

@@ -9,7 +9,10 @@ from typing import Any
 import msgspec
 
 from dynaferry.plan.settings import CopyPlan, TablePlan
-from dynaferry.state.store import RunIdentity, TableIdentity
+from dynaferry.state.records import (
+    RunIdentity,
+    TableIdentity,
+)
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from dynaferry.verify.assembly import TableTools, VerifyCaps, assemble

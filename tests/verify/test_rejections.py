@@ -7,8 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from dynaferry.plan.settings import TablePlan
+from dynaferry.state.records import (
+    RunIdentity,
+    TableCounters,
+)
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import RunIdentity, TableCounters
 from dynaferry.verify.preflight import TablePair
 from dynaferry.verify.rejections import rejected_keys
 from tests.state.contract import (

@@ -11,8 +11,8 @@ from dynaferry import StopSignal, copy_table
 from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from dynaferry.state.directory import state_path
+from dynaferry.state.records import ControlsChange
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import ControlsChange
 from dynaferry.verify.run import execute
 from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.stats import ComparisonRunStats

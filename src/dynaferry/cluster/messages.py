@@ -24,7 +24,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from dynaferry.state.store import SegmentRecord, TableCounters
+from dynaferry.state.records import (
+    SegmentRecord,
+    TableCounters,
+)
 
 
 class SegmentGrant(Struct, frozen=True, kw_only=True):

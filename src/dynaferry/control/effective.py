@@ -14,7 +14,7 @@ from msgspec import Struct
 from dynaferry.observe import formatting
 from dynaferry.observe.held_back import Signs, reasons
 from dynaferry.plan.schedule import Schedule, Units, scheduled
-from dynaferry.state.store import Controls
+from dynaferry.state.records import Controls
 
 Origin = Literal["set", "schedule", "plan"]
 

@@ -16,7 +16,7 @@ from dynaferry.control.effective import EffectiveControls, Planned, effective_co
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.errors import StateError
 from dynaferry.observe.stats import Held
-from dynaferry.state.store import Controls
+from dynaferry.state.records import Controls
 
 CONTROLS_POLL_SECONDS = 0.5
 

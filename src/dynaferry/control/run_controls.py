@@ -9,8 +9,8 @@ from dynaferry.control.follower import ControlSource
 from dynaferry.errors import StateError
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.state.directory import has_state
+from dynaferry.state.records import Controls
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import Controls
 
 
 class NothingAsked:

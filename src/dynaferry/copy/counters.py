@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from dynaferry.observe.stats import TableStats
 from dynaferry.observe.summary import RunStatus, TableSummary
-from dynaferry.state.store import (
+from dynaferry.state.records import (
     Sample,
     TableCounters,
     TableIdentity,

@@ -14,7 +14,7 @@ import anyio
 from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, MOST_BYTES
 from dynaferry.copy.watermark import Watermark
 from dynaferry.ports import Page
-from dynaferry.state.store import SegmentRecord
+from dynaferry.state.records import SegmentRecord
 
 MAX_PAGES_AHEAD = 2
 # What a page on its way is taken for until one is known: the most that it can be.

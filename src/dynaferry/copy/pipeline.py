@@ -27,7 +27,7 @@ from dynaferry.copy.writer import Writer
 from dynaferry.errors import StateWriteError
 from dynaferry.limits import BATCH_MAX_ITEMS, BYTES_PER_WRITE_UNIT
 from dynaferry.observe.stats import TableStats
-from dynaferry.state.store import StateStore
+from dynaferry.state.store import CheckpointStore
 from dynaferry.stop import StopSignal, cancel_when_over
 from dynaferry.throttle.rate_controller import RateController
 from dynaferry.throttle.worker_pool import WorkerPool
@@ -60,7 +60,7 @@ class Pipeline:
     crew: WorkerPool
     read_controller: RateController
     write_controller: RateController
-    store: StateStore
+    store: CheckpointStore
     stats: TableStats
     readers: int
     clock: Callable[[], float] = time.time

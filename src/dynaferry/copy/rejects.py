@@ -11,7 +11,8 @@ from dynaferry.copy.settlement import OPERATION, Rejection
 from dynaferry.errors import RejectedItemError, TooManyRejectedError
 from dynaferry.plan.settings import OnReject
 from dynaferry.ports import Change, Delete
-from dynaferry.state.store import DeadLetter, StateStore
+from dynaferry.state.records import DeadLetter
+from dynaferry.state.store import CheckpointStore
 
 
 class RejectionLimit:
@@ -41,7 +42,7 @@ class RejectedItems:
 
     def __init__(
         self,
-        store: StateStore,
+        store: CheckpointStore,
         *,
         table: int,
         target: str,

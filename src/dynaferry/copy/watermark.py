@@ -10,7 +10,7 @@ counted once more after a crash: counted once, in the end.
 from collections import deque
 from dataclasses import dataclass
 
-from dynaferry.state.store import SegmentRecord
+from dynaferry.state.records import SegmentRecord
 
 
 @dataclass(slots=True)

@@ -12,7 +12,8 @@ from msgspec import Raw, Struct
 
 from dynaferry.shared.printable import printable
 from dynaferry.state.json_lines import ExportedError, one_line
-from dynaferry.state.store import DeadLetter, StateStore
+from dynaferry.state.records import DeadLetter
+from dynaferry.state.store import StateStore
 
 # Items of 400 KB may be 3 MB of JSON each, and a store may hold any number of them.
 LETTERS_A_PAGE: Final = 25

@@ -36,8 +36,12 @@ from dynaferry.run.lifecycle import (
     say_nothing,
 )
 from dynaferry.run.outcome import EndStatus
+from dynaferry.state.records import (
+    RunRecord,
+    TableTotals,
+)
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import RunRecord, StateStore, TableTotals
+from dynaferry.state.store import StateStore
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.retry import RetryPolicy
 

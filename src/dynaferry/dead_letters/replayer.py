@@ -22,7 +22,8 @@ from dynaferry.observe.request_counters import WriteCounters
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import IfPresent
 from dynaferry.ports import ItemTarget, PutResult
-from dynaferry.state.store import DeadLetter, StateStore
+from dynaferry.state.records import DeadLetter
+from dynaferry.state.store import StateStore
 from dynaferry.stop import StopSignal, cancel_when_over
 from dynaferry.throttle.limited_call import LimitedCall
 from dynaferry.throttle.limiter import RateLimiter

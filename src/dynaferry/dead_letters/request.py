@@ -12,7 +12,10 @@ from dynaferry.errors import PreflightError, TableNotFoundError
 from dynaferry.plan.settings import Account, CopyPlan, IfPresent
 from dynaferry.plan.validation import validate
 from dynaferry.preflight.checks import check_usable
-from dynaferry.state.store import RunRecord, TableIdentity
+from dynaferry.state.records import (
+    RunRecord,
+    TableIdentity,
+)
 
 
 class ReplayRequest(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from msgspec import Struct
 from dynaferry.errors import PlanError
 from dynaferry.report.stored_run import StoredRun
 from dynaferry.shared.files import read_bounded
-from dynaferry.state.store import TableIdentity
+from dynaferry.state.records import TableIdentity
 
 MOST_CERTIFICATE_BYTES = 64 * 1024 * 1024
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from dynaferry.report.rates import Rate, limits, rates
 from dynaferry.report.stored_run import StoredTable
-from dynaferry.state.store import AttemptRecord
+from dynaferry.state.records import AttemptRecord
 from dynaferry.web import assets
 
 _LEAST_POINTS: Final = 2

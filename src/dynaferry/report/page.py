@@ -25,7 +25,7 @@ from dynaferry.report.certificate import StoredCertificate, circumstances, headi
 from dynaferry.report.charts import Chart, charts_of, scripts
 from dynaferry.report.stored_run import StoredRun, StoredTable
 from dynaferry.shared.printable import printable, printable_json
-from dynaferry.state.store import AttemptRecord
+from dynaferry.state.records import AttemptRecord
 
 _HERE: Final = Path(__file__).parent
 _POLICY: Final = (

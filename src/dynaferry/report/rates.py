@@ -9,7 +9,10 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from dynaferry.state.store import AttemptRecord, Sample
+from dynaferry.state.records import (
+    AttemptRecord,
+    Sample,
+)
 
 MOST_POINTS = 400
 

@@ -19,19 +19,19 @@ from dynaferry.observe.health import is_stalled
 from dynaferry.observe.stats import MOST_REASONS
 from dynaferry.state.directory import verification_name
 from dynaferry.state.lock import is_locked, owner_of
-from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import (
+from dynaferry.state.records import (
     AttemptRecord,
     Controls,
     LetterCount,
     RunRecord,
     Sample,
     SegmentRecord,
-    StateStore,
     TableCounters,
     TableIdentity,
     TableTotals,
 )
+from dynaferry.state.sqlite.store import SqliteStore
+from dynaferry.state.store import StateStore
 
 # The latest rate is that of the last minute for which there are samples.
 _RATE_SECONDS = 60.0

@@ -11,7 +11,8 @@ from dynaferry.dynamodb.tables.describe import has_items
 from dynaferry.errors import AccessDeniedError, PreflightError
 from dynaferry.preflight.inspection import TablePreflight
 from dynaferry.run.lifecycle import Say
-from dynaferry.state.store import RunRecord, StateStore
+from dynaferry.state.records import RunRecord
+from dynaferry.state.store import StateStore
 
 COMPLETE = frozenset({"complete", "rejected"})
 

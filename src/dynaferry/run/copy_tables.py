@@ -45,8 +45,12 @@ from dynaferry.run.resume import (
     stats_from,
     stored_run,
 )
+from dynaferry.state.records import (
+    Controls,
+    RunRecord,
+)
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import Controls, RunRecord, StateStore
+from dynaferry.state.store import StateStore
 from dynaferry.stop import StopSignal
 
 __all__ = ["Outcome", "copy_table", "dry_run", "execute"]

@@ -10,7 +10,8 @@ from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import RunStatus, RunSummary, TableSummary
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.run.lifecycle import error_summary
-from dynaferry.state.store import StateStore, TableIdentity
+from dynaferry.state.records import TableIdentity
+from dynaferry.state.store import StateStore
 
 # Who begins again may find that it has passed.
 NOT_NOW = (NotReadyError, RetryableError)

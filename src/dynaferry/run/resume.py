@@ -21,9 +21,14 @@ from dynaferry.run.lifecycle import Say, closing, error_record
 from dynaferry.state.directory import exposures, has_state
 from dynaferry.state.identity import check_identity, check_names, same_copy
 from dynaferry.state.lock import is_locked
+from dynaferry.state.records import (
+    RunIdentity,
+    RunRecord,
+    TableIdentity,
+)
 from dynaferry.state.sqlite.run_file import RunFile
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import RunIdentity, RunRecord, StateStore, TableIdentity
+from dynaferry.state.store import StateStore
 
 
 async def stored_run(plan: CopyPlan) -> RunRecord | None:

@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 
 from dynaferry.errors import StateError
 from dynaferry.shared.arn import resource_name
-from dynaferry.state.store import RunIdentity, TableIdentity
+from dynaferry.state.records import (
+    RunIdentity,
+    TableIdentity,
+)
 
 _WORDS = {
     "source_arn": "the source",

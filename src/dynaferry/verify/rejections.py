@@ -8,8 +8,12 @@ from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.errors import StateError
 from dynaferry.run.lifecycle import closing
 from dynaferry.state.directory import has_state
+from dynaferry.state.records import (
+    DeadLetter,
+    TableIdentity,
+)
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import DeadLetter, StateStore, TableIdentity
+from dynaferry.state.store import StateStore
 from dynaferry.verify.preflight import TablePair
 from dynaferry.verify.settings import VerifyPlan
 

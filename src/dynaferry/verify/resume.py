@@ -21,7 +21,10 @@ from dynaferry.run.lifecycle import Say, closing
 from dynaferry.run.resume import as_told_now, seconds_of
 from dynaferry.state.directory import has_state, verification_name
 from dynaferry.state.identity import check_identity
-from dynaferry.state.store import RunIdentity, TableIdentity
+from dynaferry.state.records import (
+    RunIdentity,
+    TableIdentity,
+)
 from dynaferry.verify.certificate import iso_time
 from dynaferry.verify.preflight import TablePair
 from dynaferry.verify.settings import VerifyPlan

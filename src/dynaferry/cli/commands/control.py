@@ -22,8 +22,11 @@ from dynaferry.observe.health import is_stalled
 from dynaferry.plan.schedule import Units
 from dynaferry.report.stored_run import State, UnderWay, last_sign_of, state_of, under_way_of
 from dynaferry.state.directory import sole_run
+from dynaferry.state.records import (
+    ControlsChange,
+    RunRecord,
+)
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import ControlsChange, RunRecord
 
 WORDS: Final[dict[UnderWay, str]] = {
     "copy": "it runs",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dynaferry.cli.flags import ReplayFlags
     from dynaferry.dead_letters.replay import ReplayOutcome, ReplayRequest
     from dynaferry.observe.summary import ReplaySummary
-    from dynaferry.state.store import DeadLetter
+    from dynaferry.state.records import DeadLetter
     from dynaferry.stop import StopSignal
 
     Letters = AsyncIterator[tuple[str, list[DeadLetter]]]  # the source's name, some of its letters

@@ -7,8 +7,8 @@ from msgspec import UnsetType
 
 from dynaferry.plan.schedule import Units
 from dynaferry.plan.settings import CopyPlan
+from dynaferry.state.records import ControlsChange
 from dynaferry.state.sqlite.store import SqliteStore
-from dynaferry.state.store import ControlsChange
 from dynaferry.web.control import Change, ControlsView
 
 

@@ -21,10 +21,10 @@ from typing import Literal
 
 from dynaferry.errors import StateError
 from dynaferry.state.directory import log_paths
+from dynaferry.state.records import SCHEMA_VERSION
 from dynaferry.state.sqlite.ladder import LADDER, Ladder, version_of
 from dynaferry.state.sqlite.ownership import MOVE_IT, check_place, leaves_traces
 from dynaferry.state.sqlite.schema import APPLICATION_ID
-from dynaferry.state.store import SCHEMA_VERSION
 
 # Gives what cannot be true of what a file holds, or None.
 FaultOf = Callable[[sqlite3.Connection], str | None]

@@ -14,8 +14,11 @@ import msgspec
 
 from dynaferry.errors import PlanError
 from dynaferry.plan.schedule import check_limits
+from dynaferry.state.records import (
+    MOST_EPOCH_SECONDS,
+    RunRecord,
+)
 from dynaferry.state.sqlite import schema
-from dynaferry.state.store import MOST_EPOCH_SECONDS, RunRecord
 
 # What reading a row raises that does not hold what it should.
 NOT_UNDERSTOOD: Final = (

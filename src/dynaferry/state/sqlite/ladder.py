@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from dynaferry.state.store import SCHEMA_VERSION
+from dynaferry.state.records import SCHEMA_VERSION
 
 
 class Ladder(Struct, frozen=True):

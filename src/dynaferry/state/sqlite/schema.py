@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from dynaferry.state.sqlite.rows import as_flag, as_record, row_fields
-from dynaferry.state.store import (
+from dynaferry.state.records import (
     SCHEMA_VERSION,
     AttemptRecord,
     Controls,
@@ -23,17 +22,13 @@ from dynaferry.state.store import (
     TableCounters,
     TableTotals,
 )
+from dynaferry.state.sqlite.rows import as_flag, as_record, row_fields
 
 APPLICATION_ID: Final = 0x64667279  # "dfry"
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
-# A segment has a row once something of it is acknowledged; a table has one from the start.
-TABLES: Final = (
-    """
-    CREATE TABLE run (
-        run TEXT PRIMARY KEY,
-        identity BLOB NOT NULL,
-        settings BLOB NOT NULL,
+# What a run of any kind says of its attempts.
+ATTEMPT_COLUMNS: Final = """
         version TEXT NOT NULL,
         status TEXT NOT NULL,
         attempts INTEGER NOT NULL,
@@ -43,6 +38,16 @@ TABLES: Final = (
         error_type TEXT,
         error_message TEXT,
         error_hint TEXT
+"""
+
+# A segment has a row once something of it is acknowledged; a table has one from the start.
+TABLES: Final = (
+    f"""
+    CREATE TABLE run (
+        run TEXT PRIMARY KEY,
+        identity BLOB NOT NULL,
+        settings BLOB NOT NULL,
+        {ATTEMPT_COLUMNS}
     )
     """,
     """

@@ -10,10 +10,7 @@ from typing import Literal, Self
 import msgspec
 
 from dynaferry.plan.recorded import RecordedSettings
-from dynaferry.state.sqlite import run_file, schema
-from dynaferry.state.sqlite.run_file import RunFile
-from dynaferry.state.sqlite.thread import FileThread
-from dynaferry.state.store import (
+from dynaferry.state.records import (
     AttemptRecord,
     Controls,
     ControlsChange,
@@ -28,6 +25,9 @@ from dynaferry.state.store import (
     TableTotals,
     changed,
 )
+from dynaferry.state.sqlite import run_file, schema
+from dynaferry.state.sqlite.run_file import RunFile
+from dynaferry.state.sqlite.thread import FileThread
 
 Moment = Literal["inside a checkpoint", "after a checkpoint", "inside a settlement"]
 

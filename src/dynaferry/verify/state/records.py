@@ -8,7 +8,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from dynaferry.state.store import Amount, Count, EpochSeconds, RunIdentity
+from dynaferry.state.records import (
+    Amount,
+    Count,
+    EpochSeconds,
+    RunIdentity,
+)
 
 VerificationStatus = Literal["running", "equal", "different", "undecided", "interrupted", "failed"]
 DifferenceKind = Literal["missing", "extra", "different", "rejected", "in_flux"]

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
+from dynaferry.state.records import SCHEMA_VERSION
 from dynaferry.state.sqlite.ladder import Ladder
 from dynaferry.state.sqlite.rows import as_flag, as_record, row_fields
-from dynaferry.state.store import SCHEMA_VERSION
+from dynaferry.state.sqlite.schema import ATTEMPT_COLUMNS
 from dynaferry.verify.state.records import (
     ComparedSegment,
     ComparisonCounters,
@@ -22,21 +23,13 @@ LADDER: Final = Ladder(SCHEMA_VERSION)
 
 # A segment has a row once all of it is compared; a table has one from the start.
 TABLES: Final = (
-    """
+    f"""
     CREATE TABLE run (
         run TEXT PRIMARY KEY,
         identity BLOB NOT NULL,
         sample_percent REAL,
         seed INTEGER NOT NULL,
-        version TEXT NOT NULL,
-        status TEXT NOT NULL,
-        attempts INTEGER NOT NULL,
-        created_at REAL NOT NULL,
-        started_at REAL NOT NULL,
-        ended_at REAL,
-        error_type TEXT,
-        error_message TEXT,
-        error_hint TEXT
+        {ATTEMPT_COLUMNS}
     )
     """,
     """
