@@ -7,13 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.simulator import BrownOut, Change, Latency
-from dynaferry.throttle.rate_controller import (
-    EAGER,
-    LEAST_UNITS,
-    POLITE,
-    RateController,
-    RateProfile,
-)
+from dynaferry.throttle.rate_controller import (LEAST_UNITS, RateController,)
+from dynaferry.throttle.rate_profile import EAGER, POLITE, RateProfile
 from tests.throttle.driven import BATCH_ITEMS, drive, shares, table_of
 
 SECONDS = 40.0

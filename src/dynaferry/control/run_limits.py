@@ -9,7 +9,8 @@ from dynaferry.throttle.adaptive_limiter import AdaptiveLimiter, first_units
 from dynaferry.throttle.cap import Cap
 from dynaferry.throttle.limiter import CapLimiter
 from dynaferry.throttle.pause import PauseGate
-from dynaferry.throttle.rate_controller import EAGER, POLITE, RateController, RateProfile
+from dynaferry.throttle.rate_controller import (RateController,)
+from dynaferry.throttle.rate_profile import EAGER, POLITE, RateProfile
 from dynaferry.throttle.retry import Patience
 
 

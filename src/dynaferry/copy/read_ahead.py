@@ -114,10 +114,8 @@ class ReadAhead:
         is_fast = not is_limited and reached * bytes_per_item > FAST_BYTES_PER_SECOND
         most_bytes = self._bytes_ahead(bytes_in_flight, is_fast=is_fast)
         least_pages = max(LEAST_PAGES, segments) if by_key_range else LEAST_PAGES
-        if is_limited:
-            page_items = min(items, most_bytes / bytes_per_item) / max(1, segments)
-        else:
-            page_items = items / max(1, min(segments, FEWEST_PAGES))
+        in_pages = min(items, most_bytes / bytes_per_item) if is_limited else items
+        page_items = in_pages / max(1, segments if is_limited else min(segments, FEWEST_PAGES))
         # So many scans at once must be able to read what is written.
         least_items = min(items / LEAST_PAGES, GROWTH * per_second * scan_seconds / scans)
         page_items = max(page_items, least_items)

@@ -15,7 +15,7 @@ import anyio
 
 from dynaferry.errors import ThrottledError
 from dynaferry.throttle.limiter import REQUEST_SECONDS, ROW_SECONDS, WriteLimiter
-from dynaferry.throttle.rate_controller import LEAST_UNITS, RateController
+from dynaferry.throttle.rate_controller import (LEAST_UNITS, RateController,)
 
 # Requests may come this much closer together than evenly: fewer timers, the same rate.
 BURST_SECONDS: Final = 0.02

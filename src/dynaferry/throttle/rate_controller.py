@@ -18,8 +18,9 @@ What is not used does not grow: a rate that the source cannot fill says nothing 
 """
 
 import math
-from dataclasses import dataclass
 from typing import Final
+
+from dynaferry.throttle.rate_profile import RateProfile
 
 # A measurement spans at least this, or two round trips: fewer answers say too little.
 WINDOW_SECONDS: Final = 0.2
@@ -73,42 +74,6 @@ LATE_SECONDS: Final = 0.5
 LATE_REQUESTS: Final = 2.0
 LATENCY_WEIGHT: Final = 0.1
 NEVER: Final = -math.inf
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateProfile:
-    """How a controller moves. Rates are in units a second.
-
-    From `start_units` the rate doubles every `doubling_seconds` until the first refusal. After a
-    refusal it is `keep` times the measured capacity for `hold_seconds`, then `probe_share` of it
-    more for `probe_seconds`, and then it grows by `curve` times the seconds to the third power, in
-    parts of that capacity. A probe is just enough to use up what the service saved meanwhile: who
-    meets no refusal by then knows that there is more.
-    """
-
-    start_units: float
-    doubling_seconds: float
-    keep: float
-    hold_seconds: float
-    curve: float
-    probe_share: float = 0.0
-    probe_seconds: float = 0.0
-
-
-# The target is ours to fill: it loses nothing by a refusal but the refusal.
-EAGER: Final = RateProfile(
-    start_units=1000.0,
-    doubling_seconds=0.3,
-    keep=0.985,
-    hold_seconds=0.8,
-    curve=20.0,
-    probe_share=0.12,
-    probe_seconds=0.7,
-)
-# The source serves customers: a refusal there may have been one of theirs.
-POLITE: Final = RateProfile(
-    start_units=1000.0, doubling_seconds=1.0, keep=0.7, hold_seconds=15.0, curve=0.0005
-)
 
 
 class RateController:

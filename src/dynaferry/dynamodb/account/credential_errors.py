@@ -151,11 +151,7 @@ def _from_botocore(error: ClientError | BotoCoreError, origin: Origin) -> Dynafe
             f"set it to the token as it was given, {_AGAIN}",
         )
     if isinstance(error, NoCredentialsError):
-        return AccessDeniedError(
-            f"there are no credentials for the {origin.side} ({origin.who})",
-            hint=f"set --{origin.side}-profile or the environment variables of the AWS CLI",
-            operation=WHAT_FAILS,
-        )
+        return _none_there(origin)
     if isinstance(error, RefreshWithMFAUnsupportedError):
         return _denied(
             origin,
@@ -170,20 +166,33 @@ def _from_botocore(error: ClientError | BotoCoreError, origin: Origin) -> Dynafe
         return _denied(origin, str(error), f"run {login}, then the same command again")
     if isinstance(error, PartialCredentialsError):
         return _denied(origin, str(error), f"set {error.kwargs['cred_var']} as well, {_AGAIN}")
-    if isinstance(error, CredentialRetrievalError) and _may_pass(error):
-        return UnavailableError(
-            f"the {origin.side}'s credentials ({origin.who}) cannot be had: {error}",
-            hint="look at the service that gives this container its credentials",
-            operation=WHAT_FAILS,
-        )
-    if isinstance(error, CredentialRetrievalError):
-        return _denied(origin, in_one_line(str(error)), _check(origin))
-    if isinstance(error, MetadataRetrievalError):
-        return UnavailableError(
-            f"the {origin.side}'s credentials ({origin.who}) cannot be had: {error}",
-            operation=WHAT_FAILS,
-        )
+    if isinstance(error, CredentialRetrievalError | MetadataRetrievalError):
+        return _from_provider(error, origin)
     return _general(error, origin)
+
+
+def _none_there(origin: Origin) -> DynaferryError:
+    return AccessDeniedError(
+        f"there are no credentials for the {origin.side} ({origin.who})",
+        hint=f"set --{origin.side}-profile or the environment variables of the AWS CLI",
+        operation=WHAT_FAILS,
+    )
+
+
+def _from_provider(
+    error: CredentialRetrievalError | MetadataRetrievalError, origin: Origin
+) -> DynaferryError:
+    """What a program, a container's service or an instance's said instead of credentials."""
+    hint = None
+    if isinstance(error, CredentialRetrievalError):
+        if not _may_pass(error):
+            return _denied(origin, in_one_line(str(error)), _check(origin))
+        hint = "look at the service that gives this container its credentials"
+    return UnavailableError(
+        f"the {origin.side}'s credentials ({origin.who}) cannot be had: {error}",
+        hint=hint,
+        operation=WHAT_FAILS,
+    )
 
 
 def _from_login(profile: str, origin: Origin) -> DynaferryError:

@@ -134,70 +134,107 @@ async def open_account(
     ca_bundle = await asyncio.to_thread(trusted_certificates, session)
     region = await region_of(session, side)
     check_region(region, side)
-    acting_as = _acting_as(account)
-    secrets = Redactor(account.external_id, lasting=passwords())
-    origin = origin_of(session._session, side, _called(account))
-    prompter = Prompter()
-
-    def to_error(error: Exception) -> DynaferryError:
-        secrets.hide_in_error(error)
-        # What is wrong with the caller's own credentials is an error of ours already.
-        if isinstance(error, RuntimeError):
-            return ended_already(
-                CallSite(table=None, side=side, acting_as=acting_as, caller=origin.who)
-            )
-        return from_client_error(
-            error,
-            operation="AssumeRole",
-            table=None,
-            side=side,
-            acting_as=acting_as,
-            caller=origin.who,
-        )
-
-    def fresh_session() -> Any:
-        return new_session(replace(account, region=region), side, models)._session
-
-    callers: list[CallersCredentials] = []
-
-    async def base() -> CallersCredentials:
-        callers[:] = [await load_callers(fresh_session, secrets, origin, prompter)]
-        return callers[0]
-
-    resolve = _resolver(session, region, account, sts_endpoint_url, ca_bundle, base)
-    credentials = CredentialSource(
-        resolve, to_error, secrets, whose=f"the {side}", service_clock=models.service_clock
-    )
+    caller = _Caller(replace(account, region=region), side, models, session)
+    resolve = _resolver(session, region, account, sts_endpoint_url, ca_bundle, caller.load)
+    credentials = caller.source(resolve)
     # So that a role that may not be assumed shows here, not later.
-    await _first(credentials, prompter, origin)
+    await _first(credentials, caller.prompter, caller.origin)
     # The control-plane client signs with the same: it asks its session for credentials.
     session._session._credentials = SharedCredentials(credentials)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(credentials.aclose)
+        client = await stack.enter_async_context(
+            _control_plane(session, side, region, account.endpoint_url, ca_bundle)
+        )
+        yield AccountSession(
+            side=side,
+            region=client.meta.region_name,
+            acting_as=caller.acting_as,
+            client=client,
+            credentials=credentials,
+            ca_bundle=ca_bundle,
+            signing_region=client._request_signer.region_name,
+            service_clock=models.service_clock,
+            end_in_words=caller.end_in_words(),
+            takes_arns=True if is_aws(URL(client.meta.endpoint_url)) else None,
+        )
+
+
+class _Caller:
+    """Whoever the side's own credentials belong to: how they are found, and found anew."""
+
+    def __init__(self, account: Account, side: Side, models: ServiceModels, session: Any) -> None:
+        self._account = account
+        self._side = side
+        self._models = models
+        self.acting_as = _acting_as(account)
+        self.secrets = Redactor(account.external_id, lasting=passwords())
+        self.origin = origin_of(session._session, side, _called(account))
+        self.prompter = Prompter()
+        self._loaded: CallersCredentials | None = None
+
+    def source(self, resolve: Callable[[], Awaitable[Any]]) -> CredentialSource:
+        """Where requests get what `resolve` gives."""
+        return CredentialSource(
+            resolve,
+            self.to_error,
+            self.secrets,
+            whose=f"the {self._side}",
+            service_clock=self._models.service_clock,
+        )
+
+    async def load(self) -> CallersCredentials:
+        """The credentials, looked for from scratch."""
+        self._loaded = await load_callers(
+            self._fresh_session, self.secrets, self.origin, self.prompter
+        )
+        return self._loaded
+
+    def end_in_words(self) -> str | None:
+        """When they end, for people, where nothing renews them."""
+        loaded = self._loaded
+        return None if loaded is None else loaded.end_in_words(datetime.now(UTC), self.prompter)
+
+    def to_error(self, error: Exception) -> DynaferryError:
+        """What was raised while they were looked for, without their secrets."""
+        self.secrets.hide_in_error(error)
+        site = CallSite(
+            table=None, side=self._side, acting_as=self.acting_as, caller=self.origin.who
+        )
+        # What is wrong with the caller's own credentials is an error of ours already.
+        if isinstance(error, RuntimeError):
+            return ended_already(site)
+        return from_client_error(
+            error,
+            operation="AssumeRole",
+            table=None,
+            side=self._side,
+            acting_as=self.acting_as,
+            caller=self.origin.who,
+        )
+
+    def _fresh_session(self) -> Any:
+        return new_session(self._account, self._side, self._models)._session
+
+
+@asynccontextmanager
+async def _control_plane(
+    session: Any, side: Side, region: str, endpoint_url: str | None, ca_bundle: str | None
+) -> AsyncIterator[Any]:
+    async with AsyncExitStack() as stack:
         try:
             client = await stack.enter_async_context(
                 session.client(
                     "dynamodb",
                     region_name=region,
-                    endpoint_url=account.endpoint_url,
+                    endpoint_url=endpoint_url,
                     verify=ca_bundle or True,
                     config=_CONTROL_PLANE,
                 )
             )
         except (BotoCoreError, ValueError) as error:
             raise PlanError(f"the {side} cannot be opened: {error}") from error
-        yield AccountSession(
-            side=side,
-            region=client.meta.region_name,
-            acting_as=acting_as,
-            client=client,
-            credentials=credentials,
-            ca_bundle=ca_bundle,
-            signing_region=client._request_signer.region_name,
-            service_clock=models.service_clock,
-            end_in_words=callers[0].end_in_words(datetime.now(UTC), prompter),
-            takes_arns=True if is_aws(URL(client.meta.endpoint_url)) else None,
-        )
+        yield client
 
 
 async def _first(credentials: CredentialSource, prompter: Prompter, origin: Origin) -> None:

@@ -135,18 +135,12 @@ async def create_table_like(
     :raises RequestRefusedError: the service will not create it so
     :raises NotReadyError: not now: it is not ACTIVE within `patience_seconds`
     """
-    began = clock()
+    deadline = clock() + patience_seconds
     request = create_table_request(source, name=name, tags=tags)
+    waiting: dict[str, Any] = {"say": say, "clock": clock, "sleep": sleep}
     try:
         made = await call_when_allowed(
-            target,
-            "CreateTable",
-            name,
-            patience_seconds=patience_seconds,
-            say=say,
-            clock=clock,
-            sleep=sleep,
-            **request,
+            target, "CreateTable", name, patience_seconds=patience_seconds, **waiting, **request
         )
     except RequestRefusedError:
         there = await _describe_if_there(target, name)
@@ -155,10 +149,8 @@ async def create_table_like(
         called = there.called
     else:
         called = called_when_made(target, name, made)
-    left_seconds = patience_seconds - (clock() - began)
-    return await until_active(
-        target, called, patience_seconds=left_seconds, say=say, clock=clock, sleep=sleep
-    )
+    left_seconds = deadline - clock()
+    return await until_active(target, called, patience_seconds=left_seconds, **waiting)
 
 
 async def call_when_allowed(
