@@ -24,7 +24,7 @@ from dynaferry.throttle.adaptive_limiter import AdaptiveLimiter
 from dynaferry.throttle.cap import Cap
 from dynaferry.throttle.limiter import CapLimiter
 from dynaferry.throttle.pause import PauseGate
-from dynaferry.throttle.rate_controller import (RateController,)
+from dynaferry.throttle.rate_controller import RateController
 from dynaferry.throttle.rate_profile import EAGER
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from tests.verify.small_verify import opened, plan_of, tools_of

@@ -342,3 +342,8 @@ async def test_whoever_waits_for_the_end_of_a_segment_is_told_of_it() -> None:
         ledger.acknowledge(0, page, written=1)
         await anyio.wait_all_tasks_blocked()
         assert ended == [0]
+
+
+def test_a_ledger_shows_what_is_complete_and_what_is_ahead() -> None:
+    shown = "<Ledger 0 of 4 segments complete, 0 items ahead, 0 pages on their way, "
+    assert repr(Ledger(4)) == shown + "0 readers waiting>"

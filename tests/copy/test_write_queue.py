@@ -335,3 +335,10 @@ def test_whatever_becomes_of_batches_no_item_is_lost_and_none_is_there_twice(
 
     expected = [f"{number}-{at}" for number, (_, size) in enumerate(sizes) for at in range(size)]
     assert sorted(virtually(main)) == sorted(expected)
+
+
+def test_a_queue_shows_what_waits_and_what_is_out() -> None:
+    queue = WriteQueue()
+    assert repr(queue) == "<WriteQueue 0 items waiting in 0 lanes, 0 held, 0 out>"
+    queue.close()
+    assert repr(queue).endswith("0 out, closed>")

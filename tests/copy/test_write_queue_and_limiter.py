@@ -23,7 +23,7 @@ from dynaferry.throttle.adaptive_limiter import AdaptiveLimiter
 from dynaferry.throttle.cap import Cap
 from dynaferry.throttle.limiter import CapLimiter
 from dynaferry.throttle.pause import PauseGate
-from dynaferry.throttle.rate_controller import (RateController,)
+from dynaferry.throttle.rate_controller import RateController
 from dynaferry.throttle.rate_profile import EAGER
 from tests.worlds.fakes import key_in, wire_item
 from tests.worlds.moving_clock import MovingClock

@@ -10,7 +10,10 @@ from msgspec import Struct
 
 from benchmarks.simulator import Partitions, Provisioned, SimulatedTable, SizedKey, Table
 from dynaferry.throttle.limiter import REQUEST_SECONDS
-from dynaferry.throttle.rate_controller import (LEAST_UNITS, RateController,)
+from dynaferry.throttle.rate_controller import (
+    LEAST_UNITS,
+    RateController,
+)
 
 BATCH_ITEMS = 25
 

@@ -18,7 +18,7 @@ from dynaferry.throttle.adaptive_limiter import (
 )
 from dynaferry.throttle.cap import BUCKET_SHARE, Cap
 from dynaferry.throttle.limiter import REQUEST_SECONDS, CapLimiter
-from dynaferry.throttle.rate_controller import (RateController,)
+from dynaferry.throttle.rate_controller import RateController
 from dynaferry.throttle.rate_profile import EAGER
 from tests.worlds.moving_clock import about
 

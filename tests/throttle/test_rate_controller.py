@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.simulator import BrownOut, Change, Latency
-from dynaferry.throttle.rate_controller import (LEAST_UNITS, RateController,)
+from dynaferry.throttle.rate_controller import (
+    LEAST_UNITS,
+    RateController,
+)
 from dynaferry.throttle.rate_profile import EAGER, POLITE, RateProfile
 from tests.throttle.driven import BATCH_ITEMS, drive, shares, table_of
 

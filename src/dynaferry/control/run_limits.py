@@ -9,7 +9,7 @@ from dynaferry.throttle.adaptive_limiter import AdaptiveLimiter, first_units
 from dynaferry.throttle.cap import Cap
 from dynaferry.throttle.limiter import CapLimiter
 from dynaferry.throttle.pause import PauseGate
-from dynaferry.throttle.rate_controller import (RateController,)
+from dynaferry.throttle.rate_controller import RateController
 from dynaferry.throttle.rate_profile import EAGER, POLITE, RateProfile
 from dynaferry.throttle.retry import Patience
 
@@ -22,6 +22,10 @@ class RunCaps:
         self.read = Cap(plan.max_read_units, clock=clock)
         self.write = Cap(plan.max_write_units, clock=clock)
         self.gate = PauseGate()
+
+    def __repr__(self) -> str:
+        paused = "" if self.gate.is_open else ", paused"
+        return f"<{type(self).__name__} read {self.read!r}, write {self.write!r}{paused}>"
 
     def read_limiter(
         self, table_max_units: float | None, ceiling: float = math.inf

@@ -61,6 +61,13 @@ class Ledger:
         self._changed: set[int] = set()
         self.complete_segments = sum(w.record.complete for w in self._watermarks.values())
 
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.complete_segments} of {self.total_segments} segments "
+            f"complete, {self.items_ahead} items ahead, {self._pages_on_their_way} pages on their "
+            f"way, {len(self._waiting)} readers waiting>"
+        )
+
     def segments_to_read(self) -> list[int]:
         """The segments that are not complete; a `SegmentQueue` says which of them is next."""
         complete = {s for s, watermark in self._watermarks.items() if watermark.record.complete}

@@ -29,7 +29,7 @@ from dynaferry.limits import BATCH_MAX_ITEMS, BYTES_PER_WRITE_UNIT
 from dynaferry.observe.stats import TableStats
 from dynaferry.state.store import CheckpointStore
 from dynaferry.stop import StopSignal, cancel_when_over
-from dynaferry.throttle.rate_controller import (RateController,)
+from dynaferry.throttle.rate_controller import RateController
 from dynaferry.throttle.worker_pool import WorkerPool
 
 CHECKPOINT_SECONDS = 0.5

@@ -56,6 +56,12 @@ class WriteQueue:
         self._closed = False
         self._changed: anyio.Event | None = None
 
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.items_waiting} items waiting in {len(self._lanes)} lanes"
+            f", {len(self._held)} held, {self._out} out{', closed' if self._closed else ''}>"
+        )
+
     def put(self, items: PendingPage) -> None:
         """Adds a page's items behind the others of its segment."""
         lane = self._lanes.get(items.segment)

@@ -15,7 +15,10 @@ import anyio
 
 from dynaferry.errors import ThrottledError
 from dynaferry.throttle.limiter import REQUEST_SECONDS, ROW_SECONDS, WriteLimiter
-from dynaferry.throttle.rate_controller import (LEAST_UNITS, RateController,)
+from dynaferry.throttle.rate_controller import (
+    LEAST_UNITS,
+    RateController,
+)
 
 # Requests may come this much closer together than evenly: fewer timers, the same rate.
 BURST_SECONDS: Final = 0.02
@@ -67,6 +70,11 @@ class AdaptiveLimiter:
         self._tokens = first_units
         self._filled_at = clock()
         self._rate_before = controller.rate
+
+    def __repr__(self) -> str:
+        controller, capacity = self.controller, self.controller.capacity
+        found = "no limit found" if capacity is None else f"limit found {capacity:.0f}"
+        return f"<{type(self).__name__} {controller.rate:.0f} units/s, {found}, {self.caps!r}>"
 
     @property
     def most_units_at_once(self) -> float:

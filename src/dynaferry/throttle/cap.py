@@ -49,6 +49,11 @@ class Cap:
         self._shares: list[Share] = []
         self.set(units_per_second)
 
+    def __repr__(self) -> str:
+        units = self.units_per_second
+        limit = "no limit" if units is None else f"{units:g} units/s"
+        return f"<{type(self).__name__} {limit}, {self._reserved:g} reserved>"
+
     def share(self, cost: CostRatio) -> "Share":
         """The part of one more table, whose requests cost what `cost` has learned."""
         self._shares.append(Share(self, cost))

@@ -98,6 +98,11 @@ class CapLimiter:
         self._gate = gate or PauseGate()
         self._turn = anyio.Lock(fast_acquire=True)
 
+    def __repr__(self) -> str:
+        limit = self.units_per_second
+        cap = "no cap" if limit is None else f"cap {limit:g} units/s"
+        return f"<{type(self).__name__} {cap}{'' if self._gate.is_open else ', paused'}>"
+
     @property
     def most_units_at_once(self) -> float:
         """The part of a second that a request may take of the strictest cap."""

@@ -20,6 +20,7 @@ What is not used does not grow: a rate that the source cannot fill says nothing 
 import math
 from typing import Final
 
+from dynaferry.throttle.calm import Calm
 from dynaferry.throttle.rate_profile import RateProfile
 
 # A measurement spans at least this, or two round trips: fewer answers say too little.
@@ -61,11 +62,6 @@ OUTAGE_REFUSALS: Final = 4
 OUTAGE_FALL: Final = 16.0
 LEAST_ANSWERS: Final = 8
 MAX_WINDOW_SECONDS: Final = 2.0
-# Where a capacity is measured again and again as so much the same, it is asked for more so much
-# more rarely each time, up to so much: each time costs refusals.
-SAME_SHARE: Final = 0.08
-CALMER: Final = 1.5
-MOST_CALM: Final = 2.5
 # Once a capacity is known, the search for more doubles in so many times the seconds: it may be what
 # was saved up, and not more that flows in.
 KNOWN_DOUBLING: Final = 1.6
@@ -77,10 +73,7 @@ NEVER: Final = -math.inf
 
 
 class RateController:
-    """One limit, found by its refusals.
-
-    `ceiling` is a rate that is never passed.
-    """
+    """One limit, found by its refusals. `ceiling` is a rate that is never passed."""
 
     def __init__(self, temper: RateProfile, *, now: float, ceiling: float = math.inf) -> None:
         self._temper = temper
@@ -92,7 +85,7 @@ class RateController:
         self._before_trouble: float | None = None  # the capacity before the last back-offs
         self._before_outage: float | None = None
         self._is_searching = True
-        self._calm = 1.0
+        self._calm = Calm()
         self._usable = math.inf
         self._curve_from = now
         self.latency_seconds = 0.0
@@ -159,7 +152,7 @@ class RateController:
         """What was refused was not for the rate: nobody knows how far it is to the limit."""
         self._is_searching = True
         self._emptied_at = None
-        self._calm = 1.0
+        self._calm.end()
 
     def advance(self, now: float) -> None:
         """Moves the rate to where it is now. To be called before `rate` is used."""
@@ -198,7 +191,7 @@ class RateController:
 
     def _hold_seconds(self) -> float:
         """In seconds of the curve: where those take longer anyway, a calm one takes no longer."""
-        return self._temper.hold_seconds * max(1.0, self._calm / self._stretch())
+        return self._temper.hold_seconds * max(1.0, self._calm.stretch / self._stretch())
 
     def _stretch(self) -> float:
         """How much longer a second of the curve takes where requests are few, or slow."""
@@ -217,7 +210,9 @@ class RateController:
         if self._is_quiet(now):
             self._before_trouble = self._capacity
         if self._accepted > 0 or self._is_one_of_few(now):
-            self._capacity = self._measure(now)
+            measured = self._measured(now)
+            self._calm.note(self._capacity, measured, grows=self._temper.probe_share > 0)
+            self._capacity = measured
             self._is_searching = False
             self._curve_from = self._emptied_at = now
             self._accepted_since_emptied = 0.0
@@ -226,15 +221,6 @@ class RateController:
             self._fall(now)
         self._deaf_until = now + self.latency_seconds
         self._open_window(self._deaf_until)
-
-    def _measure(self, now: float) -> float:
-        before, measured = self._capacity, self._measured(now)
-        is_same = before is not None and abs(measured - before) <= SAME_SHARE * before
-        if not is_same:
-            self._calm = 1.0
-        elif self._temper.probe_share:
-            self._calm = min(MOST_CALM, CALMER * self._calm)
-        return measured
 
     def _is_one_of_few(self, now: float) -> bool:
         """Whether nothing was accepted since there was hardly anything asked, and so no outage."""
@@ -350,11 +336,9 @@ class RateController:
         stretch = self._stretch()
         since = (now - self._curve_from) / stretch
         beyond = max(0.0, since - self._hold_seconds())
-        share = self._temper.keep
+        keep, share = self._temper.keep, self._temper.share_at(beyond)
         if beyond > 0:
-            share += self._temper.probe_share
-            share += self._temper.curve * max(0.0, beyond - self._temper.probe_seconds) ** 3
-            share = max(self._temper.keep, min(share, self._usable / capacity))
+            share = max(keep, min(share, self._usable / capacity))
         drain_seconds = DRAIN_SECONDS * min(stretch, MOST_DRAIN_STRETCH)
         is_drained = now - self._curve_from >= drain_seconds
         self._set_rate(capacity * (share if is_drained else DRAIN_SHARE * share))

@@ -23,6 +23,13 @@ class RateProfile:
     probe_share: float = 0.0
     probe_seconds: float = 0.0
 
+    def share_at(self, seconds: float) -> float:
+        """The share of the capacity to ask for, `seconds` after it was held; 0 while it is."""
+        if seconds <= 0:
+            return self.keep
+        grown = self.curve * max(0.0, seconds - self.probe_seconds) ** 3
+        return self.keep + self.probe_share + grown
+
 
 # The target is ours to fill: it loses nothing by a refusal but the refusal.
 EAGER: Final = RateProfile(
