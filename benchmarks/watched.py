@@ -43,7 +43,7 @@ def scrape_seconds() -> float:
         table.segments.begun(segment)
     monitor = RunMonitor("orders", readers=8)
     monitor.stats = RunStats("orders", [table])
-    monitor.look()
+    monitor.refresh()
     registry, times = registry_for(monitor), []
     for _ in range(SCRAPES):
         began = time.perf_counter()

@@ -140,7 +140,7 @@ def test_who_watches_a_run_looks_once(moving_clock: MovingClock) -> None:
     monitor = RunMonitor("orders", readers=8, clock=moving_clock)
     monitor.stats = RunStats("orders", [TableStats("a", "b", 8, state="running")])
     monitor.phase = "running"
-    assert looks_of(moving_clock, monitor.look) == 1
+    assert looks_of(moving_clock, monitor.refresh) == 1
     assert looks_of(moving_clock, lambda: monitor.health) == 1
     summary = RunSummary(run="orders", status="complete", error=None, tables=())
     assert looks_of(moving_clock, lambda: monitor.ended(summary)) == 1

@@ -36,12 +36,12 @@ SECRET_ITEM = b'{"pk":{"S":"a key that nobody may see"},"note":{"S":"nor what is
 
 def test_a_loop_is_given_up_after_so_many_looks_in_a_row_without_a_turn() -> None:
     silence = Silence(3)
-    assert [silence.look(turns) for turns in (5, 5, 5, 5)] == [False, False, False, True]
+    assert [silence.check(turns) for turns in (5, 5, 5, 5)] == [False, False, False, True]
 
 
 def test_one_turn_between_two_looks_is_enough() -> None:
     silence = Silence(3)
-    assert not any(silence.look(looks // 3) for looks in range(300))
+    assert not any(silence.check(checks // 3) for checks in range(300))
 
 
 def test_stacks_name_files_and_lines_and_no_values() -> None:
@@ -289,5 +289,5 @@ def test_a_command_that_only_prints_may_wait_for_its_reader(is_watched: bool) ->
     async def body() -> list[str]:
         return [thread.name for thread in threading.enumerate()]
 
-    last_words = failure.tell if is_watched else None
+    last_words = failure.print_error if is_watched else None
     assert ("dynaferry-watchdog" in run_async(body, last_words=last_words)) == is_watched

@@ -78,7 +78,7 @@ async def test_a_copy_follows_what_is_asked_of_it(tmp_path: Path) -> None:
         async def talk(stats: RunStats) -> None:
             (table,) = stats.tables
             await until(lambda: table.items_written > 0)
-            assert stats.held_back == "writes at most 100 units/s (as planned)"
+            assert stats.limits_in_words == "writes at most 100 units/s (as planned)"
             assert (stats.read_cap_units, stats.write_cap_units) == (None, 100.0)
             await ask(tmp_path, paused=True)
             await until(lambda: stats.paused)
@@ -87,7 +87,7 @@ async def test_a_copy_follows_what_is_asked_of_it(tmp_path: Path) -> None:
             await anyio.sleep(0.3)  # long enough for a request that slips through
             assert await written(simulated) == before < ITEMS
             await ask(tmp_path, paused=False, max_write_units="none")
-            await until(lambda: stats.held_back == "writes without a cap (set)")
+            await until(lambda: stats.limits_in_words == "writes without a cap (set)")
 
         # At 100 units a second the rest would take another 40 seconds.
         with anyio.fail_after(20.0):
@@ -112,7 +112,7 @@ async def test_what_was_set_holds_for_the_next_attempt_whatever_its_flag_says(
         assert outcome.summary.status == "interrupted"
 
         async def let_go(stats: RunStats) -> None:
-            assert stats.held_back == "paused, writes at most 50 units/s (set)"
+            assert stats.limits_in_words == "paused, writes at most 50 units/s (set)"
             await ask(tmp_path, paused=False, max_write_units="plan")
 
         outcome = await copied(replace(plan, max_write_units=1e6), let_go, said=said)
@@ -143,7 +143,7 @@ async def test_a_copy_follows_its_schedule(tmp_path: Path) -> None:
         always = Schedule(schedule=(ScheduleEntry(max_write_units="none", max_read_units=1e6),))
 
         async def talk(stats: RunStats) -> None:
-            assert stats.held_back == (
+            assert stats.limits_in_words == (
                 "writes without a cap (by the schedule), "
                 "reads at most 1,000,000 units/s (by the schedule)"
             )

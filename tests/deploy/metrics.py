@@ -32,7 +32,7 @@ def exported() -> dict[str, set[str]]:
     for _ in range(3):
         table.items_read += 100
         table.items_written += 100
-        monitor.look()
+        monitor.refresh()
     found: dict[str, set[str]] = {}
     for family in registry_for(monitor).collect():
         for sample in family.samples:

@@ -3,7 +3,7 @@
 import pytest
 
 from dynaferry.observe.health import HealthWatch, stalled_for
-from dynaferry.observe.held_back import STALL_SECONDS
+from dynaferry.observe.limiting_factor import STALL_SECONDS
 from dynaferry.observe.stats import RunStats, TableState, TableStats
 
 

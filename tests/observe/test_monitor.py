@@ -4,7 +4,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from dynaferry.observe.monitor import LATENCY_LOOKS, RunMonitor
+from dynaferry.observe.monitor import LATENCY_SAMPLES, RunMonitor
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary
 from tests.observe.test_segment_map import Clock
@@ -35,23 +35,23 @@ async def test_it_looks_once_a_second_and_once_more_at_the_end() -> None:
 
 async def test_who_waits_is_woken_by_the_next_look() -> None:
     monitor = RunMonitor("orders", readers=8)
-    woken = monitor.looked
-    monitor.look()
+    woken = monitor.refreshed
+    monitor.refresh()
     assert woken.is_set()
-    assert not monitor.looked.is_set()
+    assert not monitor.refreshed.is_set()
 
 
 async def test_latency_is_that_of_the_last_minute() -> None:
     monitor = RunMonitor("orders", readers=8)
     monitor.stats = stats_of_one()
     monitor.stats.tables[0].scans.note("ok", 9.0)
-    monitor.look()
+    monitor.refresh()
     monitor.stats.tables[0].scans.note("ok", 0.004)
-    for _ in range(LATENCY_LOOKS):
-        monitor.look()
+    for _ in range(LATENCY_SAMPLES):
+        monitor.refresh()
     assert sum(monitor.recent_latency()["Scan"]) == 1
     assert sum(monitor.recent_latency()["BatchWriteItem"]) == 0
-    monitor.look()
+    monitor.refresh()
     assert sum(monitor.recent_latency()["Scan"]) == 0
 
 
@@ -73,9 +73,9 @@ async def test_a_run_that_stands_still_is_told_to_the_log_once_and_again_when_it
     monitor.stats, monitor.phase = stats_of_one(), "running"
     for _ in range(100):
         clock.now += 1
-        monitor.look()
+        monitor.refresh()
     monitor.stats.tables[0].items_written += 1
-    monitor.look()
+    monitor.refresh()
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", "health: nothing was acknowledged for 61 s: requests do not come back"),
         ("INFO", "health: running"),

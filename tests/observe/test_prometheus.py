@@ -31,7 +31,7 @@ def value(samples: Samples, name: str, **labels: str) -> float | None:
     return samples.get((f"dynaferry_{name}", frozenset((TABLE | labels).items())))
 
 
-def busy_lookout() -> tuple[RunMonitor, TableStats, Clock]:
+def busy_monitor() -> tuple[RunMonitor, TableStats, Clock]:
     table = TableStats(
         source="orders",
         target="orders-copy",
@@ -61,15 +61,15 @@ def busy_lookout() -> tuple[RunMonitor, TableStats, Clock]:
     clock = Clock()
     monitor = RunMonitor("orders-run", readers=8, clock=clock)
     monitor.stats = RunStats("orders-run", [table])
-    monitor.look()
+    monitor.refresh()
     return monitor, table, clock
 
 
 def test_every_metric_of_the_issue_is_there_by_its_name() -> None:
-    monitor, table, clock = busy_lookout()
+    monitor, table, clock = busy_monitor()
     clock.now += 1
     table.items_written += 100
-    monitor.look()
+    monitor.refresh()
     samples = scrape(monitor)
     assert value(samples, "items_read_total") == 450
     assert value(samples, "items_written_total") == 490
@@ -93,13 +93,13 @@ def test_every_metric_of_the_issue_is_there_by_its_name() -> None:
 
 
 def test_requests_are_counted_by_operation_and_outcome() -> None:
-    samples = scrape(busy_lookout()[0])
+    samples = scrape(busy_monitor()[0])
     assert value(samples, "requests_total", operation="Scan", outcome="ok") == 1
     assert value(samples, "requests_total", operation="BatchWriteItem", outcome="throttled") == 1
 
 
 def test_throttles_are_counted_by_operation_and_reason() -> None:
-    samples = scrape(busy_lookout()[0])
+    samples = scrape(busy_monitor()[0])
     name = "throttled_requests_total"
     reason = "TableWriteKeyRangeThroughputExceeded"
     assert value(samples, name, operation="BatchWriteItem", reason=reason) == 5
@@ -107,7 +107,7 @@ def test_throttles_are_counted_by_operation_and_reason() -> None:
 
 
 def test_durations_are_a_histogram_that_only_grows_from_bucket_to_bucket() -> None:
-    samples = scrape(busy_lookout()[0])
+    samples = scrape(busy_monitor()[0])
     name, writes = "request_seconds", "BatchWriteItem"
     counts = [
         value(samples, f"{name}_bucket", operation=writes, le=str(bound))
@@ -119,7 +119,7 @@ def test_durations_are_a_histogram_that_only_grows_from_bucket_to_bucket() -> No
 
 
 def test_segments_are_waiting_running_or_done() -> None:
-    monitor, table, _ = busy_lookout()
+    monitor, table, _ = busy_monitor()
     states = ("waiting", "running", "done")
     samples = scrape(monitor)
     assert [value(samples, "segments", state=state) for state in states] == [8, 2, 0]
@@ -129,9 +129,9 @@ def test_segments_are_waiting_running_or_done() -> None:
 
 
 def test_a_table_that_is_done_has_nothing_left_and_no_checkpoint_that_ages() -> None:
-    monitor, table, _ = busy_lookout()
+    monitor, table, _ = busy_monitor()
     table.state, table.segments_complete = "complete", 10
-    monitor.look()
+    monitor.refresh()
     samples = scrape(monitor)
     assert value(samples, "eta_seconds") == 0
     assert value(samples, "progress_ratio") == 1
@@ -145,7 +145,7 @@ def test_before_the_copy_begins_there_is_the_run_and_that_it_is_healthy() -> Non
 
 
 def test_what_nobody_renews_tells_its_age_by_itself() -> None:
-    monitor, _, clock = busy_lookout()
+    monitor, _, clock = busy_monitor()
     clock.now = 100.0
     collector = RunCollector(monitor, wall_clock=lambda: 1_000_000.0)
     stored = {
@@ -161,7 +161,7 @@ def test_what_nobody_renews_tells_its_age_by_itself() -> None:
 
 
 def test_a_run_is_running_until_it_has_ended() -> None:
-    monitor, _, _ = busy_lookout()
+    monitor, _, _ = busy_monitor()
     name = ("dynaferry_running", frozenset({("run", monitor.run)}))
     assert scrape(monitor)[name] == 1
     monitor.ended(RunSummary(run=monitor.run, status="complete", error=None, tables=()))
@@ -169,9 +169,9 @@ def test_a_run_is_running_until_it_has_ended() -> None:
 
 
 def test_a_stalled_run_is_not_healthy_and_has_no_time_left() -> None:
-    monitor, _, clock = busy_lookout()
+    monitor, _, clock = busy_monitor()
     monitor.phase, clock.now = "running", 97.5 + 31
-    monitor.look()
+    monitor.refresh()
     samples = scrape(monitor)
     assert samples["dynaferry_healthy", frozenset()] == 0
     assert value(samples, "eta_seconds") is None
@@ -179,7 +179,7 @@ def test_a_stalled_run_is_not_healthy_and_has_no_time_left() -> None:
 
 
 def test_no_label_grows_with_the_table() -> None:
-    monitor, table, _ = busy_lookout()
+    monitor, table, _ = busy_monitor()
     before = len(scrape(monitor))
     table.segments_total = 10_000
     for segment in range(9_000):
@@ -190,16 +190,16 @@ def test_no_label_grows_with_the_table() -> None:
 
 
 def test_health_is_a_metric_so_that_an_alert_can_rest_on_it() -> None:
-    monitor, _, clock = busy_lookout()
+    monitor, _, clock = busy_monitor()
     monitor.phase = "running"
     assert scrape(monitor)["dynaferry_healthy", frozenset()] == 1
     clock.now += 61
-    monitor.look()
+    monitor.refresh()
     assert scrape(monitor)["dynaferry_healthy", frozenset()] == 0
 
 
 def test_credentials_without_an_end_are_absent() -> None:
-    monitor, _, _ = busy_lookout()
+    monitor, _, _ = busy_monitor()
     monitor.stats.credentials_left = {"source": lambda: None, "target": lambda: 3210.5}
     name = "dynaferry_credentials_expire_seconds"
     found = {labels: value for (each, labels), value in scrape(monitor).items() if each == name}
@@ -207,7 +207,7 @@ def test_credentials_without_an_end_are_absent() -> None:
 
 
 def test_the_time_to_be_done_is_there_when_it_was_given() -> None:
-    monitor, _, _ = busy_lookout()
+    monitor, _, _ = busy_monitor()
     name = ("dynaferry_finish_by_timestamp_seconds", frozenset[tuple[str, str]]())
     assert name not in scrape(monitor)
     monitor.finish_by = 1_772_341_200.0

@@ -36,7 +36,7 @@ def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looks again does so at once."""
     monkeypatch.setattr(create, "POLL_SECONDS", 0.0)
     for module in (preflight_module, targets):
-        monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.0)
+        monkeypatch.setattr(module, "DESCRIBE_AGAIN_SECONDS", 0.0)
 
 
 @asynccontextmanager

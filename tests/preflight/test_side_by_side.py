@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.virtual_time import now, run_virtually
 from dynaferry.errors import AccessDeniedError, DynaferryError, PreflightError
-from dynaferry.preflight.side_by_side import TABLES_AT_ONCE, look_at_all
+from dynaferry.preflight.side_by_side import TABLES_AT_ONCE, for_each_table
 
 LOOK_SECONDS = 0.5
 
@@ -19,7 +19,7 @@ def looked(
 
     async def main() -> tuple[list[int], list[str], float]:
         said: list[str] = []
-        seen = await look_at_all(range(tables), look, say=said.append, done="looked at")
+        seen = await for_each_table(range(tables), look, say=said.append, done="looked at")
         return seen, said, now()
 
     return run_virtually(main())
@@ -81,7 +81,7 @@ def test_those_behind_an_error_are_not_waited_for() -> None:
 
     async def main() -> float:
         with pytest.raises(PreflightError):
-            await look_at_all(range(5), look, say=lambda _: None, done="looked at")
+            await for_each_table(range(5), look, say=lambda _: None, done="looked at")
         return now()
 
     assert run_virtually(main()) == pytest.approx(2.0, abs=0.1)

@@ -12,7 +12,7 @@ from dynaferry.shared.files import (
     check_replaceable,
     kind_of,
     read_bounded,
-    refusals_told,
+    refusals_raised,
     replacing,
     write_whole,
 )
@@ -184,7 +184,7 @@ def test_a_file_that_cannot_be_written_is_told_by_its_name_and_as_it_was(tmp_pat
     missing = tmp_path / "missing" / "report.html"
     with (
         pytest.raises(StateWriteError, match="report cannot be written: No such") as told,
-        refusals_told("the report", hint="name another", error=StateWriteError),
+        refusals_raised("the report", hint="name another", error=StateWriteError),
     ):
         write_whole(missing, b"whole", private=False)
     assert told.value.hint == "name another"

@@ -76,7 +76,7 @@ async def test_it_goes_on_until_it_is_ended_and_shows_the_end(live: bool) -> Non
         nonlocal seconds
         seconds += 1
         table.items_written += 100
-        stats.held_back = "paused" if seconds == 5 else None
+        stats.limits_in_words = "paused" if seconds == 5 else None
         if seconds == 25:
             table.state = "complete"
             raise EndedError

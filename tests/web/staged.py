@@ -39,7 +39,7 @@ class StagedRun:
         for _ in range(seconds):
             self.clock.now += 1.0
             self._second()
-            self.monitor.look()
+            self.monitor.refresh()
 
     def _second(self) -> None:
         if self.is_browned_out:

@@ -103,7 +103,7 @@ async def test_who_asks_for_nothing_is_shown_out(monkeypatch: pytest.MonkeyPatch
 async def test_a_question_that_does_not_end_is_answered_with_408(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dynaferry.web.server.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("dynaferry.web.server.RESPONSE_SECONDS", 0.05)
     monkeypatch.setattr("dynaferry.web.guards.control_refusal", lambda **_: None)
 
     async def never(_: object) -> None:

@@ -89,7 +89,7 @@ async def page_of(
             if not run.monitor.stats.paused:
                 run.go_on(1)
             else:
-                run.monitor.look()
+                run.monitor.refresh()
             await anyio.sleep(0.1)
 
     controls = None if control is None else ControlsView(TOKEN, control)
@@ -310,7 +310,7 @@ async def test_a_run_that_tells_nothing_any_more_is_stalled_without_rates_or_tim
         await page.open()
         await page.shows("#state", "running")
         assert f"items/s\n{unknown}" not in await page.text("#facts")
-        monkeypatch.setattr(run.monitor, "look", lambda: None)
+        monkeypatch.setattr(run.monitor, "refresh", lambda: None)
         await page.run("performance.now = () => 1e9")  # more than half a minute later
         await page.shows("#state", "stalled: no news for")
         facts = await page.text("#facts")

@@ -1,4 +1,4 @@
-"""How an error is told: what happened and where, then what to do now.
+"""Errors as they are printed: what happened and where, then what to do now.
 
 A traceback is only for who asks for it, by an environment variable.
 """
@@ -41,8 +41,8 @@ def wants_traceback() -> bool:
     return os.environ.get(TRACEBACK_VARIABLE) == "1"
 
 
-def tell(error: Exception) -> None:
-    """Tells people on stderr."""
+def print_error(error: Exception) -> None:
+    """Prints the error and its hint on stderr."""
     if wants_traceback():
         # Each line is marked, so that none of the words in it can pass for a line of its own.
         for line in "".join(traceback.format_exception(error)).splitlines():
@@ -57,8 +57,8 @@ def tell(error: Exception) -> None:
 def report(
     error: Exception, *, as_json: bool, run: str | None = None, under_way: bool = False
 ) -> int:
-    """Tells people and, where it was asked for, scripts; returns the exit code."""
-    tell(error)
+    """Prints the error on stderr, and as JSON on stdout with `as_json`; returns the exit code."""
+    print_error(error)
     code = exit_codes.of_error(sole_reason(error), under_way=under_way)
     if as_json:
         print_refusal(code, summarize(error), run)
@@ -66,7 +66,7 @@ def report(
 
 
 def report_interrupt(*, as_json: bool, run: str | None = None) -> int:
-    """Says that a signal came before there was anything to finish; returns the exit code."""
+    """Prints that a signal came before there was anything to finish; returns the exit code."""
     screen.say(INTERRUPTED_BEFORE)
     if as_json:
         print_refusal(exit_codes.INTERRUPTED, None, run)
@@ -74,7 +74,7 @@ def report_interrupt(*, as_json: bool, run: str | None = None) -> int:
 
 
 def print_refusal(code: int, error: ErrorSummary | None, run: str | None) -> None:
-    """Prints the one document of a command that has no run to sum up."""
+    """Prints the JSON document of a command that has no run to sum up."""
     name = None if run is None else encodable(run)
     summary = RunSummary(run=name, status=exit_codes.status_of(code), error=error, tables=())
     screen.print_document(msgspec.json.encode(summary).decode())

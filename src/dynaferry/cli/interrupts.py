@@ -25,7 +25,7 @@ def run_async(
 ) -> Result:
     """Runs `body` in an event loop, uvloop's where it is installed.
 
-    With `last_words` there is a watchdog beside it; they tell people and scripts of the error for
+    With `last_words` there is a watchdog beside it; they report to people and scripts the error for
     which it ends the process. A command that only prints goes without: its reader may take a while.
 
     :raises KeyboardInterrupt: a signal came that `body` did not listen to; it was cancelled

@@ -27,7 +27,7 @@ from dynaferry.shared.printable import printable
 _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 
 # These log what they were answered, and what they sign with: never heard (invariant 8).
-_TELLERS = ("aiobotocore", "boto3", "botocore", "urllib3")
+_CHATTY_LOGGERS = ("aiobotocore", "boto3", "botocore", "urllib3")
 _LIBRARIES = ("aiohttp", "asyncio")
 
 app = typer.Typer(
@@ -93,7 +93,7 @@ def run_command(arguments: Sequence[str]) -> int:
         # Each command tells its own errors: what is left is that stdout takes nothing.
         screen.say(f"error: stdout cannot be written: {error.strerror}")
         return exit_codes.INTERNAL
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=as_json)
     return code if isinstance(code, int) else exit_codes.COMPLETE
 
@@ -123,7 +123,7 @@ def _quiet(libraries: Sequence[str]) -> None:
 def main() -> None:
     """Runs the command line of this process."""
     screen.open_closed_streams()
-    _quiet(_TELLERS)
+    _quiet(_CHATTY_LOGGERS)
     if not failure.wants_traceback():
         _quiet(_LIBRARIES)
     code = run_command(sys.argv[1:])

@@ -45,7 +45,7 @@ class Signals:
         self._count = 0
         self._hung_up_at = -SAME_HANGUP_SECONDS
         self._listener: Callable[[], None] | None = None
-        self._is_told = self._has_raised = False
+        self._is_forwarded = self._has_raised = False
 
     def __call__(self, number: int, _: FrameType | None = None) -> None:
         """Handles one signal, in the main thread."""
@@ -56,9 +56,9 @@ class Signals:
             say_at_once(ENDED_AT_ONCE)
             end_process(INTERRUPTED)
         if self._listener is not None:
-            self._is_told = True
+            self._is_forwarded = True
             self._listener()
-        elif not self._is_told:
+        elif not self._is_forwarded:
             self._has_raised = True
             raise KeyboardInterrupt
         # Else the end that was asked for is on its way.

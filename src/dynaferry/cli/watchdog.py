@@ -1,8 +1,8 @@
 """Notices from outside that an event loop does not turn, and ends the process (invariant 10).
 
-A thread looks once a second whether the loop has turned since its last look. It counts its looks,
-not seconds: a machine that was suspended and a process that was stopped have not looked either, and
-when they go on, the loop has until the next look but one to turn. Python takes turns between its
+A thread checks once a second whether the loop has turned since its last check. It counts checks,
+not seconds: a machine that was suspended and a process that was stopped make none either, and when
+they go on, the loop has until the next check but one to turn. Python takes turns between its
 threads, so that it also works while the loop is busy for ever.
 
 What is written of a stack are the names of files and functions and the numbers of lines: never a
@@ -23,9 +23,9 @@ from dynaferry.cli import exit_codes, screen, signals
 from dynaferry.errors import LoopStalledError
 
 CHECK_SECONDS: Final = 1.0
-# So many looks in a row at which the loop has not turned.
+# Checks in a row that find that the loop has not turned, before it is given up.
 MOST_CHECKS = 30
-# Telling must not keep the process from ending: stderr may be what the loop waits for.
+# Reporting must not keep the process from ending: stderr may be what the loop waits for.
 LAST_WORDS_SECONDS: Final = 5.0
 _MOST_FRAMES: Final = 60
 
@@ -35,20 +35,20 @@ _log = logging.getLogger(__name__)
 
 
 class Silence:
-    """How many looks in a row saw that the loop has not turned."""
+    """A counter of the checks in a row that found that the loop has not turned."""
 
-    __slots__ = ("_most_looks", "_turns", "looks")
+    __slots__ = ("_most_checks", "_turns", "checks")
 
-    def __init__(self, most_looks: int) -> None:
-        self._most_looks = most_looks
+    def __init__(self, most_checks: int) -> None:
+        self._most_checks = most_checks
         self._turns = -1
-        self.looks = 0
+        self.checks = 0
 
-    def look(self, turns: int) -> bool:
-        """Takes a look at how often the loop has turned; says whether it is to be given up."""
-        self.looks = self.looks + 1 if turns == self._turns else 0
+    def check(self, turns: int) -> bool:
+        """Compares how often the loop has turned; returns whether it is to be given up."""
+        self.checks = self.checks + 1 if turns == self._turns else 0
         self._turns = turns
-        return self.looks >= self._most_looks
+        return self.checks >= self._most_checks
 
 
 class _Turns:
@@ -79,15 +79,15 @@ def watched(
     turns, over = _Turns(loop, CHECK_SECONDS / 2), threading.Event()
     main = threading.get_ident()
 
-    def look() -> None:
+    def watch() -> None:
         silence = Silence(MOST_CHECKS)
         while not over.wait(CHECK_SECONDS):
-            if silence.look(turns.number):
-                _tell_within_seconds(stacks(main), last_words)
+            if silence.check(turns.number):
+                _report_within_seconds(stacks(main), last_words)
                 end(exit_codes.FAILED)
                 return
 
-    threading.Thread(target=look, name="dynaferry-watchdog", daemon=True).start()
+    threading.Thread(target=watch, name="dynaferry-watchdog", daemon=True).start()
     try:
         yield
     finally:
@@ -95,22 +95,22 @@ def watched(
         turns.end()
 
 
-def _tell_within_seconds(told: Sequence[str], last_words: LastWords) -> None:
-    teller = threading.Thread(target=_tell, args=(told, last_words), daemon=True)
-    teller.start()
-    teller.join(LAST_WORDS_SECONDS)
+def _report_within_seconds(lines: Sequence[str], last_words: LastWords) -> None:
+    reporter = threading.Thread(target=_report, args=(lines, last_words), daemon=True)
+    reporter.start()
+    reporter.join(LAST_WORDS_SECONDS)
 
 
-def _tell(told: Sequence[str], last_words: LastWords) -> None:
-    for line in told:
+def _report(lines: Sequence[str], last_words: LastWords) -> None:
+    for line in lines:
         screen.say(line)
     error = LoopStalledError(
         f"dynaferry hung for {MOST_CHECKS * CHECK_SECONDS:.0f} s and ended itself; it stood at"
-        f" {told[1].strip()}",
+        f" {lines[1].strip()}",
         hint="the same command resumes; please report it, with the stacks above",
     )
     if _log.hasHandlers():
-        _log.error("the event loop does not turn", extra={"stacks": "\n".join(told)})
+        _log.error("the event loop does not turn", extra={"stacks": "\n".join(lines)})
     last_words(error)
 
 

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from dynaferry.observe import formatting
-from dynaferry.observe.held_back import Signs, reasons
+from dynaferry.observe.limiting_factor import Signs, limiting_factors
 from dynaferry.plan.schedule import Schedule, Units, scheduled
 from dynaferry.state.records import Controls
 
@@ -63,12 +63,12 @@ def effective_controls(planned: Planned, controls: Controls, moment: datetime) -
     )
 
 
-def set_by_hand(held: EffectiveControls) -> EffectiveControls:
+def set_by_hand(effective: EffectiveControls) -> EffectiveControls:
     """What holds whatever the plan, the flags and the schedule of somebody else are."""
     return EffectiveControls(
-        paused_at=held.paused_at,
-        read=held.read if held.read.origin == "set" else CapInForce(None, "plan"),
-        write=held.write if held.write.origin == "set" else CapInForce(None, "plan"),
+        paused_at=effective.paused_at,
+        read=effective.read if effective.read.origin == "set" else CapInForce(None, "plan"),
+        write=effective.write if effective.write.origin == "set" else CapInForce(None, "plan"),
     )
 
 
@@ -87,11 +87,11 @@ def _number(units: Units) -> float | None:
 _ORIGINS: dict[Origin, str] = {"set": "set", "schedule": "by the schedule", "plan": "as planned"}
 
 
-def in_words(held: EffectiveControls) -> str | None:
+def in_words(effective: EffectiveControls) -> str | None:
     """What people should know of it: a pause, caps, and a cap that was lifted. None for nothing."""
-    caps = (*_cap_in_words("writes", held.write), *_cap_in_words("reads", held.read))
-    signs = Signs(paused=held.paused_at is not None, caps=caps)
-    return ", ".join(each.reason for each in reasons(signs)) or None
+    caps = (*_cap_in_words("writes", effective.write), *_cap_in_words("reads", effective.read))
+    signs = Signs(paused=effective.paused_at is not None, caps=caps)
+    return ", ".join(each.reason for each in limiting_factors(signs)) or None
 
 
 def _cap_in_words(verb: str, cap: CapInForce) -> Iterator[str]:

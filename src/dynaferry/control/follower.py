@@ -1,7 +1,7 @@
-"""A run under way does what people ask of it: a few times a second it looks what holds now.
+"""Applies pause and caps to a run under way; the state file is polled a few times a second.
 
 What is asked stands in the state file, where another process puts it, so that it survives this
-one. The schedule is looked up at the same time. A copy follows it, and so do the verification and
+one. The schedule is read at the same time. A copy follows it, and so do the verification and
 the replay of its dead letters.
 """
 
@@ -15,14 +15,14 @@ import anyio
 from dynaferry.control.effective import EffectiveControls, Planned, effective_controls, in_words
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.errors import StateError
-from dynaferry.observe.stats import Held
+from dynaferry.observe.stats import ControlledStats
 from dynaferry.state.records import Controls
 
 CONTROLS_POLL_SECONDS = 0.5
 
 
 class ControlSource(Protocol):
-    """Where it stands what was asked."""
+    """The store of what was asked of a run."""
 
     async def read_controls(self) -> Controls:
         """What was asked of the run while it was under way."""
@@ -37,7 +37,7 @@ class ControlFollower:
         planned: Planned,
         asked: ControlSource,
         caps: Sequence[RunCaps],
-        stats: Held,
+        stats: ControlledStats,
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -50,25 +50,25 @@ class ControlFollower:
         self._sleep = sleep
 
     async def follow(self) -> None:
-        """Looks until it is cancelled."""
+        """Polls and applies until it is cancelled."""
         while True:
             await self._sleep(CONTROLS_POLL_SECONDS)
             try:
-                await self.look()
+                await self.refresh()
             except StateError:
-                # The checkpoint meets the same file, and tells; until then what held holds.
+                # The checkpoint meets the same file, and reports it; until then what held holds.
                 continue
 
-    async def look(self) -> Controls:
+    async def refresh(self) -> Controls:
         """Applies what holds now, and returns what was asked.
 
         :raises StateError: the state file cannot be read
         """
         controls = await self._asked.read_controls()
-        held = effective_controls(
+        effective = effective_controls(
             self._planned, controls, datetime.fromtimestamp(self._clock(), UTC)
         )
-        self._apply(held)
+        self._apply(effective)
         return controls
 
     async def begin(self) -> list[str]:
@@ -76,11 +76,11 @@ class ControlFollower:
 
         :raises StateError: the state file cannot be read
         """
-        controls = await self.look()
+        controls = await self.refresh()
         run = self._stats.run
-        if self._stats.held_back is None:
+        if self._stats.limits_in_words is None:
             return []
-        lines = [f"{run}: {self._stats.held_back}"]
+        lines = [f"{run}: {self._stats.limits_in_words}"]
         if self._stats.paused:
             lines.append(f"it waits for: dynaferry resume {run}")
         if (controls.max_read_units, controls.max_write_units) != (None, None):
@@ -90,15 +90,15 @@ class ControlFollower:
             )
         return lines
 
-    def _apply(self, held: EffectiveControls) -> None:
+    def _apply(self, effective: EffectiveControls) -> None:
         for caps in self._caps:
-            caps.read.set(held.read.units_per_second)
-            caps.write.set(held.write.units_per_second)
-            if held.paused_at is None:
+            caps.read.set(effective.read.units_per_second)
+            caps.write.set(effective.write.units_per_second)
+            if effective.paused_at is None:
                 caps.gate.open()
             else:
                 caps.gate.close()
-        self._stats.paused = held.paused_at is not None
-        self._stats.held_back = in_words(held)
-        self._stats.read_cap_units = held.read.units_per_second
-        self._stats.write_cap_units = held.write.units_per_second
+        self._stats.paused = effective.paused_at is not None
+        self._stats.limits_in_words = in_words(effective)
+        self._stats.read_cap_units = effective.read.units_per_second
+        self._stats.write_cap_units = effective.write.units_per_second

@@ -23,7 +23,7 @@ class NothingAsked:
 
 @asynccontextmanager
 async def controls_of(plan: CopyPlan, say: Callable[[str], None]) -> AsyncIterator[ControlSource]:
-    """Where it stands what is asked of the run, which `say` is told if it cannot be read."""
+    """The source of the run's controls; `say` gets a line if its state file cannot be read."""
     store = await _opened(plan, say)
     try:
         yield store or NothingAsked()

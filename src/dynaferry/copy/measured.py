@@ -17,7 +17,7 @@ from dynaferry.errors import (
     RetryableError,
     ThrottledError,
 )
-from dynaferry.observe.held_back import resource_in_words
+from dynaferry.observe.limiting_factor import resource_in_words
 from dynaferry.observe.request_stats import RequestOutcome
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource

@@ -121,7 +121,7 @@ class _Replay:
                     await self._replay_table(plan, table, session, target, store, caps)
 
     async def _tell_what_holds(self, held: RunStats) -> None:
-        log = PlainLog(held.held_back)
+        log = PlainLog(held.limits_in_words)
         while True:
             await anyio.sleep(SECONDS_BETWEEN_LOOKS)
             for line in log.news(held):

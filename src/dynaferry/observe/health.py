@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dynaferry.observe.held_back import STALL_SECONDS, Signs, why_held_back
+from dynaferry.observe.limiting_factor import STALL_SECONDS, Signs, limiting_factor
 from dynaferry.observe.stats import RunStats, TableStats
 
 # A checkpoint is stored twice a second, whether or not anything was acknowledged, and in a pause
@@ -82,10 +82,10 @@ class HealthWatch:
         """What the looks so far say at this moment."""
         if not stats.paused and not _is_under_way(stats.tables):
             return _ended(stats.tables)
-        held = why_held_back(self._signs(stats, now))
-        if held is None:
+        factor = limiting_factor(self._signs(stats, now))
+        if factor is None:
             return Health(ok=True, reason="running")
-        return Health(ok=held.is_well, reason=held.reason)
+        return Health(ok=factor.is_well, reason=factor.reason)
 
     def _signs(self, stats: RunStats, now: float) -> Signs:
         silent = now - self._acknowledged.moved_at

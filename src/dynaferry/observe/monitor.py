@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 REFRESH_SECONDS: Final = 1.0
 # Percentiles are of the last minute, so that an hour that went well does not hide a bad one.
-LATENCY_LOOKS: Final = 60
+LATENCY_SAMPLES: Final = 60
 
 Phase = Literal["preparing", "running", "ended"]
 
@@ -45,7 +45,7 @@ class RunMonitor:
         self.history = History()
         self.began_at = clock()
         self.ended_at: float | None = None
-        self.looked = anyio.Event()
+        self.refreshed = anyio.Event()
         self._meter = RunMeter(readers)
         self._health = HealthWatch(self.began_at)
         self._was_healthy = True
@@ -59,30 +59,30 @@ class RunMonitor:
         self.stats, self.phase = stats, "running"
         try:
             while True:
-                self.look()
+                self.refresh()
                 await sleep(REFRESH_SECONDS)
         finally:
-            self.look()
+            self.refresh()
 
     def ended(self, summary: RunSummary) -> None:
         """Takes note of how the run ended."""
         now = self.clock()
         self.phase, self.summary, self.ended_at = "ended", summary, now
-        self._look(now)
+        self._refresh(now)
 
-    def look(self) -> None:
-        """Takes a look now, and wakes up who waits for `looked`."""
-        self._look(self.clock())
+    def refresh(self) -> None:
+        """Takes a look now, and wakes up who waits for `refreshed`."""
+        self._refresh(self.clock())
 
-    def _look(self, now: float) -> None:
+    def _refresh(self, now: float) -> None:
         self.views = self._meter.view(self.stats, now)
         self.history.add(point_of(self.stats, now - self.began_at))
         self._health.see(self.stats, now)
         self._log_change_of_health(now)
         self._scans.add([table.scans for table in self.stats.tables])
         self._batch_writes.add([table.batch_writes for table in self.stats.tables])
-        self.looked.set()
-        self.looked = anyio.Event()
+        self.refreshed.set()
+        self.refreshed = anyio.Event()
 
     def _log_change_of_health(self, now: float) -> None:
         health = self._health_at(now)
@@ -111,14 +111,14 @@ class _Recent:
     """The buckets of an operation, of all tables, as they were at each of the last looks."""
 
     def __init__(self) -> None:
-        self._looks: deque[list[int]] = deque(maxlen=LATENCY_LOOKS + 1)
+        self._samples: deque[list[int]] = deque(maxlen=LATENCY_SAMPLES + 1)
 
     def add(self, tables: Sequence[RequestStats]) -> None:
         nothing = [0] * (len(BOUNDS) + 1)
         columns = zip(nothing, *(table.buckets for table in tables), strict=True)
-        self._looks.append([sum(column) for column in columns])
+        self._samples.append([sum(column) for column in columns])
 
     def buckets(self) -> list[int]:
-        if not self._looks:
+        if not self._samples:
             return [0] * (len(BOUNDS) + 1)
-        return [new - old for old, new in zip(self._looks[0], self._looks[-1], strict=True)]
+        return [new - old for old, new in zip(self._samples[0], self._samples[-1], strict=True)]

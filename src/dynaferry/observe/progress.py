@@ -14,12 +14,12 @@ import anyio
 from dynaferry.observe import formatting, rates
 from dynaferry.observe.display import Sleep, write_lines
 from dynaferry.observe.health import stalled_for
-from dynaferry.observe.held_back import Signs, bottleneck
-from dynaferry.observe.stats import Held, RunStats, TableState, TableStats
+from dynaferry.observe.limiting_factor import Signs, bottleneck
+from dynaferry.observe.stats import ControlledStats, RunStats, TableState, TableStats
 from dynaferry.shared.arn import resource_name
 
-# What waits at one look may have been sent at the next moment.
-LOOKS_TO_BE_SURE = 3
+# Samples in a row in which the reads wait: in a single one they may be about to be sent.
+SAMPLES_TO_BE_SURE = 3
 _FINISHED = frozenset({"complete", "rejected", "interrupted", "failed"})
 
 
@@ -59,7 +59,7 @@ class _TableMeter:
     requests: rates.SlidingRate = field(default_factory=rates.SlidingRate)
     throttles: rates.SlidingRate = field(default_factory=rates.SlidingRate)
     unprocessed: rates.SlidingRate = field(default_factory=rates.SlidingRate)
-    looks_waiting: int = 0
+    samples_waiting: int = 0
 
     def add(self, stats: TableStats, now: float) -> None:
         self.items.add(now, stats.items_done)
@@ -70,13 +70,13 @@ class _TableMeter:
         self.throttles.add(now, stats.throttled_requests)
         self.unprocessed.add(now, stats.unprocessed_items)
         # Who waits for the writes does not wait for the pace of the reads.
-        self.looks_waiting = self.looks_waiting + 1 if stats.reads_waiting else 0
+        self.samples_waiting = self.samples_waiting + 1 if stats.reads_waiting else 0
 
     def signs(self, stats: TableStats, unstored_seconds: float | None) -> Signs:
         """What holds the table back, as far as its own counters show."""
         is_throttled = bool(self.throttles.per_second or self.unprocessed.per_second)
         limit = stats.read_rate_limit_units
-        waits = limit is not None and self.looks_waiting >= LOOKS_TO_BE_SURE
+        waits = limit is not None and self.samples_waiting >= SAMPLES_TO_BE_SURE
         limited_by = stats.read_limit_reason or "the limit of the reads"
         return Signs(
             unstored_seconds=unstored_seconds,
@@ -112,7 +112,7 @@ class RunMeter:
         ]
         if stats.paused:  # then that is what everything waits for
             for meter in self._meters.values():
-                meter.looks_waiting = 0
+                meter.samples_waiting = 0
         if unstored is None:
             return views
         return [_stalled(view) if view.state == "running" else view for view in views]
@@ -191,7 +191,7 @@ def plain_line(view: TableView) -> str:
     """One table as a line for a log: words and numbers, no control sequences."""
     goes_on = view.state == "running" and not view.is_stalled
     left = f"{ending(view)} left" if goes_on else ending(view)
-    held_back = (f"held back by {view.bottleneck}",) if view.bottleneck else ()
+    bottleneck = (f"held back by {view.bottleneck}",) if view.bottleneck else ()
     return ", ".join(
         (
             f"{view.name}: {formatting.percent(view.share_done)}",
@@ -203,7 +203,7 @@ def plain_line(view: TableView) -> str:
             f"{formatting.percent(view.throttled_share)} throttled",
             f"segments {view.segments_complete}/{view.segments_total}",
             left,
-            *held_back,
+            *bottleneck,
         )
     )
 
@@ -211,16 +211,16 @@ def plain_line(view: TableView) -> str:
 class PlainLog:
     """Decides which tables are worth a line: those that run, and each once when it has ended."""
 
-    def __init__(self, held_back: str | None = None) -> None:
+    def __init__(self, limits_in_words: str | None = None) -> None:
         self._ended: set[int] = set()
-        self._held_back = held_back
+        self._limits_in_words = limits_in_words
 
-    def news(self, stats: Held) -> list[str]:
+    def news(self, stats: ControlledStats) -> list[str]:
         """A line when the pause or the caps have changed."""
-        if stats.held_back == self._held_back:
+        if stats.limits_in_words == self._limits_in_words:
             return []
-        self._held_back = stats.held_back
-        return [f"{stats.run}: {stats.held_back or 'nothing holds it back'}"]
+        self._limits_in_words = stats.limits_in_words
+        return [f"{stats.run}: {stats.limits_in_words or 'nothing holds it back'}"]
 
     def lines(self, views: Sequence[TableView]) -> list[str]:
         """The lines to write now."""
@@ -248,7 +248,7 @@ async def watch_plain(
     `write` must not raise.
     """
     # How it began has been said by whoever began it.
-    meter, log = RunMeter(readers), PlainLog(stats.held_back)
+    meter, log = RunMeter(readers), PlainLog(stats.limits_in_words)
     await write_lines(
         lambda: meter.view(stats, clock()),
         log.lines,

@@ -1,4 +1,4 @@
-"""Plain counters of a running copy. They are read by whoever shows them, and steer nothing."""
+"""Plain counters of a running copy. Displays and metrics read them; they steer nothing."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -110,12 +110,12 @@ class TableStats:
         return self.items_written + self.items_rejected + self.items_filtered
 
 
-class Held(Protocol):
-    """Whether a run is paused, and what people should know of its pause and caps, in words."""
+class ControlledStats(Protocol):
+    """The controls in force of a run: its pause and caps, and both in words for people."""
 
     run: str
     paused: bool
-    held_back: str | None
+    limits_in_words: str | None
     read_cap_units: float | None
     write_cap_units: float | None
 
@@ -126,14 +126,14 @@ class RunStats:
 
     `credentials_left` says by side for how many seconds its credentials last, when asked: None
     where they have no end.
-    `held_back` is what people should know of its pause and caps, in words; the caps are those that
-    its tables share, in units a second, None where there is none.
+    `limits_in_words` says its pause and its caps for people; the caps are those that its tables
+    share, in units a second, None where there is none.
     """
 
     run: str
     tables: list[TableStats] = field(default_factory=list)
     paused: bool = False
     credentials_left: dict[str, Callable[[], float | None]] = field(default_factory=dict)
-    held_back: str | None = None
+    limits_in_words: str | None = None
     read_cap_units: float | None = None
     write_cap_units: float | None = None

@@ -23,26 +23,28 @@ _NARROW_COLUMNS = 72
 _MOST_ROWS = 12
 
 
-def render(views: Sequence[TableView], width: int, held_back: str | None = None) -> RenderableType:
-    """What the terminal shows, at this width; `held_back` is a line above it.
+def render(
+    views: Sequence[TableView], width: int, limits_in_words: str | None = None
+) -> RenderableType:
+    """What the terminal shows, at this width; `limits_in_words` is a line above it.
 
     Below it stands what the service named as the limit of a table's writes.
     """
     parts: list[RenderableType] = [_render_tables(views, width)]
-    if held_back is not None:
-        parts.insert(0, Text(printable(held_back), style="bold"))
+    if limits_in_words is not None:
+        parts.insert(0, Text(printable(limits_in_words), style="bold"))
     parts += [
         Text(
             f"{formatting.shortened(printable(view.name), 40)} is held back by "
             f"{printable(view.bottleneck or '')}",
             style="dim",
         )
-        for view in _held_back(views)
+        for view in _limits_in_words(views)
     ]
     return parts[0] if len(parts) == 1 else Group(*parts)
 
 
-def _held_back(views: Sequence[TableView]) -> list[TableView]:
+def _limits_in_words(views: Sequence[TableView]) -> list[TableView]:
     return [view for view in views if view.bottleneck is not None][:_MOST_ROWS]
 
 
@@ -139,7 +141,7 @@ async def watch_live(
     meter = RunMeter(readers)
     await redraw(
         lambda: meter.view(stats, clock()),
-        lambda views: render(views, console.width, stats.held_back),
+        lambda views: render(views, console.width, stats.limits_in_words),
         console=console,
         sleep=sleep,
     )

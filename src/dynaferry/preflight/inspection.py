@@ -1,8 +1,8 @@
-"""Refuse early: look at every table of a plan before anything is written.
+"""The inspection of every table of a plan, before anything is written: refuse early.
 
 Each check answers one question and raises a PreflightError that says what was seen, where, and what
-to do now. All tables are looked at before the first target is created, so that a plan is refused as
-a whole or not at all. A role that may not look stays an AccessDeniedError.
+to do now. All tables are inspected before the first target is created, so that a plan is refused as
+a whole or not at all. A role that may not describe stays an AccessDeniedError.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -36,17 +36,17 @@ from dynaferry.preflight.checks import (
 )
 from dynaferry.preflight.estimate import Estimate, as_created, estimate_copy, segments_for
 from dynaferry.preflight.notices import Findings, notices_on
-from dynaferry.preflight.side_by_side import look_at_all
+from dynaferry.preflight.side_by_side import for_each_table
 from dynaferry.preflight.targets import (
-    LOOK_AGAIN_SECONDS,
+    DESCRIBE_AGAIN_SECONDS,
     check_empty,
     is_being_created,
     ready_target,
     warming,
 )
 
-# How often a target is looked for that was there when its run began.
-LOOKS_FOR_IT: Final = 5
+# Attempts to describe a target that was there when its run began.
+DESCRIBE_ATTEMPTS: Final = 5
 
 
 class TablePreflight(Struct, frozen=True, kw_only=True):
@@ -76,18 +76,20 @@ async def preflight(
     written_before: Collection[str | None] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[TablePreflight, ...]:
-    """Looks at every table of the plan, and then creates the targets that are to be.
+    """Inspects every table of the plan, and then creates the targets that are to be.
 
     A resumed run has written to its targets: they must be there and need not be empty. A dry run
     creates nothing. `written_before` are the ids of targets that an earlier run of this plan has
     written: they need not be empty either (None stands for all where the service gives no ids).
 
     :raises PreflightError: a table is not fit to be copied from or to
-    :raises AccessDeniedError: a role may not look at a table, or not create one
-    :raises UnavailableError: the service did not answer
+    :raises AccessDeniedError: a role may not describe a table, or not create one
+    :raises UnavailableError: the service did not respond
     """
-    look = partial(_look_at, plan, source, target, resuming=resuming, written_before=written_before)
-    findings = await look_at_all(plan.tables, look, say=say, done="looked at")
+    inspect = partial(
+        _inspect_table, plan, source, target, resuming=resuming, written_before=written_before
+    )
+    findings = await for_each_table(plan.tables, inspect, say=say, done="looked at")
     check_no_target_is_used_twice(findings)
     checked = tuple(
         _conclude(plan, table, found, resuming=resuming)
@@ -102,7 +104,7 @@ async def preflight(
         )
         return await _warm(plan, seen, target, say)
 
-    return tuple(await look_at_all(range(len(checked)), ready, say=say, done="are ready"))
+    return tuple(await for_each_table(range(len(checked)), ready, say=say, done="are ready"))
 
 
 async def _make_ready(
@@ -121,7 +123,7 @@ async def _make_ready(
     return replace(seen, target=made, just_made=True)
 
 
-async def _look_at(
+async def _inspect_table(
     plan: CopyPlan,
     source: AccountSession,
     target: AccountSession,
@@ -222,11 +224,11 @@ async def _describe_target(
     """The target, or None where it is not there.
 
     A run that was killed when it had just made the table may begin again before it is found
-    everywhere, so that one that `has_been_there` is looked for a few times.
+    everywhere, so that one that `has_been_there` is described a few times.
     """
-    for looks in range(LOOKS_FOR_IT if has_been_there else 1):
-        if looks:
-            await anyio.sleep(LOOK_AGAIN_SECONDS)
+    for attempt in range(DESCRIBE_ATTEMPTS if has_been_there else 1):
+        if attempt:
+            await anyio.sleep(DESCRIBE_AGAIN_SECONDS)
         with suppress(TableNotFoundError):
             return await describe_table(session, table)
     return None

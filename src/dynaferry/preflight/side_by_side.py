@@ -1,7 +1,7 @@
-"""Many tables looked at side by side: a few at a time, with a word now and then.
+"""One step for each of many tables, a few at a time, with a line of progress now and then.
 
-Which of several errors is told must not depend on which answer came first: it is that of the first
-table in the plan's order. Tables behind it are left alone from then on.
+Which of several errors is raised must not depend on which response came first: it is that of the
+first table in the plan's order. Tables behind it are left alone from then on.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -17,56 +17,56 @@ FIRST_WORD_SECONDS: Final = 2.0
 SECONDS_BETWEEN_WORDS: Final = 5.0
 
 Table = TypeVar("Table")
-Seen = TypeVar("Seen")
+Result = TypeVar("Result")
 
 
-async def look_at_all(
+async def for_each_table(
     tables: Sequence[Table],
-    look: Callable[[Table], Awaitable[Seen]],
+    step: Callable[[Table], Awaitable[Result]],
     *,
     say: Callable[[str], None],
     done: str,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
-) -> list[Seen]:
-    """What `look` returns of each table, in their order.
+) -> list[Result]:
+    """The results of `step` for each table, in their order, `TABLES_AT_ONCE` side by side.
 
-    `done` is what has been done to a table then, in words: `say` is told how many there are so far.
+    `done` says in words what `step` has done to a table: `say` gets a line with the number so far.
 
-    :raises DynaferryError: what `look` raised of the first table of which it raised something
+    :raises DynaferryError: what `step` raised for the first table, in their order, that failed
     """
-    looks = _Looks(tables, look)
+    steps = _Steps(tables, step)
 
-    async def tell() -> None:
+    async def report() -> None:
         await sleep(FIRST_WORD_SECONDS)
         while True:
-            say(f"{len(looks.seen):,} of {len(tables):,} tables {done}")
+            say(f"{len(steps.results):,} of {len(tables):,} tables {done}")
             await sleep(SECONDS_BETWEEN_WORDS)
 
     async with anyio.create_task_group() as beside:
         if len(tables) > 1:
-            beside.start_soon(tell)
-        await looks.make()
+            beside.start_soon(report)
+        await steps.run()
         beside.cancel_scope.cancel()
-    if looks.errors:
-        raise looks.errors[min(looks.errors)]
-    return [looks.seen[number] for number in range(len(tables))]
+    if steps.errors:
+        raise steps.errors[min(steps.errors)]
+    return [steps.results[number] for number in range(len(tables))]
 
 
-class _Looks(Generic[Table, Seen]):
-    """What came of each table so far, by its number."""
+class _Steps(Generic[Table, Result]):
+    """The results and errors so far, by a table's number."""
 
-    def __init__(self, tables: Sequence[Table], look: Callable[[Table], Awaitable[Seen]]) -> None:
+    def __init__(self, tables: Sequence[Table], step: Callable[[Table], Awaitable[Result]]) -> None:
         self._tables = tables
-        self._look = look
+        self._step = step
         self._under_way: dict[int, anyio.CancelScope] = {}
-        self.seen: dict[int, Seen] = {}
+        self.results: dict[int, Result] = {}
         self.errors: dict[int, DynaferryError] = {}
 
-    async def make(self) -> None:
+    async def run(self) -> None:
         numbers = iter(range(len(self._tables)))
-        async with anyio.create_task_group() as lookers:
+        async with anyio.create_task_group() as workers:
             for _ in range(min(TABLES_AT_ONCE, len(self._tables))):
-                lookers.start_soon(self._go_on, numbers)
+                workers.start_soon(self._go_on, numbers)
 
     async def _go_on(self, numbers: Iterator[int]) -> None:
         for number in numbers:
@@ -75,7 +75,7 @@ class _Looks(Generic[Table, Seen]):
             with anyio.CancelScope() as scope:
                 self._under_way[number] = scope
                 try:
-                    self.seen[number] = await self._look(self._tables[number])
+                    self.results[number] = await self._step(self._tables[number])
                 except DynaferryError as error:
                     self.errors[number] = error
                     self._leave_those_behind(number)

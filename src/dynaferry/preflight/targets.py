@@ -22,7 +22,7 @@ from dynaferry.preflight.checks import (
 from dynaferry.preflight.notices import Findings
 
 # A table that was made a moment ago may not be found everywhere yet.
-LOOK_AGAIN_SECONDS: Final = 2.0
+DESCRIBE_AGAIN_SECONDS: Final = 2.0
 
 Say = Callable[[str], None]
 
@@ -89,15 +89,15 @@ async def check_empty(session: AccountSession, table: str) -> None:
 
 
 async def _once_it_is_found(
-    look: Callable[[], Awaitable[None]],
+    inspect: Callable[[], Awaitable[None]],
     patience_seconds: float,
     sleep: Callable[[float], Awaitable[None]],
 ) -> None:
-    """Looks at a table that was just made, again for as long as it is not found."""
+    """Calls `inspect` for a table that was just made, again while the table is not found."""
     waited_seconds = 0.0
     while True:
         try:
-            return await look()
+            return await inspect()
         except TableNotFoundError as error:
             if waited_seconds >= patience_seconds:
                 raise NotReadyError(
@@ -106,8 +106,8 @@ async def _once_it_is_found(
                     operation=error.operation,
                     table=error.table,
                 ) from error
-        await sleep(LOOK_AGAIN_SECONDS)
-        waited_seconds += LOOK_AGAIN_SECONDS
+        await sleep(DESCRIBE_AGAIN_SECONDS)
+        waited_seconds += DESCRIBE_AGAIN_SECONDS
 
 
 def warming(target: TableDescription, write_units: int) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ const drawn = (points) => points.map(([time, value, isLast]) => ({ time, value, 
 // Of a slow run the scale has steps below one.
 const words = (value) => (value < 10 ? String(Number(value.toFixed(2))) : short(value));
 
-const told = JSON.parse(document.getElementById("series").textContent);
+const series = JSON.parse(document.getElementById("series").textContent);
 document.querySelectorAll(".chart").forEach((element, index) => {
-  const { hue, rates, limits } = told[index];
+  const { hue, rates, limits } = series[index];
   new RateChart(element, { hue, words }).show(drawn(rates), drawn(limits), []);
 });

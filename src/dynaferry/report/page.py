@@ -222,8 +222,8 @@ def _attempt(attempt: AttemptRecord) -> Sequence[str]:
 
 
 def _settings(settings: RecordedSettings) -> Rows:
-    told = [name for name in settings.__struct_fields__ if name not in ("tables", "limits")]
-    given = [(name, getattr(settings, name)) for name in told]
+    shown = [name for name in settings.__struct_fields__ if name not in ("tables", "limits")]
+    given = [(name, getattr(settings, name)) for name in shown]
     rows = [
         (name.replace("_", " "), _in_words(value)) for name, value in given if value is not None
     ]

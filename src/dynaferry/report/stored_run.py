@@ -14,7 +14,7 @@ from anyio import to_thread
 from msgspec import Struct
 
 from dynaferry.control.effective import EffectiveControls, effective_controls
-from dynaferry.observe import held_back, rates
+from dynaferry.observe import limiting_factor, rates
 from dynaferry.observe.health import is_stalled
 from dynaferry.observe.stats import MOST_REASONS
 from dynaferry.state.directory import verification_name
@@ -103,7 +103,7 @@ class StoredRun(Struct, frozen=True, kw_only=True):
         return max(0.0, end - self.record.started_at) if end is not None else 0.0
 
     @property
-    def held(self) -> EffectiveControls:
+    def effective(self) -> EffectiveControls:
         """What holds the run back now, or would if it ran."""
         return effective_controls(
             self.record.settings, self.controls, datetime.fromtimestamp(self.now, UTC)
@@ -196,8 +196,8 @@ def bottleneck(run: StoredRun, table: StoredTable) -> str | None:
     if run.state != "running" or complete or throttled_at is None or end is None:
         return None
     is_over = throttled_at < end - rates.DEFAULT_WINDOW_SECONDS
-    return held_back.bottleneck(
-        held_back.Signs(resource=None if is_over else table.counters.bottleneck)
+    return limiting_factor.bottleneck(
+        limiting_factor.Signs(resource=None if is_over else table.counters.bottleneck)
     )
 
 

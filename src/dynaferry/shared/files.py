@@ -109,7 +109,7 @@ def write_whole(path: Path, content: bytes, *, private: bool) -> None:
 
 
 @contextmanager
-def refusals_told(
+def refusals_raised(
     name: str, *, hint: str, error: type[DynaferryError] = PlanError
 ) -> Iterator[None]:
     """Within, what the system refuses is told as an `error`: that `name` cannot be written.

@@ -13,7 +13,7 @@ from msgspec import Struct
 from dynaferry._version import __version__
 from dynaferry.errors import StateWriteError
 from dynaferry.observe.summary import VerifyStatus
-from dynaferry.shared.files import check_replaceable, refusals_told, write_whole
+from dynaferry.shared.files import check_replaceable, refusals_raised, write_whole
 from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.state.records import Verification
 from dynaferry.verify.summary import ComparisonSummary, VerifySummary
@@ -108,7 +108,7 @@ def check_place(path: Path) -> None:
     :raises PlanError: the path is a directory, in none, or in one that may not be written to
     """
     hint = "name a file in a directory that is there, and writable"
-    with refusals_told(f"the certificate {path}", hint=hint):
+    with refusals_raised(f"the certificate {path}", hint=hint):
         check_replaceable(path)
 
 
@@ -119,7 +119,7 @@ def write_certificate(path: Path, certificate: Certificate) -> None:
     """
     text = msgspec.json.format(msgspec.json.encode(certificate), indent=2) + b"\n"
     hint = "make room or name another file, and run the same command again"
-    with refusals_told(f"the certificate {path}", hint=hint, error=StateWriteError):
+    with refusals_raised(f"the certificate {path}", hint=hint, error=StateWriteError):
         write_whole(path, text, private=False)
 
 

@@ -1,4 +1,4 @@
-"""Refuse early: look at both tables of each pair before anything is read of them."""
+"""The inspection of both tables of each pair, before any item is read: refuse early."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -17,7 +17,7 @@ from dynaferry.preflight.checks import (
     check_usable,
 )
 from dynaferry.preflight.estimate import polite_read_units
-from dynaferry.preflight.side_by_side import look_at_all
+from dynaferry.preflight.side_by_side import for_each_table
 from dynaferry.run.assembly import Sides
 from dynaferry.run.lifecycle import Say, say_nothing
 from dynaferry.verify.segments import verification_segments
@@ -38,17 +38,17 @@ class TablePair(Struct, frozen=True, kw_only=True):
     has_replication_attributes: bool = False
 
 
-async def look_at_tables(
+async def inspect_pairs(
     plan: VerifyPlan, sides: Sides, say: Say = say_nothing
 ) -> tuple[TablePair, ...]:
-    """Looks at every pair of the plan; `say` is given how many that were, where it takes long.
+    """Inspects every pair of the plan; where it takes long, `say` gets lines of progress.
 
     :raises PreflightError: a table is not there, or two tables cannot be compared
-    :raises AccessDeniedError: a role may not look at a table
-    :raises UnavailableError: the service did not answer
+    :raises AccessDeniedError: a role may not describe a table
+    :raises UnavailableError: the service did not respond
     """
-    look = partial(_look_at, plan, sides)
-    return tuple(await look_at_all(plan.copy.tables, look, say=say, done="looked at"))
+    inspect = partial(_inspect_pair, plan, sides)
+    return tuple(await for_each_table(plan.copy.tables, inspect, say=say, done="looked at"))
 
 
 def what_is_left_out(pairs: Sequence[TablePair]) -> list[str]:
@@ -61,7 +61,7 @@ def what_is_left_out(pairs: Sequence[TablePair]) -> list[str]:
     ]
 
 
-async def _look_at(plan: VerifyPlan, sides: Sides, table: TablePlan) -> TablePair:
+async def _inspect_pair(plan: VerifyPlan, sides: Sides, table: TablePlan) -> TablePair:
     check_region("source", table.source, plan.copy.source, sides.source.region)
     check_region("target", table.target, plan.copy.target, sides.target.region)
     source = await _describe(sides.source, table.source)

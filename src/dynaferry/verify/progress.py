@@ -66,7 +66,7 @@ async def watch_plain(
     `write` must not raise.
     """
     # How it began has been said by whoever began it.
-    meter, log = ComparisonMeter(readers), PlainLog(stats.held_back)
+    meter, log = ComparisonMeter(readers), PlainLog(stats.limits_in_words)
     await write_lines(
         lambda: meter.view(stats, clock()),
         lambda shown: _lines([one for one in shown if one[0].state == "running"]),

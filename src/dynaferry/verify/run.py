@@ -32,7 +32,7 @@ from dynaferry.verify.certificate import certificate_of, check_place, iso_time, 
 from dynaferry.verify.compare.confirm import KEYS_AT_ONCE
 from dynaferry.verify.compare.repair import RepairPlan, repair_plan
 from dynaferry.verify.outcome import Items, summarize, without_summary
-from dynaferry.verify.preflight import TablePair, look_at_tables, what_is_left_out
+from dynaferry.verify.preflight import TablePair, inspect_pairs, what_is_left_out
 from dynaferry.verify.rejections import cannot_tell, rejected_keys
 from dynaferry.verify.resume import open_state, what_to_resume
 from dynaferry.verify.segments import chosen_segments
@@ -98,7 +98,7 @@ async def _prepare_and_verify(
         await to_thread.run_sync(check_place, plan.certificate)
     stored = await what_to_resume(plan, say)
     async with open_sides(plan.copy, say) as sides:
-        pairs = await look_at_tables(plan, sides, say)
+        pairs = await inspect_pairs(plan, sides, say)
         for line in what_is_left_out(pairs):
             say(line)
         async with open_state(plan, pairs, stored) as store:

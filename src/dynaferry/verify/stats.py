@@ -29,7 +29,7 @@ class ComparisonRunStats:
     run: str
     tables: list[ComparisonStats] = field(default_factory=list)
     paused: bool = False
-    held_back: str | None = None
+    limits_in_words: str | None = None
     read_cap_units: float | None = None
     write_cap_units: float | None = None
 

@@ -21,10 +21,14 @@ _NAME_WIDTH = 32
 _MOST_ROWS = 12
 
 
-def render(shown: Sequence[Shown], held_back: str | None = None) -> RenderableType:
-    """The tables that run, or all where they fit; `held_back` is a line above them."""
+def render(shown: Sequence[Shown], limits_in_words: str | None = None) -> RenderableType:
+    """The tables that run, or all where they fit; `limits_in_words` is a line above them."""
     table = _table(shown)
-    return table if held_back is None else Group(Text(printable(held_back), style="bold"), table)
+    return (
+        table
+        if limits_in_words is None
+        else Group(Text(printable(limits_in_words), style="bold"), table)
+    )
 
 
 def _table(shown: Sequence[Shown]) -> Table:
@@ -62,7 +66,7 @@ async def watch_live(
     meter = ComparisonMeter(readers)
     await redraw(
         lambda: meter.view(stats, clock()),
-        lambda shown: render(shown, stats.held_back),
+        lambda shown: render(shown, stats.limits_in_words),
         console=console,
         sleep=sleep,
     )

@@ -1,4 +1,4 @@
-"""What the live page may change in a run, and how it is said over HTTP."""
+"""The controls of the live page: what it may change in a run, and how over HTTP."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -15,45 +15,45 @@ _Cap = Annotated[float, Meta(ge=LEAST_CAP_UNITS)] | None | UnsetType
 
 
 class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be different from now on; what is left out stays. None lifts a cap."""
+    """A change of a run's controls; a field left out stays as it is, None lifts a cap."""
 
     paused: bool | UnsetType = UNSET
     max_read_units: _Cap = UNSET
     max_write_units: _Cap = UNSET
 
 
-# Makes a change; returns when it is told to the run.
+# Makes a change; returns when it is stored for the run.
 Control = Callable[[Change], Awaitable[None]]
 
 
 class ControlsView(Struct, frozen=True):
-    """Who may change the run, and how it is done."""
+    """The token of a page that may change the run, and the function that makes a change."""
 
     token: str
     control: Control
 
 
-async def answer(request: web.Request, controls: ControlsView | None) -> web.Response:
-    """Does what a page asks for, if it may ask."""
+async def respond(request: web.Request, controls: ControlsView | None) -> web.Response:
+    """The response to a page's change of the controls, which is made if the page may make it."""
     refusal = guards.control_refusal(
         peer=request.remote,
         headers=request.headers,
         expected_token=None if controls is None else controls.token,
     )
     if refusal is not None or controls is None:
-        return _told(403, refusal or "")
+        return _message(403, refusal or "")
     if request.content_type != "application/json":
-        return _told(415, "a change is sent as JSON")
+        return _message(415, "a change is sent as JSON")
     try:
         change = msgspec.json.decode(await request.read(), type=Change)
     except msgspec.MsgspecError as error:
-        return _told(400, f"the change is not understood: {error}")
+        return _message(400, f"the change is not understood: {error}")
     try:
         await controls.control(change)
     except DynaferryError as error:
-        return _told(409, error.message)
-    return _told(200, "done")
+        return _message(409, error.message)
+    return _message(200, "done")
 
 
-def _told(status: int, message: str) -> web.Response:
+def _message(status: int, message: str) -> web.Response:
     return web.json_response({"message": message}, status=status)

@@ -15,7 +15,7 @@ from typing import Final, cast
 # Scrapers come one by one, and each page has a connection for its news and some for its files.
 MOST_CONNECTIONS: Final = 32
 ASKING_SECONDS: Final = 10.0
-# As many as are accepted before any of them is looked at.
+# Connections that are accepted before the first request of any of them is read.
 BACKLOG: Final = 16
 
 
@@ -94,10 +94,10 @@ class Door(asyncio.Protocol):
             return
         self._transport = transport
         loop = asyncio.get_running_loop()
-        self._patience = loop.call_later(ASKING_SECONDS, self._look_for_questions)
+        self._patience = loop.call_later(ASKING_SECONDS, self._check_for_requests)
         self._within.connection_made(transport)
 
-    def _look_for_questions(self) -> None:
+    def _check_for_requests(self) -> None:
         """Between two requests the server itself looks; before the first one nobody does."""
         transport = self._transport
         if transport is not None and not self._doors.has_asked(transport):

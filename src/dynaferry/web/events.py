@@ -14,28 +14,28 @@ LISTENING_SECONDS = 30.0
 
 
 class Events:
-    """The pages that are open."""
+    """The streams of server-sent events, one for each open page; at most `MOST_PAGES`."""
 
     def __init__(self, monitor: RunMonitor) -> None:
         self._monitor = monitor
         self._open = 0
 
-    async def tell(self, request: web.Request, reader: Feed) -> web.StreamResponse:
-        """Tells one page everything, then what is new, until the run has ended."""
+    async def stream(self, request: web.Request, reader: Feed) -> web.StreamResponse:
+        """Sends one page everything, then what is new, until the run has ended."""
         if self._open >= MOST_PAGES:
             return web.Response(status=503, text=f"{MOST_PAGES} pages are open already\n")
         self._open += 1
         try:
-            return await self._tell(request, reader)
+            return await self._stream(request, reader)
         finally:
             self._open -= 1
 
-    async def _tell(self, request: web.Request, reader: Feed) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, reader: Feed) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         while True:
             # Asked for before the news are: what is seen while they travel is not missed.
-            looked, ended = self._monitor.looked, self._monitor.phase == "ended"
+            refreshed, ended = self._monitor.refreshed, self._monitor.phase == "ended"
             try:
                 async with asyncio.timeout(LISTENING_SECONDS):
                     await response.write(b"data: %b\n\n" % msgspec.json.encode(reader.news()))
@@ -47,4 +47,4 @@ class Events:
                 return response
             if ended:
                 return response
-            await looked.wait()
+            await refreshed.wait()

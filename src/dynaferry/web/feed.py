@@ -1,4 +1,4 @@
-"""What the live page is told: everything at first, then only what is new.
+"""The updates that a live page receives: everything at first, then only what is new.
 
 A page that is open gets a few hundred bytes a second, however many segments there are. Field names
 are a contract with web/static/page.js.
@@ -20,7 +20,7 @@ _PERCENTILES: Final = (0.5, 0.95, 0.99)
 
 
 class TableNews(Struct, frozen=True, kw_only=True):
-    """One table. `finished` holds the segments that are done and were not told yet, each with
+    """One table. `finished` holds the segments that are done and were not sent yet, each with
     the seconds it took; `running` those under way, each with the seconds so far.
     """
 
@@ -57,14 +57,14 @@ class LatencyView(Struct, frozen=True, kw_only=True):
 
 
 class FeedUpdate(Struct, frozen=True, kw_only=True):
-    """A run at one moment. `points` are those that were not told yet; `held_back` is its pause and
-    its caps, in words.
+    """A run at one moment. `points` are those that were not sent yet; `limits_in_words` says its
+    pause and its caps for people.
     """
 
     run: str
     phase: Phase
     paused: bool
-    held_back: str | None
+    limits_in_words: str | None
     read_cap: float | None
     write_cap: float | None
     status: RunStatus | None
@@ -82,7 +82,7 @@ class FeedUpdate(Struct, frozen=True, kw_only=True):
 
 
 class Feed:
-    """One page that is open, and what it was told."""
+    """The updates for one open page; it keeps what that page was sent."""
 
     def __init__(
         self, monitor: RunMonitor, *, settings: Sequence[tuple[str, str]], can_control: bool
@@ -90,18 +90,18 @@ class Feed:
         self._monitor = monitor
         self._settings: Sequence[tuple[str, str]] | None = settings
         self._can_control: bool | None = can_control
-        self._finished_told: dict[int, int] = {}
-        self._told_until = float("-inf")
+        self._finished_sent: dict[int, int] = {}
+        self._sent_until = float("-inf")
 
     def news(self) -> FeedUpdate:
-        """What is new since the last call."""
+        """The update since the last call."""
         monitor, stats = self._monitor, self._monitor.stats
         summary, health = monitor.summary, monitor.health
         news = FeedUpdate(
             run=monitor.run,
             phase=monitor.phase,
             paused=stats.paused,
-            held_back=stats.held_back,
+            limits_in_words=stats.limits_in_words,
             read_cap=stats.read_cap_units,
             write_cap=stats.write_cap_units,
             status=None if summary is None else summary.status,
@@ -126,15 +126,15 @@ class Feed:
         return news
 
     def _points(self) -> list[Point]:
-        points = [point for point in self._monitor.history if point.seconds > self._told_until]
+        points = [point for point in self._monitor.history if point.seconds > self._sent_until]
         if points:
-            self._told_until = points[-1].seconds
+            self._sent_until = points[-1].seconds
         return points
 
     def _of_table(self, index: int, table: TableStats, view: TableView) -> TableNews:
-        told = self._finished_told.get(index, 0)
-        finished = table.segments.finished[told:]
-        self._finished_told[index] = told + len(finished)
+        sent = self._finished_sent.get(index, 0)
+        finished = table.segments.finished[sent:]
+        self._finished_sent[index] = sent + len(finished)
         return TableNews(
             source=table.source,
             target=table.target,

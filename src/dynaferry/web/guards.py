@@ -6,7 +6,7 @@ judged by what its page cannot forge:
 
 - `Host`, where only this machine listens, must be this machine's; elsewhere it must at least be
   an address or this machine's name, since only a foreign name can be rebound. Metrics and health
-  are told to whoever can reach an address that is open to others: scrapers come by many names.
+  are given to anybody who can reach an address that is open to others: scrapers come by many names.
 - Control wants, on top, a loopback peer and host, the token, and no sign of another site. The
   token travels in a header that another site cannot set without asking first.
 """

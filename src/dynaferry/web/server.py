@@ -1,8 +1,8 @@
 """The server of one run: metrics and health for machines, a page for people.
 
-It lives beside the copy in the same event loop, and is told everything by the run's lookout. So
-any answer says that the loop turns. `/livez` says no more than that: a run that is slow, throttled
-or paused is alive. Whether it gets on, `/healthz` says.
+It lives beside the copy in the same event loop, and reads everything from the run's monitor. So any
+response says that the loop turns. `/livez` says no more than that: a run that is slow, throttled or
+paused is alive. Whether it gets on, `/healthz` says.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from dynaferry.observe.prometheus import registry_for
 from dynaferry.web import guards
 from dynaferry.web.address import Address
 from dynaferry.web.assets import Asset, load
-from dynaferry.web.control import ControlsView, answer
+from dynaferry.web.control import ControlsView, respond
 from dynaferry.web.doors import Doors, listening
 from dynaferry.web.events import Events
 from dynaferry.web.feed import Feed
@@ -30,7 +30,7 @@ from dynaferry.web.feed import Feed
 SHUTDOWN_SECONDS = 1.0
 # Between two requests of one connection, and for one request.
 IDLE_SECONDS = 30.0
-ANSWER_SECONDS = 20.0
+RESPONSE_SECONDS = 20.0
 EVENTS = "/events"
 # Nothing that a run is sent is larger than a few numbers.
 MOST_REQUEST_BYTES = 4096
@@ -77,7 +77,7 @@ def _server_of(runner: web.AppRunner) -> web.Server:
 
 
 def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Application:
-    """Everything that a run serves, each answer behind the same guard."""
+    """Everything that a run serves, each response behind the same guard."""
     app = web.Application(
         middlewares=[_guard(site.address, doors)], client_max_size=MOST_REQUEST_BYTES
     )
@@ -96,10 +96,10 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
     async def news(request: web.Request) -> web.StreamResponse:
         can_control = site.controls is not None
         reader = Feed(site.monitor, settings=site.settings, can_control=can_control)
-        return await events.tell(request, reader)
+        return await events.stream(request, reader)
 
     async def control(request: web.Request) -> web.Response:
-        return await answer(request, site.controls)
+        return await respond(request, site.controls)
 
     async def asset(request: web.Request) -> web.Response:
         found = assets[request.path]
@@ -124,7 +124,7 @@ def _guard(address: Address, doors: Doors) -> Middleware:
             if request.path == EVENTS:  # for as long as the run lasts
                 return await handler(request)
             try:
-                async with asyncio.timeout(ANSWER_SECONDS):
+                async with asyncio.timeout(RESPONSE_SECONDS):
                     return await handler(request)
             except TimeoutError:
                 return web.Response(status=408, text="the request did not come in time\n")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dynaferry.cli import exit_codes, failure, screen
-from dynaferry.cli.commands.verify import INTERRUPTED_BEFORE, verify_and_tell
+from dynaferry.cli.commands.verify import INTERRUPTED_BEFORE, verify_and_print
 from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.summary import VerifySummary
 
@@ -50,9 +50,9 @@ def _verify(copied: RunSummary, plan: CopyPlan, flags: CopyFlags, around: Around
     wanted = VerifyPlan(copy=msgspec.structs.replace(plan, restart=plan.restart or is_new))
 
     def failed(error: Exception) -> VerifySummary:
-        failure.tell(error)
-        told = failure.summarize(error)
-        return VerifySummary(run=plan.run_name, status="failed", error=told)
+        failure.print_error(error)
+        summary = failure.summarize(error)
+        return VerifySummary(run=plan.run_name, status="failed", error=summary)
 
     def last_words(error: Exception) -> None:
         verified = failed(error)
@@ -60,13 +60,13 @@ def _verify(copied: RunSummary, plan: CopyPlan, flags: CopyFlags, around: Around
             _print(copied, verified)
 
     try:
-        return verify_and_tell(
+        return verify_and_print(
             wanted, flags.progress, asks=False, last_words=last_words, around=around
         ).summary
     except KeyboardInterrupt:
         screen.say(INTERRUPTED_BEFORE)
         return VerifySummary(run=plan.run_name, status="interrupted", error=None)
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failed(error)
 
 

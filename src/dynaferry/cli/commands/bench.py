@@ -38,18 +38,18 @@ def run_bench(kind: Kind, make_plan: Callable[[], BenchPlan], *, yes: bool, as_j
         plan = make_plan()
         if not yes:
             _check_somebody_can_be_asked()
-        last_words = partial(_tell_failure, kind, as_json=as_json)
+        last_words = partial(_print_failure, kind, as_json=as_json)
         summary, reason = _measure(plan, last_words, asks=not yes)
     except KeyboardInterrupt:
-        return _tell(BenchSummary(bench=kind, status="interrupted"), None, as_json=as_json)
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
-        return _tell_failure(kind, error, as_json=as_json)
-    return _tell(summary, reason, as_json=as_json)
+        return _print_summary(BenchSummary(bench=kind, status="interrupted"), None, as_json=as_json)
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
+        return _print_failure(kind, error, as_json=as_json)
+    return _print_summary(summary, reason, as_json=as_json)
 
 
-def _tell_failure(kind: Kind, error: Exception, *, as_json: bool) -> int:
-    failed = BenchSummary(bench=kind, status="failed", error=_told(error))
-    return _tell(failed, error, as_json=as_json)
+def _print_failure(kind: Kind, error: Exception, *, as_json: bool) -> int:
+    failed = BenchSummary(bench=kind, status="failed", error=_bench_error(error))
+    return _print_summary(failed, error, as_json=as_json)
 
 
 def _check_somebody_can_be_asked() -> None:
@@ -143,14 +143,14 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
-def _told(error: Exception) -> BenchError:
+def _bench_error(error: Exception) -> BenchError:
     told = failure.summarize(error)
     return BenchError(told.type, told.message, told.hint)
 
 
-def _tell(summary: BenchSummary, error: Exception | None, *, as_json: bool) -> int:
+def _print_summary(summary: BenchSummary, error: Exception | None, *, as_json: bool) -> int:
     if error is not None:
-        failure.tell(error)
+        failure.print_error(error)
     for line in summary_lines(summary):
         screen.say(line)
     if as_json:

@@ -1,6 +1,6 @@
 """`dynaferry set`, `pause`, `resume`: asks something of a run, through its state file.
 
-Whoever copies, verifies or replays need not be told: each looks into the file by itself.
+A copy, a verification or a replay under way polls the file by itself.
 """
 
 import math
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async
@@ -44,14 +44,14 @@ class ControlRequest(Struct, frozen=True, kw_only=True):
     run: str
     status: State
     under_way: UnderWay | None
-    held: EffectiveControls
+    effective: EffectiveControls = field(name="held")
     stalled: bool = False
 
 
 def run_set(
     run: str | None, state_dir: Path, *, reads: str | None, writes: str | None, as_json: bool
 ) -> int:
-    """Sets caps and returns the exit code; every error is told."""
+    """Sets caps and returns the exit code; every error is reported."""
     try:
         if reads is None and writes is None:
             raise PlanError(
@@ -67,7 +67,7 @@ def run_set(
 
 
 def run_pause(run: str | None, state_dir: Path, *, paused: bool, as_json: bool) -> int:
-    """Pauses a run or lets it go on, and returns the exit code; every error is told."""
+    """Pauses a run or lets it go on, and returns the exit code; every error is reported."""
     return _ask(run, state_dir, ControlsChange(paused=paused), as_json=as_json)
 
 
@@ -97,7 +97,7 @@ def _ask(run: str | None, state_dir: Path, change: ControlsChange, *, as_json: b
         asked = run_async(partial(_store, state_dir, name, change))
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=as_json, run=run)
     for line in to_lines(asked, change):
         screen.say(line)
@@ -116,9 +116,9 @@ async def _store(state_dir: Path, run: str, change: ControlsChange) -> ControlRe
         is_paused = (await store.read_controls()).paused_at is not None
         stalled = state == "running" and is_stalled(last_sign_of(record), now, paused=is_paused)
         controls = await store.change_controls(change, now)
-        held = effective_controls(record.settings, controls, datetime.fromtimestamp(now, UTC))
+        effective = effective_controls(record.settings, controls, datetime.fromtimestamp(now, UTC))
         return ControlRequest(
-            run=run, status=state, under_way=under_way, held=held, stalled=stalled
+            run=run, status=state, under_way=under_way, effective=effective, stalled=stalled
         )
     finally:
         await store.aclose()
@@ -137,9 +137,11 @@ def _check_there_is_something_to_hold(
 
 
 def to_lines(asked: ControlRequest, change: ControlsChange) -> list[str]:
-    """What people are told: what holds from now on, and when it begins to."""
-    held = asked.held if asked.under_way in ("copy", None) else set_by_hand(asked.held)
-    lines = [f"{asked.run}: {in_words(held) or 'nothing holds it back'}"]
+    """The lines for people: what holds from now on, and when it begins to."""
+    effective = (
+        asked.effective if asked.under_way in ("copy", None) else set_by_hand(asked.effective)
+    )
+    lines = [f"{asked.run}: {in_words(effective) or 'nothing holds it back'}"]
     if asked.stalled:
         lines.append("it is stalled: it does so once it goes on; dynaferry status says more")
         return lines

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def run_copy(flags: CopyFlags) -> int:
-    """Does what the flags say and returns the exit code; every error is told, none is raised."""
+    """Does what the flags say and returns the exit code; every error is reported, none raised."""
     with log_set_up(flags) as log:
         try:
             plan = plan_from(flags)
@@ -50,11 +50,11 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
     connections = (plan.readers + plan.writers) * min(plan.tables_at_once, len(plan.tables) or 1)
     descriptors.ensure(connections, watched=flags.metrics_listen is not None, say=screen.say)
     monitors: list[RunMonitor] = []
-    body = _observed(plan, flags, monitors) if wants_lookout(flags) else _alone(plan, flags)
+    body = _observed(plan, flags, monitors) if wants_monitor(flags) else _alone(plan, flags)
     last_words = partial(_note_stall, plan, flags)
     try:
         outcome = run_async(partial(run_until_stopped, body), last_words=last_words)
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=flags.json, run=plan.run_name, under_way=True)
     code = exit_codes.of_outcome(outcome.summary.status, outcome.error)
     if flags.after_copy:
@@ -75,7 +75,7 @@ def _alone(plan: CopyPlan, flags: CopyFlags) -> Body:
     async def body(stop: StopSignal) -> Outcome:
         watch = setting_start_aside(watcher(flags.progress, readers=plan.readers))
         outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
-        _tell_eyes(outcome, plan)
+        _print_outcome(outcome, plan)
         return outcome
 
     return body
@@ -94,7 +94,7 @@ def _observed(plan: CopyPlan, flags: CopyFlags, monitors: list[RunMonitor]) -> B
             outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
             monitor.ended(outcome.summary)
             # Before whatever still serves the end of it: nobody should wait for that to read it.
-            _tell_eyes(outcome, plan)
+            _print_outcome(outcome, plan)
             return outcome
 
     return body
@@ -107,11 +107,11 @@ def _note_stall(plan: CopyPlan, flags: CopyFlags, error: LoopStalledError) -> No
     failure.report(error, as_json=flags.json, run=plan.run_name)
 
 
-def _tell_eyes(outcome: Outcome, plan: CopyPlan) -> None:
+def _print_outcome(outcome: Outcome, plan: CopyPlan) -> None:
     from dynaferry.cli.commands.copy_text import summary_lines
 
     if outcome.error is not None:
-        failure.tell(outcome.error)
+        failure.print_error(outcome.error)
     elif outcome.summary.status == "interrupted" and not _has_begun(outcome):
         screen.say(failure.INTERRUPTED_BEFORE)
     if _has_begun(outcome):
@@ -126,8 +126,8 @@ def _has_begun(outcome: Outcome) -> bool:
 def setting_start_aside(watch: Watch | None) -> Watch:
     """The watch, which first takes what was made so far out of the garbage collector's rounds.
 
-    It begins when the copy does. Service models and modules stay to the end: looking through them
-    again and again costs 4% of a copy's CPU time; a last look before costs 0.05 s and frees less
+    It begins when the copy does. Service models and modules stay to the end: going through them
+    again and again costs 4% of a copy's CPU time; a last round before costs 0.05 s and frees less
     than a megabyte (benchmarks/README.md).
     """
 
@@ -165,8 +165,8 @@ def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
     try:
         last_words = partial(failure.report, as_json=flags.json, run=plan.run_name)
         preflights = run_async(body, last_words=last_words)
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
-        return _tell_refusal(error, plan, flags)
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
+        return _print_refusal(error, plan, flags)
     for preflight in preflights:
         for line in render_estimate(preflight):
             screen.say(line)
@@ -177,9 +177,9 @@ def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
     return exit_codes.COMPLETE
 
 
-def _tell_refusal(error: Exception, plan: CopyPlan, flags: CopyFlags) -> int:
-    """A look that failed refuses the copy, whatever the service's reason."""
-    failure.tell(error)
+def _print_refusal(error: Exception, plan: CopyPlan, flags: CopyFlags) -> int:
+    """Prints a failed inspection as a refusal, whatever the service's reason; returns the code."""
+    failure.print_error(error)
     reason = failure.sole_reason(error)
     code = exit_codes.of_error(reason)
     if isinstance(reason, DynaferryError) and not isinstance(reason, PlanError):
@@ -221,10 +221,10 @@ def _estimate(preflight: TablePreflight) -> dict[str, Any]:
     }
 
 
-def wants_lookout(flags: CopyFlags) -> bool:
-    """Whether anybody watches from outside.
+def wants_monitor(flags: CopyFlags) -> bool:
+    """Whether metrics are served, pushed or written, so that a `RunMonitor` is needed.
 
-    :raises PlanError: something is told to those who watch, and nobody does
+    :raises PlanError: a flag is for those who watch, and nothing is watched
     """
     watched = any((flags.metrics_listen, flags.metrics_push, flags.metrics_textfile))
     if flags.finish_by is not None and not watched:

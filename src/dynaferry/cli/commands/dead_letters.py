@@ -62,9 +62,9 @@ def run_replay(flags: ReplayFlags) -> int:
         )
     except KeyboardInterrupt:
         return failure.report_interrupt(as_json=flags.json, run=flags.run)
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=flags.json, run=flags.run)
-    return _tell(outcome, as_json=flags.json)
+    return _print_outcome(outcome, as_json=flags.json)
 
 
 def request_from(flags: ReplayFlags) -> ReplayRequest:
@@ -90,9 +90,9 @@ def request_from(flags: ReplayFlags) -> ReplayRequest:
     )
 
 
-def _tell(outcome: ReplayOutcome, *, as_json: bool) -> int:
+def _print_outcome(outcome: ReplayOutcome, *, as_json: bool) -> int:
     if outcome.error is not None:
-        failure.tell(outcome.error)
+        failure.print_error(outcome.error)
     for line in replay_lines(outcome.summary):
         screen.say(line)
     if as_json:
@@ -112,7 +112,7 @@ def _read(
         number = run_async(partial(_read_run, state_dir, name, use))
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=as_json, run=run)
     screen.say(f"{number:,} dead letters" if number else NOTHING.format(run=name))
     kept = overwritten_path(state_dir, name)

@@ -28,7 +28,7 @@ def run_demo(count: int, *, keep: bool) -> int:
     except KeyboardInterrupt:
         screen.say("interrupted")
         return exit_codes.INTERRUPTED
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=False)
     finally:
         _clean_up(directory, keep=keep)
@@ -39,7 +39,7 @@ def _run_in(directory: Path, count: int, *, keep: bool) -> int:
     from dynaferry.demo.show import REAL_ACCOUNTS, show
 
     def last_words(error: LoopStalledError) -> None:
-        failure.tell(error)
+        failure.print_error(error)
         _clean_up(directory, keep=keep)
 
     readers = plan_for("", directory).readers
@@ -55,7 +55,7 @@ def _run_in(directory: Path, count: int, *, keep: bool) -> int:
         last_words=last_words,
     )
     if outcome.error is not None:
-        failure.tell(outcome.error)
+        failure.print_error(outcome.error)
     if outcome.summary.status != "complete":
         return exit_codes.of_outcome(outcome.summary.status, outcome.error)
     if not equal:

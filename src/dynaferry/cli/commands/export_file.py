@@ -8,7 +8,7 @@ from typing import BinaryIO, Self
 import anyio
 from anyio import to_thread
 
-from dynaferry.shared.files import refusals_told, replacing
+from dynaferry.shared.files import refusals_raised, replacing
 
 
 class ExportFile:
@@ -50,5 +50,5 @@ class ExportFile:
             self._file.write(content)
 
     async def _on_thread(self, step: Callable[..., None], *arguments: bytes) -> None:
-        with refusals_told(f"the file {self._path}", hint="name another with -o"):
+        with refusals_raised(f"the file {self._path}", hint="name another with -o"):
             await to_thread.run_sync(step, *arguments)

@@ -42,7 +42,7 @@ def moment_of(text: str) -> float:
 
 @asynccontextmanager
 async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncIterator[RunMonitor]:
-    """The lookout of the run that is made within; what it sees is served, pushed and written.
+    """The monitor of the run that is made within; what it samples is served, pushed and written.
 
     :raises PlanError: it cannot be served or written there
     """
@@ -68,7 +68,7 @@ async def still_served(
 ) -> AsyncIterator[None]:
     """Serves what was seen of a copy for as long as its verification takes, within.
 
-    Who looks whether the process is alive goes on looking, and the numbers stay as they ended.
+    The liveness probe is answered still, and the numbers stay as they ended.
 
     :raises PlanError: it cannot be served there any more
     """

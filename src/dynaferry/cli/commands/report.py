@@ -8,7 +8,7 @@ from dynaferry.cli.interrupts import run_async
 from dynaferry.report.certificate import check_belongs, read_certificate
 from dynaferry.report.page import render
 from dynaferry.report.stored_run import read_stored_run
-from dynaferry.shared.files import refusals_told, write_whole
+from dynaferry.shared.files import refusals_raised, write_whole
 from dynaferry.state.directory import sole_run
 
 
@@ -24,12 +24,12 @@ def run_report(run: str | None, state_dir: Path, output: Path, certificate: Path
         _write(output, render(stored, verified))
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=False, run=run)
     screen.say(f"the report of {name} is {output}")
     return exit_codes.COMPLETE
 
 
 def _write(output: Path, text: str) -> None:
-    with refusals_told(f"the report {output}", hint="its directory must be there, and writable"):
+    with refusals_raised(f"the report {output}", hint="its directory must be there, and writable"):
         write_whole(output, text.encode(errors="replace"), private=False)

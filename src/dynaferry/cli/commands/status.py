@@ -44,7 +44,7 @@ def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
         stored = run_async(partial(read_stored_run, state_dir, name))
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=as_json, run=run)
     if as_json:
         screen.print_document(msgspec.json.encode(to_summary(stored)).decode())
@@ -71,12 +71,12 @@ class StatusSummary(RunSummary, frozen=True, kw_only=True):
     """
 
     state: State
-    held: EffectiveControls
+    effective: EffectiveControls = msgspec.field(name="held")
     tables: tuple[TableStatus, ...]
 
 
 def to_summary(run: StoredRun) -> StatusSummary:
-    """The run as `copy --json` would tell it; `running` stands for one that is under way."""
+    """The run as `copy --json` would print it; `running` stands for one that is under way."""
     record = run.record
     error = None
     if run.state == "killed":
@@ -87,11 +87,11 @@ def to_summary(run: StoredRun) -> StatusSummary:
         )
     return StatusSummary(
         state=run.state,
-        held=run.held,
+        effective=run.effective,
         run=record.run,
         status=_status(run.state),
         error=error,
-        tables=tuple(_told_table(run, table) for table in run.tables),
+        tables=tuple(_table_document(run, table) for table in run.tables),
     )
 
 
@@ -107,7 +107,7 @@ def _table_status(run: StoredRun, table: StoredTable) -> RunStatus:
     return "rejected" if table.totals.items_rejected else "complete"
 
 
-def _told_table(run: StoredRun, table: StoredTable) -> TableStatus:
+def _table_document(run: StoredRun, table: StoredTable) -> TableStatus:
     summary = msgspec.structs.asdict(_table_summary(run, table))
     return TableStatus(**summary, bottleneck=bottleneck(run, table))
 
@@ -138,9 +138,9 @@ def to_lines(run: StoredRun) -> list[str]:
     if record.ended_at is not None and not run.is_under_way:
         lines.append(f"ended       {_moment(record.ended_at, run.now)}")
     lines.append(f"checkpoint  {_moment(run.last_checkpoint, run.now)}")
-    held_back = _held_back(run)
-    if held_back is not None:
-        lines.append(f"held back   {held_back}")
+    limits = _limits_in_words(run)
+    if limits is not None:
+        lines.append(f"held back   {limits}")
     for table in run.tables:
         lines += _table_lines(run, table)
     if not run.is_under_way and record.error_message is not None:
@@ -150,17 +150,17 @@ def to_lines(run: StoredRun) -> list[str]:
     return lines
 
 
-def _held_back(run: StoredRun) -> str | None:
+def _limits_in_words(run: StoredRun) -> str | None:
     if run.under_way in ("verification", "replay"):
-        return in_words(set_by_hand(run.held))
-    return None if run.state in ("complete", "rejected") else in_words(run.held)
+        return in_words(set_by_hand(run.effective))
+    return None if run.state in ("complete", "rejected") else in_words(run.effective)
 
 
 def _state_words(run: StoredRun) -> str:
     words = _copy_words(run)
     if run.under_way in ("verification", "replay"):
         words = f"{words}; {WORDS[run.under_way]}"
-    if run.under_way is not None and run.held.paused_at is not None:
+    if run.under_way is not None and run.effective.paused_at is not None:
         words = f"{words}, paused; dynaferry resume {run.record.run} lets it go on"
     return words
 
@@ -203,9 +203,9 @@ def _table_lines(run: StoredRun, table: StoredTable) -> list[str]:
     if run.state == "running":
         left = formatting.duration(seconds_left(run, table))
         lines.append(f"  rate      {rate} items/s in the last minute, {left} left")
-        held_back_by = bottleneck(run, table)
-        if held_back_by is not None:
-            lines.append(f"  held back by {held_back_by}")
+        cause = bottleneck(run, table)
+        if cause is not None:
+            lines.append(f"  held back by {cause}")
     elif run.state != "stalled":
         lines.append(f"  rate      {rate} items/s in the last attempt")
     return lines

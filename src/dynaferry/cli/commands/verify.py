@@ -49,7 +49,7 @@ def _run_verify(flags: VerifyFlags, log: LogRun) -> int:
         log.name = plan.copy.run_name
         _check_that_it_can_ask(plan, asks=not flags.yes)
         descriptors.ensure(4 * plan.copy.readers, watched=False, say=screen.say)
-        outcome = verify_and_tell(
+        outcome = verify_and_print(
             plan,
             flags.progress,
             asks=not flags.yes,
@@ -59,14 +59,14 @@ def _run_verify(flags: VerifyFlags, log: LogRun) -> int:
         return failure.report(error, as_json=flags.json, run=flags.run)
     except KeyboardInterrupt:
         return failure.report_interrupt(as_json=flags.json, run=flags.run)
-    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=flags.json, run=flags.run, under_way=True)
     if flags.json:
         screen.print_document(msgspec.json.encode(outcome.summary).decode())
     return exit_codes.of_outcome(outcome.summary.status, outcome.error)
 
 
-def verify_and_tell(
+def verify_and_print(
     plan: VerifyPlan,
     progress: ProgressFlag,
     *,
@@ -87,12 +87,12 @@ def verify_and_tell(
                 stop=stop,
                 watch=watch,
                 say=screen.say,
-                approve=partial(_ask, Questions()) if asks else _tell,
+                approve=partial(_ask, Questions()) if asks else _print_plan,
             )
 
     outcome = run_async(partial(run_until_stopped, body), last_words=last_words)
     if outcome.error is not None:
-        failure.tell(outcome.error)
+        failure.print_error(outcome.error)
     has_begun = any(table.segments_total for table in outcome.summary.tables)
     if has_begun:
         for line in verify_lines(outcome.summary, limit=plan.limit, begins_anew=plan.begins_anew):
@@ -129,7 +129,7 @@ def _check_that_it_can_ask(plan: VerifyPlan, *, asks: bool) -> None:
         )
 
 
-async def _tell(planned: RepairPlan) -> bool:
+async def _print_plan(planned: RepairPlan) -> bool:
     for line in repair_lines(planned):
         screen.say(line)
     return True

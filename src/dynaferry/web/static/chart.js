@@ -3,7 +3,7 @@
 import { duration, short } from "/words.js";
 
 const MOST_POINTS = 1200;
-// Pages and batches come in bursts: a rate is of so many seconds.
+// Pages and batches come in bursts: a rate is taken over this many seconds.
 const SMOOTH_SECONDS = 5;
 // Not there where the script is another than was reviewed: then the page does without.
 const charts = window.LightweightCharts;
@@ -50,11 +50,11 @@ export class Points {
 const LIMIT_TO_RATE = 4;
 
 export class RateChart {
-  // `tell` is told what the picture does not say: the limit of now, and the highest rate of
+  // `onLegend` gets what the picture does not say: the limit of now, and the highest rate of
   // throttles, whose bars have no scale of their own.
-  constructor(element, { rate, limit, throttles, hue, tell, words = short }) {
+  constructor(element, { rate, limit, throttles, hue, onLegend, words = short }) {
     this.hue = hue;
-    this.tell = tell;
+    this.onLegend = onLegend;
     this.rate = rate;
     this.limit = limit;
     this.throttles = throttles;
@@ -65,7 +65,7 @@ export class RateChart {
     }
     this.chart = charts.createChart(element, {
       autoSize: true,
-      layout: { attributionLogo: false }, // it is told in the footer; the logo wants inline styles
+      layout: { attributionLogo: false }, // it is in the footer; the logo wants inline styles
       handleScroll: { vertTouchDrag: false },
       handleScale: { mouseWheel: false },
       timeScale: { timeVisible: true, secondsVisible: true, tickMarkFormatter: duration, fixLeftEdge: true, fixRightEdge: true, allowBoldLabels: false },
@@ -111,7 +111,7 @@ export class RateChart {
   draw(points) {
     const throttles = points.rates(this.throttles);
     this.show(points.rates(this.rate), points.limits(this.limit), throttles);
-    this.tellLegend(points, throttles);
+    this.updateLegend(points, throttles);
   }
 
   // Series as they are; a point with a `value` is drawn.
@@ -124,8 +124,8 @@ export class RateChart {
     this.chart.timeScale().fitContent();
   }
 
-  tellLegend(points, throttles) {
-    this.tell({
+  updateLegend(points, throttles) {
+    this.onLegend({
       limit: points.newest && this.limit(points.newest),
       throttles: Math.max(0, ...throttles.map((point) => point.value || 0)),
     });

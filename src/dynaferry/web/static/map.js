@@ -11,17 +11,17 @@ const MOST_HEIGHT = 170, LARGEST_CELL = 22, SMALLEST_CELL = 3;
 const LEAST_SECONDS = 1;
 
 export class SegmentMap {
-  constructor(canvas, told, total) {
+  constructor(canvas, hint, total) {
     this.canvas = canvas;
-    this.told = told;
+    this.hint = hint;
     this.total = total;
     this.seconds = new Map();
     this.running = new Map();
     this.classes = new Uint8Array(total);
     this.drawn = null;
     this.allDone = false;
-    canvas.addEventListener("pointermove", (event) => this.tell(event));
-    canvas.addEventListener("pointerleave", () => { told.textContent = ""; });
+    canvas.addEventListener("pointermove", (event) => this.showHint(event));
+    canvas.addEventListener("pointerleave", () => { hint.textContent = ""; });
     new ResizeObserver(() => this.draw(true)).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(true));
   }
@@ -81,11 +81,11 @@ export class SegmentMap {
     }
   }
 
-  tell(event) {
+  showHint(event) {
     const { cell, columns } = this.layout();
     const segment = Math.floor(event.offsetY / cell) * columns + Math.floor(event.offsetX / cell);
     if (event.offsetX >= columns * cell || segment >= this.total) return;
-    this.told.textContent = `segment ${segment}: ${this.words(segment)}`;
+    this.hint.textContent = `segment ${segment}: ${this.words(segment)}`;
   }
 
   words(segment) {

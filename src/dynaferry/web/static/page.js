@@ -1,4 +1,4 @@
-// The live page of one run. It is told news once a second and shows them; text is only ever set
+// The live page of one run. It receives an update once a second and shows it; text is only ever set
 // as text, so that no name and no message becomes markup.
 
 import { Points, RateChart } from "/chart.js";
@@ -15,7 +15,7 @@ const STATES = {
 // News come once a second. Without any for so long, what they said is no news any more.
 const SILENT_SECONDS = 30;
 
-let last = null, toldAt = 0;
+let last = null, updatedAt = 0;
 let points = new Points();
 let tables = [];
 let writes = null, reads = null;
@@ -114,11 +114,11 @@ function shareOf(list) {
   return all ? total(list, (table) => table.share_done * weight(table)) / all : 0;
 }
 
-function timeLeft({ tables: list, phase, paused: held, seconds }) {
+function timeLeft({ tables: list, phase, paused, seconds }) {
   if (phase === "ended") return ["took", duration(seconds)];
   const left = Math.max(...list.map((table) => table.seconds_left ?? -1));
   const waiting = list.some((table) => table.state === "waiting");
-  return ["time left", held ? "paused" : left < 0 ? duration(null) : duration(left) + (waiting ? " +" : "")];
+  return ["time left", paused ? "paused" : left < 0 ? duration(null) : duration(left) + (waiting ? " +" : "")];
 }
 
 // Nothing is counted where capacity is provisioned: it is paid by the hour.
@@ -144,9 +144,9 @@ function showHeadline(news) {
     ["cost so far", cost(list)],
   ];
   $("facts").replaceChildren(...facts.map(pairOf));
-  const held = list.filter((table) => table.state === "running" && table.bottleneck);
+  const limited = list.filter((table) => table.state === "running" && table.bottleneck);
   $("bottleneck").textContent = [
-    news.held_back, stateOf(news) === "throttled" ? news.health : null, held.length ? `held back last by ${held[0].bottleneck}` : null,
+    news.limits_in_words, stateOf(news) === "throttled" ? news.health : null, limited.length ? `held back last by ${limited[0].bottleneck}` : null,
   ].filter(Boolean).join(" · ");
 }
 
@@ -177,11 +177,11 @@ function addTable(table, howMany) {
   const name = table.source === table.target ? table.source : `${table.source} → ${table.target}`;
   const words = node("span", "", "quiet"), left = node("span", "", "quiet left");
   summary.append(node("b", name), words, left);
-  const canvas = node("canvas", null, "map"), told = node("p", "", "quiet told");
+  const canvas = node("canvas", null, "map"), hint = node("p", "", "quiet hint");
   canvas.setAttribute("role", "img");
-  details.append(summary, canvas, told);
+  details.append(summary, canvas, hint);
   $("tables").append(details);
-  tables.push({ details, words, left, state: table.state, map: new SegmentMap(canvas, told, table.segments_total) });
+  tables.push({ details, words, left, state: table.state, map: new SegmentMap(canvas, hint, table.segments_total) });
 }
 
 // Lists ----------------------------------------------------------------------------------------
@@ -225,14 +225,14 @@ const capInWords = (cap) => (cap == null ? "no limit" : `${count(cap)} now`);
 // Control --------------------------------------------------------------------------------------
 
 async function change(what) {
-  const answer = await fetch("/control", {
+  const response = await fetch("/control", {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-Dynaferry-Token": token },
     body: JSON.stringify(what),
   }).catch(() => null);
-  const told = answer === null ? { message: "the run does not answer" } : await answer.json();
-  $("said").textContent = printable(told.message);
-  return answer !== null && answer.ok;
+  const reply = response === null ? { message: "the run does not respond" } : await response.json();
+  $("said").textContent = printable(reply.message);
+  return response !== null && response.ok;
 }
 
 $("pause").addEventListener("click", async () => {
@@ -251,7 +251,7 @@ $("limits-form").addEventListener("submit", (event) => event.preventDefault());
 
 // News -----------------------------------------------------------------------------------------
 
-// As it is known when nobody tells: what was done stays, rates and the time left do not.
+// The state while no update arrives: what was done stays, rates and the time left do not.
 function withoutRates(news) {
   const unknown = { items_per_second: null, bytes_per_second: null, write_units_per_second: null,
     read_units_per_second: null, throttled_share: null, seconds_left: null, bottleneck: null };
@@ -264,7 +264,7 @@ function hearNothing(state, words) {
 }
 
 setInterval(() => {
-  const silent = (performance.now() - toldAt) / 1000;
+  const silent = (performance.now() - updatedAt) / 1000;
   if (last && last.phase !== "ended" && silent > SILENT_SECONDS)
     hearNothing("unhealthy", `stalled: no news for ${duration(silent)}`);
 }, 1000);
@@ -274,19 +274,19 @@ function listen() {
   events.addEventListener("message", (event) => {
     // All text comes this way, also what a service or a table words.
     const news = JSON.parse(event.data, (_, value) => typeof value === "string" ? printable(value) : value);
-    [last, toldAt] = [news, performance.now()];
+    [last, updatedAt] = [news, performance.now()];
     show(news);
     if (news.phase === "ended") events.close();
   });
   events.addEventListener("error", () => {
-    hearNothing("lost", "connection lost: dynaferry status tells how it stands");
+    hearNothing("lost", "connection lost: dynaferry status shows how it stands");
   });
 }
 
 writes = new RateChart($("writes"), {
   rate: (p) => p.writes, limit: (p) => p.writeLimit, throttles: (p) => p.throttledWrites,
-  hue: "--accent", tell: (said) => showLegend("writes", said) });
+  hue: "--accent", onLegend: (said) => showLegend("writes", said) });
 reads = new RateChart($("reads"), {
   rate: (p) => p.reads, limit: (p) => p.readLimit, throttles: (p) => p.throttledReads,
-  hue: "--reads", tell: (said) => showLegend("reads", said) });
+  hue: "--reads", onLegend: (said) => showLegend("reads", said) });
 listen();

@@ -1,8 +1,8 @@
-"""Why is it held back? One question, one answer, read top-down by rank.
+"""The factor that limits a run or a table now: one function, read top-down by rank.
 
-Whoever shows it (the terminal, the live page, `status`, health and its metric) says what it sees
-as `Signs`, and is given a reason. What ranks higher explains what ranks lower: a run that is paused
-is not throttled, and one that stores nothing has nothing else that is worth telling. Pure.
+The terminal, the live page, `status`, health and its metric each pass what they see as `Signs`,
+and get a reason. What ranks higher explains what ranks lower: a paused run is not throttled, and
+one that stores nothing has nothing else worth showing. Pure.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ BROWN_OUT_SECONDS: Final = 10.0
 
 
 class Rank(IntEnum):
-    """Which reason is told where there are several: the lowest number."""
+    """The order of the factors: where there are several, the lowest number is shown."""
 
     PAUSED = 1  # somebody asked for it
     UNSTORED = 2  # whatever else is known is too old
@@ -30,21 +30,21 @@ class Rank(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class HeldBack:
-    """What holds a run or a table back, in words, and how much that explains."""
+class LimitingFactor:
+    """What limits a run or a table, in words for people, and its rank."""
 
     rank: Rank
     reason: str
 
     @property
     def is_well(self) -> bool:
-        """Whether it is as it should be, and nobody has to look at it."""
+        """Whether the run is as it should be, and needs nobody's attention."""
         return self.rank not in (Rank.UNSTORED, Rank.FAILING, Rank.SILENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """What is seen of a run or of a table at a moment. What is not looked at is left out.
+    """Observations of a run or of a table at one moment; those that were not made are left out.
 
     `unstored_seconds` is for how long nothing was stored, where that is too long; `silent_seconds`
     for how long nothing was acknowledged, and `are_refused` whether throttles came meanwhile.
@@ -64,47 +64,49 @@ class Signs:
     are_failing: bool = False
 
 
-def why_held_back(signs: Signs) -> HeldBack | None:
-    """The reason that explains most; None where nothing holds it back."""
-    return next(reasons(signs), None)
+def limiting_factor(signs: Signs) -> LimitingFactor | None:
+    """The factor that explains most; None where nothing limits."""
+    return next(limiting_factors(signs), None)
 
 
 def bottleneck(signs: Signs) -> str | None:
-    """What a table's throughput is bound by; None where nothing is, or more than that is amiss."""
-    held = why_held_back(signs)
+    """The reason that bounds a table's throughput; None without one, or where more is amiss."""
+    held = limiting_factor(signs)
     return held.reason if held and held.rank in (Rank.RESOURCE, Rank.READ_LIMIT) else None
 
 
-def reasons(signs: Signs) -> Iterator[HeldBack]:
-    """Every reason, by rank."""
+def limiting_factors(signs: Signs) -> Iterator[LimitingFactor]:
+    """Every factor that these signs show, by rank."""
     still = signs.silent_seconds
     if signs.paused:
-        yield HeldBack(Rank.PAUSED, "paused")
+        yield LimitingFactor(Rank.PAUSED, "paused")
     if signs.unstored_seconds is not None:
-        yield HeldBack(Rank.UNSTORED, f"nothing was stored for {signs.unstored_seconds:.0f} s")
+        yield LimitingFactor(
+            Rank.UNSTORED, f"nothing was stored for {signs.unstored_seconds:.0f} s"
+        )
     if still > BROWN_OUT_SECONDS and signs.are_refused and not signs.are_failing:
-        yield HeldBack(Rank.REFUSED, f"throttled: all that was sent for {still:.0f} s")
+        yield LimitingFactor(Rank.REFUSED, f"throttled: all that was sent for {still:.0f} s")
     if signs.resource is not None:
-        yield HeldBack(Rank.RESOURCE, signs.resource)
+        yield LimitingFactor(Rank.RESOURCE, signs.resource)
     if signs.read_limit is not None:
-        yield HeldBack(Rank.READ_LIMIT, signs.read_limit)
+        yield LimitingFactor(Rank.READ_LIMIT, signs.read_limit)
     for cap in signs.caps:
-        yield HeldBack(Rank.CAPPED, cap)
+        yield LimitingFactor(Rank.CAPPED, cap)
     if still > STALL_SECONDS:
         yield _silence(signs)
 
 
-def _silence(signs: Signs) -> HeldBack:
+def _silence(signs: Signs) -> LimitingFactor:
     unheard = f"nothing was acknowledged for {signs.silent_seconds:.0f} s"
     if signs.are_failing:
-        return HeldBack(Rank.FAILING, f"{unheard}: requests fail")
+        return LimitingFactor(Rank.FAILING, f"{unheard}: requests fail")
     if signs.is_limited:
-        return HeldBack(Rank.WAITING, "waiting under a cap")
-    return HeldBack(Rank.SILENT, f"{unheard}: requests do not come back")
+        return LimitingFactor(Rank.WAITING, "waiting under a cap")
+    return LimitingFactor(Rank.SILENT, f"{unheard}: requests do not come back")
 
 
 def resource_in_words(name: str, *, is_index: bool, is_table: bool, undone_share: float) -> str:
-    """What throttles writes, for people: `index by-owner`, `a key range of orders`.
+    """The resource that throttles writes, for people: `index by-owner`, `a key range of orders`.
 
     `undone_share` is of the items that a target leaves undone at whatever rate, where it does.
     """

@@ -2,14 +2,14 @@
 
 import pytest
 
-from dynaferry.observe.held_back import (
-    HeldBack,
+from dynaferry.observe.limiting_factor import (
+    LimitingFactor,
     Rank,
     Signs,
     bottleneck,
-    reasons,
+    limiting_factor,
+    limiting_factors,
     resource_in_words,
-    why_held_back,
 )
 
 EVERYTHING = Signs(
@@ -25,14 +25,14 @@ EVERYTHING = Signs(
 
 
 def test_nothing_holds_back_what_shows_no_sign() -> None:
-    assert why_held_back(Signs()) is None
+    assert limiting_factor(Signs()) is None
     assert bottleneck(Signs()) is None
 
 
 def test_what_explains_more_is_said_first() -> None:
-    ranks = [each.rank for each in reasons(EVERYTHING)]
+    ranks = [each.rank for each in limiting_factors(EVERYTHING)]
     assert ranks == sorted(ranks)
-    assert why_held_back(EVERYTHING) == HeldBack(Rank.PAUSED, "paused")
+    assert limiting_factor(EVERYTHING) == LimitingFactor(Rank.PAUSED, "paused")
     assert set(ranks) == set(Rank) - {Rank.FAILING, Rank.SILENT}
 
 
@@ -47,15 +47,15 @@ def test_what_explains_more_is_said_first() -> None:
     ],
 )
 def test_a_silence_is_explained_by_what_came_with_it(signs: Signs, rank: Rank) -> None:
-    held = why_held_back(signs)
+    held = limiting_factor(signs)
     assert held is not None
     assert held.rank is rank
     assert held.is_well == (rank in (Rank.WAITING, Rank.REFUSED))
 
 
 def test_a_silence_that_is_short_is_no_reason() -> None:
-    assert why_held_back(Signs(silent_seconds=60.0, are_failing=True, is_limited=True)) is None
-    assert why_held_back(Signs(silent_seconds=10.0, are_refused=True)) is None
+    assert limiting_factor(Signs(silent_seconds=60.0, are_failing=True, is_limited=True)) is None
+    assert limiting_factor(Signs(silent_seconds=10.0, are_refused=True)) is None
 
 
 def test_a_table_of_a_run_that_stores_nothing_has_no_bottleneck_that_is_known() -> None:
