@@ -12,8 +12,8 @@ from dynaferry.__main__ import main
 from dynaferry.cli import watchdog
 from dynaferry.dynamodb.client import RequestSeries
 
-LOOK_SECONDS = 0.05
-LOOKS = 10
+CHECK_SECONDS = 0.05
+CHECKS = 10
 
 
 def stick(how: str) -> None:
@@ -27,21 +27,22 @@ def stick(how: str) -> None:
 
 def stick_after(how: str, requests: int) -> None:
     """Has the loop stop in the middle of the request after so many."""
-    ask, left = RequestSeries.send, requests
+    send, left = RequestSeries.send, requests
 
-    async def ask_or_stick(talk: RequestSeries, body: bytes) -> bytes:
+    async def send_or_stick(series: RequestSeries, body: bytes) -> bytes:
         nonlocal left
         left -= 1
         if left < 0:
             stick(how)
-        return await ask(talk, body)
+        return await send(series, body)
 
-    setattr(RequestSeries, "send", ask_or_stick)  # noqa: B010  # mypy forbids to assign to a method
+    setattr(RequestSeries, "send", send_or_stick)  # noqa: B010  # mypy forbids to assign to a method
 
 
 def watch_closely(module: ModuleType) -> None:
     """Shortens the half minute."""
-    for name, value in (("LOOK_SECONDS", LOOK_SECONDS), ("MOST_LOOKS", LOOKS)):
+    for name, value in (("CHECK_SECONDS", CHECK_SECONDS), ("MOST_CHECKS", CHECKS)):
+        getattr(module, name)  # a constant that was renamed is noticed here
         setattr(module, name, value)
 
 

@@ -1,6 +1,6 @@
-"""How progress is shown, whatever it is of: lines for a log, or a picture that is redrawn in place.
+"""The display of progress, of any run: lines for a log, or a picture that is redrawn in place.
 
-What is shown comes from whoever calls: `sample` takes a look at the counters and returns it,
+The caller says what is shown: `sample` reads the counters and returns it,
 `lines` puts it into words, `render` into a picture. A display reads, and can stop nothing.
 """
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them. Scripts get plain numbers through `--json`."""
+"""Formats of numbers and names for people. Scripts get plain numbers through `--json`."""
 
 from dynaferry.shared.arn import arn_account, arn_region, resource_name
 
@@ -55,7 +55,7 @@ def duration(seconds: float | None) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """At most so many characters of a name: the middle is left out, since the ends tell apart."""
+    """A name cut to `most` characters in its middle, since names differ at their ends."""
     if len(text) <= most:
         return text
     head = most // 2
@@ -63,7 +63,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def way(source: str, target: str, source_arn: str | None, target_arn: str | None) -> str:
-    """From where to where: `orders (…, us-east-1) → orders (…, eu-west-1)`; names where a table
+    """Source and target: `orders (…, us-east-1) → orders (…, eu-west-1)`; names where a table
     was not seen.
     """
     return f"{place(source_arn or source)} → {place(target_arn or target)}"

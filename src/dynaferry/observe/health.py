@@ -1,10 +1,9 @@
-"""Is the run healthy? Red when nothing was acknowledged for a minute and nobody can say why, and
-when nothing was stored for half a minute.
+"""The health of a run. Red when nothing was acknowledged for a minute for no known reason, and when
+nothing was stored for half a minute.
 
 A run that stands still may have a good reason: it is paused, the service throttles all that is
-sent, a low cap lets nothing through for now. Then it is green, and the reason is told. All that is
-left is what an operator must look at: requests that fail or never come back. Pure; whoever asks
-gives the time.
+sent, a low cap lets nothing through for now. Then it is green, with the reason. Red are the cases
+that need an operator: requests that fail or never come back. Pure: the time is passed in.
 """
 
 from collections.abc import Sequence
@@ -15,12 +14,12 @@ from dynaferry.observe.limiting_factor import STALL_SECONDS, Signs, limiting_fac
 from dynaferry.observe.stats import RunStats, TableStats
 
 # A checkpoint is stored twice a second, whether or not anything was acknowledged, and in a pause
-# too: an older one tells of a process that does not turn, or of a disk that does not store.
+# too: an older one means a process that does not turn, or of a disk that does not store.
 STALE_SECONDS: Final = 30.0
 
 
 def is_stalled(last_sign: float, now: float, *, paused: bool) -> bool:
-    """Whether a run under way is to be called stalled: whatever else is known of it is too old.
+    """Whether a run under way is stalled: its last sign, and so all that is known, is too old.
 
     `last_sign` is when it stored how far it is, or began, by the clock of `now`, in seconds.
     """
@@ -28,7 +27,7 @@ def is_stalled(last_sign: float, now: float, *, paused: bool) -> bool:
 
 
 def stalled_for(stats: RunStats, now: float) -> float | None:
-    """For how many seconds nothing was stored, where the run is stalled; None where it is not.
+    """The seconds since anything was stored, where the run is stalled; None where it is not.
 
     Before its first checkpoint nothing is known of a table.
     """
@@ -41,7 +40,7 @@ def stalled_for(stats: RunStats, now: float) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A verdict, and in a few words what it rests on."""
+    """The verdict on a run, and its reason in a few words."""
 
     ok: bool
     reason: str
@@ -60,7 +59,7 @@ class _Mark:
 
 
 class HealthWatch:
-    """Looks at the counters of a run about once a second and keeps when they last moved."""
+    """A sampler of a run's counters, about once a second, that keeps when each last moved."""
 
     def __init__(self, now: float) -> None:
         self._acknowledged = _Mark(moved_at=now)
@@ -68,7 +67,7 @@ class HealthWatch:
         self._failed = _Mark(0.0, now - STALL_SECONDS)
 
     def see(self, stats: RunStats, now: float) -> None:
-        """Takes a look."""
+        """Takes a sample at `now`, in seconds by a clock that only goes forward."""
         tables = stats.tables
         done = sum(t.items_done + t.segments_complete for t in tables)
         # A run that is paused, or has nothing under way, starts its minute when it goes on.
@@ -79,7 +78,7 @@ class HealthWatch:
         self._failed.see(sum(_failures(table) for table in tables), now)
 
     def verdict(self, stats: RunStats, now: float) -> Health:
-        """What the looks so far say at this moment."""
+        """The health at `now` by the samples so far."""
         if not stats.paused and not _is_under_way(stats.tables):
             return _ended(stats.tables)
         factor = limiting_factor(self._signs(stats, now))

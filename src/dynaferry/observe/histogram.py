@@ -1,4 +1,4 @@
-"""How long requests took, counted in fixed buckets.
+"""A histogram of durations, in fixed buckets.
 
 Noting a time costs next to nothing, the memory does not grow, and a percentile never needs the
 single times.
@@ -47,7 +47,7 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many durations were counted."""
+        """The number of durations that were counted."""
         return sum(self.buckets)
 
 

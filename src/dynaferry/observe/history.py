@@ -1,7 +1,7 @@
-"""How a run went over time, in a bounded number of points.
+"""The history of a run, in a bounded number of points.
 
 Points hold totals, not rates: so that when there are too many, every second one can be dropped and
-the rates between those that are left are still true.
+the rates between the remaining ones are still true.
 """
 
 from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ class History:
         self._newest: Point | None = None
 
     def add(self, point: Point) -> None:
-        """Takes the next point; points come at an even pace."""
+        """Adds the next point; points come at even intervals."""
         self._newest = point
         if self._seen % self._every == 0:
             self._points.append(point)
@@ -57,7 +57,7 @@ class History:
 
 
 def point_of(stats: RunStats, now: float) -> Point:
-    """How a run stands at this moment."""
+    """The point of a run at this moment, `seconds` after it began."""
     tables = stats.tables
     return Point(
         seconds=now,

@@ -2,7 +2,7 @@
 
 Events name run, table and segment, and what happened to them; never an item, a key of one, or a
 credential: only the fields here are ever written. In JSON everything that goes to stderr is, what
-is meant for eyes as well, so that whatever collects it understands every line.
+is meant for eyes as well, so that a log collector understands every line.
 """
 
 import io
@@ -61,8 +61,8 @@ class LogHandler(logging.Handler):
         if self._as_json:
             self._write(json_line(record.created, level, message, fields))
             return
-        told = " ".join(f"{name}={value}" for name, value in fields.items())
-        self._write(printable(f"{_moment(record.created)} {level} {message} {told}"))
+        shown = " ".join(f"{name}={value}" for name, value in fields.items())
+        self._write(printable(f"{_moment(record.created)} {level} {message} {shown}"))
 
 
 def json_line(moment: float, level: str, message: str, fields: dict[str, object]) -> str:
@@ -97,7 +97,7 @@ class JsonLines(io.TextIOBase):
         return len(text)
 
     def as_written(self, line: str) -> str:
-        """What becomes of one line."""
+        """The line as it is written to the stream below."""
         if line.startswith('{"time":'):
             return line
         level = "error" if line.startswith(_ERROR_PREFIXES) else "info"

@@ -1,4 +1,4 @@
-"""Metrics for those who do not scrape: a Pushgateway, and a file for node_exporter.
+"""The export of metrics without a scrape: to a Pushgateway, and to a file for node_exporter.
 
 The metrics are taken in the event loop, in one go, and carried away by a thread. Neither a gateway
 that is gone nor a disk that is full stops a copy; it is said once.
@@ -38,7 +38,7 @@ Carry = Callable[[CollectorRegistry], None]
 
 
 class Export:
-    """Brings the metrics of one run to one place, again and again."""
+    """A regular export of one run's metrics to one destination."""
 
     def __init__(
         self, monitor: RunMonitor, place: str, carry: Carry, say: Callable[[str], None]
@@ -52,7 +52,7 @@ class Export:
         self._carrying = Lock()
 
     async def once(self) -> None:
-        """Brings them there now. That it failed is said the first time."""
+        """Exports now; a failure is said the first time, and never raised."""
         try:
             await self.attempt()
         except FAILURES as error:
@@ -61,9 +61,9 @@ class Export:
             self._has_failed = True
 
     async def attempt(self) -> None:
-        """Brings them there now.
+        """Exports now.
 
-        :raises OSError: they did not get there; or an HTTPException
+        :raises OSError: the export failed; or an HTTPException
         """
         registry = CollectorRegistry()
         registry.register(_Taken(list(self._collector.collect())))
@@ -78,19 +78,19 @@ class Export:
                 self._carried = number
 
     async def regularly(self, *, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
-        """Brings them there until it is cancelled."""
+        """Exports at even intervals until it is cancelled."""
         while True:
             await self.once()
             await sleep(EVERY_SECONDS)
 
     async def last(self) -> None:
-        """Brings them there once more, so that what stays is how the run ended."""
+        """Exports once more, so that what stays is how the run ended."""
         with anyio.move_on_after(LAST_EXPORT_SECONDS, shield=True):
             await self.once()
 
 
 def to_gateway(monitor: RunMonitor, url: str, say: Callable[[str], None]) -> Export:
-    """To a Pushgateway, under the job `dynaferry` and the run's name.
+    """The export to a Pushgateway, under the job `dynaferry` and the run's name.
 
     :raises PlanError: it is no URL
     """
@@ -100,7 +100,7 @@ def to_gateway(monitor: RunMonitor, url: str, say: Callable[[str], None]) -> Exp
 
 
 def to_textfile(monitor: RunMonitor, path: Path, say: Callable[[str], None]) -> Export:
-    """To a file that is replaced as a whole each time.
+    """The export to a file that is replaced as a whole each time.
 
     :raises PlanError: its name is not one that node_exporter reads
     """
@@ -117,8 +117,8 @@ def _push(registry: CollectorRegistry, *, url: str, grouping: dict[str, str]) ->
         push_to_gateway(
             url, job=JOB, registry=registry, grouping_key=grouping, timeout=PUSH_TIMEOUT_SECONDS
         )
-    except HTTPError as answer:
-        answer.close()  # it holds its connection
+    except HTTPError as response:
+        response.close()  # it holds its connection
         raise
 
 
@@ -128,7 +128,7 @@ def _write(registry: CollectorRegistry, *, path: Path) -> None:
 
 
 def reason_of(error: Exception) -> str:
-    """What went wrong, without the numbers and classes around it."""
+    """The reason of a failed export, without the numbers and classes around it."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     cause = getattr(error, "reason", None)

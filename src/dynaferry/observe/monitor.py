@@ -1,7 +1,7 @@
-"""What is known of a run at any moment, for whoever asks from outside: metrics, health, the page.
+"""The monitor of a run: what is known of it at any moment, for metrics, health and the live page.
 
-A run has one. It is told when the copy begins and when it has ended, and takes a look at the
-counters once a second in between. It reads them and changes nothing.
+A run has one. The copy calls it when it begins and when it has ended; in between it samples the
+counters once a second. It reads them and changes nothing.
 """
 
 import logging
@@ -30,7 +30,7 @@ Phase = Literal["preparing", "running", "ended"]
 
 
 class RunMonitor:
-    """Looks at one run. `readers` is how many segments of a table are under way at most."""
+    """A sampler of one run. `readers` is how many segments of a table are under way at most."""
 
     def __init__(
         self, run: str, *, readers: int, clock: Callable[[], float] = time.monotonic
@@ -55,7 +55,7 @@ class RunMonitor:
     async def watch(
         self, stats: RunStats, *, sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     ) -> None:
-        """Looks at `stats` until it is cancelled because the copy ended."""
+        """Samples `stats` until it is cancelled because the copy ended."""
         self.stats, self.phase = stats, "running"
         try:
             while True:
@@ -65,13 +65,13 @@ class RunMonitor:
             self.refresh()
 
     def ended(self, summary: RunSummary) -> None:
-        """Takes note of how the run ended."""
+        """Notes how the run ended, and takes the last sample."""
         now = self.clock()
         self.phase, self.summary, self.ended_at = "ended", summary, now
         self._refresh(now)
 
     def refresh(self) -> None:
-        """Takes a look now, and wakes up who waits for `refreshed`."""
+        """Takes a sample now, and wakes the tasks that wait for `refreshed`."""
         self._refresh(self.clock())
 
     def _refresh(self, now: float) -> None:
@@ -103,12 +103,12 @@ class RunMonitor:
         return self._health.verdict(self.stats, now)
 
     def recent_latency(self) -> dict[str, list[int]]:
-        """By operation, the requests of the last minute in the buckets of `RequestStats`."""
+        """The requests of the last minute by operation, in the buckets of `RequestStats`."""
         return {"Scan": self._scans.buckets(), "BatchWriteItem": self._batch_writes.buckets()}
 
 
 class _Recent:
-    """The buckets of an operation, of all tables, as they were at each of the last looks."""
+    """The buckets of an operation, of all tables, as they were at each of the last samples."""
 
     def __init__(self) -> None:
         self._samples: deque[list[int]] = deque(maxlen=LATENCY_SAMPLES + 1)

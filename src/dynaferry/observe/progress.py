@@ -1,4 +1,4 @@
-"""The progress of a run: stats in, what people read out.
+"""The progress of a run: from counters to rates and to lines for people.
 
 `RunMeter` turns counters into rates, `PlainLog` those into lines for a log, `terminal.py` into a
 table on a terminal. All of it only reads the stats: nothing here steers a copy, and
@@ -25,11 +25,11 @@ _FINISHED = frozenset({"complete", "rejected", "interrupted", "failed"})
 
 @dataclass(frozen=True, slots=True)
 class TableView:
-    """One table as it is shown. None stands for what cannot be said yet.
+    """One table's progress as it is shown. None stands for what is not known yet.
 
-    `bottleneck` is what held the writes back in the last half minute, where the service named it,
+    `bottleneck` is what limited the writes in the last half minute, where the service named it,
     or else the limit that the reads wait for all the time.
-    A table that is stalled has neither rates nor time left: what they were is no news.
+    A table that is stalled has neither rates nor time left: they were true before.
     """
 
     name: str
@@ -73,7 +73,7 @@ class _TableMeter:
         self.samples_waiting = self.samples_waiting + 1 if stats.reads_waiting else 0
 
     def signs(self, stats: TableStats, unstored_seconds: float | None) -> Signs:
-        """What holds the table back, as far as its own counters show."""
+        """What limits the table, as far as its own counters show."""
         is_throttled = bool(self.throttles.per_second or self.unprocessed.per_second)
         limit = stats.read_rate_limit_units
         waits = limit is not None and self.samples_waiting >= SAMPLES_TO_BE_SURE
@@ -93,9 +93,9 @@ class _TableMeter:
 
 
 class RunMeter:
-    """Rates of a run's tables over the last half minute.
+    """The rates of a run's tables over the last half minute.
 
-    The first sample is of what earlier attempts did, so that it never looks like speed. `readers`
+    The first sample is what earlier attempts did, so that it never counts as speed. `readers`
     is how many segments of a table are under way at most.
     """
 
@@ -104,7 +104,7 @@ class RunMeter:
         self._meters: dict[int, _TableMeter] = {}
 
     def view(self, stats: RunStats, now: float) -> list[TableView]:
-        """Takes a sample and returns how it goes, table by table in the plan's order."""
+        """Takes a sample; returns the progress of each table, in the plan's order."""
         unstored = stalled_for(stats, now)
         views = [
             self._view_table(index, table, now, unstored)
@@ -177,7 +177,7 @@ def _name(stats: TableStats) -> str:
 
 
 def ending(view: TableView) -> str:
-    """When it will end, or how it ended."""
+    """The time left in words, or how the table ended."""
     if view.is_stalled:
         return "stalled"
     if view.state == "running":
@@ -209,7 +209,7 @@ def plain_line(view: TableView) -> str:
 
 
 class PlainLog:
-    """Decides which tables are worth a line: those that run, and each once when it has ended."""
+    """The choice of log lines: of tables that run, and of each once when it has ended."""
 
     def __init__(self, limits_in_words: str | None = None) -> None:
         self._ended: set[int] = set()
@@ -247,7 +247,7 @@ async def watch_plain(
 
     `write` must not raise.
     """
-    # How it began has been said by whoever began it.
+    # The line of the beginning was printed by the caller.
     meter, log = RunMeter(readers), PlainLog(stats.limits_in_words)
     await write_lines(
         lambda: meter.view(stats, clock()),

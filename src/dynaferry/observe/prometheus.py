@@ -30,7 +30,7 @@ _READS, _WRITES = "Scan", "BatchWriteItem"
 
 _Family = TypeVar("_Family", CounterMetricFamily, GaugeMetricFamily)
 
-# One number of a table; None where there is none to tell.
+# One number of a table; None where there is none to report.
 _OfTable = Callable[[TableStats], float | None]
 
 _COUNTERS: Final[Sequence[tuple[str, str, _OfTable]]] = (
@@ -66,7 +66,7 @@ _GAUGES: Final[Sequence[tuple[str, str, _OfTable]]] = (
 
 
 class RunCollector(Collector):
-    """Reads what `monitor` sees."""
+    """The Prometheus collector of what `monitor` samples."""
 
     def __init__(self, monitor: RunMonitor, *, wall_clock: Callable[[], float] = time.time) -> None:
         self._monitor = monitor

@@ -1,8 +1,8 @@
-"""How fast it goes and when it will end: plain arithmetic, with the clock passed in.
+"""Rates and the time left: plain arithmetic, with the clock passed in.
 
 The end can only be estimated. The service's own item count is hours old (refreshed about every
-six hours [M:TableDescription]), so as soon as enough segments are finished their mean says better
-how many items there are. Nothing here is ever used to decide that a copy is complete.
+six hours [M:TableDescription]), so as soon as enough segments are finished their mean is a better
+estimate of the number of items. Nothing here is ever used to decide that a copy is complete.
 """
 
 from collections import deque
@@ -48,7 +48,7 @@ def rate_between(first: tuple[float, float], last: tuple[float, float]) -> float
 
 
 def finished_segment_items(items_done: int, segments_complete: int, segments_running: int) -> float:
-    """How many of the items done belong to finished segments, where that was not counted.
+    """The estimated number of items in finished segments, where that was not counted.
 
     A running segment is taken to be half done: over many segments that is right on average.
     """
@@ -65,7 +65,7 @@ def expected_items(
     segments_total: int,
     reported_items: int,
 ) -> int | None:
-    """How many items the table is likely to hold, never below what is done; None when unknown.
+    """The estimated number of items in the table, never below what is done; None when unknown.
 
     `finished_items` are the items of the finished segments, `reported_items` is the service's
     count, where 0 means that it does not know (a new table has 0 for hours).
@@ -82,9 +82,9 @@ def expected_items(
 def seconds_left(
     items_done: int, items_expected: int | None, items_per_second: float | None
 ) -> float | None:
-    """How long the rest will take at this rate; None when that cannot be said.
+    """The seconds until the end at this rate; None when unknown.
 
-    It cannot be said either when all that was expected is done and the copy still goes on.
+    It is unknown too when all that was expected is done and the copy still goes on.
     """
     if items_expected is None or not items_per_second or items_expected <= items_done:
         return None
@@ -94,7 +94,7 @@ def seconds_left(
 def share_done(
     items_done: int, items_expected: int | None, segments_complete: int, segments_total: int
 ) -> float:
-    """From 0 to 1, for a bar. 1 means complete, and only that."""
+    """The share that is done, from 0 to 1, for a bar. 1 means complete, and only that."""
     if segments_total > 0 and segments_complete >= segments_total:
         return 1.0
     if items_expected:

@@ -1,4 +1,4 @@
-"""Requests of one operation: how they ended, and how long they took."""
+"""The outcomes and durations of an operation's requests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

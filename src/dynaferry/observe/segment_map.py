@@ -1,7 +1,7 @@
-"""Which segments of a table are under way, which are done, and how long each took.
+"""The map of a table's segments: under way, done, and how long each took.
 
-Whoever draws a map of ten thousand segments wants to hear only what is new: `finished` is in the
-order in which segments ended, so a place in it says what has been told already.
+A display of ten thousand segments needs only what is new: `finished` is in the order in which
+segments ended, so an index into it says what was sent already.
 """
 
 import time
@@ -34,6 +34,6 @@ class SegmentMap:
         self.finished.append((segment, now - self.running.pop(segment, now)))
 
     def seconds_under_way(self) -> list[tuple[int, float]]:
-        """The segments that are under way, each with how long it has been."""
+        """The segments that are under way, each with its seconds so far."""
         now = self._clock()
         return [(segment, now - began) for segment, began in self.running.items()]

@@ -25,7 +25,7 @@ class TableStats:
 
     `throttles` counts refused requests by (operation, reason), the reason in the service's words;
     together they are `throttled_requests`. What a batch left unprocessed counts as items alone.
-    `bottleneck` is the resource that held the writes back last, in people's words, and
+    `bottleneck` is the resource that limited the writes last, in words for people, and
     `throttled_at` when a write was last throttled or left undone, in seconds since the epoch. The
     rate limits are what the pace and the caps allow now, in units a second, None where nothing
     limits; `read_limit_reason` says why the reads have one that nobody asked for.
@@ -86,7 +86,7 @@ class TableStats:
         self.throttled_requests += 1
 
     def throttled(self, operation: str) -> int:
-        """How many requests of an operation the service refused for their rate."""
+        """The number of an operation's requests that the service refused for their rate."""
         return sum(times for (of, _), times in self.throttles.items() if of == operation)
 
     def note_rejection(self, reason: str) -> None:
@@ -97,7 +97,7 @@ class TableStats:
 
     @property
     def dollars(self) -> float:
-        """What the units consumed so far cost, at the prices that were given."""
+        """The cost in dollars of the units consumed so far, at the prices that were given."""
         return (
             self.dollars_before
             + self.read_units * self.dollars_per_read_unit

@@ -1,4 +1,4 @@
-"""What a run did, as `--json` prints it. Field names and values are a contract with scripts."""
+"""The summary of a run as `--json` prints it. Field names and values are a contract with scripts."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ class ErrorSummary(Struct, frozen=True, kw_only=True):
 
 
 class TableSummary(Struct, frozen=True, kw_only=True):
-    """What a run did to one table.
+    """The summary of one table.
 
     Counts are for the whole run, earlier attempts included, and cover what is acknowledged and
     checkpointed: `items_read = items_written + items_rejected + items_filtered` (invariant 2).
@@ -47,7 +47,7 @@ class TableSummary(Struct, frozen=True, kw_only=True):
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):
-    """The one document that `--json` prints."""
+    """The summary of a run: the document that `--json` prints."""
 
     run: str | None
     status: RunStatus
@@ -56,7 +56,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
 
 class ReplaySummary(Struct, frozen=True, kw_only=True):
-    """What `dead-letters replay --json` prints.
+    """The summary of a replay: what `dead-letters replay --json` prints.
 
     `status` is the replay's: complete when no letter is left. `run_status` is the run's, None
     where that could not be read. `written` and `refused` are this replay's, `left` and the tables'

@@ -26,9 +26,9 @@ _MOST_ROWS = 12
 def render(
     views: Sequence[TableView], width: int, limits_in_words: str | None = None
 ) -> RenderableType:
-    """What the terminal shows, at this width; `limits_in_words` is a line above it.
+    """The picture for a terminal of this width, in columns; `limits_in_words` is a line above it.
 
-    Below it stands what the service named as the limit of a table's writes.
+    Below stands the resource that the service named as the limit of a table's writes.
     """
     parts: list[RenderableType] = [_render_tables(views, width)]
     if limits_in_words is not None:

@@ -1,7 +1,7 @@
-"""What verify certified, and whether it is about this run: its tables, and after its last write.
+"""The certificate in a report: it must be of the run's tables, and later than its last write.
 
-A certificate is a file that anybody may hand over. It is told with a run only if each of its tables
-is one of the run's, by ARNs and ids, and if the comparison began when the run had written; and its
+A certificate is a file that anybody may hand over. It is shown with a run only if each of its
+tables is one of the run's, by ARNs and ids, and if the comparison began when the run had written; and its
 heading says equal only of what is, by its own counts.
 """
 
@@ -24,7 +24,7 @@ Verdict = Literal["equal", "different", "undecided"]
 
 
 class VerifiedTable(Struct, frozen=True, kw_only=True):
-    """What verify found of one table."""
+    """The result of verify for one table."""
 
     source: str
     target: str
@@ -48,7 +48,7 @@ class VerifiedTable(Struct, frozen=True, kw_only=True):
 
     @property
     def verdict(self) -> Verdict:
-        """What its counts say; it is never better than its status."""
+        """The verdict by its counts; never better than its status."""
         if self.missing or self.extra or self.different or self.rejected:
             return "different"
         if self.in_flux or self.segments_compared < max(self.segments_total, 1):
@@ -57,7 +57,7 @@ class VerifiedTable(Struct, frozen=True, kw_only=True):
 
 
 class StoredCertificate(Struct, frozen=True, kw_only=True):
-    """What verify found, as its certificate tells it; what is not needed here is left out."""
+    """A certificate as it was read: those of its fields that a report needs."""
 
     what: Literal["dynaferry verification"]
     status: Verdict
@@ -69,7 +69,7 @@ class StoredCertificate(Struct, frozen=True, kw_only=True):
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of its own and its tables'."""
+        """The worst of its own verdict and its tables'."""
         found = {self.status, *(table.verdict for table in self.tables)}
         order: tuple[Verdict, ...] = ("different", "undecided")
         return next((each for each in order if each in found), "equal")
@@ -111,7 +111,7 @@ def check_belongs(certificate: StoredCertificate, run: StoredRun, path: Path) ->
     for table in certificate.tables:
         _check_table(table, identities, run.record.run, path)
     written_at = run.record.checkpointed_at or run.record.created_at
-    # A certificate tells whole seconds.
+    # A certificate has whole seconds.
     if certificate.began_at.timestamp() < int(written_at):
         raise PlanError(
             f"the certificate {path} is of a comparison that began at {certificate.began_at}, "
@@ -140,7 +140,7 @@ def _check_table(
 def _check_not_made_anew(
     table: VerifiedTable, copied: TableIdentity, side: str, run: str, path: Path
 ) -> None:
-    """Ids tell tables of one name apart; where there is none, the times of their creation."""
+    """Ids distinguish tables of one name; where there is none, the times of their creation."""
     for field, words in (("table_id", "id"), ("created_at", "created at")):
         then, now = (getattr(each, f"{side}_{field}") for each in (copied, table))
         if None in (then, now):
@@ -156,7 +156,7 @@ def _check_not_made_anew(
 
 
 def heading(certificate: StoredCertificate, tables_copied: int) -> str:
-    """What the certificate comes to, for a run of so many tables. Pure.
+    """The heading of a certificate, for a run that copied `tables_copied` tables. Pure.
 
     It says `Verified: equal` only of all that the run copied, compared as a whole.
     """
@@ -173,7 +173,7 @@ def heading(certificate: StoredCertificate, tables_copied: int) -> str:
 
 
 def circumstances(certificate: StoredCertificate) -> str:
-    """When and how it was compared, for a line below the heading. Pure."""
+    """The line below the heading: when and how it was compared. Pure."""
     reads = "consistent reads" if certificate.consistent_read else "eventually consistent scans"
     return (
         f"compared from {_moment(certificate.began_at)} to {_moment(certificate.ended_at)} "

@@ -1,7 +1,7 @@
-"""The report's charts: which there are of a table, and the scripts that draw them. Pure.
+"""The report's charts of a table, and the scripts that draw them. Pure.
 
-They are drawn by what draws the live page's. Its scripts are written into the report, which names
-each by its SHA-256, so that no other runs.
+The live page's scripts draw them. They are written into the report, which names each by its
+SHA-256, so that no other runs.
 """
 
 from base64 import b64encode
@@ -38,7 +38,7 @@ class Chart(Struct, frozen=True, kw_only=True):
 
     @property
     def is_long_enough(self) -> bool:
-        """Whether there is anything to draw."""
+        """Whether it has enough points for a line."""
         return len(self.rates) >= _LEAST_POINTS
 
 
@@ -50,12 +50,12 @@ class Script(Struct, frozen=True):
 
     @property
     def source(self) -> str:
-        """What a policy calls it."""
+        """The source expression that a Content-Security-Policy names it by."""
         return f"'sha256-{b64encode(sha256(self.text.encode()).digest()).decode()}'"
 
 
 def charts_of(table: StoredTable, attempts: Sequence[AttemptRecord]) -> list[Chart]:
-    """The pictures of a table."""
+    """The charts of a table."""
     samples = table.samples
     items = rates(samples, attempts, lambda sample: sample.items_written)
     writes = rates(samples, attempts, lambda sample: sample.write_units)
@@ -98,7 +98,7 @@ def points(line: Sequence[Rate]) -> list[Point]:
 
 
 def scripts() -> list[Script]:
-    """What draws, in the order in which it runs. Blocks: it reads files."""
+    """The scripts that draw, in the order in which they run. Blocks: it reads files."""
     own = (Path(__file__).parent / "draw.js").read_text(encoding="utf-8")
     drawing = Script("module", assets.drawing_module() + own)
     library = assets.reviewed_charts()

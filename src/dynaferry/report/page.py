@@ -1,7 +1,7 @@
 """The report as one HTML file: everything is in it, nothing is fetched. Pure.
 
-Here stands what is told; how it is marked up stands in `page.html.jinja`, which escapes whatever
-comes from a table, a service or a person where it enters the page. Only the scripts that draw the
+The values stand here; the markup stands in `page.html.jinja`, which escapes every text of a table,
+a service or a person where it enters the page. Only the scripts that draw the
 charts may run: the page names each by its SHA-256.
 """
 
@@ -44,7 +44,7 @@ Rows = Sequence[Sequence[str]]
 
 
 class _TableSection(Struct, frozen=True, kw_only=True):
-    """What the page tells of one table."""
+    """The section of one table."""
 
     name: str
     source: str
@@ -56,7 +56,7 @@ class _TableSection(Struct, frozen=True, kw_only=True):
 
 
 class _CertificateSection(Struct, frozen=True, kw_only=True):
-    """What the page tells of a certificate."""
+    """The section of a certificate."""
 
     heading: str
     circumstances: str
@@ -65,7 +65,7 @@ class _CertificateSection(Struct, frozen=True, kw_only=True):
 
 
 def render(run: StoredRun, certificate: StoredCertificate | None) -> str:
-    """The whole file."""
+    """The whole HTML file."""
     record, attempts = run.record, run.attempts
     tables = [_table(table, attempts) for table in run.tables]
     drawing = scripts()
@@ -119,7 +119,7 @@ def _error(run: StoredRun) -> str | None:
 
 
 def _state(run: StoredRun) -> str:
-    """How the run is. The file alone does not tell whether a process works on it."""
+    """The state of the run. The file alone does not say whether a process works on it."""
     record = run.record
     last_sign, is_paused = run.last_sign, run.controls.paused_at is not None
     if record.status == "running" and is_stalled(last_sign, run.now, paused=is_paused):
@@ -150,7 +150,7 @@ def _totals(run: StoredRun) -> Pairs:
 
 
 def seconds_at_work(attempts: Sequence[AttemptRecord], moments: Sequence[float]) -> float:
-    """The time of all attempts; one that ended without a word is taken to its last sign of life.
+    """The seconds of all attempts; one that ended without a word is taken to its last sign of life.
 
     `moments` are such signs: samples and checkpoints, of whichever attempt.
     """

@@ -1,4 +1,4 @@
-"""How fast it went, from the samples of a table. Pure.
+"""The rates of a table over time, from its samples. Pure.
 
 Samples hold totals. Between the last one of an attempt and the first one of the next nothing
 was copied, and what a kill lost is counted again: no rate is drawn across such a gap.
@@ -62,7 +62,7 @@ def limits(
 
 
 def thinned(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """At most so many samples as a picture can show, evenly, the last one among them."""
+    """At most `MOST_POINTS` of the samples, evenly apart, the last one among them."""
     if len(samples) <= MOST_POINTS:
         return samples
     step = -(-len(samples) // MOST_POINTS)

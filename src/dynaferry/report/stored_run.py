@@ -1,4 +1,4 @@
-"""What a state file and its lock tell of a run, read while it runs and after.
+"""A run as its state file and its locks show it, read while it runs and after.
 
 `status` and `report` read the same: the report `whole`, which takes every sample and every reason.
 """
@@ -49,7 +49,7 @@ _UNDER_WAY: frozenset[State] = frozenset({"running", "stalled"})
 
 
 class StoredTable(Struct, frozen=True, kw_only=True):
-    """One table as its state file tells it.
+    """One table as its state file has it.
 
     `samples` are the newest ones, oldest first, of whichever attempt. `reasons` are the most
     frequent ones of its rejected items, and are read with a whole run only.
@@ -64,7 +64,7 @@ class StoredTable(Struct, frozen=True, kw_only=True):
 
 
 class StoredRun(Struct, frozen=True, kw_only=True):
-    """A run as its state file and its locks tell it at the moment `now`.
+    """A run as its state file and its locks show it at the moment `now`, in seconds.
 
     `process` is the one that works on a stalled run, where that is known.
     """
@@ -85,17 +85,17 @@ class StoredRun(Struct, frozen=True, kw_only=True):
 
     @property
     def last_sign(self) -> float:
-        """When its process stored anything last in this attempt, or began it."""
+        """The time at which its process last stored anything in this attempt, or began it."""
         return last_sign_of(self.record)
 
     @property
     def last_checkpoint(self) -> float | None:
-        """When the run last stored how far it is, in whichever attempt."""
+        """The time of the last checkpoint, of whichever attempt."""
         return self.record.checkpointed_at
 
     @property
     def seconds(self) -> float:
-        """How long this attempt has taken."""
+        """The seconds of this attempt so far."""
         if self.is_under_way:
             end: float | None = self.now
         else:
@@ -104,7 +104,7 @@ class StoredRun(Struct, frozen=True, kw_only=True):
 
     @property
     def effective(self) -> EffectiveControls:
-        """What holds the run back now, or would if it ran."""
+        """The pause and the caps in force now, or that would be if it ran."""
         return effective_controls(
             self.record.settings, self.controls, datetime.fromtimestamp(self.now, UTC)
         )
@@ -146,9 +146,9 @@ async def read_stored_run(state_dir: Path, name: str, *, whole: bool = False) ->
 async def state_of(store: StateStore, state_dir: Path, run: str) -> tuple[RunRecord, State]:
     """The run as stored, and whether it runs: the lock knows that, not the file."""
     record = await store.read_run()
-    # A lock that may not be looked at leaves it to the file, and to the age of what it holds.
-    look = partial(is_locked, state_dir, run, if_hidden=True)
-    if record.status != "running" or await to_thread.run_sync(look):
+    # Where the lock may not be read, the file decides, and the age of what it holds.
+    locked = partial(is_locked, state_dir, run, if_hidden=True)
+    if record.status != "running" or await to_thread.run_sync(locked):
         return record, record.status
     # A run stores its end before it lets go of its lock: it may have ended just now.
     record = await store.read_run()
@@ -156,12 +156,12 @@ async def state_of(store: StateStore, state_dir: Path, run: str) -> tuple[RunRec
 
 
 def last_sign_of(record: RunRecord) -> float:
-    """When a process stored anything last in this attempt, or began it."""
+    """The time at which a process last stored anything in this attempt, or began it."""
     return max(record.started_at, record.checkpointed_at or 0.0)
 
 
 async def under_way_of(state: State, state_dir: Path, run: str) -> UnderWay | None:
-    """What is done for a run in this `state` right now, and follows what is asked of it.
+    """The work under way for a run in this `state`, which follows its controls; None without any.
 
     A verification has a lock of its own; a replay takes the run's, whose state it leaves.
     """
@@ -187,7 +187,7 @@ async def _read_table(
 
 
 def bottleneck(run: StoredRun, table: StoredTable) -> str | None:
-    """What holds the writes back now, where the service named it; None when nothing runs.
+    """The resource that limits the writes now, where the service named it; None when nothing runs.
 
     As in progress: what it named last, for as long as throttles go on.
     """
@@ -207,7 +207,7 @@ def items_done(totals: TableTotals) -> int:
 
 
 def items_per_second(run: StoredRun, table: StoredTable) -> float | None:
-    """Of the last minute while it runs, of the whole attempt afterwards; None when unknown.
+    """The rate of the last minute while it runs, else of the attempt; None when unknown.
 
     Of a run that is stalled it is unknown, and not what it was once.
     It ends with what is stored, as the summary does: a sample may be ahead of that, and a run
@@ -248,7 +248,7 @@ def _samples_of_this_attempt(run: StoredRun, table: StoredTable) -> Iterator[Sam
 
 
 def expected_items(table: StoredTable) -> int | None:
-    """How many items the table is likely to hold, from its finished segments."""
+    """The estimated number of items in the table, from its finished segments."""
     done = items_done(table.totals)
     finished = [segment for segment in table.segments if segment.complete]
     return rates.expected_items(
@@ -261,7 +261,7 @@ def expected_items(table: StoredTable) -> int | None:
 
 
 def seconds_left(run: StoredRun, table: StoredTable) -> float | None:
-    """How long the table will take from here; None when unknown, or when nothing runs."""
+    """The estimated seconds until a table is complete; None when unknown or nothing runs."""
     if run.state != "running":
         return None
     done = items_done(table.totals)

@@ -1,5 +1,5 @@
 """The live page of a run, its metrics and its health over HTTP.
 
-Shows what `observe` knows, and asks nobody for anything; what a page may change is handed in. Begin
-at `server`.
+May use `observe` and `errors`; makes no request of its own, and what a page may change is passed
+in. Begin at `server`.
 """

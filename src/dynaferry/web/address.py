@@ -1,4 +1,4 @@
-"""Where to listen: HOST:PORT as it is typed, and a socket that is bound before anything begins."""
+"""The address to listen on: HOST:PORT as typed, and a socket that is bound before a run begins."""
 
 import ipaddress
 import socket
@@ -24,7 +24,7 @@ class Address(Struct, frozen=True):
         return is_loopback(self.host)
 
     def url(self, port: int) -> str:
-        """What to type into a browser on this machine, where `port` is the one that was taken."""
+        """The URL for a browser on this machine, where `port` is the one that was taken."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         if self.host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
             host = "127.0.0.1" if self.host == "0.0.0.0" else "[::1]"  # noqa: S104

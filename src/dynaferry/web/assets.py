@@ -2,10 +2,9 @@
 written into reports.
 
 That script runs in the page that holds the control token, and comes from a package that is young
-and has one author. So it is used only where it is, to the byte, the one that was looked at before
-it was named here; any other is left out, and the page says so and works without charts. Whoever
-raises the version looks at the new script (what it asks for, where it writes to), and then writes
-its SHA-256 here.
+and has one author. So it is used only where it is, to the byte, the one that was reviewed and named
+here; any other is left out, and the page says so and works without charts. To raise the version,
+review the new script (what it requests, where it writes to), then write its SHA-256 here.
 """
 
 import re
@@ -53,13 +52,13 @@ def reviewed_charts() -> bytes | None:
 
 
 def drawing_module() -> str:
-    """What draws the page's charts, as one module that imports nothing. Blocks: it reads it."""
+    """The script that draws the charts, as one module without imports. Blocks: it reads it."""
     parts = (_HERE / name for name in ("words.js", "chart.js"))
     return "".join(_IMPORT.sub("", part.read_text(encoding="utf-8")) for part in parts)
 
 
 def charts_script() -> Path:
-    """Where the script should be. The package is found, not imported: no Python of it runs.
+    """The path of the charts' script. The package is found, not imported: no Python of it runs.
 
     :raises FileNotFoundError: the package is not installed
     """

@@ -1,9 +1,8 @@
-"""Who is let in, and for how long: connections are bounded, and idle ones make room.
+"""The limit on a server's connections: their number is bounded, and idle ones make room.
 
-A server that listens for others shares the process's descriptors with the copy. So it has so many
-connections and no more: whoever comes then takes the place of the one that has been idle for
-longest, and where none is idle, is turned away. Who opens a connection and asks for nothing is
-shown out after a while.
+A server that listens for others shares the process's descriptors with the copy. So their
+number is bounded: a new connection takes the place of the one that has been idle for longest, and
+is closed where none is idle. A connection over which no request comes is closed after a while.
 """
 
 import asyncio
@@ -40,7 +39,7 @@ class Doors:
         return Door(self, self._serve())
 
     def entered(self, transport: asyncio.BaseTransport) -> bool:
-        """Whether it may stay."""
+        """Admits a connection; returns whether it may stay open."""
         if len(self) >= self._most:
             if not self._idle:
                 return False
@@ -52,18 +51,18 @@ class Doors:
         return True
 
     def left(self, transport: asyncio.BaseTransport) -> None:
-        """It is gone."""
+        """Removes a connection that was closed."""
         self._idle.pop(transport, None)
         self._busy.discard(transport)
         self._silent.discard(transport)
 
     def has_asked(self, transport: asyncio.BaseTransport) -> bool:
-        """Whether anything was asked over it by now."""
+        """Whether a request has come over it by now."""
         return transport not in self._silent
 
     @contextmanager
     def asking(self, transport: asyncio.BaseTransport | None) -> Iterator[None]:
-        """Within, something that was asked over it is being answered."""
+        """Within, a request that came over it is being served, so that it is not idle."""
         if transport is None or transport not in self._idle:
             yield
             return
@@ -88,7 +87,7 @@ class Door(asyncio.Protocol):
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Somebody came."""
+        """A connection was made: it is admitted, or closed."""
         if not self._doors.entered(transport):
             _shut(transport)
             return
@@ -104,7 +103,7 @@ class Door(asyncio.Protocol):
             _shut(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """They left."""
+        """The connection was closed."""
         if self._patience is not None:
             self._patience.cancel()
         if self._transport is not None:
@@ -113,21 +112,21 @@ class Door(asyncio.Protocol):
             self._within.connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
-        """They said something."""
+        """Passes on what was received."""
         if self._transport is not None:
             self._within.data_received(data)
 
     def eof_received(self) -> bool | None:
-        """They will say no more."""
+        """Passes on that nothing more will be received."""
         return self._within.eof_received() if self._transport is not None else None
 
     def pause_writing(self) -> None:
-        """They do not listen fast enough."""
+        """Passes on that the write buffer is full."""
         if self._transport is not None:
             self._within.pause_writing()
 
     def resume_writing(self) -> None:
-        """They listen again."""
+        """Passes on that the write buffer has room again."""
         if self._transport is not None:
             self._within.resume_writing()
 

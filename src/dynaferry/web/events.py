@@ -1,4 +1,4 @@
-"""News of the run for an open page, as server-sent events, for as long as there are any."""
+"""The updates of a run for an open page, as server-sent events, until the run has ended."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ class Events:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         while True:
-            # Asked for before the news are: what is seen while they travel is not missed.
+            # Taken before the update is: a sample that comes while it is sent is not missed.
             refreshed, ended = self._monitor.refreshed, self._monitor.phase == "ended"
             try:
                 async with asyncio.timeout(LISTENING_SECONDS):

@@ -20,8 +20,8 @@ _PERCENTILES: Final = (0.5, 0.95, 0.99)
 
 
 class TableNews(Struct, frozen=True, kw_only=True):
-    """One table. `finished` holds the segments that are done and were not sent yet, each with
-    the seconds it took; `running` those under way, each with the seconds so far.
+    """The update of one table. `finished` holds the segments that are done and were not sent yet,
+    each with the seconds it took; `running` those under way, each with the seconds so far.
     """
 
     source: str
@@ -47,7 +47,7 @@ class TableNews(Struct, frozen=True, kw_only=True):
 
 
 class LatencyView(Struct, frozen=True, kw_only=True):
-    """The requests of an operation in the last minute; percentiles in seconds."""
+    """The latency of an operation's requests in the last minute; percentiles in seconds."""
 
     operation: str
     requests: int
@@ -57,8 +57,8 @@ class LatencyView(Struct, frozen=True, kw_only=True):
 
 
 class FeedUpdate(Struct, frozen=True, kw_only=True):
-    """A run at one moment. `points` are those that were not sent yet; `limits_in_words` says its
-    pause and its caps for people.
+    """The update of a run at one moment. `points` are those that were not sent yet;
+    `limits_in_words` says its pause and its caps for people.
     """
 
     run: str

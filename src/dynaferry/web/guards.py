@@ -1,4 +1,4 @@
-"""Who may ask for what. Pure.
+"""The guard of every request: which may be served, and which may control the run. Pure.
 
 A browser on the operator's machine can be made to send requests by any page that it shows, and a
 page may be served under a name that suddenly means 127.0.0.1 (DNS rebinding). So a request is
@@ -48,7 +48,7 @@ def host_may(host_header: str, path: str, address: Address) -> bool:
 def control_refusal(
     *, peer: str | None, headers: Mapping[str, str], expected_token: str | None
 ) -> str | None:
-    """Why a request may not control the run; None when it may."""
+    """The reason why a request may not control the run; None when it may."""
     if expected_token is None:
         return "this run was started without --allow-control"
     host = headers.get("Host", "")

@@ -39,7 +39,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Site(Struct, frozen=True, kw_only=True):
-    """What is served, and where.
+    """The settings of a server: what it serves, and where.
 
     `settings` are shown as they are. Without `controls` nothing can be changed.
     """
@@ -77,7 +77,7 @@ def _server_of(runner: web.AppRunner) -> web.Server:
 
 
 def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Application:
-    """Everything that a run serves, each response behind the same guard."""
+    """The aiohttp application that serves a run, each response behind the same guard."""
     app = web.Application(
         middlewares=[_guard(site.address, doors)], client_max_size=MOST_REQUEST_BYTES
     )
