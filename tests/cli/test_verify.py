@@ -144,7 +144,7 @@ def test_a_repair_is_shown_and_done_with_yes(world: MotoWorld, run: Run) -> None
     assert code == 0
     table = only_table(document)
     assert (table["written"], table["deleted"], table["status"]) == (2, 1, "equal")
-    for line in ("write 1 missing", "overwrite 1 different", "delete 1 extra", "mended"):
+    for line in ("write 1 missing", "overwrite 1 different", "delete 1 extra", "repaired"):
         assert line in err
     assert run("verify")[0] == 0
 

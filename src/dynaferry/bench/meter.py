@@ -1,4 +1,4 @@
-"""What a benchmark has spent, and how long its requests took. Pure."""
+"""The meters of a benchmark: its cost, and the durations of its requests. Pure."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ BOUNDS: Final = tuple(1e-5 * 1.05**step for step in range(372))
 
 
 class CostMeter:
-    """Keeps what is spent under `max_dollars`: nothing is sent that might go beyond.
+    """A meter that keeps the cost under `max_dollars`: nothing is sent that might go beyond.
 
     A request reserves what it is likely to cost, and is settled by what it did cost.
     """
@@ -24,11 +24,11 @@ class CostMeter:
 
     @property
     def dollars(self) -> float:
-        """What is spent so far."""
+        """The dollars spent so far."""
         return self.units * self._dollars_per_unit
 
     def reserve(self, units: float) -> bool:
-        """Whether so many more units may be spent; if so they are set aside."""
+        """Sets `units` aside if they may be spent; returns whether."""
         expected = (self.units + self._reserved_units + units) * self._dollars_per_unit
         if expected > self._max_dollars:
             self.is_full = True
@@ -37,7 +37,7 @@ class CostMeter:
         return True
 
     def settle(self, reserved: float, consumed: float) -> None:
-        """Tells what a request that had reserved so much did consume."""
+        """Books what a request consumed in the place of what it had reserved, in units."""
         self._reserved_units -= reserved
         self.units += consumed
 
@@ -50,7 +50,7 @@ class Stopwatch:
         self._most = 0.0
 
     def note(self, seconds: float) -> None:
-        """One more duration."""
+        """Adds a duration."""
         self._most = max(self._most, seconds)
         self._durations.add(seconds)
 
@@ -77,7 +77,7 @@ def _milliseconds(seconds: float) -> float:
 def forecast(
     items: int, *, measured_items: int, seconds: float, units: float, price_per_million: float
 ) -> Forecast | None:
-    """What `items` take when so many took so long and so much; None where nothing was measured."""
+    """The forecast for `items` from what was measured; None where nothing was."""
     if measured_items == 0 or seconds <= 0:
         return None
     all_units = units / measured_items * items

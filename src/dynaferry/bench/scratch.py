@@ -1,7 +1,7 @@
 """The scratch table: created, noted until it is dropped again, and dropped whatever happens.
 
 The note is written before the table is created, so that one that a killed run has left behind is
-told of by the next run, and never forgotten.
+reported by the next run, and never forgotten.
 """
 
 import shlex
@@ -36,7 +36,7 @@ DROP_SECONDS = 30.0
 
 
 class Note(Struct, frozen=True):
-    """A scratch table that may be there. Nothing secret.
+    """The note of a scratch table that may exist. It holds nothing secret.
 
     `called` is its ARN, once it is known: whoever drops it may have other credentials.
     """

@@ -1,4 +1,4 @@
-"""What a benchmark is told, and what it tells."""
+"""The settings and the summary of a benchmark."""
 
 from pathlib import Path
 from typing import Literal
@@ -22,7 +22,7 @@ LEAST_ITEM_BYTES, MOST_ITEM_BYTES = 100, 400 * 1024
 
 
 class BenchPlan(Struct, frozen=True, kw_only=True):
-    """One benchmark. `table` None means: a scratch table, created and dropped.
+    """The plan of one benchmark. `table` None means: a scratch table, created and dropped.
 
     `max_cost` is in US dollars. `workers` is how many requests are in flight. `forecast_items` is
     what a whole copy will write; for a read the table itself says it.
@@ -93,7 +93,7 @@ def checked(plan: BenchPlan) -> BenchPlan:
 
 
 class LatencySummary(Struct, frozen=True, kw_only=True):
-    """How long requests took, in milliseconds."""
+    """The latency of requests, in milliseconds."""
 
     p50: float
     p90: float
@@ -102,7 +102,7 @@ class LatencySummary(Struct, frozen=True, kw_only=True):
 
 
 class Forecast(Struct, frozen=True, kw_only=True):
-    """What a whole copy would take on this side at the measured rate."""
+    """The forecast of a whole copy on this side, at the measured rate."""
 
     items: int
     seconds: float
@@ -111,7 +111,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
 
 
 class BenchError(Struct, frozen=True):
-    """The error that ended it."""
+    """The error that ended a benchmark."""
 
     type: str
     message: str
@@ -119,7 +119,7 @@ class BenchError(Struct, frozen=True):
 
 
 class BenchSummary(Struct, frozen=True, kw_only=True):
-    """How it went. `scratch_dropped` is None where there was no scratch table.
+    """The summary of a benchmark. `scratch_dropped` is None where there was no scratch table.
 
     `table_arn` is None where the table was not seen.
     """

@@ -1,4 +1,4 @@
-"""What a benchmark does, request by request, and what has come of it so far."""
+"""The requests of a benchmark, and what was measured so far."""
 
 import secrets
 import time
@@ -22,7 +22,7 @@ Step = Callable[[], Awaitable[None]]  # one request
 
 
 class Measured:
-    """What has come of it so far. Read by whoever shows it."""
+    """What was measured so far; the display reads it."""
 
     def __init__(self, plan: BenchPlan, *, billed: bool) -> None:
         # What is provisioned is paid by the hour, used or not.
@@ -36,14 +36,14 @@ class Measured:
 
     @property
     def seconds(self) -> float:
-        """How long it has run."""
+        """The seconds since the first request."""
         return (self.ended_at or time.monotonic()) - self.started_at
 
 
 def writes_of(
     plan: BenchPlan, client: DynamoClient, table: TableDescription, measured: Measured
 ) -> Callable[[], Iterator[Step]]:
-    """Batches without end."""
+    """The writes of batches without end."""
     target = BatchWriteTarget(
         client, table=table.called, keys=KeyReader([key.name for key in table.keys])
     )
@@ -60,7 +60,7 @@ def writes_of(
             result = await target.write_batch(batch)
             consumed = expected if result.consumed_units is None else result.consumed_units
         except RetryableError as error:
-            # Of an answer that did not come nobody knows whether it was written, and billed.
+            # Where no response came, it may have been written and billed.
             consumed = 0.0 if isinstance(error, ThrottledError) else expected
             raise
         finally:
@@ -81,7 +81,7 @@ def writes_of(
 def reads_of(
     plan: BenchPlan, client: DynamoClient, table: TableDescription, measured: Measured
 ) -> Callable[[], Iterator[Step]]:
-    """The pages of segments from all over the table, until all are read."""
+    """The reads of pages of segments from all over the table, until all are read."""
     total = segment_count(
         size_bytes=table.size_bytes,
         item_count=table.item_count,

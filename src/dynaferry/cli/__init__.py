@@ -1,5 +1,5 @@
-"""The command line: what a person types, and what comes of it on stderr, stdout and at the exit.
+"""The command line: commands, flags, output on stderr and stdout, exit codes.
 
-`app` says what can be typed, `commands` does it; flags are what passes between them. Here are what
-both use: flags, screen, failures, exit codes, signals. May use every other room. Begin at `main`.
+`app` declares the commands, `commands` runs them; flags pass between them. What both use is here:
+flags, screen, failures, exit codes, signals. May use every other room. Begin at `main`.
 """

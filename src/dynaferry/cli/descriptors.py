@@ -1,7 +1,7 @@
-"""How many files and connections this process may have, looked at before a copy needs them.
+"""The limit on open files and connections, checked before a copy needs them.
 
-A descriptor that is not to be had fails a connection in the middle of a copy, or a checkpoint. What
-the system allows this process for the asking is asked for; where that is too little it is told.
+A descriptor that is not to be had fails a connection in the middle of a copy, or a checkpoint. The
+soft limit is raised as far as the system allows; where that is too little, a line says so.
 """
 
 import resource
@@ -17,9 +17,9 @@ LEAST: Final = OWN + 16
 
 
 def ensure(connections: int, *, watched: bool, say: Callable[[str], None]) -> None:
-    """Allows this process as many as so many connections need, or says that it may not have them.
+    """Raises the limit to what `connections` need; `say` gets a line where that is not allowed.
 
-    :raises PlanError: it may have next to none
+    :raises PlanError: the limit leaves next to none
     """
     needed = connections + OWN + (_of_watchers() if watched else 0)
     allowed = _raised_to(needed)

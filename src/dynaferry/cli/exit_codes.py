@@ -1,4 +1,4 @@
-"""The one place where an outcome or an error becomes an exit code. Scripts act on these."""
+"""The exit codes, and the one place where an outcome or an error becomes one. Scripts read them."""
 
 from typing import Final
 
@@ -27,7 +27,7 @@ _BY_STATUS: Final[dict[str, int]] = {
 
 
 def of_outcome(status: RunStatus | VerifyStatus, error: DynaferryError | None) -> int:
-    """The code of a run that ended with this status, and with this error if there was one.
+    """The exit code of a run that ended with this status, and with this error if there was one.
 
     What the plan asked for wrongly is the caller's to correct, whenever it was found out.
     """
@@ -37,7 +37,7 @@ def of_outcome(status: RunStatus | VerifyStatus, error: DynaferryError | None) -
 
 
 def of_error(error: Exception, *, under_way: bool = False) -> int:
-    """The code of a command that ended with an error and without a summary.
+    """The exit code of a command that ended with an error and without a summary.
 
     `under_way` says that a run had begun, so that its state can be resumed.
     """
@@ -51,7 +51,7 @@ def of_error(error: Exception, *, under_way: bool = False) -> int:
 
 
 def status_of(code: int) -> RunStatus:
-    """What `--json` prints for a command that ended with `code` and without a summary."""
+    """The status in `--json` of a command that ended with `code` and without a summary."""
     if code == INTERRUPTED:
         return "interrupted"
     return "refused" if code in (USAGE, REFUSED) else "failed"

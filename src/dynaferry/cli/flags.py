@@ -1,4 +1,7 @@
-"""From the command line to a plan. A flag that is not given leaves what the plan file says."""
+"""The flags of the commands, and the plan that they make.
+
+A flag that is not given leaves what the plan file says.
+"""
 
 from enum import Enum, StrEnum
 from pathlib import Path

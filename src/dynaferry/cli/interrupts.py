@@ -1,4 +1,4 @@
-"""Signals become the two stages of a stop (invariant 9), beside whatever runs."""
+"""The event loop of a command, in which signals are the two stages of a stop (invariant 9)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What --log-format and --log-level ask for, for as long as a command runs."""
+"""The logging that --log-format and --log-level ask for, while a command runs."""
 
 import logging
 import sys

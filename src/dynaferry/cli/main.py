@@ -1,4 +1,4 @@
-"""The `dynaferry` command: what can be typed, and the last place where an error can be told."""
+"""The `dynaferry` command: its commands, and the last place where an error is reported."""
 
 import io
 import logging
@@ -26,7 +26,7 @@ from dynaferry.shared.printable import printable
 # root that knows how to show itself stands second above BadParameter in both.
 _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 
-# These log what they were answered, and what they sign with: never heard (invariant 8).
+# These log responses, and what they sign with: never shown (invariant 8).
 _CHATTY_LOGGERS = ("aiobotocore", "boto3", "botocore", "urllib3")
 _LIBRARIES = ("aiohttp", "asyncio")
 
@@ -38,7 +38,7 @@ app = typer.Typer(
     epilog=examples(
         "# Try it on this machine, without an account.",
         "dynaferry demo",
-        "# Look first, copy, compare.",
+        "# Check first, copy, compare.",
         "dynaferry copy orders orders-2026 --create-target --dry-run",
         "dynaferry copy orders orders-2026 --create-target",
         "dynaferry verify orders orders-2026",
@@ -90,7 +90,7 @@ def run_command(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return failure.report_interrupt(as_json=as_json)
     except OSError as error:
-        # Each command tells its own errors: what is left is that stdout takes nothing.
+        # Each command reports its own errors; the one that remains is that stdout takes nothing.
         screen.say(f"error: stdout cannot be written: {error.strerror}")
         return exit_codes.INTERNAL
     except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
@@ -113,7 +113,7 @@ def _report_usage(error: typer.BadParameter, *, as_json: bool) -> int:
 
 
 def _quiet(libraries: Sequence[str]) -> None:
-    """Keeps libraries from telling on stderr, by a traceback, what an error of ours tells."""
+    """Keeps libraries from printing tracebacks of what an error of ours reports."""
     for name in libraries:
         logger = logging.getLogger(name)
         logger.addHandler(logging.NullHandler())

@@ -2,8 +2,8 @@
 
 glibc gives large blocks back to the kernel at once, which has to clear them anew when they are
 asked for again. Pages and bodies of a megabyte come and go hundreds of times a second: at items of
-100 KB that took a third of a copy's CPU time (benchmarks/README.md). How much is held at most does
-not change by it.
+100 KB that took a third of a copy's CPU time (benchmarks/README.md). The most memory
+that the process has does not change by it.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ SETTINGS: Final = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TU
 
 
 def keep_freed_memory() -> bool:
-    """Tells the C library, where it is glibc and nobody has told it otherwise; says whether."""
+    """Sets glibc's malloc to keep freed memory, unless the environment sets it; returns whether."""
     if any(name in os.environ for name in SETTINGS):
         return False
     try:

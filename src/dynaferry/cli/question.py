@@ -1,7 +1,7 @@
 """A question to the person at the terminal: it stands alone, and a signal ends it.
 
-The answer is waited for by the event loop and not by a thread, which nothing could call back: a
-process that is told to end does not wait for Enter.
+The event loop waits for the answer, not a thread, which nothing could cancel: a process that is to
+end does not wait for Enter.
 """
 
 import os
@@ -16,7 +16,7 @@ _YES = ("y", "yes")
 
 
 class Questions:
-    """Asks one question at a time, however many tables there are. To be made in an event loop."""
+    """Questions to the person, one at a time for all tables. To be made in an event loop."""
 
     def __init__(self) -> None:
         self._turns = anyio.Lock()

@@ -1,4 +1,4 @@
-"""stderr for eyes, stdout for pipes. A reader that went away never stops a copy.
+"""The output: stderr for eyes, stdout for pipes. A reader that went away never stops a copy.
 
 Nothing but printable characters leaves here, and line breaks where dynaferry ends a line: names,
 keys and the words of a service are not to steer a terminal, nor to forge a line.
@@ -21,7 +21,7 @@ def say(line: str) -> None:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Writes what the command was asked for to stdout, as lines for eyes.
+    """Writes a command's result to stdout, as lines for people.
 
     :raises OSError: they cannot be written (disk full); a reader that went away is no error
     """
@@ -29,7 +29,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def print_document(json: str) -> None:
-    """Writes what the command was asked for to stdout, as JSON or a part of it.
+    """Writes a command's result to stdout, as JSON or a part of it.
 
     :raises OSError: it cannot be written (disk full); a reader that went away is no error
     """
@@ -61,7 +61,7 @@ def is_live_terminal() -> bool:
 
 
 def open_closed_streams() -> None:
-    """Opens nowhere for each standard stream that the process was started without.
+    """Opens the null device for each standard stream that the process was started without.
 
     Otherwise the next file that is opened would take its number, and its output.
     """

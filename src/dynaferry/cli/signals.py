@@ -2,8 +2,8 @@
 
 They are counted where Python runs handlers: between any two steps of the main thread. So the third
 ends the process (invariant 9) whatever the event loop does, and one that comes while modules are
-loaded is remembered even where an import swallows what the handler raises: whoever begins something
-long looks first (`raise_if_swallowed`).
+loaded is remembered even where an import swallows what the handler raises: code that begins
+something long calls `raise_if_swallowed` first.
 
 This is imported first, so it imports little: `typing` alone would take as long as all the rest.
 """
@@ -30,7 +30,7 @@ INTERRUPTED: Final = 130
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The one that ends the process, come what may.
 LAST_SIGNAL: Final = 3
-# The kernel and the shell both tell that a terminal is gone: that is one hang-up, not three.
+# The kernel and the shell both signal that a terminal is gone: that is one hang-up, not three.
 SAME_HANGUP_SECONDS: Final = 2.0
 
 ENDED_AT_ONCE: Final = "ended at once; what was stored is kept, and the same command resumes"
@@ -38,7 +38,7 @@ _SHOW_CURSOR: Final = "\x1b[?25h"
 
 
 class Signals:
-    """The handler of all three. A signal raises KeyboardInterrupt, or goes to who listens."""
+    """The handler of all three. A signal raises KeyboardInterrupt, or calls the listener."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -68,7 +68,7 @@ class Signals:
         return now - before < SAME_HANGUP_SECONDS
 
     def raise_if_swallowed(self) -> None:
-        """Raises what an import may have swallowed.
+        """Raises the KeyboardInterrupt that an import may have swallowed.
 
         :raises KeyboardInterrupt: there was a signal that nobody listened to
         """
@@ -102,7 +102,7 @@ class Signals:
     def install(self) -> dict[signal.Signals, Handler]:
         """Makes this the process's handler, and returns what was in its place.
 
-        A hang-up that the process was told to ignore (nohup) stays ignored.
+        A hang-up that the process was started to ignore (nohup) stays ignored.
         """
         before: dict[signal.Signals, Handler] = {}
         for number in SIGNALS:
@@ -120,7 +120,7 @@ def in_force() -> Signals:
 
 
 def ignore_all() -> None:
-    """At the very end: the exit code is known, and a late signal does not make it another."""
+    """Ignores all three at the very end, so that a late signal does not change the exit code."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 

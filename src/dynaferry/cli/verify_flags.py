@@ -1,4 +1,4 @@
-"""From the command line of `verify` to its plan."""
+"""The flags of `verify`, and the plan that they make."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Notices from outside that an event loop does not turn, and ends the process (invariant 10).
+"""A watchdog that ends a process whose event loop does not turn (invariant 10).
 
 A thread checks once a second whether the loop has turned since its last check. It counts checks,
 not seconds: a machine that was suspended and a process that was stopped make none either, and when
@@ -75,7 +75,7 @@ def watched(
     *,
     end: Callable[[int], object] = signals.end_process,
 ) -> Iterator[None]:
-    """Within, to be entered in `loop`: should it not turn for half a minute, the process ends."""
+    """Within, entered in `loop`, the process ends if the loop does not turn for half a minute."""
     turns, over = _Turns(loop, CHECK_SECONDS / 2), threading.Event()
     main = threading.get_ident()
 
@@ -115,7 +115,7 @@ def _report(lines: Sequence[str], last_words: LastWords) -> None:
 
 
 def stacks(first: int) -> list[str]:
-    """Where each thread stands, the innermost step on top; the thread `first` before the others."""
+    """The stack of each thread as lines, the innermost step on top; the thread `first` first."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     lines: list[str] = []
     frames = sys._current_frames()

@@ -1,4 +1,4 @@
-"""Which caps hold at a moment, and who says so. Pure.
+"""The controls in force at a moment: pause and caps, and who set them. Pure.
 
 One rule, for reads and for writes each: what was `set` while the run was under way, else what the
 schedule says of the hour, else what the plan or its flag says. A table's own cap holds beside all
@@ -20,7 +20,7 @@ Origin = Literal["set", "schedule", "plan"]
 
 
 class Planned(Protocol):
-    """What a plan, or what a state file keeps of it, says of the caps."""
+    """The caps of a plan, or of what a state file keeps of one."""
 
     @property
     def max_read_units(self) -> float | None:
@@ -39,14 +39,14 @@ class Planned(Protocol):
 
 
 class CapInForce(Struct, frozen=True):
-    """Units a second, None for no cap, and who says so."""
+    """A cap in units a second, None for no cap, and its origin."""
 
     units_per_second: float | None
     origin: Origin
 
 
 class EffectiveControls(Struct, frozen=True, kw_only=True):
-    """What holds a run back at a moment; `paused_at` is in seconds since the epoch."""
+    """The controls in force; `paused_at` is in seconds since the epoch, None if not paused."""
 
     paused_at: float | None
     read: CapInForce
@@ -54,7 +54,7 @@ class EffectiveControls(Struct, frozen=True, kw_only=True):
 
 
 def effective_controls(planned: Planned, controls: Controls, moment: datetime) -> EffectiveControls:
-    """What holds at `moment`."""
+    """The controls in force at `moment`, whose time zone counts for the schedule."""
     reads, writes = scheduled(planned.limits, moment)
     return EffectiveControls(
         paused_at=controls.paused_at,
@@ -64,7 +64,7 @@ def effective_controls(planned: Planned, controls: Controls, moment: datetime) -
 
 
 def set_by_hand(effective: EffectiveControls) -> EffectiveControls:
-    """What holds whatever the plan, the flags and the schedule of somebody else are."""
+    """The controls of these that were set by hand; the plan, flags and schedule are left out."""
     return EffectiveControls(
         paused_at=effective.paused_at,
         read=effective.read if effective.read.origin == "set" else CapInForce(None, "plan"),
@@ -88,7 +88,7 @@ _ORIGINS: dict[Origin, str] = {"set": "set", "schedule": "by the schedule", "pla
 
 
 def in_words(effective: EffectiveControls) -> str | None:
-    """What people should know of it: a pause, caps, and a cap that was lifted. None for nothing."""
+    """The controls in words for people: a pause, caps, a cap that was lifted. None for nothing."""
     caps = (*_cap_in_words("writes", effective.write), *_cap_in_words("reads", effective.read))
     signs = Signs(paused=effective.paused_at is not None, caps=caps)
     return ", ".join(each.reason for each in limiting_factors(signs)) or None

@@ -1,4 +1,4 @@
-"""What is asked of a verification: what is asked of its run, which is the copy that it checks."""
+"""The controls of a verification: those of its run, which is the copy that it checks."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,10 +14,10 @@ from dynaferry.state.sqlite.store import SqliteStore
 
 
 class NothingAsked:
-    """Where there is no run, `set` and `pause` have nothing to write to."""
+    """The source of controls where there is no run: `set` and `pause` have nothing to write to."""
 
     async def read_controls(self) -> Controls:
-        """Nothing was asked."""
+        """No controls."""
         return Controls()
 
 

@@ -1,4 +1,4 @@
-"""What holds a run back: the caps that its tables share, and its pause."""
+"""The limits of a run: the caps that its tables share, and its pause."""
 
 import math
 import time
@@ -15,7 +15,7 @@ from dynaferry.throttle.retry import Patience
 
 
 class RunCaps:
-    """What holds a run back: caps that its tables share, each changeable, and its pause."""
+    """The caps that a run's tables share, each changeable, and the run's pause."""
 
     def __init__(self, plan: CopyPlan, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
@@ -30,11 +30,13 @@ class RunCaps:
     def read_limiter(
         self, table_max_units: float | None, ceiling: float = math.inf
     ) -> AdaptiveLimiter:
-        """The read pace of a table with this cap of its own, and never above `ceiling`."""
+        """The read limiter of a table with this cap of its own, in units a second, and never above
+        `ceiling`.
+        """
         return self._limiter(POLITE, table_max_units, self.read, ceiling)
 
     def write_limiter(self, table_max_units: float | None) -> AdaptiveLimiter:
-        """The write pace of a table with this cap of its own."""
+        """The write limiter of a table with this cap of its own, in units a second."""
         return self._limiter(EAGER, table_max_units, self.write, math.inf)
 
     def patience(self, seconds: float) -> Patience:

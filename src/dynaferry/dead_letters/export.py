@@ -1,4 +1,4 @@
-"""How dead letters leave the store: as JSON lines for programs, as short lines for people.
+"""The export of dead letters: as JSON lines for programs, as short lines for people.
 
 Key and item are put into the line as they came from the source, never decoded (invariant 3).
 """

@@ -39,7 +39,7 @@ def plan_for(endpoint_url: str, state_dir: Path) -> CopyPlan:
     """The plan that the demo runs, as one for real accounts would be, but for the endpoints.
 
     Few segments and requests at once: every Scan makes moto go through the whole table, and it
-    answers one request at a time.
+    serves one request at a time.
     """
     return CopyPlan(
         tables=(TablePlan(TABLE, TABLE),),

@@ -1,6 +1,6 @@
-"""Makes moto's answers come several times faster, and changes nothing in them.
+"""A faster serializer for moto: the same responses, several times faster.
 
-For each value of each item moto looks for all ten members of the service's AttributeValue, each
+For each value of each item moto tries all ten members of the service's AttributeValue, each
 under half a dozen spellings, and nine of ten are never there; that takes most of the time of a
 Scan. Here it serializes the members that are there, in its own way.
 """

@@ -1,7 +1,7 @@
 """Two AWS accounts on this machine: moto behind HTTP on a loopback port, in a process of its own.
 
 `python -m dynaferry.demo.server` prints its port as its first line. Each number that it reads from
-stdin asks it to fill the source table with so many items, and is answered with the same number. It
+stdin asks it to fill the source table with that many items, and the same number is printed back. It
 ends when stdin is closed, so also when the demo is killed. A process of its own, because it would
 compete with the copy for one interpreter.
 """
@@ -30,15 +30,15 @@ def main() -> None:
     _create_role()
     server = ThreadedMotoServer(LOOPBACK, port=0, verbose=False)
     server.start()
-    _answer(server.get_host_and_port()[1])
+    _print_line(server.get_host_and_port()[1])
     for line in sys.stdin:
         _fill_source(int(line))
-        _answer(int(line))
+        _print_line(int(line))
     # There is nothing to save, and an orderly end would wait for connections that are kept open.
     os._exit(0)
 
 
-def _answer(number: int) -> None:
+def _print_line(number: int) -> None:
     sys.stdout.write(f"{number}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""Starts the demo's server, talks to it, and sees to its end."""
+"""The demo's server as a child process: started, filled, ended."""
 
 import asyncio
 import os
@@ -53,7 +53,7 @@ class DemoServer:
 
 
 def require_moto() -> None:
-    """Looks whether the demo can run.
+    """Checks that the demo can run.
 
     :raises PlanError: something that it needs is not installed
     """

@@ -1,4 +1,4 @@
-"""What the demo shows: two accounts, a copy between them, and a check of every item."""
+"""The demo: two accounts, a copy between them, and a check of every item."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ async def show(
     watch: Watch | None,
     until_stopped: UntilStopped,
 ) -> tuple[Outcome, bool]:
-    """Runs the demo, says each step; returns how the copy ended and whether all is equal.
+    """Runs the demo, a line for each step; returns how the copy ended and whether all is equal.
 
     `directory` takes the state and the server's log. To be run inside `only_this_machine`.
 

@@ -1,4 +1,4 @@
-"""The summary of a run as `--json` prints it. Field names and values are a contract with scripts."""
+"""The summary of a run as `--json` prints it: names and values are a contract with scripts."""
 
 from typing import Literal
 

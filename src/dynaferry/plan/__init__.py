@@ -1,6 +1,6 @@
-"""What to copy, from where to where, and how. Pure but for reading the file.
+"""The plan of a copy: tables, accounts, limits. Pure but for reading the file. May use `shared`.
 
 `settings` is the plan, `schedule` its caps by the hour. A plan file becomes one in `plan_file`;
-`validation` lets only whole plans out, and `messages` has the words for what is wrong with others.
-`recorded` is what of it a state file keeps. Begin at `settings`.
+`validation` lets only whole plans pass, and `messages` words their faults. `recorded` are the
+settings that a state file keeps. Begin at `settings`.
 """

@@ -1,4 +1,4 @@
-"""What is wrong with a plan, in the words of whoever wrote it. Pure.
+"""The messages for faults of a plan, in the terms of its document. Pure.
 
 msgspec says what it expected, and where; people read the key as they wrote it, the value as a
 thing of TOML, and what may stand there instead.
@@ -52,7 +52,7 @@ _SECTIONS: Final = {
 def fault_in_words(
     error: msgspec.ValidationError, document: Mapping[str, Any], named: Named
 ) -> PlanError:
-    """The error that tells whoever wrote this document what msgspec found in it."""
+    """The error for what msgspec found in a document, in the terms of that document."""
     what, _, path = str(error).replace("got `float`", "got `fraction`").partition(" - at `$")
     section, _, key = path.rstrip("`").lstrip(".").rpartition(".")
     unknown = _UNKNOWN_FIELD.fullmatch(what)
@@ -114,7 +114,7 @@ def _word(word: str) -> str:
 
 
 def as_flag(key: str) -> str:
-    """A setting as it is typed; what is of one table has no flag."""
+    """The flag of a setting as it is typed; a setting of one table has none."""
     if not key or "table " in key:
         return key or "the plan"
     if key.startswith("entry ") or " of entry " in key or key.startswith("limits"):

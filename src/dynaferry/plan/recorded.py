@@ -32,7 +32,7 @@ class RecordedSettings(Struct, frozen=True, kw_only=True):
 
 
 def recorded_settings(plan: CopyPlan) -> RecordedSettings:
-    """What of the plan goes into the state file."""
+    """The settings of the plan that the state file keeps."""
     return RecordedSettings(
         tables=plan.tables,
         source_region=plan.source.region,

@@ -1,4 +1,4 @@
-"""Caps by the hour: quiet nights, busy days. Pure: the moment is passed in.
+"""The schedule: caps by the hour. Pure: the moment is passed in.
 
 Hours are those of the wall clock in the schedule's time zone, so a night stays a night when the
 clock is changed: the hour that comes twice matches twice, the one that is left out does not. A
@@ -28,7 +28,7 @@ _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24
 
 
 class ScheduleEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Caps for some hours of some weekdays; without them for all. None says nothing of a side."""
+    """Caps for some hours of some weekdays, all if not given. None leaves a side as it is."""
 
     hours: str | None = None
     weekdays: tuple[Weekday, ...] = ()
@@ -80,7 +80,7 @@ def _check_entry(entry: ScheduleEntry, where: str) -> None:
 
 
 def scheduled(limits: Schedule, moment: datetime) -> tuple[Units | None, Units | None]:
-    """What the schedule says of reads and of writes at `moment`; None where it says nothing."""
+    """The caps on reads and on writes at `moment`; None for a side without an entry."""
     if not limits.schedule:
         return None, None
     local = moment.astimezone(_zone(limits))

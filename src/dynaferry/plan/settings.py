@@ -1,4 +1,4 @@
-"""What to copy, from where to where, and how: one frozen tree of settings.
+"""The settings of a copy: one frozen tree of tables, accounts and limits.
 
 A plan comes from the command line, from a TOML file (`plan_file`), or from code; `validation` is
 the one place that says what makes sense, wherever it came from.
@@ -31,7 +31,7 @@ _DIGEST_DIGITS = 16
 
 
 class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to reach one side. What is left out comes from the environment, as in the AWS CLI."""
+    """The account of one side. What is left out comes from the environment, as in the AWS CLI."""
 
     region: str | None = None
     profile: str | None = None
@@ -68,7 +68,7 @@ class TablePlan(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything a copy is told.
+    """The plan of a copy: all of its settings.
 
     Limits are capacity units a second and hold for the run in total, whatever the number of
     tables; `TablePlan` has limits for one table. `segments` None means: decide by the table's

@@ -1,4 +1,4 @@
-"""Whether a plan makes sense, wherever it came from.
+"""The validation of a plan, from flags, file or code.
 
 A plan that leaves here is whole: every value in its range, every name one that the service knows,
 and each side in the region that its tables' ARNs name.

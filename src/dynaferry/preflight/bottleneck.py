@@ -1,4 +1,4 @@
-"""What holds a copy back, and the one call that would raise it. Pure.
+"""The bottleneck of a copy, and the one call that would raise it. Pure.
 
 A call is written out as it would be typed, and never made: what it raises is billed, and somebody
 else's decision.

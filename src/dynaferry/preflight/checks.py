@@ -78,7 +78,7 @@ def is_same_table(one: TableDescription, other: TableDescription) -> bool:
     """Whether two descriptions are of one table, however it was reached.
 
     Table ids decide where the service gives them. DynamoDB Local gives none, and the same ARN to
-    every account: there two tables differ by the moment of their creation, which it tells to the
+    every account: there two tables differ by the moment of their creation, which it gives to the
     millisecond; and whether two sets of credentials see one table depends on how it was started.
     Where even that is missing, one ARN at one endpoint is one table.
     """

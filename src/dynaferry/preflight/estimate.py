@@ -1,4 +1,4 @@
-"""What a copy will take: capacity units, time and money, from what the service says of a table.
+"""The estimate of a copy: capacity units, time and money, from what DescribeTable says of a table.
 
 Everything here follows from DescribeTable's item count and size, which are up to six hours old,
 and from the average item: an estimate to plan by. Write units lean to the high side, since an index
@@ -24,7 +24,7 @@ POLITE_SHARE = 0.5
 
 
 class ExpectedRate(Struct, frozen=True, kw_only=True):
-    """How fast units can be spent at one place: `units` of them, so many a second, and why.
+    """The rate at which one place takes units: `units` of them, units a second, and the reason.
 
     `kind` is what sets the rate, and `index` the global index that it is of, None for the table.
     `units_at_once` are not waited for.
@@ -39,7 +39,7 @@ class ExpectedRate(Struct, frozen=True, kw_only=True):
 
     @property
     def seconds(self) -> float:
-        """How long they take; for ever, where a table has no units at all."""
+        """The seconds that they take; infinite, where a table has no units at all."""
         units = max(0.0, self.units - self.units_at_once)
         if units == 0:
             return 0.0
@@ -47,14 +47,14 @@ class ExpectedRate(Struct, frozen=True, kw_only=True):
 
 
 class IndexCost(Struct, frozen=True, kw_only=True):
-    """What one index adds to each write of an average item that has the index's key."""
+    """The cost of one index: units added to each write of an average item that has its key."""
 
     index: IndexDescription
     units_per_item: int
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
-    """What copying one table will take.
+    """The estimate for one table.
 
     `write_units` includes what the target's indexes add, and leaves out a global table's
     replicas. The two paces are those of the slowest place on each side, be it the table, an index
@@ -91,19 +91,19 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
     @property
     def rate_reason(self) -> str:
-        """Why it takes as long as it does: the reason of the slower side."""
+        """The reason of the slower side, in words for people."""
         return max(self.write_pace, self.read_pace, key=_seconds).reason
 
     @property
     def seconds(self) -> float:
-        """How long the copy takes at the assumed rates."""
+        """The seconds of the copy at the assumed rates."""
         return max(self.read_pace.seconds, self.write_pace.seconds)
 
 
 def segments_for(
     plan: CopyPlan, table: TablePlan, source: TableDescription, target: TableDescription
 ) -> int:
-    """How many segments the table is copied in: by its size, and by the partitions of the target
+    """The number of segments of the table: by its size, and by the partitions of the target
     that it takes to copy as fast as both sides, their indexes and the given limits allow.
     """
     reads = _reads(plan, table, source)
@@ -172,7 +172,7 @@ def _unit_price(table: TableDescription, price_per_million: float) -> float:
 
 
 def polite_read_units(source: TableDescription) -> float:
-    """The most that a copy reads unasked: half of what is provisioned, which others live on.
+    """The read units a second that a copy takes by default: half of what is provisioned.
 
     No table has 0 units: what says so, as stand-ins do, has not said what it takes.
     """
@@ -215,13 +215,13 @@ def _by_segments(pace: ExpectedRate, segments: int) -> ExpectedRate:
 
 
 def units_to_read(size_bytes: int, *, consistent: bool) -> int:
-    """Read units for scanning so many bytes of items [DG:read-write-operations]."""
+    """The read units for scanning `size_bytes` of items [DG:read-write-operations]."""
     factor = 1.0 if consistent else limits.EVENTUALLY_CONSISTENT_UNITS_PER_READ_UNIT
     return math.ceil(size_bytes / limits.BYTES_PER_READ_UNIT * factor)
 
 
 def units_to_write(item_bytes: float) -> int:
-    """Write units for one item of that size: one for each started KB [DG:read-write-operations]."""
+    """The write units for one item of this size: one per started KB [DG:read-write-operations]."""
     return max(1, math.ceil(item_bytes / limits.BYTES_PER_WRITE_UNIT))
 
 
@@ -337,7 +337,7 @@ def _prices(plan: CopyPlan) -> str:
 
 
 def as_created(source: TableDescription) -> TableDescription:
-    """What a table created like `source` will be, as far as an estimate needs it.
+    """The description of a table created like `source`, as far as an estimate needs it.
 
     A new on-demand table is not warm, however warm the source is; nor are its indexes.
     """

@@ -89,7 +89,7 @@ async def preflight(
     inspect = partial(
         _inspect_table, plan, source, target, resuming=resuming, written_before=written_before
     )
-    findings = await for_each_table(plan.tables, inspect, say=say, done="looked at")
+    findings = await for_each_table(plan.tables, inspect, say=say, done="inspected")
     check_no_target_is_used_twice(findings)
     checked = tuple(
         _conclude(plan, table, found, resuming=resuming)

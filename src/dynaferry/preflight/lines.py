@@ -1,4 +1,4 @@
-"""A preflight as plain lines for people: what will be copied, what it takes, what to know."""
+"""The lines of a preflight for people: the tables, the estimate, the notices."""
 
 import math
 from collections.abc import Sequence

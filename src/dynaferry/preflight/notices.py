@@ -1,4 +1,4 @@
-"""What a person should know before a copy begins, or do after it: plain sentences. Pure.
+"""The notices: what a person should know before a copy, or do after it, in plain sentences. Pure.
 
 A notice never stops a copy. What would make it unsafe is a refusal, in `preflight`.
 """
@@ -15,7 +15,7 @@ from dynaferry.preflight.estimate import Estimate
 
 
 class Findings(Struct, frozen=True, kw_only=True):
-    """What was seen of one table: the target's settings are None where it is not there yet.
+    """The findings of an inspection: the target's settings are None where it is not there yet.
 
     `tags` are read only where the target is to be created. `has_replication_attributes` says that
     the service writes attributes of its own into the source's items, which are left out.
@@ -32,7 +32,7 @@ class Findings(Struct, frozen=True, kw_only=True):
 def notices_on(
     findings: Findings, estimate: Estimate, *, target_may_hold_items: bool
 ) -> tuple[str, ...]:
-    """All that there is to say, what concerns the copy first, what is for later last."""
+    """The notices on one table: those on the copy first, those for later last."""
     return (
         *_on_creation(findings),
         *_on_target(findings, estimate, target_may_hold_items=target_may_hold_items),

@@ -1,4 +1,4 @@
-"""How many segments a table is cut into. Pure.
+"""The number of segments of a table. Pure.
 
 Many more than readers, so that those under way can lie spread over the hash range
 (copy/segment_order.py). A small table has fewer, since each costs a request and read units; but one

@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 def is_being_created(table: TableDescription | None) -> bool:
-    """Whether it is there, and takes nothing yet."""
+    """Whether the table is CREATING: it exists, and takes no writes yet."""
     return table is not None and table.status == "CREATING"
 
 
@@ -44,7 +44,7 @@ async def ready_target(
 ) -> TableDescription:
     """The target, created like its source or waited for until it can be written.
 
-    Who else has made it meanwhile, it is held to what is asked of a target that was there before.
+    One that somebody else has created meanwhile is checked as one that was there before.
 
     :raises PreflightError: it is not fit to be copied to
     :raises NotReadyError: it is not ACTIVE within the run's patience
@@ -111,7 +111,7 @@ async def _once_it_is_found(
 
 
 def warming(target: TableDescription, write_units: int) -> tuple[str, ...]:
-    """What --warm-target asks for, in words."""
+    """The warm throughput that --warm-target asks for, in words."""
     places = [
         f"{each.what} ({each.before.write_units:,})" for each in raises_for(target, write_units)
     ]

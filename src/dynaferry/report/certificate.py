@@ -1,8 +1,8 @@
 """The certificate in a report: it must be of the run's tables, and later than its last write.
 
 A certificate is a file that anybody may hand over. It is shown with a run only if each of its
-tables is one of the run's, by ARNs and ids, and if the comparison began when the run had written; and its
-heading says equal only of what is, by its own counts.
+tables is one of the run's, by ARNs and ids, and if the comparison began when the run had written;
+and its heading says equal only of what is, by its own counts.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""What every room may use of text and files that come from people.
+"""Text and files that come from people, for every room.
 
-Knows nothing but errors. `files` reads and replaces files, `urls` checks addresses as they are
+May use nothing but errors. `files` reads and replaces files, `urls` checks addresses as they are
 typed, `arn` says what an ARN holds, `printable` is the one way on which text from elsewhere is
 shown.
 """

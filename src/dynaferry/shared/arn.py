@@ -1,4 +1,4 @@
-"""What an ARN says of its resource. A table's name, which may stand for one, says the name only.
+"""The parts of an ARN. A table's name, which may stand in its place, has the name only.
 
 `arn:aws:dynamodb:us-east-1:123456789012:table/orders`: partition, service, region, account, and
 the resource, whose last part is its name.

@@ -2,8 +2,8 @@
 
 What is unfinished has a name that nobody can guess, in the directory of the file that it becomes,
 and is opened only if nobody has put anything there before (O_EXCL, which follows no link). It is
-locked while it is written to, so that one whose writer was killed is told from one in the making:
-the next writer of the same file removes it.
+locked while it is written to. One without a lock is of a writer that was killed: the next writer of
+the same file removes it.
 """
 
 import errno
@@ -36,7 +36,7 @@ _KINDS: Final = (
 
 
 def kind_of(mode: int) -> str:
-    """What a file of this mode is, in words."""
+    """The kind of a file of this mode, in words."""
     return next((words for is_one, words in _KINDS if is_one(mode)), "a device")
 
 
@@ -112,7 +112,7 @@ def write_whole(path: Path, content: bytes, *, private: bool) -> None:
 def refusals_raised(
     name: str, *, hint: str, error: type[DynaferryError] = PlanError
 ) -> Iterator[None]:
-    """Within, what the system refuses is told as an `error`: that `name` cannot be written.
+    """Within, an OSError is raised as an `error` that says that `name` cannot be written.
 
     :raises DynaferryError: the system refused to open or to write a file
     """

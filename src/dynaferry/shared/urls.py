@@ -1,4 +1,4 @@
-"""Addresses as they are typed."""
+"""URLs as they are typed."""
 
 from typing import Final
 from urllib.parse import SplitResult, urlsplit

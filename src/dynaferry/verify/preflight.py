@@ -48,7 +48,7 @@ async def inspect_pairs(
     :raises UnavailableError: the service did not respond
     """
     inspect = partial(_inspect_pair, plan, sides)
-    return tuple(await for_each_table(plan.copy.tables, inspect, say=say, done="looked at"))
+    return tuple(await for_each_table(plan.copy.tables, inspect, say=say, done="inspected"))
 
 
 def what_is_left_out(pairs: Sequence[TablePair]) -> list[str]:

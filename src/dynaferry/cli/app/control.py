@@ -34,7 +34,7 @@ def pause(
     """Hold a run: nothing is read or written until resume; what is in flight is finished.
 
     It stays paused when it is stopped and started again. A verification and a replay of its dead
-    letters are held too. A verification of tables that were not copied from this state directory
+    letters are paused too. A verification of tables that were not copied from this state directory
     belongs to no run and cannot be paused: Ctrl-C stops it, and the same command goes on.
     """
     from dynaferry.cli.commands.control import run_pause

@@ -22,7 +22,7 @@ from dynaferry.cli.flags import (
 )
 
 COPY_EXAMPLES = examples(
-    "# Look first: checks both tables, estimates time and cost, writes nothing.",
+    "# Check first: inspects both tables, estimates time and cost, writes nothing.",
     "dynaferry copy orders orders --create-target --dry-run \\",
     "    --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target",
     "# Copy, and leave most of the source to production. Again, to resume.",
@@ -77,14 +77,14 @@ def copy(
         CompressFlag | None,
         option(
             SPEED,
-            "Ask the source for packed answers (gzip); auto does where it is far away."
+            "Ask the source for packed responses (gzip); auto does where it is far away."
             f" {options.default('compress')}",
         ),
     ] = None,
     patience: options.Patience = None,
     dry_run: Annotated[
         bool,
-        option(SAFETY, "Look and estimate; write nothing.", "--dry-run", show_default=False),
+        option(SAFETY, "Check and estimate; write nothing.", "--dry-run", show_default=False),
     ] = False,
     after_copy: Annotated[
         bool,

@@ -23,7 +23,7 @@ letters_app = typer.Typer(
     cls=ExampleGroup,
     help="The items that the target refused: list, export, and write them again.",
     epilog=examples(
-        "# Which and why; with the items; and again, once the cause is mended.",
+        "# Which and why; with the items; and again, once the cause is repaired.",
         "dynaferry dead-letters list orders",
         "dynaferry dead-letters export orders -o bad.jsonl",
         "dynaferry dead-letters replay orders",
@@ -87,7 +87,7 @@ _REPLAY = examples(
 def replay(
     run: options.Run = None,
     target_region: Annotated[
-        str | None, option(TARGET, "Region of the target. [default: as the copy was told]")
+        str | None, option(TARGET, "Region of the target. [default: that of the copy]")
     ] = None,
     target_profile: Annotated[
         str | None, option(TARGET, "AWS profile to reach the target with; a run does not keep it.")
@@ -121,9 +121,9 @@ def replay(
     state_dir: options.RunsDir = DEFAULT_STATE_DIR,
     json: options.Document = False,
 ) -> int:
-    """Write the refused items again, after the cause is mended.
+    """Write the refused items again, after the cause is repaired.
 
-    Each is written as the copy read it; what has changed in the source since is not looked at.
+    Each is written as the copy read it; what has changed in the source since is not read.
     It is written only where the target has nothing under its key, unless --if-present says
     otherwise. What is refused again is kept, with the new reason; when none is left, the run is
     complete. Not while the copy runs. The target's role needs dynamodb:PutItem.

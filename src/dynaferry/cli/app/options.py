@@ -1,4 +1,4 @@
-"""Options that several commands share: each is declared here once, and so reads the same."""
+"""The options that several commands share: declared once, so that they read the same."""
 
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -39,7 +39,7 @@ TargetTable = Annotated[
 
 
 def plan_file(verb: str) -> Any:
-    """--plan, of a command that does this to tables."""
+    """The option --plan of a command; `verb` is what it does to tables, as --help says it."""
     help_text = f"{verb} the tables of this plan file instead."
     return path_option(SOURCE, help_text, metavar="PLAN.toml")
 
@@ -146,7 +146,7 @@ NewReadCap = Annotated[
 
 
 def tables_at_once(done: str) -> Any:
-    """--tables-at-once, of a command that does this to tables."""
+    """The option --tables-at-once; `done` is what is done to tables, as --help says it."""
     help_text = f"Tables {done} at once. {default('tables_at_once')}"
     return option(SPEED, help_text, metavar="N")
 
@@ -173,7 +173,7 @@ MetricsLinger = Annotated[
     float,
     option(
         WATCH,
-        "Keep serving for so long after the end, so that the last scrape tells it. [default: 0]",
+        "Keep serving after the end, so that the last scrape has it. [default: 0]",
         min=0,
         metavar="SECONDS",
         show_default=False,
@@ -238,7 +238,7 @@ Progress = Annotated[
     ProgressFlag,
     option(
         OUTPUT,
-        "A live display, a line every 10 seconds, or nothing; auto looks whether stderr"
+        "A live display, a line every 10 seconds, or nothing; auto checks whether stderr"
         " is a terminal.",
     ),
 ]

@@ -1,4 +1,4 @@
-"""How --help shows commands, options and examples, in plain text.
+"""The layout of --help in plain text: commands, options, examples.
 
 Typer's own panels need rich, which would be most of the time that --help takes.
 """
@@ -16,7 +16,7 @@ WATCH, OUTPUT = "Watch", "Output"
 # The commands by what a person is about to do, in the order of doing it.
 COMMAND_GROUPS: Final = {
     "Copy": ("copy", "verify", "dead-letters"),
-    "Look and steer": ("status", "set", "pause", "resume", "report"),
+    "Watch and control": ("status", "set", "pause", "resume", "report"),
     "Try and measure": ("demo", "bench"),
 }
 _MORE: Final = "More"
@@ -77,7 +77,7 @@ def _write_examples(typed: str | None, formatter: Any) -> None:
 
 
 class PanelGroup(ExampleGroup):
-    """The root: its help groups the commands by what a person is about to do."""
+    """The root group: its help lists the commands by purpose."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Writes the commands under the headings of their groups."""

@@ -27,7 +27,7 @@ def report(
         Path | None,
         path_option(
             OUTPUT,
-            "What verify certified of this run's tables after its last write, to be told as well.",
+            "What verify certified of this run's tables after its last write, to be shown as well.",
             metavar="FILE",
         ),
     ] = None,

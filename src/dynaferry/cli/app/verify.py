@@ -49,7 +49,7 @@ def verify(
         float,
         option(
             SAFETY,
-            "How long after it was seen a difference is looked at again before it is reported."
+            "Seconds after which a difference is read again before it is reported."
             f" [default: {DEFAULT_SETTLE_SECONDS:.0f}]",
             metavar="SECONDS",
             show_default=False,
@@ -103,7 +103,7 @@ def verify(
         int,
         option(
             OUTPUT,
-            f"How many differences of each table to tell. [default: {DEFAULT_LIMIT}]",
+            f"How many differences of each table to show. [default: {DEFAULT_LIMIT}]",
             metavar="N",
             show_default=False,
         ),
@@ -112,7 +112,7 @@ def verify(
         bool,
         option(
             OUTPUT,
-            "Tell the values that differ as well, not only the attributes' names.",
+            "Show the values that differ as well, not only the attributes' names.",
             "--show-values",
             show_default=False,
         ),
@@ -129,7 +129,7 @@ def verify(
     """Compare two tables, or the tables of a plan, and say what differs.
 
     Nothing is written without --repair or --delete-extra. Works while the tables are written to:
-    what was one thing at the first look and another at the second is in flux, which is undecided
+    what differs in one way at the first read and in another at the second is in flux: undecided
     and not equal. An interrupted comparison resumes with the same command and says how old its
     oldest segment is; with --repair, --delete-extra or --certificate it begins anew unless --resume
     is given. One that has ended begins anew.

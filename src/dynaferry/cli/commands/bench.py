@@ -1,4 +1,4 @@
-"""`dynaferry bench`: asks, measures, shows how it goes, and tells what it found."""
+"""`dynaferry bench`: asks, measures, shows progress, and prints what it found."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CODES = {
 
 
 def run_bench(kind: Kind, make_plan: Callable[[], BenchPlan], *, yes: bool, as_json: bool) -> int:
-    """Measures and returns the exit code; every error is told."""
+    """Measures and returns the exit code; every error is reported."""
     try:
         plan = make_plan()
         if not yes:
@@ -86,7 +86,7 @@ async def _show(measured: Measured) -> None:
 
 
 def progress_line(measured: Measured) -> str:
-    """How it goes."""
+    """The line of progress."""
     seconds = max(measured.seconds, 1e-9)
     latency = measured.stopwatch.latency()
     p99 = f", p99 {latency.p99:,.0f} ms" if latency else ""
@@ -98,7 +98,7 @@ def progress_line(measured: Measured) -> str:
 
 
 def summary_lines(summary: BenchSummary) -> list[str]:
-    """What was found, for eyes."""
+    """The lines that end a benchmark, for people."""
     table = place(summary.table_arn) if summary.table_arn else summary.table
     lines = [f"{' '.join(filter(None, ('bench', summary.bench, table)))}: {_WORDS[summary.status]}"]
     if summary.requests:
@@ -144,8 +144,8 @@ def _duration(seconds: float) -> str:
 
 
 def _bench_error(error: Exception) -> BenchError:
-    told = failure.summarize(error)
-    return BenchError(told.type, told.message, told.hint)
+    summary = failure.summarize(error)
+    return BenchError(summary.type, summary.message, summary.hint)
 
 
 def _print_summary(summary: BenchSummary, error: Exception | None, *, as_json: bool) -> int:

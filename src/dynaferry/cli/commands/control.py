@@ -1,4 +1,4 @@
-"""`dynaferry set`, `pause`, `resume`: asks something of a run, through its state file.
+"""`dynaferry set`, `pause`, `resume`: changes the controls of a run, through its state file.
 
 A copy, a verification or a replay under way polls the file by itself.
 """
@@ -36,7 +36,7 @@ WORDS: Final[dict[UnderWay, str]] = {
 
 
 class ControlRequest(Struct, frozen=True, kw_only=True):
-    """What came of it, as `--json` prints it.
+    """The controls of a run after a change, as `--json` prints them.
 
     `stalled` says that the copy is under way, but has stored nothing for half a minute.
     """

@@ -1,6 +1,6 @@
-"""`dynaferry copy`: copies, shows how it goes, and sums up.
+"""`dynaferry copy`: copies, shows progress, and sums up.
 
-Whatever is heavy is imported when a copy starts, so that --help answers at once.
+Heavy modules are imported when a copy starts, so that --help comes at once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def run_copy(flags: CopyFlags) -> int:
-    """Does what the flags say and returns the exit code; every error is reported, none raised."""
+    """Copies, or estimates with --dry-run; returns the exit code and raises no error."""
     with log_set_up(flags) as log:
         try:
             plan = plan_from(flags)

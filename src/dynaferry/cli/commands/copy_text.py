@@ -1,4 +1,4 @@
-"""The end of a copy, for eyes: what was copied, how it adds up, and what to do next. Pure."""
+"""The last lines of a copy, for people: what was copied, how it adds up, the next steps. Pure."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def summary_lines(summary: RunSummary, state_dir: Path, *, restarts: bool = Fals
 
 
 def table_lines(table: TableSummary) -> list[str]:
-    """One table: where to where, the equation, what it cost, how fast it was."""
+    """The lines of one table: source and target, the equation, its cost, its rate."""
     return [
         f"{way_of(table)}: {table.status}, "
         f"segments {table.segments_complete}/{table.segments_total}",
@@ -43,12 +43,12 @@ def table_lines(table: TableSummary) -> list[str]:
 
 
 def way_of(table: TableSummary) -> str:
-    """From where to where, with accounts and Regions."""
+    """Source and target, with accounts and Regions."""
     return formatting.way(table.source, table.target, table.source_arn, table.target_arn)
 
 
 def equation(table: TableSummary) -> str:
-    """`read = written + rejected + filtered`, with the numbers."""
+    """The equation `read = written + rejected + filtered`, with the numbers."""
     return (
         f"{formatting.count(table.items_read)} read = "
         f"{formatting.count(table.items_written)} written + "
@@ -76,7 +76,7 @@ def _total_line(tables: tuple[TableSummary, ...]) -> str:
 
 
 def next_steps(summary: RunSummary, state_dir: Path, *, restarts: bool) -> list[str]:
-    """What to do now, one line a step."""
+    """The next steps, one line each."""
     lines = []
     rejected = sum(table.items_rejected for table in summary.tables)
     if rejected and summary.run is not None:
@@ -84,7 +84,7 @@ def next_steps(summary: RunSummary, state_dir: Path, *, restarts: bool) -> list[
             f"{formatting.count(rejected)} rejected items are kept, each with the target's reason, "
             f"in {state_path(state_dir, summary.run)}",
             f"dynaferry dead-letters list {summary.run} says which and why; once the cause is "
-            f"mended, dynaferry dead-letters replay {summary.run} writes them again",
+            f"repaired, dynaferry dead-letters replay {summary.run} writes them again",
         ]
     if summary.status in ("interrupted", "failed"):
         lines.append(

@@ -47,7 +47,7 @@ def run_export(run: str | None, state_dir: Path, output: Path | None) -> int:
 
 
 def run_replay(flags: ReplayFlags) -> int:
-    """Replays, says what came of it and returns the exit code; every error is told."""
+    """Replays, prints the outcome and returns the exit code; every error is reported."""
     from dynaferry.dead_letters.replay import replay
 
     try:
@@ -187,7 +187,7 @@ async def _export(
 
 
 def replay_lines(summary: ReplaySummary) -> list[str]:
-    """What came of a replay, for eyes. Pure."""
+    """The lines that end a replay, for people. Pure."""
     if not summary.tables:
         return []
     if not (summary.written or summary.refused or summary.left):

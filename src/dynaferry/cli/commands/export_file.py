@@ -12,7 +12,7 @@ from dynaferry.shared.files import refusals_raised, replacing
 
 
 class ExportFile:
-    """Written under another name and renamed at the end; what is no plain file is written into."""
+    """A file that is renamed into place once it is whole; a pipe or device is written into."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

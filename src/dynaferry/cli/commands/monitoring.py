@@ -1,6 +1,6 @@
-"""A run that can be watched from outside: what the metrics flags ask for, around `execute`.
+"""The monitoring of a run as the metrics flags ask for it, around `execute`.
 
-Whatever cannot be served or written is refused here, before anything is copied. To be imported
+What cannot be served or written is refused here, before anything is copied. To be imported
 before the event loop runs, and only by a run that is watched: it brings a web server along.
 """
 

@@ -1,4 +1,4 @@
-"""What the live page asks of a run goes where `dynaferry set`, `pause` and `resume` put it."""
+"""The live page's controls: stored where `dynaferry set`, `pause` and `resume` store theirs."""
 
 import secrets
 import time
@@ -13,7 +13,7 @@ from dynaferry.web.control import Change, ControlsView
 
 
 def controls_of(plan: CopyPlan) -> ControlsView:
-    """Lets who has the token, a new one each time, ask something of the run."""
+    """The controls of the run for the live page, with a new token."""
 
     async def control(change: Change) -> None:
         store = await SqliteStore.open_to_control(plan.state_dir, plan.run_name)
@@ -26,7 +26,7 @@ def controls_of(plan: CopyPlan) -> ControlsView:
 
 
 def asked_for(change: Change) -> ControlsChange:
-    """The change as the state takes it."""
+    """The page's change as the state store takes it."""
     return ControlsChange(
         paused=None if isinstance(change.paused, UnsetType) else change.paused,
         max_read_units=_cap(change.max_read_units),

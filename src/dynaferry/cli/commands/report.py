@@ -1,4 +1,4 @@
-"""`dynaferry report`: what a run did, as one file to keep or to send."""
+"""`dynaferry report`: writes what a run did into one file, to keep or to send."""
 
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from dynaferry.state.directory import sole_run
 
 
 def run_report(run: str | None, state_dir: Path, output: Path, certificate: Path | None) -> int:
-    """Writes the report and returns the exit code; every error is told."""
+    """Writes the report and returns the exit code; every error is reported."""
     try:
         name = sole_run(state_dir, run)
         stored = run_async(partial(read_stored_run, state_dir, name, whole=True))

@@ -54,7 +54,7 @@ def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
 
 
 class TableStatus(TableSummary, frozen=True, kw_only=True):
-    """What `copy --json` prints of a table, and the resource that holds its writes back now.
+    """The summary of a table, as `copy --json` prints it, and the resource that limits its writes.
 
     `bottleneck` is None where nothing does, or the service named nothing.
     """
@@ -63,7 +63,7 @@ class TableStatus(TableSummary, frozen=True, kw_only=True):
 
 
 class StatusSummary(RunSummary, frozen=True, kw_only=True):
-    """What `copy --json` prints, and what holds the run back.
+    """The summary of a run, as `copy --json` prints it, with its state and its controls in force.
 
     `state` says more than `status`, which scripts know longer: a run under way is `running`, or
     `stalled` where it has stored nothing for half a minute; one that ended without a word is
@@ -127,7 +127,7 @@ def _table_summary(run: StoredRun, table: StoredTable) -> TableSummary:
 
 
 def to_lines(run: StoredRun) -> list[str]:
-    """The run for eyes."""
+    """The lines of a run, for people."""
     record = run.record
     lines = [
         f"run         {record.run}",

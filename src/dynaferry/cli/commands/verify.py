@@ -1,4 +1,4 @@
-"""`dynaferry verify`: compares, shows how it goes, asks before it mends, and says what differs."""
+"""`dynaferry verify`: compares, shows progress, asks before it repairs, and prints what differs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ INTERRUPTED_BEFORE = "interrupted before anything was compared"
 
 
 def run_verify(flags: VerifyFlags) -> int:
-    """Does what the flags say and returns the exit code; every error is told, none is raised."""
+    """Verifies and returns the exit code; every error is reported, none raised."""
     with log_set_up(flags.copy) as log:
         return _run_verify(flags, log)
 
@@ -74,7 +74,7 @@ def verify_and_print(
     last_words: LastWords,
     around: Around = nullcontext,
 ) -> VerifyOutcome:
-    """Verifies, and tells people on stderr what came of it. `around` is entered meanwhile."""
+    """Verifies, and prints the outcome on stderr. `around` is entered meanwhile."""
     from dynaferry.cli.interrupts import run_async, run_until_stopped
     from dynaferry.verify.run import execute
 

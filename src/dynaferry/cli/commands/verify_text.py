@@ -1,4 +1,4 @@
-"""The end of a verification, for eyes: what was compared, what differs, what to do next. Pure."""
+"""The last lines of a verification, for people: counts, differences, next steps. Pure."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ _HEADLINES: dict[VerifyStatus, str] = {
 
 
 _REASONS: dict[Undecided, str] = {
-    "in_flux": "items in flux were one thing at the first look and another at the second",
+    "in_flux": "items in flux differed in one way at the first read and in another at the second",
     "nothing_compared": "no segment that was compared holds an item: nothing is proven",
     "overwritten": "the repair replaced items of the target that were newer than what it had seen",
     "unseen": "of some items the target did not say what the repair replaced",
@@ -34,7 +34,7 @@ _REASONS: dict[Undecided, str] = {
 
 
 def verify_lines(summary: VerifySummary, *, limit: int, begins_anew: bool = False) -> list[str]:
-    """The lines that end a verification; `limit` is how many differences a table tells.
+    """The lines that end a verification; at most `limit` differences of each table are shown.
 
     `begins_anew` says that the same command would drop what is unfinished.
     """
@@ -92,7 +92,7 @@ def _table_lines(table: ComparisonSummary, limit: int) -> Iterator[str]:
     yield from (f"  undecided {_REASONS[reason]}" for reason in table.undecided)
     if table.written or table.deleted:
         yield (
-            f"  mended    {formatting.count(table.written)} written, "
+            f"  repaired  {formatting.count(table.written)} written, "
             f"{formatting.count(table.deleted)} deleted"
         )
     if table.overwritten or table.unseen:
@@ -106,10 +106,10 @@ def _table_lines(table: ComparisonSummary, limit: int) -> Iterator[str]:
     )
     for difference in table.differences:
         yield f"  {_difference_line(difference)}"
-    told = len(table.differences)
+    shown = len(table.differences)
     found = table.missing + table.extra + table.different + table.rejected
-    if found > told:
-        yield f"  … and {formatting.count(found - told)} more; --limit says how many are told"
+    if found > shown:
+        yield f"  … and {formatting.count(found - shown)} more; --limit says how many are shown"
 
 
 def _difference_line(difference: DifferenceSummary) -> str:
@@ -137,13 +137,13 @@ def _next_steps(summary: VerifySummary, *, begins_anew: bool) -> Iterator[str]:
     tables = summary.tables
     if any(table.in_flux for table in tables):
         yield (
-            "items in flux were changed while they were looked at, which is not equal: "
+            "items in flux were changed while they were compared, which is not equal: "
             "compare again once nothing is written any more, or with a longer --settle"
         )
     for path in sorted({table.kept_in for table in tables if table.kept_in}):
-        yield f"what was replaced is kept in {path}: look which is right, then compare again"
+        yield f"what was replaced is kept in {path}: decide which is right, then compare again"
     if any(table.unseen for table in tables):
-        yield "look at the writers of the target, and compare again, before another repair"
+        yield "find the writers of the target, and compare again, before another repair"
     if any("nothing_compared" in table.undecided for table in tables):
         yield "compare all segments, or a larger --sample"
     if any("digests_differ" in table.undecided for table in tables):
@@ -160,7 +160,7 @@ def _next_steps(summary: VerifySummary, *, begins_anew: bool) -> Iterator[str]:
 
 
 def repair_lines(planned: RepairPlan) -> list[str]:
-    """What a repair is about to do."""
+    """The lines that say what a repair is about to do."""
     steps = (
         (planned.write_missing, "write {} missing items"),
         (planned.overwrite_different, "overwrite {} different items"),
