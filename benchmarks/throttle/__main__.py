@@ -95,8 +95,8 @@ def _try(case: Case, *, real: bool) -> Tried:
 
     def watch(now: float, pipeline: Pipeline) -> None:
         is_source = case.name == "production"
-        controller = pipeline.read_controller if is_source else pipeline.write_controller
-        allowed[int(now)] += int(min(controller.rate, MOST_SHOWN))
+        limiter = pipeline.limiters.read if is_source else pipeline.limiters.write
+        allowed[int(now)] += int(min(limiter.controller.rate, MOST_SHOWN))
 
     return tried(case, run_virtual(case, watch), allowed)
 

@@ -251,10 +251,10 @@ async def test_what_holds_writes_back_ends_the_row_and_the_rest_waits(
                 case "a cap":
                     small.caps.write.set(1e6)
                 case _:
-                    now = small.pipeline.monotonic()
-                    small.pipeline.write_controller.accepted(1000.0, 0.01, now)
-                    small.pipeline.write_controller.refused(1000.0, now)
-                    small.pipeline.write_controller.advance(now + 1.0)
+                    now = small.caps.clock()
+                    small.pipeline.limiters.write.controller.accepted(1000.0, 0.01, now)
+                    small.pipeline.limiters.write.controller.refused(1000.0, now)
+                    small.pipeline.limiters.write.controller.advance(now + 1.0)
 
         target.before_write = hold_back
         assert await small.pipeline.writer.write(row, stop) == 2
@@ -290,10 +290,10 @@ async def many_to(
 ) -> AsyncIterator[SmallCopy]:
     """Many batches wait, at a rate at which they might go at once."""
     async with small_copy(small_plan(state_dir), FakeSource([[keys]]), target, 1) as small:
-        controller = small.pipeline.write_controller
+        controller = small.pipeline.limiters.write.controller
         while small.pipeline.writer._limiter.most_units_in_a_row < len(keys):
             controller.wanted()
-            controller.accepted(1e6, 0.001, now := small.pipeline.monotonic())
+            controller.accepted(1e6, 0.001, now := small.caps.clock())
             controller.advance(now + 1.0)
         items, count = [wire_item(key) for key in keys], len(keys)
         page = Page(items=items, last_evaluated_key=None, scanned_count=count, body_bytes=4000)

@@ -54,7 +54,8 @@ def _looks_out_of_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """anyio looks every 0.1 s whether all tasks are blocked. A copy that looked how far it may read
     ahead at just these moments would be found busy each time, for minutes.
     """
-    monkeypatch.setattr("dynaferry.copy.pipeline.ADJUST_SECONDS", 0.037)
+    monkeypatch.setattr("dynaferry.copy.pages_ahead.ADJUST_SECONDS", 0.037)
+    monkeypatch.setattr("dynaferry.copy.pipeline.MORE_SECONDS", 0.037)
 
 
 async def test_everything_is_copied_once_and_counted(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ async def test_a_page_is_not_checkpointed_before_its_last_batch_is_acknowledged(
             tasks.start_soon(small.pipeline.copy, StopSignal())
             await held.wait()
             await anyio.wait_all_tasks_blocked()
-            await small.pipeline._checkpoint()
+            await small.pipeline.checkpointer._checkpoint()
             (record,) = await small.store.read_segments(0)
             assert (record.pages, record.items_written, record.complete) == (1, 25, False)
             let_go.set()
@@ -467,7 +468,7 @@ async def test_a_last_checkpoint_that_is_not_stored_in_time_does_not_complete_th
         ) -> None:
             await anyio.sleep_forever()
 
-    monkeypatch.setattr("dynaferry.copy.pipeline.LAST_CHECKPOINT_SECONDS", 0.05)
+    monkeypatch.setattr("dynaferry.copy.checkpoint.LAST_CHECKPOINT_SECONDS", 0.05)
     source, target = FakeSource(SEGMENTS), FakeTarget()
     plan = small_plan(tmp_path)
     async with small_copy(plan, source, target, 5, store_type=StallingDisk) as small:
@@ -483,15 +484,16 @@ async def test_a_copy_obeys_the_caps_of_the_run_and_of_the_table(tmp_path: Path,
     plan = small_plan(tmp_path, tables=(table,), **{f"max_{side}_units": 9000.0})
     async with small_copy(plan, source, target, 1) as small:
         admitted: list[float] = []
-        worker = small.pipeline.reader if side == "read" else small.pipeline.writer
-        strictest = worker._limiter.caps.units_per_second  # type: ignore[attr-defined]
-        admit = worker._limiter.acquire
+        limiters = small.pipeline.limiters
+        limiter = limiters.read if side == "read" else limiters.write
+        strictest = limiter.caps.units_per_second  # type: ignore[attr-defined]
+        admit = limiter.acquire
 
         async def note(units: float, requests: int = 1) -> None:
             admitted.append(units)
             await admit(units, requests)
 
-        worker._limiter.acquire = note  # type: ignore[method-assign]
+        limiter.acquire = note  # type: ignore[method-assign]
         assert await small.pipeline.copy(StopSignal())
         shown = getattr(small.pipeline.stats, f"{side}_rate_limit_units")
     assert strictest == 4000.0

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import msgspec
 
-from dynaferry.copy import pipeline
+from dynaferry.copy import checkpoint
+from dynaferry.copy.checkpoint import Checkpointer
 from dynaferry.copy.ledger import Ledger
-from dynaferry.copy.pipeline import Pipeline
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.ports import Page
-from dynaferry.run import assembly, copy_tables, resume
+from dynaferry.run import copy_tables, resume, table_copy
 from dynaferry.state.records import DeadLetter
 from dynaferry.state.sqlite.store import Moment, SqliteStore
 
@@ -93,21 +93,21 @@ def stand_at_the_points(executioner: Executioner) -> None:
                 pass_point(BEFORE_LAST_ACKNOWLEDGEMENT)
             return super().acknowledge(segment, page, written=written, rejected=rejected)
 
-    checkpoint = Pipeline._checkpoint
+    make_checkpoint = Checkpointer._checkpoint
 
-    async def dying_checkpoint(self: Pipeline) -> None:
-        if self.ledger.changed_records():
+    async def dying_checkpoint(self: Checkpointer) -> None:
+        if self._ledger.changed_records():
             pass_point(BEFORE_CHECKPOINT)
-        await checkpoint(self)
+        await make_checkpoint(self)
 
     vars(resume)["SqliteStore"] = DyingStore
-    vars(assembly)["Ledger"] = DyingLedger
-    Pipeline._checkpoint = dying_checkpoint  # type: ignore[method-assign]
+    vars(table_copy)["Ledger"] = DyingLedger
+    Checkpointer._checkpoint = dying_checkpoint  # type: ignore[method-assign]
 
 
 def main() -> None:
     plan, checkpoint_seconds, point, spared = sys.argv[1:]
-    pipeline.CHECKPOINT_SECONDS = float(checkpoint_seconds)
+    checkpoint.CHECKPOINT_SECONDS = float(checkpoint_seconds)
     stand_at_the_points(Executioner(point, int(spared)))
     copied = msgspec.json.decode(plan, type=CopyPlan, dec_hook=lambda _, path: Path(path))
     outcome = asyncio.run(copy_tables.execute(copied))

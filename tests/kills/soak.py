@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dynaferry.copy.pipeline import CHECKPOINT_SECONDS
+from dynaferry.copy.checkpoint import CHECKPOINT_SECONDS
 from tests.faults.mixture import KEYS
 from tests.faults.odd_items import odd_items
 from tests.faults.soak import strangers_environment

@@ -21,7 +21,9 @@ from dynaferry.plan.settings import TablePlan
 from dynaferry.preflight.inspection import TablePreflight, preflight
 from dynaferry.run.copy_tables import dry_run, execute
 from dynaferry.run.outcome import Outcome
+from dynaferry.run.table_copy import TableTask
 from dynaferry.state.directory import state_path
+from dynaferry.state.records import SegmentRecord, TableCounters
 from dynaferry.state.sqlite.store import SqliteStore
 from tests.worlds.client import WireItem
 from tests.worlds.moto import TARGET_EXTERNAL_ID, MotoWorld
@@ -229,16 +231,52 @@ async def test_restart_refuses_a_target_that_was_created_again_and_filled_by_oth
     assert "is not empty" in outcome.error.message
 
 
+def _complete(segment: int) -> SegmentRecord:
+    return SegmentRecord(
+        segment=segment,
+        pages=1,
+        last_evaluated_key=None,
+        complete=True,
+        items_read=0,
+        items_written=0,
+        items_rejected=0,
+        items_filtered=0,
+        bytes_read=2,
+    )
+
+
+async def test_how_one_table_is_copied_is_the_callers_to_say(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    """As it would be by workers elsewhere: what is stored is what the run comes to."""
+    tasks: list[TableTask] = []
+
+    async def copy_elsewhere(task: TableTask) -> None:
+        tasks.append(task)
+        done = [_complete(segment) for segment in range(task.total_segments)]
+        await task.store.checkpoint(task.table, done, TableCounters(read_units=7.0))
+        task.stats.state = "complete"
+
+    plan = plan_for(world, tmp_path)
+    outcome = await execute(plan, copy_one=copy_elsewhere)
+    assert outcome.error is None
+    (task,), (table,) = tasks, outcome.summary.tables
+    assert (task.table, task.checked.table.source) == (0, "orders")
+    assert (outcome.summary.status, table.status, table.read_units) == ("complete", "complete", 7.0)
+    assert table.segments_complete == table.segments_total == task.total_segments
+    assert (await execute(plan, copy_one=copy_elsewhere)).summary.status == "complete"
+    assert len(tasks) == 1, "a run that is complete is not copied again"
+
+
 async def test_a_bug_beside_a_reason_to_stop_does_not_hide_the_reason(
-    world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: MotoWorld, tmp_path: Path
 ) -> None:
     denied = AccessDeniedError("the policy was changed", operation="BatchWriteItem")
 
-    async def fail(*_: Any, **__: Any) -> None:
+    async def fail(_: TableTask) -> None:
         raise BaseExceptionGroup("both", [ZeroDivisionError(), denied])
 
-    monkeypatch.setattr("dynaferry.run.copy_tables.copy_one_table", fail)
-    outcome = await execute(plan_for(world, tmp_path))
+    outcome = await execute(plan_for(world, tmp_path), copy_one=fail)
     assert outcome.error is denied
     store = await SqliteStore.open_for_reading(tmp_path, "orders")
     assert ((await store.read_run()).status, outcome.summary.status) == ("failed", "failed")
@@ -413,7 +451,7 @@ async def test_a_state_that_cannot_be_written_any_more_fails_the_run_with_its_tr
     plan = plan_for(world, tmp_path, readers=1, writers=1, segments=12)
     with monkeypatch.context() as patch:
         patch.setattr(SqliteStore, "checkpoint", store_once)
-        patch.setattr("dynaferry.copy.pipeline.CHECKPOINT_SECONDS", 0.01)
+        patch.setattr("dynaferry.copy.checkpoint.CHECKPOINT_SECONDS", 0.01)
         if also_at_the_end:
             patch.setattr(SqliteStore, "end_attempt", fail)
         outcome = await execute(plan)

@@ -10,7 +10,7 @@ import signal
 import sys
 
 from dynaferry.cli import main as command_line
-from dynaferry.copy import pipeline
+from dynaferry.copy import checkpoint
 from dynaferry.dynamodb.client import RequestSeries
 from dynaferry.state.sqlite.store import Moment, SqliteStore
 from tests.worlds.refusals import refusing_marked_items
@@ -33,7 +33,7 @@ def die_after_a_checkpoint() -> None:
         if moment == "after a checkpoint":
             os.kill(os.getpid(), signal.SIGKILL)
 
-    pipeline.CHECKPOINT_SECONDS = 0.02
+    checkpoint.CHECKPOINT_SECONDS = 0.02
     SqliteStore.reached = die  # type: ignore[method-assign, assignment]
 
 

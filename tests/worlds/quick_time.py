@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from dynaferry.copy import pipeline
+from dynaferry.copy import checkpoint
 from dynaferry.run import lifecycle
 
 SPEED = 50.0
@@ -44,7 +44,7 @@ def run_quickly(main: Coroutine[Any, Any, T]) -> T:
 def disk_as_slow_as_it_is() -> Iterator[None]:
     """Gives what waits for the disk the time that it has by the machine's clock."""
     deadlines = (
-        (pipeline, "LAST_CHECKPOINT_SECONDS"),
+        (checkpoint, "LAST_CHECKPOINT_SECONDS"),
         (lifecycle, "END_OF_ATTEMPT_SECONDS"),
         (lifecycle, "CLOSE_SECONDS"),
     )

@@ -4,8 +4,8 @@ Knows the network edge by the Protocols of `ports` only; may use limiters, count
 Begin at `pipeline`. The way of a page:
 
 1. `segment_order`: the `SegmentQueue` names the segment that is farthest from those under way.
-2. `reader`: a `Reader` waits for room in the `Ledger`, as far as `read_ahead` says, and for the
-   source's limiter (`throttle.adaptive_limiter`).
+2. `reader`: a `Reader` waits for room in the `Ledger`, as far as `read_ahead` says
+   (`pages_ahead` tells them both), and for the source's limiter (`throttle.adaptive_limiter`).
 3. `dynamodb.items.scan`: the `PageSource` of `ports` gives a `Page`; `measured` counts and times
    it.
 4. `ledger`: the `Ledger` opens the page in the watermark of its segment.
@@ -20,5 +20,5 @@ Begin at `pipeline`. The way of a page:
    is put back into the queue, a refused batch is cut until the item stands alone, and that item
    becomes a dead letter (`rejects`, which says how many may).
 9. `ledger`: what is written or durably a dead letter is acknowledged, and the `watermark` moves.
-10. `pipeline`: the checkpoint stores the watermarks that moved.
+10. `checkpoint`: the `Checkpointer` stores the watermarks that moved.
 """

@@ -17,7 +17,7 @@ import anyio
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.pending_page import PendingPage, pending_page
 from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, Ahead, page_limit
-from dynaferry.copy.segment_order import SegmentQueue
+from dynaferry.copy.segment_order import SegmentOrder
 from dynaferry.limits import ITEM_MAX_BYTES, PAGE_MAX_ITEM_BYTES
 from dynaferry.observe.request_counters import ReadCounters
 from dynaferry.observe.stats import TableStats
@@ -68,12 +68,7 @@ class Reader:
         self._ahead = Ahead(math.inf, math.inf)
         self.under_way = 0
 
-    @property
-    def most_units_per_second(self) -> float:
-        """The strictest cap on the reads; infinite without one."""
-        return self._limiter.most_units_at_once / REQUEST_SECONDS
-
-    async def read(self, segments: SegmentQueue, deliver: Callable[[PendingPage], None]) -> None:
+    async def read(self, segments: SegmentOrder, deliver: Callable[[PendingPage], None]) -> None:
         """Takes segments until none is left, and delivers what is in their pages."""
         while (segment := segments.take()) is not None:
             self.under_way += 1
@@ -141,7 +136,8 @@ class Reader:
         One that alone costs more than a cap allows in its window goes beyond it in any case; half
         of a window leaves room for those that follow.
         """
-        within_a_cap = WINDOW_SECONDS / 2 * self.most_units_per_second
+        cap = self._limiter.most_units_at_once / REQUEST_SECONDS
+        within_a_cap = WINDOW_SECONDS / 2 * cap
         a_few = self._units_of(AVERAGE_SHARE * FIRST_PAGE_ITEMS * self._item_bytes)
         if self._item_bytes and a_few <= within_a_cap:
             return FIRST_PAGE_ITEMS, min(max(LEAST_PAGE_UNITS, a_few), self._source.full_page_units)

@@ -9,6 +9,7 @@ between those under way: whatever their sizes, they stay spread over the whole h
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from typing import Protocol
 
 
 def spread(total_segments: int) -> Iterator[int]:
@@ -21,6 +22,18 @@ def spread(total_segments: int) -> Iterator[int]:
         segment = int(f"{index:0{width}b}"[::-1], 2)
         if segment < total_segments:
             yield segment
+
+
+class SegmentOrder(Protocol):
+    """Names the segment of one table that is read next."""
+
+    def take(self) -> int | None:
+        """The next segment, under way from now on; None when none is waiting."""
+        ...
+
+    def done(self, segment: int) -> None:
+        """`segment` is not under way any more."""
+        ...
 
 
 class SegmentQueue:

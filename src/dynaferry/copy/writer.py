@@ -24,7 +24,7 @@ from dynaferry.observe.stats import TableStats
 from dynaferry.ports import BatchTarget
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.attribution import ThrottleScope
-from dynaferry.throttle.limiter import REQUEST_SECONDS, WriteLimiter
+from dynaferry.throttle.limiter import WriteLimiter
 from dynaferry.throttle.retry import RetryPolicy
 
 
@@ -55,11 +55,6 @@ class Writer:
         self._monotonic = monotonic
         self._cost = BatchCost(target.units_of)
         self._settler = Settler(self._cost, now=monotonic())
-
-    @property
-    def most_units_per_second(self) -> float:
-        """The strictest cap on the writes; infinite without one."""
-        return self._limiter.most_units_at_once / REQUEST_SECONDS
 
     # Taken and admitted --------------------------------------------------------------------------
 

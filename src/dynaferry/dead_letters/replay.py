@@ -25,7 +25,6 @@ from dynaferry.observe.progress import PlainLog
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import ReplaySummary, RunStatus, TableSummary
 from dynaferry.plan.settings import CopyPlan
-from dynaferry.run.assembly import open_side
 from dynaferry.run.lifecycle import (
     END_OF_ATTEMPT_SECONDS,
     Say,
@@ -36,6 +35,7 @@ from dynaferry.run.lifecycle import (
     say_nothing,
 )
 from dynaferry.run.outcome import EndStatus
+from dynaferry.run.sides import open_side
 from dynaferry.state.records import (
     RunRecord,
     TableTotals,

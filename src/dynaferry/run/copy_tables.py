@@ -21,7 +21,6 @@ from dynaferry.plan.recorded import recorded_settings
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.plan.validation import validate
 from dynaferry.preflight.inspection import TablePreflight, preflight
-from dynaferry.run.assembly import Sides, copy_one_table, open_sides
 from dynaferry.run.completed import check_still_there, completed_at, is_complete
 from dynaferry.run.lifecycle import (
     Say,
@@ -45,6 +44,8 @@ from dynaferry.run.resume import (
     stats_from,
     stored_run,
 )
+from dynaferry.run.sides import Sides, open_sides
+from dynaferry.run.table_copy import CopyOneTable, TableTask, copy_one_table
 from dynaferry.state.records import (
     Controls,
     RunRecord,
@@ -80,16 +81,18 @@ async def execute(
     stop: StopSignal | None = None,
     watch: Watch[RunStats] | None = None,
     say: Say | None = None,
+    copy_one: CopyOneTable = copy_one_table,
 ) -> Outcome:
     """Does what `copy_table` does, and tells errors in the outcome.
 
     `watch` runs beside the copy and is cancelled when it ends; `say` is given what people should
-    know, line by line. A stop that is asked for before the copy has begun cancels at once.
+    know, line by line; `copy_one` is how one table is copied. A stop that is asked for before the
+    copy has begun cancels at once.
     """
     stop = stop or StopSignal()
     begun, resumes = anyio.Event(), anyio.Event()
     outcome, error = await attempted(
-        partial(_prepare_and_copy, plan, stop, watch, say or say_nothing, begun, resumes),
+        partial(_prepare_and_copy, plan, stop, watch, say or say_nothing, copy_one, begun, resumes),
         cancel_when=before_it_begins(stop, begun.is_set),
     )
     return outcome or without_summary(plan, error, begun=begun.is_set(), resumes=resumes.is_set())
@@ -100,6 +103,7 @@ async def _prepare_and_copy(
     stop: StopSignal,
     watch: Watch[RunStats] | None,
     say: Say,
+    copy_one: CopyOneTable,
     begun: anyio.Event,
     resumes: anyio.Event,
 ) -> Outcome:
@@ -116,7 +120,8 @@ async def _prepare_and_copy(
             if stored is not None and not plan.restart and is_complete(stored):
                 await check_still_there(stored, store, checked, sides.target, say)
             begun.set()
-            return await _Attempt(plan, sides, checked, store, stop, watch, say).make()
+            attempt = _Attempt(plan, sides, checked, store, stop, watch, say, copy_one)
+            return await attempt.make()
 
 
 async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePreflight, ...]:
@@ -173,6 +178,7 @@ class _Attempt:
         stop: StopSignal,
         watch: Watch[RunStats] | None,
         say: Say,
+        copy_one: CopyOneTable,
     ) -> None:
         self._plan = plan
         self._sides = sides
@@ -181,6 +187,7 @@ class _Attempt:
         self._stop = stop
         self._watch = watch
         self._say = say
+        self._copy_one = copy_one
 
     async def make(self) -> Outcome:
         run = await self._store.read_run()
@@ -211,21 +218,31 @@ class _Attempt:
             self._say(line)
 
         async def copy(table: int) -> None:
-            await copy_one_table(
-                self._plan,
-                table,
-                self._sides,
-                self._checked[table],
-                total_segments=run.identity.tables[table].total_segments,
-                store=self._store,
-                stats=stats.tables[table],
-                caps=caps,
-                rejections=rejections,
-                stop=self._stop,
-            )
+            await self._copy_one(self._task(table, run, stats, caps, rejections))
 
         async with beside(partial(watched, self._watch, stats), follower.follow):
             await in_turn(len(self._plan.tables), self._plan.tables_at_once, self._stop, copy)
+
+    def _task(
+        self,
+        table: int,
+        run: RunRecord,
+        stats: RunStats,
+        caps: RunCaps,
+        rejections: RejectionLimit,
+    ) -> TableTask:
+        return TableTask(
+            plan=self._plan,
+            table=table,
+            sides=self._sides,
+            checked=self._checked[table],
+            total_segments=run.identity.tables[table].total_segments,
+            store=self._store,
+            stats=stats.tables[table],
+            caps=caps,
+            rejections=rejections,
+            stop=self._stop,
+        )
 
     async def _end(self, run: RunRecord, stats: RunStats, error: DynaferryError | None) -> Outcome:
         async def store_end() -> None:

@@ -22,7 +22,7 @@ from dynaferry.dynamodb.items.replication_attributes import (
 from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.errors import CorruptAnswerError
 from dynaferry.ports import ItemMender
-from dynaferry.run.assembly import Sides
+from dynaferry.run.sides import Sides
 from dynaferry.throttle.retry import RetryPolicy
 from dynaferry.verify.certificate import iso_time
 from dynaferry.verify.compare.conditional_writer import Keep, RepairWriter

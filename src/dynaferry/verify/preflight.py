@@ -18,8 +18,8 @@ from dynaferry.preflight.checks import (
 )
 from dynaferry.preflight.estimate import polite_read_units
 from dynaferry.preflight.side_by_side import for_each_table
-from dynaferry.run.assembly import Sides
 from dynaferry.run.lifecycle import Say, say_nothing
+from dynaferry.run.sides import Sides
 from dynaferry.verify.segments import verification_segments
 from dynaferry.verify.settings import VerifyPlan
 

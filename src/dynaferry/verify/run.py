@@ -12,7 +12,6 @@ from dynaferry.control.follower import ControlFollower
 from dynaferry.control.run_controls import controls_of
 from dynaferry.errors import DynaferryError, StateError
 from dynaferry.observe import formatting
-from dynaferry.run.assembly import Sides, open_sides
 from dynaferry.run.lifecycle import (
     Say,
     Watch,
@@ -26,6 +25,7 @@ from dynaferry.run.lifecycle import (
     say_nothing,
     watched,
 )
+from dynaferry.run.sides import Sides, open_sides
 from dynaferry.stop import StopSignal, unless_stopped
 from dynaferry.verify.assembly import TableTools, VerifyCaps, open_tools
 from dynaferry.verify.certificate import certificate_of, check_place, iso_time, write_certificate

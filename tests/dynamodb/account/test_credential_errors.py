@@ -24,7 +24,7 @@ from dynaferry.errors import (
     UnavailableError,
 )
 from dynaferry.plan.settings import Account, CopyPlan
-from dynaferry.run.assembly import open_sides
+from dynaferry.run.sides import open_sides
 from tests.worlds.credential_services import CredentialServices
 from tests.worlds.endpoint import Answer, Decide, running_endpoint
 

@@ -4,8 +4,8 @@ import pytest
 
 from dynaferry.errors import AccessDeniedError, UnavailableError
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
-from dynaferry.run import assembly
-from dynaferry.run.assembly import open_sides
+from dynaferry.run import sides
+from dynaferry.run.sides import open_sides
 from tests.worlds.credential_services import CredentialServices
 from tests.worlds.endpoint import Answer, Behaviour, Decide, Drop, Request, running_endpoint
 
@@ -57,7 +57,7 @@ async def test_a_side_is_not_waited_for_without_an_end_and_the_reason_is_told() 
         with pytest.raises(UnavailableError, match=f"role {ROLE_ARN}"):
             async with open_sides(plan_to(aws.url, patience_seconds=0.01)):
                 pass
-    assert assembly.START_SECONDS <= 60.0
+    assert sides.START_SECONDS <= 60.0
 
 
 async def test_a_role_that_may_not_be_assumed_is_told_at_once() -> None:

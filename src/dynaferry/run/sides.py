@@ -1,0 +1,78 @@
+"""Both accounts of a run, opened."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
+
+from dynaferry.dynamodb.account.session import AccountSession, ServiceModels, Side, open_account
+from dynaferry.errors import RetryableError, ServiceGoneError
+from dynaferry.plan.settings import Account, CopyPlan
+from dynaferry.run.lifecycle import Say
+from dynaferry.throttle.retry import Patience, RetryPolicy
+
+# A wrong address is more likely than an outage before anything has worked.
+START_SECONDS = 30.0
+
+
+class Sides(NamedTuple):
+    """Both accounts, opened."""
+
+    source: AccountSession
+    target: AccountSession
+
+
+@asynccontextmanager
+async def open_sides(plan: CopyPlan, say: Say | None = None) -> AsyncIterator[Sides]:
+    """Opens both accounts of a valid plan; `say` is told of credentials that nothing renews.
+
+    :raises PlanError: a profile or a region is missing
+    :raises AccessDeniedError: there are no credentials, or a role may not be assumed
+    """
+    models = ServiceModels()
+    async with (
+        open_side(plan, plan.source, "source", models, say) as source_session,
+        open_side(plan, plan.target, "target", models, say) as target_session,
+    ):
+        for session in (source_session, target_session):
+            if session.end_in_words is not None and say is not None:
+                say(session.end_in_words)
+        yield Sides(source_session, target_session)
+
+
+@asynccontextmanager
+async def open_side(
+    plan: CopyPlan,
+    account: Account,
+    side: Side,
+    models: ServiceModels | None = None,
+    say: Say | None = None,
+) -> AsyncIterator[AccountSession]:
+    """Opens one account; whoever gives credentials may be away for a moment, which `say` is told.
+
+    :raises PlanError: a profile or a region is missing
+    :raises AccessDeniedError: there are no credentials, or a role may not be assumed
+    :raises RetryableError: whoever gives them was away for longer
+    """
+    patience = Patience(min(plan.patience_seconds, START_SECONDS))
+    told = say is None
+    async with AsyncExitStack() as stack:
+
+        async def attempt() -> AccountSession:
+            nonlocal told
+            try:
+                return await stack.enter_async_context(
+                    open_account(
+                        account, side, sts_endpoint_url=plan.sts_endpoint_url, models=models
+                    )
+                )
+            except RetryableError as error:
+                if say is not None and not told:
+                    say(f"tried again for up to {patience.seconds:,.0f} s: {error}")
+                    told = True
+                raise
+
+        try:
+            session = await RetryPolicy(side, patience).call(attempt)
+        except ServiceGoneError as gone:  # what it was is more to the point
+            raise gone.__cause__ or gone from None
+        yield session
