@@ -8,10 +8,11 @@ from functools import partial
 
 import anyio
 import anyio.to_thread
+from msgspec.structs import replace
 
 from dynaferry.bench.meter import forecast
 from dynaferry.bench.scratch import Note, forget, notes, scratch_table
-from dynaferry.bench.settings import BenchError, BenchPlan, BenchStatus, BenchSummary
+from dynaferry.bench.settings import BenchPlan, BenchStatus, BenchSummary
 from dynaferry.bench.work import Measured, Step, reads_of, writes_of
 from dynaferry.dynamodb.account.session import AccountSession, open_account
 from dynaferry.dynamodb.client import DynamoClient, open_client
@@ -23,7 +24,7 @@ from dynaferry.errors import (
     ThrottledError,
 )
 from dynaferry.observe.formatting import place
-from dynaferry.run.lifecycle import Say, Watch, attempted, beside, watched
+from dynaferry.run.lifecycle import Say, Watch, attempted, beside, error_summary, watched
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.retry import Patience, RetryPolicy
 
@@ -194,50 +195,41 @@ class Bench:
         return reads_of(self._plan, client, table, measured)
 
     def _summary(self, status: BenchStatus, error: DynaferryError | None) -> BenchSummary:
-        plan, measured = self._plan, self._measured
-        told = (
-            None if error is None else BenchError(type(error).__name__, error.message, error.hint)
-        )
-        named = self._table.name if self._table else plan.table
-        arn = self._table.arn if self._table else None
-        if measured is None:
-            return BenchSummary(
-                bench=plan.kind,
-                status=status,
-                error=told,
-                table=named,
-                table_arn=arn,
-                max_cost_dollars=plan.max_cost,
-                scratch_dropped=self._scratch_dropped,
-            )
-        seconds = measured.seconds
-        return BenchSummary(
-            bench=plan.kind,
+        summary = BenchSummary(
+            bench=self._plan.kind,
             status=status,
-            error=told,
-            table=named,
-            table_arn=arn,
+            error=error_summary(error),
+            table=self._table.name if self._table else self._plan.table,
+            table_arn=self._table.arn if self._table else None,
+            max_cost_dollars=self._plan.max_cost,
+            scratch_dropped=self._scratch_dropped,
+        )
+        measured = self._measured
+        return summary if measured is None else self._with_figures(summary, measured)
+
+    def _with_figures(self, summary: BenchSummary, measured: Measured) -> BenchSummary:
+        seconds, cost = measured.seconds, measured.cost
+        return replace(
+            summary,
             seconds=round(seconds, 3),
             items=measured.items,
             bytes=measured.bytes,
-            units=round(measured.cost.units, 1),
+            units=round(cost.units, 1),
             requests=measured.requests,
             throttled_requests=measured.throttled_requests,
             unprocessed_items=measured.unprocessed_items,
             items_per_second=_rate(measured.items, seconds),
-            units_per_second=_rate(measured.cost.units, seconds),
+            units_per_second=_rate(cost.units, seconds),
             megabytes_per_second=_rate(measured.bytes / 1e6, seconds),
             latency_milliseconds=measured.stopwatch.latency(),
-            cost_dollars=round(measured.cost.dollars, 6),
-            max_cost_dollars=plan.max_cost,
+            cost_dollars=round(cost.dollars, 6),
             forecast=forecast(
                 self._items_to_forecast(),
                 measured_items=measured.items,
                 seconds=seconds,
-                units=measured.cost.units,
+                units=cost.units,
                 price_per_million=measured.price_per_million,
             ),
-            scratch_dropped=self._scratch_dropped,
         )
 
     def _items_to_forecast(self) -> int:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from dynaferry import limits
 from dynaferry.errors import PlanError
+from dynaferry.observe.summary import ErrorSummary
 from dynaferry.plan.settings import DEFAULT_READERS, DEFAULT_STATE_DIR, DEFAULT_WRITERS, Account
 from dynaferry.plan.validation import check_account, with_region
 from dynaferry.shared.urls import checked_url
@@ -110,14 +111,6 @@ class Forecast(Struct, frozen=True, kw_only=True):
     cost_dollars: float
 
 
-class BenchError(Struct, frozen=True):
-    """The error that ended a benchmark."""
-
-    type: str
-    message: str
-    hint: str | None
-
-
 class BenchSummary(Struct, frozen=True, kw_only=True):
     """The summary of a benchmark. `scratch_dropped` is None where there was no scratch table.
 
@@ -126,7 +119,7 @@ class BenchSummary(Struct, frozen=True, kw_only=True):
 
     bench: Kind
     status: BenchStatus
-    error: BenchError | None = None
+    error: ErrorSummary | None = None
     table: str | None = None
     table_arn: str | None = None
     seconds: float = 0.0

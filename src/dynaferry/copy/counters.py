@@ -4,12 +4,9 @@ They have the same names in all of them, so a field that is added to two shapes 
 by itself. What a shape has under another name, or rounded, stands here and nowhere else.
 """
 
-from typing import Any
-
-from msgspec import Struct
-
 from dynaferry.observe.stats import TableStats
 from dynaferry.observe.summary import RunStatus, TableSummary
+from dynaferry.shared.fields import named_fields
 from dynaferry.state.records import (
     Sample,
     TableCounters,
@@ -39,8 +36,8 @@ def stats_of(
         throttles={(each.operation, each.reason): each.times for each in counters.throttles},
         dollars_per_read_unit=dollars_per_read_unit,
         dollars_per_write_unit=dollars_per_write_unit,
-        **_named(totals, TableStats.__slots__),
-        **_named(counters, TableStats.__slots__, but=("throttles", "dollars")),
+        **named_fields(totals, TableStats.__slots__),
+        **named_fields(counters, TableStats.__slots__, but=("throttles", "dollars")),
     )
     stats.items_at_start = stats.items_done
     return stats
@@ -97,15 +94,6 @@ def summary_of(
         target_arn=seen.target_arn,
         read_units=round(counters.read_units, 1),
         write_units=round(counters.write_units, 1),
-        **_named(totals, names),
-        **_named(counters, names, but=units),
+        **named_fields(totals, names),
+        **named_fields(counters, names, but=units),
     )
-
-
-def _named(shape: Struct, names: tuple[str, ...], but: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The fields of `shape` that have one of these names."""
-    return {
-        name: getattr(shape, name)
-        for name in shape.__struct_fields__
-        if name in names and name not in but
-    }

@@ -17,13 +17,13 @@ from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.dynamodb.items.replication_attributes import (
     LookupWithoutThem,
     MenderWithoutThem,
-    PagesWithoutThem,
+    pages_of,
 )
 from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.errors import CorruptAnswerError
 from dynaferry.ports import ItemMender
 from dynaferry.run.sides import Sides
-from dynaferry.throttle.retry import RetryPolicy
+from dynaferry.throttle.retry import Patience, RetryPolicy
 from dynaferry.verify.certificate import iso_time
 from dynaferry.verify.compare.conditional_writer import Keep, RepairWriter
 from dynaferry.verify.compare.confirm import KEYS_AT_ONCE, LOOKS_AT_ONCE, Confirmer
@@ -68,64 +68,91 @@ async def open_tools(
     rejected: Collection[bytes],
 ) -> AsyncIterator[TableTools]:
     """Opens the data path to both sides of the table number `table`."""
-    reads = plan.copy.readers + LOOKS_AT_ONCE
-    names = pair.table
-    seconds = plan.copy.patience_seconds
-    patience = {side: getattr(caps, side).patience(seconds) for side in ("source", "target")}
-    async with (
-        open_client(
-            sides.source,
-            table=pair.source.called,
-            endpoint=pair.source.endpoint,
-            connections=reads,
-            patience=patience["source"],
-        ) as source_client,
-        open_client(
-            sides.target,
-            table=pair.target.called,
-            endpoint=pair.target.endpoint,
-            connections=reads + KEYS_AT_ONCE,
-            patience=patience["target"],
-        ) as target_client,
-    ):
-        key_names = [key.name for key in pair.source.keys]
-        key_of = key_reader(key_names)
-        leaves_out = pair.has_replication_attributes
-        mender = ConditionalWriter(target_client, table=pair.target.called, keys=key_names)
-
-        def reader(side: Side, client: DynamoClient, name: str) -> SideReader:
-            run_caps: RunCaps = getattr(caps, side)
-            pages = ScanSource(
-                client,
-                table=name,
-                total_segments=total_segments,
-                consistent_read=plan.scans_consistently,
-                side=side,
-            )
-            lookup = BatchGetLookup(client, table=name, side=side)
-            return SideReader(
-                PagesWithoutThem(pages) if leaves_out else pages,
-                LookupWithoutThem(lookup) if leaves_out else lookup,
-                stats,
-                key_of=key_of,
-                limiter=run_caps.read_limiter(names.max_read_units),
-                retry=RetryPolicy(side, patience[side]),
-                # A target that was just filled says 0, and should be as large as its source.
-                table_bytes=max(pair.source.size_bytes, pair.target.size_bytes),
-            )
-
+    key_names = [key.name for key in pair.source.keys]
+    key_of = key_reader(key_names)
+    async with _opened(plan, sides, pair, caps) as (source, target):
         yield assemble(
             plan,
             table,
-            reader("source", source_client, pair.source.called),
-            reader("target", target_client, pair.target.called),
-            MenderWithoutThem(mender) if leaves_out else mender,
+            source.reader(plan, pair, stats, key_of, total_segments),
+            target.reader(plan, pair, stats, key_of, total_segments),
+            target.mender(pair, key_names),
             store=store,
             stats=stats,
             caps=caps,
             key_of=key_of,
             target_arn=pair.target.arn,
             rejected=rejected,
+        )
+
+
+class _OpenSide(NamedTuple):
+    """One side of a table, whose data path is open."""
+
+    side: Side
+    called: str
+    client: DynamoClient
+    caps: RunCaps
+    patience: Patience
+
+    def reader(
+        self,
+        plan: VerifyPlan,
+        pair: TablePair,
+        stats: ComparisonStats,
+        key_of: Callable[[bytes], bytes],
+        total_segments: int,
+    ) -> SideReader:
+        scans = ScanSource(
+            self.client,
+            table=self.called,
+            total_segments=total_segments,
+            consistent_read=plan.scans_consistently,
+            side=self.side,
+        )
+        lookup = BatchGetLookup(self.client, table=self.called, side=self.side)
+        leaves_out = pair.has_replication_attributes
+        return SideReader(
+            pages_of(scans, leave_out=leaves_out),
+            LookupWithoutThem(lookup) if leaves_out else lookup,
+            stats,
+            key_of=key_of,
+            limiter=self.caps.read_limiter(pair.table.max_read_units),
+            retry=RetryPolicy(self.side, self.patience),
+            # A target that was just filled says 0, and should be as large as its source.
+            table_bytes=max(pair.source.size_bytes, pair.target.size_bytes),
+        )
+
+    def mender(self, pair: TablePair, key_names: list[str]) -> ItemMender:
+        mender = ConditionalWriter(self.client, table=self.called, keys=key_names)
+        return MenderWithoutThem(mender) if pair.has_replication_attributes else mender
+
+
+@asynccontextmanager
+async def _opened(
+    plan: VerifyPlan, sides: Sides, pair: TablePair, caps: VerifyCaps
+) -> AsyncIterator[tuple[_OpenSide, _OpenSide]]:
+    reads, seconds = plan.copy.readers + LOOKS_AT_ONCE, plan.copy.patience_seconds
+    of_source, of_target = caps.source.patience(seconds), caps.target.patience(seconds)
+    async with (
+        open_client(
+            sides.source,
+            table=pair.source.called,
+            endpoint=pair.source.endpoint,
+            connections=reads,
+            patience=of_source,
+        ) as source,
+        open_client(
+            sides.target,
+            table=pair.target.called,
+            endpoint=pair.target.endpoint,
+            connections=reads + KEYS_AT_ONCE,
+            patience=of_target,
+        ) as target,
+    ):
+        yield (
+            _OpenSide("source", pair.source.called, source, caps.source, of_source),
+            _OpenSide("target", pair.target.called, target, caps.target, of_target),
         )
 
 

@@ -8,6 +8,7 @@ from msgspec import UNSET, Raw, UnsetType
 from dynaferry.errors import DynaferryError
 from dynaferry.observe.summary import VerifyStatus
 from dynaferry.run.lifecycle import error_summary
+from dynaferry.shared.fields import named_fields
 from dynaferry.state.directory import overwritten_path
 from dynaferry.verify.certificate import iso_time
 from dynaferry.verify.compare.multiset import Multiset
@@ -72,21 +73,11 @@ async def _table_summary(
     in_flux = await store.read_in_flux(index, plan.limit)
     differences = await store.read_differences(index, plan.limit)
     undecided = why_undecided(totals, source, target, is_sample=record.sample_percent is not None)
+    identity = record.identity.tables[index]
     return ComparisonSummary(
         source=stats.source,
         target=stats.target,
         status=table_status(stats, totals, undecided),
-        source_items=totals.source_items,
-        target_items=totals.target_items,
-        matching=totals.matching,
-        missing=totals.missing,
-        extra=totals.extra,
-        different=totals.different,
-        rejected=totals.rejected,
-        in_flux=totals.in_flux,
-        unconfirmed=totals.unconfirmed,
-        written=totals.written,
-        deleted=totals.deleted,
         differences=tuple(_told_difference(one, values) for one in differences),
         in_flux_keys=tuple(Raw(one.key) for one in in_flux),
         digest=source.hexdigest,
@@ -95,16 +86,13 @@ async def _table_summary(
         write_units=round(counters.write_units, 1),
         throttled_requests=counters.throttled_requests,
         segments_total=stats.segments_total,
-        segments_compared=totals.segments_compared,
         seconds=round((stats.ended_at or 0.0) - (stats.started_at or 0.0), 3),
         undecided=undecided,
-        settled_by_key=totals.settled_by_key,
         oldest_segment_at=_oldest(record, totals),
-        overwritten=totals.overwritten,
-        unseen=totals.unseen,
         kept_in=_kept_in(plan, totals),
-        source_arn=record.identity.tables[index].source_arn,
-        target_arn=record.identity.tables[index].target_arn,
+        source_arn=identity.source_arn,
+        target_arn=identity.target_arn,
+        **named_fields(totals, ComparisonSummary.__struct_fields__),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dynaferry.bench.settings import BenchError, BenchSummary
+from dynaferry.bench.settings import BenchSummary
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.question import Questions
 from dynaferry.errors import DynaferryError, PlanError
@@ -48,7 +48,7 @@ def run_bench(kind: Kind, make_plan: Callable[[], BenchPlan], *, yes: bool, as_j
 
 
 def _print_failure(kind: Kind, error: Exception, *, as_json: bool) -> int:
-    failed = BenchSummary(bench=kind, status="failed", error=_bench_error(error))
+    failed = BenchSummary(bench=kind, status="failed", error=failure.summarize(error))
     return _print_summary(failed, error, as_json=as_json)
 
 
@@ -141,11 +141,6 @@ def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:,.0f} s"
     return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
-
-
-def _bench_error(error: Exception) -> BenchError:
-    summary = failure.summarize(error)
-    return BenchError(summary.type, summary.message, summary.hint)
 
 
 def _print_summary(summary: BenchSummary, error: Exception | None, *, as_json: bool) -> int:
