@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from dynaferry.cli.descriptors import LEAST, OWN
+from dynaferry.cli.descriptors import LEAST_DESCRIPTORS, OWN
 from dynaferry.web.doors import BACKLOG, MOST_CONNECTIONS
 
 ENSURE = """
@@ -53,7 +53,7 @@ def test_what_may_be_too_little_is_said_before_anything_begins() -> None:
 
 
 def test_where_there_is_no_room_at_all_it_is_refused() -> None:
-    said, _ = ensured(LEAST - 1, LEAST - 1, 300)
+    said, _ = ensured(LEAST_DESCRIPTORS - 1, LEAST_DESCRIPTORS - 1, 300)
     assert said.startswith("refused:")
 
 

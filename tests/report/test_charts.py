@@ -4,7 +4,7 @@ from pathlib import Path
 
 from selenium.webdriver.common.by import By
 
-from dynaferry.report.charts import Point, points
+from dynaferry.report.charts import ChartPoint, points
 from dynaferry.report.page import render
 from dynaferry.report.rates import Rate
 from tests.report.recorded import stored_run
@@ -14,17 +14,17 @@ from tests.web.chromium import chromium, complaints, needs_chromium
 def test_no_line_is_drawn_across_a_gap() -> None:
     line = [Rate(0.0, 5.0), Rate(10.0, 6.0), Rate(100.0, None), Rate(100.0, 7.0), Rate(110.0, 8.0)]
     assert points(line) == [
-        Point(0, 5.0),
-        Point(10, 6.0, is_last=True),
-        Point(100, 7.0),
-        Point(110, 8.0),
+        ChartPoint(0, 5.0),
+        ChartPoint(10, 6.0, is_last=True),
+        ChartPoint(100, 7.0),
+        ChartPoint(110, 8.0),
     ]
 
 
 def test_of_two_rates_in_one_second_the_later_one_is_drawn() -> None:
     assert points([Rate(0.2, 5.0), Rate(0.4, 6.0), Rate(0.6, 7.0)]) == [
-        Point(0, 6.0),
-        Point(1, 7.0),
+        ChartPoint(0, 6.0),
+        ChartPoint(1, 7.0),
     ]
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.report.rates import MOST_POINTS, Rate, limits, rates, thinned
+from dynaferry.report.rates import MOST_SAMPLES, Rate, limits, rates, thinned
 from tests.report.recorded import ATTEMPTS, SAMPLES, sample_at
 
 
@@ -32,9 +32,9 @@ def test_without_an_attempt_there_is_nothing() -> None:
     assert limits(SAMPLES, [], lambda sample: sample.write_limit_units) == []
 
 
-@given(st.integers(1, 5 * MOST_POINTS))
+@given(st.integers(1, 5 * MOST_SAMPLES))
 def test_thinned_samples_hold_the_first_and_the_last(count: int) -> None:
     samples = [sample_at(second, second) for second in range(count)]
     kept = thinned(samples)
-    assert len(kept) <= MOST_POINTS + 1
+    assert len(kept) <= MOST_SAMPLES + 1
     assert (kept[0], kept[-1]) == (samples[0], samples[-1])

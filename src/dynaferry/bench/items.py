@@ -9,7 +9,7 @@ from msgspec import Raw
 from dynaferry.dynamodb.tables.description import KeyAttribute
 
 ITEMS_PER_KEY = 100  # of one partition key, where there is a sort key
-PREFIX = "dynaferry-bench"
+KEY_PREFIX = "dynaferry-bench"
 
 
 def synthetic_items(keys: Sequence[KeyAttribute], item_bytes: int, token: str) -> Iterator[Raw]:
@@ -38,7 +38,7 @@ def _value(kind: str, number: int, token: str) -> tuple[str, int]:
     if kind == "N":
         digits = f"{int(token, 16)}{number:012d}"
         return f'{{"N":"{digits}"}}', len(digits) // 2 + 1
-    text = f"{PREFIX}-{token}-{number:012d}"
+    text = f"{KEY_PREFIX}-{token}-{number:012d}"
     if kind == "B":
         return f'{{"B":"{b64encode(text.encode()).decode()}"}}', len(text)
     return f'{{"S":"{text}"}}', len(text)

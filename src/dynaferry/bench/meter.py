@@ -6,7 +6,7 @@ from dynaferry.bench.settings import Forecast, LatencySummary
 from dynaferry.observe.histogram import Histogram, percentile
 
 # From 10 microseconds to 12 minutes. Buckets grow by 5%: a percentile is off by less than that.
-BOUNDS: Final = tuple(1e-5 * 1.05**step for step in range(372))
+STOPWATCH_BOUNDS: Final = tuple(1e-5 * 1.05**step for step in range(372))
 
 
 class CostMeter:
@@ -46,7 +46,7 @@ class Stopwatch:
     """The distribution of durations."""
 
     def __init__(self) -> None:
-        self._durations = Histogram(BOUNDS)
+        self._durations = Histogram(STOPWATCH_BOUNDS)
         self._most = 0.0
 
     def note(self, seconds: float) -> None:
@@ -66,7 +66,7 @@ class Stopwatch:
         )
 
     def _percentile(self, share: float) -> float:
-        seconds = percentile(self._durations.buckets, share, BOUNDS) or 0.0
+        seconds = percentile(self._durations.buckets, share, STOPWATCH_BOUNDS) or 0.0
         return _milliseconds(min(seconds, self._most))
 
 

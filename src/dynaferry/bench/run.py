@@ -28,7 +28,7 @@ from dynaferry.run.lifecycle import Say, Watch, attempted, beside, error_summary
 from dynaferry.stop import StopSignal
 from dynaferry.throttle.retry import Patience, RetryPolicy
 
-PATIENCE_SECONDS = 30.0
+REQUEST_PATIENCE_SECONDS = 30.0
 FORECAST_ITEMS = 1_000_000  # where nobody says how many
 
 Approve = Callable[[str], Awaitable[bool]]  # whether somebody agrees to what is about to be done
@@ -138,7 +138,7 @@ class Bench:
 
     async def _measure(self, session: AccountSession, table: TableDescription) -> BenchStatus:
         plan = self._plan
-        patience = Patience(PATIENCE_SECONDS)
+        patience = Patience(REQUEST_PATIENCE_SECONDS)
         async with open_client(
             session,
             table=table.called,

@@ -30,7 +30,7 @@ from dynaferry.shared.files import read_bounded, write_whole
 
 NOTES = "bench"
 MOST_NOTE_BYTES = 65_536
-POLL_SECONDS = 1.0
+DROP_POLL_SECONDS = 1.0
 CREATE_SECONDS = 120.0
 DROP_SECONDS = 30.0
 
@@ -149,7 +149,7 @@ async def _active(session: AccountSession, note: Note) -> TableDescription:
             else:
                 if is_active(described):
                     return described
-            await anyio.sleep(POLL_SECONDS)
+            await anyio.sleep(DROP_POLL_SECONDS)
     raise PreflightError(
         f"the scratch table {note.table} was not active after {CREATE_SECONDS:.0f} s",
         hint="measure a table of your own instead: --table NAME",
@@ -160,7 +160,7 @@ async def _drop(session: AccountSession, note: Note) -> None:
     """Drops the table, once the service lets it: not while it is being created."""
     last: DynaferryError | None = None
     called = note.called or note.table
-    while anyio.current_effective_deadline() - anyio.current_time() >= POLL_SECONDS:
+    while anyio.current_effective_deadline() - anyio.current_time() >= DROP_POLL_SECONDS:
         try:
             await call_service(session, "DeleteTable", called, TableName=called)
         except TableNotFoundError:
@@ -169,7 +169,7 @@ async def _drop(session: AccountSession, note: Note) -> None:
             last = error
         else:
             return
-        await anyio.sleep(POLL_SECONDS)
+        await anyio.sleep(DROP_POLL_SECONDS)
     raise PreflightError(
         f"the scratch table {note.table} could not be dropped: {last}",
         hint=note.how_to_drop(),

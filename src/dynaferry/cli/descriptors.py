@@ -13,7 +13,7 @@ from dynaferry.errors import PlanError
 # State files, logs, certificates, name look-ups, calls of the control plane, pipes.
 OWN: Final = 48
 # With fewer there is no room for a copy at all.
-LEAST: Final = OWN + 16
+LEAST_DESCRIPTORS: Final = OWN + 16
 
 
 def ensure(connections: int, *, watched: bool, say: Callable[[str], None]) -> None:
@@ -25,9 +25,10 @@ def ensure(connections: int, *, watched: bool, say: Callable[[str], None]) -> No
     allowed = _raised_to(needed)
     if allowed >= needed:
         return
-    if allowed < LEAST:
+    if allowed < LEAST_DESCRIPTORS:
         raise PlanError(
-            f"this process may have {allowed} files and connections open; {LEAST} are the least",
+            f"this process may have {allowed} files and connections open; "
+            f"{LEAST_DESCRIPTORS} are the least",
             hint="raise the limit: ulimit -n 1024",
         )
     say(

@@ -13,7 +13,7 @@ from dynaferry.errors import DynaferryError, encodable
 from dynaferry.observe.summary import ErrorSummary, RunSummary
 
 TRACEBACK_VARIABLE = "DYNAFERRY_TRACEBACK"
-INTERRUPTED_BEFORE = "interrupted before anything was copied"
+NOTHING_COPIED = "interrupted before anything was copied"
 
 
 def summarize(error: Exception) -> ErrorSummary:
@@ -67,7 +67,7 @@ def report(
 
 def report_interrupt(*, as_json: bool, run: str | None = None) -> int:
     """Prints that a signal came before there was anything to finish; returns the exit code."""
-    screen.say(INTERRUPTED_BEFORE)
+    screen.say(NOTHING_COPIED)
     if as_json:
         print_refusal(exit_codes.INTERRUPTED, None, run)
     return exit_codes.INTERRUPTED

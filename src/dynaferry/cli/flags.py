@@ -141,7 +141,7 @@ _SAME_NAME = tuple(
     for name in CopyPlan.__struct_fields__
     if name in CopyFlags.__struct_fields__ and name not in ("source", "target", "segments")
 )
-_ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url")
+_ACCOUNT_SETTINGS = ("region", "profile", "role_arn", "external_id", "endpoint_url")
 
 
 def plan_from(flags: CopyFlags) -> CopyPlan:
@@ -184,7 +184,7 @@ def _apply(plan: CopyPlan, flags: CopyFlags) -> CopyPlan:
     changes |= _given(flags, {"patience": "patience_seconds"})
     for side in ("source", "target"):
         account: Account = getattr(plan, side)
-        given = _given(flags, {f"{side}_{name}": name for name in _ACCOUNT})
+        given = _given(flags, {f"{side}_{name}": name for name in _ACCOUNT_SETTINGS})
         changes[side] = msgspec.structs.replace(account, **given)
     if flags.segments is not None:
         changes["segments"] = _segments(flags.segments)

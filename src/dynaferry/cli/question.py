@@ -11,7 +11,7 @@ import anyio
 
 from dynaferry.cli import screen
 
-_MOST_BYTES = 1024
+_MOST_ANSWER_BYTES = 1024
 _YES = ("y", "yes")
 
 
@@ -34,6 +34,6 @@ async def _typed_line() -> str:
     terminal = sys.stdin.fileno()
     await anyio.wait_readable(terminal)
     try:
-        return os.read(terminal, _MOST_BYTES).decode(errors="replace")
+        return os.read(terminal, _MOST_ANSWER_BYTES).decode(errors="replace")
     except OSError:
         return ""

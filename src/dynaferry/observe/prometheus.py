@@ -25,7 +25,7 @@ from dynaferry.observe.progress import TableView
 from dynaferry.observe.request_stats import RequestStats
 from dynaferry.observe.stats import TableStats
 
-_TABLE: Final = ("source", "target")
+_TABLE_LABELS: Final = ("source", "target")
 _READS, _WRITES = "Scan", "BatchWriteItem"
 
 _Family = TypeVar("_Family", CounterMetricFamily, GaugeMetricFamily)
@@ -185,7 +185,7 @@ def _labels(table: TableStats, *more: str) -> list[str]:
 
 
 def _family(kind: type[_Family], name: str, text: str, *labels: str) -> _Family:
-    return kind(f"dynaferry_{name}", text, labels=[*_TABLE, *labels])
+    return kind(f"dynaferry_{name}", text, labels=[*_TABLE_LABELS, *labels])
 
 
 def _counter(name: str, text: str, tables: Sequence[TableStats], value: _OfTable) -> Metric:
@@ -236,7 +236,7 @@ def _throttles(tables: Sequence[TableStats]) -> Metric:
 
 def _durations(tables: Sequence[TableStats]) -> Metric:
     family = HistogramMetricFamily(
-        "dynaferry_request_seconds", "How long requests took.", labels=[*_TABLE, "operation"]
+        "dynaferry_request_seconds", "How long requests took.", labels=[*_TABLE_LABELS, "operation"]
     )
     for table in tables:
         for operation, requests in _by_operation(table):

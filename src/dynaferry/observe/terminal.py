@@ -20,7 +20,7 @@ _WIDE_COLUMNS = 110
 # Below this there is only room for how far it is, how fast, and how long it will take.
 _NARROW_COLUMNS = 72
 # More tables than this do not fit: then only those that run are shown, and the rest is counted.
-_MOST_ROWS = 12
+MOST_ROWS = 12
 
 
 def render(
@@ -45,13 +45,13 @@ def render(
 
 
 def _limits_in_words(views: Sequence[TableView]) -> list[TableView]:
-    return [view for view in views if view.bottleneck is not None][:_MOST_ROWS]
+    return [view for view in views if view.bottleneck is not None][:MOST_ROWS]
 
 
 def _render_tables(views: Sequence[TableView], width: int) -> RenderableType:
     shown = views
-    if len(views) > _MOST_ROWS:
-        shown = [view for view in views if view.state == "running"][:_MOST_ROWS]
+    if len(views) > MOST_ROWS:
+        shown = [view for view in views if view.state == "running"][:MOST_ROWS]
     table = _table(shown, width)
     if len(shown) == len(views):
         return table

@@ -38,7 +38,7 @@ _TYPES: Final = {
     "object": "a section",
 }
 # Settings that are one of a few words.
-_WORDS: Final = {"on_reject": OnReject, "compress": Compress}
+_ENUMERATIONS: Final = {"on_reject": OnReject, "compress": Compress}
 _UNKNOWN_FIELD: Final = re.compile(r"Object contains unknown field `(.+)`")
 _SECTIONS: Final = {
     "source": Account,
@@ -73,7 +73,7 @@ def fault_in_words(
 def _choice(key: str) -> str:
     if key.startswith("max_"):
         return 'it is a number, or "none"'
-    words = Weekday if key.startswith("weekdays") else _WORDS[key]
+    words = Weekday if key.startswith("weekdays") else _ENUMERATIONS[key]
     return f"it is one of {', '.join(get_args(words))}"
 
 

@@ -17,7 +17,7 @@ from dynaferry.preflight.estimate import Estimate, ExpectedRate
 from dynaferry.shared.arn import arn_region
 
 # What is over soon needs no advice.
-LEAST_SECONDS = 60.0
+LEAST_ADVISED_SECONDS = 60.0
 WANTED_SECONDS = 3600.0
 _WARM_COST = "billed once it is raised, by a price that is not known here; it never decreases"
 
@@ -47,7 +47,7 @@ def advise(
 
     A call names its table by the ARN: it is typed by whoever may, with credentials of their own.
     """
-    if estimate.seconds < LEAST_SECONDS:
+    if estimate.seconds < LEAST_ADVISED_SECONDS:
         return None
     reads = estimate.read_pace.seconds > estimate.write_pace.seconds
     pace = estimate.read_pace if reads else estimate.write_pace
@@ -116,7 +116,7 @@ def _provisioned(table: TableDescription, index: str | None) -> Throughput:
     return (table.provisioned if index is None else of_index.get(index)) or Throughput(1, 1)
 
 
-_FLAGS = {
+_THROUGHPUT_OPTIONS = {
     "OnDemandThroughput": "--on-demand-throughput",
     "ProvisionedThroughput": "--provisioned-throughput",
     "WarmThroughput": "--warm-throughput",
@@ -130,7 +130,7 @@ def _call(table: TableDescription, index: str | None, field: str, units: dict[st
         words += ["--region", region]
     if index is None:
         pairs = ",".join(f"{name}={value}" for name, value in units.items())
-        words += [_FLAGS[field], pairs]
+        words += [_THROUGHPUT_OPTIONS[field], pairs]
     else:
         update = [{"Update": {"IndexName": index, field: units}}]
         words += ["--global-secondary-index-updates", json.dumps(update, separators=(",", ":"))]

@@ -20,7 +20,7 @@ from dynaferry.web import assets
 _LEAST_POINTS: Final = 2
 
 
-class Point(Struct, frozen=True, array_like=True):
+class ChartPoint(Struct, frozen=True, array_like=True):
     """A value at a whole second since the run began; `is_last` is said of one before a gap."""
 
     time: int
@@ -33,8 +33,8 @@ class Chart(Struct, frozen=True, kw_only=True):
 
     title: str
     hue: str
-    rates: Sequence[Point]
-    limits: Sequence[Point] = ()
+    rates: Sequence[ChartPoint]
+    limits: Sequence[ChartPoint] = ()
 
     @property
     def is_long_enough(self) -> bool:
@@ -81,19 +81,19 @@ def charts_of(table: StoredTable, attempts: Sequence[AttemptRecord]) -> list[Cha
     ]
 
 
-def points(line: Sequence[Rate]) -> list[Point]:
+def points(line: Sequence[Rate]) -> list[ChartPoint]:
     """A line in whole seconds, each once and in order, as the charts' script demands."""
-    found: list[Point] = []
+    found: list[ChartPoint] = []
     for rate in line:
         if rate.per_second is None:
             if found:
-                found[-1] = Point(found[-1].time, found[-1].value, is_last=True)
+                found[-1] = ChartPoint(found[-1].time, found[-1].value, is_last=True)
             continue
-        point = Point(round(rate.seconds), rate.per_second)
+        point = ChartPoint(round(rate.seconds), rate.per_second)
         if not found or found[-1].time < point.time:
             found.append(point)
         elif not found[-1].is_last:
-            found[-1] = Point(found[-1].time, point.value)
+            found[-1] = ChartPoint(found[-1].time, point.value)
     return found
 
 

@@ -14,7 +14,7 @@ from dynaferry.state.records import (
     Sample,
 )
 
-MOST_POINTS = 400
+MOST_SAMPLES = 400
 
 
 class Rate(Struct, frozen=True):
@@ -62,9 +62,9 @@ def limits(
 
 
 def thinned(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """At most `MOST_POINTS` of the samples, evenly apart, the last one among them."""
-    if len(samples) <= MOST_POINTS:
+    """At most `MOST_SAMPLES` of the samples, evenly apart, the last one among them."""
+    if len(samples) <= MOST_SAMPLES:
         return samples
-    step = -(-len(samples) // MOST_POINTS)
+    step = -(-len(samples) // MOST_SAMPLES)
     kept = list(samples[::step])
     return kept if kept[-1] is samples[-1] else [*kept, samples[-1]]

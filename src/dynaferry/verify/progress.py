@@ -65,7 +65,7 @@ async def watch_plain(
 
     `write` must not raise.
     """
-    # How it began has been said by whoever began it.
+    # The line of the beginning was printed by the caller.
     meter, log = ComparisonMeter(readers), PlainLog(stats.limits_in_words)
     await write_lines(
         lambda: meter.view(stats, clock()),

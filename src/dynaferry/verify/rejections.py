@@ -17,7 +17,7 @@ from dynaferry.state.store import StateStore
 from dynaferry.verify.preflight import TablePair
 from dynaferry.verify.settings import VerifyPlan
 
-LETTERS_AT_ONCE = 100
+LETTERS_READ_AT_ONCE = 100
 
 
 async def rejected_keys(plan: VerifyPlan, pairs: Sequence[TablePair]) -> list[frozenset[bytes]]:
@@ -56,7 +56,7 @@ async def _keys_of(store: StateStore, table: int | None) -> frozenset[bytes]:
     keys: set[bytes] = set()
     after: DeadLetter | None = None
     while table is not None:
-        letters = await store.read_counted_dead_letters(table, after, LETTERS_AT_ONCE)
+        letters = await store.read_counted_dead_letters(table, after, LETTERS_READ_AT_ONCE)
         keys.update(canonical(letter.key) for letter in letters)
         if not letters:
             break

@@ -8,9 +8,9 @@ from dynaferry.limits import PAGE_MAX_ITEM_BYTES
 from dynaferry.preflight.segment_count import MAX_AUTO_SEGMENTS, segment_count
 
 # A segment is compared as a whole or again: so a crash or a stop costs about a minute of reading.
-LARGE_SEGMENT_BYTES = 64 * 1024 * 1024
+LARGE_VERIFY_SEGMENT_BYTES = 64 * 1024 * 1024
 # With fewer pages in each, more segments would not be read any sooner.
-MIN_SEGMENT_BYTES = 2 * PAGE_MAX_ITEM_BYTES
+MIN_VERIFY_SEGMENT_BYTES = 2 * PAGE_MAX_ITEM_BYTES
 
 
 def verification_segments(
@@ -36,8 +36,8 @@ def verification_segments(
         requested=None,
         read_units_per_second=read_units_per_second,
     )
-    for_readers = min(readers, size_bytes // MIN_SEGMENT_BYTES)
-    small_enough = min(size_bytes // LARGE_SEGMENT_BYTES, MAX_AUTO_SEGMENTS)
+    for_readers = min(readers, size_bytes // MIN_VERIFY_SEGMENT_BYTES)
+    small_enough = min(size_bytes // LARGE_VERIFY_SEGMENT_BYTES, MAX_AUTO_SEGMENTS)
     for_a_sample = math.ceil(100 / sample_percent) if sample_percent is not None else 1
     return max(as_copied, for_readers, small_enough, min(for_a_sample, MAX_AUTO_SEGMENTS))
 

@@ -11,14 +11,13 @@ from rich.text import Text
 from dynaferry.observe import formatting
 from dynaferry.observe.display import Sleep, redraw
 from dynaferry.observe.progress import TableView
-from dynaferry.observe.terminal import table_of
+from dynaferry.observe.terminal import MOST_ROWS, table_of
 from dynaferry.shared.printable import printable
 from dynaferry.verify.progress import ComparisonMeter, Shown, ending
 from dynaferry.verify.stats import ComparisonRunStats, ComparisonStats
 
 _BAR_WIDTH = 16
 _NAME_WIDTH = 32
-_MOST_ROWS = 12
 
 
 def render(shown: Sequence[Shown], limits_in_words: str | None = None) -> RenderableType:
@@ -32,8 +31,8 @@ def render(shown: Sequence[Shown], limits_in_words: str | None = None) -> Render
 
 
 def _table(shown: Sequence[Shown]) -> Table:
-    if len(shown) > _MOST_ROWS:
-        shown = [one for one in shown if one[0].state == "running"][:_MOST_ROWS]
+    if len(shown) > MOST_ROWS:
+        shown = [one for one in shown if one[0].state == "running"][:MOST_ROWS]
     return table_of(
         ((view, _cells(view, stats)) for view, stats in shown),
         ("", "items", "items/s", "RCU/s", "segments", "differ", "left"),

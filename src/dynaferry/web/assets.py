@@ -22,7 +22,7 @@ WITHOUT_CHARTS: Final = b"// left out: not the script that was reviewed\n"
 SCRIPTS: Final = ("page.js", "chart.js", "map.js", "words.js")
 
 _IMPORT: Final = re.compile(r"^import .*\n", re.MULTILINE)
-_HERE: Final = Path(__file__).parent / "static"
+_STATIC: Final = Path(__file__).parent / "static"
 
 
 class Asset(Struct, frozen=True):
@@ -34,10 +34,12 @@ class Asset(Struct, frozen=True):
 
 def load() -> dict[str, Asset]:
     """Every file of the page, by its path. Blocks: it reads them."""
-    assets = {f"/{name}": Asset("text/javascript", (_HERE / name).read_bytes()) for name in SCRIPTS}
+    assets = {
+        f"/{name}": Asset("text/javascript", (_STATIC / name).read_bytes()) for name in SCRIPTS
+    }
     return assets | {
-        "/": Asset("text/html", (_HERE / "page.html").read_bytes()),
-        "/page.css": Asset("text/css", (_HERE / "page.css").read_bytes()),
+        "/": Asset("text/html", (_STATIC / "page.html").read_bytes()),
+        "/page.css": Asset("text/css", (_STATIC / "page.css").read_bytes()),
         "/charts.js": Asset("text/javascript", reviewed_charts() or WITHOUT_CHARTS),
     }
 
@@ -53,7 +55,7 @@ def reviewed_charts() -> bytes | None:
 
 def drawing_module() -> str:
     """The script that draws the charts, as one module without imports. Blocks: it reads it."""
-    parts = (_HERE / name for name in ("words.js", "chart.js"))
+    parts = (_STATIC / name for name in ("words.js", "chart.js"))
     return "".join(_IMPORT.sub("", part.read_text(encoding="utf-8")) for part in parts)
 
 

@@ -29,7 +29,7 @@ from dynaferry.web.feed import Feed
 
 SHUTDOWN_SECONDS = 1.0
 # Between two requests of one connection, and for one request.
-IDLE_SECONDS = 30.0
+IDLE_CONNECTION_SECONDS = 30.0
 RESPONSE_SECONDS = 20.0
 EVENTS = "/events"
 # Nothing that a run is sent is larger than a few numbers.
@@ -60,7 +60,7 @@ async def serving(site: Site, listener: socket.socket) -> AsyncIterator[None]:
         access_log=None,
         handle_signals=False,
         shutdown_timeout=SHUTDOWN_SECONDS,
-        keepalive_timeout=IDLE_SECONDS,
+        keepalive_timeout=IDLE_CONNECTION_SECONDS,
     )
     await runner.setup()
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dynaferry.cli import exit_codes, failure, screen
-from dynaferry.cli.commands.verify import INTERRUPTED_BEFORE, verify_and_print
+from dynaferry.cli.commands.verify import NOTHING_COMPARED, verify_and_print
 from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.summary import VerifySummary
 
@@ -64,7 +64,7 @@ def _verify(copied: RunSummary, plan: CopyPlan, flags: CopyFlags, around: Around
             wanted, flags.progress, asks=False, last_words=last_words, around=around
         ).summary
     except KeyboardInterrupt:
-        screen.say(INTERRUPTED_BEFORE)
+        screen.say(NOTHING_COMPARED)
         return VerifySummary(run=plan.run_name, status="interrupted", error=None)
     except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failed(error)

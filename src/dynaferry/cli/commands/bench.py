@@ -100,7 +100,8 @@ def progress_line(measured: Measured) -> str:
 def summary_lines(summary: BenchSummary) -> list[str]:
     """The lines that end a benchmark, for people."""
     table = place(summary.table_arn) if summary.table_arn else summary.table
-    lines = [f"{' '.join(filter(None, ('bench', summary.bench, table)))}: {_WORDS[summary.status]}"]
+    heading = " ".join(filter(None, ("bench", summary.bench, table)))
+    lines = [f"{heading}: {_STATUS_WORDS[summary.status]}"]
     if summary.requests:
         lines.append(
             f"  rate      {summary.items_per_second:,.0f} items/s,"
@@ -128,7 +129,7 @@ def summary_lines(summary: BenchSummary) -> list[str]:
     return lines
 
 
-_WORDS = {
+_STATUS_WORDS = {
     "complete": "complete",
     "cost_ceiling": "stopped at the cost ceiling",
     "interrupted": "interrupted",

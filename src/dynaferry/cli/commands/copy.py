@@ -113,7 +113,7 @@ def _print_outcome(outcome: Outcome, plan: CopyPlan) -> None:
     if outcome.error is not None:
         failure.print_error(outcome.error)
     elif outcome.summary.status == "interrupted" and not _has_begun(outcome):
-        screen.say(failure.INTERRUPTED_BEFORE)
+        screen.say(failure.NOTHING_COPIED)
     if _has_begun(outcome):
         for line in summary_lines(outcome.summary, plan.state_dir, restarts=plan.restart):
             screen.say(line)

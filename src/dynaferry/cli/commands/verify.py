@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Around = Callable[[], AbstractAsyncContextManager[None]]
 
-INTERRUPTED_BEFORE = "interrupted before anything was compared"
+NOTHING_COMPARED = "interrupted before anything was compared"
 
 
 def run_verify(flags: VerifyFlags) -> int:
@@ -100,7 +100,7 @@ def verify_and_print(
         if plan.certificate is not None and outcome.summary.status in ENDED:
             screen.say(f"the certificate is {plan.certificate}")
     elif outcome.summary.status == "interrupted":
-        screen.say(INTERRUPTED_BEFORE)
+        screen.say(NOTHING_COMPARED)
     return outcome
 
 

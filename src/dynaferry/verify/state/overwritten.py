@@ -19,7 +19,9 @@ from dynaferry.shared.files import kind_of
 from dynaferry.state.directory import overwritten_path
 from dynaferry.state.json_lines import ExportedError, one_line
 
-_FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_FLAGS: Final = (
+    os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+)
 _CODE: Final = "Overwritten"
 
 
@@ -59,7 +61,7 @@ class OverwrittenItems:
 
 
 def _append(path: Path, line: bytes) -> None:
-    descriptor = os.open(path, _FLAGS, 0o600)
+    descriptor = os.open(path, _OPEN_FLAGS, 0o600)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
