@@ -34,6 +34,7 @@ from dynaferry.state.records import (
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.stop import StopSignal
 from tests.copy.small_copy import pages_of, small_copy, small_plan
+from tests.state.stored_letters import stored_letters
 from tests.worlds.fakes import FakeSource, FakeTarget
 
 SEGMENTS = [pages_of(segment, [30, 0, 55, 26]) for segment in range(5)]
@@ -283,7 +284,7 @@ async def test_a_refused_item_is_found_set_aside_and_the_rest_is_written(tmp_pat
     target.before_write = refuse_the_bad
     async with small_copy(small_plan(tmp_path), source, target, 1) as small:
         assert await small.pipeline.copy(StopSignal())
-        totals, letters = await small.totals(), await small.store.read_dead_letters()
+        totals, letters = await small.totals(), await stored_letters(small.store)
     assert set(target.written) == set(source.keys) - bad
     assert (totals.items_written, totals.items_rejected, totals.items_read) == (57, 3, 60)
     assert {letter.item for letter in letters} == {b'{"pk":{"S":"%b"}}' % k.encode() for k in bad}
@@ -346,7 +347,7 @@ async def test_more_refusals_than_allowed_stop_the_copy_as_a_wrong_target(tmp_pa
         with pytest.raises(BaseExceptionGroup) as raised:
             await small.pipeline.copy(StopSignal())
         # Set aside they are, but of a page that is not done: the next attempt meets them again.
-        assert len(await small.store.read_dead_letters()) == 3
+        assert len(await stored_letters(small.store)) == 3
         assert (await small.totals()).items_rejected == 0
     error = first_reason(raised.value)
     assert isinstance(error, TooManyRejectedError)
@@ -380,7 +381,7 @@ async def test_refusals_of_an_earlier_attempt_count_and_those_beyond_it_are_not_
         assert await small.pipeline.copy(StopSignal())  # the cause of the second is mended
         totals = await small.totals()
         assert (totals.items_read, totals.items_written, totals.items_rejected) == (100, 99, 1)
-        assert len(await small.store.read_dead_letters()) == 1
+        assert len(await stored_letters(small.store)) == 1
 
 
 async def test_on_reject_stop_stops_with_the_item_and_the_reason(tmp_path: Path) -> None:
@@ -395,7 +396,7 @@ async def test_on_reject_stop_stops_with_the_item_and_the_reason(tmp_path: Path)
         with pytest.raises(BaseExceptionGroup) as raised:
             await small.pipeline.copy(StopSignal())
         assert (await small.totals()).items_read == 0
-        assert await small.store.read_dead_letters() == []
+        assert await stored_letters(small.store) == []
     error = first_reason(raised.value)
     assert isinstance(error, RejectedItemError)
     assert "s0-p0-30" in error.message

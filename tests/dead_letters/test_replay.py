@@ -29,6 +29,7 @@ from dynaferry.state.records import (
     ThrottleCount,
 )
 from dynaferry.state.sqlite.store import SqliteStore
+from tests.state.stored_letters import stored_letters
 from tests.worlds.client import WireItem
 from tests.worlds.described import ENDPOINT, described, described_on_the_wire, scripted
 from tests.worlds.moto import REGION, TARGET_EXTERNAL_ID, MotoWorld
@@ -86,7 +87,7 @@ async def rejected(moto_world: MotoWorld, tmp_path: Path) -> RunSummary:
 async def letters_in(state_dir: Path) -> list[DeadLetter]:
     store = await SqliteStore.open_for_reading(state_dir, "orders")
     try:
-        return await store.read_dead_letters()
+        return await stored_letters(store)
     finally:
         await store.aclose()
 

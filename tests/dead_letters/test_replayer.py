@@ -33,6 +33,7 @@ from dynaferry.throttle.limiter import CapLimiter
 from dynaferry.throttle.pause import PauseGate
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from tests.copy.small_copy import RUN, small_identity, small_plan
+from tests.state.stored_letters import stored_letters
 from tests.worlds.fakes import key_in, wire_item
 
 NOW = 1_700_000_000.0
@@ -171,7 +172,7 @@ async def test_every_letter_is_written_once_and_the_run_is_complete(tmp_path: Pa
         assert sorted(replay.target.puts) == sorted(replay.target.items)
         assert len(replay.target.items) == 60
         assert await replay.counts() == (160, 160, 0)
-        assert await replay.store.read_dead_letters() == []
+        assert await stored_letters(replay.store) == []
         assert (await replay.store.read_run()).status == "complete"
         assert (await replay.store.read_counters(0)).write_units == 160.0
         assert sum(written for written, _ in replay.settled) == 60
@@ -185,7 +186,7 @@ async def test_what_is_refused_again_is_tried_once_and_kept_with_the_new_reason(
         replay.target.before_put = refusing(3, 59)
         await replay.make()
         assert await replay.counts() == (160, 158, 2)
-        kept = await replay.store.read_dead_letters()
+        kept = await stored_letters(replay.store)
         assert [(k.item, k.error_code, k.error_message, k.time) for k in kept] == [
             (letter(n).item, "StillWrong", "still no", NOW) for n in (3, 59)
         ]
@@ -216,7 +217,7 @@ async def test_another_item_under_the_key_is_overwritten_only_when_told(
         await replay.make()
         assert await replay.counts() == counts
         assert replay.target.items["k00000"] == there
-        for kept in await replay.store.read_dead_letters():
+        for kept in await stored_letters(replay.store):
             assert kept.error_code == PRESENT_CODE
             assert "--if-present" in kept.error_message
 
@@ -251,7 +252,7 @@ async def test_a_denied_put_ends_it_and_what_was_settled_stays_so(tmp_path: Path
             await replay.make()
         assert raised.value.subgroup(AccessDeniedError) is not None
         assert await replay.counts() == (130, 125, 5)
-        assert len(await replay.store.read_dead_letters()) == 5
+        assert len(await stored_letters(replay.store)) == 5
 
 
 async def test_a_stop_settles_what_is_in_flight_and_takes_no_more(tmp_path: Path) -> None:
@@ -292,7 +293,7 @@ async def test_letters_that_wait_for_a_pause_do_not_keep_a_stop_waiting_and_stay
         puts = len(replay.target.puts)
         assert 10 <= puts < LETTERS_AT_ONCE
         assert await replay.counts() == (125, 100 + puts, LETTERS_AT_ONCE - puts)
-        assert len(await replay.store.read_dead_letters()) == LETTERS_AT_ONCE - puts
+        assert len(await stored_letters(replay.store)) == LETTERS_AT_ONCE - puts
 
 
 async def test_nothing_is_counted_that_could_not_be_stored_and_the_next_replay_finds_it_there(

@@ -17,6 +17,7 @@ from dynaferry.state.records import (
 from dynaferry.state.sqlite.store import SqliteStore
 from tests.faults.service import POISON, READS, TWICE, Service
 from tests.faults.stored import Position, StoredTable
+from tests.state.stored_letters import stored_letters
 
 
 class Verdict:
@@ -94,7 +95,7 @@ async def judge_state(
         if identity.tables[0].target_table_id != target.table_id:
             return verdict  # the state is of a target that is gone
         records = await store.read_segments(0)
-        letters = await store.read_dead_letters()
+        letters = await stored_letters(store)
     finally:
         await store.aclose()
     set_aside = {source.position(json.loads(letter.key)) for letter in letters}
@@ -133,7 +134,7 @@ async def dead_letters(state_dir: Path, run: str) -> list[DeadLetter]:
     """The items that the run has set aside."""
     store = await SqliteStore.open_for_reading(state_dir, run)
     try:
-        return await store.read_dead_letters()
+        return await stored_letters(store)
     finally:
         await store.aclose()
 

@@ -13,6 +13,7 @@ from dynaferry.dead_letters.replay import ReplayRequest, replay
 from dynaferry.plan.settings import Account, TablePlan
 from dynaferry.state.sqlite.store import SqliteStore
 from tests.kills.replay_child import POINTS
+from tests.state.stored_letters import stored_letters
 from tests.worlds.moto import TARGET_EXTERNAL_ID, MotoWorld
 from tests.worlds.refusals import REFUSED, refusing_marked_items
 
@@ -63,7 +64,7 @@ async def sums_hold(state_dir: Path) -> int:
     """How many are rejected, which are the letters there are, of items that were all read."""
     store = await SqliteStore.open_for_reading(state_dir, "orders")
     try:
-        totals, letters = await store.read_totals(0), await store.read_dead_letters()
+        totals, letters = await store.read_totals(0), await stored_letters(store)
     finally:
         await store.aclose()
     assert totals.items_read == ITEMS == totals.items_written + totals.items_rejected

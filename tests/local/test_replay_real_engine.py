@@ -8,6 +8,7 @@ from dynaferry.dead_letters.replay import ReplayRequest, replay
 from dynaferry.plan.settings import TablePlan
 from dynaferry.state.sqlite.store import SqliteStore
 from tests.local.dynamodb_local import LocalWorld
+from tests.state.stored_letters import stored_letters
 
 if TYPE_CHECKING:
     from tests.worlds.client import WireItem
@@ -68,7 +69,7 @@ async def test_letters_are_refused_again_while_the_index_stands_and_written_when
         BAD,
     )
     store = await SqliteStore.open_for_reading(tmp_path, plan.run_name)
-    letters = await store.read_dead_letters()
+    letters = await stored_letters(store)
     await store.aclose()
     assert {letter.error_code for letter in letters} == {"ValidationException"}
     assert all("Type mismatch" in letter.error_message for letter in letters)

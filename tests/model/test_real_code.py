@@ -25,6 +25,7 @@ from dynaferry.state.records import (
 from dynaferry.state.sqlite.store import SqliteStore
 from tests.copy.small_copy import RUN, small_identity, small_plan
 from tests.model.protocol import BATCHES, CRASHES, PAGES, REFUSED, Protocol, Record, Segment, Step
+from tests.state.stored_letters import stored_letters
 
 SEGMENTS = 2
 ITEMS_OF_A_BATCH = 3
@@ -171,8 +172,7 @@ class RealRun(RuleBasedStateMachine):
         """Invariants 1 and 2, of the file itself."""
         records = {r.segment: r for r in self.runner.run(self.store.read_segments(0))}
         letters = {
-            (letter.segment, letter.page)
-            for letter in self.runner.run(self.store.read_dead_letters())
+            (letter.segment, letter.page) for letter in self.runner.run(stored_letters(self.store))
         }
         for number, segment in enumerate(self.segments):
             stored = _of(records[number]) if number in records else Record()

@@ -24,6 +24,7 @@ from dynaferry.state.records import (
     ThrottleCount,
 )
 from dynaferry.state.store import StateStore
+from tests.state.stored_letters import stored_letters
 
 VERSION = "1.2.3"
 CREATED_AT = 1_700_000_000.25
@@ -234,7 +235,7 @@ class StateStoreContract:
             time=0.0,
         )
         await store.add_dead_letters([bare])
-        assert await store.read_dead_letters() == [bare]
+        assert await stored_letters(store) == [bare]
 
     async def test_a_checkpoint_changes_only_the_segments_it_is_given(
         self, store: StateStore
@@ -304,9 +305,9 @@ class StateStoreContract:
             dead_letter("d", table=0, segment=4, page=9),
         ]
         await store.add_dead_letters(letters)
-        assert await store.read_dead_letters() == [letters[3], letters[2], letters[1], letters[0]]
-        assert await store.read_dead_letters(1) == [letters[0]]
-        assert await store.read_dead_letters(0) == [letters[3], letters[2], letters[1]]
+        assert await stored_letters(store) == [letters[3], letters[2], letters[1], letters[0]]
+        assert await stored_letters(store, 1) == [letters[0]]
+        assert await stored_letters(store, 0) == [letters[3], letters[2], letters[1]]
 
     async def test_the_same_item_is_a_dead_letter_once_and_the_later_reason_stands(
         self, store: StateStore
@@ -315,7 +316,7 @@ class StateStoreContract:
         again = dead_letter("a", page=2, message="second")
         other = dead_letter("a", segment=2)
         await store.add_dead_letters([again, other])
-        assert await store.read_dead_letters() == [again, other]
+        assert await stored_letters(store) == [again, other]
 
     async def test_an_attempt_drops_the_dead_letters_of_pages_that_are_read_again(
         self, store: StateStore
@@ -333,9 +334,9 @@ class StateStoreContract:
             dead_letter("no record, other table", table=1, segment=1, page=0),
         ]
         await store.add_dead_letters(kept + beyond)
-        assert len(await store.read_dead_letters()) == 6
+        assert len(await stored_letters(store)) == 6
         await store.begin_attempt(VERSION, CREATED_AT + 1)
-        assert await store.read_dead_letters() == kept
+        assert await stored_letters(store) == kept
 
     async def test_counted_dead_letters_come_in_pages_and_without_those_beyond_the_watermark(
         self, store: StateStore
@@ -372,7 +373,7 @@ class StateStoreContract:
                 0, written=[letters[0], letters[2]], refused=[], counters=counters(2)
             )
         after = await store.read_totals(0)
-        assert await store.read_dead_letters() == [letters[1]]
+        assert await stored_letters(store) == [letters[1]]
         assert after.items_rejected == before.items_rejected - 2
         assert after.items_written == before.items_written + 2
         assert [r.items_rejected for r in await store.read_segments(0)] == [
@@ -387,7 +388,7 @@ class StateStoreContract:
         before = await store.read_totals(0)
         refused = dead_letter("a", message="new")
         await store.settle_dead_letters(0, written=[], refused=[refused], counters=counters())
-        assert await store.read_dead_letters() == [refused, dead_letter("b")]
+        assert await stored_letters(store) == [refused, dead_letter("b")]
         assert await store.read_totals(0) == before
 
     async def test_settling_stores_what_writing_cost_and_nothing_of_reading(
@@ -490,7 +491,7 @@ class StateStoreContract:
         assert await again.read_run() == run
         assert await again.read_segments(0) == [segment_record(1, rejected=1)]
         assert await again.read_counters(0) == counters()
-        assert await again.read_dead_letters() == [dead_letter("a")]
+        assert await stored_letters(again) == [dead_letter("a")]
         assert await again.read_samples(0, 9) == [sample(1)]
         await again.aclose()
 

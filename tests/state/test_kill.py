@@ -20,6 +20,7 @@ from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import StateStore
 from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS, VERSION
 from tests.state.kill_child import BEGINNING, LETTERS, NEW, NEW_COUNTERS, OLD, OLD_COUNTERS, RUN
+from tests.state.stored_letters import stored_letters
 
 MOMENTS = [
     ("inside a checkpoint", OLD, OLD_COUNTERS),
@@ -53,12 +54,12 @@ async def test_a_checkpoint_that_is_killed_is_stored_whole_or_not_at_all(
 
     store = await SqliteStore.open(tmp_path, RUN)
     assert await kept_in(store) == (segments, counters)
-    assert await store.read_dead_letters() == LETTERS
+    assert await stored_letters(store) == LETTERS
     run = await store.read_run()
     assert (run.identity, run.status, run.attempts) == (IDENTITY, "running", 1)
 
     await store.begin_attempt(VERSION, CREATED_AT + 1)
-    assert await store.read_dead_letters() == LETTERS[: 1 if segments is OLD else 2]
+    assert await stored_letters(store) == LETTERS[: 1 if segments is OLD else 2]
     await store.checkpoint(0, NEW, NEW_COUNTERS)
     assert await kept_in(store) == (NEW, NEW_COUNTERS)
     await store.aclose()

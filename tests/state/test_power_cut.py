@@ -26,6 +26,7 @@ from tests.state.contract import (
     dead_letter,
     segment_record,
 )
+from tests.state.stored_letters import stored_letters
 
 RUN = "cut"
 SECTOR_BYTES = 512
@@ -89,7 +90,7 @@ async def kept_in(state_dir: Path) -> Kept:
             run.attempts,
             await store.read_segments(0),
             await store.read_counters(0),
-            await store.read_dead_letters(),
+            await stored_letters(store),
         )
     finally:
         await store.aclose()

@@ -37,6 +37,7 @@ from tests.state.contract import (
     sample,
     segment_record,
 )
+from tests.state.stored_letters import stored_letters
 
 RUN = "orders-to-people"
 
@@ -386,7 +387,7 @@ class TestWriting:
         async with begun(state_dir) as store:
             with pytest.raises(StateWriteError, match="FOREIGN KEY"):
                 await store.add_dead_letters([dead_letter("a"), dead_letter("b", table=9)])
-            assert await store.read_dead_letters() == []
+            assert await stored_letters(store) == []
 
 
 class SlowStore(SqliteStore):

@@ -79,10 +79,6 @@ class StateStore(CheckpointStore, Protocol):
         """What the table cost so far."""
         ...
 
-    async def read_dead_letters(self, table: int | None = None) -> list[DeadLetter]:
-        """The dead letters, of one table or of all, by table, segment and page."""
-        ...
-
     async def read_counted_dead_letters(
         self, table: int, after: DeadLetter | None, limit: int
     ) -> list[DeadLetter]:

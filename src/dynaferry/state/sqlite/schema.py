@@ -238,10 +238,6 @@ SELECT_TOTALS: Final = """
 
 SELECT_SEGMENTS: Final = 'SELECT * FROM segments WHERE "table" = ? ORDER BY segment'
 SELECT_COUNTERS: Final = 'SELECT * FROM tables WHERE "table" = ?'
-SELECT_DEAD_LETTERS: Final = """
-    SELECT * FROM dead_letters WHERE ?1 IS NULL OR "table" = ?1
-    ORDER BY "table", segment, page, key
-"""
 # In the order of the primary key, and CROSS JOIN keeps it: each page is a look into the index.
 SELECT_COUNTED_DEAD_LETTERS: Final = """
     SELECT dead_letters.* FROM dead_letters CROSS JOIN segments

@@ -174,10 +174,6 @@ class SqliteStore(FileThread):
         rows = [msgspec.structs.asdict(letter) for letter in letters]
         await self._write(lambda connection: connection.executemany(schema.PUT_DEAD_LETTER, rows))
 
-    async def read_dead_letters(self, table: int | None = None) -> list[DeadLetter]:
-        """The dead letters, of one table or of all, by table, segment and page."""
-        return await self._records(schema.dead_letter_of, schema.SELECT_DEAD_LETTERS, table)
-
     async def read_counted_dead_letters(
         self, table: int, after: DeadLetter | None, limit: int
     ) -> list[DeadLetter]:
