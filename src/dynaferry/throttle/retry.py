@@ -19,7 +19,7 @@ from tenacity import (
     retry_if_exception_type,
     retry_if_not_exception_type,
 )
-from tenacity.stop import stop_any, stop_base
+from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
 from dynaferry.errors import (
@@ -90,20 +90,26 @@ class Patience:
 
 
 class _stop_when_gone(stop_base):  # noqa: N801  # tenacity's policies are named like functions
-    def __init__(self, patience: Patience, first_error: RetryableError) -> None:
+    """Whether the side is gone, for one caller whose requests fail one after the other."""
+
+    def __init__(self, patience: Patience, first_error: RetryableError, now: float) -> None:
         self._patience = patience
-        self._failing_since = patience.failed(first_error, patience.now())
+        self._failing_since = patience.failed(first_error, now)
+        self._failures = 0
         self._waited_seconds = 0.0
 
     def __call__(self, retry_state: RetryCallState) -> bool:
-        error = _last_error(retry_state)
+        return self.after(_last_error(retry_state), self._patience.now())
+
+    def after(self, error: BaseException | None, now: float) -> bool:
+        """Counts another failure, the first one as well, and says whether the side is gone."""
+        self._failures += 1
         self._waited_seconds += error.took_seconds if isinstance(error, RetryableError) else 0.0
         # Under a low cap most of the time goes by in waiting for admission: that alone is no sign.
         tried_enough = (
-            retry_state.attempt_number >= LEAST_ATTEMPTS
-            or self._waited_seconds >= self._patience.seconds
+            self._failures >= LEAST_ATTEMPTS or self._waited_seconds >= self._patience.seconds
         )
-        return tried_enough and self._patience.is_out(self._failing_since, self._patience.now())
+        return tried_enough and self._patience.is_out(self._failing_since, now)
 
 
 class _while_patient(full_jitter):  # noqa: N801  # tenacity's policies are named like functions
@@ -150,8 +156,7 @@ class RetryPolicy:
         self._patience = patience
         self._passing = passing
         self._sleep = sleep
-        self._refusals = 0
-        self._refused_since = 0.0
+        self._passed_on: _stop_when_gone | None = None
 
     async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Returns what `attempt` returns, tried again for as long as it raises RetryableError.
@@ -187,7 +192,8 @@ class RetryPolicy:
                 retry_if_not_exception_type(self._passing),
             ),
             wait=_while_patient(self._patience),
-            stop=stop_any(_stop_when_impossible(), _stop_when_gone(self._patience, first_error)),
+            stop=_stop_when_impossible()
+            | _stop_when_gone(self._patience, first_error, self._patience.now()),
             sleep=self._sleep,
             retry_error_callback=self._give_up,
         )
@@ -197,7 +203,7 @@ class RetryPolicy:
     def progress(self) -> None:
         """Something was accepted: everybody's patience with this side starts anew."""
         self._patience.progress()
-        self._refusals = 0
+        self._passed_on = None
 
     def give_up_if_gone(self, error: RetryableError) -> None:
         """Returns while the side may be waited for after `error`.
@@ -205,10 +211,9 @@ class RetryPolicy:
         :raises ServiceGoneError: the side accepted nothing for the whole of its patience
         """
         now = self._patience.now()
-        if self._refusals == 0:
-            self._refused_since = self._patience.failed(error, now)
-        self._refusals += 1
-        if self._refusals >= LEAST_ATTEMPTS and self._patience.is_out(self._refused_since, now):
+        if self._passed_on is None:
+            self._passed_on = _stop_when_gone(self._patience, error, now)
+        if self._passed_on.after(error, now):
             raise self._gone(error) from error
 
     def _give_up(self, retry_state: RetryCallState) -> None:
