@@ -12,6 +12,7 @@ from anyio import to_thread
 from dynaferry._version import __version__
 from dynaferry.copy.counters import stats_of
 from dynaferry.dynamodb.environment.settings import THE_SERVICE_ITSELF, whose_endpoint
+from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import DynaferryError, StateError
 from dynaferry.observe.stats import MOST_REASONS, RunStats
 from dynaferry.plan.recorded import RecordedSettings
@@ -67,9 +68,10 @@ def identity_of(
     for index, (table, look) in enumerate(zip(plan.tables, checked, strict=True)):
         asked_for = table.segments or plan.segments
         keep = asked_for is None and index < len(began_with)
-        tables.append(
-            _table_identity(look, began_with[index].total_segments if keep else look.total_segments)
-        )
+        segments = began_with[index].total_segments if keep else look.total_segments
+        if look.target is None:
+            raise StateError(f"the target {look.table.target} is not there")
+        tables.append(table_identity(look.source, look.target, segments))
     return RunIdentity(tables=tuple(tables))
 
 
@@ -99,18 +101,19 @@ def seconds_of(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
 
-def _table_identity(look: TablePreflight, total_segments: int) -> TableIdentity:
-    if look.target is None:
-        raise StateError(f"the target {look.table.target} is not there")
+def table_identity(
+    source: TableDescription, target: TableDescription, total_segments: int
+) -> TableIdentity:
+    """What a state file keeps of two tables, to tell them from others of their names later."""
     return TableIdentity(
-        source_arn=look.source.arn,
-        source_table_id=look.source.table_id,
-        source_endpoint=whose_endpoint(look.source.endpoint),
-        source_created_at=seconds_of(look.source.created_at),
-        target_arn=look.target.arn,
-        target_table_id=look.target.table_id,
-        target_endpoint=whose_endpoint(look.target.endpoint),
-        target_created_at=seconds_of(look.target.created_at),
+        source_arn=source.arn,
+        source_table_id=source.table_id,
+        source_endpoint=whose_endpoint(source.endpoint),
+        source_created_at=seconds_of(source.created_at),
+        target_arn=target.arn,
+        target_table_id=target.table_id,
+        target_endpoint=whose_endpoint(target.endpoint),
+        target_created_at=seconds_of(target.created_at),
         total_segments=total_segments,
     )
 

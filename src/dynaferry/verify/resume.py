@@ -15,15 +15,13 @@ from typing import NamedTuple
 from anyio import to_thread
 
 from dynaferry._version import __version__
-from dynaferry.dynamodb.environment.settings import whose_endpoint
 from dynaferry.errors import StateError, StateWriteError
 from dynaferry.run.lifecycle import Say, closing
-from dynaferry.run.resume import as_told_now, seconds_of
+from dynaferry.run.resume import as_told_now, table_identity
 from dynaferry.state.directory import has_state, verification_name
 from dynaferry.state.identity import check_identity
 from dynaferry.state.records import (
     RunIdentity,
-    TableIdentity,
 )
 from dynaferry.verify.certificate import iso_time
 from dynaferry.verify.preflight import TablePair
@@ -155,22 +153,8 @@ def _identity(
         asked_for = pair.table.segments or plan.copy.segments
         keep = asked_for is None and index < len(began_with)
         segments = began_with[index].total_segments if keep else pair.total_segments
-        tables.append(_table_identity(pair, segments))
+        tables.append(table_identity(pair.source, pair.target, segments))
     return RunIdentity(tables=tuple(tables))
-
-
-def _table_identity(pair: TablePair, total_segments: int) -> TableIdentity:
-    return TableIdentity(
-        source_arn=pair.source.arn,
-        source_table_id=pair.source.table_id,
-        source_endpoint=whose_endpoint(pair.source.endpoint),
-        source_created_at=seconds_of(pair.source.created_at),
-        target_arn=pair.target.arn,
-        target_table_id=pair.target.table_id,
-        target_endpoint=whose_endpoint(pair.target.endpoint),
-        target_created_at=seconds_of(pair.target.created_at),
-        total_segments=total_segments,
-    )
 
 
 def _check_sample(plan: VerifyPlan, stored: Verification) -> None:
