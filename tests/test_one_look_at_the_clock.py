@@ -185,7 +185,7 @@ async def test_what_a_verification_suspects_at_once_is_of_one_moment(
     async with opened(plan) as store:
         source, target = FakeTable([item(n) for n in range(3)]), FakeTable()
         tools = tools_of(plan, store, source, target, clock=moving_clock)
-        first = await tools.comparison._confirmer.look(0, {key(n): True for n in range(3)})
+        first = await tools.comparison._confirmer.read_first(0, {key(n): True for n in range(3)})
     assert moving_clock.looks == 1
     assert len({suspect.seen_at for suspect in first.suspects}) == 1
 

@@ -4,8 +4,8 @@ import atexit
 import gc
 import sys
 
-# So many new objects before the garbage collector looks for cycles. Most of what starting makes is
-# there to stay, and looking through it takes time (benchmarks/README.md).
+# New objects before the garbage collector searches for cycles. Most of what starting makes is
+# there to stay, and searching it takes time (benchmarks/README.md).
 COLLECT_AFTER = 50_000
 INTERRUPTED = 130
 

@@ -1,7 +1,7 @@
 """Errors, sorted by what the caller should do.
 
-Each class answers one question: correct the input, look at the refusal, try again, isolate the
-item, or stop. The retry policies, the writer and `run/outcome.py` act on the answer, and
+Each class answers one question: correct the input, read the refusal, try again, isolate the
+item, or stop. The retry policies, the writer and `run/outcome.py` act on that, and
 `cli/exit_codes.py` turns it into an exit code; nobody decides by a message. Every error says what
 happened and where, and may carry a hint: what to do now.
 """
@@ -54,7 +54,7 @@ class RefusedError(DynaferryError):
 
 
 class PreflightError(RefusedError):
-    """A look at the tables showed that the copy would not be what was meant."""
+    """The inspection of the tables showed that the copy would not be what was meant."""
 
 
 class StateError(RefusedError):
@@ -77,7 +77,7 @@ class ThrottledError(RetryableError):
     """The service refused the whole call for its rate.
 
     `code` is the service's error code; `reasons` are its (reason, resource ARN) pairs, which newer
-    answers carry.
+    responses carry.
     """
 
     def __init__(
@@ -100,15 +100,15 @@ class ThrottledError(RetryableError):
 
 
 class UnavailableError(RetryableError):
-    """A 5xx answer, a dropped connection, or a time-out. A write may have taken effect."""
+    """A 5xx response, a dropped connection, or a time-out. A write may have taken effect."""
 
 
 class CorruptAnswerError(RetryableError):
-    """An answer was cut short, failed its checksum, or was not what the operation returns."""
+    """A response was cut short, failed its checksum, or was not what the operation returns."""
 
 
 class ImpossibleAnswerError(CorruptAnswerError):
-    """An answer came whole and cannot be true: who gives such again and again is no service."""
+    """A response came whole and cannot be true: an endpoint that repeats it is no service."""
 
 
 class UnprocessedError(RetryableError):
@@ -172,15 +172,15 @@ class ServiceGoneError(StoppedError):
 
 
 class RequestRefusedError(StoppedError):
-    """The service refused a request in a way that no wait and no split will mend."""
+    """The service refused a request in a way that no wait and no split will repair."""
 
 
 class RejectedItemError(StoppedError):
-    """An item was refused, and the run was told to stop rather than to set it aside."""
+    """An item was refused, and the plan says to stop rather than to set it aside."""
 
 
 class TooManyRejectedError(StoppedError):
-    """More items were refused than the run was told to set aside."""
+    """More items were refused than the plan allows to set aside."""
 
 
 class StateWriteError(StoppedError):

@@ -3,7 +3,7 @@
 `copy/` knows a source and a target only through the Protocols here, so that DynamoDB, a
 simulator, a test's fake or another engine can stand behind them. Items travel as
 `msgspec.Raw`: slices of the response they came in, never decoded (invariant 3). A `Raw` keeps
-its whole response alive, so whoever holds one lets go of it once it is acknowledged.
+its whole response alive, so its holder releases it once it is acknowledged.
 """
 
 from collections.abc import Generator, Sequence
@@ -67,7 +67,7 @@ class PutResult(Struct, frozen=True):
 
 
 class FoundItems(Struct, frozen=True):
-    """What one look-up by keys found.
+    """The items that one lookup by keys found.
 
     `items` are in wire form, in any order, and only those that are there; `unprocessed` are the
     keys that must be asked for again. `consumed_units` is None where the service did not say.
@@ -160,7 +160,7 @@ class KeyLookup(Protocol):
 
 
 class Replaced(Struct, frozen=True):
-    """What a write took the place of: an item in wire form, None where nothing was told of one.
+    """The item that a write replaced, in wire form; None where the response had none.
 
     `consumed_units` is None where the service did not say.
     """
@@ -169,11 +169,11 @@ class Replaced(Struct, frozen=True):
     consumed_units: float | None = None
 
 
-class ItemMender(Protocol):
+class ItemRepairer(Protocol):
     """Changes single items of one table, each only if it still is what was seen there.
 
     As far as a condition can say that: it sees no attribute that it does not name. So both methods
-    return what they took the place of, and whoever calls them compares it with what was seen.
+    return what they replaced, and the caller compares it with what was seen.
     """
 
     async def put_if_unchanged(self, item: bytes, seen: bytes | None, /) -> Replaced:

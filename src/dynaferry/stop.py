@@ -5,7 +5,7 @@ from typing import Final
 
 import anyio
 
-# Who is asked to stop looks so often whether anything is in flight still.
+# Seconds between two checks, after a stop was asked for, of whether anything is in flight.
 STOP_POLL_SECONDS: Final = 0.02
 
 

@@ -327,16 +327,16 @@ def test_what_stays_undecided_is_6_and_no_equal_is_said(
 ) -> None:
     """Missing at the first look, and at the second there, but older than the source by then."""
     plant(world)
-    look, looks = Confirmer.look_at_both, 0
+    read, reads = Confirmer.read_both, 0
 
-    async def looking(
+    async def reading(
         self: Confirmer, keys: Sequence[bytes]
     ) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
-        nonlocal looks
-        looks += 1
-        source, target = await look(self, keys)
+        nonlocal reads
+        reads += 1
+        source, target = await read(self, keys)
         missing = source.keys() - target.keys()
-        if looks > 1 and missing:
+        if reads > 1 and missing:
             target |= dict.fromkeys(missing, b'{"pk":{"S":"k3"},"old":{"S":""}}')
         return source, target
 
@@ -345,7 +345,7 @@ def test_what_stays_undecided_is_6_and_no_equal_is_said(
         await world.target_tables.delete_item("orders", {"pk": {"S": "extra"}})
 
     asyncio.run(agree())
-    monkeypatch.setattr(Confirmer, "look_at_both", looking)
+    monkeypatch.setattr(Confirmer, "read_both", reading)
     path = tmp_path / "orders.json"
     code, document, err = run("verify", "--json", "--segments", "1", "--certificate", str(path))
     assert code == 6

@@ -272,7 +272,7 @@ async def test_a_stop_settles_what_is_in_flight_and_takes_no_more(tmp_path: Path
 async def test_letters_that_wait_for_a_pause_do_not_keep_a_stop_waiting_and_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dynaferry.dead_letters.replayer.GRACE_SECONDS", math.inf)
+    monkeypatch.setattr("dynaferry.dead_letters.replayer.IN_FLIGHT_GRACE_SECONDS", math.inf)
     async with replay_of(tmp_path, LETTERS_AT_ONCE) as replay:
         stop, paused = StopSignal(), anyio.Event()
 

@@ -49,7 +49,7 @@ async def mended(
         tools = tools_of(plan, store, source, target, stats=stats, rejected=rejected)
         assert await tools.comparison.compare([0], StopSignal())
         meanwhile()
-        assert await tools.repair.mend_all(StopSignal())
+        assert await tools.repair.repair_all(StopSignal())
         return await store.read_totals(0), list(tools.repair.refusals)
 
 
@@ -240,7 +240,7 @@ async def test_what_was_replaced_is_kept_before_it_is_counted(
         assert await tools.comparison.compare([0], StopSignal())
         cannot = pytest.RaisesExc(StateWriteError, match=re.escape('"pk":{"S":"3"}'))
         with pytest.RaisesGroup(cannot, flatten_subgroups=True):
-            await tools.repair.mend_all(StopSignal())
+            await tools.repair.repair_all(StopSignal())
         assert (await store.read_totals(0)).unseen >= 1
 
 
@@ -296,11 +296,11 @@ async def test_a_kill_between_a_write_and_its_answer_leaves_it_said_that_nobody_
 
         store.note_replaced = note_until_killed  # type: ignore[method-assign]
         with pytest.raises(ExceptionGroup):
-            await tools.repair.mend_all(StopSignal())
+            await tools.repair.repair_all(StopSignal())
         target.put_if_unchanged = put  # type: ignore[method-assign]
         store.note_replaced = note  # type: ignore[method-assign]
         again = tools_of(plan, store, source, target)
-        assert await again.repair.mend_all(StopSignal())
+        assert await again.repair.repair_all(StopSignal())
         totals = await store.read_totals(0)
     assert target.items.items() >= source.items.items()
     # Three were missing, so nothing was replaced; of the two that were different one was not sent.
@@ -332,11 +332,11 @@ async def test_a_stop_ends_it_between_two_requests_worth_of_items(tmp_path: Path
         tools = tools_of(plan, store, source, target)
         assert await tools.comparison.compare([0], StopSignal())
         target.before_find = lambda _: stop.ask() if len(target.items) >= 25 else None
-        assert not await tools.repair.mend_all(stop)
+        assert not await tools.repair.repair_all(stop)
         totals = await store.read_totals(0)
         assert 0 < totals.written < 100
         assert totals.written == len(target.items)
-        assert await tools.repair.mend_all(StopSignal())
+        assert await tools.repair.repair_all(StopSignal())
         assert (await store.read_totals(0)).written == 100
 
 
@@ -361,12 +361,12 @@ async def test_a_repair_that_waits_does_not_keep_a_stop_waiting_and_the_next_end
 
         target.before_find = hold
         with anyio.fail_after(30):
-            assert not await tools.repair.mend_all(stop)
+            assert not await tools.repair.repair_all(stop)
         assert target.items != source.items
 
         target.before_find = lambda _: None
         again = tools_of(plan, store, source, target)
-        assert await again.repair.mend_all(StopSignal())
+        assert await again.repair.repair_all(StopSignal())
         assert target.items == source.items
         totals = await store.read_totals(0)
         assert (totals.missing, totals.different, totals.extra) == (0, 0, 0)

@@ -550,7 +550,7 @@ async def test_a_copy_state_that_cannot_be_read_is_said_and_does_not_stop_it(
     said: list[str] = []
     outcome = await execute(plan_for(world, tmp_path), say=said.append)
     assert outcome.summary.status == "equal"
-    assert any("not told apart" in line for line in said)
+    assert any("not counted apart" in line for line in said)
     assert path.read_bytes() == b"not a state file"
 
 

@@ -91,7 +91,7 @@ async def looked_up(
         limiter=CapLimiter([]),
         retry=RetryPolicy("source", Patience(300.0), sleep=no_wait),
     )
-    return await reader.look_up([A, B])
+    return await reader.find_items([A, B])
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,8 @@ async def test_differences_are_read_page_by_page_without_those_mended_or_in_flux
         found = [Difference(key=b"%d" % n, kind="missing") for n in range(5)]
         flux = Difference(key=b"3x", kind="in_flux")
         await store.settle(0, [], matching=0, differences=[*found, flux], counters=COUNTERS)
-        await store.mend(0, [b"1"], "written", COUNTERS)
-        await store.mend(0, [b"2"], "agreed", COUNTERS)
+        await store.mark_repaired(0, [b"1"], "written", COUNTERS)
+        await store.mark_repaired(0, [b"2"], "agreed", COUNTERS)
         first = await store.read_differences(0, 2)
         assert [one.key for one in first] == [b"0", b"3"]
         assert [one.key for one in await store.read_differences(0, 2, b"3")] == [b"4"]

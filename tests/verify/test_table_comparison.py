@@ -80,7 +80,7 @@ async def test_one_segment_of_any_size_holds_a_bounded_number_of_items_in_memory
 ) -> None:
     """The worst order there is: what comes first on one side comes last on the other."""
     monkeypatch.setattr(module, "MOST_WAITING_ITEMS", 40)
-    monkeypatch.setattr(module, "LOOKED_UP_AT_ONCE", 15)
+    monkeypatch.setattr(module, "KEYS_READ_AT_ONCE", 15)
     most_waiting, most_bytes = 0, 0
 
     class Watched(Join):
@@ -138,7 +138,7 @@ async def test_a_table_of_small_items_is_bounded_too(
 ) -> None:
     """One page holds more than may wait."""
     monkeypatch.setattr(module, "MOST_WAITING_ITEMS", 10)
-    monkeypatch.setattr(module, "LOOKED_UP_AT_ONCE", 5)
+    monkeypatch.setattr(module, "KEYS_READ_AT_ONCE", 5)
     source = FakeTable(MANY, page_items=100)
     totals, differences = await compared(plan_of(tmp_path), source, FakeTable())
     assert (totals.source_items, totals.missing, len(differences)) == (300, 300, 300)

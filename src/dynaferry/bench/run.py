@@ -1,4 +1,4 @@
-"""A benchmark from the first look to the forecast."""
+"""A benchmark, from the table's description to the forecast."""
 
 import secrets
 import time
@@ -56,7 +56,7 @@ class Bench:
         self._scratch_dropped: bool | None = None
 
     async def run(self) -> tuple[BenchSummary, DynaferryError | None]:
-        """Measures, and tells errors in what it returns."""
+        """Measures; errors of ours are in what it returns."""
         came_to, error = await attempted(self._measure_a_table, cancel_when=self._over)
         return self._summary(self._status(came_to, error), error), error
 
@@ -77,7 +77,7 @@ class Bench:
         async with open_account(
             plan.account, plan.side, sts_endpoint_url=plan.sts_endpoint_url
         ) as session:
-            await self._tell_of_leftovers(session)
+            await self._report_leftovers(session)
             if plan.table is not None:
                 table = self._table = await describe_table(session, plan.table)
                 if not await self._agreed(place(table.arn)):
@@ -92,7 +92,7 @@ class Bench:
     async def _agreed(self, where: str) -> bool:
         return self._approve is None or await self._approve(question(self._plan, where))
 
-    async def _tell_of_leftovers(self, session: AccountSession) -> None:
+    async def _report_leftovers(self, session: AccountSession) -> None:
         """Says which scratch tables a killed run has left, and forgets those that are gone."""
         for path, note in await anyio.to_thread.run_sync(notes, self._plan.state_dir):
             if (note.region, note.endpoint_url, note.acting_as) == (
@@ -106,7 +106,7 @@ class Bench:
                     await forget(path)
                     continue
                 except DynaferryError:
-                    pass  # it may be there: it is told of
+                    pass  # it may be there: it is reported
             self._say(
                 f"an earlier run has left the scratch table {note.table} in {note.region}"
                 f" ({note.acting_as}); drop it: {note.how_to_drop()}"
@@ -245,7 +245,7 @@ def _rate(amount: float, seconds: float) -> float:
 
 
 def question(plan: BenchPlan, where: str) -> str:
-    """What is about to be done and spent, and where, for people to agree to."""
+    """The question to a person: what is about to be done and spent, and where."""
     limits = f"for up to {plan.seconds:g} s and ${plan.max_cost:g}"
     if plan.kind == "read":
         return f"This reads the table {where} {limits}. Production may be reading it too."

@@ -38,7 +38,7 @@ DROP_SECONDS = 30.0
 class Note(Struct, frozen=True):
     """The note of a scratch table that may exist. It holds nothing secret.
 
-    `called` is its ARN, once it is known: whoever drops it may have other credentials.
+    `called` is its ARN, once it is known: it may be dropped with other credentials.
     """
 
     table: str
@@ -68,7 +68,7 @@ def notes(state_dir: Path) -> list[tuple[Path, Note]]:
         except (OSError, msgspec.MsgspecError) as error:
             raise StateError(
                 f"the note {path} of a scratch table cannot be read: {error}",
-                hint="look for a table of that name, then remove the note",
+                hint="check for a table of that name, then remove the note",
             ) from error
     return found
 

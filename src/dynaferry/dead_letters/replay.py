@@ -1,4 +1,4 @@
-"""The story of a replay: the run and its lock, the target as it was, letter by letter, summary.
+"""A replay from lock to summary: the run, the target as it was, letter by letter.
 
 It takes the settings that the run recorded. Whether the copy itself is finished does not matter:
 what is replayed are the letters that the run's counts count, and a copy that goes on afterwards
@@ -47,10 +47,10 @@ from dynaferry.throttle.retry import RetryPolicy
 
 __all__ = ["ReplayOutcome", "ReplayRequest", "replay"]
 
-# After the first signal, what is in flight has this long to be answered and settled (invariant 9).
+# After the first signal, what is in flight has this long to end and be settled (invariant 9).
 GRACE_SECONDS = 4.0
 SECONDS_BETWEEN_LINES = 10.0
-SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_SAMPLES = 1.0
 
 
 class ReplayOutcome(Struct, frozen=True):
@@ -65,7 +65,7 @@ async def replay(
 ) -> ReplayOutcome:
     """Writes the dead letters of a run again and keeps those that are refused again.
 
-    Errors of ours are told in the outcome. Asked to stop once, it settles what is in flight.
+    Errors of ours are returned in the outcome. Asked to stop once, it settles what is in flight.
     """
     stop = stop or StopSignal()
     attempt = _Replay(request, stop, say or say_nothing)
@@ -107,24 +107,24 @@ class _Replay:
         if not self._left:
             return
         self._say(f"replaying {self._left:,} dead letters of the run {record.run}")
-        caps, held = RunCaps(plan), RunStats(record.run)
-        follower = ControlFollower(plan, store, (caps,), held)
+        caps, stats = RunCaps(plan), RunStats(record.run)
+        follower = ControlFollower(plan, store, (caps,), stats)
         for line in await follower.begin():
             self._say(line)
         async with (
             open_side(plan, plan.target, "target", say=self._say) as session,
-            beside(follower.follow, partial(self._tell_what_holds, held)),
+            beside(follower.follow, partial(self._print_controls, stats)),
         ):
             for table, counted in enumerate(totals):
                 if counted.items_rejected and not self._stop.asked:
                     target = await find_target(session, plan.tables[table].target, record, table)
                     await self._replay_table(plan, table, session, target, store, caps)
 
-    async def _tell_what_holds(self, held: RunStats) -> None:
-        log = PlainLog(held.limits_in_words)
+    async def _print_controls(self, stats: RunStats) -> None:
+        log = PlainLog(stats.limits_in_words)
         while True:
-            await anyio.sleep(SECONDS_BETWEEN_LOOKS)
-            for line in log.news(held):
+            await anyio.sleep(SECONDS_BETWEEN_SAMPLES)
+            for line in log.news(stats):
                 self._say(line)
 
     async def _replay_table(
@@ -205,7 +205,7 @@ class _Replay:
     def _status(self, error: DynaferryError | None) -> RunStatus:
         if error is not None:
             return "failed" if self._begun else "refused"
-        # Stopped before the run could be read, nobody knows what is left.
+        # Stopped before the run could be read, the number of letters left is not known.
         if self._stop.asked and (self._record is None or self._left > self._refused):
             return "interrupted"
         return "rejected" if self._left else "complete"
@@ -214,7 +214,7 @@ class _Replay:
 def _run_status(record: RunRecord | None) -> str | None:
     if record is None:
         return None
-    # Whoever could begin a replay has the lock: nobody runs it.
+    # A replay that could begin has the lock: no process copies the run.
     return "interrupted" if record.status == "running" else record.status
 
 

@@ -1,9 +1,9 @@
-"""Dead letters -> written, or refused again.
+"""The replay of dead letters: each is written, or refused again.
 
 A letter is an item as the copy read it, perhaps days ago, so a replay writes it only where the
-target holds nothing under its key, unless it is told otherwise. What became of a few letters is
-stored in one transaction (invariant 2): a replay that is killed has, at worst, written an item
-whose letter is still there, and the next one finds that very item and counts it.
+target holds nothing under its key, unless the request says otherwise. The results for a few
+letters are stored in one transaction (invariant 2): a replay that is killed has, at worst, written
+an item whose letter is still there, and the next one finds that very item and counts it.
 """
 
 import time
@@ -31,8 +31,8 @@ from dynaferry.throttle.retry import RetryPolicy
 
 # As many as a batch: at 400 KB an item, what is in memory and what a kill may have to do again.
 LETTERS_AT_ONCE: Final = BATCH_MAX_ITEMS
-# After the first signal, requests in flight have this long to be answered.
-GRACE_SECONDS: Final = 3.0
+# After the first signal, requests in flight have this long to end.
+IN_FLIGHT_GRACE_SECONDS: Final = 3.0
 PRESENT_CODE: Final = "ItemPresent"
 PRESENT_WORDS: Final = (
     "the target holds another item under this key by now; --if-present overwrite replaces it, "
@@ -48,7 +48,7 @@ class _Reason(Struct, frozen=True):
 
 
 class Replayer:
-    """Replays the dead letters of one table. `stats` goes on from what is stored."""
+    """A replay of the dead letters of one table. `stats` goes on from what is stored."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Replayer:
     async def replay(self, stop: StopSignal, settled: Callable[[int, int], None]) -> None:
         """Tries every letter once, until a stop is asked for.
 
-        `settled` is told how many were written and how many refused, each time that is durable.
+        `settled` gets how many were written and how many refused, each time that is durable.
 
         :raises StoppedError: inside an exception group; the replay cannot go on
         """
@@ -93,7 +93,7 @@ class Replayer:
     async def _replay_some(
         self, letters: Sequence[DeadLetter], stop: StopSignal
     ) -> tuple[int, int]:
-        """Tries letters side by side, and settles those that were answered before a stop."""
+        """Tries letters side by side, and settles those whose response came before a stop."""
         reasons: dict[int, _Reason | None] = {}
 
         async def replay_one(number: int) -> None:
@@ -113,7 +113,7 @@ class Replayer:
             replaying,
             stop,
             in_flight=lambda: self._stats.write_requests_in_flight,
-            grace_seconds=GRACE_SECONDS,
+            grace_seconds=IN_FLIGHT_GRACE_SECONDS,
         )
 
     async def _settle(self, tried: Sequence[tuple[DeadLetter, _Reason | None]]) -> tuple[int, int]:

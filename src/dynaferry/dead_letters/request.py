@@ -1,4 +1,4 @@
-"""What a replay is told, the plan that comes of it, and whether the target is the run's own."""
+"""The request of a replay, the plan made of it, and the check that the target is the run's own."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from dynaferry.state.records import (
 
 
 class ReplayRequest(Struct, frozen=True, kw_only=True):
-    """What a replay is told: the run, and what its state does not say or should not decide."""
+    """The request of a replay: the run, and what its state does not say or should not decide."""
 
     run: str
     state_dir: Path
@@ -100,7 +100,7 @@ def check_is_the_same(stored: TableIdentity, found: TableDescription, run: str) 
 
 
 def _is_another(stored: TableIdentity, found: TableDescription) -> bool:
-    """Where the service gives no ids: by the time of creation and by who answers."""
+    """Where the service gives no ids: by the time of creation and by the endpoint."""
     if stored.target_created_at is None or found.created_at is None:
         return False
     if stored.target_created_at != found.created_at.timestamp():

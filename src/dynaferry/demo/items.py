@@ -44,7 +44,7 @@ def _every_type(index: int, random_: random.Random) -> Item:
         "deleted_at": {"NULL": True},
         "empty_list": {"L": []},
         "empty_map": {"M": {}},
-        # Names that also stand at the top of a Scan's answer.
+        # Names that also stand at the top of a Scan's response.
         "Items": {"L": [{"S": "a"}, {"N": "1"}, {"M": {"LastEvaluatedKey": {"BOOL": False}}}]},
         "nested": {"M": {"a": {"M": {"b": {"L": [{"L": [{"NULL": True}, {"B": "AA=="}]}]}}}}},
     }

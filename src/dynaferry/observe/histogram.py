@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-# Seconds. DynamoDB answers in single-digit milliseconds when nothing is in its way, and time-outs
+# Seconds. DynamoDB responds in single-digit milliseconds when nothing is in its way, and time-outs
 # are tens of seconds: fine steps where requests should be, coarse ones where they should not.
 BOUNDS: Final = (
     0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075,

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Final
 
 STALL_SECONDS: Final = 60.0
-# Pages and batches come in bursts: so long a silence with throttles in it is a brown-out.
+# Pages and batches come in bursts: a silence of this length with throttles in it is a brown-out.
 BROWN_OUT_SECONDS: Final = 10.0
 
 
@@ -71,8 +71,8 @@ def limiting_factor(signs: Signs) -> LimitingFactor | None:
 
 def bottleneck(signs: Signs) -> str | None:
     """The reason that bounds a table's throughput; None without one, or where more is amiss."""
-    held = limiting_factor(signs)
-    return held.reason if held and held.rank in (Rank.RESOURCE, Rank.READ_LIMIT) else None
+    factor = limiting_factor(signs)
+    return factor.reason if factor and factor.rank in (Rank.RESOURCE, Rank.READ_LIMIT) else None
 
 
 def limiting_factors(signs: Signs) -> Iterator[LimitingFactor]:

@@ -12,11 +12,11 @@ class ReadCounters:
         self._stats = stats
 
     def waiting(self, more: int) -> None:
-        """So many more wait for a pause or the rate."""
+        """Adds `more` to the requests that wait for a pause or the rate; it may be negative."""
         self._stats.reads_waiting += more
 
     def sent(self) -> None:
-        """One is sent."""
+        """Counts a request that is sent."""
         self._stats.read_requests += 1
         self._stats.read_requests_in_flight += 1
 
@@ -33,7 +33,7 @@ class ReadCounters:
         self._stats.note_throttle(operation, reasons)
 
     def consumed(self, units: float) -> None:
-        """One consumed so many units."""
+        """Counts the units that a request consumed."""
         self._stats.read_units += units
 
 
@@ -44,7 +44,7 @@ class WriteCounters(ReadCounters):
         """Is not counted."""
 
     def sent(self) -> None:
-        """One is sent."""
+        """Counts a request that is sent."""
         self._stats.write_requests += 1
         self._stats.write_requests_in_flight += 1
 
@@ -53,5 +53,5 @@ class WriteCounters(ReadCounters):
         self._stats.write_requests_in_flight -= 1
 
     def consumed(self, units: float) -> None:
-        """One consumed so many units."""
+        """Counts the units that a request consumed."""
         self._stats.write_units += units

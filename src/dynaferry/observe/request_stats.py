@@ -6,7 +6,7 @@ from typing import Literal
 
 from dynaferry.observe.histogram import Histogram
 
-# `unprocessed`: answered, with a remainder that is sent again. `refused`: for the content of an
+# `unprocessed`: a response with a remainder that is sent again. `refused`: for the content of an
 # item. `stopped`: for a reason that ends the run.
 RequestOutcome = Literal[
     "ok", "unprocessed", "throttled", "unavailable", "corrupt", "refused", "stopped"

@@ -45,7 +45,8 @@ def advise(
 ) -> Advice | None:
     """The advice for one table; None where the copy is over soon. A target may be yet to be made.
 
-    A call names its table by the ARN: it is typed by whoever may, with credentials of their own.
+    A call names its table by the ARN: a person with the right to make it types it, with
+    credentials of their own.
     """
     if estimate.seconds < LEAST_ADVISED_SECONDS:
         return None

@@ -57,7 +57,7 @@ def check_usable(side: str, table: TableDescription, *, may_be_waited_for: bool 
     if table.status == "DELETING":
         hint = f"it is being deleted: name another {side}"
     elif table.status not in ("CREATING", "ARCHIVING"):
-        hint = "look at the table in the console: its key or its replication needs attention"
+        hint = "check the table in the console: its key or its replication needs attention"
     raise PreflightError(
         f"the {side} table {table.arn} is {table.status}, not ACTIVE", hint=hint, table=table.name
     )

@@ -111,7 +111,7 @@ class StoredRun(Struct, frozen=True, kw_only=True):
 
 
 async def read_stored_run(state_dir: Path, name: str, *, whole: bool = False) -> StoredRun:
-    """Reads the state file, whoever else has it open.
+    """Reads the state file, also while another process has it open.
 
     `whole` is with every sample of all attempts, and with why items were rejected.
 

@@ -62,7 +62,7 @@ def decoded(content: bytes) -> str:
 
 
 def read_bounded(path: Path, most_bytes: int) -> bytes:
-    """All that a file, or whoever writes into a pipe, holds. It blocks.
+    """The content of a file, or of a pipe up to its end. It blocks.
 
     A pipe into which nobody writes is empty; one that somebody has open is read to its end.
 

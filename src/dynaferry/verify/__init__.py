@@ -1,4 +1,4 @@
-"""Proof that the copy is the source: what is missing, extra or different.
+"""The comparison of source and target: what is missing, extra or different, and its repair.
 
 May use `run` for the life of an attempt, and all below it. Begin at `run`.
 
@@ -6,9 +6,9 @@ The way of an item, cheapest first; each step gets only what the one before it c
 
 1. `compare.join`: both tables are scanned segment by segment, side by side. Items that are the same
    to the byte on both sides cancel out.
-2. `compare.join` again: of what is left, keys and digests of the canonical form
+2. `compare.join` again: of the remaining items, keys and digests of the canonical form
    (`dynamodb.items.canonical`) cancel out: sets in another order, numbers in another notation.
-3. `compare.confirm`: of what is left, the item is read by its key, consistently, on both sides, and
+3. `compare.confirm`: each item that remains is read by its key, consistently, on both sides, and
    once more a while later. What is missing, extra or different both times is reported as that; what
    was one of them and then another is undecided, and keeps the tables from being called equal.
 

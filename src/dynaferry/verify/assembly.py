@@ -1,4 +1,4 @@
-"""Puts one table's verification together: the network edge of both sides behind its ports."""
+"""The assembly of one table's verification: the network edge of both sides behind its ports."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Collection
@@ -21,12 +21,12 @@ from dynaferry.dynamodb.items.replication_attributes import (
 )
 from dynaferry.dynamodb.items.scan import ScanSource
 from dynaferry.errors import CorruptAnswerError
-from dynaferry.ports import ItemMender
+from dynaferry.ports import ItemRepairer
 from dynaferry.run.sides import Sides
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from dynaferry.verify.certificate import iso_time
 from dynaferry.verify.compare.conditional_writer import Keep, RepairWriter
-from dynaferry.verify.compare.confirm import KEYS_AT_ONCE, LOOKS_AT_ONCE, Confirmer
+from dynaferry.verify.compare.confirm import KEYS_AT_ONCE, READS_AT_ONCE, Confirmer
 from dynaferry.verify.compare.join import Side
 from dynaferry.verify.compare.repair import Repair
 from dynaferry.verify.compare.side_reader import SideReader
@@ -47,7 +47,7 @@ class VerifyCaps:
 
 
 class TableTools(NamedTuple):
-    """What verifies and mends one table."""
+    """The tools that verify and repair one table."""
 
     comparison: TableComparison
     confirmer: Confirmer
@@ -76,7 +76,7 @@ async def open_tools(
             table,
             source.reader(plan, pair, stats, key_of, total_segments),
             target.reader(plan, pair, stats, key_of, total_segments),
-            target.mender(pair, key_names),
+            target.repairer(pair, key_names),
             store=store,
             stats=stats,
             caps=caps,
@@ -123,16 +123,16 @@ class _OpenSide(NamedTuple):
             table_bytes=max(pair.source.size_bytes, pair.target.size_bytes),
         )
 
-    def mender(self, pair: TablePair, key_names: list[str]) -> ItemMender:
-        mender = ConditionalWriter(self.client, table=self.called, keys=key_names)
-        return MenderWithoutThem(mender) if pair.has_replication_attributes else mender
+    def repairer(self, pair: TablePair, key_names: list[str]) -> ItemRepairer:
+        repairer = ConditionalWriter(self.client, table=self.called, keys=key_names)
+        return MenderWithoutThem(repairer) if pair.has_replication_attributes else repairer
 
 
 @asynccontextmanager
 async def _opened(
     plan: VerifyPlan, sides: Sides, pair: TablePair, caps: VerifyCaps
 ) -> AsyncIterator[tuple[_OpenSide, _OpenSide]]:
-    reads, seconds = plan.copy.readers + LOOKS_AT_ONCE, plan.copy.patience_seconds
+    reads, seconds = plan.copy.readers + READS_AT_ONCE, plan.copy.patience_seconds
     of_source, of_target = caps.source.patience(seconds), caps.target.patience(seconds)
     async with (
         open_client(
@@ -161,7 +161,7 @@ def assemble(
     table: int,
     source: SideReader,
     target: SideReader,
-    mender: ItemMender,
+    repairer: ItemRepairer,
     *,
     store: VerificationStore,
     stats: ComparisonStats,
@@ -187,13 +187,13 @@ def assemble(
         clock=clock,
     )
     writer = RepairWriter(
-        mender,
+        repairer,
         stats,
         limiter=caps.target.write_limiter(plan.copy.tables[table].max_write_units),
         retry=RetryPolicy("target", caps.target.patience(plan.copy.patience_seconds)),
         keep=keeper(plan, target_arn, clock),
     )
-    repair = Repair(writer, confirmer, store, stats, table=table, kinds=kinds_to_mend(plan))
+    repair = Repair(writer, confirmer, store, stats, table=table, kinds=kinds_to_repair(plan))
     return TableTools(comparison, confirmer, repair)
 
 
@@ -207,8 +207,8 @@ def keeper(plan: VerifyPlan, target_arn: str, clock: Callable[[], float]) -> Kee
     return keep
 
 
-def kinds_to_mend(plan: VerifyPlan) -> frozenset[str]:
-    """The kinds of differences that the plan asks to mend."""
+def kinds_to_repair(plan: VerifyPlan) -> frozenset[str]:
+    """The kinds of differences that the plan asks to repair."""
     written = {"missing", "different"} if plan.repair else set()
     return frozenset(written | ({"extra"} if plan.delete_extra else set()))
 

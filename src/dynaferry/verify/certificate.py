@@ -1,4 +1,4 @@
-"""A file that says what was compared, when, and what came of it, to be filed away.
+"""The certificate: a file that says what was compared, when, and with which result.
 
 It holds no key and no value of any item, and nothing of how the accounts were reached.
 """
@@ -22,7 +22,7 @@ from dynaferry.verify.summary import ComparisonSummary, VerifySummary
 class TableCertificate(Struct, frozen=True, kw_only=True):
     """One table: what was compared with what, and the counts.
 
-    Times of creation are seconds since the epoch; they tell tables apart where there are no ids.
+    Times of creation are seconds since the epoch; they distinguish tables where there are no ids.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""What a verification came to, summed up from what is stored."""
+"""The outcome of a verification, summed up from what is stored."""
 
 from collections.abc import Mapping, Sequence
 
@@ -78,7 +78,7 @@ async def _table_summary(
         source=stats.source,
         target=stats.target,
         status=table_status(stats, totals, undecided),
-        differences=tuple(_told_difference(one, values) for one in differences),
+        differences=tuple(_difference_summary(one, values) for one in differences),
         in_flux_keys=tuple(Raw(one.key) for one in in_flux),
         digest=source.hexdigest,
         target_digest=target.hexdigest,
@@ -120,10 +120,10 @@ def digests(segments: Sequence[ComparedSegment]) -> tuple[Multiset, Multiset]:
 def why_undecided(
     totals: ComparisonTotals, source: Multiset, target: Multiset, *, is_sample: bool
 ) -> tuple[Undecided, ...]:
-    """What keeps a table without a difference from being equal (invariant 12). Pure.
+    """The reasons that keep a table without a difference from being equal (invariant 12). Pure.
 
     `source` and `target` are what the scans showed. Where they show different items, each of these
-    has been read by its key; where none had to be, and nothing was mended, both must be the same.
+    has been read by its key; where none had to be, and nothing was repaired, both must be the same.
     """
     reasons: list[Undecided] = []
     if totals.in_flux:
@@ -135,8 +135,8 @@ def why_undecided(
         reasons.append("overwritten")
     if totals.unseen:
         reasons.append("unseen")
-    mended = totals.written + totals.deleted + totals.agreed + totals.overwritten + totals.unseen
-    if not (totals.settled_by_key or mended or _differing(totals) or totals.in_flux) and (
+    repaired = totals.written + totals.deleted + totals.agreed + totals.overwritten + totals.unseen
+    if not (totals.settled_by_key or repaired or _differing(totals) or totals.in_flux) and (
         source != target or totals.matching != source.count
     ):
         reasons.append("digests_differ")
@@ -168,18 +168,18 @@ def _worst(tables: Sequence[ComparisonSummary], error: DynaferryError | None) ->
     return next((status for status in order if status in found), "equal")
 
 
-def _told_difference(
+def _difference_summary(
     difference: Difference, values: tuple[Items, Items] | None
 ) -> DifferenceSummary:
-    told_values: dict[str, BothValues] | UnsetType = UNSET
+    shown_values: dict[str, BothValues] | UnsetType = UNSET
     if values is not None:
         source, target = (items.get(difference.key) for items in values)
-        told_values = _values(difference, source, target)
+        shown_values = _values(difference, source, target)
     return DifferenceSummary(
         kind=difference.kind,
         key=Raw(difference.key),
         attributes=difference.attributes,
-        values=told_values,
+        values=shown_values,
     )
 
 

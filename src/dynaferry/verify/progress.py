@@ -15,13 +15,13 @@ Shown = tuple[TableView, ComparisonStats]
 
 
 class ComparisonMeter:
-    """What is shown of each table that has begun; at most `readers` segments are under way."""
+    """The progress of each table that has begun; at most `readers` segments are under way."""
 
     def __init__(self, readers: int) -> None:
         self._meter = RunMeter(readers)
 
     def view(self, stats: ComparisonRunStats, now: float) -> list[Shown]:
-        """Takes a sample and returns how it goes, table by table."""
+        """Takes a sample; returns the progress of each table."""
         views = self._meter.view(RunStats(stats.run, list(stats.tables)), now)
         pairs = zip(views, stats.tables, strict=True)
         return [(view, table) for view, table in pairs if view.state != "waiting"]
@@ -45,7 +45,7 @@ def plain_line(view: TableView, stats: ComparisonStats) -> str:
 
 
 def ending(view: TableView, stats: ComparisonStats) -> str:
-    """When it will end, or how it ended."""
+    """The time left in words, or how the table ended."""
     if view.state != "running":
         return {"complete": "done", "interrupted": "stopped"}.get(view.state, view.state)
     if view.segments_complete < view.segments_total:

@@ -1,4 +1,4 @@
-"""The keys of a copy's dead letters, so that a verification tells them apart."""
+"""The keys of a copy's dead letters, so that a verification counts them apart."""
 
 from collections.abc import Sequence
 
@@ -64,6 +64,6 @@ async def _keys_of(store: StateStore, table: int | None) -> frozenset[bytes]:
     return frozenset(keys)
 
 
-def cannot_tell(error: StateError) -> str:
-    """What to say where the copy's state cannot be read."""
-    return f"the copy's rejected items are not told apart from others: {error.message}"
+def unreadable_line(error: StateError) -> str:
+    """The line for people where the copy's state cannot be read."""
+    return f"the copy's rejected items are not counted apart from others: {error.message}"

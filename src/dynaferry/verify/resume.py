@@ -1,4 +1,4 @@
-"""New or resumed: the state of a verification.
+"""The state of a verification, new or resumed.
 
 One that has ended is of its moment: it makes room for the next. One that has not is resumed, if it
 is of the same tables, segments and sample; but what was compared by then may have changed since, so
@@ -31,7 +31,7 @@ from dynaferry.verify.state.store import VerificationStore
 
 
 async def what_to_resume(plan: VerifyPlan, say: Say) -> Verification | None:
-    """The verification to resume; None where a new one is to begin. `say` is told how it begins.
+    """The verification to resume; None where a new one is to begin. `say` gets a line on that.
 
     :raises StateError: see `_unfinished`
     """
@@ -70,7 +70,7 @@ async def _how_it_begins(plan: VerifyPlan) -> list[str]:
         if dropped.unseen:
             lines.append(
                 f"its repair wrote {dropped.unseen:,} items of which it is not known what they "
-                "replaced: if others write to the target, look at what they wrote"
+                "replaced: if others write to the target, check what they wrote"
             )
     if plan.scans_consistently and plan.consistent_read is None and not plan.copy.consistent_read:
         lines.append(

@@ -1,4 +1,4 @@
-"""The whole story: plan, look, new or resumed state, compare, confirm, mend, sum up."""
+"""A verification from plan to summary: preflight, state, compare, confirm, repair."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +33,7 @@ from dynaferry.verify.compare.confirm import KEYS_AT_ONCE
 from dynaferry.verify.compare.repair import RepairPlan, repair_plan
 from dynaferry.verify.outcome import Items, summarize, without_summary
 from dynaferry.verify.preflight import TablePair, inspect_pairs, what_is_left_out
-from dynaferry.verify.rejections import cannot_tell, rejected_keys
+from dynaferry.verify.rejections import rejected_keys, unreadable_line
 from dynaferry.verify.resume import open_state, what_to_resume
 from dynaferry.verify.segments import chosen_segments
 from dynaferry.verify.settings import VerifyPlan
@@ -49,7 +49,7 @@ Approve = Callable[[RepairPlan], Awaitable[bool]]
 async def verify_tables(plan: VerifyPlan, *, stop: StopSignal | None = None) -> VerifySummary:
     """Compares what the plan says; whether it is equal, `status` of the summary says.
 
-    What the plan allows to mend is mended.
+    What the plan allows to repair is repaired.
 
     :raises PlanError: the plan makes no sense
     :raises RefusedError: the tables cannot be compared
@@ -69,7 +69,7 @@ async def execute(
     say: Say | None = None,
     approve: Approve | None = None,
 ) -> VerifyOutcome:
-    """Does what `verify_tables` does, and tells errors in the outcome.
+    """Does what `verify_tables` does, and returns errors in the outcome.
 
     `watch` runs beside and is cancelled at the end; `say` is given what people should know, line
     by line; `approve` is asked before anything is written. A stop that is asked for before the
@@ -156,7 +156,7 @@ class _Attempt:
         try:
             return await rejected_keys(self._plan, self._pairs)
         except StateError as error:
-            self._say(cannot_tell(error))
+            self._say(unreadable_line(error))
             return [frozenset()] * len(self._pairs)
 
     async def _verify_all(
@@ -191,7 +191,7 @@ class _Attempt:
                 caps=self._caps,
                 rejected=self._rejected[table],
             ) as tools:
-                complete = await self._compare_and_mend(table, record, stats, tools)
+                complete = await self._compare_and_repair(table, record, stats, tools)
             stats.state = "complete" if complete else "interrupted"
         except BaseException:
             stats.state = "failed"
@@ -199,7 +199,7 @@ class _Attempt:
         finally:
             stats.ended_at = time.monotonic()
 
-    async def _compare_and_mend(
+    async def _compare_and_repair(
         self, table: int, record: Verification, stats: ComparisonStats, tools: TableTools
     ) -> bool:
         chosen = chosen_segments(
@@ -209,13 +209,13 @@ class _Attempt:
         remaining = [segment for segment in chosen if segment not in compared]
         if not await tools.comparison.compare(remaining, self._stop):
             return False
-        mended = not self._plan.mends or await self._mend(table, stats, tools)
+        repaired = not self._plan.may_write or await self._repair(table, stats, tools)
         if self._plan.show_values:
             read = partial(self._read_values, table, tools)
-            return await unless_stopped(self._stop, read) and mended
-        return mended
+            return await unless_stopped(self._stop, read) and repaired
+        return repaired
 
-    async def _mend(self, table: int, stats: ComparisonStats, tools: TableTools) -> bool:
+    async def _repair(self, table: int, stats: ComparisonStats, tools: TableTools) -> bool:
         totals = await self._store.read_totals(table)
         planned = repair_plan(self._plan, stats.target, self._pairs[table].target.arn, totals)
         if totals.rejected:
@@ -230,12 +230,12 @@ class _Attempt:
         async def ask() -> None:
             approved.append(await self._approve(planned))
 
-        # A stop does not wait for an answer; the next attempt asks again.
+        # A stop does not wait for the person; the next attempt asks again.
         if not await unless_stopped(self._stop, ask):
             return False
         if not approved[0]:
             return True
-        finished = await tools.repair.mend_all(self._stop)
+        finished = await tools.repair.repair_all(self._stop)
         for refusal in tools.repair.refusals[: self._plan.limit]:
             self._say(f"the target refused the item {refusal}")
         for key in tools.repair.overwritten[: self._plan.limit]:
@@ -249,7 +249,7 @@ class _Attempt:
         target: dict[bytes, bytes] = {}
         for start in range(0, len(shown), KEYS_AT_ONCE):
             keys = [one.key for one in shown[start : start + KEYS_AT_ONCE]]
-            there, here = await tools.confirmer.look_at_both(keys)
+            there, here = await tools.confirmer.read_both(keys)
             source |= there
             target |= here
         self._values[table] = source, target

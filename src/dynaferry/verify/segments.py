@@ -1,4 +1,4 @@
-"""Which segments are compared, and in which order. Pure."""
+"""The segments of a verification: how many, which of them, in which order. Pure."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""What a verification is told, beside the plan of the copy that it checks."""
+"""The settings of a verification, beside the plan of the copy that it checks."""
 
 from pathlib import Path
 from typing import Final
@@ -12,12 +12,12 @@ DEFAULT_LIMIT: Final = 20
 
 
 class VerifyPlan(Struct, frozen=True, kw_only=True):
-    """What to compare, and how.
+    """The plan of a verification: what to compare, and how.
 
     `copy` names the tables, the accounts, the limits and the state directory, as it does for a
     copy. `settle_seconds` lie between the two reads that confirm a difference. `sample_percent`
     of the segments are compared, all where it is None. At most `limit` differences of each table
-    are told by their keys, with values only by `show_values`.
+    are shown by their keys, with values only by `show_values`.
 
     What proves something (a repair, a deletion, a certificate) begins anew unless `resume` says
     otherwise, and scans with consistent reads unless `consistent_read` says otherwise; all else
@@ -38,7 +38,7 @@ class VerifyPlan(Struct, frozen=True, kw_only=True):
     @property
     def proves(self) -> bool:
         """Whether something is done or filed away because of what it finds."""
-        return self.mends or self.certificate is not None
+        return self.may_write or self.certificate is not None
 
     @property
     def begins_anew(self) -> bool:
@@ -53,6 +53,6 @@ class VerifyPlan(Struct, frozen=True, kw_only=True):
         return self.consistent_read
 
     @property
-    def mends(self) -> bool:
-        """Whether it may write to the target."""
+    def may_write(self) -> bool:
+        """Whether a repair may write to the target."""
         return self.repair or self.delete_extra

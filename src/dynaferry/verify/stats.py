@@ -42,11 +42,11 @@ class ComparisonReads(ReadCounters):
         self._comparison = stats
 
     def waiting(self, more: int) -> None:
-        """So many more wait for a pause or the rate."""
+        """Adds `more` to the requests that wait for a pause or the rate; it may be negative."""
         self._comparison.requests_waiting += more
 
     def sent(self) -> None:
-        """One is sent."""
+        """Counts a request that is sent."""
         self._comparison.read_requests += 1
         self._comparison.requests_in_flight += 1
 
@@ -59,10 +59,10 @@ class RepairWrites(ComparisonReads):
     """Counts the writes of a repair."""
 
     def sent(self) -> None:
-        """One is sent."""
+        """Counts a request that is sent."""
         self._comparison.write_requests += 1
         self._comparison.requests_in_flight += 1
 
     def consumed(self, units: float) -> None:
-        """One consumed so many units."""
+        """Counts the units that a request consumed."""
         self._comparison.write_units += units

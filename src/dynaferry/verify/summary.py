@@ -1,4 +1,4 @@
-"""What a verification found, as `--json` prints it: names and values that scripts rely on."""
+"""The summary of a verification, as `--json` prints it: a contract with scripts."""
 
 from typing import Literal
 
@@ -28,15 +28,15 @@ class DifferenceSummary(Struct, frozen=True, kw_only=True):
 
 
 class ComparisonSummary(Struct, frozen=True, kw_only=True):
-    """What was found about one table.
+    """The summary of one table.
 
     `undecided` says what keeps tables without a difference from being equal: `in_flux` (items that
-    were one thing at the first look and another at the second), `nothing_compared` (a sample that
-    holds no item), `digests_differ` (though the scans settled every item), and of a repair
+    differed in one way at the first read and in another at the second), `nothing_compared` (a
+    sample without an item), `digests_differ` (though the scans settled every item), and of a repair
     `overwritten` and `unseen`. `overwritten` items of the target were newer than what the repair
     had seen when it replaced them; they are kept in the file `kept_in`. Of `unseen` ones it is not
-    known what the repair replaced: the target did not answer, or did not say. Neither is counted as
-    `written` or `deleted`.
+    known what the repair replaced: the target did not respond, or did not say. Neither is counted
+    as `written` or `deleted`.
 
     Without writes meanwhile, `source_items = matching + missing + different + rejected` and
     `target_items = matching + extra + different`, and those of the rejected that are there, before
@@ -83,10 +83,11 @@ class ComparisonSummary(Struct, frozen=True, kw_only=True):
 
 
 class VerifySummary(Struct, frozen=True, kw_only=True):
-    """The one document that `--json` prints. `sample_percent` is null where all is compared.
+    """The summary of a verification: the document that `--json` prints.
 
-    `consistent_read` says that all segments were scanned with consistent reads; `attempts` is more
-    than 1 where an earlier comparison was resumed.
+    `sample_percent` is null where all is compared. `consistent_read` says that all
+    segments were scanned with consistent reads; `attempts` is more than 1 where an earlier
+    comparison was resumed.
     """
 
     run: str | None

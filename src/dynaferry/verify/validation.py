@@ -1,4 +1,4 @@
-"""Whether what a verification is told makes sense."""
+"""The validation of a verification's settings."""
 
 import math
 

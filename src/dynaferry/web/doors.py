@@ -78,7 +78,7 @@ class Doors:
 
 
 class Door(asyncio.Protocol):
-    """One connection: passes on what comes to whoever speaks HTTP, if it may stay."""
+    """One connection: passes what it receives to the HTTP protocol, if it may stay."""
 
     def __init__(self, doors: Doors, within: asyncio.Protocol) -> None:
         self._doors = doors
@@ -97,7 +97,7 @@ class Door(asyncio.Protocol):
         self._within.connection_made(transport)
 
     def _check_for_requests(self) -> None:
-        """Between two requests the server itself looks; before the first one nobody does."""
+        """Closes a connection without a request; after the first one the server's limit holds."""
         transport = self._transport
         if transport is not None and not self._doors.has_asked(transport):
             _shut(transport)

@@ -62,7 +62,7 @@ def copy(
         int | None,
         option(
             TARGET,
-            "Ask for so many warm write units a second of the target and its indexes, and wait"
+            "Ask for this many warm write units a second of the target and its indexes, and wait"
             " until they are ready. It is billed and never decreases.",
             metavar="N",
         ),

@@ -15,7 +15,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from dynaferry.errors import ConditionFailedError
-from dynaferry.ports import FoundItems, ItemMender, KeyLookup, Page, PageSource, Replaced
+from dynaferry.ports import FoundItems, ItemRepairer, KeyLookup, Page, PageSource, Replaced
 
 PREFIX: Final = "aws:rep:"
 _MARK: Final = f'"{PREFIX}'.encode()
@@ -71,16 +71,16 @@ class LookupWithoutThem:
 
 
 class MenderWithoutThem:
-    """An `ItemMender` over another, whose target is perhaps such a table itself.
+    """An `ItemRepairer` over another, whose target is perhaps such a table itself.
 
     What is put and what was seen have been read without them.
     """
 
-    def __init__(self, mender: ItemMender) -> None:
+    def __init__(self, mender: ItemRepairer) -> None:
         self._mender = mender
 
     async def put_if_unchanged(self, item: bytes, seen: bytes | None) -> Replaced:
-        """Puts the item; see `ItemMender`."""
+        """Puts the item; see `ItemRepairer`."""
         try:
             return _replaced(await self._mender.put_if_unchanged(item, seen))
         except ConditionFailedError as error:
@@ -88,7 +88,7 @@ class MenderWithoutThem:
             raise
 
     async def delete_if_unchanged(self, key: bytes, seen: bytes) -> Replaced:
-        """Deletes the item; see `ItemMender`."""
+        """Deletes the item; see `ItemRepairer`."""
         try:
             return _replaced(await self._mender.delete_if_unchanged(key, seen))
         except ConditionFailedError as error:

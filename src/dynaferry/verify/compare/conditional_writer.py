@@ -1,9 +1,9 @@
-"""One conditional write at a time, and what it took the place of.
+"""Conditional writes, one item at a time, with what each of them replaced.
 
 A condition keeps most of what is newer from being replaced, not all: it sees no attribute that it
-does not name. So the answer, which gives what was there, is compared with what was seen. A newer
-item is kept before anything else happens, and where no answer came, or one that does not say, that
-is known as well: nothing is ever called written of which it is not known what it replaced.
+does not name. So the response, which gives what was there, is compared with what was seen. A newer
+item is kept before anything else happens, and where no response came, or one that does not say,
+that is known as well: nothing is ever called written of which it is not known what it replaced.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ from dynaferry.errors import (
     ItemRefusedError,
     ThrottledError,
 )
-from dynaferry.ports import ItemMender, Replaced
+from dynaferry.ports import ItemRepairer, Replaced
 from dynaferry.throttle.limited_call import LimitedCall
 from dynaferry.throttle.limiter import RateLimiter
 from dynaferry.throttle.retry import RetryPolicy
@@ -31,7 +31,7 @@ Keep = Callable[[bytes, bytes, str], Awaitable[None]]
 
 
 class Written(Struct, frozen=True):
-    """What came of one write, and what it replaced: None is what was seen, or nothing.
+    """The result of one write, and what it replaced: None is what was seen, or nothing.
 
     It was `done`, or somebody else did the same first (`agrees`), or the target was `left` alone.
     """
@@ -41,15 +41,15 @@ class Written(Struct, frozen=True):
 
 
 class RepairWriter:
-    """Writes single items of one target, at its pace. Any number of tasks may call it.
+    """A writer of single items of one target, at its rate. Any number of tasks may call it.
 
-    `in_doubt` are the keys of which a write was sent, and not answered yet or not at all.
-    `refusals` are told in the target's words, `overwritten` are the keys of what was kept.
+    `in_doubt` are the keys of which a write was sent without a response so far.
+    `refusals` are in the target's words, `overwritten` are the keys of what was kept.
     """
 
     def __init__(
         self,
-        target: ItemMender,
+        target: ItemRepairer,
         stats: ComparisonStats,
         *,
         limiter: RateLimiter,
@@ -92,11 +92,11 @@ class RepairWriter:
         seen: bytes | None,
     ) -> Written:
         try:
-            answer = await self._retry.call(
+            response = await self._retry.call(
                 partial(self._send, key, write, units, deletes=wanted is None)
             )
         except ConditionFailedError as error:
-            # A write that took effect but was not answered fails when it is tried again.
+            # A write that took effect without a response fails when it is tried again.
             is_ours = key in self.in_doubt
             doubt = self._doubt_about(key, seen)
             if _digest(error.item) != _digest(wanted):
@@ -105,13 +105,13 @@ class RepairWriter:
         except ItemRefusedError as error:
             self.refusals.append(f"{key.decode()}: {error.code}: {error.message}")
             return Written("left", self._doubt_about(key, seen))
-        replaced = await self._what_was_replaced(key, answer.item, wanted, seen)
+        replaced = await self._what_was_replaced(key, response.item, wanted, seen)
         # Not before: what cannot be kept stays unknown.
         self.in_doubt.discard(key)
         return Written("done", replaced)
 
     def _doubt_about(self, key: bytes, seen: bytes | None) -> ReplacedKind | None:
-        """What an earlier attempt, which was not answered, may have replaced."""
+        """What an earlier attempt without a response may have replaced."""
         if key not in self.in_doubt:
             return None
         self.in_doubt.discard(key)

@@ -1,8 +1,8 @@
-"""A difference is only reported when it was seen twice, by consistent reads of both sides.
+"""The confirmation of differences: each is seen twice, by consistent reads of both sides.
 
 A scan is no snapshot: what it shows may have been changed, on either side, before the other side
-was scanned. So an item that did not cancel out is read by its key on both sides (the first look),
-and what differs is read once more a while later (the second). What is missing in both looks is
+was scanned. So an item that did not cancel out is read by its key on both sides (the first read),
+and what differs is read once more a while later (the second). What is missing in both reads is
 missing, what is extra in both is extra, and what differs in both is different, whatever was written
 in between; only what was one of these and then another is undecided (in flux).
 """
@@ -17,13 +17,13 @@ from dynaferry.dynamodb.items.canonical import differing_attributes, digest_of
 from dynaferry.verify.compare.side_reader import SideReader
 from dynaferry.verify.state.records import Difference, DifferenceKind, Suspect
 
-# A request may ask for 100 keys, but its answer would hold up to 16 MB (invariant 5).
+# A request may ask for 100 keys, but its response would hold up to 16 MB (invariant 5).
 KEYS_AT_ONCE = 25
-LOOKS_AT_ONCE = 4
+READS_AT_ONCE = 4
 
 
-class FirstLook(Struct, frozen=True):
-    """What came of looking at keys: how many of the source's are equal, and which are not.
+class FirstRead(Struct, frozen=True):
+    """The result of reading keys the first time: how many of the source's are equal, and the rest.
 
     `settled` counts every key that is no suspect, those that both sides no longer have included.
     """
@@ -33,15 +33,15 @@ class FirstLook(Struct, frozen=True):
     suspects: Sequence[Suspect]
 
 
-class SecondLook(Struct, frozen=True):
-    """What came of looking at suspects again."""
+class SecondRead(Struct, frozen=True):
+    """The result of reading suspects the second time."""
 
     matching: int
     differences: Sequence[Difference]
 
 
 class Confirmer:
-    """Looks at the items of one table on both sides. Any number of tasks may call it.
+    """A reader of one table's items by key on both sides. Any number of tasks may call it.
 
     `rejected` are the canonical keys of the copy's dead letters.
     """
@@ -58,31 +58,31 @@ class Confirmer:
         self._target = target
         self._rejected = rejected
         self._clock = clock
-        self._looks = anyio.CapacityLimiter(LOOKS_AT_ONCE)
+        self._reads = anyio.CapacityLimiter(READS_AT_ONCE)
 
-    async def look(self, segment: int, keys: Mapping[bytes, bool]) -> FirstLook:
-        """The first look at up to `KEYS_AT_ONCE` keys; each says whether the source showed it.
+    async def read_first(self, segment: int, keys: Mapping[bytes, bool]) -> FirstRead:
+        """The first read of up to `KEYS_AT_ONCE` keys; each says whether the source showed it.
 
         :raises StoppedError: a side cannot be read now
         """
-        source, target = await self.look_at_both(list(keys))
-        looked_at = self._clock()
+        source, target = await self.read_both(list(keys))
+        read_at = self._clock()
         matching = 0
         suspects = []
         for key, in_source in keys.items():
             there, here = _digest(source.get(key)), _digest(target.get(key))
             if there != here:
-                suspects.append(Suspect(segment, key, in_source, there, here, looked_at))
+                suspects.append(Suspect(segment, key, in_source, there, here, read_at))
             elif there is not None and in_source:
                 matching += 1
-        return FirstLook(matching, len(keys) - len(suspects), suspects)
+        return FirstRead(matching, len(keys) - len(suspects), suspects)
 
-    async def look_again(self, suspects: Sequence[Suspect]) -> SecondLook:
-        """The second look at up to `KEYS_AT_ONCE` suspects.
+    async def read_again(self, suspects: Sequence[Suspect]) -> SecondRead:
+        """The second read of up to `KEYS_AT_ONCE` suspects.
 
         :raises StoppedError: a side cannot be read now
         """
-        source, target = await self.look_at_both(list({suspect.key for suspect in suspects}))
+        source, target = await self.read_both(list({suspect.key for suspect in suspects}))
         matching = 0
         differences = []
         for suspect in suspects:
@@ -91,9 +91,9 @@ class Confirmer:
                 differences.append(self._difference(suspect, there, here))
             elif there is not None and suspect.in_source:
                 matching += 1
-        return SecondLook(matching, differences)
+        return SecondRead(matching, differences)
 
-    async def look_at_both(
+    async def read_both(
         self, keys: Sequence[bytes]
     ) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
         """The items with these keys as they are now, on the source and on the target.
@@ -102,12 +102,12 @@ class Confirmer:
         """
         found: dict[SideReader, dict[bytes, bytes]] = {}
 
-        async def look_up(side: SideReader) -> None:
-            found[side] = await side.look_up(keys)
+        async def find(side: SideReader) -> None:
+            found[side] = await side.find_items(keys)
 
-        async with self._looks, anyio.create_task_group() as sides:
-            sides.start_soon(look_up, self._source)
-            sides.start_soon(look_up, self._target)
+        async with self._reads, anyio.create_task_group() as sides:
+            sides.start_soon(find, self._source)
+            sides.start_soon(find, self._target)
         return found[self._source], found[self._target]
 
     def _difference(

@@ -1,11 +1,11 @@
-"""What cancels out between the two sides of a segment, as their pages come in. Pure.
+"""The join of the two sides of a segment: equal items cancel out as pages come in. Pure.
 
 First by bytes: an item that came from both sides, the same to the byte, is gone from both. What
 has no counterpart yet waits for it, as it is; a target that is scanned in the source's order
-brings it within a page or two. When too much waits, or the scans are at their end, what is left
+brings it within a page or two. When too much waits, or the scans are at their end, the rest
 is reduced to its key and the digest of its canonical form, and cancels out by those. What still
-has no counterpart is the caller's to look up, oldest first: it may be missing, different, or only
-in another segment on the other side.
+has no counterpart is the caller's to read by key, oldest first: it may be missing, different, or
+only in another segment on the other side.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -55,12 +55,12 @@ class Join:
         return self._source - self._only["source"] + self._only["target"]
 
     def waiting(self, side: Side) -> int:
-        """How many items of this side have no counterpart yet."""
+        """The number of items of this side without a counterpart so far."""
         return len(self._whole[side]) + len(self._reduced[side])
 
     @property
     def most_waiting(self) -> int:
-        """How many items wait on the side where more of them wait."""
+        """The number of items that wait on the side where more of them wait."""
         return max(self.waiting(side) for side in SIDES)
 
     def add(self, side: Side, items: Sequence[Raw]) -> None:
@@ -115,7 +115,7 @@ class Join:
             self.matching += 1
 
     def take(self, most: int) -> dict[bytes, bool]:
-        """Takes out the oldest of what is left, and the key's counterpart with it.
+        """Takes out the oldest of those that wait, and the key's counterpart with it.
 
         At most `most` keys of each side; the value says whether the source has shown the key.
         """
@@ -128,7 +128,7 @@ class Join:
 
 
 def shown_twice(side: Side) -> RequestRefusedError:
-    """What to raise for a key that came twice: a scan passes each once, whatever is written."""
+    """The error for a key that came twice: a scan passes each once, whatever is written."""
     return RequestRefusedError(
         f"the scan of the {side} gave the same item twice: what answers does not scan as the "
         "service does, and no count of it can be believed",

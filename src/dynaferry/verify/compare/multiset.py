@@ -2,8 +2,8 @@
 
 The digests of the items are added up as numbers of 128 bits. So the sum of a table is the sum of
 its segments, an item can be taken out again, and two tables with the same items have the same sum
-and count, whatever the order they were read in. It tells accidents apart, not forgeries: whoever
-can choose the items can make sums collide.
+and count, whatever the order they were read in. It detects accidents, not forgeries: somebody
+who can choose the items can make sums collide.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _MASK = (1 << 8 * DIGEST_BYTES) - 1
 
 
 class Multiset(Struct, frozen=True):
-    """How many items, and the sum of their digests."""
+    """The number of items, and the sum of their digests."""
 
     count: int = 0
     total: int = 0
@@ -30,7 +30,7 @@ class Multiset(Struct, frozen=True):
 
     @classmethod
     def from_hex(cls, count: int, text: str) -> Self:
-        """What `hexdigest` gave, and the count beside it."""
+        """The multiset from what `hexdigest` gave, and the count beside it."""
         return cls(count, int(text, 16))
 
     def __add__(self, other: Self) -> Self:

@@ -1,10 +1,10 @@
-"""Makes the target what the source is, one difference at a time, and only where that is certain.
+"""The repair of the target, one difference at a time, and only where the right item is certain.
 
 Both sides are read consistently right before: what is written is the source's item as it is now, in
 its own bytes, and only if the target still is what was seen there. The write itself has the same
 condition, as far as the service lets it be said (`conditions`); what it replaced all the same is
-kept and told (`conditional_writer`). Afterwards both sides are read once more; only what is equal
-then is mended.
+kept and reported (`conditional_writer`). Afterwards both sides are read once more; only what is
+equal then is repaired.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from dynaferry.verify.compare.confirm import KEYS_AT_ONCE, Confirmer
 from dynaferry.verify.compare.table_comparison import counters_of
 from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.state.records import ComparisonTotals, Difference
-from dynaferry.verify.state.store import Mended, ReplacedKind, VerificationStore
+from dynaferry.verify.state.store import RepairOutcome, ReplacedKind, VerificationStore
 from dynaferry.verify.stats import ComparisonStats
 
 # After the first signal, what is under way has this long to come to its end (invariant 9).
@@ -29,11 +29,11 @@ GRACE_SECONDS: Final = 4.0
 STORE_SECONDS: Final = 5.0
 
 _Step = Literal["write", "delete", "nothing", "leave"]
-_HOW: dict[_Step, Mended] = {"write": "written", "delete": "deleted"}
+_HOW: dict[_Step, RepairOutcome] = {"write": "written", "delete": "deleted"}
 
 
 class RepairPlan(Struct, frozen=True, kw_only=True):
-    """What a repair would do to one table, in items."""
+    """The plan of a repair of one table, in items."""
 
     target: str
     target_arn: str
@@ -43,14 +43,14 @@ class RepairPlan(Struct, frozen=True, kw_only=True):
 
     @property
     def items(self) -> int:
-        """How many items of the target it would touch."""
+        """The number of items of the target that it would touch."""
         return self.write_missing + self.overwrite_different + self.delete_extra
 
 
 def repair_plan(
     plan: VerifyPlan, target: str, target_arn: str, totals: ComparisonTotals
 ) -> RepairPlan:
-    """What is to be done about these differences, as far as the plan asks for it. Pure."""
+    """The repair of these differences, as far as the plan asks for it. Pure."""
     return RepairPlan(
         target=target,
         target_arn=target_arn,
@@ -61,7 +61,7 @@ def repair_plan(
 
 
 class Repair:
-    """Mends the differences of one table."""
+    """A repair of the differences of one table."""
 
     def __init__(
         self,
@@ -90,52 +90,52 @@ class Repair:
         """The keys of the items that it replaced though it had not seen them, and that are kept."""
         return self._writer.overwritten
 
-    async def mend_all(self, stop: StopSignal) -> bool:
-        """Mends what it can; returns False if stopped before the end.
+    async def repair_all(self, stop: StopSignal) -> bool:
+        """Repairs what it can; returns False if stopped before the end.
 
-        What could not be mended stays a difference; `refusals` says what the target refused. After
-        a stop what is under way comes to its end, but for what waits for a pause or the pace; what
-        was written by then, and not confirmed, the next repair finds to agree.
+        What could not be repaired stays a difference; `refusals` says what the target refused.
+        After a stop what is under way comes to its end, but for what waits for a pause or a
+        limiter; what was written by then, and not confirmed, the next repair finds to agree.
 
-        :raises StoppedError: inside an exception group; it cannot go on now; what is mended is
+        :raises StoppedError: inside an exception group; it cannot go on now; what is repaired is
             stored
         """
         finished = False
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._cancel_when_over, beside.cancel_scope, stop)
-            finished = await self._mend_in_turn(stop)
+            finished = await self._repair_in_turn(stop)
             beside.cancel_scope.cancel()
         return finished
 
-    async def _cancel_when_over(self, mending: anyio.CancelScope, stop: StopSignal) -> None:
+    async def _cancel_when_over(self, repairing: anyio.CancelScope, stop: StopSignal) -> None:
         await cancel_when_over(
-            mending,
+            repairing,
             stop,
             in_flight=lambda: self._stats.requests_in_flight or not self._stats.requests_waiting,
             grace_seconds=GRACE_SECONDS,
         )
 
-    async def _mend_in_turn(self, stop: StopSignal) -> bool:
+    async def _repair_in_turn(self, stop: StopSignal) -> bool:
         after = b""
         while differences := await self._store.read_differences(self._table, KEYS_AT_ONCE, after):
             if stop.asked:
                 return False
             after = differences[-1].key
-            await self._mend([one for one in differences if one.kind in self._kinds])
+            await self._repair([one for one in differences if one.kind in self._kinds])
         return True
 
-    async def _mend(self, differences: Sequence[Difference]) -> None:
+    async def _repair(self, differences: Sequence[Difference]) -> None:
         if not differences:
             return
         keys = [difference.key for difference in differences]
-        source, target = await self._confirmer.look_at_both(keys)
+        source, target = await self._confirmer.read_both(keys)
         steps = {
             one.key: next_step(one, source.get(one.key), target.get(one.key)) for one in differences
         }
-        done: dict[bytes, Mended] = {}
+        done: dict[bytes, RepairOutcome] = {}
         replaced: dict[bytes, ReplacedKind | None] = {}
 
-        async def mend(key: bytes, step: _Step) -> None:
+        async def repair_one(key: bytes, step: _Step) -> None:
             written = await self._take(step, key, source.get(key), target.get(key))
             replaced[key] = written.replaced
             if written.outcome != "left":
@@ -146,7 +146,7 @@ class Repair:
             anyio.create_task_group() as group,
         ):
             for key, step in steps.items():
-                group.start_soon(mend, key, step)
+                group.start_soon(repair_one, key, step)
         await self._store_what_agrees(done)
 
     @asynccontextmanager
@@ -159,7 +159,7 @@ class Repair:
         """Stores what is about to be replaced as unseen, and what it was once that is known.
 
         So a kill in between leaves it said that nobody knows what was replaced; a stop or an error
-        does so only where a write was sent and not answered.
+        does so only where a write was sent and no response came.
         """
         at_risk = [key for key in target if steps[key] in ("write", "delete")]
         if not at_risk:
@@ -173,15 +173,15 @@ class Repair:
             with anyio.move_on_after(STORE_SECONDS, shield=True):
                 await self._store.note_replaced(self._table, known)
 
-    async def _store_what_agrees(self, done: dict[bytes, Mended]) -> None:
-        source, target = await self._confirmer.look_at_both(list(done)) if done else ({}, {})
+    async def _store_what_agrees(self, done: dict[bytes, RepairOutcome]) -> None:
+        source, target = await self._confirmer.read_both(list(done)) if done else ({}, {})
         for how in set(done.values()):
             keys = [
                 key
                 for key, its in done.items()
                 if its == how and _digest(source.get(key)) == _digest(target.get(key))
             ]
-            await self._store.mend(self._table, keys, how, counters_of(self._stats))
+            await self._store.mark_repaired(self._table, keys, how, counters_of(self._stats))
             self._stats.differences -= len(keys)
 
     async def _take(
@@ -195,7 +195,7 @@ class Repair:
 
 
 def next_step(difference: Difference, source: bytes | None, target: bytes | None) -> _Step:
-    """What to do about a difference when both sides are like this now. Pure."""
+    """The step that repairs a difference, with both sides as they are now. Pure."""
     if _digest(source) == _digest(target):
         return "nothing"
     if _digest(target) != difference.target_digest:

@@ -1,4 +1,4 @@
-"""One side of a verification: pages and look-ups, at its pace, tried again where that helps."""
+"""One side of a verification: pages and reads by key, at its rate, tried again where that helps."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -66,7 +66,7 @@ class SideReader:
         read = partial(self._pages.read_page, segment, start_key)
         return await self._call.send("Scan", read, self._expected_units)
 
-    async def look_up(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    async def find_items(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The items that are there now, by their canonical keys.
 
         `keys` are canonical, and no more than one request may ask for.
@@ -76,13 +76,13 @@ class SideReader:
         found: dict[bytes, bytes] = {}
         remaining = list(keys)
 
-        async def look_up_remaining() -> None:
+        async def find_remaining() -> None:
             nonlocal remaining
             asked = remaining
             find = partial(self._lookup.find_items, asked)
-            answer = await self._call.send("BatchGetItem", find, UNITS_PER_KEY * len(asked))
-            items = self._by_key(answer, asked)
-            remaining = [canonical(key) for key in answer.unprocessed]
+            response = await self._call.send("BatchGetItem", find, UNITS_PER_KEY * len(asked))
+            items = self._by_key(response, asked)
+            remaining = [canonical(key) for key in response.unprocessed]
             found.update(items)
             if remaining:
                 raise UnprocessedError(
@@ -90,20 +90,20 @@ class SideReader:
                     operation="BatchGetItem",
                 )
 
-        await self._retry.call(look_up_remaining)
+        await self._retry.call(find_remaining)
         return found
 
-    def _by_key(self, answer: FoundItems, asked: Sequence[bytes]) -> dict[bytes, bytes]:
+    def _by_key(self, response: FoundItems, asked: Sequence[bytes]) -> dict[bytes, bytes]:
         """The items by their keys; what was not asked for means that nothing can be believed."""
         try:
-            items = {self._key_of(bytes(item)): bytes(item) for item in answer.items}
+            items = {self._key_of(bytes(item)): bytes(item) for item in response.items}
         except msgspec.MsgspecError as error:
             raise _not_asked_for() from error
-        unprocessed = {canonical(key) for key in answer.unprocessed}
+        unprocessed = {canonical(key) for key in response.unprocessed}
         named = items.keys() | unprocessed
         if not named <= set(asked):
             raise _not_asked_for()
-        if len(named) != len(answer.items) + len(answer.unprocessed):
+        if len(named) != len(response.items) + len(response.unprocessed):
             raise ImpossibleAnswerError(
                 "BatchGetItem named one key more than once", operation="BatchGetItem"
             )

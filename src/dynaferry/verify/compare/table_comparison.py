@@ -2,7 +2,7 @@
 
 Both sides of a segment are read as evenly as their items arrive, so that what waits for its
 counterpart stays little. It is bounded in any case (invariant 5): beyond `MOST_WAITING_BYTES`
-items are reduced to keys and digests, and beyond `MOST_WAITING_ITEMS` the oldest are looked up on
+items are reduced to keys and digests, and beyond `MOST_WAITING_ITEMS` the oldest are read by key on
 both sides, whatever they turn out to be.
 """
 
@@ -16,7 +16,7 @@ import anyio
 
 from dynaferry.ports import Page
 from dynaferry.stop import StopSignal, unless_stopped
-from dynaferry.verify.compare.confirm import KEYS_AT_ONCE, LOOKS_AT_ONCE, Confirmer
+from dynaferry.verify.compare.confirm import KEYS_AT_ONCE, READS_AT_ONCE, Confirmer
 from dynaferry.verify.compare.join import SIDES, Join, Side, shown_twice
 from dynaferry.verify.compare.side_reader import SideReader
 from dynaferry.verify.state.records import ComparedSegment, ComparisonCounters, Difference, Suspect
@@ -25,9 +25,9 @@ from dynaferry.verify.stats import ComparisonStats
 
 MOST_WAITING_BYTES = 2 * 1024 * 1024
 MOST_WAITING_ITEMS = 20_000
-# How many of the oldest are looked up when too many wait.
-LOOKED_UP_AT_ONCE = 5_000
-# One side may be so many items ahead before only the other is read.
+# Keys that are read, the oldest first, when too many wait.
+KEYS_READ_AT_ONCE = 5_000
+# Items by which one side may be ahead before only the other is read.
 MOST_AHEAD_ITEMS = 1_000
 
 Chunk = TypeVar("Chunk")
@@ -44,7 +44,7 @@ class _Position:
 
 @dataclass(slots=True)
 class _ByKey:
-    """What the looks at keys settled in one segment; `matching` are those of the source."""
+    """The keys of one segment that reads by key settled; `matching` are those of the source."""
 
     matching: int = 0
     settled: int = 0
@@ -116,10 +116,10 @@ class TableComparison:
             if join.most_waiting > MOST_WAITING_ITEMS:
                 join.reduce()
             while join.most_waiting > MOST_WAITING_ITEMS:
-                await self._look_at_oldest(segment, join, by_key)
+                await self._read_oldest(segment, join, by_key)
         join.reduce()
         while join.most_waiting:
-            await self._look_at_oldest(segment, join, by_key)
+            await self._read_oldest(segment, join, by_key)
         compared = self._compared(segment, join, by_key)
         await self._store.finish_segment(self._table, compared, counters_of(self._stats))
         self._stats.segments_complete += 1
@@ -172,24 +172,24 @@ class TableComparison:
         else:
             self._stats.target_items += len(page.items)
 
-    async def _look_at_oldest(self, segment: int, join: Join, by_key: _ByKey) -> None:
-        """Looks up the oldest that wait, keeps those that differ, and counts those that do not."""
-        keys = list(join.take(LOOKED_UP_AT_ONCE).items())
+    async def _read_oldest(self, segment: int, join: Join, by_key: _ByKey) -> None:
+        """Reads the oldest keys that wait; stores those that differ, and counts the others."""
+        keys = list(join.take(KEYS_READ_AT_ONCE).items())
         suspects: list[Suspect] = []
 
-        async def look(chunk: Sequence[tuple[bytes, bool]]) -> None:
-            first = await self._confirmer.look(segment, dict(chunk))
+        async def read(chunk: Sequence[tuple[bytes, bool]]) -> None:
+            first = await self._confirmer.read_first(segment, dict(chunk))
             by_key.matching += first.matching
             by_key.settled += first.settled
             suspects.extend(first.suspects)
 
-        await _for_each(_chunks(keys), look)
+        await _for_each(_chunks(keys), read)
         if suspects:
             await self._store.add_suspects(self._table, suspects)
             self._stats.unconfirmed += len(suspects)
 
     async def _settle(self) -> None:
-        """Looks again at every suspect, each when it is due."""
+        """Reads every suspect again, each when it is due."""
         while (oldest := await self._store.oldest_suspect(self._table)) is not None:
             now = self._clock()
             wait_seconds = oldest + self._settle_seconds - now
@@ -199,21 +199,21 @@ class TableComparison:
                 now = self._clock()
             due = max(oldest, now - self._settle_seconds)
             suspects = await self._store.read_suspects(
-                self._table, due, KEYS_AT_ONCE * LOOKS_AT_ONCE
+                self._table, due, KEYS_AT_ONCE * READS_AT_ONCE
             )
-            await self._look_again(suspects)
+            await self._read_again(suspects)
 
-    async def _look_again(self, suspects: Sequence[Suspect]) -> None:
+    async def _read_again(self, suspects: Sequence[Suspect]) -> None:
         matching = 0
         differences: list[Difference] = []
 
-        async def look(chunk: Sequence[Suspect]) -> None:
+        async def read(chunk: Sequence[Suspect]) -> None:
             nonlocal matching
-            second = await self._confirmer.look_again(chunk)
+            second = await self._confirmer.read_again(chunk)
             matching += second.matching
             differences.extend(second.differences)
 
-        await _for_each(_chunks(suspects), look)
+        await _for_each(_chunks(suspects), read)
         await self._store.settle(
             self._table,
             suspects,
@@ -226,7 +226,7 @@ class TableComparison:
 
 
 def counters_of(stats: ComparisonStats) -> ComparisonCounters:
-    """What is stored of the counters."""
+    """The counters as they are stored."""
     return ComparisonCounters(
         read_units=stats.read_units,
         write_units=stats.write_units,
@@ -250,8 +250,8 @@ def _chunks(whole: Sequence[Chunk]) -> Iterator[Sequence[Chunk]]:
 
 async def _for_each(
     chunks: Iterator[Sequence[Chunk]],
-    look: Callable[[Sequence[Chunk]], Coroutine[Any, Any, None]],
+    read: Callable[[Sequence[Chunk]], Coroutine[Any, Any, None]],
 ) -> None:
-    async with anyio.create_task_group() as looks:
+    async with anyio.create_task_group() as reads:
         for chunk in chunks:
-            looks.start_soon(look, chunk)
+            reads.start_soon(read, chunk)

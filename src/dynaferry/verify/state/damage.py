@@ -1,4 +1,4 @@
-"""What cannot be true of the state file of a verification."""
+"""The damage that a verification's state file may show."""
 
 import sqlite3
 from typing import Final
@@ -32,7 +32,7 @@ _ODD_DIFFERENCE: Final = """
 
 
 def fault_of_verification(connection: sqlite3.Connection) -> str | None:
-    """What cannot be true of the file, or None."""
+    """What cannot be true of the file, in words; None where nothing is wrong."""
     added = {column for _, column, _ in schema.ADDED}
     fault = fault_of_structure(connection, schema.TABLES, optional=added)
     if fault is not None:

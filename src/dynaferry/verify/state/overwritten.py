@@ -26,7 +26,7 @@ _CODE: Final = "Overwritten"
 
 
 class KeptItem(Struct, frozen=True):
-    """One line. Field names are a contract with scripts, as those of an export are."""
+    """One line of the file. Field names are a contract with scripts, as those of an export are."""
 
     table: str
     key: Raw
@@ -36,7 +36,7 @@ class KeptItem(Struct, frozen=True):
 
 
 class OverwrittenItems:
-    """The file of one run. It is made with the first item."""
+    """The file of one run's overwritten items. It is made with the first item."""
 
     def __init__(self, state_dir: Path, run: str) -> None:
         self.path = overwritten_path(state_dir, run)
@@ -56,7 +56,7 @@ class OverwrittenItems:
                 f"the item {key.decode('utf-8', 'replace')} of {table}, which was newer than what "
                 f"the repair had seen, is overwritten and cannot be kept in {self.path}: "
                 f"{error.strerror}",
-                hint="make room, or mend what is in the way, before the repair is run again",
+                hint="make room, or remove what is in the way, before the repair is run again",
             ) from error
 
 

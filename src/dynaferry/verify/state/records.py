@@ -1,4 +1,4 @@
-"""What a verification keeps: the records.
+"""The records of a verification, as they are stored.
 
 A verification is of a moment: one that has ended is never gone on with, and the next one takes its
 place. What an unfinished one has done is kept segment by segment.
@@ -24,7 +24,7 @@ ENDED: frozenset[VerificationStatus] = frozenset({"equal", "different", "undecid
 
 
 class Verification(Struct, frozen=True, kw_only=True):
-    """A verification as its state file tells it. Times are seconds since the epoch.
+    """A verification as its state file has it. Times are seconds since the epoch.
 
     `sample_percent` of the segments are compared, chosen by `seed`; all where it is None.
     """
@@ -45,10 +45,10 @@ class Verification(Struct, frozen=True, kw_only=True):
 
 
 class ComparedSegment(Struct, frozen=True, kw_only=True):
-    """What one segment of both tables came to.
+    """The result of comparing one segment of both tables.
 
     `matching` are the items of the source that were found equal on the target by then, and
-    `settled_by_key` the keys that the scans left open and a look at both sides settled. The digests
+    `settled_by_key` the keys that the scans left open and a read of both sides settled. The digests
     are sums over the segment's items as the scans showed them, 32 hexadecimal digits each.
     `compared_at` is when it was done, None in a file of an older dynaferry; `consistent_read` says
     that both scans read consistently.
@@ -94,9 +94,9 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 class ComparisonTotals(Struct, frozen=True, kw_only=True):
-    """The sums of what is stored of one table. `mended` differences are not counted by kind.
+    """The sums of what is stored of one table. Repaired differences are not counted by kind.
 
-    `settled_by_key` are the keys that the scans left open and looks at both sides settled, as equal
+    `settled_by_key` are the keys that the scans left open and reads of both sides settled, as equal
     or gone. `overwritten` items of the target were newer than what a repair had seen, and are kept;
     of `unseen` ones it is not known what the repair replaced. Neither counts as written or deleted.
     `consistent_read` says that every segment was scanned so on both sides.
@@ -123,7 +123,7 @@ class ComparisonTotals(Struct, frozen=True, kw_only=True):
 
 
 class ComparisonCounters(Struct, frozen=True, kw_only=True):
-    """What a table cost over all attempts, on both sides. Units are capacity units."""
+    """The cost of a table over all attempts, on both sides. Units are capacity units."""
 
     read_units: Amount = 0.0
     write_units: Amount = 0.0

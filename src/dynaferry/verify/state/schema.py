@@ -145,7 +145,7 @@ ADD_SETTLED: Final = """
 NOTE_REPLACED: Final = """
     UPDATE differences SET replaced = :replaced WHERE "table" = :table AND key = :key
 """
-MEND: Final = 'UPDATE differences SET mended = :how WHERE "table" = :table AND key = :key'
+MARK_REPAIRED: Final = 'UPDATE differences SET mended = :how WHERE "table" = :table AND key = :key'
 UPDATE_COUNTERS: Final = """
     UPDATE tables SET read_units = :read_units, write_units = :write_units,
         throttled_requests = :throttled_requests, retried_requests = :retried_requests
@@ -159,7 +159,7 @@ SELECT_SUSPECTS: Final = """
     SELECT * FROM suspects WHERE "table" = ? AND seen_at <= ? ORDER BY seen_at LIMIT ?
 """
 SELECT_OLDEST: Final = 'SELECT MIN(seen_at) AS oldest FROM suspects WHERE "table" = ?'
-# In the order of the primary key, so that each page is a look into the index.
+# In the order of the primary key, so that each page is a range of the index.
 SELECT_DIFFERENCES: Final = """
     SELECT * FROM differences
     WHERE "table" = ? AND key > ? AND mended IS NULL AND kind <> 'in_flux'
@@ -258,7 +258,7 @@ def counters_of(row: sqlite3.Row) -> ComparisonCounters:
 
 
 def totals_of(row: sqlite3.Row, tally: dict[str, int]) -> ComparisonTotals:
-    """The sums in `row`, with the number of differences by kind and of those mended, by how."""
+    """The sums in `row`, with the number of differences by kind and of those repaired, by how."""
     if not tally.keys() <= set(ComparisonTotals.__struct_fields__):
         raise ValueError("a difference is of no kind that there is")
     flag = {"consistent_read": as_flag(row["consistent_read"])}

@@ -23,9 +23,9 @@ from dynaferry.verify.state.records import (
 )
 
 # Or both sides agree by now, without our doing.
-Mended = Literal["written", "deleted", "agreed"]
+RepairOutcome = Literal["written", "deleted", "agreed"]
 # What a repair took the place of, where that is not what it had seen: a newer item, which is kept,
-# or nobody knows what, since the answer did not come or did not say.
+# or nobody knows what, since the response did not come or did not say.
 ReplacedKind = Literal["overwritten", "unseen"]
 
 
@@ -40,7 +40,7 @@ class _VerificationFile(RunFile):
 
 
 class VerificationStore(FileThread):
-    """Keeps one verification. Every method returns when what it was given is durable.
+    """The store of one verification. Every method returns when what it was given is durable.
 
     :raises StateWriteError: from every method that stores: nothing of it is stored
     """
@@ -117,7 +117,7 @@ class VerificationStore(FileThread):
     async def finish_segment(
         self, table: int, segment: ComparedSegment, counters: ComparisonCounters
     ) -> None:
-        """Stores what a segment came to. Its suspects are stored before."""
+        """Stores the result of a segment. Its suspects are stored before."""
 
         def finish(connection: sqlite3.Connection) -> None:
             connection.execute(schema.PUT_SEGMENT, schema.row_of(table, segment))
@@ -139,7 +139,7 @@ class VerificationStore(FileThread):
         differences: Sequence[Difference],
         counters: ComparisonCounters,
     ) -> None:
-        """Puts into the place of `suspects` what they came to, all or nothing."""
+        """Replaces `suspects` by their results, all or nothing."""
         settled = [schema.row_of(table, suspect) for suspect in suspects]
         found = [schema.difference_row(table, difference) for difference in differences]
         differing = {difference.key for difference in differences}
@@ -154,14 +154,14 @@ class VerificationStore(FileThread):
 
         await self._write(put)
 
-    async def mend(
-        self, table: int, keys: Sequence[bytes], how: Mended, counters: ComparisonCounters
+    async def mark_repaired(
+        self, table: int, keys: Sequence[bytes], how: RepairOutcome, counters: ComparisonCounters
     ) -> None:
-        """Marks differences as mended."""
+        """Marks differences as repaired."""
         rows = [{"table": table, "key": key, "how": how} for key in keys]
 
         def mark(connection: sqlite3.Connection) -> None:
-            connection.executemany(schema.MEND, rows)
+            connection.executemany(schema.MARK_REPAIRED, rows)
             connection.execute(schema.UPDATE_COUNTERS, schema.row_of(table, counters))
 
         await self._write(mark)
@@ -178,7 +178,7 @@ class VerificationStore(FileThread):
         return await self._records(schema.segment_of, schema.SELECT_SEGMENTS, table)
 
     async def read_counters(self, table: int) -> ComparisonCounters:
-        """What the table cost so far."""
+        """The cost of the table so far."""
         return await self._record(schema.counters_of, schema.SELECT_COUNTERS, table)
 
     async def read_totals(self, table: int) -> ComparisonTotals:
@@ -194,17 +194,17 @@ class VerificationStore(FileThread):
         return await self._records(schema.suspect_of, query, table, seen_before, limit)
 
     async def oldest_suspect(self, table: int) -> float | None:
-        """When the oldest suspect was seen; None where there is none."""
+        """The time at which the oldest suspect was seen; None without any."""
         oldest: float | None = (await self._rows(schema.SELECT_OLDEST, table))[0]["oldest"]
         return oldest
 
     async def read_differences(
         self, table: int, limit: int, after: bytes = b""
     ) -> list[Difference]:
-        """The next differences behind the key `after` that are not mended, by key."""
+        """The next differences behind the key `after` that are not repaired, by key."""
         query = schema.SELECT_DIFFERENCES
         return await self._records(schema.difference_of, query, table, after, limit)
 
     async def read_in_flux(self, table: int, limit: int) -> list[Difference]:
-        """The first items that were being changed while they were looked at, by key."""
+        """The first items that were being changed while they were compared, by key."""
         return await self._records(schema.difference_of, schema.SELECT_IN_FLUX, table, limit)

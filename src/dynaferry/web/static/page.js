@@ -12,7 +12,7 @@ const STATES = {
   refused: "refused", unhealthy: "stalled", throttled: "throttled", lost: "connection lost",
 };
 
-// News come once a second. Without any for so long, what they said is no news any more.
+// Updates come once a second; after this time without one, the last is out of date.
 const SILENT_SECONDS = 30;
 
 let last = null, updatedAt = 0;
