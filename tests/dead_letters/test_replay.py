@@ -12,7 +12,7 @@ from anyio import to_thread
 from dynaferry import CopyPlan, StopSignal, copy_table
 from dynaferry.cli.commands.status import to_summary
 from dynaferry.dead_letters.replay import ReplayOutcome, ReplayRequest, replay
-from dynaferry.dead_letters.request import check_is_the_same, find_target
+from dynaferry.dead_letters.request import check_is_the_same, find_target, plan_of
 from dynaferry.errors import PlanError, PreflightError, StateError
 from dynaferry.limits import PRICE_PER_MILLION_WRITES
 from dynaferry.observe.summary import RunSummary
@@ -24,6 +24,7 @@ from dynaferry.state.records import (
     ControlsChange,
     DeadLetter,
     RunIdentity,
+    RunRecord,
     TableCounters,
     TableIdentity,
     ThrottleCount,
@@ -135,12 +136,30 @@ async def test_a_throttle_of_a_replay_is_told_with_its_reason_by_report_and_stat
     assert f"PutItem: {reason}" in await to_thread.run_sync(render, stored, None)
 
 
-async def test_what_a_replay_costs_is_in_the_report(tmp_path: Path, rejected: RunSummary) -> None:
+async def test_what_a_replay_costs_is_in_the_report(
+    tmp_path: Path, rejected: RunSummary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plan_at_a_dollar_a_unit(record: RunRecord, request: ReplayRequest) -> CopyPlan:
+        """So that the cost is to be seen in the cents of a report."""
+        return msgspec.structs.replace(plan_of(record, request), price_per_million_writes=1e6)
+
+    monkeypatch.setattr("dynaferry.dead_letters.replay.plan_of", plan_at_a_dollar_a_unit)
     before = await counters_in(tmp_path)
     outcome = await replay(request_for(tmp_path))
     units = outcome.summary.tables[0].write_units - rejected.tables[0].write_units
-    assert units > 0
+    assert units >= BAD
+    cost = (await counters_in(tmp_path)).dollars
+    assert cost == pytest.approx(before.dollars + units), "what the copy cost stays as it was"
+    stored = await read_stored_run(tmp_path, "orders", whole=True)
+    assert f"${cost:,.2f}" in await to_thread.run_sync(render, stored, None)
+
+
+@pytest.mark.usefixtures("rejected")
+async def test_a_replay_is_counted_at_the_listed_price(tmp_path: Path) -> None:
+    before = await counters_in(tmp_path)
+    await replay(request_for(tmp_path))
     after = await counters_in(tmp_path)
+    units = after.write_units - before.write_units
     assert after.dollars - before.dollars == pytest.approx(units * PRICE_PER_MILLION_WRITES / 1e6)
 
 
