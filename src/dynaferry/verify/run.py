@@ -209,7 +209,7 @@ class _Attempt:
         remaining = [segment for segment in chosen if segment not in compared]
         if not await tools.comparison.compare(remaining, self._stop):
             return False
-        repaired = not self._plan.may_write or await self._repair(table, stats, tools)
+        repaired = not self._plan.mends or await self._repair(table, stats, tools)
         if self._plan.show_values:
             read = partial(self._read_values, table, tools)
             return await unless_stopped(self._stop, read) and repaired

@@ -38,7 +38,7 @@ class VerifyPlan(Struct, frozen=True, kw_only=True):
     @property
     def proves(self) -> bool:
         """Whether something is done or filed away because of what it finds."""
-        return self.may_write or self.certificate is not None
+        return self.mends or self.certificate is not None
 
     @property
     def begins_anew(self) -> bool:
@@ -53,6 +53,6 @@ class VerifyPlan(Struct, frozen=True, kw_only=True):
         return self.consistent_read
 
     @property
-    def may_write(self) -> bool:
+    def mends(self) -> bool:
         """Whether a repair may write to the target."""
         return self.repair or self.delete_extra

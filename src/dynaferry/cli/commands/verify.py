@@ -121,7 +121,7 @@ def watcher(progress: ProgressFlag, *, readers: int) -> Watch[ComparisonRunStats
 
 def _check_that_it_can_ask(plan: VerifyPlan, *, asks: bool) -> None:
     """Known before hours of reading, not after."""
-    if plan.may_write and asks and not sys.stdin.isatty():
+    if plan.mends and asks and not sys.stdin.isatty():
         raise PlanError(
             "a repair is shown and confirmed before anything is written, and stdin is no terminal",
             hint="run it on a terminal, or add --yes; without --repair and --delete-extra nothing "
