@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TextIO
 
-import msgspec
+from pythonjsonlogger.core import RESERVED_ATTRS, LogData
+from pythonjsonlogger.msgspec import MsgspecFormatter
 
 from dynaferry.shared.printable import printable, printable_json
 
@@ -43,32 +44,70 @@ class LogRun:
 
 
 class LogHandler(logging.Handler):
-    """Gives each event to `write`, as one line."""
+    """Gives each event to `write`, as one line. No other handler is to see an event after it."""
 
     def __init__(self, write: Callable[[str], None], run: LogRun, *, as_json: bool) -> None:
         super().__init__()
         self._write = write
-        self._run = run
-        self._as_json = as_json
+        self.addFilter(OnlyFields(run))
+        self.setFormatter(JsonEvent() if as_json else TextEvent())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one event as one line."""
-        fields: dict[str, object] = {"run": self._run.name}
-        for name in FIELDS:
-            if name in record.__dict__:
-                fields[name] = record.__dict__[name]
-        level, message = record.levelname.lower(), record.getMessage()
-        if self._as_json:
-            self._write(json_line(record.created, level, message, fields))
-            return
-        shown = " ".join(f"{name}={value}" for name, value in fields.items())
-        self._write(printable(f"{_moment(record.created)} {level} {message} {shown}"))
+        self._write(self.format(record))
 
 
-def json_line(moment: float, level: str, message: str, fields: dict[str, object]) -> str:
+class OnlyFields(logging.Filter):
+    """Takes from an event all that is not among the FIELDS, and names the run."""
+
+    def __init__(self, run: LogRun) -> None:
+        super().__init__()
+        self._run = run
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets every event through, with a message that is text and without a traceback."""
+        carried = record.__dict__
+        fields = {name: carried[name] for name in FIELDS if name in carried}
+        for name in carried.keys() - RESERVED_ATTRS:
+            del carried[name]
+        carried.update({"run": self._run.name} | fields)
+        record.msg, record.args = record.getMessage(), None
+        record.exc_info = record.exc_text = record.stack_info = None
+        return True
+
+
+class TextEvent(logging.Formatter):
+    """An event as text on one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The moment, the level, the message, and the fields."""
+        carried = record.__dict__
+        fields = " ".join(f"{name}={carried[name]}" for name in FIELDS if name in carried)
+        level = record.levelname.lower()
+        return printable(f"{_moment(record.created)} {level} {record.getMessage()} {fields}")
+
+
+class JsonEvent(MsgspecFormatter):
     """An event as one JSON object on one line."""
-    event = {"time": _moment(moment), "level": level, "message": message, **fields}
-    return printable_json(msgspec.json.encode(event, enc_hook=str).decode())
+
+    def __init__(self) -> None:
+        super().__init__(
+            ("asctime", "levelname", "message"),
+            rename_fields={"asctime": "time", "levelname": "level"},
+            json_default=str,
+        )
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        """The moment in UTC, to the millisecond."""
+        return _moment(record.created)
+
+    def process_log_record(self, log_data: LogData) -> LogData:
+        """The level as it is typed."""
+        return log_data | {"level": log_data["level"].lower()}
+
+    def serialize_log_record(self, log_data: LogData) -> str:
+        """Escapes whatever is not printable."""
+        return printable_json(super().serialize_log_record(log_data))
 
 
 def _moment(moment: float) -> str:
@@ -86,6 +125,7 @@ class JsonLines(io.TextIOBase):
         self._stream = stream
         self._run = run
         self._clock = clock
+        self._event = JsonEvent()
         self._unfinished = ""
 
     def write(self, text: str) -> int:
@@ -101,7 +141,8 @@ class JsonLines(io.TextIOBase):
         if line.startswith('{"time":'):
             return line
         level = "error" if line.startswith(_ERROR_PREFIXES) else "info"
-        return json_line(self._clock(), level, line, {"run": self._run.name})
+        event = {"created": self._clock(), "levelname": level, "msg": line, "run": self._run.name}
+        return self._event.format(logging.makeLogRecord(event))
 
     def flush(self) -> None:
         """Flushes the stream below."""
