@@ -39,8 +39,8 @@ def test_a_table_is_usable_while_it_is_active_or_updated(status: str) -> None:
     [
         ("CREATING", "wait until it is ACTIVE, then run the same command again"),
         ("DELETING", "it is being deleted: name another target"),
-        ("ARCHIVED", "look at the table in the console"),
-        ("INACCESSIBLE_ENCRYPTION_CREDENTIALS", "look at the table in the console"),
+        ("ARCHIVED", "check the table in the console"),
+        ("INACCESSIBLE_ENCRYPTION_CREDENTIALS", "check the table in the console"),
     ],
 )
 def test_a_table_in_any_other_status_is_refused(status: str, hint: str) -> None:
