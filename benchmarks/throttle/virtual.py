@@ -59,7 +59,7 @@ class SimulatedClient(DynamoClient):
         if answer.status == 200:
             return answer.body
         site = call_site.CallSite(table=self._side, side=self._side, acting_as="nobody")
-        raise service_errors.from_answer(
+        raise service_errors.from_service_error(
             service_errors.decode_error(answer.status, answer.body),
             status=answer.status,
             operation=operation,

@@ -22,7 +22,7 @@ from dynaferry.dynamodb.account.session import open_account
 from dynaferry.dynamodb.client import DynamoClient, open_client
 from dynaferry.dynamodb.environment.settings import is_aws
 from dynaferry.dynamodb.http import timeouts
-from dynaferry.dynamodb.http.connection import LEAST_SECONDS, MOST_ANSWER_BYTES
+from dynaferry.dynamodb.http.connection import LEAST_SECONDS, MOST_RESPONSE_BYTES
 from dynaferry.dynamodb.signing import Signer
 from dynaferry.errors import (
     AccessDeniedError,
@@ -211,7 +211,7 @@ async def _packed_answer_to(behaviour: Behaviour) -> bytes:
     async with (
         running_endpoint(behaviour) as endpoint,
         open_client(
-            session_of(), table="orders", endpoint=endpoint.url, connections=1, packed_answers=True
+            session_of(), table="orders", endpoint=endpoint.url, connections=1, accepts_gzip=True
         ) as client,
     ):
         return await client.send("Scan", b"{}")
@@ -235,9 +235,9 @@ async def test_an_encoding_that_changes_nothing_is_none() -> None:
 
 
 async def test_no_more_is_unpacked_than_an_answer_may_have() -> None:
-    most = gzip.compress(bytes(MOST_ANSWER_BYTES), 1)
-    more = gzip.compress(bytes(MOST_ANSWER_BYTES + 1), 1)
-    assert len(await _packed_answer_to(Answer(body=most, headers=GZIP))) == MOST_ANSWER_BYTES
+    most = gzip.compress(bytes(MOST_RESPONSE_BYTES), 1)
+    more = gzip.compress(bytes(MOST_RESPONSE_BYTES + 1), 1)
+    assert len(await _packed_answer_to(Answer(body=most, headers=GZIP))) == MOST_RESPONSE_BYTES
     with pytest.raises(CorruptAnswerError, match="longer than any"):
         await _packed_answer_to(Answer(body=more, headers=GZIP))
 
@@ -348,7 +348,7 @@ def test_several_requests_fail_within_the_patience_of_a_side(seconds: float) -> 
     times = timeouts.times_for(Side())
     assert times.silence_seconds <= max(1.0, seconds / 5)
     assert times.connect_seconds <= times.silence_seconds <= 30.0
-    assert times.answer_seconds <= max(1.0, seconds / 2)
+    assert times.response_seconds <= max(1.0, seconds / 2)
     assert times.left_seconds() == seconds
 
 
@@ -685,7 +685,7 @@ async def test_a_proxy_of_the_environment_is_looked_up_once_and_used(
 async def test_an_answer_through_a_proxy_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running_endpoint(Answer(body=bytes(2000)), Answer(body=bytes(500))) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
-        monkeypatch.setattr("dynaferry.dynamodb.http.proxied.MOST_ANSWER_BYTES", 1000)
+        monkeypatch.setattr("dynaferry.dynamodb.http.proxied.MOST_RESPONSE_BYTES", 1000)
         async with _wire_to("http://dynamodb.example:8000") as client:
             with pytest.raises(UnavailableError, match="longer than any"):
                 await client.send("Scan", b"{}")

@@ -50,7 +50,7 @@ class ServiceClient:
         if answer.status == 200:
             return answer.body
         error = service_errors.decode_error(answer.status, answer.body)
-        raise service_errors.from_answer(
+        raise service_errors.from_service_error(
             error, status=answer.status, operation=operation, site=SITE
         )
 

@@ -37,8 +37,8 @@ class CredentialsInTurn:
 async def renewed(source: CredentialSource) -> Credentials:
     """The credentials after a look at them that goes on beside requests, where one is due."""
     await source.current()
-    if source._looking is not None:
-        await asyncio.wait([source._looking])
+    if source._refreshing is not None:
+        await asyncio.wait([source._refreshing])
     return await source.current()
 
 

@@ -54,7 +54,7 @@ class DynamoClient:
     """The connections of one side and one endpoint.
 
     DynamoDB sends the checksum of every answer; `always_checked` takes none without it. Stand-ins
-    for it may send none. `packed_answers` are taken only where they are asked for.
+    for it may send none. With `accepts_gzip` they may come packed, and without it none may.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class DynamoClient:
         credentials: CredentialSource,
         site: CallSite,
         always_checked: bool = False,
-        packed_answers: bool = False,
+        accepts_gzip: bool = False,
         service_clock: ServiceClock | None = None,
     ) -> None:
         self.http = http
@@ -73,8 +73,8 @@ class DynamoClient:
         self.credentials = credentials
         self.site = site
         self._always_checked = always_checked
-        self._packed_answers = packed_answers
-        self._told_of_no_checksum = False
+        self._accepts_gzip = accepts_gzip
+        self._warned_of_no_checksum = False
         self.service_clock = service_clock or ServiceClock()
 
     async def send(self, operation: str, body: bytes) -> bytes:
@@ -91,37 +91,37 @@ class DynamoClient:
         """Requests of one operation, one after the other."""
         return RequestSeries(self, operation)
 
-    def unpack(self, operation: str, answer: HttpResponse) -> bytes:
+    def unpack(self, operation: str, response: HttpResponse) -> bytes:
         """Checks x-amz-crc32, which covers the body as sent, and only then decompresses it."""
-        checksum = answer.headers.get(b"x-amz-crc32")
+        checksum = response.headers.get(b"x-amz-crc32")
         if checksum is None:
-            self._note_no_checksum(operation, answer)
-        elif checksum != b"%d" % zlib_ng.crc32(answer.body):
+            self._note_no_checksum(operation, response)
+        elif checksum != b"%d" % zlib_ng.crc32(response.body):
             raise self._corrupt(operation, "the answer failed its checksum")
-        encoding = answer.headers.get(b"content-encoding")
+        encoding = response.headers.get(b"content-encoding")
         if encoding is None or encoding == b"identity":
-            return answer.body
-        if encoding != b"gzip" or not self._packed_answers:
-            told = encoding.decode("latin-1")
+            return response.body
+        if encoding != b"gzip" or not self._accepts_gzip:
+            named = encoding.decode("latin-1")
             raise self._corrupt(
-                operation, f"the answer came packed ({told}), unasked", ImpossibleAnswerError
+                operation, f"the answer came packed ({named}), unasked", ImpossibleAnswerError
             )
         try:
-            return unpacked(answer.body)
+            return unpacked(response.body)
         except ValueError as error:
             raise self._corrupt(operation, str(error)) from error
 
-    def _note_no_checksum(self, operation: str, answer: HttpResponse) -> None:
+    def _note_no_checksum(self, operation: str, response: HttpResponse) -> None:
         """A refusal changes nothing, and may be a balancer's: it is believed without one."""
-        if answer.status != 200:
+        if response.status != 200:
             return
         if self._always_checked:
             raise self._corrupt(
                 operation,
                 "the answer came without its checksum (x-amz-crc32): a proxy may have changed it",
             )
-        if not self._told_of_no_checksum:
-            self._told_of_no_checksum = True
+        if not self._warned_of_no_checksum:
+            self._warned_of_no_checksum = True
             _log.info(
                 "answers come without a checksum and are taken unchecked",
                 extra={"side": self.site.side, "table": self.site.table},
@@ -169,21 +169,21 @@ class RequestSeries:
                     connection = await self._next_connection()
                 now = client.service_clock.clock() + self._offset_seconds
                 head = client.signer.sign(operation, body, self._credentials, now)
-                answer = await connection.send(head, body)
+                response = await connection.send(head, body)
             except (aiohttp.ClientError, OSError) as failure:  # a TimeoutError is an OSError
-                told = from_network_error(failure, operation=operation, site=client.site)
-                if isinstance(told, RetryableError):
-                    told.took_seconds = time.monotonic() - began
-                raise told from failure
-            content = client.unpack(operation, answer)
-            if answer.status == 200:
+                network_error = from_network_error(failure, operation=operation, site=client.site)
+                if isinstance(network_error, RetryableError):
+                    network_error.took_seconds = time.monotonic() - began
+                raise network_error from failure
+            content = client.unpack(operation, response)
+            if response.status == 200:
                 return content
             hide = client.credentials.secrets.hide
-            error = service_errors.decode_error(answer.status, content, hide)
-            if last_try or not await self._is_repaired(error, answer):
+            error = service_errors.decode_error(response.status, content, hide)
+            if last_try or not await self._is_repaired(error, response):
                 break
-        raise service_errors.from_answer(
-            error, status=answer.status, operation=operation, site=client.site
+        raise service_errors.from_service_error(
+            error, status=response.status, operation=operation, site=client.site
         )
 
     async def _learn(self) -> None:
@@ -218,14 +218,14 @@ async def open_client(
     table: str,
     endpoint: str,
     connections: int,
-    packed_answers: bool = False,
+    accepts_gzip: bool = False,
     patience: SidesPatience | None = None,
 ) -> AsyncIterator[DynamoClient]:
     """Opens the data path of one side: as many keep-alive connections as requests in flight.
 
-    `packed_answers` asks for gzip. No request is waited for longer than `patience` has left.
+    `accepts_gzip` asks for gzip. No request is waited for longer than `patience` has left.
     """
-    encoding = "gzip" if packed_answers else "identity"
+    encoding = "gzip" if accepts_gzip else "identity"
     url = URL(endpoint)
     proxy = proxy_for(url, session.base_url)
     times = times_for(patience)
@@ -240,7 +240,7 @@ async def open_client(
             credentials=session.credentials,
             site=CallSite(table=table, side=session.side, acting_as=session.acting_as),
             always_checked=is_aws(url),
-            packed_answers=packed_answers,
+            accepts_gzip=accepts_gzip,
             service_clock=session.service_clock.copy(),
         )
 

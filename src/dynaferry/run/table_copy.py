@@ -105,7 +105,7 @@ async def _opened(
             table=seen.called,
             endpoint=seen.endpoint,
             connections=plan.readers,
-            packed_answers=await wants_packed(plan.compress, seen.endpoint),
+            accepts_gzip=await wants_packed(plan.compress, seen.endpoint),
             patience=patience.source,
         ) as source,
         open_client(

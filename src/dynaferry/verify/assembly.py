@@ -15,8 +15,8 @@ from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.dynamodb.items.conditional_write import ConditionalWriter
 from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.dynamodb.items.replication_attributes import (
-    LookupWithoutThem,
-    MenderWithoutThem,
+    LookupWithoutReplicationAttributes,
+    RepairerWithoutReplicationAttributes,
     pages_of,
 )
 from dynaferry.dynamodb.items.scan import ScanSource
@@ -114,7 +114,7 @@ class _OpenSide(NamedTuple):
         leaves_out = pair.has_replication_attributes
         return SideReader(
             pages_of(scans, leave_out=leaves_out),
-            LookupWithoutThem(lookup) if leaves_out else lookup,
+            LookupWithoutReplicationAttributes(lookup) if leaves_out else lookup,
             stats,
             key_of=key_of,
             limiter=self.caps.read_limiter(pair.table.max_read_units),
@@ -125,7 +125,11 @@ class _OpenSide(NamedTuple):
 
     def repairer(self, pair: TablePair, key_names: list[str]) -> ItemRepairer:
         repairer = ConditionalWriter(self.client, table=self.called, keys=key_names)
-        return MenderWithoutThem(repairer) if pair.has_replication_attributes else repairer
+        return (
+            RepairerWithoutReplicationAttributes(repairer)
+            if pair.has_replication_attributes
+            else repairer
+        )
 
 
 @asynccontextmanager

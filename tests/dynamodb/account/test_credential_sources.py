@@ -280,7 +280,7 @@ async def test_a_profiles_program_is_run_again_when_its_credentials_end(
         tmp_path,
         f"[profile own]\nregion = {REGION}\ncredential_process = {sys.executable} {program}\n",
     )
-    monkeypatch.setattr("dynaferry.dynamodb.account.credentials.LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("dynaferry.dynamodb.account.credentials.CREDENTIALS_REFRESH_SECONDS", 0.0)
     async with open_account(Account(profile="own"), "source") as session:
         first = await session.credentials.current()
         second = await renewed(session.credentials)

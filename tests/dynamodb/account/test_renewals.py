@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dynaferry.dynamodb.account.credentials import (
+    CREDENTIALS_REFRESH_SECONDS,
     FAILED_SECONDS,
-    LOOK_AGAIN_SECONDS,
     WAIT_SECONDS,
     Credentials,
     CredentialSource,
@@ -87,7 +87,11 @@ async def test_credentials_are_asked_for_once_a_minute_at_most(lasts: float | No
         for _ in range(3):
             await source.current()
         await renewed(source)
-    most = seconds / LOOK_AGAIN_SECONDS if lasts is not None and lasts < 3600 else seconds / 2600
+    most = (
+        seconds / CREDENTIALS_REFRESH_SECONDS
+        if lasts is not None and lasts < 3600
+        else seconds / 2600
+    )
     assert giver.given <= most + 1
 
 
@@ -218,4 +222,4 @@ async def test_a_source_that_is_closed_leaves_no_look_behind() -> None:
     giver.now = 100.0
     await source.current()
     await source.aclose()
-    assert source._looking is None
+    assert source._refreshing is None

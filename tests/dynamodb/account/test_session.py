@@ -195,7 +195,7 @@ async def test_a_role_is_assumed_once_for_all_requests_of_both_planes() -> None:
 async def test_credentials_are_renewed_ahead_of_their_end(
     monkeypatch: pytest.MonkeyPatch, left: timedelta
 ) -> None:
-    monkeypatch.setattr("dynaferry.dynamodb.account.credentials.LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("dynaferry.dynamodb.account.credentials.CREDENTIALS_REFRESH_SECONDS", 0.0)
     async with running_endpoint() as sts:
         sts.otherwise = _role_sessions(lambda number: left if number == 1 else HOUR)
         async with open_account(ROLE_ACCOUNT, "target", sts_endpoint_url=sts.url) as session:
@@ -225,7 +225,7 @@ async def test_credentials_of_the_environment_have_no_end() -> None:
 async def test_credentials_near_their_end_are_used_while_sts_is_away(
     no_waiting_between_retries: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dynaferry.dynamodb.account.credentials.LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("dynaferry.dynamodb.account.credentials.CREDENTIALS_REFRESH_SECONDS", 0.0)
     async with running_endpoint(_assumed(1, timedelta(minutes=12))) as sts:
         sts.otherwise = Drop()
         async with open_account(ROLE_ACCOUNT, "target", sts_endpoint_url=sts.url) as session:

@@ -13,7 +13,11 @@ from dynaferry.dynamodb.account.redaction import HIDDEN, Redactor
 from dynaferry.dynamodb.environment import proxies
 from dynaferry.dynamodb.failures.call_site import CallSite
 from dynaferry.dynamodb.failures.network_errors import from_network_error
-from dynaferry.dynamodb.failures.service_errors import decode_error, from_answer, from_client_error
+from dynaferry.dynamodb.failures.service_errors import (
+    decode_error,
+    from_client_error,
+    from_service_error,
+)
 from dynaferry.errors import DynaferryError, PlanError, RequestRefusedError, UnavailableError
 
 SITE = CallSite(table="orders", side="source", acting_as="profile dev")
@@ -121,6 +125,6 @@ def test_a_proxy_that_does_not_reach_the_endpoint_now_may_do_so_later(status: in
 
 def test_a_proxy_of_plain_http_that_wants_a_password_is_told_alike() -> None:
     answer = decode_error(407, b"<html>sign in</html>")
-    error = from_answer(answer, status=407, operation="Scan", site=SITE)
+    error = from_service_error(answer, status=407, operation="Scan", site=SITE)
     assert type(error) is RequestRefusedError
     assert "a user and a password" in (error.hint or "")

@@ -79,7 +79,7 @@ async def test_a_role_is_assumed_and_used_by_the_services_time(ahead_seconds: fl
 async def test_a_clock_that_jumps_before_a_session_is_renewed_keeps_nothing(
     ahead_seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dynaferry.dynamodb.account.credentials.LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("dynaferry.dynamodb.account.credentials.CREDENTIALS_REFRESH_SECONDS", 0.0)
     service = Service(0.0)
     async with running_endpoint() as aws:
         aws.otherwise = Decide(service.answer)

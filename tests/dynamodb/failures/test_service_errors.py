@@ -27,7 +27,11 @@ from hypothesis import strategies as st
 
 from dynaferry.dynamodb.failures.call_site import CallSite
 from dynaferry.dynamodb.failures.network_errors import from_network_error
-from dynaferry.dynamodb.failures.service_errors import decode_error, from_answer, from_client_error
+from dynaferry.dynamodb.failures.service_errors import (
+    decode_error,
+    from_client_error,
+    from_service_error,
+)
 from dynaferry.errors import (
     AccessDeniedError,
     CorruptAnswerError,
@@ -103,7 +107,7 @@ def _answer(
     ).encode()
     answer = decode_error(status, body)
     assert answer.code == code
-    return from_answer(answer, status=status, operation=operation, site=SITE)
+    return from_service_error(answer, status=status, operation=operation, site=SITE)
 
 
 def _client_error(code: str, *, operation: str = "DescribeTable", status: int = 400) -> ClientError:
@@ -189,7 +193,7 @@ def test_a_status_that_passes_is_waited_for_where_no_code_came_with_it(
 ) -> None:
     for operation in ("Scan", "BatchWriteItem"):
         answer = decode_error(status, body)
-        found = from_answer(answer, status=status, operation=operation, site=SITE)
+        found = from_service_error(answer, status=status, operation=operation, site=SITE)
         assert type(found) is error
     of_botocore = _client_error(str(status), status=status)
     assert type(_from_client(of_botocore)) is error
@@ -230,10 +234,10 @@ def test_what_is_no_batch_cannot_be_split_and_is_refused(code: str, operation: s
 @pytest.mark.parametrize("body", [b"", b"<html>413 Request Entity Too Large</html>", b"{}"])
 def test_a_batch_that_is_too_large_is_to_be_split(body: bytes) -> None:
     answer = decode_error(413, body)
-    found = from_answer(answer, status=413, operation="BatchWriteItem", site=SITE)
+    found = from_service_error(answer, status=413, operation="BatchWriteItem", site=SITE)
     assert isinstance(found, ItemRefusedError)
     assert found.code == "RequestEntityTooLargeException"
-    found = from_answer(answer, status=413, operation="Scan", site=SITE)
+    found = from_service_error(answer, status=413, operation="Scan", site=SITE)
     assert type(found) is RequestRefusedError
 
 
@@ -336,13 +340,15 @@ def test_a_code_is_read_beside_fields_that_are_not_as_modelled(rest: bytes) -> N
 
 @pytest.mark.parametrize("body", [b'{"__type":"a#Code","message":"\xff"}', b'{"__type":"\xff"}'])
 def test_a_body_that_is_not_utf_8_is_an_error_of_the_service_and_not_a_crash(body: bytes) -> None:
-    found = from_answer(decode_error(500, body), status=500, operation="Scan", site=SITE)
+    found = from_service_error(decode_error(500, body), status=500, operation="Scan", site=SITE)
     assert type(found) is UnavailableError
 
 
 @given(st.binary(max_size=200), st.sampled_from([400, 403, 404, 500, 503]))
 def test_no_body_is_a_crash(body: bytes, status: int) -> None:
-    found = from_answer(decode_error(status, body), status=status, operation="Scan", site=SITE)
+    found = from_service_error(
+        decode_error(status, body), status=status, operation="Scan", site=SITE
+    )
     assert type(found) is (UnavailableError if status >= 500 else RequestRefusedError)
 
 
@@ -360,7 +366,9 @@ def test_a_throttle_carries_its_reasons_and_resources(code: str, spelling: str) 
         {"reason": "IndexWriteProvisionedThroughputExceeded", "resource": INDEX_ARN, "new": 1},
     ]
     body = json.dumps({"__type": f"a#{code}", "message": "m", spelling: reasons}).encode()
-    found = from_answer(decode_error(400, body), status=400, operation="BatchWriteItem", site=SITE)
+    found = from_service_error(
+        decode_error(400, body), status=400, operation="BatchWriteItem", site=SITE
+    )
     assert isinstance(found, ThrottledError)
     assert found.code == code
     assert found.reasons == (
@@ -504,7 +512,7 @@ LONG_WORDS = "not authorized, " * 100 + "with an explicit deny in a service cont
 
 def test_the_services_own_words_are_told_whole() -> None:
     body = json.dumps({"__type": "x#AccessDeniedException", "message": LONG_WORDS}).encode()
-    found = from_answer(decode_error(400, body), status=400, operation="Scan", site=SITE)
+    found = from_service_error(decode_error(400, body), status=400, operation="Scan", site=SITE)
     assert LONG_WORDS in found.message
     response = {"Error": {"Code": "AccessDeniedException", "Message": LONG_WORDS}}
     assert LONG_WORDS in _from_client(ClientError(response, "DescribeTable")).message
@@ -526,7 +534,7 @@ def test_secrets_are_hidden_in_words_before_they_are_cut_and_nowhere_else() -> N
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_page_that_is_not_the_services_hints_at_who_else_may_answer(status: int) -> None:
     answer = decode_error(status, A_PROXYS_PAGE.encode())
-    found = from_answer(answer, status=status, operation="Scan", site=SITE)
+    found = from_service_error(answer, status=status, operation="Scan", site=SITE)
     error = ClientError({"Error": {"Code": str(status), "Message": "a page"}}, "DescribeTable")
     for told in (found, _from_client(error)):
         assert type(told) is RequestRefusedError

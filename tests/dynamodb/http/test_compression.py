@@ -46,10 +46,10 @@ async def test_the_round_trip_is_that_of_a_connection_that_is_closed_again() -> 
     assert await round_trip_seconds(endpoint.url) is None  # nobody listens any more
 
 
-@pytest.mark.parametrize(("packed_answers", "asked"), [(True, "gzip"), (False, "identity")])
-async def test_a_page_is_the_same_packed_or_not(packed_answers: bool, asked: str) -> None:
+@pytest.mark.parametrize(("accepts_gzip", "asked"), [(True, "gzip"), (False, "identity")])
+async def test_a_page_is_the_same_packed_or_not(accepts_gzip: bool, asked: str) -> None:
     plain = Answer(body=PAGE)
-    answers = [plain, PACKED if packed_answers else plain]
+    answers = [plain, PACKED if accepts_gzip else plain]
     async with (
         running_endpoint(*answers) as endpoint,
         open_client(
@@ -57,7 +57,7 @@ async def test_a_page_is_the_same_packed_or_not(packed_answers: bool, asked: str
             table="orders",
             endpoint=endpoint.url,
             connections=1,
-            packed_answers=packed_answers,
+            accepts_gzip=accepts_gzip,
         ) as client,
     ):
         source = ScanSource(client, table="orders", total_segments=1)

@@ -12,8 +12,8 @@ from yarl import URL
 from dynaferry.dynamodb.http.connection import (
     LEAST_SECONDS,
     MOST_ANNOUNCEMENTS,
-    MOST_ANSWER_BYTES,
     MOST_HEAD_BYTES,
+    MOST_RESPONSE_BYTES,
     Http11Connection,
     HttpResponse,
     SignedHeaders,
@@ -277,14 +277,14 @@ class Line:
 async def waiting_exchange(
     body: bytes = b"{}",
     *,
-    answer_seconds: float = math.inf,
+    response_seconds: float = math.inf,
     left_seconds: Callable[[], float] = lambda: math.inf,
 ) -> AsyncIterator[tuple[Clock, Line, Http11Connection, "asyncio.Task[HttpResponse]"]]:
     clock, line = Clock(), Line()
     connection = Http11Connection(
         clock,  # type: ignore[arg-type]
         silence_seconds=30.0,
-        answer_seconds=answer_seconds,
+        response_seconds=response_seconds,
         left_seconds=left_seconds,
     )
     connection.connection_made(line)  # type: ignore[arg-type]
@@ -346,7 +346,7 @@ async def test_the_next_request_has_all_the_time_too() -> None:
 
 
 async def test_an_answer_that_drips_ends_at_the_deadline_of_the_whole() -> None:
-    async with waiting_exchange(answer_seconds=100.0) as (clock, _, connection, exchange):
+    async with waiting_exchange(response_seconds=100.0) as (clock, _, connection, exchange):
         connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         for second in range(1, 100):
             clock.go_to(float(second))
@@ -360,7 +360,7 @@ async def test_an_answer_that_drips_ends_at_the_deadline_of_the_whole() -> None:
 
 
 async def test_the_deadline_of_the_whole_begins_when_the_request_has_left() -> None:
-    async with waiting_exchange(bytes(1_000_000), answer_seconds=40.0) as (
+    async with waiting_exchange(bytes(1_000_000), response_seconds=40.0) as (
         clock,
         line,
         connection,
@@ -425,7 +425,7 @@ async def test_a_body_without_an_end_is_no_answer(head: bytes) -> None:
     async with waiting_exchange() as (_, _, connection, exchange):
         connection.data_received(b"HTTP/1.1 200 OK\r\n" + head)
         piece = bytes(1024 * 1024)
-        for _ in range(MOST_ANSWER_BYTES // len(piece) - 1):
+        for _ in range(MOST_RESPONSE_BYTES // len(piece) - 1):
             connection.data_received(piece)
         await asyncio.sleep(0)
         assert not exchange.done()

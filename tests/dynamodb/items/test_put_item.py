@@ -4,7 +4,7 @@ import pytest
 from msgspec import Raw
 
 from dynaferry.dynamodb.failures.call_site import CallSite
-from dynaferry.dynamodb.failures.service_errors import decode_error, from_answer
+from dynaferry.dynamodb.failures.service_errors import decode_error, from_service_error
 from dynaferry.dynamodb.items.put_item import PutItemTarget
 from dynaferry.errors import ConditionFailedError, CorruptAnswerError, ItemRefusedError
 from dynaferry.ports import PutResult
@@ -21,7 +21,9 @@ def putter(*answers: CannedAnswer) -> tuple[PutItemTarget, CannedClient]:
 
 def refused(body: bytes) -> CannedAnswer:
     def refuse(_: bytes) -> bytes:
-        raise from_answer(decode_error(400, body), status=400, operation="PutItem", site=SITE)
+        raise from_service_error(
+            decode_error(400, body), status=400, operation="PutItem", site=SITE
+        )
 
     return refuse
 
@@ -91,6 +93,6 @@ async def test_an_answer_that_is_not_one_is_corrupt(answer: bytes) -> None:
 
 def test_a_failed_condition_says_what_it_found() -> None:
     answer = decode_error(400, b'{"__type":"ConditionalCheckFailedException","Item":{"a":1}}')
-    error = from_answer(answer, status=400, operation="PutItem", site=SITE)
+    error = from_service_error(answer, status=400, operation="PutItem", site=SITE)
     assert isinstance(error, ConditionFailedError)
     assert error.item == b'{"a":1}'

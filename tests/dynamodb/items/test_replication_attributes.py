@@ -7,9 +7,9 @@ import pytest
 from msgspec import Raw
 
 from dynaferry.dynamodb.items.replication_attributes import (
-    LookupWithoutThem,
-    MenderWithoutThem,
+    LookupWithoutReplicationAttributes,
     PagesWithoutThem,
+    RepairerWithoutReplicationAttributes,
     without_them,
 )
 from dynaferry.dynamodb.tables.describe import sets_replication_attributes
@@ -69,13 +69,13 @@ async def test_a_page_has_as_many_items_and_all_else_of_it_is_as_it_was() -> Non
 
 
 async def test_what_is_found_by_keys_is_without_them() -> None:
-    found = await LookupWithoutThem(Fake()).find_items([b"k"])
+    found = await LookupWithoutReplicationAttributes(Fake()).find_items([b"k"])
     assert [bytes(item) for item in found.items] == [PLAIN]
     assert (found.unprocessed, found.consumed_units) == ([b"k"], 1.0)
 
 
 async def test_what_a_write_replaced_or_found_in_its_way_is_without_them() -> None:
-    target = MenderWithoutThem(Fake())
+    target = RepairerWithoutReplicationAttributes(Fake())
     assert await target.put_if_unchanged(PLAIN, PLAIN) == Replaced(PLAIN, 1.0)
     assert await target.delete_if_unchanged(b"k", PLAIN) == Replaced(PLAIN, 1.0)
     with pytest.raises(ConditionFailedError) as caught:

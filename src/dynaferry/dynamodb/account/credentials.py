@@ -17,8 +17,8 @@ from dynaferry.errors import DynaferryError, UnavailableError
 
 # botocore renews credentials whenever it is asked, from 15 minutes ahead of their end on: so it is
 # not asked with every request.
-LOOK_AGAIN_SECONDS = 60.0
-LEAST_LOOK_SECONDS = 1.0  # of those that end sooner
+CREDENTIALS_REFRESH_SECONDS = 60.0
+LEAST_CREDENTIALS_REFRESH_SECONDS = 1.0  # of those that end sooner
 # Who gives credentials and has just failed is not asked again at once by everybody who waits.
 FAILED_SECONDS = 5.0
 # How long a request waits for a renewal of what has ended, before the retry layer hears of it.
@@ -65,9 +65,9 @@ class CredentialSource:
         self._service_clock = service_clock or ServiceClock()
         self._frozen: Any = None
         self._current = Credentials("", "", None)
-        self._look_at = -math.inf
+        self._refresh_at = -math.inf
         self._good_until = -math.inf
-        self._looking: asyncio.Task[None] | None = None
+        self._refreshing: asyncio.Task[None] | None = None
         self._refused: Credentials | None = None
         self._failure: tuple[float, DynaferryError] | None = None
         self.botocore_credentials: Any = None
@@ -80,13 +80,13 @@ class CredentialSource:
         :raises CorruptAnswerError: something else than STS answered
         """
         now = self._clock()
-        if now < self._look_at:
+        if now < self._refresh_at:
             return self._current
         if now < self._good_until:
-            self._look_at = self._next_look(now)
-            self._look()
+            self._refresh_at = self._next_refresh(now)
+            self._refresh()
             return self._current
-        await self._look_and_wait(now)
+        await self._refresh_and_wait(now)
         return self._current
 
     async def frozen(self) -> Any:
@@ -107,7 +107,7 @@ class CredentialSource:
     async def renew(self, refused: Credentials) -> None:
         """Resolves anew, unless another request has already done so since `refused`."""
         if await self.current() == refused:
-            await self._look_and_wait(self._clock(), refused)
+            await self._refresh_and_wait(self._clock(), refused)
 
     def forget(self) -> None:
         """Begins anew: nothing is found yet, and nothing has failed."""
@@ -115,38 +115,38 @@ class CredentialSource:
 
     async def aclose(self) -> None:
         """Ends a renewal that is under way."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.wait([self._refreshing])
 
     # Looking for new ones -----------------------------------------------------------------------
 
-    async def _look_and_wait(self, now: float, refused: Credentials | None = None) -> None:
+    async def _refresh_and_wait(self, now: float, refused: Credentials | None = None) -> None:
         if self._failure is not None and now < self._failure[0]:
             raise self._failure[1].with_traceback(None)
-        look = self._look(refused)
+        refresh = self._refresh(refused)
         # It goes on for the others where one of those who wait for it is cancelled.
         if self._frozen is None:
-            await asyncio.shield(look)
+            await asyncio.shield(refresh)
             return
-        await asyncio.wait([look], timeout=WAIT_SECONDS)
-        if not look.done():
+        await asyncio.wait([refresh], timeout=WAIT_SECONDS)
+        if not refresh.done():
             error = UnavailableError(f"{self._whose}'s credentials were not renewed in time")
             error.took_seconds = WAIT_SECONDS
             raise error
-        look.result()
+        refresh.result()
 
-    def _look(self, refused: Credentials | None = None) -> "asyncio.Task[None]":
+    def _refresh(self, refused: Credentials | None = None) -> "asyncio.Task[None]":
         """One look at a time, for everybody; another one only for what was refused meanwhile."""
-        before = self._looking
+        before = self._refreshing
         if before is None or (refused is not None and self._refused != refused):
             self._refused = refused
-            self._looking = asyncio.create_task(self._look_once(before, refused))
-            self._looking.add_done_callback(self._looked)
-            return self._looking
+            self._refreshing = asyncio.create_task(self._refresh_once(before, refused))
+            self._refreshing.add_done_callback(self._on_refreshed)
+            return self._refreshing
         return before
 
-    async def _look_once(
+    async def _refresh_once(
         self, before: "asyncio.Task[None] | None", refused: Credentials | None
     ) -> None:
         if before is not None:
@@ -168,17 +168,17 @@ class CredentialSource:
         self._current = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
         self.secrets.note(self._current)
         self._good_until = now + (math.inf if left_seconds is None else left_seconds)
-        self._look_at = self._next_look(now)
+        self._refresh_at = self._next_refresh(now)
 
-    def _next_look(self, now: float) -> float:
+    def _next_refresh(self, now: float) -> float:
         """In a minute, or in the middle of what is left where that is sooner."""
-        soon = max(LEAST_LOOK_SECONDS, (self._good_until - now) / 2)
-        return min(self._good_until, now + min(LOOK_AGAIN_SECONDS, soon))
+        soon = max(LEAST_CREDENTIALS_REFRESH_SECONDS, (self._good_until - now) / 2)
+        return min(self._good_until, now + min(CREDENTIALS_REFRESH_SECONDS, soon))
 
-    def _looked(self, look: "asyncio.Task[None]") -> None:
-        if look is self._looking:
-            self._looking = None
-        error = None if look.cancelled() else look.exception()
+    def _on_refreshed(self, refresh: "asyncio.Task[None]") -> None:
+        if refresh is self._refreshing:
+            self._refreshing = None
+        error = None if refresh.cancelled() else refresh.exception()
         if error is None:
             return
         now = self._clock()

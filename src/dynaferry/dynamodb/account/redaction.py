@@ -47,7 +47,7 @@ class Redactor:
             seen.add(id(link))
             link.args = tuple(self.hide(a) if isinstance(a, str) else a for a in link.args)
             if isinstance(link, ClientError):
-                self._hide_in_answer(link.response)
+                self._hide_in_response(link.response)
             self._hide_in_fields(link)
             link = link.__cause__ or link.__context__
 
@@ -57,7 +57,7 @@ class Redactor:
             if isinstance(value, str | URL) and self.hide(str(value)) != str(value):
                 setattr(error, name, self.hide(str(value)))
 
-    def _hide_in_answer(self, response: dict[str, Any]) -> None:
+    def _hide_in_response(self, response: dict[str, Any]) -> None:
         words = response.get("Error", {})
         if isinstance(words.get("Message"), str):
             words["Message"] = self.hide(words["Message"])

@@ -88,10 +88,10 @@ class ServiceClock:
 
     def _try_again(self, response: Any, request_dict: Any, **_: Any) -> float | None:
         """At once, with the right time; None where that is not what is wrong."""
-        answer = response[1] if response is not None else {}
-        if answer.get("Error", {}).get("Code") not in REFUSED_SIGNATURES:
+        parsed = response[1] if response is not None else {}
+        if parsed.get("Error", {}).get("Code") not in REFUSED_SIGNATURES:
             return None
-        date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+        date = parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
         stamp = request_dict.get("context", {}).get("timestamp", "")
         try:
             signed_at = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC).timestamp()

@@ -39,9 +39,9 @@ from dynaferry.errors import (
 )
 
 # What reading an answer raises, in botocore as here, where another kind of answer came.
-NOT_AN_ANSWER: Final = (ResponseParserError, AttributeError, KeyError, TypeError, ValueError)
+RESPONSE_ERRORS: Final = (ResponseParserError, AttributeError, KeyError, TypeError, ValueError)
 # What comes of a call that botocore makes.
-CALL_ERRORS: Final = (BotoCoreError, ClientError, *NOT_AN_ANSWER)
+CALL_ERRORS: Final = (BotoCoreError, ClientError, *RESPONSE_ERRORS)
 
 # What SDKs try again is tried again here: botocore's lists, which a test compares, and more.
 _THROTTLES = frozenset(
@@ -189,42 +189,44 @@ def _words_of(body: bytes, hide: Callable[[str], str]) -> str:
     return ""
 
 
-def from_answer(
-    answer: ServiceError, *, status: int, operation: str, site: CallSite
+def from_service_error(
+    service_error: ServiceError, *, status: int, operation: str, site: CallSite
 ) -> DynaferryError:
     """The error for what the service answered to `operation`."""
     where = site.where(operation)
-    words = f"{where}: {answer.code}: {answer.message}"
-    is_denial = answer.code in REFUSALS
+    words = f"{where}: {service_error.code}: {service_error.message}"
+    is_denial = service_error.code in REFUSALS
     if status == WANTS_PASSWORD and not is_denial:
-        return from_proxy(status, answer.message, operation=operation, site=site)
-    if answer.code in _THROTTLES or (status == _THROTTLING_STATUS and not is_denial):
+        return from_proxy(status, service_error.message, operation=operation, site=site)
+    if service_error.code in _THROTTLES or (status == _THROTTLING_STATUS and not is_denial):
         return ThrottledError(
             words,
-            code=answer.code,
-            reasons=answer.reasons,
+            code=service_error.code,
+            reasons=service_error.reasons,
             operation=operation,
             table=site.table,
         )
     passes_by_status = status >= 500 or status in _PASSING_STATUSES
-    if answer.code in _PASSING or (passes_by_status and not is_denial):
+    if service_error.code in _PASSING or (passes_by_status and not is_denial):
         return UnavailableError(words, operation=operation, table=site.table)
-    if answer.code == _CONDITION and operation in _CONDITIONAL_WRITES:
-        return ConditionFailedError(words, item=answer.item, operation=operation, table=site.table)
-    if answer.code in _ITEM_REFUSALS and operation in _WRITES_OF_ITEMS:
-        return ItemRefusedError(
-            answer.message, code=answer.code, operation=operation, table=site.table
+    if service_error.code == _CONDITION and operation in _CONDITIONAL_WRITES:
+        return ConditionFailedError(
+            words, item=service_error.item, operation=operation, table=site.table
         )
-    if answer.code in _NO_TABLE:
+    if service_error.code in _ITEM_REFUSALS and operation in _WRITES_OF_ITEMS:
+        return ItemRefusedError(
+            service_error.message, code=service_error.code, operation=operation, table=site.table
+        )
+    if service_error.code in _NO_TABLE:
         return TableNotFoundError(
-            f"{where}: there is no such table ({answer.message})",
+            f"{where}: there is no such table ({service_error.message})",
             hint=f"check the table's name, the region and the account ({site.acting_as})",
             operation=operation,
             table=site.table,
         )
     if is_denial:
-        return _denied(answer, operation, where, site)
-    hint = SOMEBODY_ELSE_HINT if is_page(answer.code) else None
+        return _denied(service_error, operation, where, site)
+    hint = SOMEBODY_ELSE_HINT if is_page(service_error.code) else None
     return RequestRefusedError(words, hint=hint, operation=operation, table=site.table)
 
 
@@ -233,16 +235,18 @@ def is_page(code: str) -> bool:
     return code.startswith("HTTP ") or code.isdigit()
 
 
-def _denied(answer: ServiceError, operation: str, where: str, site: CallSite) -> AccessDeniedError:
+def _denied(
+    service_error: ServiceError, operation: str, where: str, site: CallSite
+) -> AccessDeniedError:
     refusal = Refusal(
-        code=answer.code,
-        message=answer.message,
+        code=service_error.code,
+        message=service_error.message,
         operation=operation,
         who=site.signer(operation),
     )
     whom = "" if site.table is None else f" to {site.acting_as}"
     return AccessDeniedError(
-        f"{where} was refused{whom}: {answer.code}: {answer.message}",
+        f"{where} was refused{whom}: {service_error.code}: {service_error.message}",
         hint=hint_for(refusal),
         operation=operation,
         table=site.table,
@@ -264,16 +268,16 @@ def from_client_error(
     """
     site = CallSite(table=table, side=side, acting_as=acting_as, caller=caller)
     if isinstance(error, ClientError):
-        answer, status = _read_client_error(error)
-        return from_answer(answer, status=status, operation=operation, site=site)
+        service_error, status = _read_client_error(error)
+        return from_service_error(service_error, status=status, operation=operation, site=site)
     if isinstance(error, BotoCoreError):
         return _from_botocore(error, operation, site)
-    if isinstance(error, NOT_AN_ANSWER):
-        return _not_an_answer(error, operation, site)
+    if isinstance(error, RESPONSE_ERRORS):
+        return _unreadable_response(error, operation, site)
     return from_network_error(error, operation=operation, site=site)
 
 
-def _not_an_answer(error: Exception, operation: str, site: CallSite) -> CorruptAnswerError:
+def _unreadable_response(error: Exception, operation: str, site: CallSite) -> CorruptAnswerError:
     """Somebody answered, in another way than the service does."""
     missing = f"{error} is missing" if isinstance(error, KeyError) else in_one_line(str(error))
     return CorruptAnswerError(
@@ -290,9 +294,9 @@ def _read_client_error(error: ClientError) -> tuple[ServiceError, int]:
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
     code, message = str(words.get("Code") or f"HTTP {status}"), str(words.get("Message", ""))
     # botocore takes a body that is not the service's for the message, and its status for the code.
-    told = in_one_line(message) if is_page(code) else _shortened(message, _MOST_OF_A_MESSAGE)
-    answer = ServiceError(code=code, message=told or "(no message)")
-    return answer, status
+    shown = in_one_line(message) if is_page(code) else _shortened(message, _MOST_OF_A_MESSAGE)
+    service_error = ServiceError(code=code, message=shown or "(no message)")
+    return service_error, status
 
 
 # What botocore raises when the network, not the request, is at fault.

@@ -17,7 +17,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 # No wait is shorter, however little of somebody's patience is left.
 LEAST_SECONDS = 0.5
 # The service gives 16 MB of items at most [M:BatchGetItem], and JSON is longer than items.
-MOST_ANSWER_BYTES = 64 * 1024 * 1024
+MOST_RESPONSE_BYTES = 64 * 1024 * 1024
 MOST_HEAD_BYTES = 64 * 1024
 # "100 Continue" and its like, before one answer.
 MOST_ANNOUNCEMENTS = 16
@@ -59,7 +59,7 @@ class Http11Connection(asyncio.Protocol):
         silence_seconds: float,
         *,
         path: str = "/",
-        answer_seconds: float = math.inf,
+        response_seconds: float = math.inf,
         left_seconds: Callable[[], float] = lambda: math.inf,
     ) -> None:
         self.timed_out = False
@@ -69,7 +69,7 @@ class Http11Connection(asyncio.Protocol):
         self.lost: asyncio.Future[None] = loop.create_future()
         self._loop = loop
         self._silence_seconds = silence_seconds
-        self._answer_seconds = answer_seconds
+        self._response_seconds = response_seconds
         self._left_seconds = left_seconds
         self._asked_at = 0.0
         self._unfinished_bytes = 0
@@ -124,14 +124,14 @@ class Http11Connection(asyncio.Protocol):
         self._asked_at = self._heard_at = self._loop.time()
         if self._watch is None:
             seconds = min(self._silence_seconds, max(LEAST_SECONDS, self._left_seconds()))
-            self._watch = self._loop.call_later(seconds, self._look_for_silence)
+            self._watch = self._loop.call_later(seconds, self._check_for_silence)
 
     def _make_lines(self, lasting: Mapping[str, str]) -> None:
         lines = [f"{name}: {value}\r\n" for name, value in lasting.items()]
         self._lasting_lines = f"{self._first_line}{''.join(lines)}".encode("latin-1")
         self._lasting = lasting
 
-    def _look_for_silence(self) -> None:
+    def _check_for_silence(self) -> None:
         """Ends a wait that has lasted too long: in silence, as a whole, or for who waits.
 
         One timer stays with the connection and looks again, since setting one for each request
@@ -147,7 +147,7 @@ class Http11Connection(asyncio.Protocol):
         self._unsent_bytes = unsent_bytes
         left_seconds = self._ends_at(now) - now
         if left_seconds > 0:
-            self._watch = self._loop.call_later(left_seconds, self._look_for_silence)
+            self._watch = self._loop.call_later(left_seconds, self._check_for_silence)
         else:
             self.timed_out = True
             self._fail(TimeoutError())
@@ -155,7 +155,7 @@ class Http11Connection(asyncio.Protocol):
     def _ends_at(self, now: float) -> float:
         return min(
             self._heard_at + self._silence_seconds,
-            self._asked_at + self._answer_seconds,
+            self._asked_at + self._response_seconds,
             max(self._asked_at + LEAST_SECONDS, now + self._left_seconds()),
         )
 
@@ -190,7 +190,7 @@ class Http11Connection(asyncio.Protocol):
     def _check_size(self, more_bytes: int) -> None:
         """An answer that has not ended yet may not go on for ever."""
         self._unfinished_bytes += more_bytes
-        most_bytes = MOST_ANSWER_BYTES if self._chunks else MOST_HEAD_BYTES
+        most_bytes = MOST_RESPONSE_BYTES if self._chunks else MOST_HEAD_BYTES
         if self._unfinished_bytes > most_bytes or self._announcements > MOST_ANNOUNCEMENTS:
             self._fail(ConnectionError("the answer is longer than any of the service's"))
 
@@ -222,7 +222,7 @@ class Http11Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The answer is whole."""
         status = self._parser.get_status_code()
-        answer = HttpResponse(status, self._headers, b"".join(self._chunks))
+        response = HttpResponse(status, self._headers, b"".join(self._chunks))
         self._headers, self._chunks = {}, []
         if status < 200:
             self._announcements += 1
@@ -233,4 +233,4 @@ class Http11Connection(asyncio.Protocol):
         # Where the endpoint answered before it had read everything, it will not go on.
         was_sent = self._transport.get_write_buffer_size() == 0
         self.is_reusable = was_sent and self._parser.should_keep_alive()
-        self._waiting.set_result(answer)
+        self._waiting.set_result(response)

@@ -64,14 +64,14 @@ class EndpointAddress(NamedTuple):
 class Timeouts(NamedTuple):
     """How long to wait for a connection, for a sign of an answer, and to keep what is idle.
 
-    An answer may take `answer_seconds` as a whole. None of it lasts longer than `left_seconds`
+    An answer may take `response_seconds` as a whole. None of it lasts longer than `left_seconds`
     says, which is asked when the wait begins.
     """
 
     connect_seconds: float
     silence_seconds: float
     keep_alive_seconds: float
-    answer_seconds: float = math.inf
+    response_seconds: float = math.inf
     left_seconds: Callable[[], float] = lambda: math.inf
 
 
@@ -92,7 +92,7 @@ class ConnectionPool:
             self._loop,
             patience.silence_seconds,
             path=address.path,
-            answer_seconds=patience.answer_seconds,
+            response_seconds=patience.response_seconds,
             left_seconds=patience.left_seconds,
         )
 

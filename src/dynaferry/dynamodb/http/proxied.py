@@ -15,7 +15,7 @@ from yarl import URL
 from dynaferry.dynamodb.environment.proxies import Proxy
 from dynaferry.dynamodb.http.connection import (
     LEAST_SECONDS,
-    MOST_ANSWER_BYTES,
+    MOST_RESPONSE_BYTES,
     HttpResponse,
     SignedHeaders,
 )
@@ -52,9 +52,9 @@ class ProxiedConnection:
             proxy=self._proxy.url,
             proxy_headers=self._proxy.headers,
         ) as response:
-            answer = await _bounded(response)
+            content = await _bounded(response)
         headers = {name.lower(): value for name, value in response.raw_headers}
-        return HttpResponse(response.status, headers, answer)
+        return HttpResponse(response.status, headers, content)
 
     # aiohttp finds a connection for each request by itself.
     is_reusable = True
@@ -89,7 +89,7 @@ async def open_proxied(
 
 def _time_outs(patience: Timeouts, left_seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
-        total=_finite(min(patience.connect_seconds + patience.answer_seconds, left_seconds)),
+        total=_finite(min(patience.connect_seconds + patience.response_seconds, left_seconds)),
         sock_connect=patience.connect_seconds,
         sock_read=patience.silence_seconds,
     )
@@ -105,7 +105,7 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         chunks.append(chunk)
         length += len(chunk)
-        if length > MOST_ANSWER_BYTES:
+        if length > MOST_RESPONSE_BYTES:
             response.close()
             raise ConnectionError("the answer is longer than any of the service's")
     return b"".join(chunks)

@@ -11,7 +11,7 @@ READ_TIMEOUT_SECONDS = 30.0
 SILENCES = 5
 LEAST_SILENCE_SECONDS = 1.0
 # As a whole, where nobody says how long a side is given.
-ANSWER_SECONDS = 150.0
+WHOLE_RESPONSE_SECONDS = 150.0
 # "AWS has a 20 second idle timeout" (aiobotocore's source): let go of a connection before that.
 KEEP_ALIVE_SECONDS = 12.0
 
@@ -37,6 +37,6 @@ def times_for(side: SidesPatience | None) -> Timeouts:
         min(CONNECT_TIMEOUT_SECONDS, silence_seconds),
         min(READ_TIMEOUT_SECONDS, silence_seconds),
         KEEP_ALIVE_SECONDS,
-        ANSWER_SECONDS if side is None else max(LEAST_SILENCE_SECONDS, seconds / 2),
+        WHOLE_RESPONSE_SECONDS if side is None else max(LEAST_SILENCE_SECONDS, seconds / 2),
         (lambda: math.inf) if side is None else side.left,
     )

@@ -2,7 +2,7 @@
 
 from zlib_ng import zlib_ng
 
-from dynaferry.dynamodb.http.connection import MOST_ANSWER_BYTES
+from dynaferry.dynamodb.http.connection import MOST_RESPONSE_BYTES
 
 
 def unpacked(body: bytes) -> bytes:
@@ -13,7 +13,7 @@ def unpacked(body: bytes) -> bytes:
     """
     gzip = zlib_ng.decompressobj(wbits=31)
     try:
-        content = gzip.decompress(body, MOST_ANSWER_BYTES)
+        content = gzip.decompress(body, MOST_RESPONSE_BYTES)
     except zlib_ng.error as error:  # type: ignore[misc]  # its stub says a value
         raise ValueError("the answer could not be unpacked") from error
     if gzip.unconsumed_tail:

@@ -7,7 +7,7 @@ from msgspec import Raw, Struct
 
 from dynaferry.dynamodb.capacity import Consumed, total
 from dynaferry.dynamodb.client import DynamoClient
-from dynaferry.dynamodb.items.answers import Answers
+from dynaferry.dynamodb.items.responses import ResponseReader
 from dynaferry.ports import FoundItems
 
 
@@ -15,7 +15,7 @@ class _Unprocessed(Struct, frozen=True):
     Keys: list[Raw]
 
 
-class _BatchGetAnswer(Struct, frozen=True):
+class _BatchGetResponse(Struct, frozen=True):
     """What is read of a BatchGetItem's answer; unknown fields are passed over."""
 
     # No defaults: an answer without them is not an answer, and must not count as "nothing there".
@@ -24,7 +24,7 @@ class _BatchGetAnswer(Struct, frozen=True):
     ConsumedCapacity: list[Consumed] | None = None
 
 
-_decode = msgspec.json.Decoder(_BatchGetAnswer).decode
+_decode = msgspec.json.Decoder(_BatchGetResponse).decode
 
 
 class BatchGetLookup:
@@ -32,7 +32,7 @@ class BatchGetLookup:
 
     def __init__(self, client: DynamoClient, *, table: str, side: str) -> None:
         self._client = client
-        self._answers = Answers("BatchGetItem", side, table)
+        self._reader = ResponseReader("BatchGetItem", side, table)
         self._before_keys = (
             b'{"ReturnConsumedCapacity":"TOTAL","RequestItems":{%b:{"ConsistentRead":true,"Keys":['
             % msgspec.json.encode(table)
@@ -41,12 +41,12 @@ class BatchGetLookup:
     async def find_items(self, keys: Sequence[bytes]) -> FoundItems:
         """Asks for the items; see `KeyLookup`."""
         body = b"".join((self._before_keys, b",".join(keys), b"]}}}"))
-        found = self._answers.read(_decode, await self._client.send("BatchGetItem", body))
+        found = self._reader.read(_decode, await self._client.send("BatchGetItem", body))
         # The service names the table as it was asked for, by its name or its ARN: it is the one.
         items = [item for items in found.Responses.values() for item in items]
         unprocessed = [bytes(k) for rest in found.UnprocessedKeys.values() for k in rest.Keys]
         if len(items) + len(unprocessed) > len(keys):
-            raise self._answers.impossible(f"{len(keys)} keys were asked for, and more came")
+            raise self._reader.impossible(f"{len(keys)} keys were asked for, and more came")
         units = found.ConsumedCapacity
         return FoundItems(
             items=items,

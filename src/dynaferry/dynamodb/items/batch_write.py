@@ -8,13 +8,13 @@ from msgspec import Struct
 from dynaferry.dynamodb import capacity
 from dynaferry.dynamodb.capacity import Consumed, total
 from dynaferry.dynamodb.client import DynamoClient
-from dynaferry.dynamodb.items.answers import Answers
 from dynaferry.dynamodb.items.batch_change import ChangeRequest, identity_of, key_of, requests_of
 from dynaferry.dynamodb.items.keys import KeyReader
+from dynaferry.dynamodb.items.responses import ResponseReader
 from dynaferry.ports import BatchExchange, Change, WriteResult
 
 
-class _BatchWriteAnswer(Struct, frozen=True):
+class _BatchWriteResponse(Struct, frozen=True):
     """What is read of a BatchWriteItem's answer; unknown fields are passed over."""
 
     # No default: an answer without it is not an answer, and must not count as "all written".
@@ -22,7 +22,7 @@ class _BatchWriteAnswer(Struct, frozen=True):
     ConsumedCapacity: list[Consumed] | None = None
 
 
-_decode = msgspec.json.Decoder(_BatchWriteAnswer).decode
+_decode = msgspec.json.Decoder(_BatchWriteResponse).decode
 
 _BEFORE_ITEM = b'{"PutRequest":{"Item":'
 _BETWEEN_ITEMS = b"}}," + _BEFORE_ITEM
@@ -36,18 +36,18 @@ class BatchWriteTarget:
         self._client = client
         self._table = table
         self._keys = keys
-        self._answers = Answers("BatchWriteItem", "target", table)
+        self._reader = ResponseReader("BatchWriteItem", "target", table)
         self._before_requests = (
             b'{"ReturnConsumedCapacity":"TOTAL","RequestItems":{%b:[' % msgspec.json.encode(table)
         )
         self._before_items = self._before_requests + _BEFORE_ITEM
-        self._answer_before: bytes | None = None
-        self._result_before = WriteResult(())
+        self._last_response: bytes | None = None
+        self._last_result = WriteResult(())
 
     async def write_batch(self, changes: Sequence[Change]) -> WriteResult:
         """Writes one batch; see `BatchTarget`."""
-        answer = await self._client.send("BatchWriteItem", self._body(changes))
-        return self._result(changes, answer)
+        response = await self._client.send("BatchWriteItem", self._body(changes))
+        return self._result(changes, response)
 
     async def write_batches(self, batches: BatchExchange) -> None:
         """Writes batches one after the other; see `BatchTarget`."""
@@ -68,17 +68,17 @@ class BatchWriteTarget:
             return b"%b%b]}}" % (self._before_requests, requests_of(changes))
         return b"".join((self._before_items, items, _AFTER_ITEMS))
 
-    def _result(self, changes: Sequence[Change], answer: bytes) -> WriteResult:
+    def _result(self, changes: Sequence[Change], response: bytes) -> WriteResult:
         # Small items cost one unit each, so nearly every batch of them is answered alike.
-        if answer == self._answer_before:
-            return self._result_before
-        result = self._decoded(changes, answer)
+        if response == self._last_response:
+            return self._last_result
+        result = self._decoded(changes, response)
         if not result.unprocessed:  # else it is a result of these very changes
-            self._answer_before, self._result_before = answer, result
+            self._last_response, self._last_result = response, result
         return result
 
-    def _decoded(self, changes: Sequence[Change], answer: bytes) -> WriteResult:
-        written = self._answers.read(_decode, answer)
+    def _decoded(self, changes: Sequence[Change], response: bytes) -> WriteResult:
+        written = self._reader.read(_decode, response)
         return WriteResult(
             self._remainder(changes, written) if written.UnprocessedItems else (),
             _consumed(written.ConsumedCapacity),
@@ -94,15 +94,15 @@ class BatchWriteTarget:
         """The key attributes; see `BatchTarget`."""
         return key_of(change, self._keys)
 
-    def _remainder(self, changes: Sequence[Change], answer: _BatchWriteAnswer) -> list[Change]:
+    def _remainder(self, changes: Sequence[Change], response: _BatchWriteResponse) -> list[Change]:
         """The sent changes that the answer names, in their own bytes, not the service's."""
-        named = [request.change for rs in answer.UnprocessedItems.values() for request in rs]
+        named = [request.change for rs in response.UnprocessedItems.values() for request in rs]
         sent = {identity_of(change, self._keys): change for change in changes}
         try:
             return [sent.pop(identity_of(change, self._keys)) for change in named]
         except KeyError as error:
             # Whatever this means, nothing may be counted as written: the whole batch goes again.
-            raise self._answers.impossible(
+            raise self._reader.impossible(
                 "it names an unprocessed item that was not sent, or one more than once"
             ) from error
 

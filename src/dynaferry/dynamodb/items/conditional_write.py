@@ -10,12 +10,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from dynaferry.dynamodb.client import DynamoClient
-from dynaferry.dynamodb.items.answers import Answers, SingleWriteAnswer
 from dynaferry.dynamodb.items.conditions import Condition, absent, unchanged
+from dynaferry.dynamodb.items.responses import ResponseReader, SingleWriteResponse
 from dynaferry.ports import Replaced
 
 
-class _ReplacingAnswer(SingleWriteAnswer, frozen=True):
+class _ReplacingResponse(SingleWriteResponse, frozen=True):
     Attributes: Raw = Raw()
 
 
@@ -41,7 +41,7 @@ class _ConditionalDelete(_Write, frozen=True, omit_defaults=True, kw_only=True):
     Key: Raw
 
 
-_decode = msgspec.json.Decoder(_ReplacingAnswer).decode
+_decode = msgspec.json.Decoder(_ReplacingResponse).decode
 
 
 class ConditionalWriter:
@@ -75,8 +75,8 @@ class ConditionalWriter:
         }
 
     async def _write(self, operation: str, body: bytes) -> Replaced:
-        answers = Answers(operation, "target", self._table)
-        written = answers.read_write(_decode, await self._client.send(operation, body))
+        reader = ResponseReader(operation, "target", self._table)
+        written = reader.read_write(_decode, await self._client.send(operation, body))
         return Replaced(
             # Copied, so that the answer does not stay in memory.
             item=bytes(written.Attributes) or None,

@@ -43,7 +43,7 @@ def unchanged(seen: bytes, replacement: bytes | None, keys: Sequence[str]) -> Co
     before = _decode_attributes(seen)
     after = {} if replacement is None else _decode_attributes(replacement)
     expression, names, values = "attribute_exists(#k)", {"#k": keys[0]}, dict[str, Raw]()
-    for index, name in enumerate(_most_telling(before, after, keys)):
+    for index, name in enumerate(_likeliest_to_change(before, after, keys)):
         is_there = name in before
         part = f"#{index} = :{index}" if is_there else f"attribute_not_exists(#{index})"
         if len(expression) + len(_AND) + len(part) > MOST_BYTES:
@@ -55,7 +55,7 @@ def unchanged(seen: bytes, replacement: bytes | None, keys: Sequence[str]) -> Co
     return Condition(expression, names, values or None)
 
 
-def _most_telling(
+def _likeliest_to_change(
     before: Mapping[str, Raw], after: Mapping[str, Raw], keys: Sequence[str]
 ) -> list[str]:
     """The attributes to look at, those that will change first; not the key, which is what it is."""

@@ -12,12 +12,12 @@ from msgspec import Raw
 
 from dynaferry.dynamodb import capacity
 from dynaferry.dynamodb.client import DynamoClient
-from dynaferry.dynamodb.items.answers import Answers, SingleWriteAnswer
 from dynaferry.dynamodb.items.canonical import canonical
+from dynaferry.dynamodb.items.responses import ResponseReader, SingleWriteResponse
 from dynaferry.errors import ConditionFailedError
 from dynaferry.ports import PutResult
 
-_decode = msgspec.json.Decoder(SingleWriteAnswer).decode
+_decode = msgspec.json.Decoder(SingleWriteResponse).decode
 
 # ALL_OLD gives what stands in the way, at no read units [M:PutItem].
 _IF_ABSENT: Final = (
@@ -31,7 +31,7 @@ class PutItemTarget:
 
     def __init__(self, client: DynamoClient, *, table: str, partition_key: str) -> None:
         self._client = client
-        self._answers = Answers("PutItem", "target", table)
+        self._reader = ResponseReader("PutItem", "target", table)
         self._before_item = (
             b'{"ReturnConsumedCapacity":"TOTAL","TableName":%b,"Item":' % msgspec.json.encode(table)
         )
@@ -41,11 +41,11 @@ class PutItemTarget:
         """Puts the item; see `ItemTarget`."""
         end = b"}" if overwrite else self._if_absent
         try:
-            answer = await self._client.send("PutItem", b"".join((self._before_item, item, end)))
+            response = await self._client.send("PutItem", b"".join((self._before_item, item, end)))
         except ConditionFailedError as error:
             same = error.item is not None and canonical(error.item) == canonical(item)
             return PutResult(present="same" if same else "other")
-        put = self._answers.read_write(_decode, answer)
+        put = self._reader.read_write(_decode, response)
         return PutResult(present=None, consumed_units=put.consumed_units)
 
     def units_of(self, items: Sequence[Raw]) -> float:

@@ -58,7 +58,7 @@ class PagesWithoutThem:
         return replace(page, items=[without_them(item) for item in page.items])
 
 
-class LookupWithoutThem:
+class LookupWithoutReplicationAttributes:
     """A `KeyLookup` over another."""
 
     def __init__(self, lookup: KeyLookup) -> None:
@@ -70,19 +70,19 @@ class LookupWithoutThem:
         return replace(found, items=[without_them(item) for item in found.items])
 
 
-class MenderWithoutThem:
+class RepairerWithoutReplicationAttributes:
     """An `ItemRepairer` over another, whose target is perhaps such a table itself.
 
     What is put and what was seen have been read without them.
     """
 
-    def __init__(self, mender: ItemRepairer) -> None:
-        self._mender = mender
+    def __init__(self, repairer: ItemRepairer) -> None:
+        self._repairer = repairer
 
     async def put_if_unchanged(self, item: bytes, seen: bytes | None) -> Replaced:
         """Puts the item; see `ItemRepairer`."""
         try:
-            return _replaced(await self._mender.put_if_unchanged(item, seen))
+            return _replaced(await self._repairer.put_if_unchanged(item, seen))
         except ConditionFailedError as error:
             error.item = _bytes_without_them(error.item)
             raise
@@ -90,7 +90,7 @@ class MenderWithoutThem:
     async def delete_if_unchanged(self, key: bytes, seen: bytes) -> Replaced:
         """Deletes the item; see `ItemRepairer`."""
         try:
-            return _replaced(await self._mender.delete_if_unchanged(key, seen))
+            return _replaced(await self._repairer.delete_if_unchanged(key, seen))
         except ConditionFailedError as error:
             error.item = _bytes_without_them(error.item)
             raise
@@ -101,5 +101,5 @@ def pages_of(pages: PageSource, *, leave_out: bool) -> PageSource:
     return PagesWithoutThem(pages) if leave_out else pages
 
 
-def _replaced(answer: Replaced) -> Replaced:
-    return replace(answer, item=_bytes_without_them(answer.item))
+def _replaced(replaced: Replaced) -> Replaced:
+    return replace(replaced, item=_bytes_without_them(replaced.item))

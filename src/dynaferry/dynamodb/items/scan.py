@@ -8,7 +8,7 @@ from msgspec import Meta, Raw, Struct
 from dynaferry.dynamodb import capacity
 from dynaferry.dynamodb.capacity import Consumed
 from dynaferry.dynamodb.client import DynamoClient
-from dynaferry.dynamodb.items.answers import UNREADABLE, Answers
+from dynaferry.dynamodb.items.responses import UNREADABLE, ResponseReader
 from dynaferry.errors import RequestRefusedError
 from dynaferry.limits import PAGE_MAX_ITEM_BYTES
 from dynaferry.ports import Page
@@ -17,7 +17,7 @@ from dynaferry.ports import Page
 _ItemCount = Annotated[int, Meta(ge=0, le=PAGE_MAX_ITEM_BYTES)]
 
 
-class _ScanAnswer(Struct, frozen=True):
+class _ScanResponse(Struct, frozen=True):
     """What is read of a Scan's answer; unknown fields are passed over."""
 
     # No default: an answer without it is not an answer, and must not count as an empty page.
@@ -29,7 +29,7 @@ class _ScanAnswer(Struct, frozen=True):
     ConsumedCapacity: Consumed | None = None
 
 
-_decode = msgspec.json.Decoder(_ScanAnswer).decode
+_decode = msgspec.json.Decoder(_ScanResponse).decode
 
 
 class _FirstPage(NamedTuple):
@@ -64,7 +64,7 @@ class ScanSource:
         self._client = client
         self._table = table
         self._side = side
-        self._answers = Answers("Scan", side, table)
+        self._reader = ResponseReader("Scan", side, table)
         self._first_page: _FirstPage | None = None
         self._ways: dict[int, _Way] = {}
         self.full_page_units = capacity.full_page_read_units(consistent_read=consistent_read)
@@ -88,8 +88,8 @@ class ScanSource:
 
         :raises RequestRefusedError: segments are not what they are asked for as
         """
-        answer = await self._client.send("Scan", self._body(segment, exclusive_start_key, limit))
-        scanned = self._answers.read(_decode, answer, segment)
+        response = await self._client.send("Scan", self._body(segment, exclusive_start_key, limit))
+        scanned = self._reader.read(_decode, response, segment)
         self._check_counts(segment, scanned)
         # Copied, so that a stored key does not keep its page in memory.
         last_key = bytes(scanned.LastEvaluatedKey)
@@ -101,7 +101,7 @@ class ScanSource:
             items=scanned.Items,
             last_evaluated_key=last_key or None,
             scanned_count=len(scanned.Items),
-            body_bytes=len(answer),
+            body_bytes=len(response),
             consumed_units=scanned.ConsumedCapacity.CapacityUnits
             if scanned.ConsumedCapacity is not None
             else None,
@@ -115,22 +115,22 @@ class ScanSource:
             body = b'%b,"Limit":%d}' % (body[:-1], limit)
         return body
 
-    def _check_counts(self, segment: int, scanned: _ScanAnswer) -> None:
+    def _check_counts(self, segment: int, scanned: _ScanResponse) -> None:
         count = len(scanned.Items)
         if scanned.Count is None or scanned.Count != count:
-            raise self._answers.impossible(
+            raise self._reader.impossible(
                 f"Count is {scanned.Count}, but {count} items came", segment
             )
         if scanned.ScannedCount is not None and scanned.ScannedCount != count:
-            raise self._answers.impossible(
+            raise self._reader.impossible(
                 f"{scanned.ScannedCount} items were evaluated, but {count} came", segment
             )
 
     def _check_key(self, segment: int, start_key: bytes | None, last_key: bytes) -> None:
         if last_key and not _is_key(last_key):
-            raise self._answers.impossible("LastEvaluatedKey is not a key", segment)
+            raise self._reader.impossible("LastEvaluatedKey is not a key", segment)
         if start_key is not None and last_key and _are_same_key(last_key, start_key):
-            raise self._answers.impossible("it leads back to where it began", segment)
+            raise self._reader.impossible("it leads back to where it began", segment)
 
     def _check_way(self, segment: int, start_key: bytes | None, last_key: bytes) -> None:
         """A scan that goes round would never end."""
@@ -139,7 +139,7 @@ class ScanSource:
         if not last_key:
             self._ways.pop(segment, None)
         elif self._ways.setdefault(segment, _Way()).comes_round(start_key, last_key):
-            raise self._answers.impossible("it leads back to a page before it", segment)
+            raise self._reader.impossible("it leads back to a page before it", segment)
 
     def _check_first_page(self, segment: int, items: list[Raw], last_key: bytes) -> None:
         """An item is in one segment only; stand-ins that ignore Segment give all in each."""

@@ -169,7 +169,7 @@ async def call_when_allowed(
     :raises NotReadyError: it did for `patience_seconds`
     :raises DynaferryError: what it refused
     """
-    deadline, is_told = clock() + patience_seconds, False
+    deadline, is_reported = clock() + patience_seconds, False
     while True:
         try:
             return await call_service(session, operation, table, **parameters)
@@ -182,9 +182,9 @@ async def call_when_allowed(
                     operation=operation,
                     table=table,
                 ) from error
-            if not is_told:
+            if not is_reported:
                 say(f"{table}: asking again until the service allows it ({error.message})")
-                is_told = True
+                is_reported = True
         await sleep(POLL_SECONDS)
 
 
@@ -202,7 +202,7 @@ async def until_active(
     :raises NotReadyError: it is not within `patience_seconds`
     """
     deadline = clock() + patience_seconds
-    is_told = False
+    is_reported = False
     while True:
         seen = await _describe_if_there(session, called)
         if seen is not None and is_active(seen):
@@ -215,9 +215,9 @@ async def until_active(
                 operation="CreateTable",
                 table=called,
             )
-        if seen is not None and not is_told:
+        if seen is not None and not is_reported:
             say(f"{seen.name}: waiting until it is ACTIVE with its indexes; Ctrl-C is safe")
-            is_told = True
+            is_reported = True
         await sleep(POLL_SECONDS)
 
 

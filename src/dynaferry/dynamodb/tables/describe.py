@@ -12,7 +12,7 @@ import anyio
 from msgspec import Struct
 
 from dynaferry.dynamodb.account.session import AccountSession
-from dynaferry.dynamodb.failures.service_errors import CALL_ERRORS, NOT_AN_ANSWER
+from dynaferry.dynamodb.failures.service_errors import CALL_ERRORS, RESPONSE_ERRORS
 from dynaferry.dynamodb.items.replication_attributes import PREFIX
 from dynaferry.dynamodb.tables.description import TableDescription, read_description
 from dynaferry.errors import (
@@ -77,13 +77,13 @@ async def describe_table(session: AccountSession, table: str) -> TableDescriptio
     :raises UnavailableError: the service did not answer
     :raises CorruptAnswerError: something else than the service answered
     """
-    answer = await call_service(session, "DescribeTable", table, TableName=table)
+    response = await call_service(session, "DescribeTable", table, TableName=table)
     try:
-        arn = answer["Table"]["TableArn"]
+        arn = response["Table"]["TableArn"]
         takes_arns = table == arn or await _takes_arns(session, arn)
         endpoint = await session.endpoint_for(arn if takes_arns else table)
-        return read_description(answer["Table"], endpoint=endpoint, takes_arns=takes_arns)
-    except NOT_AN_ANSWER as error:
+        return read_description(response["Table"], endpoint=endpoint, takes_arns=takes_arns)
+    except RESPONSE_ERRORS as error:
         raise session.error_for(error, operation="DescribeTable", table=table) from error
 
 
@@ -91,8 +91,8 @@ async def _takes_arns(session: AccountSession, arn: str) -> bool:
     """Whether the endpoint knows a table by its ARN too; a stand-in for DynamoDB is asked once."""
     if session.takes_arns is None:
         try:
-            answer = await call_service(session, "DescribeTable", arn, TableName=arn)
-            session.takes_arns = bool(answer["Table"]["TableArn"] == arn)
+            response = await call_service(session, "DescribeTable", arn, TableName=arn)
+            session.takes_arns = bool(response["Table"]["TableArn"] == arn)
         except (TableNotFoundError, RequestRefusedError, AccessDeniedError):
             session.takes_arns = False
     return session.takes_arns
@@ -106,10 +106,10 @@ async def has_items(session: AccountSession, table: str) -> bool:
 
     :raises AccessDeniedError: the role lacks dynamodb:Scan on it
     """
-    answer = await call_service(
+    response = await call_service(
         session, "Scan", table, TableName=table, Limit=1, ConsistentRead=True
     )
-    return bool(answer.get("Items")) or "LastEvaluatedKey" in answer
+    return bool(response.get("Items")) or "LastEvaluatedKey" in response
 
 
 async def sets_replication_attributes(session: AccountSession, table: TableDescription) -> bool:
@@ -124,8 +124,8 @@ async def sets_replication_attributes(session: AccountSession, table: TableDescr
     if table.stream_view_type != "NEW_AND_OLD_IMAGES":
         return False
     named = table.called
-    answer = await _refusable_call(session, "Scan", named, TableName=named, Limit=1)
-    items = [] if isinstance(answer, NotKnown) else answer.get("Items", ())
+    response = await _refusable_call(session, "Scan", named, TableName=named, Limit=1)
+    items = [] if isinstance(response, NotKnown) else response.get("Items", ())
     return any(name.startswith(PREFIX) for item in items for name in item)
 
 
@@ -144,13 +144,15 @@ async def read_tags(
     tags: list[Tag] = []
     parameters = {"ResourceArn": description.arn}
     while True:
-        answer = await _optional_call(session, "ListTagsOfResource", description.name, **parameters)
-        if isinstance(answer, NotKnown):
-            return answer
-        tags += [Tag(tag.get("Key", ""), tag.get("Value", "")) for tag in answer.get("Tags", ())]
-        if not answer.get("NextToken"):
+        response = await _optional_call(
+            session, "ListTagsOfResource", description.name, **parameters
+        )
+        if isinstance(response, NotKnown):
+            return response
+        tags += [Tag(tag.get("Key", ""), tag.get("Value", "")) for tag in response.get("Tags", ())]
+        if not response.get("NextToken"):
             return tuple(tag for tag in tags if not tag.key.startswith(RESERVED_TAG_PREFIX))
-        parameters["NextToken"] = answer["NextToken"]
+        parameters["NextToken"] = response["NextToken"]
 
 
 async def call_service(
@@ -161,10 +163,12 @@ async def call_service(
     :raises DynaferryError: what the service refused, by what the caller should do
     """
     try:
-        answer: Mapping[str, Any] = await getattr(session.client, _METHODS[operation])(**parameters)
+        response: Mapping[str, Any] = await getattr(session.client, _METHODS[operation])(
+            **parameters
+        )
     except CALL_ERRORS as error:
         raise session.error_for(error, operation=operation, table=table) from error
-    return answer
+    return response
 
 
 _METHODS = {
@@ -180,10 +184,10 @@ _METHODS = {
 
 
 async def _read_ttl_attribute(session: AccountSession, table: str) -> str | NotKnown | None:
-    answer = await _optional_call(session, "DescribeTimeToLive", table, TableName=table)
-    if isinstance(answer, NotKnown):
-        return answer
-    ttl = answer.get("TimeToLiveDescription", {})
+    response = await _optional_call(session, "DescribeTimeToLive", table, TableName=table)
+    if isinstance(response, NotKnown):
+        return response
+    ttl = response.get("TimeToLiveDescription", {})
     if ttl.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
         return None
     attribute: str | None = ttl.get("AttributeName")
@@ -191,10 +195,10 @@ async def _read_ttl_attribute(session: AccountSession, table: str) -> str | NotK
 
 
 async def _read_point_in_time_recovery(session: AccountSession, table: str) -> bool | NotKnown:
-    answer = await _optional_call(session, "DescribeContinuousBackups", table, TableName=table)
-    if isinstance(answer, NotKnown):
-        return answer
-    backups = answer.get("ContinuousBackupsDescription", {})
+    response = await _optional_call(session, "DescribeContinuousBackups", table, TableName=table)
+    if isinstance(response, NotKnown):
+        return response
+    backups = response.get("ContinuousBackupsDescription", {})
     recovery = backups.get("PointInTimeRecoveryDescription", {})
     return bool(recovery.get("PointInTimeRecoveryStatus") == "ENABLED")
 

@@ -118,7 +118,7 @@ async def _until_ready(
 ) -> TableDescription:
     polls = 0
     while True:
-        seen = await _look_again(session, target, polls)
+        seen = await _describe_if_found(session, target, polls)
         if seen is not None and is_active(seen) and seen.is_warmed_up:
             return seen
         if polls % SAY_EVERY_POLLS == 0:
@@ -127,7 +127,7 @@ async def _until_ready(
         await sleep(POLL_SECONDS)
 
 
-async def _look_again(
+async def _describe_if_found(
     session: AccountSession, target: TableDescription, polls: int
 ) -> TableDescription | None:
     """The table, or None for a while where one that was just made is not found everywhere yet."""

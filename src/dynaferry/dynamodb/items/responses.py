@@ -1,4 +1,4 @@
-"""What an answer that cannot be believed is called: where it came from, and what is wrong."""
+"""Reads a response, or says of one that cannot be believed where it came from and what is wrong."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -13,10 +13,10 @@ from dynaferry.errors import CorruptAnswerError, ImpossibleAnswerError
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-_Answer = TypeVar("_Answer")
+_Response = TypeVar("_Response")
 
 
-class SingleWriteAnswer(Struct, frozen=True):
+class SingleWriteResponse(Struct, frozen=True):
     """What is read of the answer to a write of one item; unknown fields are passed over."""
 
     ConsumedCapacity: Consumed | None = None
@@ -32,34 +32,34 @@ class SingleWriteAnswer(Struct, frozen=True):
         return None if self.ConsumedCapacity is None else self.ConsumedCapacity.CapacityUnits
 
 
-_SingleWrite = TypeVar("_SingleWrite", bound=SingleWriteAnswer)
+_SingleWrite = TypeVar("_SingleWrite", bound=SingleWriteResponse)
 
 
-class Answers(Struct, frozen=True):
-    """The answers to one operation on one table of a side."""
+class ResponseReader(Struct, frozen=True):
+    """Reads the responses to one operation on one table of a side."""
 
     operation: str
     side: str
     table: str
 
     def read(
-        self, decode: Callable[[bytes], _Answer], answer: bytes, segment: int | None = None
-    ) -> _Answer:
+        self, decode: Callable[[bytes], _Response], response: bytes, segment: int | None = None
+    ) -> _Response:
         """The answer as `decode` reads it.
 
         :raises CorruptAnswerError: it cannot be read, or says what cannot be
         """
         try:
-            return decode(answer)
+            return decode(response)
         except UNREADABLE as error:
             raise self.unreadable(error, segment) from error
 
-    def read_write(self, decode: Callable[[bytes], _SingleWrite], answer: bytes) -> _SingleWrite:
+    def read_write(self, decode: Callable[[bytes], _SingleWrite], response: bytes) -> _SingleWrite:
         """The answer to a write of one item.
 
         :raises CorruptAnswerError: it cannot be read, or tells of an error
         """
-        written = self.read(decode, answer)
+        written = self.read(decode, response)
         if written.error or written.message or written.capital_message:
             raise self.impossible("it tells of an error")
         return written
