@@ -2,7 +2,7 @@ import pytest
 from msgspec.structs import replace
 
 from dynaferry.dynamodb.environment.settings import THE_SERVICE_ITSELF, whose_endpoint
-from dynaferry.run.resume import as_told_now
+from dynaferry.run.resume import with_current_endpoints
 from dynaferry.state.records import (
     RunIdentity,
     TableIdentity,
@@ -62,5 +62,5 @@ def one(endpoint: str, created_at: float | None) -> RunIdentity:
 def test_endpoints_of_earlier_versions_are_told_as_they_are_today(
     stored: str, created_at: float | None, now: str
 ) -> None:
-    (table,) = as_told_now(one(stored, created_at), one(LOCAL, 1.0)).tables
+    (table,) = with_current_endpoints(one(stored, created_at), one(LOCAL, 1.0)).tables
     assert (table.source_endpoint, table.target_endpoint) == (now, now)

@@ -14,12 +14,12 @@ from dynaferry.run.lifecycle import Say
 from dynaferry.state.records import RunRecord
 from dynaferry.state.store import StateStore
 
-COMPLETE = frozenset({"complete", "rejected"})
+FINISHED_STATUSES = frozenset({"complete", "rejected"})
 
 
 def is_complete(record: RunRecord) -> bool:
     """Whether nothing is left to copy, by what is stored."""
-    return record.status in COMPLETE
+    return record.status in FINISHED_STATUSES
 
 
 def completed_at(record: RunRecord) -> str:
@@ -40,19 +40,20 @@ async def check_still_there(
 
     :raises PreflightError: one is empty
     """
-    for index, look in enumerate(checked):
+    for index, checked_table in enumerate(checked):
         written = (await store.read_totals(index)).items_written
-        if written == 0 or look.target is None:
+        if written == 0 or checked_table.target is None:
             continue
         try:
-            is_there = await has_items(target, look.target.called)
+            is_there = await has_items(target, checked_table.target.called)
         except AccessDeniedError:
-            say(f"{look.target.arn} was not looked at: no permission for dynamodb:Scan")
+            say(f"{checked_table.target.arn} was not looked at: no permission for dynamodb:Scan")
             continue
         if not is_there:
             raise PreflightError(
                 f"the run {record.run} was completed {completed_at(record)}, but the target "
-                f"{look.target.arn} is empty now: the {written:,} items that it wrote are gone",
+                f"{checked_table.target.arn} is empty now: "
+                f"the {written:,} items that it wrote are gone",
                 hint="--restart copies everything anew",
-                table=look.target.name,
+                table=checked_table.target.name,
             )

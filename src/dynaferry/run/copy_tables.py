@@ -114,7 +114,7 @@ async def _prepare_and_copy(
             await check_state_can_be_kept(plan)
         elif not plan.restart:
             resumes.set()
-        checked = await _look(plan, sides, stored, dry_run=False, say=say)
+        checked = await _run_preflight(plan, sides, stored, dry_run=False, say=say)
         identity = identity_of(plan, checked, stored)
         async with open_state(plan, identity, stored, recorded_settings(plan), say) as store:
             if stored is not None and not plan.restart and is_complete(stored):
@@ -135,9 +135,9 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
         if stored is not None and say is not None:
             say(_standing(stored, restarts=plan.restart))
         if plan.limits.schedule and say is not None:
-            held = in_words(effective_controls(plan, Controls(), datetime.now(UTC)))
-            say(f"at this hour: {held or 'no caps'}; the estimate leaves the schedule out")
-        checked = await _look(plan, sides, stored, dry_run=True, say=say)
+            caps = in_words(effective_controls(plan, Controls(), datetime.now(UTC)))
+            say(f"at this hour: {caps or 'no caps'}; the estimate leaves the schedule out")
+        checked = await _run_preflight(plan, sides, stored, dry_run=True, say=say)
         if stored is not None and not plan.restart and is_complete(stored):
             store = await SqliteStore.open_for_reading(plan.state_dir, plan.run_name)
             async with closing(store):
@@ -145,7 +145,7 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
         return checked
 
 
-async def _look(
+async def _run_preflight(
     plan: CopyPlan,
     sides: Sides,
     stored: RunRecord | None,
@@ -271,9 +271,9 @@ class _Attempt:
             self._say(f"resuming the run {run.run}: {done:,} items are done")
         # Each notice once, with the tables that it is about where there are several.
         about: dict[str, list[str]] = {}
-        for look in self._checked:
-            for notice in look.notices:
-                about.setdefault(notice, []).append(look.table.source_name)
+        for checked_table in self._checked:
+            for notice in checked_table.notices:
+                about.setdefault(notice, []).append(checked_table.table.source_name)
         for notice, names in about.items():
             of_all = len(names) == len(self._checked)
             self._say(notice if of_all else f"{', '.join(names)}: {notice}")

@@ -65,17 +65,17 @@ def identity_of(
     """
     began_with = () if stored is None or plan.restart else stored.identity.tables
     tables = []
-    for index, (table, look) in enumerate(zip(plan.tables, checked, strict=True)):
+    for index, (table, checked_table) in enumerate(zip(plan.tables, checked, strict=True)):
         asked_for = table.segments or plan.segments
         keep = asked_for is None and index < len(began_with)
-        segments = began_with[index].total_segments if keep else look.total_segments
-        if look.target is None:
-            raise StateError(f"the target {look.table.target} is not there")
-        tables.append(table_identity(look.source, look.target, segments))
+        segments = began_with[index].total_segments if keep else checked_table.total_segments
+        if checked_table.target is None:
+            raise StateError(f"the target {checked_table.table.target} is not there")
+        tables.append(table_identity(checked_table.source, checked_table.target, segments))
     return RunIdentity(tables=tuple(tables))
 
 
-def as_told_now(stored: RunIdentity, wanted: RunIdentity) -> RunIdentity:
+def with_current_endpoints(stored: RunIdentity, wanted: RunIdentity) -> RunIdentity:
     """A stored identity with its endpoints as they are told today.
 
     Earlier versions stored what the plan named, and of an endpoint that the environment named
@@ -86,13 +86,13 @@ def as_told_now(stored: RunIdentity, wanted: RunIdentity) -> RunIdentity:
     for table in stored.tables:
         now = endpoints.get((table.source_arn, table.target_arn), table)
         is_earlier = table.source_created_at is None and table.target_created_at is None
-        told = {
+        current = {
             side: getattr(now, side)
             if is_earlier and getattr(table, side) == THE_SERVICE_ITSELF
             else whose_endpoint(getattr(table, side))
             for side in ("source_endpoint", "target_endpoint")
         }
-        tables.append(msgspec.structs.replace(table, **told))
+        tables.append(msgspec.structs.replace(table, **current))
     return msgspec.structs.replace(stored, tables=tuple(tables))
 
 
@@ -134,7 +134,7 @@ async def open_state(
     for exposure in await to_thread.run_sync(exposures, plan.state_dir, run):
         say(exposure)
     if stored is not None:
-        before = as_told_now(stored.identity, identity)
+        before = with_current_endpoints(stored.identity, identity)
         if not (plan.restart and same_copy(before, identity)):
             check_identity(before, identity, run=run)
     if stored is not None and plan.restart:
@@ -145,7 +145,7 @@ async def open_state(
         async with _closed_on_error(store):
             # Somebody may have started it over since it was looked at.
             now = (await store.read_run()).identity
-            check_identity(as_told_now(now, identity), identity, run=run)
+            check_identity(with_current_endpoints(now, identity), identity, run=run)
     else:
         store = await SqliteStore.create(
             plan.state_dir, run, identity, settings, __version__, time.time()
@@ -175,17 +175,17 @@ async def stats_from(
 ) -> RunStats:
     """Counters that go on from where the stored ones stand."""
     stats = RunStats(run.run)
-    for index, look in enumerate(checked):
+    for index, checked_table in enumerate(checked):
         totals, counters = await store.read_totals(index), await store.read_counters(index)
         table = stats_of(
             totals,
             counters,
-            source=look.table.source_name,
-            target=look.table.target_name,
+            source=checked_table.table.source_name,
+            target=checked_table.table.target_name,
             segments_total=run.identity.tables[index].total_segments,
-            expected_items=look.source.item_count,
-            dollars_per_read_unit=look.estimate.dollars_per_read_unit,
-            dollars_per_write_unit=look.estimate.dollars_per_write_unit,
+            expected_items=checked_table.source.item_count,
+            dollars_per_read_unit=checked_table.estimate.dollars_per_read_unit,
+            dollars_per_write_unit=checked_table.estimate.dollars_per_write_unit,
         )
         reasons = await store.count_dead_letters(index, MOST_REASONS)
         table.rejections = {f"{e.error_code}: {e.error_message}": e.items for e in reasons}

@@ -54,11 +54,11 @@ async def open_side(
     :raises RetryableError: whoever gives them was away for longer
     """
     patience = Patience(min(plan.patience_seconds, START_SECONDS))
-    told = say is None
+    is_reported = say is None
     async with AsyncExitStack() as stack:
 
         async def attempt() -> AccountSession:
-            nonlocal told
+            nonlocal is_reported
             try:
                 return await stack.enter_async_context(
                     open_account(
@@ -66,9 +66,9 @@ async def open_side(
                     )
                 )
             except RetryableError as error:
-                if say is not None and not told:
+                if say is not None and not is_reported:
                     say(f"tried again for up to {patience.seconds:,.0f} s: {error}")
-                    told = True
+                    is_reported = True
                 raise
 
         try:

@@ -17,7 +17,7 @@ from anyio import to_thread
 from dynaferry._version import __version__
 from dynaferry.errors import StateError, StateWriteError
 from dynaferry.run.lifecycle import Say, closing
-from dynaferry.run.resume import as_told_now, table_identity
+from dynaferry.run.resume import table_identity, with_current_endpoints
 from dynaferry.state.directory import has_state, verification_name
 from dynaferry.state.identity import check_identity
 from dynaferry.state.records import (
@@ -117,7 +117,7 @@ async def open_state(
     state_dir, run = plan.copy.state_dir, plan.copy.run_name
     identity = _identity(plan, pairs, stored)
     if stored is not None:
-        before = as_told_now(stored.identity, identity)
+        before = with_current_endpoints(stored.identity, identity)
         check_identity(before, identity, run=verification_name(run))
         _check_sample(plan, stored)
         store = await VerificationStore.open(state_dir, run)
