@@ -53,7 +53,7 @@ def test_answers_are_counted_timed_and_summed() -> None:
         clock.now += seconds
         over.append(is_over_after(batches, WriteResult((), units)))
     assert over == [False, False, True]
-    assert (row.sent, row.answered, row.seconds) == (3, 3, [0.25, 0.5, 1.0])
+    assert (row.sent, row.responses, row.seconds) == (3, 3, [0.25, 0.5, 1.0])
     assert (row.items_written, row.consumed, row.all_units) == (60, 60.0, 75.0)
     assert (row.segment, row.page, row.left) == (3, 7, None)
 
@@ -63,7 +63,7 @@ def test_units_that_the_service_does_not_say_are_not_known_for_the_whole_row() -
     next(batches)
     for units in (1.0, None, 1.0):
         is_over_after(batches, WriteResult((), units))
-    assert (row.answered, row.consumed) == (3, None)
+    assert (row.responses, row.consumed) == (3, None)
 
 
 def test_an_answer_that_is_not_whole_ends_the_row() -> None:
@@ -73,7 +73,7 @@ def test_an_answer_that_is_not_whole_ends_the_row() -> None:
     clock.now += 2.0
     assert is_over_after(batches, WriteResult(second[20:], 20.0))
     assert (row.items_written, row.consumed, row.last_seconds) == (25, 25.0, 2.0)
-    assert (row.sent, row.answered, len(row.claim.page)) == (2, 2, 0)
+    assert (row.sent, row.responses, len(row.claim.page)) == (2, 2, 0)
     assert row.last.items is second
 
 
@@ -84,7 +84,7 @@ def test_a_failure_is_of_the_batch_that_was_sent_last() -> None:
     clock.now += 0.5
     row.fail(UnavailableError("a moment"))
     assert row.last_seconds == 0.5
-    assert (row.sent, row.answered, row.failed, row.requests) == (2, 1, True, 2)
+    assert (row.sent, row.responses, row.failed, row.requests) == (2, 1, True, 2)
     assert (row.last.segment, row.last.page, row.last.items) == (3, 7, second)
 
 
@@ -108,4 +108,4 @@ def test_whether_it_may_go_on_is_asked_at_once_and_then_in_time_but_not_after_ev
     clock.now += STEP_SECONDS / 2 + 1e-6
     assert is_over_after(batches, WHOLE)
     assert len(asked) == 2
-    assert row.sent == row.answered == 3
+    assert row.sent == row.responses == 3

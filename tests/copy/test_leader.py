@@ -14,7 +14,7 @@ async def come_and_tell(turn: LeaderLock, name: str, came: list[str]) -> None:
 async def test_a_turn_that_nobody_holds_is_come_by_at_once() -> None:
     turn = LeaderLock()
     await turn.come()
-    assert not turn.is_held
+    assert not turn.is_locked
 
 
 async def test_the_others_come_one_by_one_as_each_passes_it_on() -> None:
@@ -62,4 +62,4 @@ async def test_a_task_that_is_cancelled_in_the_queue_holds_up_nobody(is_let_in: 
                     doomed.cancel_scope.cancel()
         assert not scope.cancelled_caught
     assert came == ["next"]
-    assert not turn.is_held
+    assert not turn.is_locked

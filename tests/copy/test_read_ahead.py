@@ -33,7 +33,7 @@ def settled(
     """What holds after two seconds at this rate."""
     read_ahead, ahead = ReadAhead(), Ahead(0.0, 0.0)
     for tenth in range(21):
-        ahead = read_ahead.look(
+        ahead = read_ahead.update(
             tenth / 10,
             items_written=written_per_second * tenth // 10,
             items_in_flight=in_flight,
@@ -75,7 +75,7 @@ def test_where_key_ranges_limit_every_segment_is_to_have_a_page() -> None:
     """A segment without one is a partition that is not written, however much may be ahead."""
 
     def smallest(segments: int, *, by_key_range: bool) -> int | None:
-        ahead = ReadAhead().look(
+        ahead = ReadAhead().update(
             0.0,
             items_written=0,
             items_in_flight=0,
@@ -113,7 +113,7 @@ def test_in_the_first_second_reads_get_a_start_unless_something_limits() -> None
     def first(*, is_limited: bool, at_seconds: float) -> float:
         read_ahead, items = ReadAhead(), 0.0
         for now in (0.0, at_seconds):
-            items = read_ahead.look(
+            items = read_ahead.update(
                 now,
                 items_written=0,
                 items_in_flight=0,
@@ -147,7 +147,7 @@ def most_bytes(
     """
     read_ahead, most = ReadAhead(), 0
     for tenth in range(looks):
-        most = read_ahead.look(
+        most = read_ahead.update(
             tenth / 10,
             items_written=10_000 * tenth,
             items_in_flight=100,

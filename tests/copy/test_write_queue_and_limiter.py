@@ -160,7 +160,7 @@ class LanesAndPace(RuleBasedStateMachine):
 
     @rule(behind=st.sampled_from([-1.5, -1.0, -0.5, 0.0, 0.5]))
     def waits_until_a_lane_is_about_to_be_free(self, behind: float) -> None:
-        held = [free_at for free_at, _, _ in self.queue._held]
+        held = [free_at for free_at, _, _ in self.queue._delayed]
         if held:
             moment = min(held) + behind * self.clock.look_seconds
             self.clock.now = max(self.clock.now, moment)

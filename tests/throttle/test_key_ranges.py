@@ -138,13 +138,13 @@ def test_ranges_that_hold_all_are_cut_finer_without_another_refusal() -> None:
         for segment in (10, 200):
             ranges.note_throttled(segment, now, segments=32)
     assert ranges.count == 2
-    ranges.held_all(1.4 + FINER_SECONDS, segments=32)
+    ranges.note_all_delayed(1.4 + FINER_SECONDS, segments=32)
     assert ranges.count == 4
 
 
 def test_what_holds_nothing_is_not_cut() -> None:
     ranges = written(300.0)
-    ranges.held_all(5.0, segments=32)
+    ranges.note_all_delayed(5.0, segments=32)
     assert ranges.count == 0
 
 
@@ -157,7 +157,7 @@ def test_a_trial_that_brings_nothing_is_taken_back() -> None:
         full = [s for s in range(8, 256, 16) if ranges.most_units_at_once(s) * 10 > 450.0]
         for segment in full:
             ranges.note_throttled(segment, now, segments=32)
-        ranges.held_all(now, segments=32)
+        ranges.note_all_delayed(now, segments=32)
         now += 0.1
         counts.append(ranges.count)
     tried = [later > before for before, later in pairwise(counts)]
@@ -169,5 +169,5 @@ def test_a_trial_that_brings_nothing_is_taken_back() -> None:
 def test_each_segment_for_itself_has_nothing_to_be_cut() -> None:
     ranges = KeyRanges(None, now=0.0)
     ranges.note_throttled(3, 1.0, segments=2)
-    ranges.held_all(9.0, segments=2)
+    ranges.note_all_delayed(9.0, segments=2)
     assert ranges.most_units_at_once(3) < math.inf

@@ -60,7 +60,7 @@ class BatchGroup:
         return self.units * self.claim.count
 
     @property
-    def answered(self) -> int:
+    def responses(self) -> int:
         """How many batches were answered."""
         return len(self.seconds) + (self.left is not None)
 
@@ -72,7 +72,7 @@ class BatchGroup:
     @property
     def requests(self) -> int:
         """How many requests have ended."""
-        return self.answered + self.failed
+        return self.responses + self.failed
 
     @property
     def last(self) -> Batch:
@@ -86,7 +86,7 @@ class BatchGroup:
         """
         cut_next, note_seconds = self.claim.page.next_batch, self.seconds.append
         self._clock = clock
-        self._mark = look_at = mark = clock()  # it may have waited long for its admission
+        self._mark = next_check_at = mark = clock()  # it may have waited long for its admission
         while self.sent < self.claim.count:
             self.sent += 1
             self._newest = items = cut_next()
@@ -101,10 +101,10 @@ class BatchGroup:
             if self.consumed is not None:
                 units = result.consumed_units
                 self.consumed = None if units is None else self.consumed + units
-            if now >= look_at:
+            if now >= next_check_at:
                 if not may_go_on():
                     return
-                look_at = now + STEP_SECONDS
+                next_check_at = now + STEP_SECONDS
 
     def fail(self, error: DynaferryError) -> None:
         """The batch that was sent last has failed with `error`."""

@@ -12,15 +12,15 @@ import anyio
 
 
 class LeaderLock:
-    """Held, with `with`, by whoever has to wait; `is_held` says whether anybody does."""
+    """Held, with `with`, by whoever has to wait; `is_locked` says whether anybody does."""
 
     def __init__(self) -> None:
-        self.is_held = False
+        self.is_locked = False
         self._queue: deque[anyio.Event] = deque()
 
     async def come(self) -> None:
         """Returns when nobody holds it. Whoever it returns to holds it next, or passes it on."""
-        while self.is_held:
+        while self.is_locked:
             mine = anyio.Event()
             self._queue.append(mine)
             try:
@@ -38,7 +38,7 @@ class LeaderLock:
             self._queue.popleft().set()
 
     def __enter__(self) -> None:
-        self.is_held = True
+        self.is_locked = True
 
     def __exit__(
         self,
@@ -46,5 +46,5 @@ class LeaderLock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.is_held = False
+        self.is_locked = False
         self.pass_on()

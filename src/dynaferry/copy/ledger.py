@@ -214,9 +214,9 @@ class Ledger:
         self.items_ahead -= _items_done(after) - _items_done(before)
         self.complete_segments += after.complete
         if after.complete:
-            self._tell_of_completion(after.segment)
+            self._notify_complete(after.segment)
 
-    def _tell_of_completion(self, segment: int) -> None:
+    def _notify_complete(self, segment: int) -> None:
         if self._on_complete is not None:
             self._on_complete(segment)
         if completion := self._completions.pop(segment, None):

@@ -61,7 +61,7 @@ class PagesAhead:
         cap = cap_of(self._limiters.write)
         in_flight = stats.write_requests_in_flight * BATCH_MAX_ITEMS
         was_refused = bool(stats.throttled_requests or stats.unprocessed_items)
-        return self._decides.look(
+        return self._decides.update(
             self._monotonic(),
             items_written=stats.items_written,
             items_in_flight=in_flight,
@@ -70,7 +70,7 @@ class PagesAhead:
             units_per_item=_units_per_item(stats),
             units_per_second=min(writes.rate, cap),
             is_limited=was_refused or writes.is_limited or cap < math.inf,
-            by_key_range=self._queue.are_held,
+            by_key_range=self._queue.any_range_is_limited,
             segments=self._reader.under_way or self._scans,
             scans=self._scans,
             scan_seconds=self._limiters.read.controller.latency_seconds,

@@ -125,7 +125,7 @@ class Pipeline:
 
         One task at a time waits for batches and for the pace: so they go in the lanes' order.
         """
-        if self._turn.is_held:
+        if self._turn.is_locked:
             with self.crew.idle():
                 await self._turn.come()
         row = self.writer.take_nowait(self.crew.limit)

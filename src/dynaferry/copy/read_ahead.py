@@ -57,8 +57,8 @@ LEAST_BYTES: Final = 5 * 1024 * 1024
 # More may be ahead where so much of it is in flight, on the way here or from here.
 IN_FLIGHT_SHARE: Final = 0.3
 BYTES_GROWTH: Final = 1.5
-# How much the newest look weighs in what is in flight: bursts even out in a second.
-NEWEST_LOOK_WEIGHT: Final = 0.2
+# How much the newest sample weighs in what is in flight: bursts even out in a second.
+NEWEST_SAMPLE_WEIGHT: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class ReadAhead:
         self._bytes = LEAST_BYTES
         self._bytes_in_flight = 0.0
 
-    def look(
+    def update(
         self,
         now: float,
         *,
@@ -122,7 +122,7 @@ class ReadAhead:
         return Ahead(items, page_items, most_bytes, least_pages)
 
     def _bytes_ahead(self, in_flight: int, *, is_fast: bool) -> int:
-        self._bytes_in_flight += NEWEST_LOOK_WEIGHT * (in_flight - self._bytes_in_flight)
+        self._bytes_in_flight += NEWEST_SAMPLE_WEIGHT * (in_flight - self._bytes_in_flight)
         if not is_fast:
             return MOST_BYTES
         if self._bytes_in_flight > IN_FLIGHT_SHARE * self._bytes:

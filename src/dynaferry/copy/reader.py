@@ -81,7 +81,7 @@ class Reader:
     def keep_small(self, ahead: Ahead) -> None:
         """Pages should have about so many items from now on."""
         self._ahead = ahead
-        self._tell_what_to_expect()
+        self._expect_page_items()
 
     async def _read_segment(self, segment: int, deliver: Callable[[PendingPage], None]) -> None:
         start_key = self._ledger.record(segment).last_evaluated_key
@@ -156,7 +156,7 @@ class Reader:
     def _units_of(self, item_bytes: float) -> float:
         return item_bytes * self._source.full_page_units / PAGE_MAX_ITEM_BYTES
 
-    def _tell_what_to_expect(self) -> None:
+    def _expect_page_items(self) -> None:
         limit = self._limit()
         if limit is None and self._units_per_item:
             limit = int(self._source.full_page_units / self._units_per_item)
@@ -171,7 +171,7 @@ class Reader:
         if units is not None and self._limit() is None:
             # A cap holds as long as no page costs more than was expected.
             self._expected_units = from_above(self._expected_units, units)
-        self._tell_what_to_expect()
+        self._expect_page_items()
 
     def _note_page(self, page: Page) -> None:
         self._stats.items_read += page.scanned_count

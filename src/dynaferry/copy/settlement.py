@@ -99,7 +99,7 @@ class Settler:
     def settle(self, group: BatchGroup, now: float, *, segments: int) -> Settlement:
         """What happened to the group, however it ended; `segments` are written at present."""
         whole, spends = len(group.seconds), list[Spend]()
-        unsettled = group.claim.count - group.answered - group.failed
+        unsettled = group.claim.count - group.responses - group.failed
         if unsettled:
             spends.append(Spend(group.units * unsettled, 0.0, requests=unsettled))
         if whole:
@@ -109,7 +109,7 @@ class Settler:
             spends.append(last.spend)
         return Settlement(
             at=now,
-            requests=group.answered + group.failed,
+            requests=group.responses + group.failed,
             written=group.items_written + last.written,
             written_units=group.units * whole + last.written_units,
             consumed=(group.consumed or 0.0) + last.consumed,
@@ -134,7 +134,7 @@ class Settler:
             return self._part(group, group.left, now, segments)
         if group.error is not None:
             return self._failed(group, group.error, now, segments)
-        if group.sent > group.answered:  # cancelled: nothing is known of it
+        if group.sent > group.responses:  # cancelled: nothing is known of it
             return LastBatch(left=(group.last,))
         return _NONE
 

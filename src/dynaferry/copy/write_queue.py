@@ -47,10 +47,10 @@ class WriteQueue:
     ) -> None:
         self._clock = clock
         self._ranges = KeyRanges(total_segments, now=clock())
-        self._were_all_held = False
+        self._all_were_delayed = False
         self._lanes: dict[int, _Lane] = {}
         self._turn: deque[_Lane] = deque()
-        self._held: list[tuple[float, int, _Lane]] = []
+        self._delayed: list[tuple[float, int, _Lane]] = []
         self._out = 0
         self.items_waiting = 0
         self._closed = False
@@ -59,7 +59,7 @@ class WriteQueue:
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} {self.items_waiting} items waiting in {len(self._lanes)} lanes"
-            f", {len(self._held)} held, {self._out} out{', closed' if self._closed else ''}>"
+            f", {len(self._delayed)} held, {self._out} out{', closed' if self._closed else ''}>"
         )
 
     def put(self, items: PendingPage) -> None:
@@ -86,7 +86,7 @@ class WriteQueue:
             claim = self._take_at(now, most())
             if claim is not None:
                 return claim
-            if self._closed and not self._held and not self._out:
+            if self._closed and not self._delayed and not self._out:
                 return None
             await self._wait(now)
 
@@ -98,7 +98,7 @@ class WriteQueue:
         """One moment decides for every lane: with another look at the clock, one that becomes free
         in between would be held by the first and free by the second, and go round for ever.
         """
-        if self._held:
+        if self._delayed:
             self._release(now)
         while self._turn:
             lane = self._turn.popleft()
@@ -165,7 +165,7 @@ class WriteQueue:
         return self._ranges.most_units_at_once(segment)
 
     @property
-    def are_held(self) -> bool:
+    def any_range_is_limited(self) -> bool:
         """Whether any key range holds its segments back to a rate."""
         return self._ranges.any_is_limited
 
@@ -173,9 +173,9 @@ class WriteQueue:
         """Whether since this was asked last nothing could be taken, since every lane was held for
         its key range, and more segments would have more ranges.
         """
-        were, self._were_all_held = self._were_all_held, False
+        were, self._all_were_delayed = self._all_were_delayed, False
         if were:
-            self._ranges.held_all(self._clock(), segments=self._segments_waiting())
+            self._ranges.note_all_delayed(self._clock(), segments=self._segments_waiting())
         return were and len(self._lanes) < SEGMENTS_PER_RANGE * self._ranges.count
 
     def forget(self, segment: int) -> None:
@@ -199,14 +199,14 @@ class WriteQueue:
         lane.queued = True
         free_at = self._free_at(lane)
         if free_at > now:
-            heapq.heappush(self._held, (free_at, lane.segment, lane))
+            heapq.heappush(self._delayed, (free_at, lane.segment, lane))
         else:
             self._turn.append(lane)
         self._wake()
 
     def _release(self, now: float) -> None:
-        while self._held and self._held[0][0] <= now:
-            _, _, lane = heapq.heappop(self._held)
+        while self._delayed and self._delayed[0][0] <= now:
+            _, _, lane = heapq.heappop(self._delayed)
             lane.queued = False
             self._enqueue(lane, now)
 
@@ -224,11 +224,11 @@ class WriteQueue:
 
     async def _wait(self, now: float) -> None:
         self._changed = anyio.Event()
-        if not self._held:
+        if not self._delayed:
             await self._changed.wait()
             return
-        self._were_all_held = True
-        with anyio.move_on_after(self._held[0][0] - now):
+        self._all_were_delayed = True
+        with anyio.move_on_after(self._delayed[0][0] - now):
             await self._changed.wait()
 
     def _wake(self) -> None:

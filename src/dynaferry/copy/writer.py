@@ -160,7 +160,7 @@ class Writer:
     def _apply(self, group: BatchGroup, settlement: Settlement) -> None:
         """What is to be sent again goes back to its lane, and progress is noted last."""
         note_writes(self._stats, group, settlement, self._clock)
-        self._tell_limiter(group, settlement)
+        self._settle_spends(group, settlement)
         if settlement.last.scope is not None:
             self._hold_back(group.segment, settlement.last.scope, settlement.at)
         if settlement.written_units:
@@ -174,7 +174,7 @@ class Writer:
         if settlement.written:
             self._acknowledge(group, written=settlement.written)
 
-    def _tell_limiter(self, group: BatchGroup, settlement: Settlement) -> None:
+    def _settle_spends(self, group: BatchGroup, settlement: Settlement) -> None:
         for spend in settlement.spends:
             self._limiter.settle(
                 spend.admitted,

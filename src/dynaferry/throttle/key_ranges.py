@@ -118,7 +118,7 @@ class KeyRanges:
             found.units, found.measured_from = 0.0, now
         found.free_at = max(found.free_at, now + PAUSE_SECONDS)
 
-    def held_all(self, now: float, *, segments: int) -> None:
+    def note_all_delayed(self, now: float, *, segments: int) -> None:
         """Nothing may be sent at `now`, since the ranges of all `segments` that wait are held."""
         if self._total_segments is None or not self._ranges:
             return
