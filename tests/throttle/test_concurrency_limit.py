@@ -13,7 +13,7 @@ def grown(rate_at: Callable[[int], float], seconds: float = 60.0, most: int = 12
     while now < seconds:
         now += 1 / rate_at(concurrency.limit)
         concurrency.waited()
-        concurrency.answered(now)
+        concurrency.note_responses(now)
     return concurrency
 
 
@@ -33,7 +33,7 @@ def test_steps_that_only_made_answers_slower_are_taken_back() -> None:
 def test_it_does_not_grow_while_nobody_waits() -> None:
     concurrency = Concurrency(128, now=0.0)
     for hundredth in range(2000):
-        concurrency.answered(hundredth / 100)
+        concurrency.note_responses(hundredth / 100)
     assert concurrency.limit == LEAST
 
 
@@ -47,7 +47,7 @@ def test_a_rate_that_rises_by_itself_is_no_reason_to_have_more_in_flight() -> No
             concurrency.idled(between_seconds)
         for _ in range(40):
             concurrency.waited()
-            concurrency.answered(now)
+            concurrency.note_responses(now)
     assert concurrency.limit == LEAST
 
 
@@ -56,7 +56,7 @@ def test_nothing_is_tried_while_the_rate_still_rises_by_itself() -> None:
     while now < 5.0:
         now += 1 / (100.0 * 2**now)
         concurrency.waited()
-        concurrency.answered(now)
+        concurrency.note_responses(now)
     assert concurrency.limit == LEAST
 
 
@@ -66,9 +66,9 @@ def test_answers_that_come_together_count_as_many() -> None:
         rate = 5 * one_by_one.limit
         for concurrency in (one_by_one, together):
             concurrency.waited()
-        together.answered(hundredth / 100, rate)
+        together.note_responses(hundredth / 100, rate)
         for _ in range(rate):
-            one_by_one.answered(hundredth / 100)
+            one_by_one.note_responses(hundredth / 100)
     assert one_by_one.limit == together.limit == 128
 
 
@@ -84,5 +84,5 @@ def test_the_limit_is_never_above_the_most_nor_below_the_least(
         now += later
         if waited:
             concurrency.waited()
-        concurrency.answered(now)
+        concurrency.note_responses(now)
         assert min(LEAST, most) <= concurrency.limit <= most

@@ -20,7 +20,7 @@ from dynaferry.throttle.retry import (
     FIRST_WAIT_SECONDS,
     LEAST_ATTEMPTS,
     MAX_WAIT_SECONDS,
-    MOST_IMPOSSIBLE_ANSWERS,
+    MOST_IMPOSSIBLE_RESPONSES,
     Patience,
     RetryPolicy,
     full_jitter,
@@ -217,7 +217,7 @@ async def test_answers_that_cannot_be_true_are_not_waited_for_as_an_outage_is() 
     calls, attempt = failing(100, ImpossibleAnswerError("3 evaluated, but 2 came", table="orders"))
     with pytest.raises(RequestRefusedError, match="3 evaluated, but 2 came") as caught:
         await policy_with(timeline).call(attempt)
-    assert len(calls) == MOST_IMPOSSIBLE_ANSWERS
+    assert len(calls) == MOST_IMPOSSIBLE_RESPONSES
     assert timeline.now < 20.0
     assert "is back" not in (caught.value.hint or "")
     assert caught.value.table == "orders"

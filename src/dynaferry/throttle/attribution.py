@@ -64,7 +64,7 @@ class ThrottleAttribution:
         self._touched = 0.0
         self._touched_at = now - QUIET_SECONDS
         self._undone = Undone()
-        self._has_told = False  # of what is left undone at any rate
+        self._has_reported = False  # of what is left undone at any rate
 
     def accepted(self, now: float, *, items: int = 0, batches: int = 1) -> None:
         """Batches of `items` together were written whole."""
@@ -106,10 +106,10 @@ class ThrottleAttribution:
         self._undone.note(items, undone, now)
         if self._undone.is_usual():
             self._note_whole()
-            share, is_news = self._undone.share, not self._has_told
-            self._has_told = True
+            share, is_news = self._undone.share, not self._has_reported
+            self._has_reported = True
             return ThrottleScope(segment=False, table=False, undone_share=share, is_news=is_news)
-        self._has_told &= self._undone.share > 0
+        self._has_reported &= self._undone.share > 0
         self._note_touched(now)
         return self._blame_unnamed(segment, now, segments)
 

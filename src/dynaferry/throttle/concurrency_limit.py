@@ -32,7 +32,7 @@ class Concurrency:
         self._base = (self._limit, 0.0)
         self._steps = 0
         self._next_step_at = now
-        self._answers = 0
+        self._responses = 0
         self._waited = False
         self._idle_seconds = 0.0
         self._last_rate = 0.0
@@ -51,16 +51,16 @@ class Concurrency:
         """For so long there was no request for one that might have been in flight."""
         self._idle_seconds += seconds
 
-    def answered(self, now: float, answers: int = 1) -> None:
-        """Answers came."""
-        self._answers += answers
+    def note_responses(self, now: float, responses: int = 1) -> None:
+        """So many responses came."""
+        self._responses += responses
         seconds = now - self._window_from
         if seconds >= WINDOW_SECONDS:
-            rate = self._answers / seconds
+            rate = self._responses / seconds
             is_idle = self._idle_seconds > IDLE_SHARE * self._limit * seconds
             if self._waited and not is_idle and now >= self._next_step_at:
                 self._close_window(rate, now)
-            self._answers, self._idle_seconds, self._window_from = 0, 0.0, now
+            self._responses, self._idle_seconds, self._window_from = 0, 0.0, now
             self._waited, self._last_rate = False, rate
 
     def _close_window(self, rate: float, now: float) -> None:

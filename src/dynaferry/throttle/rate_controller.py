@@ -60,7 +60,7 @@ OUTAGE_SECONDS: Final = 0.1
 OUTAGE_ROUND_TRIPS: Final = 2.0
 OUTAGE_REFUSALS: Final = 4
 OUTAGE_FALL: Final = 16.0
-LEAST_ANSWERS: Final = 8
+LEAST_RESPONSES: Final = 8
 MAX_WINDOW_SECONDS: Final = 2.0
 # Once a capacity is known, the search for more doubles in so many times the seconds: it may be what
 # was saved up, and not more that flows in.
@@ -166,7 +166,7 @@ class RateController:
     def _open_window(self, now: float) -> None:
         seconds = max(WINDOW_SECONDS, WINDOW_ROUND_TRIPS * self.latency_seconds)
         # A low rate needs longer for as many answers.
-        seconds = max(seconds, LEAST_ANSWERS * self._request_units / self._rate)
+        seconds = max(seconds, LEAST_RESPONSES * self._request_units / self._rate)
         self._window_from = now
         self._window_ends_at = now + min(seconds, MAX_WINDOW_SECONDS)
         self._accepted = 0.0

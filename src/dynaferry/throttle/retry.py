@@ -34,7 +34,7 @@ T = TypeVar("T")
 FIRST_WAIT_SECONDS = 0.05
 LEAST_ATTEMPTS = 5
 # So many answers in a row that cannot be true are no accident: some three seconds of waits.
-MOST_IMPOSSIBLE_ANSWERS = 8
+MOST_IMPOSSIBLE_RESPONSES = 8
 MAX_WAIT_SECONDS = 10.0
 
 
@@ -130,7 +130,7 @@ class _stop_when_impossible(stop_base):  # noqa: N801  # tenacity's policies are
     def __call__(self, retry_state: RetryCallState) -> bool:
         is_one = isinstance(_last_error(retry_state), ImpossibleAnswerError)
         self._in_a_row = self._in_a_row + 1 if is_one else 0
-        return self._in_a_row >= MOST_IMPOSSIBLE_ANSWERS
+        return self._in_a_row >= MOST_IMPOSSIBLE_RESPONSES
 
 
 def _last_error(retry_state: RetryCallState) -> BaseException | None:
@@ -220,7 +220,7 @@ class RetryPolicy:
         last = _last_error(retry_state)
         if isinstance(last, ImpossibleAnswerError):
             raise RequestRefusedError(
-                f"{last}; it was asked {MOST_IMPOSSIBLE_ANSWERS} times or more",
+                f"{last}; it was asked {MOST_IMPOSSIBLE_RESPONSES} times or more",
                 hint="check the endpoint address: this is not how DynamoDB answers, or something "
                 "between changes what it says",
                 operation=last.operation,

@@ -111,7 +111,7 @@ class Undone:
         if self.share:
             self._follow(window)
         elif len(self._windows) >= LEAST_WINDOWS:
-            self._look()
+            self._compare_halves()
 
     def _follow(self, window: _Window) -> None:
         share = window.undone / window.items
@@ -120,7 +120,7 @@ class Undone:
         elif share <= MORE * self.share:
             self.share += NEWEST_WINDOW_WEIGHT * (share - self.share)
 
-    def _look(self) -> None:
+    def _compare_halves(self) -> None:
         """Whether the slower half of the windows leaves as much as the faster one."""
         by_rate = sorted(self._windows, key=lambda window: window.rate)
         half = len(by_rate) // 2

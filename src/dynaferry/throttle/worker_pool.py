@@ -58,7 +58,7 @@ class WorkerPool:
                 if not requests:
                     self._is_over = True
                     return
-                self._concurrency.answered(self._clock(), requests)
+                self._concurrency.note_responses(self._clock(), requests)
                 self.start(tasks, work)
         finally:
             self._members -= 1
