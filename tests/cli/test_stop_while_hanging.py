@@ -25,7 +25,7 @@ GENEROUS_SECONDS = 20.0
 
 def test_the_grace_of_a_stop_and_all_that_comes_after_it_are_under_five_seconds() -> None:
     """A silent request would be waited for much longer: the grace must cut it off."""
-    assert pipeline.GRACE_SECONDS + pool.CLOSE_SECONDS <= 5.0
+    assert pipeline.GRACE_SECONDS + pool.CLOSE_CONNECTIONS_SECONDS <= 5.0
     assert timeouts.READ_TIMEOUT_SECONDS > GENEROUS_SECONDS
 
 

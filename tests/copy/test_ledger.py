@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from dynaferry.copy.ledger import FIRST_PAGE_BYTES, ITEM_BYTES, MAX_PAGES_AHEAD, Ledger
 from dynaferry.copy.pending_page import Batch
-from dynaferry.copy.read_ahead import MOST_BYTES
+from dynaferry.copy.read_ahead import MOST_BYTES_AHEAD
 from dynaferry.ports import Page
 from dynaferry.state.records import SegmentRecord
 
@@ -98,7 +98,7 @@ async def test_a_reader_gets_room_only_when_the_watermark_moves(first_to_settle:
 async def test_what_is_held_of_all_segments_is_bounded_in_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dynaferry.copy.ledger.MOST_BYTES", 10)
+    monkeypatch.setattr("dynaferry.copy.ledger.MOST_BYTES_AHEAD", 10)
     monkeypatch.setattr("dynaferry.copy.ledger.ITEM_BYTES", 0)
     ledger = Ledger(8)
     for segment in range(3):
@@ -121,7 +121,7 @@ async def test_what_is_held_of_all_segments_is_bounded_in_bytes(
 async def test_pages_on_their_way_take_room_as_large_as_the_last_ones_were(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dynaferry.copy.ledger.MOST_BYTES", 10)
+    monkeypatch.setattr("dynaferry.copy.ledger.MOST_BYTES_AHEAD", 10)
     monkeypatch.setattr("dynaferry.copy.ledger.ITEM_BYTES", 0)
     monkeypatch.setattr("dynaferry.copy.ledger.FIRST_PAGE_BYTES", 10)
     ledger = Ledger(4)
@@ -202,7 +202,7 @@ async def test_more_bytes_are_for_whoever_waits() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ledger.wait_for_room, 1)
         await anyio.wait_all_tasks_blocked()
-        ledger.keep_ahead(math.inf, MOST_BYTES)
+        ledger.keep_ahead(math.inf, MOST_BYTES_AHEAD)
 
 
 async def test_what_is_in_flight_is_guessed_from_what_is_here() -> None:
@@ -255,7 +255,7 @@ async def test_one_page_may_always_be_read_and_more_when_more_may_be_ahead() -> 
 async def test_a_second_page_of_a_segment_takes_half_of_the_room_and_leaves_the_rest_to_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dynaferry.copy.ledger.MOST_BYTES", 12)
+    monkeypatch.setattr("dynaferry.copy.ledger.MOST_BYTES_AHEAD", 12)
     monkeypatch.setattr("dynaferry.copy.ledger.ITEM_BYTES", 0)
     monkeypatch.setattr("dynaferry.copy.ledger.FIRST_PAGE_BYTES", 0)
     ledger = Ledger(8)

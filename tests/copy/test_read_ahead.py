@@ -8,11 +8,11 @@ from dynaferry.copy.read_ahead import (
     EARLY_SECONDS,
     FEWEST_PAGES,
     FIRST_PAGE_ITEMS,
-    GROWTH,
     IN_FLIGHT_SHARE,
     LEAST_BYTES,
-    MOST_BYTES,
+    MOST_BYTES_AHEAD,
     SECONDS_AHEAD,
+    WRITTEN_GROWTH,
     Ahead,
     ReadAhead,
     page_limit,
@@ -67,7 +67,7 @@ def test_at_a_low_rate_what_is_allowed_counts_since_few_answers_say_nothing() ->
 
 def test_where_nothing_limits_a_few_large_pages_will_do() -> None:
     ahead = settled(written_per_second=40_000, units_per_second=1e6, is_limited=False)
-    assert ahead.items == pytest.approx(40_000 * GROWTH * SECONDS_AHEAD)
+    assert ahead.items == pytest.approx(40_000 * WRITTEN_GROWTH * SECONDS_AHEAD)
     assert ahead.page_items == pytest.approx(ahead.items / FEWEST_PAGES)
 
 
@@ -105,7 +105,7 @@ def test_a_page_holds_what_so_many_scans_at_once_can_keep_up_with() -> None:
 
     spread_out = 10_000 * SECONDS_AHEAD / 32
     assert page_items(0.01) == pytest.approx(spread_out)
-    assert page_items(0.05) == pytest.approx(GROWTH * 10_000 * 0.05 / 4)
+    assert page_items(0.05) == pytest.approx(WRITTEN_GROWTH * 10_000 * 0.05 / 4)
     assert page_items(5.0) == pytest.approx(10_000 * SECONDS_AHEAD / 12), "for 12 segments, still"
 
 
@@ -168,10 +168,10 @@ def test_few_bytes_are_ahead_where_many_are_written_a_second() -> None:
 
 def test_more_bytes_are_ahead_where_many_of_them_are_on_their_way() -> None:
     in_flight = int(0.5 * LEAST_BYTES)
-    assert LEAST_BYTES < most_bytes(in_flight) < MOST_BYTES
+    assert LEAST_BYTES < most_bytes(in_flight) < MOST_BYTES_AHEAD
     assert in_flight < IN_FLIGHT_SHARE * most_bytes(in_flight)
-    assert most_bytes(LEAST_BYTES) == MOST_BYTES
-    assert most_bytes(MOST_BYTES) == MOST_BYTES
+    assert most_bytes(LEAST_BYTES) == MOST_BYTES_AHEAD
+    assert most_bytes(MOST_BYTES_AHEAD) == MOST_BYTES_AHEAD
 
 
 def test_a_burst_makes_no_more_room() -> None:
@@ -182,7 +182,7 @@ def test_a_burst_makes_no_more_room() -> None:
 def test_at_what_a_table_takes_by_default_there_are_pages_for_many_partitions(
     how: dict[str, Any],
 ) -> None:
-    assert most_bytes(0, **how) == MOST_BYTES
+    assert most_bytes(0, **how) == MOST_BYTES_AHEAD
 
 
 @pytest.mark.parametrize(

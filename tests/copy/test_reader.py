@@ -203,7 +203,7 @@ async def test_who_waits_for_the_pace_is_counted_and_who_is_cancelled_is_not() -
 async def test_a_page_is_never_smaller_than_what_rounding_would_cost() -> None:
     source, limiter = Source(units_per_item=0.5), Pace(most_units_at_once=0.1)
     assert await read_all(source, limiter) == ITEMS
-    assert set(source.limits[1:]) == {int(read_ahead.LEAST_PAGE_UNITS / 0.5)}
+    assert set(source.limits[1:]) == {int(read_ahead.LEAST_USEFUL_PAGE_UNITS / 0.5)}
 
 
 async def test_a_page_is_as_small_as_what_is_ahead_asks_for() -> None:

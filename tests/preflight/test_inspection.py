@@ -34,7 +34,7 @@ NO_SETTINGS: dict[str, list[Any]] = {
 @pytest.fixture
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looks again does so at once."""
-    monkeypatch.setattr(create, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(create, "CREATE_POLL_SECONDS", 0.0)
     for module in (preflight_module, targets):
         monkeypatch.setattr(module, "DESCRIBE_AGAIN_SECONDS", 0.0)
 

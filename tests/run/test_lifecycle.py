@@ -151,7 +151,7 @@ async def test_a_store_that_does_not_close_keeps_nobody(monkeypatch: pytest.Monk
         async def aclose(self) -> None:
             await anyio.sleep_forever()
 
-    monkeypatch.setattr(lifecycle, "CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr(lifecycle, "CLOSE_STORE_SECONDS", 0.01)
     async with closing(Store()):
         pass
 

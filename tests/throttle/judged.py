@@ -9,7 +9,7 @@ import anyio
 from benchmarks.simulator import Index, Provisioned, SimulatedTable, SizedKey, Table, place_of
 from benchmarks.virtual_time import now
 from dynaferry.errors import ThrottledError
-from dynaferry.throttle.cap import WINDOW_SECONDS, Cap
+from dynaferry.throttle.cap import CAP_WINDOW_SECONDS, Cap
 from dynaferry.throttle.cost_ratio import from_above
 from dynaferry.throttle.limiter import CapLimiter
 from dynaferry.throttle.pause import PauseGate
@@ -32,7 +32,7 @@ class Judged:
         consumed = [entry for entry in self.consumed if since <= entry[0] <= until]
         for at, units in consumed:
             inside += units
-            while consumed[first][0] <= at - WINDOW_SECONDS:
+            while consumed[first][0] <= at - CAP_WINDOW_SECONDS:
                 inside -= consumed[first][1]
                 first += 1
             most = max(most, inside)

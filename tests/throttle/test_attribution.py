@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynaferry.throttle.attribution import (
+    ALL_THROTTLED_SECONDS,
     LEAST_THROTTLES,
-    OUTAGE_SECONDS,
     WORD_SECONDS,
     ThrottleAttribution,
     ThrottleScope,
@@ -52,8 +52,8 @@ def test_an_index_slows_everything_and_is_named(reason: str) -> None:
 
 def test_key_ranges_that_are_named_while_nothing_gets_through_are_not_the_cause() -> None:
     weighs = blame()
-    assert weighs.refused(3, KEY_RANGE, OUTAGE_SECONDS, segments=32).segment
-    verdict = weighs.refused(3, KEY_RANGE, OUTAGE_SECONDS + 0.01, segments=32)
+    assert weighs.refused(3, KEY_RANGE, ALL_THROTTLED_SECONDS, segments=32).segment
+    verdict = weighs.refused(3, KEY_RANGE, ALL_THROTTLED_SECONDS + 0.01, segments=32)
     assert (verdict.segment, verdict.table) == (False, True)
     weighs.accepted(1.0)
     assert weighs.refused(3, KEY_RANGE, 1.1, segments=32).segment

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from benchmarks.simulator import SimulatedTable
 from benchmarks.virtual_time import now, run_virtually
-from dynaferry.throttle.cap import WINDOW_SECONDS, Cap
+from dynaferry.throttle.cap import CAP_WINDOW_SECONDS, Cap
 from dynaferry.throttle.limiter import CapLimiter
 from dynaferry.throttle.pause import PauseGate
-from dynaferry.throttle.token_bucket import BURST_SECONDS
+from dynaferry.throttle.token_bucket import BUCKET_BURST_SECONDS
 from tests.throttle.judged import Judged, caps, paces_sharing, plentiful, read_for, write_for
 
 MB = 1024 * 1024
@@ -31,11 +31,11 @@ def test_writes_hold_the_cap_with_and_without_indexes(cap: float, indexes: tuple
         return judged
 
     judged = run_virtually(main())
-    assert judged.most_in_a_window() <= cap * WINDOW_SECONDS
+    assert judged.most_in_a_window() <= cap * CAP_WINDOW_SECONDS
     assert judged.total(0.0, 1.0) <= cap + 25 * (1 + len(indexes))
     # A window takes whole requests only: the rest of it stays unused.
     request = 25 * (1 + len(indexes))
-    usable = cap * WINDOW_SECONDS // request * request / WINDOW_SECONDS
+    usable = cap * CAP_WINDOW_SECONDS // request * request / CAP_WINDOW_SECONDS
     assert judged.total(10.0, 30.0) >= 0.93 * usable * 20.0
 
 
@@ -90,7 +90,7 @@ def test_reads_hold_the_cap(cap: float, page_bytes: tuple[int, ...]) -> None:
         return judged
 
     judged = run_virtually(main())
-    assert judged.most_in_a_window() <= cap * WINDOW_SECONDS
+    assert judged.most_in_a_window() <= cap * CAP_WINDOW_SECONDS
     assert judged.total(0.0, 1.0) <= cap
 
 
@@ -141,10 +141,10 @@ def test_a_changed_cap_holds_over_any_window_after_the_change(
         return judged
 
     judged = run_virtually(main())
-    assert judged.most_in_a_window(since=15.0) <= after * WINDOW_SECONDS
+    assert judged.most_in_a_window(since=15.0) <= after * CAP_WINDOW_SECONDS
     assert judged.total(25.0, 40.0) >= 0.93 * after * 15.0
     if before is not None:
-        assert judged.most_in_a_window() <= max(before, after) * WINDOW_SECONDS
+        assert judged.most_in_a_window() <= max(before, after) * CAP_WINDOW_SECONDS
 
 
 def test_who_waits_under_a_low_cap_is_served_by_the_new_one_at_once() -> None:
@@ -190,7 +190,8 @@ def test_a_pause_holds_everybody_and_saves_nothing_up() -> None:
     judged = run_virtually(main())
     assert judged.total(10.0 + 0.1, 40.0) == 0.0  # only what was on its way
     assert judged.most_in_a_window() <= 5000.0
-    assert judged.total(40.0, 41.0) <= 1000.0 * (1 + BURST_SECONDS) + 50.0  # a request was held
+    # A request was held.
+    assert judged.total(40.0, 41.0) <= 1000.0 * (1 + BUCKET_BURST_SECONDS) + 50.0
     assert judged.total(45.0, 60.0) >= 0.93 * 15_000.0
 
 
@@ -244,7 +245,7 @@ def test_any_requests_with_any_latency_hold_it(
                 tasks.start_soon(take, requests)
         return judged
 
-    assert run_virtually(main()).most_in_a_window() <= cap * WINDOW_SECONDS * (1 + 1e-6)
+    assert run_virtually(main()).most_in_a_window() <= cap * CAP_WINDOW_SECONDS * (1 + 1e-6)
 
 
 def pace_cost(limiter: CapLimiter) -> float:

@@ -4,14 +4,14 @@ from itertools import pairwise
 
 from dynaferry.throttle.finer_trial import (
     GAIN,
+    LEAST_SEGMENTS_PER_RANGE,
     LONGEST_SECONDS,
-    SEGMENTS_PER_RANGE,
     TRIAL_SECONDS,
     FinerTrial,
     TrialVerdict,
 )
 
-MANY = SEGMENTS_PER_RANGE * 4
+MANY = LEAST_SEGMENTS_PER_RANGE * 4
 
 
 def test_ranges_with_many_segments_are_tried_finer_for_a_while() -> None:

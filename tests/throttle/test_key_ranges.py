@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynaferry.throttle.key_ranges import EVEN_MORE, FINER_SECONDS, PAUSE_SECONDS, KeyRanges
-from dynaferry.throttle.range_rate import FALL_SHARE
+from dynaferry.throttle.range_rate import RATE_FALL_SHARE
 
 
 def written(units_per_second: float, *, total_segments: int = 256) -> KeyRanges:
@@ -50,7 +50,7 @@ def test_a_range_begins_at_an_even_share_of_what_is_written() -> None:
     assert ranges.free_at(0) == 1.0 + PAUSE_SECONDS
     ranges.note_sent(0, 100.0, 2.0)
     after = ranges.free_at(0) - 2.0
-    assert after == pytest.approx(100.0 / (EVEN_MORE * 1000.0), rel=FALL_SHARE)
+    assert after == pytest.approx(100.0 / (EVEN_MORE * 1000.0), rel=RATE_FALL_SHARE)
 
 
 def test_the_next_segment_of_a_range_begins_at_its_rate() -> None:

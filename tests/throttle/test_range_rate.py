@@ -6,18 +6,18 @@ from hypothesis import strategies as st
 from dynaferry.throttle.range_rate import (
     BACK_SECONDS,
     DEAF_SECONDS,
-    FALL_SHARE,
     LEAST_UNITS,
+    RATE_FALL_SHARE,
     RangeRate,
 )
 
 
 def test_it_falls_by_a_part_and_is_back_soon_and_beyond_later() -> None:
     rate = RangeRate(1000.0, 0.0)
-    assert rate.at(0.0) == 1000.0 * (1 - FALL_SHARE)
+    assert rate.at(0.0) == 1000.0 * (1 - RATE_FALL_SHARE)
     assert rate.at(BACK_SECONDS) == 1000.0
     assert rate.at(1.5 * BACK_SECONDS) < 1.02 * 1000.0
-    assert rate.at(2 * BACK_SECONDS) == 1000.0 * (1 + FALL_SHARE)
+    assert rate.at(2 * BACK_SECONDS) == 1000.0 * (1 + RATE_FALL_SHARE)
 
 
 def test_what_was_under_way_at_a_refusal_counts_once() -> None:
@@ -45,6 +45,6 @@ def test_however_often_it_was_refused_there_is_a_way_back_up(
         now += later
         rate.refused(now)
     lowest = rate.at(now)
-    assert lowest >= (1 - FALL_SHARE) * LEAST_UNITS
+    assert lowest >= (1 - RATE_FALL_SHARE) * LEAST_UNITS
     assert rate.at(now + BACK_SECONDS) >= lowest
     assert rate.at(now + 6 * BACK_SECONDS) > 2 * lowest

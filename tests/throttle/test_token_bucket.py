@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.throttle.token_bucket import BURST_SECONDS, TokenBucket
+from dynaferry.throttle.token_bucket import BUCKET_BURST_SECONDS, TokenBucket
 
 RATES = st.floats(0.5, 50_000)
 REQUESTS = st.lists(
@@ -30,7 +30,7 @@ def test_what_is_taken_in_any_window_is_at_most_the_rate_and_one_request(
         for end, _ in sent:
             inside = sum(units for at, units in sent if start <= at <= end)
             largest = max(units for _, units in sent)
-            allowed = rate * (end - start + BURST_SECONDS) + largest
+            allowed = rate * (end - start + BUCKET_BURST_SECONDS) + largest
             assert end < start or inside <= allowed * (1 + 1e-6)
 
 
@@ -45,7 +45,7 @@ def test_what_the_service_says_it_consumed_is_what_counts_in_the_long_run(
         bucket.take(units * factor - units)
         consumed += units * factor
     now += bucket.wait_seconds(0.0, now)  # whatever is owed is waited for by whoever comes next
-    assert consumed <= rate * (now + BURST_SECONDS) * (1 + 1e-6) + 1e-6
+    assert consumed <= rate * (now + BUCKET_BURST_SECONDS) * (1 + 1e-6) + 1e-6
 
 
 def test_the_first_second_is_not_a_burst() -> None:

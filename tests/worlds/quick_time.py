@@ -46,7 +46,7 @@ def disk_as_slow_as_it_is() -> Iterator[None]:
     deadlines = (
         (checkpoint, "LAST_CHECKPOINT_SECONDS"),
         (lifecycle, "END_OF_ATTEMPT_SECONDS"),
-        (lifecycle, "CLOSE_SECONDS"),
+        (lifecycle, "CLOSE_STORE_SECONDS"),
     )
     seconds = [vars(module)[name] for module, name in deadlines]
     for (module, name), usual in zip(deadlines, seconds, strict=True):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import anyio
 
-from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, MOST_BYTES
+from dynaferry.copy.read_ahead import FIRST_PAGE_ITEMS, MOST_BYTES_AHEAD
 from dynaferry.copy.watermark import Watermark
 from dynaferry.ports import Page
 from dynaferry.state.records import SegmentRecord
@@ -56,7 +56,7 @@ class Ledger:
         self._has_seen_more_to_come = False
         self.items_ahead = 0
         self._most_items_ahead = math.inf
-        self._most_bytes_ahead = MOST_BYTES
+        self._most_bytes_ahead = MOST_BYTES_AHEAD
         self.page_items = FIRST_PAGE_ITEMS
         self._changed: set[int] = set()
         self.complete_segments = sum(w.record.complete for w in self._watermarks.values())
@@ -114,7 +114,7 @@ class Ledger:
         if not self._watermark(segment).record.complete:
             await self._completions.setdefault(segment, anyio.Event()).wait()
 
-    def keep_ahead(self, most_items: float, most_bytes: int = MOST_BYTES) -> None:
+    def keep_ahead(self, most_items: float, most_bytes: int = MOST_BYTES_AHEAD) -> None:
         """Lets no more than so many items and bytes be ahead, or one page: see `read_ahead`."""
         before = (self._most_items_ahead, self._most_bytes_ahead)
         self._most_items_ahead, self._most_bytes_ahead = most_items, most_bytes

@@ -8,9 +8,9 @@ page that is acknowledged is stored with the next checkpoint, half a second late
 left of the second is for the disk.
 
 At a low rate that takes small pages. They cost a little more to read, since the service charges
-whole units of 4 KB, so no page is smaller than `LEAST_PAGE_UNITS`, and where that is still too
-much, fewer segments have one. But where key ranges hold writes back, a segment without a page is a
-partition that is not written: then they are as small as a batch before any goes without. Where
+whole units of 4 KB, so no page is smaller than `LEAST_USEFUL_PAGE_UNITS`, and where that is still
+too much, fewer segments have one. But where key ranges hold writes back, a segment without a page
+is a partition that is not written: then they are as small as a batch before any goes without. Where
 nothing limits the writes, pages are large: they need not be spread over as many partitions.
 
 Bytes are bounded as well. What a table takes by its default quota needs many pages, so that writes
@@ -37,20 +37,20 @@ SECONDS_AHEAD: Final = 0.34
 # The first page of all tells how large items are.
 FIRST_PAGE_ITEMS: Final = 10
 # Smaller pages than this are mostly rounding: a page costs whole units of 4 KB.
-LEAST_PAGE_UNITS: Final = 4.0
+LEAST_USEFUL_PAGE_UNITS: Final = 4.0
 # But they are smaller before fewer segments have one: those might all be of one partition.
 LEAST_PAGES: Final = 12
 # So many segments have a page at least, where nothing limits the writes.
 FEWEST_PAGES: Final = 8
 # What was written is measured over this; the rate may grow so much meanwhile.
-WINDOW_SECONDS: Final = 0.5
-GROWTH: Final = 1.5
+WRITTEN_WINDOW_SECONDS: Final = 0.5
+WRITTEN_GROWTH: Final = 1.5
 # Below this many units a second, what is written says nothing: there may be nothing to write.
 LEAST_UNITS_PER_SECOND: Final = 1000.0
 EARLY_UNITS_PER_SECOND: Final = 8000.0
 EARLY_SECONDS: Final = 1.0
 # A page of 1 MB of items may be 7 MB of JSON (think of a list of flags): bytes are bounded too.
-MOST_BYTES: Final = 16 * 1024 * 1024
+MOST_BYTES_AHEAD: Final = 16 * 1024 * 1024
 # Beyond this, fewer are enough. A table's default quota is 40,000 units of 1 KB a second.
 FAST_BYTES_PER_SECOND: Final = 80e6
 LEAST_BYTES: Final = 5 * 1024 * 1024
@@ -67,7 +67,7 @@ class Ahead:
 
     items: float
     page_items: float
-    bytes: int = MOST_BYTES
+    bytes: int = MOST_BYTES_AHEAD
     least_pages: float = LEAST_PAGES
 
 
@@ -101,7 +101,7 @@ class ReadAhead:
         The pace allows `units_per_second`; whether something limits it for good, a cap or what was
         refused, is another question, and whether key ranges are what limits it `by_key_range`.
         """
-        reached = GROWTH * self._written_per_second(now, items_written)
+        reached = WRITTEN_GROWTH * self._written_per_second(now, items_written)
         self._began = now if self._began is None else self._began
         is_early = not is_limited and now < self._began + EARLY_SECONDS
         least = EARLY_UNITS_PER_SECOND if is_early else LEAST_UNITS_PER_SECOND
@@ -117,24 +117,24 @@ class ReadAhead:
         in_pages = min(items, most_bytes / bytes_per_item) if is_limited else items
         page_items = in_pages / max(1, segments if is_limited else min(segments, FEWEST_PAGES))
         # So many scans at once must be able to read what is written.
-        least_items = min(items / LEAST_PAGES, GROWTH * per_second * scan_seconds / scans)
+        least_items = min(items / LEAST_PAGES, WRITTEN_GROWTH * per_second * scan_seconds / scans)
         page_items = max(page_items, least_items)
         return Ahead(items, page_items, most_bytes, least_pages)
 
     def _bytes_ahead(self, in_flight: int, *, is_fast: bool) -> int:
         self._bytes_in_flight += NEWEST_SAMPLE_WEIGHT * (in_flight - self._bytes_in_flight)
         if not is_fast:
-            return MOST_BYTES
+            return MOST_BYTES_AHEAD
         if self._bytes_in_flight > IN_FLIGHT_SHARE * self._bytes:
-            self._bytes = min(MOST_BYTES, int(BYTES_GROWTH * self._bytes))
+            self._bytes = min(MOST_BYTES_AHEAD, int(BYTES_GROWTH * self._bytes))
         return self._bytes
 
     def _written_per_second(self, now: float, items_written: int) -> float:
         self._written.append((now, items_written))
-        while len(self._written) > 2 and self._written[1][0] <= now - WINDOW_SECONDS:
+        while len(self._written) > 2 and self._written[1][0] <= now - WRITTEN_WINDOW_SECONDS:
             self._written.popleft()
         since, before = self._written[0]
-        return (items_written - before) / max(now - since, WINDOW_SECONDS)
+        return (items_written - before) / max(now - since, WRITTEN_WINDOW_SECONDS)
 
 
 def page_limit(ahead: Ahead, units_per_item: float | None, full_page_units: float) -> int | None:
@@ -150,7 +150,7 @@ def page_limit(ahead: Ahead, units_per_item: float | None, full_page_units: floa
     if units_per_item == 0:
         return None
     of_many = max(ahead.items / ahead.least_pages, min(ahead.items, BATCH_MAX_ITEMS))
-    least = min(LEAST_PAGE_UNITS / units_per_item, of_many)
+    least = min(LEAST_USEFUL_PAGE_UNITS / units_per_item, of_many)
     wanted = max(ahead.page_items, least, 1.0)
     if wanted * units_per_item >= full_page_units:
         return None

@@ -22,7 +22,7 @@ from dynaferry.limits import ITEM_MAX_BYTES, PAGE_MAX_ITEM_BYTES
 from dynaferry.observe.request_counters import ReadCounters
 from dynaferry.observe.stats import TableStats
 from dynaferry.ports import Page, PageSource
-from dynaferry.throttle.cap import WINDOW_SECONDS
+from dynaferry.throttle.cap import CAP_WINDOW_SECONDS
 from dynaferry.throttle.cost_ratio import from_above
 from dynaferry.throttle.limited_call import LimitedCall
 from dynaferry.throttle.limiter import REQUEST_SECONDS, RateLimiter
@@ -137,7 +137,7 @@ class Reader:
         of a window leaves room for those that follow.
         """
         cap = self._limiter.most_units_at_once / REQUEST_SECONDS
-        within_a_cap = WINDOW_SECONDS / 2 * cap
+        within_a_cap = CAP_WINDOW_SECONDS / 2 * cap
         a_few = self._units_of(AVERAGE_SHARE * FIRST_PAGE_ITEMS * self._item_bytes)
         if self._item_bytes and a_few <= within_a_cap:
             return FIRST_PAGE_ITEMS, min(max(LEAST_PAGE_UNITS, a_few), self._source.full_page_units)

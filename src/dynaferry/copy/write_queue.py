@@ -22,7 +22,7 @@ from dynaferry.throttle.key_ranges import KeyRanges
 # A lane that was refused is left alone for so long: what it had used up flows in again.
 PAUSE_SECONDS: Final = 0.05
 # So many for each key range are enough.
-SEGMENTS_PER_RANGE: Final = 2
+ENOUGH_SEGMENTS_PER_RANGE: Final = 2
 
 
 class _Lane:
@@ -176,7 +176,7 @@ class WriteQueue:
         were, self._all_were_delayed = self._all_were_delayed, False
         if were:
             self._ranges.note_all_delayed(self._clock(), segments=self._segments_waiting())
-        return were and len(self._lanes) < SEGMENTS_PER_RANGE * self._ranges.count
+        return were and len(self._lanes) < ENOUGH_SEGMENTS_PER_RANGE * self._ranges.count
 
     def forget(self, segment: int) -> None:
         """The segment is complete."""

@@ -18,13 +18,13 @@ from dynaferry.limits import (
 )
 
 # Far above any request: what says more is no answer, and would stop a pace for good.
-MOST_UNITS = 1e7
+MOST_UNITS_OF_A_RESPONSE = 1e7
 
 
 class Consumed(Struct, frozen=True):
     """ConsumedCapacity as an answer tells it; None where it is left open."""
 
-    CapacityUnits: Annotated[float, Meta(ge=0, le=MOST_UNITS)] | None = 0.0
+    CapacityUnits: Annotated[float, Meta(ge=0, le=MOST_UNITS_OF_A_RESPONSE)] | None = 0.0
 
 
 def total(parts: Iterable[Consumed]) -> float | None:

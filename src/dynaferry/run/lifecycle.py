@@ -26,7 +26,7 @@ Watch = Callable[[Stats], Awaitable[None]]
 CancelWhen = Callable[[], Awaitable[None]]
 
 END_OF_ATTEMPT_SECONDS = 5.0
-CLOSE_SECONDS = 5.0
+CLOSE_STORE_SECONDS = 5.0
 
 
 class Closable(Protocol):
@@ -163,7 +163,7 @@ async def closing(store: Closable) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+        with anyio.move_on_after(CLOSE_STORE_SECONDS, shield=True):
             await store.aclose()
 
 

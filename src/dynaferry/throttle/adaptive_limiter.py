@@ -21,7 +21,7 @@ from dynaferry.throttle.rate_controller import (
 )
 
 # Requests may come this much closer together than evenly: fewer timers, the same rate.
-BURST_SECONDS: Final = 0.02
+SPACED_BURST_SECONDS: Final = 0.02
 SCATTERED_BURST_SECONDS: Final = 0.25  # what long gaps left over, short ones make up for
 # The rest of a long gap is waited for in any case: chance has no more to say in it than this.
 LONGEST_SCATTER_SECONDS: Final = 1.0
@@ -33,7 +33,7 @@ NEXT_TO_NOTHING: Final = 1e-6  # units; what is left of rounding is not waited f
 # Twice a batch of small items: what is expected of one is often a little more than its size.
 UNCUT_UNITS: Final = 2 * LEAST_UNITS
 # The rate may have changed by then.
-LONGEST_SLEEP_SECONDS: Final = 0.25
+LONGEST_RATE_SLEEP_SECONDS: Final = 0.25
 # Timers are no finer than milliseconds; who sleeps a little longer lets a few go at once then.
 LEAST_SLEEP_SECONDS: Final = 0.002
 
@@ -127,7 +127,7 @@ class AdaptiveLimiter:
             while (wait_seconds := self._seconds_to_wait()) > 0:
                 self.controller.wanted()
                 seconds = max(wait_seconds, LEAST_SLEEP_SECONDS)
-                await self._sleep(min(seconds, LONGEST_SLEEP_SECONDS))
+                await self._sleep(min(seconds, LONGEST_RATE_SLEEP_SECONDS))
             is_early = self.controller.capacity is None and self._tokens >= units
             self._take(units)
             if self._scatter and self.controller.is_limited and not is_early:
@@ -181,7 +181,7 @@ class AdaptiveLimiter:
         rate = self._advance(now)
         gained = max(0.0, now - self._filled_at) * rate
         first = self._first_units if self.controller.capacity is None else 0.0
-        burst_seconds = SCATTERED_BURST_SECONDS if self._scatter else BURST_SECONDS
+        burst_seconds = SCATTERED_BURST_SECONDS if self._scatter else SPACED_BURST_SECONDS
         self._tokens = min(self._tokens + gained, max(first, rate * burst_seconds))
         self._filled_at = now
         return -self._tokens / rate if self._tokens < -NEXT_TO_NOTHING else 0.0

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from dynaferry.throttle.undone import Undone
 
-WINDOW_SECONDS: Final = 0.5
+ATTRIBUTION_WINDOW_SECONDS: Final = 0.5
 # With fewer throttles than this, where they fall says nothing.
 LEAST_THROTTLES: Final = 6
 # So much of the segments that chance would hit must be hit.
@@ -34,7 +34,7 @@ QUIET_SECONDS: Final = 0.5
 # The table or an index, once named, stands for the throttles without a name for so long.
 WORD_SECONDS: Final = 5.0
 # When nothing was accepted for so long, it is everything that is throttled.
-OUTAGE_SECONDS: Final = 0.5
+ALL_THROTTLED_SECONDS: Final = 0.5
 
 
 class ThrottleScope(Struct, frozen=True):
@@ -89,7 +89,7 @@ class ThrottleAttribution:
             # A hot range of an index is hit from everywhere in the table.
             self._table_until = now + WORD_SECONDS
             return ThrottleScope(segment=False, table=True, resource=resource, is_index=is_index)
-        if now - self._accepted_at > OUTAGE_SECONDS:
+        if now - self._accepted_at > ALL_THROTTLED_SECONDS:
             return ThrottleScope(segment=False, table=True, resource=resource)
         self._note(segment, now)
         if self._is_everywhere(segments):
@@ -123,10 +123,10 @@ class ThrottleAttribution:
 
     def _note(self, segment: int, now: float) -> None:
         if now >= self._window_ends_at:
-            recent = now < self._window_ends_at + WINDOW_SECONDS
+            recent = now < self._window_ends_at + ATTRIBUTION_WINDOW_SECONDS
             self._throttled_before = self._throttled if recent else Counter()
             self._throttled = Counter()
-            self._window_ends_at = now + WINDOW_SECONDS
+            self._window_ends_at = now + ATTRIBUTION_WINDOW_SECONDS
         self._throttled[segment] += 1
 
     def _note_whole(self) -> None:

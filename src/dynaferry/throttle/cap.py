@@ -2,10 +2,10 @@
 
 Two things together make it hold. A token bucket spreads requests evenly, a little below the cap.
 And a window remembers what was consumed: a request counts from the moment it is admitted until
-`WINDOW_SECONDS` after its answer, with what it is expected to cost first and with what it did cost
-then. Whichever window of that length one looks at, all its requests were counted when the last of
-them was admitted. A request that alone costs more than a window allows waits until the bucket has
-saved up for it, and goes alone.
+`CAP_WINDOW_SECONDS` after its answer, with what it is expected to cost first and with what it did
+cost then. Whichever window of that length one looks at, all its requests were counted when the
+last of them was admitted. A request that alone costs more than a window allows waits until the
+bucket has saved up for it, and goes alone.
 
 A cap can be changed and lifted while requests wait. What was consumed before that was under the
 old cap, so it is forgotten; what is under way then is counted.
@@ -20,11 +20,11 @@ from dynaferry.throttle.cost_ratio import CostRatio
 from dynaferry.throttle.sliding_window import Window
 from dynaferry.throttle.token_bucket import TokenBucket
 
-WINDOW_SECONDS = 5.0
+CAP_WINDOW_SECONDS = 5.0
 # The rest is for what a request costs beyond what was expected of it.
 BUCKET_SHARE = 0.98
 # Whoever waits looks again so often whether the cap has changed,
-LONGEST_SLEEP_SECONDS = 0.1
+LONGEST_CAP_SLEEP_SECONDS = 0.1
 # and so often while requests are under way, whose answers may give something back.
 SHORT_SLEEP_SECONDS = 0.02
 
@@ -44,7 +44,7 @@ class Cap:
         self.turn = anyio.Lock(fast_acquire=True)
         self.units_per_second: float | None = None
         self._bucket: TokenBucket | None = None
-        self._window = Window(WINDOW_SECONDS)
+        self._window = Window(CAP_WINDOW_SECONDS)
         self._reserved = 0.0
         self._shares: list[Share] = []
         self.set(units_per_second)
@@ -64,7 +64,7 @@ class Cap:
         if units_per_second == self.units_per_second:
             return
         self.units_per_second = units_per_second
-        self._window = Window(WINDOW_SECONDS)
+        self._window = Window(CAP_WINDOW_SECONDS)
         self._bucket = None
         if units_per_second is not None:
             for share in self._shares:
@@ -78,7 +78,7 @@ class Cap:
             return 0.0
         now = self._clock()
         wait_seconds = self._bucket.wait_seconds(units, now)
-        room = self.units_per_second * WINDOW_SECONDS - self._reserved - units
+        room = self.units_per_second * CAP_WINDOW_SECONDS - self._reserved - units
         if room >= 0:
             return max(wait_seconds, self._window.wait_seconds(room, now))
         # What is under way is in the way, or the request is larger than the whole window.
@@ -88,7 +88,7 @@ class Cap:
     async def nap(self, wait_seconds: float) -> None:
         """Sleeps for so long, or until something may have changed."""
         under_way = self._reserved > 0
-        longest = SHORT_SLEEP_SECONDS if under_way else LONGEST_SLEEP_SECONDS
+        longest = SHORT_SLEEP_SECONDS if under_way else LONGEST_CAP_SLEEP_SECONDS
         await self._sleep(min(wait_seconds, longest))
 
     def reserve(self, units: float) -> None:

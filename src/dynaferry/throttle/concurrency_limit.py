@@ -7,15 +7,15 @@ requests wait for it, and steps that did not pay are taken back.
 
 from typing import Final
 
-WINDOW_SECONDS: Final = 0.5
-GROWTH: Final = 1.25
+CONCURRENCY_WINDOW_SECONDS: Final = 0.5
+LIMIT_GROWTH: Final = 1.25
 # After so many steps they are judged: by then they have made half as many again.
 STEPS: Final = 2
 # So much of their growth must show in the answers. Less is noise, or a queue; and each connection
 # costs memory, a quarter of a megabyte over TLS.
 PAYS_SHARE: Final = 0.2
 # After steps that did not pay, the next are tried so much later.
-WAIT_SECONDS: Final = 2.0
+NEXT_STEP_SECONDS: Final = 2.0
 LEAST: Final = 32
 # Where those that there are find nothing to do for so much of their time, more would not either.
 IDLE_SHARE: Final = 0.1
@@ -55,7 +55,7 @@ class Concurrency:
         """So many responses came."""
         self._responses += responses
         seconds = now - self._window_from
-        if seconds >= WINDOW_SECONDS:
+        if seconds >= CONCURRENCY_WINDOW_SECONDS:
             rate = self._responses / seconds
             is_idle = self._idle_seconds > IDLE_SHARE * self._limit * seconds
             if self._waited and not is_idle and now >= self._next_step_at:
@@ -69,11 +69,11 @@ class Concurrency:
             self._steps = 0
             if rate < base_rate * (1 + PAYS_SHARE * (self._limit / base_limit - 1)):
                 self._limit = base_limit
-                self._next_step_at = now + WAIT_SECONDS
+                self._next_step_at = now + NEXT_STEP_SECONDS
                 return
         if self._steps == 0:
             if rate > RISING * self._last_rate:
                 return
             self._base = (self._limit, rate)
         self._steps += 1
-        self._limit = min(self._most, max(self._limit + 1, int(self._limit * GROWTH)))
+        self._limit = min(self._most, max(self._limit + 1, int(self._limit * LIMIT_GROWTH)))

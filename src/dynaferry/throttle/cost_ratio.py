@@ -4,12 +4,12 @@ What a request costs is known only after the answer. So the ratio of consumed to
 learned, and rather too high than too low.
 """
 
-FALL_SHARE = 0.05
+COST_FALL_SHARE = 0.05
 
 
 def from_above(expected: float, seen: float) -> float:
     """What to expect next: it rises at once to what was seen, and comes down slowly."""
-    return max(seen, expected + FALL_SHARE * (seen - expected))
+    return max(seen, expected + COST_FALL_SHARE * (seen - expected))
 
 
 class CostRatio:

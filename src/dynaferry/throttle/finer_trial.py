@@ -13,7 +13,7 @@ TRIAL_SECONDS: Final = 1.0
 # So much more must be written for finer ranges to be kept.
 GAIN: Final = 1.2
 # With fewer segments for each range there is nothing in it that could hold the others back.
-SEGMENTS_PER_RANGE: Final = 3
+LEAST_SEGMENTS_PER_RANGE: Final = 3
 LONGEST_SECONDS: Final = 32.0
 
 
@@ -49,7 +49,7 @@ class FinerTrial:
             return None
         if self._before is not None:
             return self._judge(self._before, units_per_second, now)
-        if segments < SEGMENTS_PER_RANGE * ranges:
+        if segments < LEAST_SEGMENTS_PER_RANGE * ranges:
             return None
         self._before, self._next_at = units_per_second, now + TRIAL_SECONDS
         return TrialVerdict.CUT_FINER

@@ -9,7 +9,7 @@ nearly where it was refused, then hardly, then ever faster. There is always a wa
 import math
 from typing import Final
 
-FALL_SHARE: Final = 0.12
+RATE_FALL_SHARE: Final = 0.12
 # Where it was refused it is again after so long; after twice that it is as much above it.
 BACK_SECONDS: Final = 2.0
 # What is on its way was sent at the old rate.
@@ -35,7 +35,7 @@ class RangeRate:
 
     def at(self, now: float) -> float:
         """The rate now."""
-        growth = FALL_SHARE * ((now - self._refused_at) / BACK_SECONDS - 1) ** 3
+        growth = RATE_FALL_SHARE * ((now - self._refused_at) / BACK_SECONDS - 1) ** 3
         return self.refused_rate * (1 + growth)
 
     def refused(self, now: float, most: float = math.inf) -> None:

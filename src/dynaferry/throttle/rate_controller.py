@@ -24,7 +24,7 @@ from dynaferry.throttle.calm import Calm
 from dynaferry.throttle.rate_profile import RateProfile
 
 # A measurement spans at least this, or two round trips: fewer answers say too little.
-WINDOW_SECONDS: Final = 0.2
+RATE_WINDOW_SECONDS: Final = 0.2
 WINDOW_ROUND_TRIPS: Final = 2.0
 # A smaller share of refused units is chance: a partition's moment, not the table's limit.
 REFUSED_SHARE: Final = 0.01
@@ -33,7 +33,7 @@ USED_SHARE: Final = 0.7
 # One batch of small items. One request a second is the least that still finds out.
 LEAST_UNITS: Final = 25.0
 # No table takes more; a rate stays a number, whatever it grows from.
-MOST_UNITS: Final = 1e9
+MOST_UNITS_PER_SECOND: Final = 1e9
 # Right after a back-off nothing is saved up at the service, and one batch more than flows in is
 # refused. So the rate stays lower for a moment; what is not used then is there later.
 DRAIN_SECONDS: Final = 0.4
@@ -164,7 +164,7 @@ class RateController:
     # Windows -------------------------------------------------------------------------------------
 
     def _open_window(self, now: float) -> None:
-        seconds = max(WINDOW_SECONDS, WINDOW_ROUND_TRIPS * self.latency_seconds)
+        seconds = max(RATE_WINDOW_SECONDS, WINDOW_ROUND_TRIPS * self.latency_seconds)
         # A low rate needs longer for as many answers.
         seconds = max(seconds, LEAST_RESPONSES * self._request_units / self._rate)
         self._window_from = now
@@ -237,7 +237,7 @@ class RateController:
             return average or self._capacity or LEAST_UNITS
         asked = self._accepted + self._refused
         taken = self._accepted / asked
-        sent_per_second = asked / max(now - self._window_from, WINDOW_SECONDS)
+        sent_per_second = asked / max(now - self._window_from, RATE_WINDOW_SECONDS)
         if sent_per_second > USED_SHARE * self._rate:
             sent_per_second = self._rate  # without the noise of when answers come
         # A few refusals below the rate that was measured are some partition's, not the table's.
@@ -317,7 +317,7 @@ class RateController:
         if not self._was_wanted:
             return
         seconds = min(seconds, MAX_WINDOW_SECONDS)
-        self._usable = USABLE_GROWTH * self._accepted / max(seconds, WINDOW_SECONDS)
+        self._usable = USABLE_GROWTH * self._accepted / max(seconds, RATE_WINDOW_SECONDS)
         self._is_searching |= self._has_outgrown(now)
         if self._is_searching:
             self._search(seconds)
@@ -344,4 +344,4 @@ class RateController:
         self._set_rate(capacity * (share if is_drained else DRAIN_SHARE * share))
 
     def _set_rate(self, rate: float) -> None:
-        self._rate = min(self._ceiling, MOST_UNITS, max(self._least_units, rate))
+        self._rate = min(self._ceiling, MOST_UNITS_PER_SECOND, max(self._least_units, rate))

@@ -6,7 +6,7 @@ up next to nothing while nobody waits, since a bucket that saves up is a burst t
 did not allow. What is given back was allowed once, so it stays, but not for long.
 """
 
-BURST_SECONDS = 0.1
+BUCKET_BURST_SECONDS = 0.1
 # With nobody asking for so long, what was given back is not needed.
 IDLE_SECONDS = 1.0
 # Sums of fractions leave a rest, for which nobody has to wait.
@@ -43,7 +43,7 @@ class TokenBucket:
     def _fill(self, now: float) -> None:
         elapsed = max(0.0, now - self._filled_at)
         self._filled_at = max(now, self._filled_at)
-        most = max(self._waited_for, self._rate * BURST_SECONDS)
+        most = max(self._waited_for, self._rate * BUCKET_BURST_SECONDS)
         if self._tokens < most:
             self._tokens = min(self._tokens + elapsed * self._rate, most)
         elif elapsed > IDLE_SECONDS:

@@ -14,14 +14,14 @@ from typing import Final
 from msgspec import Struct
 
 # A window is closed after so long, once so many batches were not whole, or after so long anyway.
-WINDOW_SECONDS: Final = 0.4
+UNDONE_WINDOW_SECONDS: Final = 0.4
 LEAST_BATCHES: Final = 6
 LONGEST_WINDOW_SECONDS: Final = 2.0
 MOST_WINDOWS: Final = 12
 LEAST_WINDOWS: Final = 4
 # The slower half of the windows is that much slower, and leaves at least so much of the share.
 SLOWER: Final = 0.88
-SAME_SHARE: Final = 0.6
+SAME_UNDONE_SHARE: Final = 0.6
 # A larger share than this is an outage, whatever the rate is.
 MOST_SHARE: Final = 0.3
 # Of the batches that are not whole, no more is left than so many times what chance would leave.
@@ -83,7 +83,7 @@ class Undone:
         weight = 1 - (1 - 2 / RECENT_ITEMS) ** items
         self._recent += weight * (undone / items - self._recent)
         seconds = now - window.began
-        is_enough = seconds >= WINDOW_SECONDS and window.touched >= LEAST_BATCHES
+        is_enough = seconds >= UNDONE_WINDOW_SECONDS and window.touched >= LEAST_BATCHES
         if is_enough or seconds >= LONGEST_WINDOW_SECONDS:
             self._close(seconds, now)
 
@@ -128,7 +128,7 @@ class Undone:
         slow_share, fast_share = _share(slow), _share(fast)
         if _rate(slow) > SLOWER * _rate(fast) or fast_share > MOST_SHARE:
             return
-        if slow_share >= SAME_SHARE * fast_share > 0:
+        if slow_share >= SAME_UNDONE_SHARE * fast_share > 0:
             self.share = min(MOST_SHARE, _share(by_rate))
 
 

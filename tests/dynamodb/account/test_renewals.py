@@ -9,8 +9,8 @@ import pytest
 
 from dynaferry.dynamodb.account.credentials import (
     CREDENTIALS_REFRESH_SECONDS,
+    CREDENTIALS_WAIT_SECONDS,
     FAILED_SECONDS,
-    WAIT_SECONDS,
     Credentials,
     CredentialSource,
 )
@@ -202,7 +202,7 @@ async def test_one_who_gives_up_waiting_does_not_end_the_look_of_others() -> Non
 async def test_a_renewal_that_hangs_is_an_outage_for_who_waits_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dynaferry.dynamodb.account.credentials.WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("dynaferry.dynamodb.account.credentials.CREDENTIALS_WAIT_SECONDS", 0.01)
     giver = Giver(600.0)
     source = giver.source()
     await source.current()
@@ -210,7 +210,7 @@ async def test_a_renewal_that_hangs_is_an_outage_for_who_waits_for_it(
     giver.now = 600.0
     with pytest.raises(UnavailableError, match="the target's credentials") as caught:
         await source.current()
-    assert 0 < caught.value.took_seconds <= WAIT_SECONDS
+    assert 0 < caught.value.took_seconds <= CREDENTIALS_WAIT_SECONDS
     await source.aclose()
 
 

@@ -6,7 +6,12 @@ import re
 import pytest
 
 from dynaferry.dynamodb.items.conditional_write import ConditionalWriter
-from dynaferry.dynamodb.items.conditions import MOST_ATTRIBUTES, MOST_BYTES, absent, unchanged
+from dynaferry.dynamodb.items.conditions import (
+    MOST_ATTRIBUTES,
+    MOST_EXPRESSION_BYTES,
+    absent,
+    unchanged,
+)
 from dynaferry.errors import CorruptAnswerError, ImpossibleAnswerError
 from dynaferry.ports import Replaced
 from tests.worlds.canned_client import CannedAnswer, CannedClient
@@ -80,7 +85,7 @@ def test_of_too_many_attributes_those_that_change_are_looked_at() -> None:
     many = {f"a{n:04}": {"N": "1"} for n in range(500)}
     changed = many | {"a0499": {"N": "2"}}
     condition = unchanged(json.dumps(many).encode(), json.dumps(changed).encode(), ["pk"])
-    assert len(condition.ConditionExpression) <= MOST_BYTES
+    assert len(condition.ConditionExpression) <= MOST_EXPRESSION_BYTES
     assert "a0499" in condition.ExpressionAttributeNames.values()
     assert len(condition.ExpressionAttributeNames) == MOST_ATTRIBUTES + 1
 
@@ -88,7 +93,7 @@ def test_of_too_many_attributes_those_that_change_are_looked_at() -> None:
 def test_attributes_to_be_added_are_looked_at_as_far_as_an_expression_has_room() -> None:
     new = {f"a{n:04}": {"N": "1"} for n in range(500)}
     condition = unchanged(b'{"pk":{"S":"a"}}', json.dumps(new).encode(), ["pk"])
-    assert MOST_BYTES - 40 < len(condition.ConditionExpression) <= MOST_BYTES
+    assert MOST_EXPRESSION_BYTES - 40 < len(condition.ConditionExpression) <= MOST_EXPRESSION_BYTES
     named = set(re.findall("#[0-9k]+", condition.ConditionExpression))
     assert named == condition.ExpressionAttributeNames.keys()
     assert condition.ExpressionAttributeValues is None

@@ -22,7 +22,7 @@ LEAST_CREDENTIALS_REFRESH_SECONDS = 1.0  # of those that end sooner
 # Who gives credentials and has just failed is not asked again at once by everybody who waits.
 FAILED_SECONDS = 5.0
 # How long a request waits for a renewal of what has ended, before the retry layer hears of it.
-WAIT_SECONDS = 20.0
+CREDENTIALS_WAIT_SECONDS = 20.0
 
 _log = logging.getLogger(__name__)
 
@@ -129,10 +129,10 @@ class CredentialSource:
         if self._frozen is None:
             await asyncio.shield(refresh)
             return
-        await asyncio.wait([refresh], timeout=WAIT_SECONDS)
+        await asyncio.wait([refresh], timeout=CREDENTIALS_WAIT_SECONDS)
         if not refresh.done():
             error = UnavailableError(f"{self._whose}'s credentials were not renewed in time")
-            error.took_seconds = WAIT_SECONDS
+            error.took_seconds = CREDENTIALS_WAIT_SECONDS
             raise error
         refresh.result()
 

@@ -18,7 +18,7 @@ from dynaferry.dynamodb.http.connection import (
     SignedHeaders,
 )
 
-CLOSE_SECONDS = 1.0
+CLOSE_CONNECTIONS_SECONDS = 1.0
 
 
 class ConnectionProvider(Protocol):
@@ -195,4 +195,4 @@ class ConnectionPool:
         for connection in self._open:
             connection.abort()
         if self._open:
-            await asyncio.wait([c.lost for c in self._open], timeout=CLOSE_SECONDS)
+            await asyncio.wait([c.lost for c in self._open], timeout=CLOSE_CONNECTIONS_SECONDS)

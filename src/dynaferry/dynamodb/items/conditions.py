@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 
 # An expression has at most 4 KB and 300 operators [DG:Constraints]. An attribute takes two of them:
 # its own and the AND before it.
-MOST_BYTES: Final = 4096
+MOST_EXPRESSION_BYTES: Final = 4096
 MOST_ATTRIBUTES: Final = 149
 _AND: Final = " AND "
 
@@ -46,7 +46,7 @@ def unchanged(seen: bytes, replacement: bytes | None, keys: Sequence[str]) -> Co
     for index, name in enumerate(_likeliest_to_change(before, after, keys)):
         is_there = name in before
         part = f"#{index} = :{index}" if is_there else f"attribute_not_exists(#{index})"
-        if len(expression) + len(_AND) + len(part) > MOST_BYTES:
+        if len(expression) + len(_AND) + len(part) > MOST_EXPRESSION_BYTES:
             break
         expression += _AND + part
         names[f"#{index}"] = name

@@ -35,7 +35,7 @@ from dynaferry.errors import (
 )
 
 PATIENCE_SECONDS = 600.0
-POLL_SECONDS = 2.0
+CREATE_POLL_SECONDS = 2.0
 
 Say = Callable[[str], None]
 
@@ -185,7 +185,7 @@ async def call_when_allowed(
             if not is_reported:
                 say(f"{table}: asking again until the service allows it ({error.message})")
                 is_reported = True
-        await sleep(POLL_SECONDS)
+        await sleep(CREATE_POLL_SECONDS)
 
 
 async def until_active(
@@ -218,7 +218,7 @@ async def until_active(
         if seen is not None and not is_reported:
             say(f"{seen.name}: waiting until it is ACTIVE with its indexes; Ctrl-C is safe")
             is_reported = True
-        await sleep(POLL_SECONDS)
+        await sleep(CREATE_POLL_SECONDS)
 
 
 def called_when_made(session: AccountSession, name: str, made: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from dynaferry.dynamodb.tables.description import TableDescription, Throughput
 from dynaferry.errors import TableNotFoundError
 from dynaferry.limits import NEW_ON_DEMAND_READ_UNITS, NEW_ON_DEMAND_WRITE_UNITS
 
-POLL_SECONDS = 5.0
+WARM_UP_POLL_SECONDS = 5.0
 SAY_EVERY_POLLS = 12
 # What a new on-demand table or index has, where the service does not say [DG:warm-throughput].
 COLD = Throughput(NEW_ON_DEMAND_READ_UNITS, NEW_ON_DEMAND_WRITE_UNITS)
@@ -124,7 +124,7 @@ async def _until_ready(
         if polls % SAY_EVERY_POLLS == 0:
             say(f"{target.called}: waiting until its warm throughput is ready; Ctrl-C is safe")
         polls += 1
-        await sleep(POLL_SECONDS)
+        await sleep(WARM_UP_POLL_SECONDS)
 
 
 async def _describe_if_found(
