@@ -10,7 +10,7 @@ DYNAMODB_LOCAL := .cache/dynamodb-local
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-local test-image soak fuzz check bench bench-quick bench-throttle docs lock clean
+.PHONY: help demo test test-local test-image soak fuzz fuzz-lineage model check bench bench-quick bench-throttle docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,13 @@ soak: $(VENV)/.dev  ## faults, kills and throttled runs: make soak N=1000 KILLS=
 FILES ?= 3000
 fuzz: $(VENV)/.dev  ## state files with something wrong in them, under every command: make fuzz FILES=3000 FIRST=0
 	$(BIN)/python -m tests.state.fuzz --seeds $(FILES) --first-seed $(FIRST)
+
+FORESTS ?= 10000
+fuzz-lineage: $(VENV)/.dev  ## streams that split, roll and are trimmed, read by their lineage: make fuzz-lineage FORESTS=10000 FIRST=0
+	$(BIN)/python -m tests.follow.fuzz_lineage --forests $(FORESTS) --first $(FIRST)
+
+model: $(VENV)/.dev  ## every history of a copy that is followed, for two keys, to the last state: half an hour
+	$(BIN)/python -m tests.model.follow_checks
 
 test-image: $(VENV)/.dev  ## the steps of the image's build, without a container; installs anew
 	DYNAFERRY_BUILD_IMAGE_STEPS=1 $(BIN)/python -m pytest tests/deploy/test_docker.py

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         RetryableError,
         StoppedError,
     )
+    from dynaferry.follow.move_tables import MovePlan, move_tables
     from dynaferry.observe.summary import RunSummary, TableSummary
     from dynaferry.plan.plan_file import read_plan
     from dynaferry.plan.settings import Account, CopyPlan, TablePlan
@@ -32,6 +33,7 @@ __all__ = [
     "Account",
     "CopyPlan",
     "DynaferryError",
+    "MovePlan",
     "PlanError",
     "RefusedError",
     "RetryableError",
@@ -44,6 +46,7 @@ __all__ = [
     "VerifySummary",
     "__version__",
     "copy_table",
+    "move_tables",
     "read_plan",
     "verify_tables",
 ]
@@ -52,6 +55,7 @@ _HOMES = {
     "Account": "dynaferry.plan.settings",
     "CopyPlan": "dynaferry.plan.settings",
     "DynaferryError": "dynaferry.errors",
+    "MovePlan": "dynaferry.follow.move_tables",
     "PlanError": "dynaferry.errors",
     "RefusedError": "dynaferry.errors",
     "RetryableError": "dynaferry.errors",
@@ -63,6 +67,7 @@ _HOMES = {
     "VerifyPlan": "dynaferry.verify.settings",
     "VerifySummary": "dynaferry.verify.summary",
     "copy_table": "dynaferry.run.copy_tables",
+    "move_tables": "dynaferry.follow.move_tables",
     "read_plan": "dynaferry.plan.plan_file",
     "verify_tables": "dynaferry.verify.run",
 }

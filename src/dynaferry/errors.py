@@ -189,3 +189,15 @@ class StateWriteError(StoppedError):
 
 class LoopStalledError(StoppedError):
     """The event loop did not turn any more, so that the process had to be ended from outside."""
+
+
+class TrimmedError(RetryableError):
+    """The stream keeps its records for 24 hours; those that were asked for are older."""
+
+
+class ShardGoneError(RetryableError):
+    """The stream knows no such shard: it was trimmed, or the listing is not up to date."""
+
+
+class ExpiredIteratorError(RetryableError):
+    """An iterator is good for 15 minutes; another one leads to the same place."""

@@ -7,6 +7,7 @@ its whole response alive, so its holder releases it once it is acknowledged.
 """
 
 from collections.abc import Generator, Sequence
+from enum import IntEnum
 from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Raw, Struct
@@ -192,5 +193,94 @@ class ItemRepairer(Protocol):
         :raises ConditionFailedError: there is something else by now; nothing was done
         :raises RetryableError: the same call may succeed after a wait; it may have taken effect
         :raises StoppedError: no wait will help
+        """
+        ...
+
+
+class Shard(Struct, frozen=True):
+    """A shard of a stream as a listing shows it; `ending` is None while it shows it as open.
+
+    Sequence numbers are integers of 21 to 40 digits: they order the records of one shard only.
+    """
+
+    id: str
+    parent: str | None = None
+    ending: int | None = None
+
+
+class StreamListing(Struct, frozen=True):
+    """All shards of a stream, and whether it is enabled: a disabled one is readable for 24 h."""
+
+    shards: Sequence[Shard]
+    is_enabled: bool
+    view: str
+
+
+class ChangeKind(IntEnum):
+    """What is to be done for a key; stored, so a number never changes its meaning."""
+
+    PUT = 0  # the image is written as it is
+    DELETE = 1
+    READ_AGAIN = 2  # the source is asked what the item is now
+
+
+class ChangeRecord(Struct, frozen=True, gc=False):
+    """One record of a stream: the state of one item after it.
+
+    `key` is the canonical wire form of the key, `digest` 16 bytes of its hash; `image` is the item
+    in wire form where `kind` is PUT, and None otherwise: bytes of their own, not of the page.
+    `created_at` is the service's time, in seconds since the epoch, rounded down to the second.
+    """
+
+    digest: bytes
+    key: bytes
+    kind: ChangeKind
+    image: bytes | None = None
+    created_at: float = 0.0
+
+
+class ChangePage(Struct, frozen=True):
+    """The records behind an iterator, in the shard's order.
+
+    An empty page proves nothing: records may follow. `next_iterator` is None, and only None, at
+    the end of a closed shard. `last_sequence` is None on an empty page.
+    """
+
+    changes: Sequence[ChangeRecord]
+    last_sequence: int | None
+    next_iterator: str | None
+    body_bytes: int
+
+
+class ChangeSource(Protocol):
+    """The stream of one table."""
+
+    async def list_shards(self, seconds_a_page: float = 0.0) -> StreamListing:
+        """Lists all shards, and waits between its pages of 100 for so long.
+
+        Listings are eventually consistent: one may lack a shard.
+
+        :raises RetryableError: the same call may succeed after a wait
+        :raises StoppedError: it will not, until somebody acts
+        """
+        ...
+
+    async def children_of(self, shard: str) -> Sequence[Shard]:
+        """The shards that have `shard` as their parent, as far as the listing shows them."""
+        ...
+
+    async def iterator(self, shard: str, after: int | None) -> str:
+        """An iterator behind the record number `after`, or at the shard's beginning.
+
+        :raises TrimmedError: that record is not kept any more
+        :raises ShardGoneError: there is no such shard, or it is not shown yet
+        """
+        ...
+
+    async def read_changes(self, iterator: str) -> ChangePage:
+        """Reads the next records.
+
+        :raises ExpiredIteratorError: it is older than 15 minutes
+        :raises TrimmedError: records behind it are not kept any more
         """
         ...

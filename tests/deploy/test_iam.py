@@ -347,3 +347,27 @@ async def test_a_wrong_external_id_is_refused_and_explained(
     assert isinstance(outcome.error, AccessDeniedError)
     assert f"assuming the target's role {TARGET_ROLE_ARN}" in outcome.error.message
     assert "external id must match" in (outcome.error.hint or "")
+
+
+def test_following_reads_the_streams_of_the_tables_and_their_items_and_nothing_else(
+    world: MotoWorld,
+) -> None:
+    tables = [table_arn(SOURCE_ACCOUNT_ID, table) for table in COPIED]
+    deploy(
+        world,
+        "source",
+        "source",
+        RunnerArn=RUNNER_ROLE_ARN,
+        ExternalId=SOURCE_SECRET,
+        TableArns=",".join(tables),
+        AllowFollow="true",
+    )
+    streams, items = policies_of(SOURCE_ROLE_ARN)["follow"]["Statement"]
+    assert streams["Resource"] == [f"{arn}/stream/*" for arn in tables]
+    assert set(streams["Action"]) == {
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+    }
+    assert items["Resource"] == tables
+    assert items["Action"] == "dynamodb:BatchGetItem"

@@ -144,6 +144,14 @@ _SAME_NAME = tuple(
 _ACCOUNT_SETTINGS = ("region", "profile", "role_arn", "external_id", "endpoint_url")
 
 
+class MoveFlags(Struct, frozen=True, kw_only=True):
+    """The command line of `move` as it was typed: that of `copy`, and how to follow."""
+
+    copy: CopyFlags
+    source_streams_endpoint_url: str | None = None
+    spool_max_bytes: int | None = None
+
+
 def plan_from(flags: CopyFlags) -> CopyPlan:
     """The plan that was asked for: the file's or the two tables', with the flags on top.
 

@@ -15,6 +15,7 @@ from dynaferry.cli.app.control import add_control_commands
 from dynaferry.cli.app.copy import COPY_EXAMPLES, copy
 from dynaferry.cli.app.dead_letters import letters_app
 from dynaferry.cli.app.demo import DEMO_EXAMPLES, demo
+from dynaferry.cli.app.move import MOVE_EXAMPLES, move
 from dynaferry.cli.app.panels import PanelCommand, PanelGroup, examples
 from dynaferry.cli.app.report import REPORT_EXAMPLES, report
 from dynaferry.cli.app.status import STATUS_EXAMPLES, status
@@ -69,6 +70,7 @@ def root(
 
 
 app.command(cls=PanelCommand, epilog=COPY_EXAMPLES)(copy)
+app.command(cls=PanelCommand, epilog=MOVE_EXAMPLES)(move)
 app.command(cls=PanelCommand, epilog=STATUS_EXAMPLES)(status)
 app.command(cls=PanelCommand, epilog=VERIFY_EXAMPLES)(verify)
 app.add_typer(letters_app, name="dead-letters")

@@ -38,7 +38,7 @@ from dynaferry.dynamodb.http.pool import (
 from dynaferry.dynamodb.http.proxied import open_proxied
 from dynaferry.dynamodb.http.timeouts import SidesPatience, times_for
 from dynaferry.dynamodb.http.unpacking import unpacked
-from dynaferry.dynamodb.signing import Signer
+from dynaferry.dynamodb.signing import API_PREFIX, Signer
 from dynaferry.errors import (
     CorruptAnswerError,
     ImpossibleAnswerError,
@@ -220,10 +220,13 @@ async def open_client(
     connections: int,
     accepts_gzip: bool = False,
     patience: SidesPatience | None = None,
+    api_prefix: str = API_PREFIX,
 ) -> AsyncIterator[DynamoClient]:
     """Opens the data path of one side: as many keep-alive connections as requests in flight.
 
     `accepts_gzip` asks for gzip. No request is waited for longer than `patience` has left.
+    With the `api_prefix` of Streams a response's checksum is looked at where there is one: the
+    service promises none there.
     """
     encoding = "gzip" if accepts_gzip else "identity"
     url = URL(endpoint)
@@ -236,10 +239,11 @@ async def open_client(
                 host=_host_header(url),
                 region=session.signing_region or session.region,
                 also={"Accept-Encoding": encoding, "User-Agent": USER_AGENT},
+                api_prefix=api_prefix,
             ),
             credentials=session.credentials,
             site=CallSite(table=table, side=session.side, acting_as=session.acting_as),
-            always_checked=is_aws(url),
+            always_checked=is_aws(url) and api_prefix == API_PREFIX,
             accepts_gzip=accepts_gzip,
             service_clock=session.service_clock.copy(),
         )

@@ -5,6 +5,7 @@ the one place that says what makes sense, wherever it came from.
 """
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -25,6 +26,7 @@ DEFAULT_PATIENCE_SECONDS = 300.0
 DEFAULT_MAX_REJECTED = 1000
 # Of the file beside a run's own that keeps its verification.
 RESERVED_RUN_SUFFIX: Final = ".verify"
+SPOOL_RUN_NAME: Final = re.compile(r"\.spool(\.[0-9]+)?$")  # where a move's spools are kept
 # With what is added to it, a run's name is that of a file: 255 bytes everywhere.
 MAX_RUN_NAME = 200
 _DIGEST_DIGITS = 16

@@ -16,7 +16,13 @@ from msgspec.structs import replace
 from dynaferry.errors import PlanError
 from dynaferry.plan.messages import Named, as_flag, fault_in_words, toml_type
 from dynaferry.plan.schedule import check_limits
-from dynaferry.plan.settings import MAX_RUN_NAME, RESERVED_RUN_SUFFIX, Account, CopyPlan
+from dynaferry.plan.settings import (
+    MAX_RUN_NAME,
+    RESERVED_RUN_SUFFIX,
+    SPOOL_RUN_NAME,
+    Account,
+    CopyPlan,
+)
 from dynaferry.shared.arn import arn_region, is_role_arn, is_table_arn
 from dynaferry.shared.files import expanded
 from dynaferry.shared.urls import checked_url
@@ -130,8 +136,8 @@ def _check_run_name(name: str) -> None:
             f"a run cannot be named {name!r}",
             hint=f"use at most {MAX_RUN_NAME} letters, digits, '.', '_' and '-'",
         )
-    if name.endswith(RESERVED_RUN_SUFFIX):
+    if name.endswith(RESERVED_RUN_SUFFIX) or SPOOL_RUN_NAME.search(name):
         raise PlanError(
-            f"a run cannot be named {name!r}: such names are those of verifications",
+            f"a run cannot be named {name!r}: such names are those of verifications and spools",
             hint="give the run another name with --run",
         )

@@ -4,6 +4,7 @@ A notice never stops a copy. What would make it unsafe is a refusal, in `preflig
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from msgspec import Struct
 
@@ -27,6 +28,13 @@ class Findings(Struct, frozen=True, kw_only=True):
     target_settings: SideSettings | None
     tags: tuple[Tag, ...] | NotKnown = ()
     has_replication_attributes: bool = False
+
+
+# Not said by a move, which captures them.
+WRITES_DURING_COPY: Final = (
+    "what is written to the source during the copy may or may not be copied: stop the writers "
+    "first, or compare the tables afterwards"
+)
 
 
 def notices_on(
@@ -170,10 +178,7 @@ def _on_source(source: TableDescription) -> Iterator[str]:
             f"the source has a stream ({source.stream_view_type}): what listens to it stays with "
             "the source, and has to be set up at the target for the cut-over"
         )
-    yield (
-        "what is written to the source during the copy may or may not be copied: stop the writers "
-        "first, or compare the tables afterwards"
-    )
+    yield WRITES_DURING_COPY
 
 
 def _on_time_to_live(findings: Findings) -> Iterator[str]:

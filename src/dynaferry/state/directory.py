@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dynaferry.errors import PlanError, StateError
-from dynaferry.plan.settings import RESERVED_RUN_SUFFIX
+from dynaferry.plan.settings import RESERVED_RUN_SUFFIX, SPOOL_RUN_NAME
 
 _SUFFIX = ".sqlite"
 
@@ -24,6 +24,11 @@ def state_path(state_dir: Path, run: str) -> Path:
 def verification_name(run: str) -> str:
     """The name under which the run's verification is kept."""
     return f"{run}{RESERVED_RUN_SUFFIX}"
+
+
+def spool_path(state_dir: Path, run: str, table: int) -> Path:
+    """Where the changes wait that a move of this run has captured of its table number `table`."""
+    return state_dir / f"{run}.spool{f'.{table}' if table else ''}{_SUFFIX}"
 
 
 def overwritten_path(state_dir: Path, run: str) -> Path:
@@ -88,7 +93,11 @@ def find_runs(state_dir: Path) -> list[str]:
             hint="choose another --state-dir",
         ) from error
     names = (entry.name.removesuffix(_SUFFIX) for entry in entries)
-    return sorted(name for name in names if not name.endswith(RESERVED_RUN_SUFFIX))
+    return sorted(
+        name
+        for name in names
+        if not name.endswith(RESERVED_RUN_SUFFIX) and SPOOL_RUN_NAME.search(name) is None
+    )
 
 
 def exposures(state_dir: Path, run: str) -> list[str]:

@@ -1,6 +1,7 @@
 """`dynaferry status`: how far a run is, from its state file alone; while it runs, and after."""
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -13,6 +14,8 @@ from dynaferry.cli.commands.copy_text import equation
 from dynaferry.cli.interrupts import run_async
 from dynaferry.control.effective import EffectiveControls, in_words, set_by_hand
 from dynaferry.copy.counters import summary_of
+from dynaferry.follow.status import MoveStatus, line_of, overall
+from dynaferry.follow.stored_move import read_move
 from dynaferry.observe import formatting
 from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary, TableSummary
 from dynaferry.report.stored_run import (
@@ -42,14 +45,15 @@ def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
     try:
         name = sole_run(state_dir, run)
         stored = run_async(partial(read_stored_run, state_dir, name))
+        moved = read_move(state_dir, name, len(stored.tables))
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=as_json, run=run)
     if as_json:
-        screen.print_document(msgspec.json.encode(to_summary(stored)).decode())
+        screen.print_document(msgspec.json.encode(to_summary(stored, moved)).decode())
     else:
-        screen.print_lines(to_lines(stored))
+        screen.print_lines(to_lines(stored) + [line_of(table) for table in moved])
     return exit_codes.COMPLETE
 
 
@@ -67,15 +71,16 @@ class StatusSummary(RunSummary, frozen=True, kw_only=True):
 
     `state` says more than `status`, which scripts know longer: a run under way is `running`, or
     `stalled` where it has stored nothing for half a minute; one that ended without a word is
-    `killed`.
+    `killed`. `move` is there for a run that is moved: how it stands, all tables together.
     """
 
     state: State
     effective: EffectiveControls = msgspec.field(name="held")
     tables: tuple[TableStatus, ...]
+    move: MoveStatus | msgspec.UnsetType = msgspec.UNSET
 
 
-def to_summary(run: StoredRun) -> StatusSummary:
+def to_summary(run: StoredRun, moved: Sequence[MoveStatus] = ()) -> StatusSummary:
     """The run as `copy --json` would print it; `running` stands for one that is under way."""
     record = run.record
     error = None
@@ -92,6 +97,7 @@ def to_summary(run: StoredRun) -> StatusSummary:
         status=_status(run.state),
         error=error,
         tables=tuple(_table_document(run, table) for table in run.tables),
+        move=overall(moved) if moved else msgspec.UNSET,
     )
 
 

@@ -25,6 +25,7 @@ from dynaferry.dynamodb.failures.network_errors import (
     from_network_error,
     from_proxy,
 )
+from dynaferry.dynamodb.failures.stream_errors import STREAM_ERRORS
 from dynaferry.dynamodb.failures.tls_errors import tls_fault, why_not_connected
 from dynaferry.errors import (
     AccessDeniedError,
@@ -217,6 +218,8 @@ def from_service_error(
         return ItemRefusedError(
             service_error.message, code=service_error.code, operation=operation, table=site.table
         )
+    if (kind := STREAM_ERRORS.get(operation, {}).get(service_error.code)) is not None:
+        return kind(words, operation=operation, table=site.table)
     if service_error.code in _NO_TABLE:
         return TableNotFoundError(
             f"{where}: there is no such table ({service_error.message})",

@@ -83,6 +83,7 @@ class TableDescription(Struct, frozen=True, kw_only=True):
     warm_status: str = "ACTIVE"
     indexes: tuple[IndexDescription, ...] = ()
     stream_view_type: str | None = None
+    stream_arn: str | None = None
     table_class: str = STANDARD_CLASS
     kms_key_arn: str | None = None
     deletion_protection: bool = False
@@ -140,6 +141,7 @@ def read_description(
         warm_status=_read_warm_status(table),
         indexes=_read_indexes(table, types, billing_mode),
         stream_view_type=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
+        stream_arn=table.get("LatestStreamArn") if stream.get("StreamEnabled") else None,
         table_class=table.get("TableClassSummary", {}).get("TableClass", STANDARD_CLASS),
         kms_key_arn=table.get("SSEDescription", {}).get("KMSMasterKeyArn"),
         deletion_protection=table.get("DeletionProtectionEnabled", False),

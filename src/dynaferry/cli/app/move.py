@@ -1,0 +1,78 @@
+"""`dynaferry move`: what can be typed. Its options are those of `copy`, and how to follow."""
+
+import inspect
+from typing import Annotated, Any, get_type_hints
+
+from dynaferry.cli.app.copy import copy
+from dynaferry.cli.app.panels import SAFETY, SOURCE, examples, option
+from dynaferry.cli.flags import CopyFlags, MoveFlags
+
+MOVE_EXAMPLES = examples(
+    "# Copies a table that is in use, then follows it until Ctrl-C. Again, to resume.",
+    "dynaferry move orders orders --create-target \\",
+    "    --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target",
+)
+
+# Not of a move, or not yet: what watches and steers a copy from outside.
+_NOT_OF_A_MOVE = (
+    "after_copy",
+    "dry_run",
+    "metrics_listen",
+    "metrics_push",
+    "metrics_textfile",
+    "metrics_linger",
+    "finish_by",
+    "allow_control",
+)
+
+
+def _follow_options(
+    source_streams_endpoint_url: Annotated[
+        str | None,
+        option(
+            SOURCE,
+            "Where the source's stream is read: an interface endpoint, or a stand-in.",
+            metavar="URL",
+        ),
+    ] = None,
+    spool_max_bytes: Annotated[
+        int | None,
+        option(
+            SAFETY,
+            "Disk that what waits may take; beyond, keys are kept and items read again."
+            " Default: half of what is free.",
+            metavar="N",
+        ),
+    ] = None,
+) -> None:
+    """The options that only a move has."""
+
+
+def move(**typed: Any) -> int:
+    """Move a table, or the tables of a plan, while the source is written. Again, to resume.
+
+    Captures what changes from before the first read on, copies, applies what was captured, and
+    follows the source's stream until it is interrupted.
+
+    Exit codes: 2 usage or plan error; 3 refused before anything was written; 5 stopped by an error,
+    resumable; 130 interrupted, resumable.
+    """
+    followed = {name: typed.pop(name) for name in inspect.signature(_follow_options).parameters}
+    flags = MoveFlags(copy=CopyFlags(**typed), **followed)
+    from dynaferry.cli.commands.move import run_move
+
+    return run_move(flags)
+
+
+def _declared() -> None:
+    """Gives `move` the parameters that Typer reads: a function has them in its signature only."""
+    of_copy = inspect.signature(copy).parameters.values()
+    own = inspect.signature(_follow_options).parameters.values()
+    parameters = [p for p in (*of_copy, *own) if p.name not in _NOT_OF_A_MOVE]
+    hints = get_type_hints(copy, include_extras=True)
+    hints |= get_type_hints(_follow_options, include_extras=True)
+    move.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
+    move.__annotations__ = {p.name: hints[p.name] for p in parameters} | {"return": int}
+
+
+_declared()

@@ -1,0 +1,112 @@
+"""`dynaferry move`: copies, follows, shows how far behind the target is."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dynaferry.cli import descriptors, exit_codes, failure, screen
+from dynaferry.cli.commands.copy import setting_start_aside, watcher
+from dynaferry.cli.flags import MoveFlags, ProgressFlag, plan_from
+from dynaferry.cli.log_setup import log_set_up
+from dynaferry.errors import PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dynaferry.follow.move_tables import MovePlan
+    from dynaferry.follow.status import MoveState, MoveStatus
+    from dynaferry.plan.settings import CopyPlan
+    from dynaferry.run.outcome import Outcome
+    from dynaferry.stop import StopSignal
+
+LINE_SECONDS = 5.0
+
+
+def run_move(flags: MoveFlags) -> int:
+    """Does what the flags say and returns the exit code; every error is told, none is raised."""
+    typed = flags.copy
+    with log_set_up(typed) as log:
+        try:
+            plan = plan_from(typed)
+            log.name = plan.run_name
+            return _move(plan, flags)
+        except PlanError as error:
+            return failure.report(error, as_json=typed.json, run=typed.run)
+        except KeyboardInterrupt:
+            return failure.report_interrupt(as_json=typed.json, run=typed.run)
+
+
+def _move(plan: CopyPlan, flags: MoveFlags) -> int:
+    from dynaferry.cli.interrupts import run_async, run_until_stopped
+    from dynaferry.follow.move_tables import MovePlan
+
+    typed = flags.copy
+    connections = (plan.readers + plan.writers) * 2 * (len(plan.tables) or 1)
+    descriptors.ensure(connections, watched=False, say=screen.say)
+    move = MovePlan(
+        copy=plan,
+        spool_max_bytes=flags.spool_max_bytes,
+        source_streams_endpoint_url=flags.source_streams_endpoint_url,
+    )
+    last_words = partial(failure.report, as_json=typed.json, run=plan.run_name)
+    try:
+        outcome = run_async(
+            partial(run_until_stopped, partial(_body, move, flags)), last_words=last_words
+        )
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return failure.report(error, as_json=typed.json, run=plan.run_name, under_way=True)
+    if outcome.error is not None:
+        failure.print_error(outcome.error)
+    elif outcome.summary.status == "interrupted":
+        screen.say("interrupted: the source is as it was; the same command goes on")
+    if typed.json:
+        screen.print_document(msgspec.json.encode(outcome.summary).decode())
+    return exit_codes.of_outcome(outcome.summary.status, outcome.error)
+
+
+async def _body(move: MovePlan, flags: MoveFlags, stop: StopSignal) -> Outcome:
+    from dynaferry.follow.move_tables import execute
+
+    watch = setting_start_aside(watcher(flags.copy.progress, readers=move.copy.readers))
+    show = None if flags.copy.progress is ProgressFlag.NONE else _Lines().show
+    return await execute(move, stop=stop, watch=watch, show=show, resync=_resync, say=screen.say)
+
+
+class _Lines:
+    """A line for each table every few seconds, and at once when its state changes."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, MoveState] = {}
+        self._said_at = 0.0
+
+    def show(self, tables: Sequence[MoveStatus]) -> None:
+        """Is told how the tables stand."""
+        from dynaferry.follow.status import line_of
+
+        now = time.monotonic()
+        states = {table.source: table.state for table in tables}
+        if states == self._states and now - self._said_at < LINE_SECONDS:
+            return
+        if set(states.values()) == {"copying"}:
+            self._states = states
+            return  # the copy's own lines say how far it is
+        self._states, self._said_at = states, now
+        for table in tables:
+            screen.say(line_of(table))
+
+
+async def _resync(plan: CopyPlan) -> bool:
+    """Compares every key beside the follower and repairs what differs."""
+    from dynaferry.verify.run import execute
+    from dynaferry.verify.settings import VerifyPlan
+
+    settle = 15.0  # above the lag, or what is on its way looks like a difference
+    outcome = await execute(
+        VerifyPlan(copy=plan, repair=True, delete_extra=True, settle_seconds=settle),
+        say=screen.say,
+    )
+    return outcome.error is None

@@ -1,0 +1,329 @@
+"""From the spool into the target: of each key the newest state, one request after the other.
+
+A key is never in two requests at once, so its states arrive in order. What is acknowledged leaves
+the spool, unless something newer of its key has arrived; what the service leaves undone waits by
+its key while others go on. An image that the target refuses is not a bad item yet: the source is
+read first, and only what it holds now and the target refuses is a dead letter.
+
+A write of which nobody knows what became of it may take effect later and undo a newer one: its key
+is in doubt, and is read again once no such write can be on its way.
+"""
+
+import math
+import time
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from typing import Final
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from msgspec import Raw, Struct
+
+from dynaferry.dynamodb.items.canonical import canonical
+from dynaferry.errors import (
+    ItemRefusedError,
+    RetryableError,
+    ThrottledError,
+    UnprocessedError,
+)
+from dynaferry.follow.applier_work import (
+    RejectedChanges,
+    Settled,
+    Work,
+    change_of,
+    portions,
+)
+from dynaferry.follow.spool import Spool
+from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.spool_records import Letter, Waiting
+from dynaferry.limits import BATCH_MAX_ITEMS
+from dynaferry.ports import BatchTarget, Change, ChangeKind, Delete, KeyLookup, WriteResult
+from dynaferry.throttle.limited_call import LimitedCall
+from dynaferry.throttle.retry import RetryPolicy
+
+# A request that was sent takes effect within this or never: a choice, the service names no bound.
+LATE_WRITE_SECONDS: Final = 60.0
+WORKERS: Final = 16
+_ROWS_AT_ONCE: Final = 1_000
+_IDLE_SECONDS: Final = 0.05
+# How long what was left undone waits, at first and at most.
+_UNDONE_SECONDS: Final = (0.05, 2.0)
+_UNITS_PER_KEY: Final = 1.0
+_DOUBTS_SECONDS: Final = 1.0
+
+
+class ApplierStats(Struct):
+    """What has been applied since this process began."""
+
+    changes: int = 0
+    requests: int = 0
+    read_again: int = 0
+    refused_images: int = 0
+    rejected: int = 0
+    doubts: int = 0
+    undone: int = 0
+    in_flight: int = 0
+
+
+class Applier:
+    """Applies what waits in one table's spool, until it is cancelled or told to end."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        target: BatchTarget,
+        lookup: KeyLookup,
+        rejected: RejectedChanges,
+        *,
+        writes: LimitedCall,
+        reads: LimitedCall,
+        write_retry: RetryPolicy,
+        read_retry: RetryPolicy,
+        clock: Callable[[], float] = time.time,
+        workers: int = WORKERS,
+    ) -> None:
+        self._spool = spool
+        self._target = target
+        self._lookup = lookup
+        self._rejected = rejected
+        self._writes = writes
+        self._reads = reads
+        self._write_retry = write_retry
+        self._read_retry = read_retry
+        self._clock = clock
+        self._workers = workers
+        self._in_flight: set[bytes] = set()
+        self._not_before: dict[bytes, tuple[float, float]] = {}
+        self._doubts_seen_at = -math.inf
+        self._has_news = anyio.Event()
+        self._drains = anyio.Event()
+        self._has_settled = anyio.Event()
+        self.stats = ApplierStats()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is on its way to the target."""
+        return not self._in_flight
+
+    async def run(self) -> None:
+        """Applies until it is cancelled. What is on its way then is applied again by the next.
+
+        :raises StoppedError: the target takes nothing more, or too much was refused
+        """
+        gives, takes = anyio.create_memory_object_stream[Work](self._workers)
+        settles, settled = anyio.create_memory_object_stream[Settled](2 * self._workers)
+        async with gives, takes, settles, settled, anyio.create_task_group() as group:
+            for _ in range(self._workers):
+                group.start_soon(self._work, takes, settles)
+            group.start_soon(self._settle_for_ever, settled)
+            await self._give_for_ever(gives)
+
+    async def drain(self) -> None:
+        """Sends nothing new, and returns once all that was sent is settled."""
+        self._drains.set()
+        while self._in_flight:
+            self._has_settled = anyio.Event()
+            await self._has_settled.wait()
+
+    def wake(self) -> None:
+        """Says that something waits."""
+        self._has_news.set()
+
+    # What goes out next ------------------------------------------------------------------------
+
+    async def _give_for_ever(self, gives: MemoryObjectSendStream[Work]) -> None:
+        """Goes round through what waits, so that a key that changes all the time holds none up."""
+        cursor = 0
+        while not self._drains.is_set():
+            await self._revisit_doubts()
+            # As it is before the rows are read: one that is acknowledged meanwhile is old by now.
+            busy = frozenset(self._in_flight)
+            rows = await self._spool.run(
+                partial(SpoolFile.waiting, after=cursor, limit=_ROWS_AT_ONCE)
+            )
+            cursor = rows[-1].number if len(rows) == _ROWS_AT_ONCE else 0
+            free = self._free(rows, busy)
+            for work in portions(free):
+                if self._drains.is_set():
+                    break
+                self._in_flight.update(row.digest for row in work.rows)
+                self.stats.in_flight = len(self._in_flight)
+                await gives.send(work)
+            if not free and not cursor:
+                await self._until_news()
+
+    async def _until_news(self) -> None:
+        self._has_news = anyio.Event()
+        with anyio.move_on_after(_IDLE_SECONDS):
+            await self._has_news.wait()
+
+    def _free(self, rows: Sequence[Waiting], busy: frozenset[bytes]) -> list[Waiting]:
+        """Rows whose keys are in no request, and need not wait."""
+        now = self._clock()
+        return [
+            row
+            for row in rows
+            if row.digest not in busy and self._not_before.get(row.digest, (0.0, 0.0))[0] <= now
+        ]
+
+    async def _revisit_doubts(self) -> None:
+        now = self._clock()
+        if now - self._doubts_seen_at < _DOUBTS_SECONDS:
+            return
+        self._doubts_seen_at = now
+        await self._spool.run(partial(SpoolFile.revisit_doubts, now=now))
+
+    # The workers -------------------------------------------------------------------------------
+
+    async def _work(
+        self,
+        takes: MemoryObjectReceiveStream[Work],
+        settles: MemoryObjectSendStream[Settled],
+    ) -> None:
+        async for work in takes:
+            if not work.reads:
+                changes = [(row, change_of(row)) for row in work.rows]
+                await self._write(changes, settles)
+                continue
+            found, left = await self._read_again(work.rows)
+            if left:
+                await settles.send(Settled((), left=left))
+            for start in range(0, len(found), BATCH_MAX_ITEMS):
+                await self._write(found[start : start + BATCH_MAX_ITEMS], settles)
+
+    async def _read_again(
+        self, rows: Sequence[Waiting]
+    ) -> tuple[list[tuple[Waiting, Change]], list[Waiting]]:
+        """What the source holds under these keys now: an item to put, or none: a delete."""
+        keys = [row.key for row in rows]
+
+        result = await self._read_retry.call(
+            lambda: self._reads.send(
+                "BatchGetItem",
+                lambda: self._lookup.find_items(keys),
+                _UNITS_PER_KEY * len(keys),
+            )
+        )
+        unread = {canonical(key) for key in result.unprocessed}
+        items = {canonical(self._target.key_of(item)): item for item in result.items}
+        self.stats.read_again += len(rows) - len(unread)
+        found: list[tuple[Waiting, Change]] = []
+        left: list[Waiting] = []
+        for row in rows:
+            if row.key in unread:
+                left.append(row)
+            else:
+                item = items.get(row.key)
+                found.append((row, Delete(Raw(row.key)) if item is None else item))
+        return found, left
+
+    async def _write(
+        self,
+        changes: Sequence[tuple[Waiting, Change]],
+        settles: MemoryObjectSendStream[Settled],
+    ) -> None:
+        """Writes a batch; one that is refused for its content is cut in two until an item stands
+        alone.
+        """
+        sent_at = self._clock()
+        try:
+            result = await self._write_retry.call(lambda: self._send(changes))
+        except ItemRefusedError as error:
+            if len(changes) > 1:
+                half = len(changes) // 2
+                await self._write(changes[:half], settles)
+                await self._write(changes[half:], settles)
+                return
+            await self._refused(changes[0], error, sent_at)
+            return
+        undone = {id(change) for change in result.unprocessed}
+        done = [row for row, change in changes if id(change) not in undone]
+        left = [row for row, change in changes if id(change) in undone]
+        self.stats.undone += len(left)
+        await settles.send(Settled(done, sent_at, left))
+
+    async def _send(self, changes: Sequence[tuple[Waiting, Change]]) -> WriteResult:
+        batch = [change for _, change in changes]
+        self.stats.requests += 1
+        try:
+            result = await self._writes.send(
+                "BatchWriteItem", lambda: self._write_one(batch), self._target.units_of(batch)
+            )
+        except RetryableError as error:
+            if not isinstance(error, ThrottledError):
+                await self._doubt([row for row, _ in changes])
+            raise
+        if len(result.unprocessed) == len(batch):
+            raise UnprocessedError(
+                f"BatchWriteItem left all of {len(batch)} changes unprocessed",
+                operation="BatchWriteItem",
+            )
+        return result
+
+    async def _write_one(self, batch: Sequence[Change]) -> WriteResult:
+        results: list[WriteResult] = []
+
+        def exchange() -> Generator[Sequence[Change], WriteResult, None]:
+            results.append((yield batch))
+
+        await self._target.write_batches(exchange())
+        return results[0]
+
+    async def _doubt(self, rows: Sequence[Waiting]) -> None:
+        until = self._clock() + LATE_WRITE_SECONDS
+        self.stats.doubts += len(rows)
+        await self._spool.run(partial(SpoolFile.add_doubts, changes=rows, until=until))
+
+    async def _refused(
+        self, change: tuple[Waiting, Change], error: ItemRefusedError, sent_at: float
+    ) -> None:
+        """An image is read again; what the source holds now is a dead letter."""
+        row, item = change
+        if row.kind is not ChangeKind.READ_AGAIN and not isinstance(item, Delete):
+            self.stats.refused_images += 1
+            await self._spool.run(partial(SpoolFile.read_again, changes=[row]))
+        else:
+            self._rejected.check(row.key, error)
+            kept = b"" if isinstance(item, Delete) else bytes(item)
+            letter = Letter(kept, error.code, error.message, self._clock())
+            self.stats.rejected += 1
+            await self._spool.run(
+                partial(SpoolFile.set_aside, change=row, letter=letter, sent_at=sent_at)
+            )
+        self._release([row])
+
+    # Settling ----------------------------------------------------------------------------------
+
+    async def _settle_for_ever(self, settled: MemoryObjectReceiveStream[Settled]) -> None:
+        """Takes what has come together out of the spool, in one transaction."""
+        async for first in settled:
+            together = [first]
+            while True:
+                try:
+                    together.append(settled.receive_nowait())
+                except anyio.WouldBlock:
+                    break
+            await self._settle(together)
+
+    async def _settle(self, together: Sequence[Settled]) -> None:
+        done = [row for each in together for row in each.done]
+        left = [row for each in together for row in each.left]
+        if done:
+            await self._rejected.accepted([row.key for row in done])
+            sent_at = min(each.sent_at for each in together if each.done)
+            await self._spool.run(partial(SpoolFile.applied, changes=done, sent_at=sent_at))
+            self.stats.changes += len(done)
+        now = self._clock()
+        least, most = _UNDONE_SECONDS
+        for row in left:
+            _, waited = self._not_before.get(row.digest, (0.0, 0.0))
+            pause = min(most, 2 * waited or least)
+            self._not_before[row.digest] = (now + pause, pause)
+        for row in done:
+            self._not_before.pop(row.digest, None)
+        self._release([*done, *left])
+
+    def _release(self, rows: Sequence[Waiting]) -> None:
+        self._in_flight.difference_update(row.digest for row in rows)
+        self.stats.in_flight = len(self._in_flight)
+        self._has_settled.set()

@@ -1,0 +1,303 @@
+"""From the stream into the spool, from before the first Scan on.
+
+A task reads each shard that may be read; what they read goes through one queue to the one task that
+stores, which takes whatever has come together as one transaction. So a slow disk slows the reading
+and nothing else, and memory holds a few pages. Listings go through the queue as well: only the task
+that stores changes the lineage, so that what is lost is stored with its gap. Children begin only
+once the end of their parent is stored.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from msgspec import Struct
+
+from dynaferry.errors import RetryableError, StateWriteError, StoppedError
+from dynaferry.follow.lineage import OVERLAP_SECONDS, Gap, Lineage, ShardState
+from dynaferry.follow.shard_reader import RETENTION_SECONDS, CaptureStats, Read, ShardReader
+from dynaferry.follow.spool import Spool
+from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.ports import ChangePage, ChangeRecord, ChangeSource, Shard, StreamListing
+
+__all__ = ["RETENTION_SECONDS", "Capture", "CaptureStats"]
+
+# DescribeStream takes 10 calls a second for all of an account's streams [M:DescribeStream].
+LISTING_SECONDS: Final = 30.0
+HASTY_LISTING_SECONDS: Final = 1.0
+LISTING_PAGE_SECONDS: Final = 0.5
+MOST_PAGES_IN_MEMORY: Final = 32
+# So often something is stored though nothing comes: a later start knows how long it was off.
+ALIVE_SECONDS: Final = 60.0
+_DISK_SECONDS: Final = 2.0
+_LOOKUPS_AT_ONCE: Final = 2
+
+
+class _Listed(Struct, frozen=True):
+    """A complete listing, or the children of one shard."""
+
+    shards: Sequence[Shard]
+    is_complete: bool
+
+
+_News = Read | _Listed
+
+
+class Capture:
+    """The capture of one table's stream into its spool. A `Captor` for its readers."""
+
+    def __init__(
+        self,
+        source: ChangeSource,
+        spool: Spool,
+        lineage: Lineage,
+        *,
+        start: float,
+        clock: Callable[[], float] = time.time,
+        keys_only: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.source = source
+        self.lineage = lineage
+        self.clock = clock
+        self.stats = CaptureStats()
+        self.slots = anyio.Semaphore(MOST_PAGES_IN_MEMORY)
+        self.is_enabled = True
+        self._spool = spool
+        self._skip_before = start - OVERLAP_SECONDS
+        self._keys_only = keys_only
+        self._sends: MemoryObjectSendStream[_News]
+        self._lookups = anyio.Semaphore(_LOOKUPS_AT_ONCE)
+        self._reading: set[str] = set()
+        self._polled_at: dict[str, float | None] = {}
+        self._is_wanted = anyio.Event()
+        self._is_listed = anyio.Event()
+        self._listings_begun = self._listings_taken = 0
+        self._stored_at = -math.inf
+
+    @property
+    def polled_at(self) -> float | None:
+        """What the stream showed before then is in the spool; None while nobody knows."""
+        times = [at for at in self._polled_at.values() if at is not None]
+        return min(times) if times and len(times) == len(self._polled_at) else None
+
+    async def run(self) -> None:
+        """Captures until it is cancelled.
+
+        :raises StoppedError: the stream may not be read, until somebody acts
+        """
+        self._sends, receives = anyio.create_memory_object_stream[_News](MOST_PAGES_IN_MEMORY)
+        async with self._sends, receives, anyio.create_task_group() as tasks:
+            self._start_readers(tasks, seen_at=self.clock())
+            self.want_listing()
+            tasks.start_soon(self._list_for_ever)
+            await self._store_for_ever(receives, tasks)
+
+    async def hand_over(self, read: Read) -> None:
+        """Takes what was read, to be stored."""
+        await self._sends.send(read)
+
+    def want_listing(self) -> None:
+        """All shards are listed soon."""
+        self._is_wanted.set()
+
+    async def next_listing(self) -> None:
+        """Returns once a listing that began later has been taken in."""
+        wanted = self._listings_begun + 1
+        while self._listings_taken < wanted:
+            self.want_listing()
+            await self._is_listed.wait()
+
+    def _start_readers(self, tasks: TaskGroup, seen_at: float | None = None) -> None:
+        for position in self.lineage.readable():
+            if position.shard in self._reading:
+                continue
+            self._reading.add(position.shard)
+            seen = position.since if seen_at is None else seen_at
+            reader = ShardReader(self, position.shard, position.sequence, seen)
+            tasks.start_soon(reader.run)
+            # What its parent showed is known, and nothing of its own yet.
+            known = self._polled_at.get(position.parent or "")
+            self._polled_at.setdefault(position.shard, known)
+        self._note_shards()
+
+    def _note_shards(self) -> None:
+        childless = self.lineage.childless()
+        # Behind a shard without a child something may be that nobody has seen.
+        kept = self._reading | set(childless if self.is_enabled else ())
+        self._polled_at = {s: at for s, at in self._polled_at.items() if s in kept}
+        self.stats.shards_reading = len(self._reading)
+        self.stats.shards_waiting = len(self.lineage.waiting())
+        self.stats.shards_childless = len(childless)
+
+    # Storing -----------------------------------------------------------------------------------
+
+    async def _store_for_ever(
+        self, receives: MemoryObjectReceiveStream[_News], tasks: TaskGroup
+    ) -> None:
+        while True:
+            first: _News | None = None
+            # What was received is not to be dropped for a slow disk: only the waiting ends early.
+            with anyio.move_on_after(ALIVE_SECONDS):
+                first = await receives.receive()
+            if first is None:
+                await self._store([])
+                continue
+            if await self._store_news(_together(first, receives), tasks):
+                self._start_readers(tasks)
+
+    async def _store_news(self, news: Sequence[_News], tasks: TaskGroup) -> bool:
+        """Stores what has come together, in order; returns whether other shards may be read now."""
+        changes: list[ChangeRecord] = []
+        for each in news:
+            gaps: Sequence[Gap] = ()
+            if isinstance(each, _Listed):
+                gaps = self._take_listing(each)
+            else:
+                changes += self._take_read(each)
+                gaps = () if each.gap is None else (each.gap,)
+            if gaps:
+                # What came before the gap is in the spool when its images become keys.
+                await self._store(changes, gaps)
+                changes = []
+        is_due = anyio.current_time() - self._stored_at >= ALIVE_SECONDS
+        if is_due or not all(isinstance(each, Read) and _is_nothing(each) for each in news):
+            await self._store(changes)
+        return self._stored(news, tasks)
+
+    def _take_listing(self, listed: _Listed) -> list[Gap]:
+        now = self.clock()
+        if listed.is_complete:
+            return self.lineage.listed(listed.shards, now)
+        self.lineage.found_children(listed.shards, now)
+        return []
+
+    def _take_read(self, read: Read) -> list[ChangeRecord]:
+        """Moves the shard's position behind what was read, and returns what is to be stored."""
+        if self.lineage.state_of(read.shard) is not ShardState.UNREAD:
+            # It was given up meanwhile; its gap is told.
+            return []
+        changes: list[ChangeRecord] = []
+        if read.page is not None:
+            self.lineage.answered(read.shard)
+            changes = self._new(read.page)
+            if read.page.last_sequence is not None:
+                self.lineage.read_to(read.shard, read.page.last_sequence)
+        if read.gap is not None:
+            self.lineage.read_anew(read.shard)
+        if read.is_over:
+            self.lineage.ended(read.shard, self.clock())
+        return changes
+
+    def _stored(self, news: Sequence[_News], tasks: TaskGroup) -> bool:
+        has_other_shards = False
+        for each in news:
+            if isinstance(each, _Listed):
+                has_other_shards = True
+                self._listings_taken += each.is_complete
+                continue
+            if each.page is not None:
+                self.slots.release()
+                self._polled_at[each.shard] = each.at
+            if each.is_over:
+                has_other_shards = True
+                tasks.start_soon(self._find_children, each.shard)
+        if has_other_shards:
+            self._reading = {
+                s for s in self._reading if self.lineage.state_of(s) is ShardState.UNREAD
+            }
+            self._is_listed.set()
+            self._is_listed = anyio.Event()
+        return has_other_shards
+
+    def _new(self, page: ChangePage) -> list[ChangeRecord]:
+        """Without what is older than any read of the scan."""
+        new = [change for change in page.changes if change.created_at >= self._skip_before]
+        self.stats.passed_over += len(page.changes) - len(new)
+        return new
+
+    async def _store(self, changes: Sequence[ChangeRecord], gaps: Sequence[Gap] = ()) -> None:
+        """Stores until it is stored: with a disk that is full the reading waits, nothing else."""
+        positions = self.lineage.take_changed()
+        while True:
+            now = self.clock()
+            step = partial(
+                SpoolFile.store,
+                changes=changes,
+                positions=positions,
+                now=now,
+                keys_only=self._keys_only(),
+                gaps=gaps,
+                alive_at=self.stats.last_poll_at,
+            )
+            try:
+                await self._spool.run(step)
+                break
+            except StateWriteError as error:
+                self.stats.disk_error = str(error)
+                await anyio.sleep(_DISK_SECONDS)
+        self.stats.disk_error, self._stored_at = None, anyio.current_time()
+        self.stats.gaps += len(gaps)
+        if changes:
+            self.stats.changes += len(changes)
+            self.stats.last_change_at = now
+            self.stats.last_created_at = max(change.created_at for change in changes)
+
+    # Listing -----------------------------------------------------------------------------------
+
+    async def _find_children(self, shard: str) -> None:
+        """Asks for the children alone, which is quick; what is wrong with that a listing tells."""
+        children: Sequence[Shard] = ()
+        async with self._lookups:
+            try:
+                children = await self.source.children_of(shard)
+            except (RetryableError, StoppedError) as error:
+                self.stats.trouble = str(error)
+        if children:
+            await self._sends.send(_Listed(children, is_complete=False))
+        else:
+            self.want_listing()
+
+    async def _list_for_ever(self) -> None:
+        """Lists all shards every 30 s, and each second while something is missing."""
+        while True:
+            await anyio.sleep(HASTY_LISTING_SECONDS)
+            if not (self.is_enabled and self.lineage.is_incomplete()):
+                with anyio.move_on_after(LISTING_SECONDS):
+                    await self._is_wanted.wait()
+            self._is_wanted = anyio.Event()
+            self._listings_begun += 1
+            listing = await self._list()
+            if listing is None:
+                # Whoever waits for one waits for the next.
+                self._listings_begun -= 1
+                self.want_listing()
+                continue
+            self.is_enabled = listing.is_enabled
+            await self._sends.send(_Listed(listing.shards, is_complete=True))
+
+    async def _list(self) -> StreamListing | None:
+        try:
+            return await self.source.list_shards(LISTING_PAGE_SECONDS)
+        except RetryableError as error:
+            self.stats.trouble = str(error)
+            return None
+
+
+def _together(first: _News, receives: MemoryObjectReceiveStream[_News]) -> list[_News]:
+    """What has come together with it, in order."""
+    news = [first]
+    while True:
+        try:
+            news.append(receives.receive_nowait())
+        except anyio.WouldBlock:
+            return news
+
+
+def _is_nothing(read: Read) -> bool:
+    """An empty page: nothing to store."""
+    return read.gap is None and not read.is_over and read.page is not None and not read.page.changes

@@ -1,0 +1,339 @@
+"""A move: capture, copy, replay, follow, in the order that loses nothing.
+
+The capture of every table runs before the first Scan and to the end; what it holds is applied once
+the copy is complete. Whatever ends a move, the same command goes on: the run's file says how far
+the copy is, each table's spool how far its stream is read and what waits.
+"""
+
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+from anyio import to_thread
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dynaferry.control.run_limits import RunCaps
+from dynaferry.copy.rejects import RejectionLimit
+from dynaferry.dynamodb.account.streams_endpoint import streams_endpoint
+from dynaferry.dynamodb.tables.describe import describe_table
+from dynaferry.errors import StateError
+from dynaferry.follow.applier import LATE_WRITE_SECONDS, Applier
+from dynaferry.follow.followed_table import FollowedTable, SpoolBudget
+from dynaferry.follow.rejections import MoveRejections
+from dynaferry.follow.spool_connection import COPYING_PAGES, FOLLOWING_PAGES
+from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.status import MoveStatus
+from dynaferry.follow.table import enabled_at, open_applier, open_capture, open_spool
+from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.observe.summary import RunSummary
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.plan.validation import validate
+from dynaferry.preflight.notices import WRITES_DURING_COPY
+from dynaferry.run import copy_tables
+from dynaferry.run.lifecycle import Say, Watch, attempted, before_it_begins, say_nothing
+from dynaferry.run.outcome import Outcome, without_summary
+from dynaferry.run.resume import check_state_can_be_kept, stored_run
+from dynaferry.run.sides import Sides, open_sides
+from dynaferry.state.directory import log_paths, spool_path
+from dynaferry.state.lock import RunLock
+from dynaferry.state.sqlite.store import SqliteStore
+from dynaferry.stop import StopSignal
+
+STATUS_SECONDS: Final = 1.0
+# How long what is on its way is waited for when a stop is asked for.
+DRAIN_SECONDS: Final = 10.0
+# No eventually consistent read is older than this [INF: the service says "usually a second"].
+STREAM_HISTORY_SECONDS: Final = 60.0
+# To read less than this consistently costs less than a minute's wait is worth.
+SMALL_BYTES: Final = 1 << 30
+_LOCK: Final = "{}.move"
+
+# Compares every key of a run's tables beside the follower and repairs them; says whether it did.
+Resync = Callable[[CopyPlan], Awaitable[bool]]
+# Is shown how each table stands, about once a second.
+Show = Callable[[Sequence[MoveStatus]], None]
+
+
+class MovePlan(Struct, frozen=True, kw_only=True):
+    """What to move: the tables, accounts and limits of a copy, and how to follow.
+
+    A spool may take `spool_max_bytes` on the disk, half of what is free where it is None: beyond,
+    it keeps keys alone. The streams' endpoints are those of the tables unless they are given.
+    """
+
+    copy: CopyPlan
+    spool_max_bytes: int | None = None
+    source_streams_endpoint_url: str | None = None
+
+
+async def move_tables(plan: MovePlan, *, stop: StopSignal | None = None) -> RunSummary:
+    """Moves what the plan says and follows it until `stop` is asked, or goes on with an earlier
+    call. Returns the copy's summary.
+
+    :raises DynaferryError: it cannot go on; the same call resumes it
+    """
+    outcome = await execute(plan, stop=stop)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.summary
+
+
+async def execute(
+    plan: MovePlan,
+    *,
+    stop: StopSignal | None = None,
+    watch: Watch[RunStats] | None = None,
+    show: Show | None = None,
+    resync: Resync | None = None,
+    say: Say | None = None,
+) -> Outcome:
+    """Does what `move_tables` does, and tells errors in the outcome.
+
+    `watch` runs beside the copy, `show` is told how the move stands while it follows. A stop that
+    is asked for ends it resumably.
+    """
+    stop = stop or StopSignal()
+    begun = anyio.Event()
+    move = _Move(plan, stop, watch, show or (lambda _: None), resync, say or say_nothing)
+    outcome, error = await attempted(
+        partial(move.make, begun), cancel_when=before_it_begins(stop, begun.is_set)
+    )
+    return outcome or without_summary(plan.copy, error, begun=begun.is_set(), resumes=True)
+
+
+class _Move:
+    """One attempt at a move."""
+
+    def __init__(
+        self,
+        plan: MovePlan,
+        stop: StopSignal,
+        watch: Watch[RunStats] | None,
+        show: Show,
+        resync: Resync | None,
+        say: Say,
+    ) -> None:
+        self._plan = plan.copy
+        self._move = plan
+        self._stop = stop
+        self._watch = watch
+        self._show = show
+        self._resync = resync
+        self._say = say
+        self._tables: list[FollowedTable] = []
+        self._copied_now = False
+
+    async def make(self, begun: anyio.Event) -> Outcome:
+        """Captures, copies, replays and follows."""
+        self._plan = validate(self._plan)
+        if await stored_run(self._plan) is None:
+            await check_state_can_be_kept(self._plan)
+        lock = await to_thread.run_sync(
+            RunLock.acquire, self._plan.state_dir, _LOCK.format(self._plan.run_name)
+        )
+        try:
+            async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:
+                for number in range(len(self._plan.tables)):
+                    self._tables.append(await self._open_table(number, sides, stack))
+                begun.set()
+                return await self._go(sides)
+        finally:
+            lock.release()
+
+    async def _open_table(self, number: int, sides: Sides, stack: AsyncExitStack) -> FollowedTable:
+        """Everything from now on will be captured when this returns."""
+        name = self._plan.tables[number].source_name
+        seen = await describe_table(sides.source, name)
+        path = spool_path(self._plan.state_dir, self._plan.run_name, number)
+        run = None if self._plan.restart else await stored_run(self._plan)
+        exists = await to_thread.run_sync(path.exists)
+        if run is not None and not exists:
+            raise StateError(
+                f"the run {run.run} was begun without a capture, so what changed in {name} since"
+                " its scan began is not known",
+                hint="begin another with --run, or anew with --restart",
+            )
+        if run is None:
+            await to_thread.run_sync(_remove, path)
+        spool, was_lost = await stack.enter_async_context(
+            open_spool(path, f"{self._plan.run_name}/{number}", is_new=run is None)
+        )
+        origin = await spool.run(SpoolFile.origin)
+        if run is not None and origin.run_created_at not in (None, run.created_at):
+            raise StateError(f"the spool {path} belongs to another run named {run.run}")
+        budget = SpoolBudget(
+            await to_thread.run_sync(_most_bytes, self._move.spool_max_bytes, path)
+            // len(self._plan.tables)
+        )
+        capture = await stack.enter_async_context(
+            open_capture(
+                sides.source,
+                seen,
+                spool,
+                keys_only=lambda: budget.is_over,
+                endpoint=self._move.source_streams_endpoint_url
+                or await streams_endpoint(sides.source),
+                was_lost=was_lost,
+            )
+        )
+        names = self._plan.tables[number]
+        return FollowedTable(
+            number, (names.source_name, names.target_name), seen, spool, capture, budget
+        )
+
+    async def _go(self, sides: Sides) -> Outcome:
+        async with anyio.create_task_group() as captures:
+            for table in self._tables:
+                captures.start_soon(table.capture.run)
+            captures.start_soon(self._tell_for_ever)
+            outcome = await self._copy()
+            if outcome.error is None and outcome.summary.status in ("complete", "rejected"):
+                outcome = await self._follow(sides, outcome)
+            captures.cancel_scope.cancel()
+        return outcome
+
+    async def _copy(self) -> Outcome:
+        """Copies, or says what an earlier attempt has copied."""
+        for table in self._tables:
+            await table.spool.run(partial(SpoolFile.keep_log_below, pages=COPYING_PAGES))
+        await self._wait_for_history()
+        before = await stored_run(self._plan)
+        self._copied_now = before is None or before.status not in ("complete", "rejected")
+        outcome = await copy_tables.execute(
+            self._plan, stop=self._stop, watch=self._watch, say=self._say_of_the_copy
+        )
+        run = await stored_run(self._plan)
+        for table in self._tables:
+            if run is not None:
+                await table.spool.run(partial(SpoolFile.bind, run_created_at=run.created_at))
+            await table.spool.run(partial(SpoolFile.keep_log_below, pages=FOLLOWING_PAGES))
+        return outcome
+
+    async def _wait_for_history(self) -> None:
+        """A scan may return what was over a moment ago, and a stream that was just enabled does not
+        show that moment: such a table is read once its stream is old enough, or consistently.
+        """
+        now = time.time()
+        until = max(
+            ((enabled_at(table.seen.stream_arn) or 0.0) for table in self._tables), default=0.0
+        )
+        until += STREAM_HISTORY_SECONDS
+        if until <= now or self._plan.consistent_read:
+            return
+        if all(table.seen.size_bytes < SMALL_BYTES for table in self._tables):
+            self._say("the stream was enabled just now: the source is read consistently")
+            self._plan = replace(self._plan, consistent_read=True)
+            return
+        self._say(f"the stream was enabled just now: the scan begins in {until - now:.0f} s")
+        with anyio.move_on_after(until - now):
+            await self._stop.finish.wait()
+
+    def _say_of_the_copy(self, line: str) -> None:
+        """What a copy says, without what a move takes care of."""
+        if self._copied_now and not line.endswith(WRITES_DURING_COPY):
+            self._say(line)
+
+    async def _follow(self, sides: Sides, outcome: Outcome) -> Outcome:
+        """Applies until a stop is asked for."""
+        await self._let_late_writes_land(outcome.summary)
+        caps = RunCaps(self._plan)
+        store = await SqliteStore.open(self._plan.state_dir, self._plan.run_name)
+        limit = RejectionLimit(self._plan.max_rejected)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(store.aclose)
+            appliers = []
+            for table in self._tables:
+                rejected = MoveRejections(
+                    store, table.number, table.target, limit, self._plan.on_reject
+                )
+                await rejected.begin()
+                appliers.append(await self._open_applier(table, sides, rejected, caps, stack))
+            async with anyio.create_task_group() as group:
+                for applier in appliers:
+                    group.start_soon(applier.run)
+                group.start_soon(self._resync_gaps)
+                await self._stop.finish.wait()
+                with anyio.move_on_after(DRAIN_SECONDS):
+                    for table, applier in zip(self._tables, appliers, strict=True):
+                        await applier.drain()
+                        await table.spool.run(partial(SpoolFile.note_clean, is_clean=True))
+                group.cancel_scope.cancel()
+        return Outcome(replace(outcome.summary, status="interrupted"), None)
+
+    async def _open_applier(
+        self,
+        table: FollowedTable,
+        sides: Sides,
+        rejected: MoveRejections,
+        caps: RunCaps,
+        stack: AsyncExitStack,
+    ) -> Applier:
+        there = await describe_table(sides.target, table.target)
+        stats = TableStats(table.source, table.target, 1)
+        opening = open_applier(
+            self._plan, table.number, sides, table.seen, there, table.spool, rejected, stats, caps
+        )
+        applier = await stack.enter_async_context(opening)
+        await table.spool.run(partial(SpoolFile.note_clean, is_clean=False))
+        table.apply_by(applier, time.time())
+        return applier
+
+    async def _let_late_writes_land(self, copied: RunSummary) -> None:
+        """A write of the copy, or of an applier that was killed, of which nobody knows must not
+        land behind a newer change: none takes effect later than this after it was sent.
+        """
+        run, now, until = await stored_run(self._plan), time.time(), 0.0
+        is_known = run is not None and run.attempts == 1
+        if not is_known or any(table.retried_requests for table in copied.tables):
+            until = LATE_WRITE_SECONDS + ((run and run.ended_at) or now)
+        clean = [await table.spool.run(SpoolFile.is_clean) for table in self._tables]
+        if not all(clean):
+            until = LATE_WRITE_SECONDS + now
+        if until > now:
+            self._say(
+                f"waiting {until - now:.0f} s, until no earlier write can be on its way any more"
+            )
+            with anyio.move_on_after(until - now):
+                await self._stop.finish.wait()
+
+    async def _resync_gaps(self) -> None:
+        """After a gap every key is compared beside the follower, and it follows on."""
+        while True:
+            await anyio.sleep(STATUS_SECONDS)
+            gaps = [(t, await t.spool.run(SpoolFile.open_gaps)) for t in self._tables]
+            numbers = [(table, found[-1][0]) for table, found in gaps if found]
+            if not numbers or self._resync is None:
+                continue
+            self._say("records were lost: every key is compared now, beside the follower")
+            if await self._resync(self._plan):
+                for table, number in numbers:
+                    await table.spool.run(
+                        partial(SpoolFile.mend_gaps, up_to=number, now=time.time())
+                    )
+                self._say("every key was compared since: the gap is mended")
+
+    async def _tell_for_ever(self) -> None:
+        while True:
+            now = time.time()
+            told = [await table.status(now) for table in self._tables]
+            for table, status in zip(self._tables, told, strict=True):
+                table.say_if_losing(status, self._say)
+            self._show(told)
+            await anyio.sleep(STATUS_SECONDS)
+
+
+def _most_bytes(given: int | None, spool: Path) -> int:
+    """Half of what is free, unless something is given."""
+    return given if given is not None else shutil.disk_usage(spool.parent).free // 2
+
+
+def _remove(spool: Path) -> None:
+    """Of a move that has not begun, or begins anew."""
+    for path in (spool, *log_paths(spool)):
+        path.unlink(missing_ok=True)

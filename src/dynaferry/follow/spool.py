@@ -1,0 +1,41 @@
+"""The spool on a thread of its own; see `spool_file` for what it keeps."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self, TypeVar
+
+from dynaferry.follow.spool_file import SpoolFile
+
+_Result = TypeVar("_Result")
+
+
+class Spool:
+    """A `SpoolFile` on a thread of its own: the event loop waits for no disk.
+
+    A call that is cancelled while it waits for its turn is dropped; one that has begun ends whole.
+    """
+
+    def __init__(self, file: SpoolFile, thread: ThreadPoolExecutor) -> None:
+        self._file = file
+        self._thread = thread
+
+    @classmethod
+    async def opened_by(cls, opening: Callable[[], SpoolFile]) -> Self:
+        """Opens or makes the file on the thread that will use it."""
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dynaferry-spool")
+        try:
+            return cls(await asyncio.wrap_future(thread.submit(opening)), thread)
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+
+    async def run(self, step: Callable[[SpoolFile], _Result]) -> _Result:
+        """Does one thing with the file, behind what was asked for before."""
+        return await asyncio.wrap_future(self._thread.submit(step, self._file))
+
+    async def aclose(self) -> None:
+        """Lets go of the file after what is under way; also when cancelled."""
+        closing = self._thread.submit(self._file.close)
+        self._thread.shutdown(wait=False)
+        await asyncio.shield(asyncio.wrap_future(closing))

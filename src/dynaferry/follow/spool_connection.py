@@ -1,0 +1,161 @@
+"""The file of a spool as SQLite has it: made whole, opened, checked, changed in transactions."""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from dynaferry.errors import StateError, StateWriteError
+from dynaferry.follow.spool_schema import APPLICATION_ID, SCHEMA, SPOOL_VERSION
+from dynaferry.state.directory import log_paths
+
+# Pages of the log until it is folded into the file: few keep the lag even, many keep a copy fast.
+FOLLOWING_PAGES: Final = 1_000
+COPYING_PAGES: Final = 16_000
+_BUSY_SECONDS: Final = 5.0
+_CACHE_KIB: Final = 65_536
+_ASIDE: Final = "move it aside: without it every key is compared anew, beside the follower"
+
+
+def make(path: Path, spool_id: str) -> None:
+    """Makes a spool, which has its name once it is whole.
+
+    :raises StateError: there is a file of this name, or none can be made
+    """
+    unfinished = path.with_name(f"{path.name}.new")
+    try:
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        # The log of a file that is gone would be taken for that of the new one.
+        for left in (*log_paths(path), unfinished, *log_paths(unfinished)):
+            left.unlink(missing_ok=True)
+        _build(unfinished, spool_id)
+        unfinished.rename(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise StateError(f"the spool {path} cannot be made: {error.strerror}") from error
+    except (sqlite3.Error, StateWriteError) as error:
+        raise StateError(f"the spool {path} cannot be made: {error}") from error
+
+
+def is_whole(path: Path, spool_id: str) -> bool:
+    """Whether there is a spool, which is whole and of this move then.
+
+    :raises StateError: it is damaged, not a spool, of another version or of another move
+    """
+    if not path.exists():
+        return False
+    try:
+        with closing(connect(path)) as connection:
+            _check(connection, path, spool_id)
+    except sqlite3.Error as error:
+        raise unreadable(path, error) from error
+    return True
+
+
+def _build(path: Path, spool_id: str) -> None:
+    """Makes a whole spool, its log folded into it."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    with closing(connect(path)) as connection:
+        connection.execute("PRAGMA page_size = 4096")
+        connection.execute("PRAGMA journal_mode = WAL")
+        with transaction(connection, path):
+            for statement in SCHEMA.split(";"):
+                connection.execute(statement)
+            connection.execute("INSERT INTO spool (id) VALUES (?)", (spool_id,))
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SPOOL_VERSION}")
+
+
+def _sync_directory(directory: Path) -> None:
+    """Makes the names in it durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Opens a file that is there; statements begin no transaction by themselves."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        timeout=_BUSY_SECONDS,
+        check_same_thread=False,
+    )
+    try:
+        _set(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set(connection: sqlite3.Connection) -> None:
+    """Each commit is on the disk before it returns; sorting puts no item into another file."""
+    for setting in (
+        "synchronous = FULL",
+        "fullfsync = ON",
+        "temp_store = MEMORY",
+        f"cache_size = -{_CACHE_KIB}",
+        f"wal_autocheckpoint = {FOLLOWING_PAGES}",
+    ):
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _check(connection: sqlite3.Connection, path: Path, spool_id: str) -> None:
+    """Returns if the file is a whole spool of this move.
+
+    :raises StateError: it is not
+    """
+    found, version = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("application_id", "user_version")
+    )
+    if found != APPLICATION_ID:
+        raise StateError(f"{path} is not a spool that dynaferry made", hint=_ASIDE)
+    if version != SPOOL_VERSION:
+        raise StateError(f"the spool {path} is of version {version}, this is {SPOOL_VERSION}")
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise StateError(f"the spool {path} is damaged: {verdict}", hint=_ASIDE)
+    ids = connection.execute("SELECT id FROM spool").fetchall()
+    if len(ids) != 1:
+        raise StateError(f"the spool {path} is damaged: it does not say whose it is", hint=_ASIDE)
+    if ids[0][0] != spool_id:
+        raise StateError(f"the spool {path} belongs to another move", hint=_ASIDE)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Commits what is done within, or rolls it back.
+
+    :raises StateWriteError: the disk is full, or fails
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    except BaseException as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            raise StateWriteError(f"the spool {path} cannot be written: {error}") from error
+        raise
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """What the file takes of the disk, without pages that are free to be used again."""
+    names = ("page_count", "freelist_count", "page_size")
+    pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+    return int((pages - free) * size)
+
+
+def unreadable(path: Path, error: sqlite3.Error) -> StateError:
+    """The refusal of a spool that SQLite cannot read."""
+    return StateError(f"the spool {path} cannot be read: {error}", hint=_ASIDE)

@@ -1,0 +1,339 @@
+"""The spool: the changes that wait, and how far each shard is read, in one SQLite file.
+
+Of a key only the newest change waits, in the place of its first: so the file grows with the keys
+that change, not with the changes, and the oldest `first_at` bounds what is not applied. What is
+stored and the positions behind it are one transaction: after a crash nothing is missing, and
+nothing comes twice. What was applied is deleted only if no newer change of its key has arrived
+meanwhile; to compare what it holds instead would remove a newer change that looks the same.
+
+The file holds items: it is 0600. `SpoolFile` blocks; `spool.Spool` runs it on a thread of its own.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from dynaferry.follow.lineage import Gap, Position
+from dynaferry.follow.spool_connection import (
+    connect,
+    is_whole,
+    make,
+    transaction,
+    unreadable,
+    used_bytes,
+)
+from dynaferry.follow.spool_positions import (
+    put_gaps,
+    put_positions,
+    read_open_gaps,
+    read_positions,
+)
+from dynaferry.follow.spool_records import Letter, SpoolCounts, SpoolOrigin, Waiting
+from dynaferry.ports import ChangeKind, ChangeRecord
+
+_UPSERT: Final = """
+INSERT INTO changes (number, digest, key, arrival, first_at, kind, image) VALUES (?,?,?,?,?,?,?)
+ON CONFLICT (digest) DO UPDATE
+SET arrival = excluded.arrival, kind = excluded.kind, image = excluded.image
+"""
+
+
+class SpoolFile:
+    """An open spool. One thread at a time may use it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        row = self._row("SELECT arrival, captured, compacted, applied, rejected FROM spool")
+        self._arrival, *counted = row
+        self._captured, self._compacted, self._applied, self._rejected = counted
+        self._letters: int = self._row("SELECT count(*) FROM letters")[0]
+        self._waiting: int = self._row("SELECT count(*) FROM changes")[0]
+
+    @classmethod
+    def create(cls, path: Path, spool_id: str) -> Self:
+        """Makes a spool that belongs to the run which holds `spool_id` as well.
+
+        It has its name once it is whole: a crash before leaves none.
+
+        :raises StateError: there is a file of this name, or none can be made
+        """
+        make(path, spool_id)
+        return cls._opened(path)
+
+    @classmethod
+    def open(cls, path: Path, spool_id: str) -> Self | None:
+        """Opens the spool of the run which holds `spool_id`; None if it is not there: a gap.
+
+        :raises StateError: it is damaged, not a spool, of another version or of another move
+        """
+        return cls._opened(path) if is_whole(path, spool_id) else None
+
+    @classmethod
+    def _opened(cls, path: Path) -> Self:
+        connection = connect(path)
+        try:
+            return cls(connection, path)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise unreadable(path, error) from error
+            raise
+
+    def close(self) -> None:
+        """Lets go of the file; what was stored is on the disk already."""
+        self._connection.close()
+
+    def keep_log_below(self, pages: int) -> None:
+        """Folds the log into the file whenever it is longer than so many pages of 4 KB."""
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {pages:d}")
+
+    # The capture -------------------------------------------------------------------------------
+
+    def begin(
+        self, stream: str, at: float, positions: Sequence[Position] = (), gaps: Sequence[Gap] = ()
+    ) -> None:
+        """From now on the changes are those of this stream, of which these are the shards.
+
+        `gaps` are what was lost of the stream before, or with the spool before.
+        """
+        with self._writing():
+            self._connection.execute(
+                "UPDATE spool SET stream = ?, begun_at = ?, alive_at = ?", (stream, at, at)
+            )
+            self._connection.execute("DELETE FROM shards")
+            put_positions(self._connection, positions)
+            put_gaps(self._connection, gaps, at)
+
+    def bind(self, run_created_at: float) -> None:
+        """From now on it belongs to the run that was created then, and to no other."""
+        with self._writing() as connection:
+            connection.execute("UPDATE spool SET run_created_at = ?", (run_created_at,))
+
+    def note_clean(self, is_clean: bool) -> None:
+        """Whether all that was sent to the target has been answered, so that nothing is on its way
+        should this process end now.
+        """
+        with self._writing() as connection:
+            connection.execute("UPDATE spool SET is_clean = ?", (int(is_clean),))
+
+    def is_clean(self) -> bool:
+        """Whether the process before ended with nothing on its way to the target."""
+        return bool(self._row("SELECT is_clean FROM spool")[0])
+
+    def note_status(self, status: bytes) -> None:
+        """Keeps how the move stands, for those who look from outside."""
+        with self._writing() as connection:
+            connection.execute("UPDATE spool SET status = ?", (status,))
+
+    def origin(self) -> SpoolOrigin:
+        """Whose changes it holds."""
+        return SpoolOrigin(
+            *self._row("SELECT id, run_created_at, stream, begun_at, alive_at FROM spool")
+        )
+
+    def store(
+        self,
+        changes: Sequence[ChangeRecord],
+        positions: Sequence[Position],
+        now: float,
+        *,
+        keys_only: bool = False,
+        gaps: Sequence[Gap] = (),
+        settled: Sequence[bytes] = (),
+        alive_at: float | None = None,
+    ) -> None:
+        """Stores what was read and how far, in one transaction, and gaps behind it.
+
+        The doubts with the digests `settled` are over; the stream was read last at `alive_at`.
+        With `keys_only` no image is kept: its key is read again when its turn comes.
+
+        :raises StateWriteError: the disk is full, or fails; nothing of it is stored
+        """
+        first, count = self._arrival + 1, len(changes)
+        rows = [
+            _row_of(change, first + place, now, keys_only=keys_only)
+            for place, change in enumerate(changes)
+        ]
+        with self._writing() as connection:
+            connection.executemany(_UPSERT, rows)
+            inserted = self._row("SELECT count(*) FROM changes WHERE number >= ?", first)[0]
+            put_positions(connection, positions)
+            put_gaps(connection, gaps, now)
+            connection.executemany(
+                "DELETE FROM doubts WHERE digest = ?", [(digest,) for digest in settled]
+            )
+            connection.execute(
+                "UPDATE spool SET arrival = arrival + ?, captured = captured + ?,"
+                " compacted = compacted + ?, alive_at = coalesce(?, alive_at)",
+                (count, count, count - inserted, alive_at),
+            )
+        self._arrival += count
+        self._captured += count
+        self._compacted += count - inserted
+        self._waiting += inserted
+
+    def positions(self) -> list[Position]:
+        """How far each shard is read."""
+        return read_positions(self._connection)
+
+    # The applier -------------------------------------------------------------------------------
+
+    def waiting(self, after: int, limit: int) -> list[Waiting]:
+        """Up to `limit` changes that wait behind the number `after`, in the order of their keys'
+        first arrival.
+        """
+        rows = self._connection.execute(
+            "SELECT number, digest, key, arrival, first_at, kind, image FROM changes"
+            " WHERE number > ? ORDER BY number LIMIT ?",
+            (after, limit),
+        )
+        return [
+            Waiting(number, digest, key, arrival, first_at, ChangeKind(kind), image)
+            for number, digest, key, arrival, first_at, kind, image in rows
+        ]
+
+    def applied(self, changes: Sequence[Waiting], sent_at: float) -> int:
+        """The target holds these: they go, but for keys of which something newer has arrived.
+
+        What stays takes the place of that arrival, and is as old as `sent_at`. Returns how many
+        went.
+        """
+        with self._writing() as connection:
+            removed = self._take_out(changes, sent_at)
+            connection.execute("UPDATE spool SET applied = applied + ?", (removed,))
+            if self._letters:
+                connection.executemany(
+                    "DELETE FROM letters WHERE digest = ?", [(c.digest,) for c in changes]
+                )
+                self._letters = self._row("SELECT count(*) FROM letters")[0]
+        self._applied += removed
+        self._waiting -= removed
+        return removed
+
+    def set_aside(self, change: Waiting, letter: Letter, sent_at: float) -> None:
+        """The target refuses the item that the source holds under this key: it is a dead letter.
+
+        It goes once a newer state of its key is applied.
+        """
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO letters VALUES (?,?,?,?,?,?)",
+                (change.digest, change.key, *msgspec.structs.astuple(letter)),
+            )
+            self._letters = self._row("SELECT count(*) FROM letters")[0]
+            removed = self._take_out([change], sent_at)
+            connection.execute("UPDATE spool SET rejected = rejected + ?", (removed,))
+        self._rejected += removed
+        self._waiting -= removed
+
+    def read_again(self, changes: Sequence[Waiting]) -> None:
+        """The target refused these images: the source is asked what the items are now."""
+        with self._writing() as connection:
+            connection.executemany(
+                "UPDATE changes SET kind = ?, image = NULL WHERE number = ? AND arrival = ?",
+                [(ChangeKind.READ_AGAIN, change.number, change.arrival) for change in changes],
+            )
+
+    # Gaps, spill and doubts --------------------------------------------------------------------
+
+    def open_gaps(self) -> list[tuple[int, Gap]]:
+        """The gaps after which not every key has been compared, with their numbers."""
+        return read_open_gaps(self._connection)
+
+    def mend_gaps(self, up_to: int, now: float) -> None:
+        """Every key was compared since the gap number `up_to`."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE gaps SET mended_at = ? WHERE number <= ? AND mended_at IS NULL",
+                (now, up_to),
+            )
+
+    def drop_images(self, limit: int) -> int:
+        """Makes up to `limit` of the oldest images keys to read again; returns how many."""
+        with self._writing() as connection:
+            return connection.execute(
+                "UPDATE changes SET kind = ?, image = NULL WHERE number IN"
+                " (SELECT number FROM changes WHERE image IS NOT NULL ORDER BY number LIMIT ?)",
+                (ChangeKind.READ_AGAIN, limit),
+            ).rowcount
+
+    def add_doubts(self, changes: Iterable[Waiting], until: float) -> None:
+        """Nobody knows what became of writes to these keys; none takes effect after `until`."""
+        with self._writing() as connection:
+            connection.executemany(
+                "INSERT INTO doubts (digest, key, until) VALUES (?,?,?) ON CONFLICT (digest)"
+                " DO UPDATE SET until = max(until, excluded.until)",
+                [(change.digest, change.key, until) for change in changes],
+            )
+
+    def revisit_doubts(self, now: float) -> int:
+        """Keys of which no write can be on its way any more are read again; returns how many.
+
+        Whatever such a write has done is put right by what the source holds then.
+        """
+        due = self._connection.execute(
+            "SELECT digest, key FROM doubts WHERE until <= ?", (now,)
+        ).fetchall()
+        if not due:
+            return 0
+        keys = [ChangeRecord(digest, key, ChangeKind.READ_AGAIN) for digest, key in due]
+        self.store(keys, (), now, settled=[digest for digest, _ in due])
+        return len(due)
+
+    def counts(self) -> SpoolCounts:
+        """What it holds and has held."""
+        oldest = self._connection.execute(
+            "SELECT first_at FROM changes ORDER BY number LIMIT 1"
+        ).fetchone()
+        return SpoolCounts(
+            captured=self._captured,
+            compacted=self._compacted,
+            applied=self._applied,
+            rejected=self._rejected,
+            waiting=self._waiting,
+            read_again=self._row("SELECT count(*) FROM changes WHERE kind = 2")[0],
+            oldest_at=oldest[0] if oldest else None,
+            used_bytes=used_bytes(self._connection),
+            letters=self._letters,
+            doubts=self._row("SELECT count(*) FROM doubts")[0],
+            open_gaps=self._row("SELECT count(*) FROM gaps WHERE mended_at IS NULL")[0],
+        )
+
+    # Within ------------------------------------------------------------------------------------
+
+    def _take_out(self, changes: Sequence[Waiting], sent_at: float) -> int:
+        """Within a transaction: these go, but for keys of which something newer has arrived."""
+        sent = [(change.number, change.arrival) for change in changes]
+        removed = self._connection.executemany(
+            "DELETE FROM changes WHERE number = ? AND arrival = ?", sent
+        ).rowcount
+        if removed < len(sent):
+            self._connection.executemany(
+                "UPDATE changes SET number = arrival, first_at = max(first_at, ?)"
+                " WHERE number = ? AND arrival != number",
+                [(sent_at, number) for number, _ in sent],
+            )
+        return removed
+
+    def _row(self, query: str, *parameters: object) -> sqlite3.Row:
+        row: sqlite3.Row = self._connection.execute(query, parameters).fetchone()
+        return row
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with transaction(self._connection, self._path):
+            yield self._connection
+
+
+def _row_of(
+    change: ChangeRecord, arrival: int, now: float, *, keys_only: bool
+) -> tuple[object, ...]:
+    image, kind = change.image, change.kind
+    if keys_only and image is not None:
+        image, kind = None, ChangeKind.READ_AGAIN
+    return arrival, change.digest, change.key, arrival, now, kind, image
