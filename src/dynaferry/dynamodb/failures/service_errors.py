@@ -25,7 +25,7 @@ from dynaferry.dynamodb.failures.network_errors import (
     from_network_error,
     from_proxy,
 )
-from dynaferry.dynamodb.failures.stream_errors import STREAM_ERRORS
+from dynaferry.dynamodb.failures.stream_errors import error_in_stream
 from dynaferry.dynamodb.failures.tls_errors import tls_fault, why_not_connected
 from dynaferry.errors import (
     AccessDeniedError,
@@ -200,14 +200,13 @@ def from_service_error(
     if status == WANTS_PASSWORD and not is_denial:
         return from_proxy(status, service_error.message, operation=operation, site=site)
     if service_error.code in _THROTTLES or (status == _THROTTLING_STATUS and not is_denial):
+        code, reasons = service_error.code, service_error.reasons
         return ThrottledError(
-            words,
-            code=service_error.code,
-            reasons=service_error.reasons,
-            operation=operation,
-            table=site.table,
+            words, code=code, reasons=reasons, operation=operation, table=site.table
         )
     passes_by_status = status >= 500 or status in _PASSING_STATUSES
+    if (kind := error_in_stream(operation, service_error.code)) is not None:
+        return kind(words, operation=operation, table=site.table)
     if service_error.code in _PASSING or (passes_by_status and not is_denial):
         return UnavailableError(words, operation=operation, table=site.table)
     if service_error.code == _CONDITION and operation in _CONDITIONAL_WRITES:
@@ -218,8 +217,6 @@ def from_service_error(
         return ItemRefusedError(
             service_error.message, code=service_error.code, operation=operation, table=site.table
         )
-    if (kind := STREAM_ERRORS.get(operation, {}).get(service_error.code)) is not None:
-        return kind(words, operation=operation, table=site.table)
     if service_error.code in _NO_TABLE:
         return TableNotFoundError(
             f"{where}: there is no such table ({service_error.message})",

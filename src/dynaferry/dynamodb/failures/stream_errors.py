@@ -5,7 +5,7 @@ from typing import Final
 from dynaferry.errors import DynaferryError, ExpiredIteratorError, ShardGoneError, TrimmedError
 
 # What a reader of a stream meets and goes on after [M:GetRecords, M:GetShardIterator].
-STREAM_ERRORS: Final[dict[str, dict[str, type[DynaferryError]]]] = {
+_ERRORS: Final[dict[str, dict[str, type[DynaferryError]]]] = {
     "GetShardIterator": {
         "TrimmedDataAccessException": TrimmedError,
         "ResourceNotFoundException": ShardGoneError,
@@ -16,3 +16,8 @@ STREAM_ERRORS: Final[dict[str, dict[str, type[DynaferryError]]]] = {
         "ResourceNotFoundException": ShardGoneError,
     },
 }
+
+
+def error_in_stream(operation: str, code: str) -> type[DynaferryError] | None:
+    """The error for the code of a response to `operation`; None where it is any error."""
+    return _ERRORS.get(operation, {}).get(code)

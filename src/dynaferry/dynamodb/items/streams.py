@@ -64,7 +64,7 @@ class _Record(Struct, frozen=True):
 
 
 class _GetRecords(Struct, frozen=True):
-    # No default: an response without it is not an response, and must not count as an empty page.
+    # No default: a response without it is not one, and must not count as an empty page.
     Records: list[_Record]
     NextShardIterator: str | None = None
 
