@@ -190,7 +190,9 @@ class StreamWorld:
         found = self.shards.get(shard)
         if found is None:
             raise ShardGoneError("Requested resource not found: Shard does not exist")
-        if int(at) < found.trimmed:
+        is_all_gone = found.closed_at is not None and found.trimmed == len(found.records) > 0
+        if int(at) < found.trimmed or is_all_gone:
+            # The real engine says so of the beginning as well, where nothing is left of a shard.
             raise TrimmedError("the records are not kept any more")
         page = self._page(found, int(at))
         self.pages_given += bool(page)

@@ -234,6 +234,30 @@ def test_a_shard_that_was_read_to_its_last_record_before_it_was_trimmed_is_no_ga
     living(story)
 
 
+def test_a_shard_of_which_nothing_is_left_is_told_once_and_its_child_is_read() -> None:
+    async def story() -> None:
+        world = StreamWorld(shards=1)
+        follower = Follower(world)
+        await follower.start()
+        world.write("a", 1)
+        await anyio.sleep(5)
+        await follower.kill()
+        world.write("a", 2)
+        await anyio.sleep(2 * HOUR)
+        world.close(1)
+        await anyio.sleep(23 * HOUR)
+        world.trim()
+        assert len(world.shards) == 2
+        world.write("b", 1)
+        await follower.start()
+        await anyio.sleep(120)
+        assert len(follower.file.open_gaps()) == 1
+        assert sorted(row.image is None for row in follower.file.waiting(0, 9)) == [False, True]
+        await follower.kill()
+
+    living(story)
+
+
 def test_a_shard_that_nobody_could_read_for_a_day_is_a_gap_though_nothing_refuses_it() -> None:
     async def story() -> None:
         world = StreamWorld(shards=1)

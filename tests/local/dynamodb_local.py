@@ -22,6 +22,7 @@ from tests.worlds.table_client import TableClient
 REGION = "eu-central-1"
 ACCESS_KEYS = {"source": "sourceaccount", "target": "targetaccount"}
 JARS = Path(__file__).parents[2] / ".cache" / "dynamodb-local"
+LAUNCHER = Path(__file__).with_name("RollingServer.java")
 MAIN_CLASS = "software.amazon.dynamodb.services.local.main.ServerRunner"
 SECONDS_TO_START = 60
 
@@ -40,6 +41,24 @@ class LocalWorld:
 
     url: str
     credentials_file: Path
+    commands: "subprocess.Popen[bytes] | None" = None
+
+    def roll(self) -> None:
+        """Closes every open shard of every stream, and opens its child. It blocks."""
+        self._command("roll")
+
+    def age(self, seconds: float) -> None:
+        """Makes all records and iterators so much older. It blocks."""
+        self._command(f"age {int(seconds * 1000)}")
+
+    def _command(self, line: str) -> None:
+        if self.commands is None or self.commands.stdin is None or self.commands.stdout is None:
+            raise RuntimeError("this server takes no commands")
+        self.commands.stdin.write(f"{line}\n".encode())
+        self.commands.stdin.flush()
+        answer = self.commands.stdout.readline().decode().strip()
+        if answer != "done":
+            raise RuntimeError(f"{line}: {answer}")
 
     @property
     def source(self) -> Account:
@@ -62,7 +81,7 @@ class LocalWorld:
         return TableClient(self.url, REGION, ACCESS_KEYS["target"])
 
 
-def find_java() -> Path:
+def find_java(jars: Path = JARS) -> Path:
     """The Java runtime, if it and the jars are there.
 
     :raises DynamoDbLocalMissingError: they are not
@@ -70,11 +89,48 @@ def find_java() -> Path:
     java = shutil.which("java")
     if java is None:
         raise DynamoDbLocalMissingError("DynamoDB Local needs Java 17, and there is no java")
-    if not any(JARS.glob("DynamoDBLocal-*.jar")):
+    if not any(jars.glob("DynamoDBLocal-*.jar")):
         raise DynamoDbLocalMissingError(
-            f"DynamoDB Local is not in {JARS}; `make test-local` fetches it"
+            f"DynamoDB Local is not in {jars}; `make test-local` fetches it"
         )
     return Path(java)
+
+
+@contextmanager
+def running_rolling_local(java: Path, jars: Path) -> Iterator[LocalWorld]:
+    """Runs DynamoDB Local so that its shards roll and its records age on demand."""
+    port = _free_port()
+    command = [
+        *(str(java), "-Xmx1g", f"-Djava.library.path={jars}", "-cp", f"{jars}/*"),
+        *(str(LAUNCHER), "-inMemory", "-disableTelemetry", "-port", str(port)),
+    ]
+    with tempfile.TemporaryDirectory(prefix="dynamodb-local-") as directory:
+        log = Path(directory) / "log"
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(
+                command,
+                cwd=directory,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+            ) as server,
+        ):
+            try:
+                _wait_until_ready(server, log)
+                credentials = _write_credentials(Path(directory) / "credentials")
+                yield LocalWorld(f"http://127.0.0.1:{port}", credentials, server)
+            finally:
+                server.terminate()
+
+
+def _wait_until_ready(server: "subprocess.Popen[bytes]", log: Path) -> None:
+    """It says so, after what DynamoDB Local says of its settings."""
+    assert server.stdout is not None
+    for line in server.stdout:
+        if line.strip() == b"ready":
+            return
+    raise RuntimeError(f"DynamoDB Local ended: {log.read_text()}")
 
 
 @contextmanager

@@ -98,6 +98,7 @@ class ShardReader:
         self._after = after
         self._seen_at = seen_at
         self._iterator: str | None = None
+        self._is_told = False  # a gap, with nothing read since
         self._failures = 0
         self._quiet_since = 0.0
 
@@ -145,6 +146,7 @@ class ShardReader:
         self._failures, self._seen_at, self._iterator = 0, at, page.next_iterator
         if page.last_sequence is not None:
             self._after, self._quiet_since = page.last_sequence, anyio.current_time()
+            self._is_told = False
         is_over = page.next_iterator is None
         await self._captor.hand_over(Read(self._shard, page, is_over=is_over, at=at))
 
@@ -152,7 +154,7 @@ class ShardReader:
         """At a shard's beginning nothing is refused as trimmed, and records may be gone."""
         now = self._captor.clock()
         if self._after is None and now - self._seen_at >= RETENTION_SECONDS:
-            self._seen_at = now
+            self._seen_at, self._is_told = now, True
             gap = Gap(self._shard, "it was not read for 24 hours")
             await self._captor.hand_over(Read(self._shard, gap=gap))
 
@@ -163,11 +165,17 @@ class ShardReader:
             await captor.next_listing()
         if captor.lineage.state_of(self._shard) is not ShardState.UNREAD:
             return False
-        gap = captor.lineage.trimmed(self._shard, self._after)
+        if self._is_told and self._after is None:
+            # Nothing is left of it, not even where it begins. Open, it may get records yet.
+            is_over, gap = captor.lineage.ending_of(self._shard) is not None, None
+        else:
+            gap = captor.lineage.trimmed(self._shard, self._after)
+            is_over = gap is None
         if gap is not None:
-            self._after, self._seen_at = None, captor.clock()
-        await captor.hand_over(Read(self._shard, gap=gap, is_over=gap is None))
-        return gap is None
+            self._after, self._seen_at, self._is_told = None, captor.clock(), True
+        if gap is not None or is_over:
+            await captor.hand_over(Read(self._shard, gap=gap, is_over=is_over))
+        return is_over
 
     async def _wait_after(self, error: RetryableError) -> None:
         if isinstance(error, ExpiredIteratorError | TrimmedError | ShardGoneError):
