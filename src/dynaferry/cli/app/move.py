@@ -8,7 +8,7 @@ from dynaferry.cli.app.panels import SAFETY, SOURCE, examples, option
 from dynaferry.cli.flags import CopyFlags, MoveFlags
 
 MOVE_EXAMPLES = examples(
-    "# Copies a table that is in use, then follows it until Ctrl-C. Again, to resume.",
+    "# Copy a table that is in use and follow it, until Ctrl-C. Again, to resume.",
     "dynaferry move orders orders --create-target \\",
     "    --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target",
 )
