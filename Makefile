@@ -41,7 +41,7 @@ FORESTS ?= 10000
 fuzz-lineage: $(VENV)/.dev  ## streams that split, roll and are trimmed, read by their lineage: make fuzz-lineage FORESTS=10000 FIRST=0
 	$(BIN)/python -m tests.follow.fuzz_lineage --forests $(FORESTS) --first $(FIRST)
 
-model: $(VENV)/.dev  ## every history of a copy that is followed, for two keys, to the last state: half an hour
+model: $(VENV)/.dev  ## every history of a copy that is followed, for two keys, to the last state; takes long
 	$(BIN)/python -m tests.model.follow_checks
 
 test-image: $(VENV)/.dev  ## the steps of the image's build, without a container; installs anew

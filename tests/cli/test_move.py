@@ -4,10 +4,11 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,31 @@ async def test_a_move_goes_on_after_ctrl_c_and_ends_equal_though_the_source_is_w
     assert child.returncode == 130, err
     assert status["gaps"] == 0
     assert int(str(status["changes_captured"])) > int(str(first["changes_captured"]))
+
+
+async def test_after_a_gap_every_key_is_compared_and_the_move_follows_on(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    world = moto_world
+    await make_source(world, StreamSpecification=STREAM)
+    with started(command(world, tmp_path)) as child:
+        await until_followed(world, tmp_path)
+        child.send_signal(signal.SIGINT)
+        await to_thread.run_sync(lambda: child.communicate(timeout=60))
+    # What a trimmed stream would have left: a change, a deletion and a new item that nobody saw.
+    await world.target_tables.put_items("orders", [an_item(1, 99), an_item(ITEMS + 1, 99)])
+    await world.target_tables.delete_item("orders", {"pk": {"S": "k2"}})
+    await to_thread.run_sync(add_gap, tmp_path / "orders.spool.sqlite")
+    with started(command(world, tmp_path)) as child:
+        status = await until_followed(world, tmp_path)
+        child.send_signal(signal.SIGINT)
+        _, err = await to_thread.run_sync(lambda: child.communicate(timeout=60))
+    assert child.returncode == 130, err
+    assert "records were lost" in err
+    assert "the gap is mended" in err
+    assert status["gaps"] == 0
+
+
+def add_gap(spool: Path) -> None:
+    with closing(sqlite3.connect(spool)) as connection, connection:
+        connection.execute("INSERT INTO gaps (at, shard, why) VALUES (0, 'a', 'trimmed')")

@@ -95,7 +95,6 @@ class Applier:
         self._in_flight: set[bytes] = set()
         self._not_before: dict[bytes, tuple[float, float]] = {}
         self._doubts_seen_at = -math.inf
-        self._has_news = anyio.Event()
         self._drains = anyio.Event()
         self._has_settled = anyio.Event()
         self.stats = ApplierStats()
@@ -125,10 +124,6 @@ class Applier:
             self._has_settled = anyio.Event()
             await self._has_settled.wait()
 
-    def wake(self) -> None:
-        """Says that something waits."""
-        self._has_news.set()
-
     # What goes out next ------------------------------------------------------------------------
 
     async def _give_for_ever(self, gives: MemoryObjectSendStream[Work]) -> None:
@@ -150,12 +145,7 @@ class Applier:
                 self.stats.in_flight = len(self._in_flight)
                 await gives.send(work)
             if not free and not cursor:
-                await self._until_news()
-
-    async def _until_news(self) -> None:
-        self._has_news = anyio.Event()
-        with anyio.move_on_after(_IDLE_SECONDS):
-            await self._has_news.wait()
+                await anyio.sleep(_IDLE_SECONDS)
 
     def _free(self, rows: Sequence[Waiting], busy: frozenset[bytes]) -> list[Waiting]:
         """Rows whose keys are in no request, and need not wait."""

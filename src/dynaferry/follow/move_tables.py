@@ -46,6 +46,8 @@ from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.stop import StopSignal
 
 STATUS_SECONDS: Final = 1.0
+# How long after a comparison that left something the next begins.
+RESYNC_SECONDS: Final = 60.0
 # How long what is on its way is waited for when a stop is asked for.
 DRAIN_SECONDS: Final = 10.0
 # No eventually consistent read is older than this [INF: the service says "usually a second"].
@@ -74,7 +76,7 @@ class MovePlan(Struct, frozen=True, kw_only=True):
 
 async def move_tables(plan: MovePlan, *, stop: StopSignal | None = None) -> RunSummary:
     """Moves what the plan says and follows it until `stop` is asked, or goes on with an earlier
-    call. Returns the copy's summary.
+    call. Returns the copy's summary. What a gap has lost is repaired by the command alone.
 
     :raises DynaferryError: it cannot go on; the same call resumes it
     """
@@ -241,7 +243,10 @@ class _Move:
 
     async def _follow(self, sides: Sides, outcome: Outcome) -> Outcome:
         """Applies until a stop is asked for."""
+        interrupted = Outcome(replace(outcome.summary, status="interrupted"), None)
         await self._let_late_writes_land(outcome.summary)
+        if self._stop.asked:  # nothing may be applied before, nor called clean
+            return interrupted
         caps = RunCaps(self._plan)
         store = await SqliteStore.open(self._plan.state_dir, self._plan.run_name)
         limit = RejectionLimit(self._plan.max_rejected)
@@ -264,7 +269,7 @@ class _Move:
                         await applier.drain()
                         await table.spool.run(partial(SpoolFile.note_clean, is_clean=True))
                 group.cancel_scope.cancel()
-        return Outcome(replace(outcome.summary, status="interrupted"), None)
+        return interrupted
 
     async def _open_applier(
         self,
@@ -317,6 +322,9 @@ class _Move:
                         partial(SpoolFile.mend_gaps, up_to=number, now=time.time())
                     )
                 self._say("every key was compared since: the gap is mended")
+            else:
+                self._say(f"not all is repaired: compared again in {RESYNC_SECONDS:.0f} s")
+                await anyio.sleep(RESYNC_SECONDS)
 
     async def _tell_for_ever(self) -> None:
         while True:

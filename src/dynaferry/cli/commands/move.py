@@ -100,7 +100,11 @@ class _Lines:
 
 
 async def _resync(plan: CopyPlan) -> bool:
-    """Compares every key beside the follower and repairs what differs."""
+    """Compares every key beside the follower and repairs what differs; says whether all of it is.
+
+    A key that changes all the while is undecided: what changed since the gap is captured. Rejected
+    items stay dead letters.
+    """
     from dynaferry.verify.run import execute
     from dynaferry.verify.settings import VerifyPlan
 
@@ -109,4 +113,6 @@ async def _resync(plan: CopyPlan) -> bool:
         VerifyPlan(copy=plan, repair=True, delete_extra=True, settle_seconds=settle),
         say=screen.say,
     )
-    return outcome.error is None
+    is_whole = outcome.summary.status in ("equal", "undecided", "different")
+    left = sum(t.missing + t.extra + t.different for t in outcome.summary.tables)
+    return outcome.error is None and is_whole and left == 0
