@@ -17,23 +17,29 @@ What is modelled, and where it stands:
     index.py      a global secondary index that holds the table's writes back
     latency.py    a least, a lognormal tail, a queue near saturation
     table.py      SimulatedTable: admits or refuses; brown-outs, changes, production's reads
+    stored_items.py  what a table keeps, in the order of a Scan, and what a stale read may show
+    stream.py     shards that split and roll, and records of changes; stream_shard.py is one shard
+    shard_limits.py  reads, bytes and readers of one shard
+    table_streams.py  the stream that is enabled, those before it, and what happens to them
+    conditions.py  whether a condition of a repair holds
     record.py     counts per second; report.py is what comes of them
 
-All of that is pure and runs under any clock. Around it: requests.py and service.py (Scan,
-BatchWriteItem, DescribeTable in the service's JSON), refusals.py (codes and reasons), server.py
-(HTTP), child.py (a simulator in a child process).
+All of that is pure and runs under any clock. Around it: requests.py, reads.py, writes.py,
+stream_service.py and service.py (the service's JSON), served_table.py (a table with its items, and
+writes whose answers are lost), refusals.py (codes and reasons), control.py and server.py (HTTP),
+child.py (a simulator in a child process).
 
-What is not: written items are counted and, where asked, digested, but not stored, so a Scan gives
-what was seeded; signatures, streams, transactions, deletes, and reads of an index; reads and
-writes of one partition sharing its limits; splits for heat; adaptive capacity as anything but
-instant; a page that spans two partitions is charged to the first. What the service does not
-publish (its hash, what makes a peak, latencies) is a choice, written down where it is made.
+What is not: signatures, transactions, updates, queries, and reads of an index; keys other than
+text; numbers brought into one form, as the service does; reads and writes of one partition sharing
+its limits; splits for heat; adaptive capacity as anything but instant; a page that spans two
+partitions is charged to the first. What the service does not publish (its hash, what makes a peak,
+latencies, how a stream delays) is a choice, written down where it is made.
 """
 
 from benchmarks.simulator.admission import Admission, ReadAdmission, SizedKey
 from benchmarks.simulator.child import RunningSimulator, simulator
 from benchmarks.simulator.places import place_of
-from benchmarks.simulator.report import Report, Second, TableReport
+from benchmarks.simulator.report import Report, Second, StreamReport, TableReport
 from benchmarks.simulator.seeded import seeded_digest
 from benchmarks.simulator.settings import (
     NO_LATENCY,
@@ -41,10 +47,13 @@ from benchmarks.simulator.settings import (
     Change,
     Index,
     Latency,
+    LostAnswers,
     OnDemand,
     Partitions,
     Provisioned,
     Settings,
+    Stream,
+    StreamEvent,
     Table,
 )
 from benchmarks.simulator.table import SimulatedTable
@@ -56,6 +65,7 @@ __all__ = [
     "Change",
     "Index",
     "Latency",
+    "LostAnswers",
     "OnDemand",
     "Partitions",
     "Provisioned",
@@ -66,6 +76,9 @@ __all__ = [
     "Settings",
     "SimulatedTable",
     "SizedKey",
+    "Stream",
+    "StreamEvent",
+    "StreamReport",
     "Table",
     "TableReport",
     "place_of",

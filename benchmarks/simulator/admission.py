@@ -39,9 +39,10 @@ class Admission(Struct, frozen=True, kw_only=True):
 
 
 class ReadAdmission(Struct, frozen=True, kw_only=True):
-    """What becomes of a page."""
+    """What becomes of a page, or of items by their keys: `unread` are the positions of the rest."""
 
     refusal: Refusal | None = None
+    unread: tuple[int, ...] = ()
     units: float = 0.0
     latency_seconds: float = 0.0
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from benchmarks.simulator.report import Report
-from benchmarks.simulator.settings import BrownOut, Change, Settings, validate
+from benchmarks.simulator.settings import BrownOut, Change, Settings, StreamEvent, validate
 
 CALL_TIMEOUT_SECONDS = 60.0
 END_SECONDS = 5.0
@@ -47,6 +47,30 @@ class RunningSimulator(Struct, frozen=True):
         :raises RuntimeError: there is no such table
         """
         self._call("POST", f"tables/{quote(table)}/brown-out", msgspec.json.encode(brown_out))
+
+    def items(self, table: str) -> list[bytes]:
+        """The items that a table keeps, in the order of a Scan.
+
+        :raises RuntimeError: there is no such table, or it keeps none
+        """
+        answer = self._call("GET", f"tables/{quote(table)}/items")
+        return [bytes(item) for item in msgspec.json.decode(answer, type=list[Raw])]
+
+    def stream(self, table: str, event: StreamEvent) -> None:
+        """Lets something happen to the table's stream, now.
+
+        :raises RuntimeError: there is no such table, or it can have no stream
+        """
+        self._call("POST", f"tables/{quote(table)}/stream", msgspec.json.encode(event))
+
+    def stream_brown_out(self, table: str, brown_out: BrownOut) -> None:
+        """Lets nobody read the stream for a while, from `start_seconds` after now."""
+        path = f"tables/{quote(table)}/stream/brown-out"
+        self._call("POST", path, msgspec.json.encode(brown_out))
+
+    def expire(self, table: str, items: int) -> None:
+        """Lets time to live delete so many items."""
+        self._call("POST", f"tables/{quote(table)}/expire", msgspec.json.encode({"items": items}))
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         connection = http.client.HTTPConnection(

@@ -4,12 +4,19 @@ from typing import Any
 
 from benchmarks.simulator.record import Offer
 from benchmarks.simulator.settings import Capacity, Index, Provisioned, Table
+from benchmarks.simulator.table_streams import TableStreams
 
 CREATED_AT = 1.7e9  # seconds since the epoch; any moment in the past
 
 
 def description(
-    settings: Table, *, arn: str, table_id: str, offer: Offer, size_bytes: int
+    settings: Table,
+    *,
+    arn: str,
+    table_id: str,
+    offer: Offer,
+    size_bytes: int,
+    streams: TableStreams | None = None,
 ) -> dict[str, Any]:
     """The `Table` of the answer. Items written since the start are not counted yet: the service
     brings ItemCount and TableSizeBytes up to date every six hours [M:TableDescription].
@@ -36,6 +43,22 @@ def description(
         described["GlobalSecondaryIndexes"] = [
             _index(index, arn, offer.indexes[index.name]) for index in settings.indexes
         ]
+    return described | ({} if streams is None else _stream(streams))
+
+
+def _stream(streams: TableStreams) -> dict[str, Any]:
+    """The latest stream is named though it be disabled [M:TableDescription]."""
+    described: dict[str, Any] = {}
+    if streams.latest is not None:
+        described = {
+            "LatestStreamArn": streams.latest.arn,
+            "LatestStreamLabel": streams.latest.label,
+        }
+    if streams.current is not None:
+        described["StreamSpecification"] = {
+            "StreamEnabled": True,
+            "StreamViewType": streams.current.view,
+        }
     return described
 
 

@@ -52,19 +52,39 @@ class Second(Struct, frozen=True, kw_only=True):
     throttled_items: int = 0
 
 
+class StreamReport(Struct, frozen=True, kw_only=True):
+    """What was written into a table's streams, and read from them.
+
+    `records` were made; `counts` are of what happened: pages, records_given, empty_pages, expired,
+    trimmed, listings, and refusals by their code.
+    """
+
+    arn: str | None
+    records: int
+    shards: int
+    open_shards: int
+    counts: dict[str, int]
+
+
 class TableReport(Struct, frozen=True, kw_only=True):
     """One table. The last second may not be over yet.
 
     `reasons` counts the requests that a reason held back, whole or in part: of the second kind the
     service tells no reason. `distinct_items` and `items_digest` are of the written items, where
     the table remembers them: equal to `seeded_digest` of a source, every item of it arrived, byte
-    for byte.
+    for byte. Of a table that keeps its items: how many there are now, the writes of which their
+    writer learnt nothing, those that changed nothing, and requests with an item that it refuses.
     """
 
     seconds: list[Second]
     reasons: dict[str, int]
     distinct_items: int | None = None
     items_digest: str | None = None
+    items: int | None = None
+    lost_answers: int = 0
+    unchanging_writes: int = 0
+    refused_items: int = 0
+    stream: StreamReport | None = None
 
     def total(self, count: Callable[[Second], float]) -> float:
         """The sum over all seconds: `total(lambda second: second.items_written)`."""

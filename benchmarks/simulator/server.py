@@ -1,10 +1,7 @@
 """The HTTP edge: an asyncio.Protocol on loopback, as lean as the answers allow.
 
-POST / with X-Amz-Target is the service; no signature is looked at. Beside it:
-
-    GET  /simulator/report                 everything the service saw, see report.py
-    POST /simulator/tables/NAME/change     {"write_units": 2000}, see settings.Change
-    POST /simulator/tables/NAME/brown-out  {"seconds": 5, "answer": "503"}, see settings.BrownOut
+POST / with X-Amz-Target is the service, its tables or its streams; no signature is looked at.
+Beside it is the control, see control.py.
 
 One request at a time on a connection, as HTTP clients do: answers are not put in order.
 """
@@ -15,13 +12,12 @@ import sys
 import time
 import zlib
 
-import msgspec
 import uvloop
 
-from benchmarks.simulator.refusals import RefusedError
+from benchmarks.simulator.control import Control
 from benchmarks.simulator.report import Report
 from benchmarks.simulator.service import Answer, Service
-from benchmarks.simulator.settings import BrownOut, Change, Settings, check_change
+from benchmarks.simulator.settings import Settings
 
 _ANSWER_HEAD = (
     b"HTTP/1.1 %d .\r\nContent-Type: application/x-amz-json-1.0\r\n"
@@ -29,8 +25,7 @@ _ANSWER_HEAD = (
 )
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_OPERATION = re.compile(rb"x-amz-target: *DynamoDB_20120810\.(\w+)", re.IGNORECASE)
-_TABLE_CONTROL = re.compile(r"/simulator/tables/([^/]+)/(change|brown-out)")
+_OPERATION = re.compile(rb"x-amz-target: *DynamoDB(Streams)?_20120810\.(\w+)", re.IGNORECASE)
 
 
 class Simulator:
@@ -40,7 +35,8 @@ class Simulator:
         # Not the loop's clock, which uvloop moves once per turn and by whole milliseconds.
         self._started_at = time.monotonic()
         self._cpu_before = time.process_time()
-        self._service = Service(settings)
+        self._service = Service(settings, epoch=time.time())
+        self._controlled = Control(self._service, self.report)
         self._worst_lag_seconds = 0.0
 
     @property
@@ -51,14 +47,11 @@ class Simulator:
     def answer(self, head: bytes, body: bytes) -> Answer:
         """The answer to one request."""
         if (operation := _OPERATION.search(head)) is not None:
-            return self._service.answer(operation[1].decode(), body, self.now)
+            return self._service.answer(
+                operation[2].decode(), body, self.now, is_of_streams=operation[1] is not None
+            )
         method, path, _ = head.split(b" ", 2)
-        try:
-            return self._control(method.decode(), path.decode(), body)
-        except RefusedError as error:
-            return Answer(404, error.refusal.body())
-        except ValueError as error:  # msgspec's is one
-            return Answer(400, msgspec.json.encode({"message": str(error)}))
+        return self._controlled.answer(method.decode(), path.decode(), body, self.now)
 
     def note_lag(self, seconds: float) -> None:
         """An answer went out this late."""
@@ -73,22 +66,6 @@ class Simulator:
             worst_lag_seconds=self._worst_lag_seconds,
             tables={name: table.report(now) for name, table in self._service.tables.items()},
         )
-
-    def _control(self, method: str, path: str, body: bytes) -> Answer:
-        if (method, path) == ("GET", "/simulator/report"):
-            return Answer(200, msgspec.json.encode(self.report()))
-        named = _TABLE_CONTROL.fullmatch(path)
-        if method != "POST" or named is None:
-            return Answer(404, b'{"message":"see the top of server.py"}')
-        table = self._service.table(named[1])
-        if named[2] == "change":
-            change = msgspec.json.decode(body, type=Change)
-            indexes = {index.name for index in table.settings.indexes}
-            check_change(named[1], change, indexes)
-            table.model.change(change, self.now)
-        else:
-            table.model.brown_out(msgspec.json.decode(body, type=BrownOut), self.now)
-        return Answer(200, b"{}")
 
 
 class Connection(asyncio.Protocol):
@@ -129,6 +106,9 @@ class Connection(asyncio.Protocol):
     def _send(self, answer: Answer, due_at: float) -> None:
         self._simulator.note_lag(time.monotonic() - due_at)
         if self._transport is None or self._transport.is_closing():
+            return
+        if answer.is_lost:
+            self._transport.close()
             return
         body = answer.body
         head = _ANSWER_HEAD % (answer.status, zlib.crc32(body), len(body))

@@ -18,12 +18,19 @@ NEW_ON_DEMAND_WRITE_UNITS = 4000.0  # a second [DG:on-demand-capacity-mode]
 NEW_ON_DEMAND_READ_UNITS = 12_000.0  # a second [DG:on-demand-capacity-mode]
 DOUBLING_SECONDS = 1800.0  # "beyond 2x within 30 minutes may throttle" [DG:on-demand-capacity-mode]
 TABLE_QUOTA_UNITS = 40_000.0  # a second and direction, on-demand [DG:ServiceQuotas]
+RETENTION_SECONDS = 24 * 3600.0  # of a stream's records [DG:Streams]
+ITERATOR_SECONDS = 15 * 60.0  # [M:GetRecords]
+SHARD_READERS = 2  # more than two at a time are throttled [M:LimitExceededException]
+SHARD_READS = 5.0  # a second (a comment in aws-sdk-java-v2#470: assumption)
+SHARD_BYTES = 2.0 * 1024 * 1024  # a second (the same)
 
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 ItemBytes = Annotated[int, Meta(ge=64, le=400 * 1024)]  # 400 KB is the service's [DG:Constraints]
 BrownOutAnswer = Literal["throttle", "500", "503"]
+StreamView = Literal["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"]
+StreamAction = Literal["split", "roll", "trim", "disable", "enable"]
 
 
 class _Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,6 +140,65 @@ class BrownOut(_Settings, frozen=True, kw_only=True):
     answer: BrownOutAnswer = "throttle"
 
 
+class StreamEvent(_Settings, frozen=True, kw_only=True):
+    """What happens to a stream, once or `every_seconds`.
+
+    `split` and `roll` close so many `shards` that are open, chosen by chance, 0 for all of them:
+    each is followed by two children, or by one. `trim` drops what is `older_than_seconds`, whatever
+    the retention. `disable` closes every shard for good; `enable` begins another stream, of another
+    `view` where one is given.
+    """
+
+    do: StreamAction
+    at_seconds: NotNegative = 0.0
+    every_seconds: Positive | None = None
+    shards: Annotated[int, Meta(ge=0)] = 1
+    older_than_seconds: NotNegative = 0.0
+    view: StreamView | None = None
+
+
+class Stream(_Settings, frozen=True, kw_only=True):
+    """A table's stream, or what it would be once it is enabled.
+
+    `shards` None is one for each partition. A record shows `delay_seconds` after its write, at
+    least and at most, and not before one that stands in front of it. An `empty_page_share` of the
+    pages holds nothing whatever there is, a `short_page_share` less than there is. A
+    `stale_listing_share` of the listings is up to `stale_listing_seconds` old. `other_readers` read
+    every shard all the time. All of these are assumptions: the service says that such things occur.
+    """
+
+    enabled: bool = True
+    view: StreamView = "NEW_IMAGE"
+    shards: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    enabled_before_seconds: NotNegative = 3600.0
+    delay_seconds: tuple[NotNegative, NotNegative] = (0.2, 0.8)
+    retention_seconds: Positive = RETENTION_SECONDS
+    iterator_seconds: Positive = ITERATOR_SECONDS
+    reads_per_second: Positive = SHARD_READS
+    bytes_per_second: Positive = SHARD_BYTES
+    readers: Annotated[int, Meta(ge=1)] = SHARD_READERS
+    other_readers: Annotated[int, Meta(ge=0)] = 0
+    empty_page_share: Share = 0.05
+    short_page_share: Share = 0.05
+    shards_a_listing: Annotated[int, Meta(ge=1, le=100)] = 100  # [M:DescribeStream]
+    stale_listing_share: Share = 0.1
+    stale_listing_seconds: NotNegative = 2.0
+    read_seconds: NotNegative = 0.005
+    events: tuple[StreamEvent, ...] = ()
+    brown_outs: tuple[BrownOut, ...] = ()
+
+
+class LostAnswers(_Settings, frozen=True, kw_only=True):
+    """Writes whose writer does not learn what became of them: a `share` of the requests.
+
+    The connection is closed, or a 500 or a late success is the answer. The write takes effect all
+    the same, up to `late_seconds` later.
+    """
+
+    share: Share
+    late_seconds: NotNegative = 0.0
+
+
 class Table(_Settings, frozen=True, kw_only=True):
     """One table: what it holds at the start, what it can take, and what happens to it.
 
@@ -141,6 +207,11 @@ class Table(_Settings, frozen=True, kw_only=True):
     `undone_share` of the items that it could take it leaves unprocessed by chance, as the service
     may after a failure of its own; without `gives_reasons` its throttles name no reason.
     `remember_items` keeps a digest of every written item (about 100 bytes of memory each).
+
+    With `keeps_items`, or a `stream`, it is a table: what is written is read again, by Scan and
+    BatchGetItem, and takes its memory. A read that is not consistent may then show any state of the
+    last `stale_read_seconds`. An item with the `refused_attribute` is refused, as one that does not
+    suit an index is.
     """
 
     name: str
@@ -160,6 +231,16 @@ class Table(_Settings, frozen=True, kw_only=True):
     undone_share: Share = 0.0
     gives_reasons: bool = True
     remember_items: bool = False
+    keeps_items: bool = False
+    stream: Stream | None = None
+    stale_read_seconds: NotNegative = 0.0
+    lost_answers: LostAnswers | None = None
+    refused_attribute: str | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what is written to it is there afterwards."""
+        return self.keeps_items or self.stream is not None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -205,6 +286,10 @@ def validate(settings: Settings) -> Settings:
 def _check(table: Table) -> None:
     if table.sort_key is None and (table.items_per_key > 1 or table.hot_key_share > 0):
         raise ValueError(f"{table.name}: several items under one key need a sort_key")
+    if not table.is_kept and (table.stale_read_seconds or table.lost_answers):
+        raise ValueError(f"{table.name}: stale reads and lost answers need keeps_items")
+    if table.stream is not None and table.stream.delay_seconds[0] > table.stream.delay_seconds[1]:
+        raise ValueError(f"{table.name}: delay_seconds are the least and the most")
     indexes = {index.name for index in table.indexes}
     for change in table.changes:
         check_change(table.name, change, indexes)

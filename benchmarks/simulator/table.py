@@ -110,6 +110,40 @@ class SimulatedTable:
         self._record.begin_request(now, latency_seconds)
         return ReadAdmission(units=units, latency_seconds=latency_seconds)
 
+    def read_items(
+        self, items: Sequence[SizedKey], now: float, *, consistent: bool
+    ) -> ReadAdmission:
+        """Reads items by their keys, each by itself, or leaves some or all of them unread."""
+        self.advance(now)
+        counts = self._record.now
+        counts.read_requests += 1
+        refusal = self._brown_outs.refusal_at(now - self._started_at, "Read")
+        unread: list[int] = []
+        reasons: dict[Reason, None] = {}
+        total = 0.0
+        for position, (place, size_bytes) in enumerate(items if refusal is None else ()):
+            reason = self._reads.reason_against(place, now)
+            if reason is not None:
+                unread.append(position)
+                reasons[reason] = None
+                continue
+            units = read_units(size_bytes, consistent=consistent)
+            counts.partition_read_units[self._reads.take(place, units)] += units
+            total += units
+        self._reasons.update(reason.reason for reason in reasons)
+        if refusal is None and len(unread) == len(items):
+            refusal = self._throttle(list(reasons))
+        if refusal is not None:
+            counts.throttled_reads += refusal.is_throttle
+            return ReadAdmission(refusal=refusal, latency_seconds=self._refuse(refusal, now))
+        counts.read_units += total
+        counts.items_read += len(items) - len(unread)
+        self._reads.note_load(total, now)
+        latency_seconds = self._latency.read_seconds(self._reads.load(now))
+        counts.read_latencies.append(latency_seconds)
+        self._record.begin_request(now, latency_seconds)
+        return ReadAdmission(units=total, latency_seconds=latency_seconds, unread=tuple(unread))
+
     # What happens to it --------------------------------------------------------------------------
 
     def advance(self, now: float) -> None:

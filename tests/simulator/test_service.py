@@ -304,6 +304,8 @@ async def test_another_table_is_not_there() -> None:
     ("operation", "body", "code"),
     [
         ("DescribeTimeToLive", b'{"TableName":"orders"}', "UnknownOperationException"),
+        ("GetRecords", b'{"ShardIterator":"of the streams"}', "UnknownOperationException"),
+        ("UpdateTable", b'{"TableName":"orders"}', "ValidationException"),
         ("Scan", b'{"TableName":"orders"', "SerializationException"),
         ("Scan", b'{"TableName":"orders","Segment":3,"TotalSegments":3}', "ValidationException"),
         (
@@ -313,7 +315,7 @@ async def test_another_table_is_not_there() -> None:
         ),
         (
             "BatchWriteItem",
-            b'{"RequestItems":{"orders":[{"DeleteRequest":{"Key":{"pk":{"S":"1"}}}}]}}',
+            b'{"RequestItems":{"orders":[{"DeleteRequest":{"Key":{"pk":{"N":"1"}}}}]}}',
             "ValidationException",
         ),
     ],

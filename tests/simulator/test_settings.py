@@ -8,9 +8,11 @@ from benchmarks.simulator.settings import (
     BrownOut,
     Change,
     Index,
+    LostAnswers,
     OnDemand,
     Provisioned,
     Settings,
+    Stream,
     Table,
     read_settings,
     validate,
@@ -57,6 +59,9 @@ def test_settings_can_be_written_in_toml(tmp_path: Path) -> None:
         ((Table(name="orders", hot_key_share=0.3),), "sort_key"),
         ((Table(name="orders", changes=(Change(index="gone"),)),), "no index"),
         ((Table(name="orders", item_bytes=1),), "64"),
+        ((Table(name="orders", stale_read_seconds=1),), "keeps_items"),
+        ((Table(name="orders", lost_answers=LostAnswers(share=0.1)),), "keeps_items"),
+        ((Table(name="orders", stream=Stream(delay_seconds=(2, 1))),), "delay_seconds"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(tables: tuple[Table, ...], word: str) -> None:
@@ -74,5 +79,8 @@ def test_a_key_that_is_not_a_setting_is_refused(tmp_path: Path) -> None:
 def test_the_settings_that_the_readme_shows_are_understood(tmp_path: Path) -> None:
     readme = Path(simulator_package.__file__).with_name("README.md").read_text()
     path = tmp_path / "settings.json"
-    path.write_text(readme.partition("```json\n")[2].partition("```")[0])
-    assert [table.name for table in read_settings(path).tables] == ["source", "target"]
+    shown = readme.split("```json\n")[1:]
+    for settings in shown:
+        path.write_text(settings.partition("```")[0])
+        assert [table.name for table in read_settings(path).tables] == ["source", "target"]
+    assert len(shown) == 2
