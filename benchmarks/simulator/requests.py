@@ -57,13 +57,13 @@ class BatchGetRequest(Struct, frozen=True):
         return table, request
 
 
-class PutRequest(Struct, frozen=True):
+class PutOfBatch(Struct, frozen=True):
     """A put in a batch."""
 
     Item: Raw
 
 
-class DeleteRequest(Struct, frozen=True):
+class DeleteOfBatch(Struct, frozen=True):
     """A delete in a batch."""
 
     Key: Raw
@@ -72,8 +72,8 @@ class DeleteRequest(Struct, frozen=True):
 class WriteRequest(Struct, frozen=True, omit_defaults=True):
     """One request of a batch, its item or key as the bytes that came."""
 
-    PutRequest: PutRequest | None = None
-    DeleteRequest: DeleteRequest | None = None
+    PutRequest: PutOfBatch | None = None
+    DeleteRequest: DeleteOfBatch | None = None
 
 
 class BatchWriteRequest(Struct, frozen=True):
@@ -94,6 +94,17 @@ class BatchWriteRequest(Struct, frozen=True):
             raise invalid(f"a batch has 1 to {BATCH_MAX_ITEMS} requests, not {len(requests)}")
         return table, requests
 
+    def puts(self) -> tuple[str, list[Raw]]:
+        """The one table that is written, and the items, for a stand-in that only a copy writes to.
+
+        :raises RefusedError: the service, or the stand-in, does not take this
+        """
+        table, requests = self.of_one_table()
+        items = [request.PutRequest.Item for request in requests if request.PutRequest is not None]
+        if len(items) != len(requests):
+            raise invalid("the simulator takes puts only")
+        return table, items
+
 
 class SingleWriteRequest(Struct, frozen=True, kw_only=True):
     """A PutItem, with an item, or a DeleteItem, with a key."""
@@ -109,7 +120,7 @@ class SingleWriteRequest(Struct, frozen=True, kw_only=True):
     ReturnConsumedCapacity: str = "NONE"
 
 
-class StreamSpecification(Struct, frozen=True):
+class StreamWish(Struct, frozen=True):
     """Whether a table has a stream, and what its records show."""
 
     StreamEnabled: bool
@@ -120,7 +131,7 @@ class TableRequest(Struct, frozen=True):
     """A DescribeTable, or an UpdateTable of the stream."""
 
     TableName: str
-    StreamSpecification: StreamSpecification | None = None
+    StreamSpecification: StreamWish | None = None
 
 
 class ItemChange(Struct, frozen=True):

@@ -7,7 +7,6 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks.simulator import BrownOut, Change, Provisioned, Stream, StreamEvent
-from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.errors import (
     ExpiredIteratorError,
     RequestRefusedError,
@@ -198,7 +197,7 @@ async def test_empty_and_short_pages_lie_between_records_and_lose_none() -> None
         await table.put(f"k{number}")
     read = ReadShards(table)
     assert names(await read.changes()) == [key(f"k{number}") for number in range(300)]
-    assert read.empty > 25  # at the end there are twenty
+    assert read.empty > 20  # so many are at the end
 
 
 # Shards --------------------------------------------------------------------------------------
@@ -207,23 +206,19 @@ async def test_empty_and_short_pages_lie_between_records_and_lose_none() -> None
 async def test_each_record_is_in_one_shard_however_they_split_and_roll() -> None:
     table = StreamedTable(replace(PLAIN, shards=3))
     chance = random.Random(4)
-    written: list[tuple[bytes, int]] = []
+    written: list[tuple[str, int]] = []
     for version in range(300):
         name = f"k{chance.randrange(20)}"
         await table.put(name, version)
-        written.append((key(name), version))
+        written.append((name, version))
         table.now += 0.01
         if version % 40 == 39:
             table.streams.do(StreamEvent(do="split" if version % 80 == 39 else "roll"), table.now)
     changes = await ReadShards(table).changes()
     assert len(changes) == 300
     for one in {name for name, _ in written}:
-        versions = [change.image for change in changes if change.key == one]
-        assert versions == [
-            canonical(an_item(name[11:-3].decode(), version))
-            for name, version in written
-            if name == one
-        ]
+        versions = [change.image for change in changes if change.key == key(one)]
+        assert versions == [an_item(name, version) for name, version in written if name == one]
 
 
 async def test_a_closed_shard_has_an_ending_and_children_and_no_next_iterator() -> None:
@@ -287,6 +282,7 @@ async def test_a_position_is_behind_a_record() -> None:
         ShardId=shard,
         ShardIteratorType="LATEST",
     )
+    table.now = 1.5  # no third reader
     assert (await reader.read_changes(latest["ShardIterator"])).changes == []
 
 

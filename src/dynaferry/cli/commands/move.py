@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dynaferry.stop import StopSignal
 
 LINE_SECONDS = 5.0
+# Above the lag, or what is on its way looks like a difference.
+SETTLE_SECONDS = 15.0
 
 
 def run_move(flags: MoveFlags) -> int:
@@ -108,9 +110,8 @@ async def _resync(plan: CopyPlan) -> bool:
     from dynaferry.verify.run import execute
     from dynaferry.verify.settings import VerifyPlan
 
-    settle = 15.0  # above the lag, or what is on its way looks like a difference
     outcome = await execute(
-        VerifyPlan(copy=plan, repair=True, delete_extra=True, settle_seconds=settle),
+        VerifyPlan(copy=plan, repair=True, delete_extra=True, settle_seconds=SETTLE_SECONDS),
         say=screen.say,
     )
     is_whole = outcome.summary.status in ("equal", "undecided", "different")
