@@ -10,7 +10,7 @@ DYNAMODB_LOCAL := .cache/dynamodb-local
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-local test-image soak fuzz fuzz-lineage model check bench bench-quick bench-throttle docs lock clean
+.PHONY: help demo test test-local test-image soak fuzz fuzz-lineage model check bench bench-quick bench-throttle bench-follow docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: $(VENV)/.dev  ## how fast the copy is on this machine; writes benchmarks/
 
 bench-throttle: $(VENV)/.dev  ## how well the pace is found, beside a plain loop; writes benchmarks/results/throttle.html
 	$(BIN)/python -m benchmarks.throttle --out benchmarks/results/throttle.html
+
+bench-follow: $(VENV)/.dev  ## how far behind a move is and what it takes; writes benchmarks/results/follow.*; half an hour
+	$(BIN)/python -m benchmarks.follow --out benchmarks/results/follow.html
 
 docs: $(VENV)/.dev  ## writes docs/cli.md and deploy/grafana/dashboard.json anew
 	$(BIN)/python docs/make_cli.py

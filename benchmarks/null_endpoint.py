@@ -96,7 +96,7 @@ class Tables:
         self.items = pages * self.items_per_page
         self.requests: Counter[str] = Counter()
         self.items_written = 0
-        self._wire_items = [self._item(number) for number in range(self.items_per_page)]
+        self._wire_items = [self.wire_item(number) for number in range(self.items_per_page)]
         self._page = self._page_of(self.items_per_page)
         self._limited_pages: dict[int, Canned] = {}
         self._empty = whole(b'{"Items":[],"Count":0,"ScannedCount":0}')
@@ -116,7 +116,7 @@ class Tables:
         before = b'{"Items":[' + b",".join(self._wire_items[:count]) + b"]"
         return Canned(before, zlib.crc32(before), after.encode())
 
-    def _item(self, number: int) -> bytes:
+    def wire_item(self, number: int) -> bytes:
         """An item of about the wanted size on the wire, like an order or a user record: a key,
         then strings, numbers, flags, a list and a map of a few dozen bytes each, and only what is
         beyond 2 KB as one large string.

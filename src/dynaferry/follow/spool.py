@@ -1,10 +1,12 @@
 """The spool on a thread of its own; see `spool_file` for what it keeps."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self, TypeVar
 
+from dynaferry.follow.spool_connection import unreadable
 from dynaferry.follow.spool_file import SpoolFile
 
 _Result = TypeVar("_Result")
@@ -31,8 +33,14 @@ class Spool:
             raise
 
     async def run(self, step: Callable[[SpoolFile], _Result]) -> _Result:
-        """Does one thing with the file, behind what was asked for before."""
-        return await asyncio.wrap_future(self._thread.submit(step, self._file))
+        """Does one thing with the file, behind what was asked for before.
+
+        :raises StateError: the file is damaged
+        """
+        try:
+            return await asyncio.wrap_future(self._thread.submit(step, self._file))
+        except sqlite3.Error as error:
+            raise unreadable(self._file.path, error) from error
 
     async def aclose(self) -> None:
         """Lets go of the file after what is under way; also when cancelled."""

@@ -17,6 +17,14 @@ FOLLOWING_PAGES: Final = 1_000
 COPYING_PAGES: Final = 16_000
 _BUSY_SECONDS: Final = 5.0
 _CACHE_KIB: Final = 65_536
+# A file up to this size is looked through when it is opened: a moment's work.
+LOOKED_THROUGH_BYTES: Final = 64 * 1024**2
+_SMALL_TABLES: Final = ("spool", "shards", "gaps", "doubts", "letters")
+_ENDS: Final = (
+    "SELECT number, digest FROM changes ORDER BY number LIMIT 1",
+    "SELECT number, digest FROM changes ORDER BY number DESC LIMIT 1",
+)
+_DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _ASIDE: Final = "move it aside: without it every key is compared anew, beside the follower"
 
 
@@ -121,14 +129,35 @@ def _check(connection: sqlite3.Connection, path: Path, spool_id: str) -> None:
         raise StateError(f"{path} is not a spool that dynaferry made", hint=_ASIDE)
     if version != SPOOL_VERSION:
         raise StateError(f"the spool {path} is of version {version}, this is {SPOOL_VERSION}")
-    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise StateError(f"the spool {path} is damaged: {verdict}", hint=_ASIDE)
+    _look_through(connection, path)
     ids = connection.execute("SELECT id FROM spool").fetchall()
     if len(ids) != 1:
-        raise StateError(f"the spool {path} is damaged: it does not say whose it is", hint=_ASIDE)
+        raise damaged(path, "it does not say whose it is")
     if ids[0][0] != spool_id:
         raise StateError(f"the spool {path} belongs to another move", hint=_ASIDE)
+
+
+def _look_through(connection: sqlite3.Connection, path: Path) -> None:
+    """Looks through the whole of a small file, and of a large one through all but what waits: that
+    is looked at row by row as it is read, and may be hundreds of gigabytes.
+
+    :raises StateError: it is damaged
+    """
+    is_small = path.stat().st_size <= LOOKED_THROUGH_BYTES
+    for part in ("1",) if is_small else _SMALL_TABLES:
+        verdict = connection.execute(f"PRAGMA quick_check({part})").fetchone()[0]
+        if verdict != "ok":
+            raise damaged(path, verdict)
+    # The ends of what waits: whether they are there, and stand in the index.
+    for end in _ENDS:
+        row = connection.execute(end).fetchone()
+        if row is not None and row[0] != _number_of(connection, row[1]):
+            raise damaged(path, "its index does not show what waits")
+
+
+def _number_of(connection: sqlite3.Connection, digest: bytes) -> int | None:
+    row = connection.execute("SELECT number FROM changes WHERE digest = ?", (digest,)).fetchone()
+    return None if row is None else row[0]
 
 
 @contextmanager
@@ -136,6 +165,7 @@ def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """Commits what is done within, or rolls it back.
 
     :raises StateWriteError: the disk is full, or fails
+    :raises StateError: the file is damaged
     """
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -144,6 +174,8 @@ def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     except BaseException as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+        if is_damage(error):
+            raise unreadable(path, error) from error
         if isinstance(error, sqlite3.Error):
             raise StateWriteError(f"the spool {path} cannot be written: {error}") from error
         raise
@@ -156,6 +188,17 @@ def used_bytes(connection: sqlite3.Connection) -> int:
     return int((pages - free) * size)
 
 
-def unreadable(path: Path, error: sqlite3.Error) -> StateError:
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite has found that the file is not as it left it."""
+    code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.Error) else None
+    return code is not None and code & 0xFF in _DAMAGE
+
+
+def unreadable(path: Path, error: BaseException) -> StateError:
     """The refusal of a spool that SQLite cannot read."""
     return StateError(f"the spool {path} cannot be read: {error}", hint=_ASIDE)
+
+
+def damaged(path: Path, what: str) -> StateError:
+    """The refusal of a spool in which something is not as it was stored."""
+    return StateError(f"the spool {path} is damaged: {what}", hint=_ASIDE)

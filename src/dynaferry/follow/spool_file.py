@@ -20,6 +20,7 @@ import msgspec
 from dynaferry.follow.lineage import Gap, Position
 from dynaferry.follow.spool_connection import (
     connect,
+    damaged,
     is_whole,
     make,
     transaction,
@@ -32,14 +33,17 @@ from dynaferry.follow.spool_positions import (
     read_open_gaps,
     read_positions,
 )
-from dynaferry.follow.spool_records import Letter, SpoolCounts, SpoolOrigin, Waiting
+from dynaferry.follow.spool_records import (
+    Letter,
+    SpoolCounts,
+    SpoolOrigin,
+    Waiting,
+)
+from dynaferry.follow.spool_rows import UPSERT, read_rows, row_of
+from dynaferry.follow.timed_count import TimedCount
 from dynaferry.ports import ChangeKind, ChangeRecord
 
-_UPSERT: Final = """
-INSERT INTO changes (number, digest, key, arrival, first_at, kind, image) VALUES (?,?,?,?,?,?,?)
-ON CONFLICT (digest) DO UPDATE
-SET arrival = excluded.arrival, kind = excluded.kind, image = excluded.image
-"""
+_COUNT_READ_AGAIN: Final = "SELECT count(*) FROM changes WHERE kind = 2"
 
 
 class SpoolFile:
@@ -47,12 +51,15 @@ class SpoolFile:
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
-        self._path = path
+        self.path = path
         row = self._row("SELECT arrival, captured, compacted, applied, rejected FROM spool")
         self._arrival, *counted = row
         self._captured, self._compacted, self._applied, self._rejected = counted
         self._letters: int = self._row("SELECT count(*) FROM letters")[0]
-        self._waiting: int = self._row("SELECT count(*) FROM changes")[0]
+        # To count them would be to read a large part of the file.
+        self._waiting = self._captured - self._compacted - self._applied - self._rejected
+        self._read_again = TimedCount(lambda: self._row(_COUNT_READ_AGAIN)[0])
+        self._images_from = 0
 
     @classmethod
     def create(cls, path: Path, spool_id: str) -> Self:
@@ -156,11 +163,11 @@ class SpoolFile:
         """
         first, count = self._arrival + 1, len(changes)
         rows = [
-            _row_of(change, first + place, now, keys_only=keys_only)
+            row_of(change, first + place, now, keys_only=keys_only)
             for place, change in enumerate(changes)
         ]
         with self._writing() as connection:
-            connection.executemany(_UPSERT, rows)
+            connection.executemany(UPSERT, rows)
             inserted = self._row("SELECT count(*) FROM changes WHERE number >= ?", first)[0]
             put_positions(connection, positions)
             put_gaps(connection, gaps, now)
@@ -176,26 +183,28 @@ class SpoolFile:
         self._captured += count
         self._compacted += count - inserted
         self._waiting += inserted
+        if inserted < count and not keys_only:
+            self._images_from = 0
 
     def positions(self) -> list[Position]:
-        """How far each shard is read."""
-        return read_positions(self._connection)
+        """How far each shard is read.
+
+        :raises StateError: what is there is not what was stored
+        """
+        return read_positions(self._connection, self.path)
 
     # The applier -------------------------------------------------------------------------------
 
     def waiting(self, after: int, limit: int) -> list[Waiting]:
         """Up to `limit` changes that wait behind the number `after`, in the order of their keys'
         first arrival.
+
+        :raises StateError: what waits is not what was stored
         """
-        rows = self._connection.execute(
-            "SELECT number, digest, key, arrival, first_at, kind, image FROM changes"
-            " WHERE number > ? ORDER BY number LIMIT ?",
-            (after, limit),
-        )
-        return [
-            Waiting(number, digest, key, arrival, first_at, ChangeKind(kind), image)
-            for number, digest, key, arrival, first_at, kind, image in rows
-        ]
+        rows = read_rows(self._connection, self.path, after, limit)
+        if not rows and not after and self._waiting:
+            raise damaged(self.path, f"{self._waiting} changes that wait are not there")
+        return rows
 
     def applied(self, changes: Sequence[Waiting], sent_at: float) -> int:
         """The target holds these: they go, but for keys of which something newer has arrived.
@@ -256,11 +265,18 @@ class SpoolFile:
     def drop_images(self, limit: int) -> int:
         """Makes up to `limit` of the oldest images keys to read again; returns how many."""
         with self._writing() as connection:
-            return connection.execute(
-                "UPDATE changes SET kind = ?, image = NULL WHERE number IN"
-                " (SELECT number FROM changes WHERE image IS NOT NULL ORDER BY number LIMIT ?)",
-                (ChangeKind.READ_AGAIN, limit),
-            ).rowcount
+            found = connection.execute(
+                "SELECT number FROM changes WHERE number >= ? AND image IS NOT NULL"
+                " ORDER BY number LIMIT ?",
+                (self._images_from, limit),
+            ).fetchall()
+            connection.executemany(
+                "UPDATE changes SET kind = 2, image = NULL WHERE number = ?", found
+            )
+        # Those before have none, until one comes for a key that waits there.
+        if found:
+            self._images_from = found[-1][0]
+        return len(found)
 
     def add_doubts(self, changes: Iterable[Waiting], until: float) -> None:
         """Nobody knows what became of writes to these keys; none takes effect after `until`."""
@@ -296,7 +312,7 @@ class SpoolFile:
             applied=self._applied,
             rejected=self._rejected,
             waiting=self._waiting,
-            read_again=self._row("SELECT count(*) FROM changes WHERE kind = 2")[0],
+            read_again=self._read_again.value(),
             oldest_at=oldest[0] if oldest else None,
             used_bytes=used_bytes(self._connection),
             letters=self._letters,
@@ -326,14 +342,5 @@ class SpoolFile:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with transaction(self._connection, self._path):
+        with transaction(self._connection, self.path):
             yield self._connection
-
-
-def _row_of(
-    change: ChangeRecord, arrival: int, now: float, *, keys_only: bool
-) -> tuple[object, ...]:
-    image, kind = change.image, change.kind
-    if keys_only and image is not None:
-        image, kind = None, ChangeKind.READ_AGAIN
-    return arrival, change.digest, change.key, arrival, now, kind, image

@@ -2,31 +2,54 @@
 
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from zlib_ng import zlib_ng
 
 from dynaferry.follow.lineage import Gap, Position, ShardState
+from dynaferry.follow.spool_connection import damaged
 from dynaferry.ports import ChangeKind
+
+_PUT: Final = """
+INSERT INTO shards (shard, parent, state, sequence, ending, since, checksum)
+VALUES (?,?,?,?,?,?,?)
+ON CONFLICT (shard) DO UPDATE SET parent = excluded.parent, state = excluded.state,
+sequence = excluded.sequence, ending = excluded.ending, since = excluded.since,
+checksum = excluded.checksum
+"""
+_SELECT: Final = "SELECT shard, parent, state, sequence, ending, since, checksum FROM shards"
 
 
 def put_positions(connection: sqlite3.Connection, positions: Sequence[Position]) -> None:
     """Stores positions, within a transaction of the caller's."""
+    rows = [
+        (p.shard, p.parent, int(p.state), _text(p.sequence), _text(p.ending)) for p in positions
+    ]
     connection.executemany(
-        "INSERT INTO shards (shard, parent, state, sequence, ending, since)"
-        " VALUES (?,?,?,?,?,?) ON CONFLICT (shard) DO UPDATE SET state = excluded.state,"
-        " sequence = excluded.sequence, ending = excluded.ending, since = excluded.since",
-        [
-            (p.shard, p.parent, p.state, _text(p.sequence), _text(p.ending), p.since)
-            for p in positions
-        ],
+        _PUT,
+        [(*row, p.since, _checksum(row)) for row, p in zip(rows, positions, strict=True)],
     )
 
 
-def read_positions(connection: sqlite3.Connection) -> list[Position]:
-    """All positions."""
-    rows = connection.execute("SELECT shard, parent, state, sequence, ending, since FROM shards")
-    return [
-        Position(shard, parent, ShardState(state), _integer(sequence), _integer(ending), since)
-        for shard, parent, state, sequence, ending, since in rows
-    ]
+def read_positions(connection: sqlite3.Connection, path: Path) -> list[Position]:
+    """All positions, as they were stored.
+
+    :raises StateError: one of them is not as it was
+    """
+    positions = []
+    for *row, since, checksum in connection.execute(_SELECT):
+        if _checksum(row) != checksum:
+            raise damaged(path, f"the position of {row[0]} is not as it was stored")
+        shard, parent, state, sequence, ending = row
+        positions.append(
+            Position(shard, parent, ShardState(state), _integer(sequence), _integer(ending), since)
+        )
+    return positions
+
+
+def _checksum(row: Sequence[object]) -> int:
+    return zlib_ng.crc32(repr(tuple(row)).encode())
 
 
 def put_gaps(connection: sqlite3.Connection, gaps: Sequence[Gap], now: float) -> None:

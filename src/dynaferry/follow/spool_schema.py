@@ -3,7 +3,7 @@
 from typing import Final
 
 APPLICATION_ID: Final = 0x64796673  # "dyfs"
-SPOOL_VERSION: Final = 1
+SPOOL_VERSION: Final = 2
 
 SCHEMA: Final = """
 CREATE TABLE spool (
@@ -27,7 +27,8 @@ CREATE TABLE changes (
     arrival INTEGER NOT NULL,
     first_at REAL NOT NULL,
     kind INTEGER NOT NULL,
-    image BLOB
+    image BLOB,
+    checksum INTEGER NOT NULL
 );
 CREATE INDEX keys_to_read_again ON changes (number) WHERE kind = 2;
 CREATE TABLE shards (
@@ -36,7 +37,8 @@ CREATE TABLE shards (
     state INTEGER NOT NULL,
     sequence TEXT,
     ending TEXT,
-    since REAL NOT NULL
+    since REAL NOT NULL,
+    checksum INTEGER NOT NULL
 );
 CREATE TABLE doubts (digest BLOB PRIMARY KEY, key BLOB NOT NULL, until REAL NOT NULL);
 CREATE TABLE letters (

@@ -1,0 +1,78 @@
+"""A waiting change as a row of the spool's file, with a checksum of what is applied of it.
+
+A file that is too large to be looked through when it is opened is looked at row by row, when each
+is read: what a disk has changed in it is never taken for a change.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from zlib_ng import zlib_ng
+
+from dynaferry.follow.spool_connection import damaged
+from dynaferry.follow.spool_records import Waiting
+from dynaferry.ports import ChangeKind, ChangeRecord
+
+Row = tuple[int, bytes, bytes, int, float, int, bytes | None, int]
+
+UPSERT: Final = """
+INSERT INTO changes (number, digest, key, arrival, first_at, kind, image, checksum)
+VALUES (?,?,?,?,?,?,?,?)
+ON CONFLICT (digest) DO UPDATE SET
+arrival = excluded.arrival, kind = excluded.kind, image = excluded.image,
+checksum = excluded.checksum
+"""
+_SELECT: Final = """
+SELECT number, digest, key, arrival, first_at, kind, image, checksum FROM changes
+WHERE number > ? ORDER BY number LIMIT ?
+"""
+_KINDS: Final = {int(kind): kind for kind in ChangeKind}
+
+
+def row_of(change: ChangeRecord, arrival: int, now: float, *, keys_only: bool) -> Row:
+    """The row of a change that has just come."""
+    image, kind = change.image, change.kind
+    if keys_only and image is not None:
+        image, kind = None, ChangeKind.READ_AGAIN
+    checksum = _checksum(change.digest, change.key, kind, image)
+    return arrival, change.digest, change.key, arrival, now, kind, image, checksum
+
+
+def read_rows(connection: sqlite3.Connection, path: Path, after: int, limit: int) -> list[Waiting]:
+    """Up to `limit` changes that wait behind the number `after`, each as it was stored.
+
+    :raises StateError: one of them is not
+    """
+    rows = [_waiting(row, path) for row in connection.execute(_SELECT, (after, limit))]
+    for row in rows:
+        if row.number <= after:
+            raise damaged(path, f"row {row.number} stands behind row {after}")
+        after = row.number
+    return rows
+
+
+def _waiting(row: Row, path: Path) -> Waiting:
+    number, digest, key, arrival, first_at, number_of_kind, image, stored = row
+    kind = _KINDS.get(number_of_kind)
+    try:
+        if kind is ChangeKind.READ_AGAIN:
+            # Its image is gone, and stands in the checksum yet.
+            is_whole = image is None and stored >> 32 == _of_key(digest, key)
+        else:
+            is_whole = kind is not None and stored == _checksum(digest, key, kind, image)
+    except TypeError:  # SQLite holds any type anywhere
+        is_whole = False
+    if kind is None or not is_whole:
+        raise damaged(path, f"row {number} is not as it was stored")
+    return Waiting(number, digest, key, arrival, first_at, kind, image)
+
+
+def _checksum(digest: bytes, key: bytes, kind: int, image: bytes | None) -> int:
+    """That of the key in the upper half, that of what it changed to in the lower."""
+    return _of_key(digest, key) << 32 | zlib_ng.crc32(image or b"", kind)
+
+
+def _of_key(digest: bytes, key: bytes) -> int:
+    # SQLite's integers have a sign.
+    return zlib_ng.crc32(key, zlib_ng.crc32(digest)) & 0x7FFFFFFF
