@@ -212,6 +212,10 @@ class HoldingConnection(Connection):
         else:
             self._send(answer)
 
+    def _send(self, answer: Answer) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            super()._send(answer)
+
 
 def rest_of(item: bytes, shorter: int) -> bytes:
     """The attributes of an item behind its key, the last one shorter where it can be."""
