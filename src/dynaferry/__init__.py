@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         RetryableError,
         StoppedError,
     )
-    from dynaferry.follow.move_tables import MovePlan, move_tables
+    from dynaferry.follow.move_tables import move_tables
     from dynaferry.observe.summary import RunSummary, TableSummary
     from dynaferry.plan.plan_file import read_plan
     from dynaferry.plan.settings import Account, CopyPlan, TablePlan
@@ -33,7 +33,6 @@ __all__ = [
     "Account",
     "CopyPlan",
     "DynaferryError",
-    "MovePlan",
     "PlanError",
     "RefusedError",
     "RetryableError",
@@ -55,7 +54,6 @@ _HOMES = {
     "Account": "dynaferry.plan.settings",
     "CopyPlan": "dynaferry.plan.settings",
     "DynaferryError": "dynaferry.errors",
-    "MovePlan": "dynaferry.follow.move_tables",
     "PlanError": "dynaferry.errors",
     "RefusedError": "dynaferry.errors",
     "RetryableError": "dynaferry.errors",

@@ -34,6 +34,8 @@ max_rejected = 7
 patience_seconds = 60.5
 price_per_million_writes = 0.7
 price_per_million_reads = 0.1
+enable_stream = true
+spool_max_bytes = 1000000
 
 [source]
 region = "us-east-1"
@@ -41,6 +43,7 @@ profile = "old"
 role_arn = "arn:aws:iam::{SOURCE_ACCOUNT_ID}:role/dynaferry-source"
 external_id = "dynaferry-tests"
 endpoint_url = "{ENDPOINT}"
+streams_endpoint_url = "{ENDPOINT}"
 
 [target]
 region = "us-east-1"
@@ -48,6 +51,7 @@ profile = "new"
 role_arn = "{TARGET_ROLE_ARN}"
 external_id = "dynaferry-tests"
 endpoint_url = "{ENDPOINT}"
+streams_endpoint_url = "{ENDPOINT}"
 
 [[tables]]
 source = "orders"

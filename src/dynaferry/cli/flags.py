@@ -149,6 +149,9 @@ class MoveFlags(Struct, frozen=True, kw_only=True):
 
     copy: CopyFlags
     source_streams_endpoint_url: str | None = None
+    target_streams_endpoint_url: str | None = None
+    enable_stream: bool | None = None
+    yes: bool = False
     spool_max_bytes: int | None = None
 
 
@@ -161,6 +164,21 @@ def plan_from(flags: CopyFlags) -> CopyPlan:
     from dynaferry.plan.validation import validate  # not for --help
 
     return validate(_apply(_named_tables(flags), flags))
+
+
+def move_plan_from(flags: MoveFlags) -> CopyPlan:
+    """The plan of a move: that of `plan_from`, with the flags that only a move has on top.
+
+    :raises PlanError: as `plan_from`
+    """
+    from dynaferry.plan.validation import validate  # not for --help
+
+    plan = _apply(_named_tables(flags.copy), flags.copy)
+    changes = _given(flags, {name: name for name in ("enable_stream", "spool_max_bytes")})
+    for side in ("source", "target"):
+        given = _given(flags, {f"{side}_streams_endpoint_url": "streams_endpoint_url"})
+        changes[side] = msgspec.structs.replace(getattr(plan, side), **given)
+    return validate(msgspec.structs.replace(plan, **changes))
 
 
 def _named_tables(flags: CopyFlags) -> CopyPlan:
@@ -203,7 +221,7 @@ def _apply(plan: CopyPlan, flags: CopyFlags) -> CopyPlan:
     return msgspec.structs.replace(plan, **changes)
 
 
-def _given(flags: CopyFlags, names: dict[str, str]) -> dict[str, Any]:
+def _given(flags: CopyFlags | MoveFlags, names: dict[str, str]) -> dict[str, Any]:
     """What was given of these flags, under the names of the settings."""
     values = {setting: getattr(flags, flag) for flag, setting in names.items()}
     return {

@@ -230,7 +230,8 @@ async def open_client(
     """
     encoding = "gzip" if accepts_gzip else "identity"
     url = URL(endpoint)
-    proxy = proxy_for(url, session.base_url)
+    # Streams have a client of their own in botocore, with a host of its own.
+    proxy = proxy_for(url, session.base_url if api_prefix == API_PREFIX else None)
     times = times_for(patience)
     async with _open_http(url, proxy, session.ca_bundle, connections, times) as http:
         yield DynamoClient(

@@ -33,19 +33,24 @@ _DIGEST_DIGITS = 16
 
 
 class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The account of one side. What is left out comes from the environment, as in the AWS CLI."""
+    """The account of one side. What is left out comes from the environment, as in the AWS CLI.
+
+    `streams_endpoint_url` is where a move reads the streams of the side's tables.
+    """
 
     region: str | None = None
     profile: str | None = None
     role_arn: str | None = None
     external_id: str | None = None
     endpoint_url: str | None = None
+    streams_endpoint_url: str | None = None
 
     def __repr__(self) -> str:
         """Everything but the external id, which is a secret (invariant 8)."""
         return (
             f"Account(region={self.region!r}, profile={self.profile!r}, "
-            f"role_arn={self.role_arn!r}, endpoint_url={self.endpoint_url!r})"
+            f"role_arn={self.role_arn!r}, endpoint_url={self.endpoint_url!r}, "
+            f"streams_endpoint_url={self.streams_endpoint_url!r})"
         )
 
 
@@ -76,6 +81,10 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tables; `TablePlan` has limits for one table. `segments` None means: decide by the table's
     size. `patience_seconds` is how long a side may accept nothing before the run stops, and
     `max_rejected` how many items the targets may refuse, in total, before it does.
+
+    For a move alone: `enable_stream` enables the stream of a source that has none, and the spools
+    of all tables may take `spool_max_bytes` of the disk, where None is half of what is free;
+    beyond, they keep keys alone.
     """
 
     tables: tuple[TablePlan, ...]
@@ -101,6 +110,8 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     patience_seconds: Annotated[float, Meta(gt=0)] = DEFAULT_PATIENCE_SECONDS
     price_per_million_writes: Annotated[float, Meta(ge=0)] = limits.PRICE_PER_MILLION_WRITES
     price_per_million_reads: Annotated[float, Meta(ge=0)] = limits.PRICE_PER_MILLION_READS
+    enable_stream: bool = False
+    spool_max_bytes: Annotated[int, Meta(ge=0)] | None = None
     limits: Schedule = Schedule()  # last: its name hides that of the module from here on
 
     @classmethod

@@ -115,6 +115,8 @@ def check_account(side: str, account: Account) -> None:
     """
     if account.endpoint_url is not None:
         checked_url(f"--{side}-endpoint-url", account.endpoint_url)
+    if account.streams_endpoint_url is not None:
+        checked_url(f"--{side}-streams-endpoint-url", account.streams_endpoint_url)
     if account.role_arn is not None and not is_role_arn(account.role_arn):
         raise PlanError(
             f"the {side} role {account.role_arn!r} is not a role ARN",

@@ -37,6 +37,7 @@ from dynaferry.dynamodb.environment.settings import (
     is_aws,
     new_session,
     region_of,
+    streams_url_of,
     trusted_certificates,
 )
 from dynaferry.dynamodb.failures.call_site import CallSite
@@ -70,7 +71,8 @@ class AccountSession:
 
     `signing_region` is None where it is the region, as nearly always. `takes_arns` is whether the
     endpoint knows a table by its ARN, as DynamoDB does, None while no stand-in for it was asked.
-    `service_clock` is what the control plane signs by.
+    `service_clock` is what the control plane signs by. `streams_url` is where the streams are,
+    where something is set for them; see `streams_endpoint`.
     `end_in_words` is for people where the side's own credentials end and nothing renews them.
     """
 
@@ -83,6 +85,7 @@ class AccountSession:
     signing_region: str | None = None
     end_in_words: str | None = None
     takes_arns: bool | None = None
+    streams_url: str | None = None
     service_clock: ServiceClock = field(default_factory=ServiceClock)
 
     @property
@@ -157,6 +160,7 @@ async def open_account(
             service_clock=models.service_clock,
             end_in_words=caller.end_in_words(),
             takes_arns=True if is_aws(URL(client.meta.endpoint_url)) else None,
+            streams_url=streams_url_of(session, account),
         )
 
 

@@ -12,24 +12,32 @@ from typing import Any, Final
 from botocore.endpoint_provider import EndpointProvider
 from botocore.exceptions import BotoCoreError
 from botocore.loaders import create_loader
+from yarl import URL
 
 from dynaferry.dynamodb.account.session import AccountSession
+from dynaferry.dynamodb.environment.settings import is_aws
 from dynaferry.errors import PlanError
+from dynaferry.shared.urls import checked_url
 
 _CONFIGURED: Final = "SDK::Endpoint"
 _SWITCHES: Final = {"UseDualStack": "AWS::UseDualStack", "UseFIPS": "AWS::UseFIPS"}
 
 
 async def streams_endpoint(session: AccountSession) -> str:
-    """The URL of the streams of a side. Nothing is sent.
+    """The URL of the streams of a side, the source's or the target's. Nothing is sent.
 
-    An endpoint that is configured for its tables is taken as it is: stand-ins serve both.
+    What is set for the streams comes first. A stand-in that is configured for the tables serves
+    both; an address of AWS's own, such as an interface endpoint of the tables, does not.
 
-    :raises PlanError: by these settings there is none
+    :raises PlanError: by these settings there is none, or what is set is no URL
     """
     settings = session.client._ruleset_resolver._builtins
-    configured: str | None = settings.get(_CONFIGURED)
+    configured: str | None = session.streams_url
     if configured is not None:
+        checked_url(f"the endpoint of the {session.side}'s streams", configured)
+        return configured
+    configured = settings.get(_CONFIGURED)
+    if configured is not None and not is_aws(URL(configured)):
         return configured
     switches = {name: bool(settings.get(builtin)) for name, builtin in _SWITCHES.items()}
     try:

@@ -18,6 +18,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 from aiobotocore.utils import AioIMDSRegionProvider
+from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.utils import BadIMDSRequestError, get_environ_proxies
 from yarl import URL
@@ -37,6 +38,9 @@ _VARIABLES: dict[str, tuple[str | None, list[str] | None, str | None, Any]] = {
     "sts_regional_endpoints": (None, None, "regional", None),
     "ca_bundle": ("ca_bundle", ["AWS_CA_BUNDLE"], None, lambda path: path or None),
 }
+
+_STREAMS = "dynamodbstreams"  # as botocore calls that client
+_STREAMS_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB_STREAMS"
 
 THE_SERVICE_ITSELF = "the service's own"
 
@@ -152,6 +156,40 @@ async def region_of(session: Any, side: Side) -> str:
             hint=f"look at AWS_REGION and AWS_DEFAULT_REGION, or add --{side}-region",
         )
     return region
+
+
+def streams_url_of(session: Any, account: Account) -> str | None:
+    """The address that is set for the streams of a side, None where none is.
+
+    First what is said of the streams themselves, then the stand-in that is given for the tables,
+    which serves both, then what the AWS CLI finds: AWS_ENDPOINT_URL, the profile's `services`
+    section (`dynamodb_streams`), the profile's `endpoint_url`.
+
+    :raises PlanError: the `services` section that the profile names is not there
+    """
+    if account.streams_endpoint_url is not None:
+        return account.streams_endpoint_url
+    botocore_session = session._session
+    is_ignored = botocore_session.get_config_variable("ignore_configured_endpoint_urls")
+    named = None if is_ignored else os.environ.get(_STREAMS_VARIABLE)
+    if named:
+        return named
+    if account.endpoint_url is not None and not is_aws(URL(account.endpoint_url)):
+        return account.endpoint_url
+    if is_ignored:
+        return None
+    configured = ConfiguredEndpointProvider(
+        full_config=botocore_session.full_config,
+        scoped_config=botocore_session.get_scoped_config(),
+        client_name=_STREAMS,
+    )
+    try:
+        url: str | None = configured.provide()
+    except BotoCoreError as error:
+        raise PlanError(
+            f"the AWS configuration is not understood: {error}", hint="check ~/.aws/config"
+        ) from error
+    return url
 
 
 def trusted_certificates(session: Any) -> str | None:
