@@ -42,6 +42,9 @@ ROLE_SESSION_SECONDS: Final = 3600
 # AWS Price List as read by a public repository on 2026-09-29; re-check before quoting.
 PRICE_PER_MILLION_WRITES: Final = 0.625
 PRICE_PER_MILLION_READS: Final = 0.125
+# A GetRecords of a stream is a read request unit of its own kind; the first 2.5 million a month are
+# free, which no estimate here counts.
+PRICE_PER_MILLION_STREAM_READS: Final = 0.2
 # Provisioned capacity, an hour and unit; the same source.
 PRICE_PER_WRITE_UNIT_HOUR: Final = 0.00065
 PRICE_PER_READ_UNIT_HOUR: Final = 0.00013

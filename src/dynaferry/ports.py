@@ -209,11 +209,15 @@ class Shard(Struct, frozen=True):
 
 
 class StreamListing(Struct, frozen=True):
-    """All shards of a stream, and whether it is enabled: a disabled one is readable for 24 h."""
+    """All shards of a stream, and whether it is enabled: a disabled one is readable for 24 h.
+
+    `status` is the service's word for that.
+    """
 
     shards: Sequence[Shard]
     is_enabled: bool
     view: str
+    status: str = "ENABLED"
 
 
 class ChangeKind(IntEnum):

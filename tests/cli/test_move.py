@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from anyio import to_thread
 
 import dynaferry
 from dynaferry import CopyPlan, copy_table
+from dynaferry.follow.enabled_streams import enabled_streams
 from dynaferry.plan.settings import TablePlan
 from tests.worlds.client import WireItem
 from tests.worlds.moto import MotoWorld
@@ -97,7 +99,102 @@ async def test_a_table_without_a_stream_is_refused_with_the_call_that_enables_on
     code, _, err = await ended(command(moto_world, tmp_path))
     assert code == 3
     assert "has no stream" in err
-    assert "aws dynamodb update-table --table-name orders" in err
+    assert "aws dynamodb update-table --region us-east-1 --table-name arn:aws:dynamodb:" in err
+    assert "--stream-specification StreamEnabled=true,StreamViewType=NEW_IMAGE" in err
+    assert await moto_world.target_tables.call("ListTables", {}) == {"TableNames": []}
+    assert not list(tmp_path.glob("*.sqlite"))
+
+
+async def dry_run(world: MotoWorld, state_dir: Path, *more: str) -> tuple[int, Any, str]:
+    """Of a state directory that is not there yet: nothing may be written, so nor may it."""
+    code, out, err = await ended(command(world, state_dir / "new", "--dry-run", *more))
+    assert not (state_dir / "new").exists()
+    assert await world.target_tables.call("ListTables", {}) == {"TableNames": []}
+    return code, json.loads(out), err
+
+
+async def test_a_dry_run_says_what_a_move_finds_and_costs_and_writes_nothing(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    world = moto_world
+    await make_source(world, StreamSpecification=STREAM)
+
+    async with anyio.create_task_group() as group:
+
+        async def write() -> None:
+            for version in range(10_000):
+                await world.source_tables.put_items("orders", [an_item(version % 7, version)])
+                await anyio.sleep(0.01)
+
+        group.start_soon(write)
+        code, document, err = await dry_run(world, tmp_path)
+        group.cancel_scope.cancel()
+    assert code == 0, err
+    (table,) = document["tables"]
+    following = table["following"]
+    assert following["changes_per_second"] > 0
+    assert following["cost_a_day"] > 0
+    assert (following["stream_view"], following["stream_status"]) == ("NEW_IMAGE", "ENABLED")
+    assert following["stream_arn"].startswith(f"{table['source_arn']}/stream/")
+    assert "following: at " in err
+    assert "a second about $" in err
+    assert "who else reads the source's stream was not looked at" in err
+    assert "may or may not be copied" not in err
+
+
+async def test_a_dry_run_names_all_that_a_move_would_be_refused_for(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    await make_source(moto_world)
+    code, document, err = await dry_run(moto_world, tmp_path, "--no-create-target")
+    assert code == 3
+    assert "2 things stand in the way of a move" in err
+    assert "(1) the source table orders has no stream" in err
+    assert "(2) the target table orders does not exist" in err
+    assert document["error"]["type"] == "PreflightError"
+
+
+async def test_a_dry_run_that_would_enable_a_stream_enables_none(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    await make_source(moto_world)
+    code, document, err = await dry_run(moto_world, tmp_path, "--enable-stream", "--yes")
+    assert code == 0, err
+    assert "--enable-stream enables one with NEW_IMAGE" in err
+    following = document["tables"][0]["following"]
+    assert (following["stream_status"], following["cost_a_day"]) == (None, None)
+    described = await moto_world.source_tables.call("DescribeTable", {"TableName": "orders"})
+    assert "LatestStreamArn" not in described["Table"]
+
+
+async def test_a_stream_is_not_enabled_where_nobody_can_be_asked(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    await make_source(moto_world)
+    code, _, err = await ended(command(moto_world, tmp_path, "--enable-stream"))
+    assert code == 2
+    assert "nobody can be asked whether to enable a stream" in err
+    described = await moto_world.source_tables.call("DescribeTable", {"TableName": "orders"})
+    assert "LatestStreamArn" not in described["Table"]
+
+
+async def test_a_stream_is_enabled_once_and_remembered_and_a_resumed_move_changes_nothing(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    world = moto_world
+    await make_source(world)
+    for attempt in range(2):
+        with started(command(world, tmp_path, "--enable-stream", "--yes")) as child:
+            await until_followed(world, tmp_path)
+            child.send_signal(signal.SIGINT)
+            _, err = await to_thread.run_sync(lambda: child.communicate(timeout=60))
+        assert child.returncode == 130, err
+        assert ("enabling a stream with NEW_IMAGE" in err) == (attempt == 0)
+        (enabled,) = await to_thread.run_sync(enabled_streams, tmp_path, "orders")
+    described = await world.source_tables.call("DescribeTable", {"TableName": "orders"})
+    assert described["Table"]["LatestStreamArn"] == enabled.stream
+    assert described["Table"]["StreamSpecification"] == STREAM
+    assert stat.S_IMODE((tmp_path / "orders.enabled-streams.jsonl").stat().st_mode) == 0o600
 
 
 async def test_a_run_that_copy_has_made_is_refused_since_nothing_was_captured(

@@ -1,8 +1,11 @@
 """The roles of deploy/iam, deployed into moto with IAM enforced, and a copy under them."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import anyio
 import pytest
+from anyio import to_thread
 from msgspec.structs import replace
 
 from dynaferry import CopyPlan
@@ -10,9 +13,13 @@ from dynaferry.dead_letters.replay import ReplayRequest, replay
 from dynaferry.dynamodb.account.session import open_account
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.errors import AccessDeniedError
+from dynaferry.follow.enabled_streams import enabled_streams
+from dynaferry.follow.move_tables import execute as move
+from dynaferry.follow.status import MoveStatus
 from dynaferry.plan.settings import Account, TablePlan
 from dynaferry.run.copy_tables import execute
 from dynaferry.run.outcome import Outcome
+from dynaferry.stop import StopSignal
 from tests.worlds.iam import (
     RUNNER_ROLE_ARN,
     actions_of,
@@ -59,8 +66,10 @@ MAY_READ = {
 }
 
 
-def deploy_roles(world: MotoWorld, **target: str) -> None:
-    """The three roles; `target` are parameters of the target's."""
+def deploy_roles(
+    world: MotoWorld, source_too: Mapping[str, str] | None = None, **target: str
+) -> None:
+    """The three roles; `target` are parameters of the target's, `source_too` of the source's."""
     deploy(
         world,
         "source",
@@ -74,6 +83,7 @@ def deploy_roles(world: MotoWorld, **target: str) -> None:
         RunnerArn=RUNNER_ROLE_ARN,
         ExternalId=SOURCE_SECRET,
         TableArns=",".join(table_arn(SOURCE_ACCOUNT_ID, table) for table in COPIED),
+        **(source_too or {}),
     )
     assert source == SOURCE_ROLE_ARN
     parameters = {
@@ -310,7 +320,7 @@ def test_each_parameter_adds_one_policy(
     world: MotoWorld, parameter: str, policy: str, adds: set[str]
 ) -> None:
     all_out = {"AllowReplay": "false", "AllowVerify": "false"}
-    deploy_roles(world, **(all_out | {parameter: "true"}))
+    deploy_roles(world, None, **(all_out | {parameter: "true"}))
     assert set(policies_of(TARGET_ROLE_ARN)) == {"copy", policy}
     assert adds <= actions_of(TARGET_ROLE_ARN)
 
@@ -349,25 +359,123 @@ async def test_a_wrong_external_id_is_refused_and_explained(
     assert "external id must match" in (outcome.error.hint or "")
 
 
+# Following -------------------------------------------------------------------------------------
+
+FOLLOW = {"AllowFollow": "true", "AllowVerify": "false"}
+ENABLE = FOLLOW | {"AllowEnableStream": "true"}
+OF_STREAMS = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
+
+
+async def with_a_stream(world: MotoWorld) -> None:
+    stream = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+    await world.source_tables.call(
+        "UpdateTable", {"TableName": "orders", "StreamSpecification": stream}
+    )
+
+
+async def move_under_the_roles(plan: CopyPlan) -> Outcome:
+    """Moves until the target is followed, then stops; or to the error before that."""
+    stop = StopSignal()
+
+    def stop_once_it_follows(tables: Sequence[MoveStatus]) -> None:
+        if all(table.state == "following" and not table.spool_rows for table in tables):
+            stop.ask()
+
+    with enforced(), anyio.fail_after(60):
+        return await move(plan, stop=stop, show=stop_once_it_follows)
+
+
+async def test_a_move_runs_under_the_deployed_roles(world: MotoWorld, tmp_path: Path) -> None:
+    await with_a_stream(world)
+    deploy_roles(world, FOLLOW, AllowVerify="false", AllowRepair="false")
+    outcome = await move_under_the_roles(plan_for(world, tmp_path))
+    assert (outcome.error, outcome.summary.status) == (None, "interrupted")
+    source = await world.source_tables.read_table("orders")
+    assert await world.target_tables.read_table("orders") == source
+
+
+async def test_without_the_policy_of_following_a_move_is_refused_with_all_that_is_missing(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    await with_a_stream(world)
+    deploy_roles(world, {"AllowVerify": "false"})
+    outcome = await move_under_the_roles(plan_for(world, tmp_path))
+    assert isinstance(outcome.error, AccessDeniedError)
+    assert outcome.summary.status == "refused"
+    for action in ("dynamodb:DescribeStream", "dynamodb:BatchGetItem"):
+        assert f"allow {action} " in (outcome.error.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("role_arn", "action"),
+    [
+        *((SOURCE_ROLE_ARN, action) for action in sorted(OF_STREAMS)),
+        (SOURCE_ROLE_ARN, "dynamodb:BatchGetItem"),
+        (SOURCE_ROLE_ARN, "dynamodb:DescribeTable"),
+        (SOURCE_ROLE_ARN, "dynamodb:Scan"),
+        (TARGET_ROLE_ARN, "dynamodb:BatchWriteItem"),
+    ],
+)
+async def test_an_action_that_a_move_lacks_is_named_with_the_role(
+    world: MotoWorld, tmp_path: Path, role_arn: str, action: str
+) -> None:
+    await with_a_stream(world)
+    deploy_roles(world, FOLLOW, AllowVerify="false", AllowRepair="false")
+    take_away(role_arn, action)
+    outcome = await move_under_the_roles(plan_for(world, tmp_path))
+    error = outcome.error
+    assert isinstance(error, AccessDeniedError)
+    assert f"allow {action} " in (error.hint or "")
+    assert role_arn in error.message
+    assert await world.target_tables.read_table("orders") == {}
+
+
+async def test_a_stream_is_enabled_with_its_policy_and_that_is_remembered(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    deploy_roles(world, ENABLE)
+    outcome = await move_under_the_roles(plan_for(world, tmp_path, enable_stream=True))
+    assert outcome.error is None
+    (enabled,) = await to_thread.run_sync(enabled_streams, tmp_path, "orders")
+    assert enabled.table == table_arn(SOURCE_ACCOUNT_ID, "orders")
+    assert enabled.stream is not None
+    assert enabled.stream.startswith(f"{enabled.table}/stream/")
+
+
+async def test_without_its_policy_no_stream_is_enabled_and_the_call_is_named_for_whoever_may(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    deploy_roles(world, ENABLE)
+    take_away(SOURCE_ROLE_ARN, "dynamodb:UpdateTable")
+    outcome = await move_under_the_roles(plan_for(world, tmp_path, enable_stream=True))
+    assert isinstance(outcome.error, AccessDeniedError)
+    hint = outcome.error.hint or ""
+    assert "allow dynamodb:UpdateTable " in hint
+    assert "aws dynamodb update-table --region us-east-1 --table-name" in hint
+
+
+def test_following_and_enabling_are_policies_of_their_own_and_off_unless_asked_for(
+    world: MotoWorld,
+) -> None:
+    deploy_roles(world, {"AllowVerify": "false"})
+    assert set(policies_of(SOURCE_ROLE_ARN)) == {"copy"}
+
+
+def test_enabling_a_stream_adds_one_action_on_the_named_tables(world: MotoWorld) -> None:
+    deploy_roles(world, {"AllowEnableStream": "true"})
+    (statement,) = policies_of(SOURCE_ROLE_ARN)["enable-stream"]["Statement"]
+    assert statement["Action"] == "dynamodb:UpdateTable"
+    assert statement["Resource"] == [table_arn(SOURCE_ACCOUNT_ID, table) for table in COPIED]
+    assert actions_of(SOURCE_ROLE_ARN) == {*MAY_READ, "dynamodb:UpdateTable"}
+
+
 def test_following_reads_the_streams_of_the_tables_and_their_items_and_nothing_else(
     world: MotoWorld,
 ) -> None:
     tables = [table_arn(SOURCE_ACCOUNT_ID, table) for table in COPIED]
-    deploy(
-        world,
-        "source",
-        "source",
-        RunnerArn=RUNNER_ROLE_ARN,
-        ExternalId=SOURCE_SECRET,
-        TableArns=",".join(tables),
-        AllowFollow="true",
-    )
+    deploy_roles(world, FOLLOW)
     streams, items = policies_of(SOURCE_ROLE_ARN)["follow"]["Statement"]
     assert streams["Resource"] == [f"{arn}/stream/*" for arn in tables]
-    assert set(streams["Action"]) == {
-        "dynamodb:DescribeStream",
-        "dynamodb:GetRecords",
-        "dynamodb:GetShardIterator",
-    }
+    assert set(streams["Action"]) == OF_STREAMS
     assert items["Resource"] == tables
     assert items["Action"] == "dynamodb:BatchGetItem"

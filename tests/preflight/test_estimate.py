@@ -16,9 +16,8 @@ from dynaferry.preflight.estimate import (
     as_created,
     estimate_copy,
     segments_for,
-    units_to_read,
-    units_to_write,
 )
+from dynaferry.preflight.item_cost import units_to_read, units_to_write
 from tests.worlds.described import BY_DATE, BY_EMAIL, described
 
 TIB = 2**40

@@ -20,6 +20,7 @@ from moto.cloudformation import parsing
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.exceptions import AccessDeniedError, JsonRESTError
 from moto.dynamodb.responses import DynamoHandler
+from moto.dynamodbstreams.responses import DynamoDBStreamsHandler
 from moto.iam.access_control import IAMRequest, IAMRequestBase
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
@@ -150,6 +151,7 @@ def enforced() -> Iterator[None]:
     """From here on nobody may do what no policy allows; seeding and reading back must wait."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DynamoHandler, "_determine_resource", _table_of, raising=False)
+        patch.setattr(DynamoDBStreamsHandler, "_determine_resource", _stream_of, raising=False)
         patch.setattr(IAMRequestBase, "_is_assuming_role_operation", _assumes_a_role)
         patch.setattr(IAMRequestBase, "_check_role_trust_relationship", _is_trusted)
         patch.setattr(IAMRequestBase, "check_action_permitted", _check_all_actions)
@@ -167,6 +169,13 @@ def _table_of(handler: Any) -> str:
         (named,) = request["RequestItems"]
     named = str(named)
     return named if named.startswith("arn:") else table_arn(handler.current_account, named)
+
+
+def _stream_of(handler: Any) -> str:
+    """The ARN of the one stream that a request is about: an iterator begins with it."""
+    body = handler.body
+    request: Mapping[str, Any] = body if isinstance(body, Mapping) else json.loads(body)
+    return str(request.get("StreamArn") or request["ShardIterator"]).partition("|")[0]
 
 
 _check_action = IAMRequestBase.check_action_permitted

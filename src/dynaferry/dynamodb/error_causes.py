@@ -48,6 +48,9 @@ _NAMED_POLICY = re.compile(
     r"|because no (?P<lacks>[\w -]*?policy|permissions boundary) allows",
     re.IGNORECASE,
 )
+# What the service says for its KMS: "KMS key access denied error: …AWSKMSException: The ciphertext
+# refers to a customer master key that does not exist, …" (aws-cdk#10010, aws-cdk#18616).
+_KEY_DENIED = re.compile(r"KMS key access denied|AWSKMS|The ciphertext refers to", re.IGNORECASE)
 _MISSING_ACTION = re.compile(r"not authorized to perform: (\w+:\w+)")
 
 # By the code alone.
@@ -93,6 +96,12 @@ def hint_for(refusal: Refusal) -> str:
     """What to do about it."""
     if refusal.code not in DENIED:
         return _HINTS[refusal.code].format(who=refusal.who, credentials=_credentials(refusal.who))
+    if _KEY_DENIED.search(refusal.message):
+        return (
+            f"allow kms:Decrypt on the table's customer managed key to {refusal.who}, in its own"
+            " policies and in the policy of the key, then run the command again; a stream has the"
+            " key of its table"
+        )
     action = _action(refusal)
     named = _NAMED_POLICY.search(refusal.message)
     if named is not None:

@@ -15,7 +15,6 @@ from typing import Final
 
 import anyio
 from anyio import to_thread
-from msgspec import Struct
 from msgspec.structs import replace
 
 from dynaferry.control.run_limits import RunCaps
@@ -24,17 +23,20 @@ from dynaferry.dynamodb.account.streams_endpoint import streams_endpoint
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.errors import StateError
 from dynaferry.follow.applier import LATE_WRITE_SECONDS, Applier
+from dynaferry.follow.cost_note import CostNote
 from dynaferry.follow.followed_table import FollowedTable, SpoolBudget
+from dynaferry.follow.preparation import Agree, prepare
 from dynaferry.follow.rejections import MoveRejections
 from dynaferry.follow.spool_connection import COPYING_PAGES, FOLLOWING_PAGES
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.status import MoveStatus
-from dynaferry.follow.table import enabled_at, open_applier, open_capture, open_spool
+from dynaferry.follow.table import open_applier, open_capture, open_spool
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import RunSummary
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.plan.validation import validate
 from dynaferry.preflight.notices import WRITES_DURING_COPY
+from dynaferry.preflight.stream_words import STREAM_HISTORY_SECONDS
 from dynaferry.run import copy_tables
 from dynaferry.run.lifecycle import Say, Watch, attempted, before_it_begins, say_nothing
 from dynaferry.run.outcome import Outcome, without_summary
@@ -50,8 +52,6 @@ STATUS_SECONDS: Final = 1.0
 RESYNC_SECONDS: Final = 60.0
 # How long what is on its way is waited for when a stop is asked for.
 DRAIN_SECONDS: Final = 10.0
-# No eventually consistent read is older than this [INF: the service says "usually a second"].
-STREAM_HISTORY_SECONDS: Final = 60.0
 # To read less than this consistently costs less than a minute's wait is worth.
 SMALL_BYTES: Final = 1 << 30
 _LOCK: Final = "{}.move"
@@ -62,19 +62,7 @@ Resync = Callable[[CopyPlan], Awaitable[bool]]
 Show = Callable[[Sequence[MoveStatus]], None]
 
 
-class MovePlan(Struct, frozen=True, kw_only=True):
-    """What to move: the tables, accounts and limits of a copy, and how to follow.
-
-    A spool may take `spool_max_bytes` on the disk, half of what is free where it is None: beyond,
-    it keeps keys alone. The streams' endpoints are those of the tables unless they are given.
-    """
-
-    copy: CopyPlan
-    spool_max_bytes: int | None = None
-    source_streams_endpoint_url: str | None = None
-
-
-async def move_tables(plan: MovePlan, *, stop: StopSignal | None = None) -> RunSummary:
+async def move_tables(plan: CopyPlan, *, stop: StopSignal | None = None) -> RunSummary:
     """Moves what the plan says and follows it until `stop` is asked, or goes on with an earlier
     call. Returns the copy's summary. What a gap has lost is repaired by the command alone.
 
@@ -87,26 +75,27 @@ async def move_tables(plan: MovePlan, *, stop: StopSignal | None = None) -> RunS
 
 
 async def execute(
-    plan: MovePlan,
+    plan: CopyPlan,
     *,
     stop: StopSignal | None = None,
     watch: Watch[RunStats] | None = None,
     show: Show | None = None,
     resync: Resync | None = None,
     say: Say | None = None,
+    agree: Agree | None = None,
 ) -> Outcome:
     """Does what `move_tables` does, and tells errors in the outcome.
 
     `watch` runs beside the copy, `show` is told how the move stands while it follows. A stop that
-    is asked for ends it resumably.
+    is asked for ends it resumably. Where a plan enables a source's stream, `agree` is asked first.
     """
     stop = stop or StopSignal()
     begun = anyio.Event()
-    move = _Move(plan, stop, watch, show or (lambda _: None), resync, say or say_nothing)
+    move = _Move(plan, stop, watch, show or (lambda _: None), resync, say or say_nothing, agree)
     outcome, error = await attempted(
         partial(move.make, begun), cancel_when=before_it_begins(stop, begun.is_set)
     )
-    return outcome or without_summary(plan.copy, error, begun=begun.is_set(), resumes=True)
+    return outcome or without_summary(plan, error, begun=begun.is_set(), resumes=True)
 
 
 class _Move:
@@ -114,20 +103,21 @@ class _Move:
 
     def __init__(
         self,
-        plan: MovePlan,
+        plan: CopyPlan,
         stop: StopSignal,
         watch: Watch[RunStats] | None,
         show: Show,
         resync: Resync | None,
         say: Say,
+        agree: Agree | None,
     ) -> None:
-        self._plan = plan.copy
-        self._move = plan
+        self._plan = plan
         self._stop = stop
         self._watch = watch
         self._show = show
         self._resync = resync
         self._say = say
+        self._agree = agree
         self._tables: list[FollowedTable] = []
         self._copied_now = False
 
@@ -141,6 +131,7 @@ class _Move:
         )
         try:
             async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:
+                await prepare(self._plan, sides.source, self._say, self._agree)
                 for number in range(len(self._plan.tables)):
                     self._tables.append(await self._open_table(number, sides, stack))
                 begun.set()
@@ -170,7 +161,7 @@ class _Move:
         if run is not None and origin.run_created_at not in (None, run.created_at):
             raise StateError(f"the spool {path} belongs to another run named {run.run}")
         budget = SpoolBudget(
-            await to_thread.run_sync(_most_bytes, self._move.spool_max_bytes, path)
+            await to_thread.run_sync(_most_bytes, self._plan.spool_max_bytes, path)
             // len(self._plan.tables)
         )
         capture = await stack.enter_async_context(
@@ -179,8 +170,7 @@ class _Move:
                 seen,
                 spool,
                 keys_only=lambda: budget.is_over,
-                endpoint=self._move.source_streams_endpoint_url
-                or await streams_endpoint(sides.source),
+                endpoint=await streams_endpoint(sides.source),
                 was_lost=was_lost,
             )
         )
@@ -193,7 +183,7 @@ class _Move:
         async with anyio.create_task_group() as captures:
             for table in self._tables:
                 captures.start_soon(table.capture.run)
-            captures.start_soon(self._tell_for_ever)
+            captures.start_soon(self._tell_for_ever, sides)
             outcome = await self._copy()
             if outcome.error is None and outcome.summary.status in ("complete", "rejected"):
                 outcome = await self._follow(sides, outcome)
@@ -222,9 +212,7 @@ class _Move:
         show that moment: such a table is read once its stream is old enough, or consistently.
         """
         now = time.time()
-        until = max(
-            ((enabled_at(table.seen.stream_arn) or 0.0) for table in self._tables), default=0.0
-        )
+        until = max(((table.seen.stream_enabled_at or 0.0) for table in self._tables), default=0.0)
         until += STREAM_HISTORY_SECONDS
         if until <= now or self._plan.consistent_read:
             return
@@ -326,13 +314,15 @@ class _Move:
                 self._say(f"not all is repaired: compared again in {RESYNC_SECONDS:.0f} s")
                 await anyio.sleep(RESYNC_SECONDS)
 
-    async def _tell_for_ever(self) -> None:
+    async def _tell_for_ever(self, sides: Sides) -> None:
+        cost = CostNote(self._plan, sides.target, self._say, time.time())
         while True:
             now = time.time()
             told = [await table.status(now) for table in self._tables]
             for table, status in zip(self._tables, told, strict=True):
                 table.say_if_losing(status, self._say)
             self._show(told)
+            await cost.look(self._tables, told, now)
             await anyio.sleep(STATUS_SECONDS)
 
 

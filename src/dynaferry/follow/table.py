@@ -7,7 +7,6 @@ once the copy is complete; `lag_seconds` says how far behind the source the targ
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.dynamodb.items.streams import TableStream
 from dynaferry.dynamodb.signing import STREAMS_API_PREFIX
 from dynaferry.dynamodb.tables.description import TableDescription
-from dynaferry.errors import PreflightError
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.applier_work import RejectedChanges
 from dynaferry.follow.capture import RETENTION_SECONDS, Capture
@@ -30,23 +28,13 @@ from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.observe.request_counters import ReadCounters, WriteCounters
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import CopyPlan
+from dynaferry.preflight.stream_words import no_stream
 from dynaferry.run.assembly import SidePatience
 from dynaferry.run.sides import Sides
 from dynaferry.throttle.limited_call import LimitedCall
 from dynaferry.throttle.retry import RetryPolicy
 
 STREAM_CONNECTIONS = 16
-
-
-def enabled_at(stream_arn: str | None) -> float | None:
-    """When the stream was enabled, in seconds since the epoch: its ARN ends in that moment; None
-    where it does not.
-    """
-    try:
-        moment = datetime.fromisoformat((stream_arn or "").rpartition("/")[2])
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC).timestamp()
 
 
 @asynccontextmanager
@@ -91,11 +79,7 @@ async def open_capture(
     :raises StoppedError: the stream may not be read
     """
     if table.stream_arn is None:
-        raise PreflightError(
-            f"the table {table.name} has no stream, so what changes in it cannot be followed",
-            hint="enable one: aws dynamodb update-table --table-name "
-            f"{table.name} --stream-specification StreamEnabled=true,StreamViewType=NEW_IMAGE",
-        )
+        raise no_stream(table, session.region, session.acting_as)
     async with open_client(
         session,
         table=table.name,

@@ -15,6 +15,15 @@ from msgspec.structs import replace
 from dynaferry import limits
 from dynaferry.dynamodb.tables.description import IndexDescription, TableDescription, Throughput
 from dynaferry.plan.settings import CopyPlan, TablePlan
+from dynaferry.preflight.item_cost import (
+    IndexCost,
+    average_item_bytes,
+    costs_of_indexes,
+    is_provisioned,
+    unit_price,
+    units_to_read,
+    units_to_write,
+)
 from dynaferry.preflight.segment_count import segment_count
 from dynaferry.throttle.adaptive_limiter import first_units
 
@@ -44,13 +53,6 @@ class ExpectedRate(Struct, frozen=True, kw_only=True):
         if units == 0:
             return 0.0
         return units / self.units_per_second if self.units_per_second else math.inf
-
-
-class IndexCost(Struct, frozen=True, kw_only=True):
-    """The cost of one index: units added to each write of an average item that has its key."""
-
-    index: IndexDescription
-    units_per_item: int
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
@@ -135,9 +137,9 @@ def estimate_copy(
 
     `target` is the table that will be written, or, where it is still to be created, `as_created`.
     """
-    average = _average_item_bytes(source)
-    read_price = _unit_price(source, plan.price_per_million_reads)
-    write_price = _unit_price(target, plan.price_per_million_writes)
+    average = average_item_bytes(source)
+    read_price = unit_price(source, plan.price_per_million_reads)
+    write_price = unit_price(target, plan.price_per_million_writes)
     read_pace = _reads(plan, table, source)
     paces = _write_paces(target, source)
     write_units = sum(pace.units for pace in paces)
@@ -150,25 +152,17 @@ def estimate_copy(
         segments=total_segments,
         read_units=read_pace.units,
         write_units=write_units,
-        index_costs=_index_costs(target, average),
+        index_costs=costs_of_indexes(target, average),
         read_pace=read_pace,
         write_pace=_slowest(paces, given=given),
         read_cost=read_pace.units * read_price,
         write_cost=write_units * write_price,
         dollars_per_read_unit=read_price,
         dollars_per_write_unit=write_price,
-        source_provisioned=_is_provisioned(source),
-        target_provisioned=_is_provisioned(target),
+        source_provisioned=is_provisioned(source),
+        target_provisioned=is_provisioned(target),
         prices=_prices(plan),
     )
-
-
-def _is_provisioned(table: TableDescription) -> bool:
-    return table.billing_mode == "PROVISIONED"
-
-
-def _unit_price(table: TableDescription, price_per_million: float) -> float:
-    return 0.0 if _is_provisioned(table) else price_per_million / 1e6
 
 
 def polite_read_units(source: TableDescription) -> float:
@@ -178,10 +172,6 @@ def polite_read_units(source: TableDescription) -> float:
     """
     units = 0 if source.provisioned is None else source.provisioned.read_units
     return POLITE_SHARE * units if units > 0 else math.inf
-
-
-def _average_item_bytes(source: TableDescription) -> float:
-    return source.size_bytes / source.item_count if source.item_count else 0.0
 
 
 def _reads(plan: CopyPlan, table: TablePlan, source: TableDescription) -> ExpectedRate:
@@ -214,36 +204,15 @@ def _by_segments(pace: ExpectedRate, segments: int) -> ExpectedRate:
     )
 
 
-def units_to_read(size_bytes: int, *, consistent: bool) -> int:
-    """The read units for scanning `size_bytes` of items [DG:read-write-operations]."""
-    factor = 1.0 if consistent else limits.EVENTUALLY_CONSISTENT_UNITS_PER_READ_UNIT
-    return math.ceil(size_bytes / limits.BYTES_PER_READ_UNIT * factor)
-
-
-def units_to_write(item_bytes: float) -> int:
-    """The write units for one item of this size: one per started KB [DG:read-write-operations]."""
-    return max(1, math.ceil(item_bytes / limits.BYTES_PER_WRITE_UNIT))
-
-
-def _index_cost(index: IndexDescription, average_item_bytes: float) -> IndexCost:
-    """An entry with all attributes is as long as the item; a smaller one is taken for one unit."""
-    whole = index.projection == "ALL"
-    return IndexCost(index=index, units_per_item=units_to_write(average_item_bytes) if whole else 1)
-
-
-def _index_costs(target: TableDescription, average_item_bytes: float) -> tuple[IndexCost, ...]:
-    return tuple(_index_cost(index, average_item_bytes) for index in target.indexes)
-
-
 def _write_paces(target: TableDescription, source: TableDescription) -> list[ExpectedRate]:
     """The table, which pays for its local indexes too, and each global index by itself.
 
     One that is short of units slows down the whole table [DG:gsi-throttling].
     """
-    items, average = source.item_count, _average_item_bytes(source)
+    items, average = source.item_count, average_item_bytes(source)
     per_item = units_to_write(average)
     paces = []
-    for cost in _index_costs(target, average):
+    for cost in costs_of_indexes(target, average):
         if cost.index.kind == "LSI":
             per_item += cost.units_per_item
             continue

@@ -134,7 +134,7 @@ async def _inspect_table(
 ) -> Findings:
     check_region("source", table.source, plan.source, source.region)
     check_region("target", table.target, plan.target, target.region)
-    source_table = await _describe_source(source, table.source)
+    source_table = await describe_source(source, table.source)
     check_usable("source", source_table)
     source_settings = await describe_side_settings(source, source_table.called)
     has_own = await sets_replication_attributes(source, source_table)
@@ -205,7 +205,11 @@ async def _warm(
     return replace(seen, target=warm, estimate=estimate)
 
 
-async def _describe_source(session: AccountSession, table: str) -> TableDescription:
+async def describe_source(session: AccountSession, table: str) -> TableDescription:
+    """The source table as the service describes it.
+
+    :raises PreflightError: there is none of that name
+    """
     try:
         return await describe_table(session, table)
     except TableNotFoundError as error:

@@ -3,10 +3,13 @@
 import math
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from dynaferry.observe.formatting import count, duration, place
 from dynaferry.preflight.bottleneck import per_second
-from dynaferry.preflight.estimate import Estimate, ExpectedRate, IndexCost
+from dynaferry.preflight.estimate import Estimate, ExpectedRate
 from dynaferry.preflight.inspection import TablePreflight
+from dynaferry.preflight.item_cost import IndexCost
 
 
 def render_estimate(preflight: TablePreflight) -> list[str]:
@@ -17,6 +20,19 @@ def render_estimate(preflight: TablePreflight) -> list[str]:
         f"{place(preflight.source.arn)} -> {target}",
         *(f"  {line}" for line in estimate_lines(preflight.estimate)),
         *(f"  - {notice}" for notice in preflight.notices),
+    ]
+
+
+def render_move(
+    preflight: TablePreflight, following: Sequence[str], notices: Sequence[str]
+) -> list[str]:
+    """The same for a table that is moved, with what following it takes."""
+    heading, *rest = render_estimate(replace(preflight, notices=()))
+    return [
+        heading,
+        *rest,
+        *(f"  {line}" for line in following),
+        *(f"  - {notice}" for notice in notices),
     ]
 
 

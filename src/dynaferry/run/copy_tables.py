@@ -131,18 +131,26 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
     """
     plan = validate(plan)
     async with open_sides(plan, say) as sides:
-        stored = await stored_run(plan)
-        if stored is not None and say is not None:
-            say(_standing(stored, restarts=plan.restart))
-        if plan.limits.schedule and say is not None:
-            caps = in_words(effective_controls(plan, Controls(), datetime.now(UTC)))
-            say(f"at this hour: {caps or 'no caps'}; the estimate leaves the schedule out")
-        checked = await _run_preflight(plan, sides, stored, dry_run=True, say=say)
-        if stored is not None and not plan.restart and is_complete(stored):
-            store = await SqliteStore.open_for_reading(plan.state_dir, plan.run_name)
-            async with closing(store):
-                await check_still_there(stored, store, checked, sides.target, say or say_nothing)
-        return checked
+        return await looked_at(plan, sides, say or say_nothing)
+
+
+async def looked_at(plan: CopyPlan, sides: Sides, say: Say) -> tuple[TablePreflight, ...]:
+    """What a dry run of a valid plan finds, with both accounts open already.
+
+    :raises DynaferryError: as `dry_run`
+    """
+    stored = await stored_run(plan)
+    if stored is not None:
+        say(_standing(stored, restarts=plan.restart))
+    if plan.limits.schedule:
+        caps = in_words(effective_controls(plan, Controls(), datetime.now(UTC)))
+        say(f"at this hour: {caps or 'no caps'}; the estimate leaves the schedule out")
+    checked = await _run_preflight(plan, sides, stored, dry_run=True, say=say)
+    if stored is not None and not plan.restart and is_complete(stored):
+        store = await SqliteStore.open_for_reading(plan.state_dir, plan.run_name)
+        async with closing(store):
+            await check_still_there(stored, store, checked, sides.target, say)
+    return checked
 
 
 async def _run_preflight(

@@ -36,6 +36,11 @@ def overwritten_path(state_dir: Path, run: str) -> Path:
     return state_dir / f"{run}.overwritten.jsonl"
 
 
+def enabled_streams_path(state_dir: Path, run: str) -> Path:
+    """Where it is kept which streams of its sources a move of this run has enabled."""
+    return state_dir / f"{run}.enabled-streams.jsonl"
+
+
 def unfinished_path(state_dir: Path, run: str) -> Path:
     """Where the run's state file is built before it gets its name: another place each time."""
     return state_dir / f".{run}{_SUFFIX}.{secrets.token_hex(8)}.new"

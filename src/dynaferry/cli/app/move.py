@@ -4,10 +4,13 @@ import inspect
 from typing import Annotated, Any, get_type_hints
 
 from dynaferry.cli.app.copy import copy
-from dynaferry.cli.app.panels import SAFETY, SOURCE, examples, option
+from dynaferry.cli.app.panels import SAFETY, SOURCE, TARGET, examples, option
 from dynaferry.cli.flags import CopyFlags, MoveFlags
 
 MOVE_EXAMPLES = examples(
+    "# Check first: the tables, the stream, the rights, the cost; writes nothing.",
+    "dynaferry move orders orders --create-target --dry-run \\",
+    "    --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target",
     "# Copy a table that is in use and follow it, until Ctrl-C. Again, to resume.",
     "dynaferry move orders orders --create-target \\",
     "    --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target",
@@ -16,7 +19,6 @@ MOVE_EXAMPLES = examples(
 # Not of a move, or not yet: what watches and steers a copy from outside.
 _NOT_OF_A_MOVE = (
     "after_copy",
-    "dry_run",
     "metrics_listen",
     "metrics_push",
     "metrics_textfile",
@@ -35,12 +37,32 @@ def _follow_options(
             metavar="URL",
         ),
     ] = None,
+    target_streams_endpoint_url: Annotated[
+        str | None,
+        option(
+            TARGET,
+            "Where the target's stream is read, which a way back will need; nothing does yet.",
+            metavar="URL",
+        ),
+    ] = None,
+    enable_stream: Annotated[
+        bool | None,
+        option(
+            SAFETY,
+            "Enable a stream with NEW_IMAGE on a source that has none, after asking; nothing else"
+            " of a source is ever changed.",
+            "--enable-stream/--no-enable-stream",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, option(SAFETY, "Enable it without asking.", "--yes", show_default=False)
+    ] = False,
     spool_max_bytes: Annotated[
         int | None,
         option(
             SAFETY,
             "Disk that what waits may take; beyond, keys are kept and items read again."
-            " Default: half of what is free.",
+            " [default: half of what is free]",
             metavar="N",
         ),
     ] = None,

@@ -166,7 +166,7 @@ def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
         last_words = partial(failure.report, as_json=flags.json, run=plan.run_name)
         preflights = run_async(body, last_words=last_words)
     except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
-        return _print_refusal(error, plan, flags)
+        return print_refusal(error, plan, flags)
     for preflight in preflights:
         for line in render_estimate(preflight):
             screen.say(line)
@@ -177,7 +177,7 @@ def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
     return exit_codes.COMPLETE
 
 
-def _print_refusal(error: Exception, plan: CopyPlan, flags: CopyFlags) -> int:
+def print_refusal(error: Exception, plan: CopyPlan, flags: CopyFlags) -> int:
     """Prints a failed inspection as a refusal, whatever the service's reason; returns the code."""
     failure.print_error(error)
     reason = failure.sole_reason(error)
@@ -193,11 +193,12 @@ def _estimates(plan: CopyPlan, preflights: tuple[TablePreflight, ...]) -> dict[s
     return {
         "run": plan.run_name,
         "dry_run": True,
-        "tables": [_estimate(preflight) for preflight in preflights],
+        "tables": [estimate_document(preflight) for preflight in preflights],
     }
 
 
-def _estimate(preflight: TablePreflight) -> dict[str, Any]:
+def estimate_document(preflight: TablePreflight) -> dict[str, Any]:
+    """One table of the `--json` document of a dry run."""
     estimate = preflight.estimate
     return {
         "source": preflight.table.source_name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,15 +10,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dynaferry.cli import descriptors, exit_codes, failure, screen
-from dynaferry.cli.commands.copy import setting_start_aside, watcher
-from dynaferry.cli.flags import MoveFlags, ProgressFlag, plan_from
+from dynaferry.cli.commands.copy import print_refusal, setting_start_aside, watcher
+from dynaferry.cli.flags import MoveFlags, ProgressFlag, move_plan_from
 from dynaferry.cli.log_setup import log_set_up
+from dynaferry.cli.question import Questions
 from dynaferry.errors import PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dynaferry.follow.move_tables import MovePlan
     from dynaferry.follow.status import MoveState, MoveStatus
     from dynaferry.plan.settings import CopyPlan
     from dynaferry.run.outcome import Outcome
@@ -33,9 +34,9 @@ def run_move(flags: MoveFlags) -> int:
     typed = flags.copy
     with log_set_up(typed) as log:
         try:
-            plan = plan_from(typed)
+            plan = move_plan_from(flags)
             log.name = plan.run_name
-            return _move(plan, flags)
+            return _dry_run(plan, flags) if typed.dry_run else _move(plan, flags)
         except PlanError as error:
             return failure.report(error, as_json=typed.json, run=typed.run)
         except KeyboardInterrupt:
@@ -44,20 +45,14 @@ def run_move(flags: MoveFlags) -> int:
 
 def _move(plan: CopyPlan, flags: MoveFlags) -> int:
     from dynaferry.cli.interrupts import run_async, run_until_stopped
-    from dynaferry.follow.move_tables import MovePlan
 
     typed = flags.copy
     connections = (plan.readers + plan.writers) * 2 * (len(plan.tables) or 1)
     descriptors.ensure(connections, watched=False, say=screen.say)
-    move = MovePlan(
-        copy=plan,
-        spool_max_bytes=flags.spool_max_bytes,
-        source_streams_endpoint_url=flags.source_streams_endpoint_url,
-    )
     last_words = partial(failure.report, as_json=typed.json, run=plan.run_name)
     try:
         outcome = run_async(
-            partial(run_until_stopped, partial(_body, move, flags)), last_words=last_words
+            partial(run_until_stopped, partial(_body, plan, flags)), last_words=last_words
         )
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
         return failure.report(error, as_json=typed.json, run=plan.run_name, under_way=True)
@@ -70,12 +65,42 @@ def _move(plan: CopyPlan, flags: MoveFlags) -> int:
     return exit_codes.of_outcome(outcome.summary.status, outcome.error)
 
 
-async def _body(move: MovePlan, flags: MoveFlags, stop: StopSignal) -> Outcome:
+async def _body(plan: CopyPlan, flags: MoveFlags, stop: StopSignal) -> Outcome:
     from dynaferry.follow.move_tables import execute
 
-    watch = setting_start_aside(watcher(flags.copy.progress, readers=move.copy.readers))
+    watch = setting_start_aside(watcher(flags.copy.progress, readers=plan.readers))
     show = None if flags.copy.progress is ProgressFlag.NONE else _Lines().show
-    return await execute(move, stop=stop, watch=watch, show=show, resync=_resync, say=screen.say)
+    agree = None if flags.yes else partial(_agreed, Questions())
+    return await execute(
+        plan, stop=stop, watch=watch, show=show, resync=_resync, say=screen.say, agree=agree
+    )
+
+
+async def _agreed(questions: Questions, lines: Sequence[str]) -> bool:
+    if not sys.stdin.isatty():
+        raise PlanError(
+            "nobody can be asked whether to enable a stream: this is no terminal",
+            hint="add --yes, or leave --enable-stream out and let whoever may enable it do so",
+        )
+    return await questions.agreed(*lines)
+
+
+def _dry_run(plan: CopyPlan, flags: MoveFlags) -> int:
+    from dynaferry.cli.commands.move_text import move_document, move_lines
+    from dynaferry.cli.interrupts import run_async
+    from dynaferry.follow.dry_run import dry_run
+
+    typed = flags.copy
+    last_words = partial(failure.report, as_json=typed.json, run=plan.run_name)
+    try:
+        estimates = run_async(partial(dry_run, plan, say=screen.say), last_words=last_words)
+    except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
+        return print_refusal(error, plan, typed)
+    for line in move_lines(estimates):
+        screen.say(line)
+    if typed.json:
+        screen.print_document(msgspec.json.encode(move_document(plan, estimates)).decode())
+    return exit_codes.COMPLETE
 
 
 class _Lines:

@@ -5,7 +5,7 @@ documentation has. Images pass through as bytes; a key is brought into its canon
 stand-ins do not normalise it as the service does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -99,7 +99,10 @@ class TableStream:
                 raise self._reader("DescribeStream").impossible("it leads back to where it began")
             shards += _shards(page)
         return StreamListing(
-            shards=shards, is_enabled=page.StreamStatus in _ENABLED, view=page.StreamViewType
+            shards=shards,
+            is_enabled=page.StreamStatus in _ENABLED,
+            view=page.StreamViewType,
+            status=page.StreamStatus,
         )
 
     async def children_of(self, shard: str) -> Sequence[Shard]:
@@ -120,6 +123,16 @@ class TableStream:
                 "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
                 "SequenceNumber": str(after).zfill(21),
             }
+        return await self._iterator(request)
+
+    async def newest(self, shard: str) -> str:
+        """An iterator behind whatever is there now: to measure by. What is captured is never read
+        from there, since a shard begins before anybody asks.
+        """
+        request = {"StreamArn": self._arn, "ShardId": shard, "ShardIteratorType": "LATEST"}
+        return await self._iterator(request)
+
+    async def _iterator(self, request: Mapping[str, object]) -> str:
         operation = "GetShardIterator"
         response = await self._client.send(operation, msgspec.json.encode(request))
         try:
@@ -127,10 +140,10 @@ class TableStream:
         except UNREADABLE as error:
             raise self._reader(operation).unreadable(error) from error
 
-    async def read_changes(self, iterator: str) -> ChangePage:
-        """Reads the next records; see `ChangeSource`."""
+    async def read_changes(self, iterator: str, most: int = RECORDS_A_PAGE) -> ChangePage:
+        """Reads the next records, at `most` so many; see `ChangeSource`."""
         operation = "GetRecords"
-        body = msgspec.json.encode({"ShardIterator": iterator, "Limit": RECORDS_A_PAGE})
+        body = msgspec.json.encode({"ShardIterator": iterator, "Limit": most})
         response = await self._client.send(operation, body)
         try:
             page = _decode_records(response)

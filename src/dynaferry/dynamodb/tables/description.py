@@ -5,7 +5,7 @@ everything which is not a table's very being may be missing from an answer. Pure
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -63,8 +63,9 @@ class TableDescription(Struct, frozen=True, kw_only=True):
     where an emulator gives none. `provisioned` is None for an on-demand table, `warm` where the
     service does not say. `replicas` are the Regions of a global table's other replicas;
     `global_table_version` may be left out for one of the first version.
-    `endpoint` is where the calls for this table go. `takes_arns` is False where an emulator there
-    knows tables by their names only.
+    `stream_arn` is that of the stream that is on, and `last_stream_arn` that of the newest one, on
+    or off. `endpoint` is where the calls for this table go. `takes_arns` is False where an emulator
+    there knows tables by their names only.
     """
 
     name: str
@@ -84,6 +85,7 @@ class TableDescription(Struct, frozen=True, kw_only=True):
     indexes: tuple[IndexDescription, ...] = ()
     stream_view_type: str | None = None
     stream_arn: str | None = None
+    last_stream_arn: str | None = None
     table_class: str = STANDARD_CLASS
     kms_key_arn: str | None = None
     deletion_protection: bool = False
@@ -95,6 +97,17 @@ class TableDescription(Struct, frozen=True, kw_only=True):
     def called(self) -> str:
         """What every call names it by: its ARN. A name means another table to another caller."""
         return self.arn if self.takes_arns else self.name
+
+    @property
+    def stream_enabled_at(self) -> float | None:
+        """When its stream was enabled, in seconds since the epoch: the ARN ends in that moment;
+        None where it does not.
+        """
+        try:
+            moment = datetime.fromisoformat((self.stream_arn or "").rpartition("/")[2])
+        except ValueError:
+            return None
+        return moment.replace(tzinfo=UTC).timestamp()
 
     @property
     def is_warmed_up(self) -> bool:
@@ -142,6 +155,7 @@ def read_description(
         indexes=_read_indexes(table, types, billing_mode),
         stream_view_type=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
         stream_arn=table.get("LatestStreamArn") if stream.get("StreamEnabled") else None,
+        last_stream_arn=table.get("LatestStreamArn"),
         table_class=table.get("TableClassSummary", {}).get("TableClass", STANDARD_CLASS),
         kms_key_arn=table.get("SSEDescription", {}).get("KMSMasterKeyArn"),
         deletion_protection=table.get("DeletionProtectionEnabled", False),

@@ -5,8 +5,6 @@ file is one JSON object a line, in the form of an export of dead letters, and is
 no later command forgets what is in it.
 """
 
-import os
-import stat
 from pathlib import Path
 from typing import Final
 
@@ -15,13 +13,10 @@ from anyio import to_thread
 from msgspec import Raw, Struct
 
 from dynaferry.errors import StateWriteError
-from dynaferry.shared.files import kind_of
+from dynaferry.shared.journal import append_line
 from dynaferry.state.directory import overwritten_path
 from dynaferry.state.json_lines import ExportedError, one_line
 
-_OPEN_FLAGS: Final = (
-    os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-)
 _CODE: Final = "Overwritten"
 
 
@@ -50,7 +45,7 @@ class OverwrittenItems:
             KeptItem(table, one_line(key), one_line(item), ExportedError(_CODE, words), time)
         )
         try:
-            await to_thread.run_sync(_append, self.path, line + b"\n")
+            await to_thread.run_sync(append_line, self.path, line)
         except OSError as error:
             raise StateWriteError(
                 f"the item {key.decode('utf-8', 'replace')} of {table}, which was newer than what "
@@ -58,27 +53,3 @@ class OverwrittenItems:
                 f"{error.strerror}",
                 hint="make room, or remove what is in the way, before the repair is run again",
             ) from error
-
-
-def _append(path: Path, line: bytes) -> None:
-    descriptor = os.open(path, _OPEN_FLAGS, 0o600)
-    with os.fdopen(descriptor, "r+b", buffering=0) as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-            raise PermissionError(0, f"it is {kind_of(found.st_mode)} of somebody else, or no file")
-        os.fchmod(descriptor, 0o600)
-        # What a crash cut short keeps a line of its own.
-        if found.st_size and os.pread(descriptor, 1, found.st_size - 1) != b"\n":
-            line = b"\n" + line
-        while line:
-            line = line[file.write(line) :]
-        os.fsync(descriptor)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

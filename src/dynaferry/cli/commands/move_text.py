@@ -1,0 +1,63 @@
+"""What `dynaferry move --dry-run` prints: for people, and as a document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from dynaferry.cli.commands.copy import estimate_document
+from dynaferry.preflight.following import cost_line
+from dynaferry.preflight.lines import render_move, render_total
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dynaferry.follow.dry_run import MoveEstimate
+    from dynaferry.plan.settings import CopyPlan
+
+
+def move_lines(estimates: Sequence[MoveEstimate]) -> list[str]:
+    """The tables, each with its estimate, what following costs, and the notices."""
+    lines = []
+    for each in estimates:
+        lines += render_move(each.copy, [f"following: {_following(each)}"], each.notices)
+    if len(estimates) > 1:
+        lines.append(render_total([each.copy.estimate for each in estimates]))
+        changing = [each.cost for each in estimates if each.changes_per_second]
+        if changing:
+            lines.append(f"following all of them: {cost_line(changing)}")
+    return lines
+
+
+def _following(estimate: MoveEstimate) -> str:
+    cost = cost_line([estimate.cost])
+    if estimate.changes_per_second is None:
+        return f"how much changes could not be measured; {cost}"
+    return cost if estimate.changes_per_second else f"nothing changed just now; {cost}"
+
+
+def move_document(plan: CopyPlan, estimates: Sequence[MoveEstimate]) -> dict[str, Any]:
+    """The `--json` document: that of a copy's dry run, with `following` for each table."""
+    return {
+        "run": plan.run_name,
+        "dry_run": True,
+        "tables": [_table(each) for each in estimates],
+    }
+
+
+def _table(estimate: MoveEstimate) -> dict[str, Any]:
+    source, stream = estimate.stream.source, estimate.stream
+    copied = estimate_document(replace(estimate.copy, notices=estimate.notices))
+    return copied | {
+        "following": {
+            "stream_arn": source.stream_arn,
+            "stream_view": source.stream_view_type,
+            "stream_status": stream.status,
+            "shards_open": stream.open_shards,
+            "changes_per_second": estimate.changes_per_second,
+            "write_units_per_change": estimate.cost.write_units_per_change,
+            # At that rate; null where nothing was seen to change.
+            "cost_a_day": estimate.cost.total if estimate.changes_per_second else None,
+        }
+    }

@@ -1,0 +1,110 @@
+"""A dry run of a move: all that a move looks at, and what it would cost. Nothing is written."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import anyio
+from msgspec import Struct
+
+from dynaferry.errors import DynaferryError
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.plan.validation import validate
+from dynaferry.preflight.estimate import as_created
+from dynaferry.preflight.following import FollowingCost, following_cost, keeps_up
+from dynaferry.preflight.inspection import TablePreflight
+from dynaferry.preflight.notices import WRITES_DURING_COPY
+from dynaferry.preflight.stream_words import StreamFindings, all_of, parts_of, stream_notices
+from dynaferry.preflight.streams import inspect_streams, measured_rate
+from dynaferry.run.copy_tables import looked_at
+from dynaferry.run.lifecycle import Say, say_nothing
+from dynaferry.run.sides import Sides, open_sides
+
+# For so long the streams are watched to see how much changes.
+MEASURED_SECONDS: Final = 5.0
+# What is reckoned with where nothing was seen to change.
+EXAMPLE_RATE: Final = 1_000.0
+
+
+class MoveEstimate(Struct, frozen=True, kw_only=True):
+    """One table that may be moved.
+
+    `changes_per_second` is None where it could not be measured; `cost` is that of the measured
+    rate, or of an example where nothing was seen to change.
+    """
+
+    copy: TablePreflight
+    stream: StreamFindings
+    changes_per_second: float | None
+    cost: FollowingCost
+    notices: tuple[str, ...]
+
+
+async def dry_run(
+    plan: CopyPlan, *, say: Say | None = None, measured_seconds: float = MEASURED_SECONDS
+) -> tuple[MoveEstimate, ...]:
+    """Looks at everything that a move would look at, of every table, and writes nothing.
+
+    :raises DynaferryError: all that a move would refuse, or fail with, at once
+    """
+    plan, say = validate(plan), say or say_nothing
+    async with open_sides(plan, say) as sides:
+        problems: list[DynaferryError] = []
+        streams: tuple[StreamFindings, ...] = ()
+        tables: tuple[TablePreflight, ...] = ()
+        try:
+            streams = await inspect_streams(plan, sides.source, waits=False, say=say)
+        except DynaferryError as error:
+            problems += parts_of(error)
+        try:
+            tables = await looked_at(plan, sides, say)
+        except DynaferryError as error:
+            problems.append(error)
+        if problems:
+            raise all_of(_each_once(problems))
+        rates = await _rates(sides, streams, measured_seconds)
+    return tuple(
+        _estimate(plan, table, stream, rate)
+        for table, stream, rate in zip(tables, streams, rates, strict=True)
+    )
+
+
+def _each_once(problems: Sequence[DynaferryError]) -> list[DynaferryError]:
+    """Both inspections look at the source, and say the same of it."""
+    return list({problem.message: problem for problem in problems}.values())
+
+
+async def _rates(
+    sides: Sides, streams: Sequence[StreamFindings], seconds: float
+) -> list[float | None]:
+    rates: list[float | None] = [None] * len(streams)
+
+    async def measure(number: int) -> None:
+        rates[number] = await measured_rate(sides.source, streams[number].source, seconds=seconds)
+
+    async with anyio.create_task_group() as group:
+        for number, stream in enumerate(streams):
+            if stream.status is not None:
+                group.start_soon(measure, number)
+    return rates
+
+
+def _estimate(
+    plan: CopyPlan, table: TablePreflight, stream: StreamFindings, rate: float | None
+) -> MoveEstimate:
+    cost = following_cost(
+        plan,
+        stream.source,
+        table.target or as_created(stream.source),
+        changes_per_second=rate or EXAMPLE_RATE,
+        shards=max(1, stream.open_shards),
+    )
+    capped = keeps_up(cost, table.estimate) if rate else ()
+    kept = tuple(notice for notice in table.notices if notice != WRITES_DURING_COPY)
+    return MoveEstimate(
+        copy=table,
+        stream=stream,
+        changes_per_second=rate,
+        cost=cost,
+        notices=(*stream_notices(stream, time.time()), *capped, *kept),
+    )

@@ -1,0 +1,70 @@
+"""Which streams of its sources a move has enabled, so that whoever ends it can switch them off.
+
+One JSON object a line, only ever added to: a line before the call, since a process may end between
+the call and its answer, and another with the stream's name once it is there. No restart and no
+later attempt forgets it.
+"""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from anyio import to_thread
+from msgspec import Struct
+
+from dynaferry.errors import StateWriteError
+from dynaferry.shared.files import read_bounded
+from dynaferry.shared.journal import append_line
+from dynaferry.state.directory import enabled_streams_path
+
+_MOST_BYTES = 16 * 1024 * 1024
+
+
+class EnabledStream(Struct, frozen=True):
+    """A table whose stream was enabled `at`, in seconds since the epoch.
+
+    `stream` is None where the answer to that call was never seen; `is_ours` is False where
+    somebody else was faster.
+    """
+
+    table: str
+    at: float
+    stream: str | None = None
+    is_ours: bool = True
+
+
+async def note_enabling(
+    state_dir: Path, run: str, table: str, stream: str | None = None, *, is_ours: bool = True
+) -> None:
+    """Returns when it is on the disk that the stream of the table (its ARN) is being enabled, or
+    has been.
+
+    :raises StateWriteError: it cannot be kept
+    """
+    path = enabled_streams_path(state_dir, run)
+    line = msgspec.json.encode(EnabledStream(table, time.time(), stream, is_ours))
+    try:
+        await to_thread.run_sync(append_line, path, line)
+    except OSError as error:
+        raise StateWriteError(
+            f"it cannot be kept in {path} that the stream of {table} is enabled: {error.strerror}",
+            hint="make room, or remove what is in the way, then run the same command again",
+            operation="UpdateTable",
+            table=table,
+        ) from error
+
+
+def enabled_streams(state_dir: Path, run: str) -> list[EnabledStream]:
+    """The streams that moves of this run have enabled, the newest of each table. It blocks.
+
+    A line that a crash cut short says nothing; nor does a file that cannot be read.
+    """
+    found: dict[str, EnabledStream] = {}
+    with suppress(OSError):
+        content = read_bounded(enabled_streams_path(state_dir, run), _MOST_BYTES)
+        for line in content.splitlines():
+            with suppress(msgspec.MsgspecError):
+                enabled = msgspec.json.decode(line, type=EnabledStream)
+                found[enabled.table] = enabled
+    return [enabled for enabled in found.values() if enabled.is_ours]

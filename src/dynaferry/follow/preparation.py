@@ -1,0 +1,95 @@
+"""Before a move begins: the sources' streams inspected, and enabled where that was asked for."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from anyio import to_thread
+
+from dynaferry.dynamodb.account.session import AccountSession
+from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.enable_stream import enable_stream
+from dynaferry.errors import AccessDeniedError, PreflightError
+from dynaferry.follow.enabled_streams import enabled_streams, note_enabling
+from dynaferry.observe.formatting import place
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.preflight.side_by_side import for_each_table
+from dynaferry.preflight.stream_words import StreamFindings, call_that_enables, stream_notices
+from dynaferry.preflight.streams import inspect_streams
+from dynaferry.run.lifecycle import Say
+
+# Is shown lines, and says whether somebody agrees to what they say.
+Agree = Callable[[Sequence[str]], Awaitable[bool]]
+
+
+async def prepare(
+    plan: CopyPlan, source: AccountSession, say: Say, agree: Agree | None = None
+) -> tuple[StreamFindings, ...]:
+    """Returns when every source of the plan has a stream that may be read.
+
+    Where one has none and the plan says to enable it, `agree` is asked first: the plan alone is
+    enough where it is None.
+
+    :raises PreflightError: a source has no stream, or nobody agreed
+    :raises AccessDeniedError: a right is missing
+    """
+    found = await inspect_streams(plan, source, waits=True, say=say)
+    without = [each.source for each in found if each.status is None]
+    if without:
+        await _enable(plan, source, without, say, agree)
+        found = await inspect_streams(plan, source, waits=True, say=say)
+    await _complete_notes(plan, found)
+    for line in dict.fromkeys(n for each in found for n in stream_notices(each, time.time())):
+        say(line)
+    return found
+
+
+async def _enable(
+    plan: CopyPlan,
+    source: AccountSession,
+    tables: Sequence[TableDescription],
+    say: Say,
+    agree: Agree | None,
+) -> None:
+    if agree is not None and not await agree(_question(tables)):
+        raise PreflightError(
+            "the source has no stream, and nobody agreed to enable one; nothing was changed",
+            hint=f"whoever may, can: {call_that_enables(tables[0], source.region)}",
+            table=tables[0].name,
+        )
+    await for_each_table(
+        tables, partial(_enable_one, plan, source, say), say=say, done="have a stream"
+    )
+
+
+def _question(tables: Sequence[TableDescription]) -> list[str]:
+    return [
+        *(f"{place(table.arn)} has no stream; one with NEW_IMAGE is enabled" for table in tables),
+        "nothing else of the source is changed; the stream stays on when the move is over, until"
+        " somebody switches it off",
+        "enable it? [y/N]",
+    ]
+
+
+async def _enable_one(
+    plan: CopyPlan, source: AccountSession, say: Say, table: TableDescription
+) -> None:
+    await note_enabling(plan.state_dir, plan.run_name, table.arn)
+    say(f"{place(table.arn)}: enabling a stream with NEW_IMAGE")
+    try:
+        seen, is_ours = await enable_stream(source, table, say=say)
+    except AccessDeniedError as error:
+        call = call_that_enables(table, source.region)
+        error.hint = "; ".join(filter(None, (error.hint, f"or let whoever may do it: {call}")))
+        raise
+    await note_enabling(plan.state_dir, plan.run_name, table.arn, seen.stream_arn, is_ours=is_ours)
+
+
+async def _complete_notes(plan: CopyPlan, found: Sequence[StreamFindings]) -> None:
+    """Of a stream that was asked for by a process that ended before it had an answer."""
+    noted = await to_thread.run_sync(enabled_streams, plan.state_dir, plan.run_name)
+    unanswered = {each.table for each in noted if each.stream is None}
+    for each in found:
+        table = each.source
+        if table.arn in unanswered:
+            await note_enabling(plan.state_dir, plan.run_name, table.arn, table.stream_arn)

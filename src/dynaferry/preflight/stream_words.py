@@ -1,0 +1,135 @@
+"""What a person should know of a source's stream before a move, and what is refused. Pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.errors import AccessDeniedError, DynaferryError, PreflightError
+from dynaferry.observe.formatting import duration
+from dynaferry.preflight.following import has_new_images, units_to_read_again
+from dynaferry.preflight.item_cost import average_item_bytes
+
+# No eventually consistent read is older than this [INF: the service says "usually a second"].
+STREAM_HISTORY_SECONDS: Final = 60.0
+
+
+class StreamFindings(Struct, frozen=True, kw_only=True):
+    """What was found of one source's stream.
+
+    `status` is None where there is none yet, and one is to be enabled. `is_shared` says that a
+    shard refused to be read because others read it.
+    """
+
+    source: TableDescription
+    status: str | None
+    open_shards: int = 0
+    is_shared: bool = False
+
+
+def call_that_enables(table: TableDescription, region: str) -> str:
+    """The one call that enables the stream of a table, as it is typed."""
+    return (
+        f"aws dynamodb update-table --region {region} --table-name {table.called} "
+        "--stream-specification StreamEnabled=true,StreamViewType=NEW_IMAGE"
+    )
+
+
+def no_stream(table: TableDescription, region: str, acting_as: str) -> PreflightError:
+    """The refusal of a table whose changes nobody could see."""
+    what = "has no stream"
+    if table.last_stream_arn is not None:
+        what = f"has no stream any more, it was switched off ({table.last_stream_arn})"
+    return PreflightError(
+        f"the source table {table.name} {what}, so what changes in it cannot be followed",
+        hint=f"enable one: {call_that_enables(table, region)} (it needs dynamodb:UpdateTable on "
+        f"the table); or add --enable-stream, where {acting_as} may do that",
+        table=table.name,
+    )
+
+
+def not_enabled(table: TableDescription, status: str) -> PreflightError:
+    """The refusal of a stream that gets no more changes."""
+    return PreflightError(
+        f"the stream of the source table {table.name} is {status}: what changes from now on is not "
+        f"in it ({table.stream_arn})",
+        hint="wait until it is DISABLED, then enable another: every stream has a name of its own",
+        table=table.name,
+    )
+
+
+def all_of(problems: Sequence[DynaferryError]) -> DynaferryError:
+    """One error for all that stands in the way of following: the only one as it is."""
+    if len(problems) == 1:
+        return problems[0]
+    kinds = {type(problem) for problem in problems}
+    kind = AccessDeniedError if kinds == {AccessDeniedError} else PreflightError
+    numbered = list(enumerate(problems, 1))
+    error = kind(
+        f"{len(problems)} things stand in the way of a move: "
+        + "; ".join(f"({number}) {problem.message}" for number, problem in numbered),
+        hint="; ".join(f"({number}) {each.hint}" for number, each in numbered if each.hint) or None,
+    )
+    error.__cause__ = ExceptionGroup("what stands in the way of a move", problems)
+    return error
+
+
+def parts_of(error: DynaferryError) -> list[DynaferryError]:
+    """What `all_of` has made one error of, or the error itself."""
+    group = error.__cause__
+    if not isinstance(group, ExceptionGroup):
+        return [error]
+    return [each for each in group.exceptions if isinstance(each, DynaferryError)] or [error]
+
+
+def stream_notices(found: StreamFindings, now: float) -> tuple[str, ...]:
+    """The notices on one source's stream at the moment `now`."""
+    return (*_on_view(found), *_on_age(found, now), *_on_readers(found))
+
+
+def _on_view(found: StreamFindings) -> Iterator[str]:
+    source = found.source
+    if found.status is None:
+        yield (
+            "the source has no stream: --enable-stream enables one with NEW_IMAGE before anything "
+            "else, which nothing undoes by itself"
+        )
+    elif found.status == "ENABLING":
+        yield "the source's stream is being enabled: the move waits until it is"
+    if found.status is not None and not has_new_images(source):
+        units = units_to_read_again(average_item_bytes(source))
+        several = "unit" if units == 1 else "units"
+        yield (
+            f"the source's stream has {source.stream_view_type}: it says which items change, not "
+            f"what they become, so that each is read again from the source, for {units} read "
+            f"{several} beside what production reads; NEW_IMAGE spares that, but takes another "
+            "stream, since a view never changes"
+        )
+
+
+def _on_age(found: StreamFindings, now: float) -> Iterator[str]:
+    since = found.source.stream_enabled_at
+    if since is None or found.status is None:
+        return
+    age = max(0.0, now - since)
+    if age < STREAM_HISTORY_SECONDS:
+        yield (
+            f"the source's stream was enabled {duration(age)} ago, so the source is read "
+            "consistently, or where it is large once the stream is a minute old"
+        )
+
+
+def _on_readers(found: StreamFindings) -> Iterator[str]:
+    if found.is_shared:
+        yield (
+            "the source's stream has other readers: a shard refused to be read "
+            "(LimitExceededException), since it takes two; find out which Lambda functions and "
+            "replicas they are, or what changes comes late"
+        )
+    if found.status is not None:
+        replicas = "; the replication of this global table is one" if found.source.replicas else ""
+        yield (
+            "who else reads the source's stream was not looked at: each shard takes two readers, "
+            f"and a Lambda trigger is one{replicas}"
+        )
