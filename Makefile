@@ -15,7 +15,7 @@ DYNAMODB_LOCAL := .cache/dynamodb-local
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo  ## two accounts on this machine: seeded, copied, checked
+demo: $(VENV)/.demo  ## two accounts on this machine: a table moved while it is written, checked
 	$(BIN)/dynaferry demo
 
 test: $(VENV)/.dev  ## the tests; those that need DynamoDB Local skip where it is missing

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ from dynaferry.cli.main import run_command
 from dynaferry.demo import server_process
 from dynaferry.demo.accounts import only_this_machine
 from dynaferry.demo.check import compare
-from dynaferry.demo.items import Item, canonical, make_items
+from dynaferry.demo.items import Item, as_sdk, canonical, key_of, make_items
+from dynaferry.demo.writer import Writer
 from dynaferry.observe.summary import RunSummary, TableSummary
 from dynaferry.run.outcome import Outcome
 
@@ -49,13 +51,23 @@ def _demo(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_demo_copies_checks_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_the_demo_moves_a_table_that_is_written_checks_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
     child = _demo(tmp_path, "--items", "120")
     assert child.returncode == 0, child.stderr
-    assert "source  120 items, all as they were put in" in child.stderr
-    assert "target  120 items, all as they were put in" in child.stderr
-    assert "120 read = 120 written + 0 rejected + 0 filtered" in child.stderr
-    assert "dynaferry copy SOURCE TARGET" in child.stderr
+    (writes,) = re.findall(
+        r"stops after ([\d,]+) writes: ([\d,]+) new items, ([\d,]+) changes, ([\d,]+) deletions",
+        child.stderr,
+    )
+    total, new, _, deleted = (int(number.replace(",", "")) for number in writes)
+    assert total > 20
+    left = 120 + new - deleted
+    assert f"source  {left:,} items, all as they were written" in child.stderr
+    assert f"target  {left:,} items, all as they were written" in child.stderr
+    assert "orders: following" in child.stderr
+    assert re.search(r"the copy: (\d+) read = \1 written \+ 0 rejected", child.stderr)
+    assert "dynaferry move SOURCE TARGET" in child.stderr
     assert child.stdout == ""
     assert list(tmp_path.iterdir()) == []
 
@@ -67,7 +79,7 @@ def test_the_state_is_kept_for_who_asks_and_status_can_read_it(
     assert child.returncode == 0, child.stderr
     state_dir = child.stderr.split()[-1]
     assert run_command(["status", "--state-dir", state_dir]) == 0
-    assert "30 read = 30 written" in capsys.readouterr().out
+    assert "orders: following" in capsys.readouterr().out
 
 
 def test_without_moto_the_demo_says_how_to_get_it(
@@ -107,6 +119,40 @@ def test_a_persons_settings_are_out_of_the_way_and_come_back(
         )
         assert Path(os.environ["AWS_CONFIG_FILE"]).read_text() == ""
     assert dict(os.environ) == before
+
+
+def test_a_write_that_never_reached_the_target_is_a_difference() -> None:
+    written = _items()
+    written[4] = written[4] | {"note": {"S": "written meanwhile, 1"}}
+    gone = written.pop(9)
+    comparison = compare(written, _items())
+    assert (comparison.missing, comparison.different, comparison.unexpected) == (0, 1, 1)
+    assert "/".join(key_of(gone)) in comparison.examples
+
+
+async def test_the_application_of_the_demo_knows_what_the_table_holds() -> None:
+    class Table:
+        def __init__(self) -> None:
+            self.items = {key_of(item): as_sdk(item) for item in _items()}
+            self.puts = 0
+
+        async def put_item(self, *, TableName: str, Item: Item) -> None:  # noqa: N803
+            assert TableName == "orders"
+            self.items[key_of(Item)] = Item
+            self.puts += 1
+            if self.puts == 60:
+                writer.stop()
+
+        async def delete_item(self, *, TableName: str, Key: Item) -> None:  # noqa: N803
+            assert TableName == "orders"
+            del self.items[key_of(Key)]
+
+    table = Table()
+    writer = Writer(table, _items())
+    await writer.run()
+    assert writer.written.deleted > 0
+    assert compare(writer.items, table.items.values()).equal
+    assert not compare(_items(), table.items.values()).equal
 
 
 def _types_in(value: dict[str, object]) -> set[str]:

@@ -56,6 +56,7 @@ def plan_for(endpoint_url: str, state_dir: Path) -> CopyPlan:
         readers=2,
         writers=4,
         create_target=True,
+        enable_stream=True,
         state_dir=state_dir,
     )
 

@@ -54,6 +54,25 @@ def _binary(random_: random.Random, length: int) -> str:
     return base64.b64encode(random_.randbytes(length)).decode()
 
 
+def as_sdk(item: Item) -> Item:
+    """The item in the SDK's form, in which binary is bytes."""
+    return {name: _sdk_value(value) for name, value in item.items()}
+
+
+def _sdk_value(value: dict[str, Any]) -> dict[str, Any]:
+    ((kind, content),) = value.items()
+    match kind:
+        case "B":
+            content = base64.b64decode(content)
+        case "BS":
+            content = [base64.b64decode(element) for element in content]
+        case "L":
+            content = [_sdk_value(element) for element in content]
+        case "M":
+            content = as_sdk(content)
+    return {kind: content}
+
+
 def canonical(item: Item) -> str:
     """The item as text that is equal for equal items: sets and maps have no order.
 

@@ -9,9 +9,13 @@ compete with the copy for one interpreter.
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterable
+from threading import Lock
+from typing import Any
 
 from moto.backends import get_backend
-from moto.moto_server.werkzeug_app import MotoRequestHandler
+from moto.moto_server import threaded_moto_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler
 from moto.server import ThreadedMotoServer
 
 from dynaferry.demo import accounts
@@ -27,6 +31,7 @@ def main() -> None:
     # HTTP/1.0 would open a connection for every request.
     MotoRequestHandler.protocol_version = "HTTP/1.1"
     make_faster()
+    setattr(threaded_moto_server, "DomainDispatcherApplication", _OneByOne)  # noqa: B010
     _create_role()
     server = ThreadedMotoServer(LOOPBACK, port=0, verbose=False)
     server.start()
@@ -36,6 +41,19 @@ def main() -> None:
         _print_line(int(line))
     # There is nothing to save, and an orderly end would wait for connections that are kept open.
     os._exit(0)
+
+
+class _OneByOne(DomainDispatcherApplication):
+    """moto, one request at a time: a table that is scanned while it is written breaks the scan."""
+
+    def __init__(self, create_app: Callable[..., Any]) -> None:
+        super().__init__(create_app)
+        self._turn = Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        with self._turn:
+            response: Iterable[bytes] = super().__call__(environ, start_response)
+        return response
 
 
 def _print_line(number: int) -> None:

@@ -1,4 +1,4 @@
-"""`dynaferry demo`: a copy between two accounts on this machine, checked item by item."""
+"""`dynaferry demo`: a move between two accounts on this machine, checked item by item."""
 
 import shutil
 import tempfile
@@ -56,15 +56,15 @@ def _run_in(directory: Path, count: int, *, keep: bool) -> int:
     )
     if outcome.error is not None:
         failure.print_error(outcome.error)
-    if outcome.summary.status != "complete":
+    if equal is None:
         return exit_codes.of_outcome(outcome.summary.status, outcome.error)
     if not equal:
         screen.say("error: the tables are not equal")
         screen.say("hint: this is a bug: please report it, with all of the above")
         return exit_codes.DIFFERENT
     for table in outcome.summary.tables:
-        screen.say(f"   {equation(table)}, in {table.seconds:.1f} s")
-    screen.say("every item is there, in every attribute as it was")
+        screen.say(f"   the copy: {equation(table)}, in {table.seconds:.1f} s")
+    screen.say("every item is there as it was last written, and the application never stopped")
     screen.say("")
     for line in REAL_ACCOUNTS.splitlines():
         screen.say(line)
