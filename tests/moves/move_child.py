@@ -31,7 +31,7 @@ def compress(times: Times) -> None:
         _set(room, LATE_WRITE_SECONDS=times.late_write_seconds)
     for reader in (shard_reader, capture, table):
         _set(reader, RETENTION_SECONDS=times.retention_seconds)
-    _set(capture, LISTING_SECONDS=2.0, HASTY_LISTING_SECONDS=0.2, LISTING_PAGE_SECONDS=0.02)
+    _set(capture, LISTING_SECONDS=2.0, HASTY_LISTING_SECONDS=0.3, LISTING_PAGE_SECONDS=0.15)
     _set(capture, ALIVE_SECONDS=0.5)
     _set(lineage, GONE_AFTER_SECONDS=times.gone_after_seconds)
     _set(move_tables, RESYNC_SECONDS=0.5, STREAM_HISTORY_SECONDS=2.0)

@@ -12,6 +12,7 @@ import pytest
 from dynaferry.dynamodb.account.session import open_account
 from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.failures.call_site import CallSite
+from dynaferry.dynamodb.items import streams
 from dynaferry.dynamodb.items.streams import TableStream
 from dynaferry.dynamodb.signing import STREAMS_API_PREFIX
 from dynaferry.errors import (
@@ -221,6 +222,24 @@ async def test_all_pages_of_a_listing_are_one_listing() -> None:
     starts = [body.get("ExclusiveStartShardId") for body in client.bodies]
     assert starts == [None, "a", "b"]
     assert {body["Limit"] for body in client.bodies} == {100}
+
+
+def throttled(_: bytes) -> bytes:
+    raise ThrottledError("slow down", code="ThrottlingException")
+
+
+async def test_a_throttle_in_the_middle_of_a_listing_costs_one_page_and_not_those_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "PAGE_PAUSE_SECONDS", 0.0)
+    first = described(shard("a"), LastEvaluatedShardId="a")
+    source, client = stream(first, throttled, throttled, described(shard("b")))
+    assert (await source.list_shards()).shards == [Shard("a", None), Shard("b", None)]
+    starts = [body.get("ExclusiveStartShardId") for body in client.bodies]
+    assert starts == [None, "a", "a", "a"]
+    never, _ = stream(first, *[throttled] * streams.PAGE_ATTEMPTS)
+    with pytest.raises(ThrottledError):
+        await never.list_shards()
 
 
 async def test_a_listing_that_leads_back_is_impossible() -> None:

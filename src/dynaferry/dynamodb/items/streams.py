@@ -16,10 +16,14 @@ from msgspec import Raw, Struct
 from dynaferry.dynamodb.client import DynamoClient
 from dynaferry.dynamodb.items.canonical import DIGEST_BYTES, canonical
 from dynaferry.dynamodb.items.responses import UNREADABLE, ResponseReader
+from dynaferry.errors import ThrottledError
 from dynaferry.ports import ChangeKind, ChangePage, ChangeRecord, Shard, StreamListing
 
 SHARDS_A_PAGE: Final = 100  # the most that DescribeStream gives [M:DescribeStream]
 RECORDS_A_PAGE: Final = 1_000  # or 1 MB, which engines pass [M:GetRecords]
+# How often a page of a listing is asked for, with so long a pause after a throttle, at least.
+PAGE_ATTEMPTS: Final = 5
+PAGE_PAUSE_SECONDS: Final = 0.25
 
 # Why a stream that is being disabled is not over: its shards are readable for 24 hours.
 _ENABLED: Final = frozenset({"ENABLED", "ENABLING"})
@@ -93,8 +97,7 @@ class TableStream:
         shards = _shards(page)
         while page.LastEvaluatedShardId is not None:
             last = page.LastEvaluatedShardId
-            await anyio.sleep(seconds_a_page)
-            page = await self._describe({"ExclusiveStartShardId": last})
+            page = await self._page_after(last, seconds_a_page)
             if page.LastEvaluatedShardId == last:
                 raise self._reader("DescribeStream").impossible("it leads back to where it began")
             shards += _shards(page)
@@ -104,6 +107,20 @@ class TableStream:
             view=page.StreamViewType,
             status=page.StreamStatus,
         )
+
+    async def _page_after(self, last: str, seconds_a_page: float) -> _Description:
+        """The next page of a listing. A throttle costs this page, not those before it: otherwise a
+        long listing would never end beside others who list.
+        """
+        pause = seconds_a_page
+        for _ in range(PAGE_ATTEMPTS - 1):
+            await anyio.sleep(pause)
+            try:
+                return await self._describe({"ExclusiveStartShardId": last})
+            except ThrottledError:
+                pause = max(PAGE_PAUSE_SECONDS, 2 * pause)
+        await anyio.sleep(pause)
+        return await self._describe({"ExclusiveStartShardId": last})
 
     async def children_of(self, shard: str) -> Sequence[Shard]:
         """Asks for the children alone; engines that know no filter give all shards."""
