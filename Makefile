@@ -10,7 +10,7 @@ DYNAMODB_LOCAL := .cache/dynamodb-local
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-local test-image soak fuzz fuzz-lineage model check bench bench-quick bench-throttle bench-follow docs lock clean
+.PHONY: help demo test test-local test-image soak soak-move fuzz fuzz-lineage model check bench bench-quick bench-throttle bench-follow docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ soak: $(VENV)/.dev  ## faults, kills and throttled runs: make soak N=1000 KILLS=
 	$(BIN)/python -m tests.faults.soak --mixtures $(N) --first-seed $(FIRST)
 	$(BIN)/python -m tests.kills.soak --kills $(KILLS) --first-seed $(FIRST)
 	$(BIN)/python -m tests.faults.throttled_soak --runs $(RUNS) --first-seed $(FIRST)
+
+soak-move: N = 20
+soak-move: $(VENV)/.dev  ## moves that are killed while their source is written: make soak-move N=300 FIRST=0
+	$(BIN)/python -m tests.moves.soak --moves $(N) --first-seed $(FIRST) --tell
 
 FILES ?= 3000
 fuzz: $(VENV)/.dev  ## state files with something wrong in them, under every command: make fuzz FILES=3000 FIRST=0
