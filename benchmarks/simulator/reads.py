@@ -75,7 +75,7 @@ class TableReads:
         name, request = batch.of_one_table()
         table = self._tables.table(name)
         found = _found(table, request, now)
-        sized = [SizedKey(key.place, 0 if item is None else item.size_bytes) for key, item in found]
+        sized = [SizedKey(key[0], 0 if item is None else item.size_bytes) for key, item in found]
         admission = table.model.read_items(sized, now, consistent=request.ConsistentRead)
         if admission.refusal is not None:
             return refused(admission.refusal, admission.latency_seconds)
@@ -132,7 +132,7 @@ def _seeded_page(table: ServedTable, request: ScanRequest, places: tuple[int, in
         place, _ = seeded.position(extent.start)
     if not extent.is_last:
         partition, sort = seeded.key(extent.end - 1)
-        last = requests.wire_key(Key(0, partition, sort or ""), table.settings)
+        last = requests.wire_key((0, partition, sort or ""), table.settings)
     return _Page(
         place, extent.size_bytes, extent.end - extent.start, last, lambda: seeded.pieces(extent)
     )
@@ -151,7 +151,7 @@ def _stored_page(
     seen_at = None if request.ConsistentRead else now
     page = items.page(places, after, request.Limit, seen_at=seen_at)
     return _Page(
-        places[0] if page.first is None else page.first.place,
+        places[0] if page.first is None else page.first[0],
         page.size_bytes,
         len(page.items),
         None if page.last is None else requests.wire_key(page.last, table.settings),

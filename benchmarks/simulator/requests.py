@@ -134,12 +134,12 @@ class TableRequest(Struct, frozen=True):
     StreamSpecification: StreamWish | None = None
 
 
-class ItemChange(Struct, frozen=True):
+class ItemChange(Struct, frozen=True, gc=False):
     """A put of `body`, or a delete where that is None. `size_bytes` is of the item or the key."""
 
     key: Key
     size_bytes: int
-    body: bytes | None
+    body: Raw | None
 
 
 decode_scan = msgspec.json.Decoder(ScanRequest).decode
@@ -159,18 +159,19 @@ def changes_of(requests: list[WriteRequest], table: Table) -> list[ItemChange]:
 
     :raises RefusedError: an item has no key or is too large, or two have the same
     """
-    changes: list[ItemChange] = []
-    for request in requests:
-        put, delete = request.PutRequest, request.DeleteRequest
-        if put is not None and delete is None:
-            changes.append(put_of(put.Item, table))
-        elif delete is not None and put is None:
-            changes.append(delete_of(delete.Key, table))
-        else:
-            raise invalid("a request of a batch is a put or a delete")
+    changes = [_change_of(request, table) for request in requests]
     if len({change.key for change in changes}) != len(changes):
         raise invalid("Provided list of item keys contains duplicates")
     return changes
+
+
+def _change_of(request: WriteRequest, table: Table) -> ItemChange:
+    put, delete = request.PutRequest, request.DeleteRequest
+    if delete is None and put is not None:
+        return put_of(put.Item, table)
+    if put is None and delete is not None:
+        return delete_of(delete.Key, table)
+    raise invalid("a request of a batch is a put or a delete")
 
 
 def put_of(item: Raw, table: Table) -> ItemChange:
@@ -187,7 +188,7 @@ def put_of(item: Raw, table: Table) -> ItemChange:
         words = f"Type mismatch for Index Key {table.refused_attribute}"
         refused = invalid(f"One or more parameter values were invalid: {words}").refusal
         raise RefusedItemError(refused)
-    return ItemChange(key, size_bytes, bytes(item))
+    return ItemChange(key, size_bytes, item)
 
 
 def delete_of(key: Raw, table: Table) -> ItemChange:
@@ -221,12 +222,13 @@ def key_of(item: Mapping[str, Mapping[str, Any]], table: Table) -> Key:
         sort: str = "" if table.sort_key is None else item[table.sort_key]["S"]
     except KeyError:
         raise invalid("One of the required keys was not given a value") from None
-    return Key(place_of(partition), partition, sort)
+    return place_of(partition), partition, sort
 
 
 def wire_key(key: Key, table: Table) -> WireKey:
     """The key in wire form."""
-    wire = {table.partition_key: {"S": key.partition}}
+    _, partition, sort = key
+    wire = {table.partition_key: {"S": partition}}
     if table.sort_key is not None:
-        wire[table.sort_key] = {"S": key.sort}
+        wire[table.sort_key] = {"S": sort}
     return wire

@@ -16,7 +16,7 @@ from benchmarks.simulator.report import TableReport
 from benchmarks.simulator.requests import ItemChange, decode_item, wire_key
 from benchmarks.simulator.seeded import ItemsDigest, SeededItems
 from benchmarks.simulator.settings import Settings, Stream, Table
-from benchmarks.simulator.stored_items import Key, StoredItem, StoredItems
+from benchmarks.simulator.stored_items import StoredItem, StoredItems
 from benchmarks.simulator.stream import Written
 from benchmarks.simulator.table import SimulatedTable
 from benchmarks.simulator.table_streams import TableStreams
@@ -66,11 +66,10 @@ class ServedTable:
 
     def sized(self, change: ItemChange) -> SizedKey:
         """What the model needs to know: a write costs the larger of what was and what will be."""
-        before = None if self.items is None else self.items.get(change.key)
         size_bytes = 0 if change.body is None else change.size_bytes
-        return SizedKey(
-            change.key.place, max(size_bytes, 0 if before is None else before.size_bytes)
-        )
+        if self.items is not None and (before := self.items.get(change.key)) is not None:
+            size_bytes = max(size_bytes, before.size_bytes)
+        return SizedKey(change.key[0], size_bytes)
 
     def carry_out(self, effect: Effect, answer: Answer, now: float) -> Answer:
         """Lets a write take effect, as a rule at once, and returns what its writer learns."""
@@ -93,7 +92,7 @@ class ServedTable:
         """Writes, and notes in the stream what has changed."""
         for change in changes:
             if self.written is not None and change.body is not None:
-                self.written.add(change.body)
+                self.written.add(bytes(change.body))
             if self.items is not None:
                 self._apply(self.items, change, now)
 
@@ -134,30 +133,32 @@ class ServedTable:
         is_by_time_to_live: bool = False,
     ) -> None:
         before = items.get(change.key)
-        if _is_same(before, change):
+        # Copied, so that the request does not stay in memory.
+        body = None if change.body is None else bytes(change.body)
+        item = None if body is None else StoredItem(body, change.size_bytes)
+        if _is_same(before, item):
             self._unchanging += 1
             return
-        item = None if change.body is None else StoredItem(change.body, change.size_bytes)
         items.replace(change.key, item, now)
         if self.streams is not None and self.streams.current is not None:
             written = Written(
-                change.key.place,
+                change.key[0],
                 wire_key(change.key, self.settings),
                 None if before is None else before.body,
-                change.body,
+                body,
                 is_by_time_to_live,
             )
             self.streams.write(written, now)
 
 
-def _is_same(before: StoredItem | None, change: ItemChange) -> bool:
+def _is_same(before: StoredItem | None, item: StoredItem | None) -> bool:
     """Whether a write changes nothing: then it leaves no record [DG:Streams]."""
-    if before is None or change.body is None:
-        return before is None and change.body is None
-    if before.body == change.body:
+    if before is None or item is None:
+        return before is item
+    if before.body == item.body:
         return True
-    is_as_large = before.size_bytes == change.size_bytes
-    return is_as_large and decode_item(before.body) == decode_item(change.body)
+    is_as_large = before.size_bytes == item.size_bytes
+    return is_as_large and decode_item(before.body) == decode_item(item.body)
 
 
 def _stored(settings: Table, seeded: SeededItems, chance: random.Random) -> StoredItems:
@@ -168,7 +169,7 @@ def _stored(settings: Table, seeded: SeededItems, chance: random.Random) -> Stor
         page = seeded.extent(start, seeded.count, None)
         for rank, body in enumerate(seeded.items(page), start):
             partition, sort = seeded.key(rank)
-            key = Key(place_of(partition), partition, sort or "")
+            key = place_of(partition), partition, sort or ""
             items.seed(key, StoredItem(body, sizes[rank % len(sizes)]))
         start = page.end
     return items

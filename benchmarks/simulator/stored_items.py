@@ -19,12 +19,9 @@ PAGE_BYTES = 1024 * 1024  # of items, by the service's measure [M:Scan]
 _BUCKET_BITS = 8
 
 
-class Key(NamedTuple):
-    """An item's key in the order of a Scan; `sort` is "" where there is no sort key."""
-
-    place: int
-    partition: str
-    sort: str
+# An item's key in the order of a Scan: the place and the text of its partition key, and its sort
+# key, "" where there is none. A plain tuple: each written item makes one.
+Key = tuple[int, str, str]
 
 
 class StoredItem(NamedTuple):
@@ -139,18 +136,18 @@ class StoredItems:
 
     def _keys(self, places: tuple[int, int], after: Key | None) -> Iterator[Key]:
         start, end = places
-        first = Key(start, "", "")
+        first: Key = (start, "", "")
         begin = first if after is None or after < first else after
-        for number in range(begin.place >> (SPACE_BITS - _BUCKET_BITS), len(self._order)):
+        for number in range(begin[0] >> (SPACE_BITS - _BUCKET_BITS), len(self._order)):
             keys = self._order[number]
             at = bisect_left(keys, begin) if begin is first else bisect_right(keys, begin)
             for key in keys[at:]:
-                if key.place >= end:
+                if key[0] >= end:
                     return
                 yield key
 
     def _bucket(self, key: Key) -> list[Key]:
-        return self._order[key.place >> (SPACE_BITS - _BUCKET_BITS)]
+        return self._order[key[0] >> (SPACE_BITS - _BUCKET_BITS)]
 
     def _take_out(self, key: Key) -> None:
         keys = self._bucket(key)

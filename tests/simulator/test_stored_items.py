@@ -8,7 +8,7 @@ EVERYWHERE = (0, SPACE)
 
 
 def a_key(number: int) -> Key:
-    return Key(number << 56, f"k{number}", "")
+    return number << 56, f"k{number}", ""
 
 
 def an_item(text: bytes, size_bytes: int = 100) -> StoredItem:
@@ -22,9 +22,9 @@ def bodies(items: StoredItems, *, seen_at: float | None = None) -> list[bytes]:
 
 def test_items_come_in_the_order_of_their_places_in_pages_that_leave_none_out() -> None:
     items, chance = StoredItems(), random.Random(1)
-    keys = [Key(chance.randrange(SPACE), f"k{n}", str(n % 3)) for n in range(5000)]
+    keys = [(chance.randrange(SPACE), f"k{n}", str(n % 3)) for n in range(5000)]
     for key in keys:
-        items.replace(key, an_item(key.partition.encode(), 1000), 0.0)
+        items.replace(key, an_item(key[1].encode(), 1000), 0.0)
     seen: list[bytes] = []
     after: Key | None = None
     pages = 0
@@ -32,7 +32,7 @@ def test_items_come_in_the_order_of_their_places_in_pages_that_leave_none_out() 
         page = items.page(EVERYWHERE, after, None)
         seen += [item.body for item in page.items]
         after, pages = page.last, pages + 1
-    assert seen == [key.partition.encode() for key in sorted(keys)]
+    assert seen == [key[1].encode() for key in sorted(keys)]
     assert pages == 5
 
 
