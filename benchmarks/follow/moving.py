@@ -18,8 +18,8 @@ from benchmarks.contestants import ROOT
 from benchmarks.follow.arrivals import Arrived, Lags
 from benchmarks.null_endpoint import SOURCE, TARGET
 from benchmarks.process import ENVIRONMENT
-from dynaferry.follow.status import MoveStatus
 from dynaferry.follow.stored_move import read_move
+from dynaferry.observe.move_status import MoveStatus
 from dynaferry.state.directory import spool_path
 
 RUN = "bench"

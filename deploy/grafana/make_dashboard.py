@@ -118,6 +118,7 @@ def _rows() -> list[tuple[str, list[Panel]]]:
         ("How fast", _how_fast()),
         ("What holds it back", _what_holds_it_back()),
         ("Safety", _safety()),
+        ("Move: how far behind", _move()),
     ]
 
 
@@ -287,6 +288,74 @@ def _safety() -> list[Panel]:
                     f"max by (run, version) (dynaferry_run_info{{{RUN}}})",
                     "{{run}}, version {{version}}",
                 ),
+            ],
+        ),
+    ]
+
+
+def _move() -> list[Panel]:
+    """What only `dynaferry move` has; of a copy these stay empty."""
+    return [
+        _over_time(
+            "Behind the source",
+            "What the stream showed before so long is in the target. Empty while the table is"
+            " copied.",
+            "s",
+            [
+                (total(of_table("lag_seconds")), f"behind, {BY_TABLE}"),
+                (total(of_table("oldest_waiting_seconds")), f"oldest that waits, {BY_TABLE}"),
+            ],
+        ),
+        _over_time(
+            "Changes a second",
+            "In: captured. Out: applied, replaced by a newer one of their key, or refused.",
+            "short",
+            [(total(rate("changes_total"), "direction"), "{{direction}}, {{source}}")],
+        ),
+        _over_time(
+            "Waiting in the spool",
+            "Keys, and those of them whose items are read again. It grows while a table is copied.",
+            "short",
+            [
+                (total(of_table("spool_rows")), f"waiting, {BY_TABLE}"),
+                (total(of_table("spool_read_again")), f"to be read again, {BY_TABLE}"),
+            ],
+        ),
+        _over_time(
+            "Spool on the disk",
+            "Beyond --spool-max-bytes keys are kept alone.",
+            "decbytes",
+            [(total(of_table("spool_bytes")), BY_TABLE)],
+        ),
+        _stacked(
+            "State",
+            "1 for the state that a table is in.",
+            [(total(of_table("move_state"), "state"), "{{state}}, {{source}}")],
+        ),
+        _stacked(
+            "Shards of the stream",
+            "Read; to be read behind their parents; ended, and their children are not shown yet.",
+            [(total(of_table("stream_shards"), "state"), "{{state}}, {{source}}")],
+        ),
+        _over_time(
+            "Age of what is captured",
+            "A stream keeps 24 hours: records older than that are lost.",
+            "s",
+            [
+                (total(of_table("stream_position_age_seconds")), f"oldest position, {BY_TABLE}"),
+                (total(of_table("capture_silent_seconds")), f"not read for, {BY_TABLE}"),
+            ],
+        ),
+        _over_time(
+            "Not as it should be",
+            "Zero is right, and 1 for what catches up.",
+            "short",
+            [
+                (total(of_table("gaps_open")), f"losses not mended, {BY_TABLE}"),
+                (total(of_table("gaps_total")), f"losses ever, {BY_TABLE}"),
+                (total(of_table("doubts")), f"writes in doubt, {BY_TABLE}"),
+                (total(of_table("move_rejected")), f"items refused, {BY_TABLE}"),
+                (total(of_table("will_catch_up")), f"catches up, {BY_TABLE}"),
             ],
         ),
     ]

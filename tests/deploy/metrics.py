@@ -8,6 +8,7 @@ import promql_parser
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.prometheus import registry_for
 from dynaferry.observe.stats import RunStats, TableStats
+from tests.observe.moves import a_move_status
 
 # What Prometheus itself puts on every series that it scrapes.
 TARGET_LABELS = {"job", "instance"}
@@ -29,6 +30,7 @@ def exported() -> dict[str, set[str]]:
     monitor.finish_by = 1.0
     monitor.stats = RunStats("orders", [table])
     monitor.stats.credentials_left = {"target": lambda: 3600.0}
+    monitor.note_move([a_move_status()])
     for _ in range(3):
         table.items_read += 100
         table.items_written += 100

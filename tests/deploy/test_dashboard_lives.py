@@ -12,6 +12,22 @@ from tests.deploy.places import DEPLOY, read_yaml
 from tests.deploy.test_grafana import queries, with_variables
 from tests.web.test_real_prometheus import PROMETHEUS, null_endpoint, prometheus, started, until
 
+# What only a move has.
+OF_A_MOVE = tuple(
+    f"dynaferry_{name}"
+    for name in (
+        "lag_seconds",
+        "oldest_waiting_seconds",
+        "changes_total",
+        "spool_",
+        "move_",
+        "stream_",
+        "capture_silent_seconds",
+        "gaps_",
+        "doubts",
+        "will_catch_up",
+    )
+)
 # What a run without a limit, a throttle or a role has nothing to show for.
 SILENT = (
     "rate_limit_units",
@@ -19,6 +35,7 @@ SILENT = (
     'outcome!="ok"',
     "dynaferry_credentials_expire_seconds",
     "dynaferry_checkpoint_age_seconds",  # the run has ended by then
+    *OF_A_MOVE,
 )
 
 
@@ -47,5 +64,6 @@ def test_every_panel_shows_something_for_a_run_that_went_well(tmp_path: Path) ->
                 fired = {query: scraper.series(query) for query in alerts}
     empty = [query for query, found in shown.items() if not found]
     assert [query for query in empty if not any(word in query for word in SILENT)] == []
-    assert len(empty) < len(shown) / 2
+    of_a_copy = [query for query in shown if not any(word in query for word in OF_A_MOVE)]
+    assert len(set(empty) & set(of_a_copy)) < len(of_a_copy) / 2
     assert {query: found for query, found in fired.items() if found} == {}

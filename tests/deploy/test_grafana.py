@@ -15,7 +15,7 @@ BOARD = read_json(make_dashboard.OUTPUT)
 # What Grafana puts in before a query is sent.
 VARIABLES = {"$__rate_interval": "1m", "$job": ".*", "$instance": ".*", "$source": ".*"}
 # Units by Grafana's own ids, as far as they are used.
-UNITS = {"percentunit", "s", "short", "Bps", "currencyUSD"}
+UNITS = {"percentunit", "s", "short", "Bps", "decbytes", "currencyUSD"}
 
 
 def panels() -> Iterator[dict[str, Any]]:
@@ -77,6 +77,7 @@ def test_every_metric_is_on_the_dashboard_or_left_out_on_purpose() -> None:
     missing = set(exported()) - shown
     assert missing == {
         "dynaferry_checkpoint_timestamp_seconds",  # for the alert; its age is shown
+        "dynaferry_move_timestamp_seconds",  # for the alert
         "dynaferry_running",  # for the alerts
         "dynaferry_finish_by_timestamp_seconds",  # for the alert
         "dynaferry_request_seconds_count",  # requests_total counts them with their outcome

@@ -15,7 +15,7 @@ from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.errors import AccessDeniedError
 from dynaferry.follow.enabled_streams import enabled_streams
 from dynaferry.follow.move_tables import execute as move
-from dynaferry.follow.status import MoveStatus
+from dynaferry.observe.move_status import MoveStatus
 from dynaferry.plan.settings import Account, TablePlan
 from dynaferry.run.copy_tables import execute
 from dynaferry.run.outcome import Outcome

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.simulator import BrownOut, RunningSimulator, StreamEvent, simulator
-from dynaferry.follow.status import MoveStatus
 from dynaferry.follow.stored_move import read_move
+from dynaferry.observe.move_status import MoveStatus
 from tests.moves.case import RUN, SHORT_RETENTION_SECONDS, SOURCE, TARGET, Case, Phase, Stop
 from tests.moves.judge import Verdict, counts_of, judge, judge_counts, letters_of
 from tests.moves.writer import Writer

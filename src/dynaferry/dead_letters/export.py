@@ -23,7 +23,10 @@ _MESSAGE_WIDTH = 120
 
 
 class ExportedLetter(Struct, frozen=True):
-    """One line of an export. Field names are a contract with scripts."""
+    """One line of an export. Field names are a contract with scripts.
+
+    An item that was refused while its table was followed is of no segment: -1.
+    """
 
     table: str
     segment: int
@@ -83,10 +86,8 @@ def list_line(letter: DeadLetter, table: str) -> str:
     """The letter as one line for eyes: where, which key, and why. The item is left out."""
     key = _shortened(letter.key.decode("utf-8", "replace"), _KEY_WIDTH)
     message = _shortened(letter.error_message, _MESSAGE_WIDTH)
-    return (
-        f"{_iso_time(letter.time)}  {table}  segment {letter.segment}  {key}  "
-        f"{letter.error_code}: {message}"
-    )
+    place = f"segment {letter.segment}" if letter.segment >= 0 else "while following"
+    return f"{_iso_time(letter.time)}  {table}  {place}  {key}  {letter.error_code}: {message}"
 
 
 def _iso_time(seconds: float) -> str:

@@ -168,25 +168,8 @@ class _Replay:
 
     async def _sum_up(self, record: RunRecord, store: StateStore) -> None:
         self._record = await store.read_run()
-        tables, seconds = [], time.monotonic() - self._begun_at
-        for table, names in enumerate(record.settings.tables):
-            totals = await store.read_totals(table)
-            seen = record.identity.tables[table]
-            tables.append(
-                summary_of(
-                    totals,
-                    await store.read_counters(table),
-                    seen,
-                    source=names.source_name,
-                    target=names.target_name,
-                    status=_table_status(totals, seen.total_segments),
-                    segments_total=seen.total_segments,
-                    seconds=seconds,
-                    items_per_second=0.0,
-                )
-            )
-        self._tables = tuple(tables)
-        self._left = sum(table.items_rejected for table in tables)
+        self._tables = await summaries_of(record, store, time.monotonic() - self._begun_at)
+        self._left = sum(table.items_rejected for table in self._tables)
 
     def outcome(self, error: DynaferryError | None) -> ReplayOutcome:
         """How it ended; `error` is what ended it before its time."""
@@ -209,6 +192,30 @@ class _Replay:
         if self._stop.asked and (self._record is None or self._left > self._refused):
             return "interrupted"
         return "rejected" if self._left else "complete"
+
+
+async def summaries_of(
+    record: RunRecord, store: StateStore, seconds: float
+) -> tuple[TableSummary, ...]:
+    """How the tables of a run stand after a replay that took so long."""
+    tables = []
+    for table, names in enumerate(record.settings.tables):
+        totals = await store.read_totals(table)
+        seen = record.identity.tables[table]
+        tables.append(
+            summary_of(
+                totals,
+                await store.read_counters(table),
+                seen,
+                source=names.source_name,
+                target=names.target_name,
+                status=_table_status(totals, seen.total_segments),
+                segments_total=seen.total_segments,
+                seconds=seconds,
+                items_per_second=0.0,
+            )
+        )
+    return tuple(tables)
 
 
 def _run_status(record: RunRecord | None) -> str | None:

@@ -13,7 +13,8 @@ from dynaferry.demo.server_process import start_server
 from dynaferry.demo.writer import Writer, Written
 from dynaferry.dynamodb.account.session import open_account
 from dynaferry.follow.move_tables import execute
-from dynaferry.follow.status import MoveState, MoveStatus, line_of
+from dynaferry.observe.move_status import MoveState, MoveStatus
+from dynaferry.observe.move_words import line_of
 from dynaferry.observe.stats import RunStats
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.run.outcome import Outcome

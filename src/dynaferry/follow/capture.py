@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from dynaferry.errors import RetryableError, StateWriteError, StoppedError
 from dynaferry.follow.lineage import OVERLAP_SECONDS, Gap, Lineage, ShardState
+from dynaferry.follow.shard_ages import ShardAges
 from dynaferry.follow.shard_reader import RETENTION_SECONDS, CaptureStats, Read, ShardReader
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
@@ -73,7 +74,7 @@ class Capture:
         self._sends: MemoryObjectSendStream[_News]
         self._lookups = anyio.Semaphore(_LOOKUPS_AT_ONCE)
         self._reading: set[str] = set()
-        self._polled_at: dict[str, float | None] = {}
+        self._ages = ShardAges(start)
         self._is_wanted = anyio.Event()
         self._is_listed = anyio.Event()
         self._listings_begun = self._listings_taken = 0
@@ -81,9 +82,13 @@ class Capture:
 
     @property
     def polled_at(self) -> float | None:
+        """When the shard was polled that was not for the longest; None while nobody knows."""
+        return self._ages.polled_at
+
+    @property
+    def read_until(self) -> float | None:
         """What the stream showed before then is in the spool; None while nobody knows."""
-        times = [at for at in self._polled_at.values() if at is not None]
-        return min(times) if times and len(times) == len(self._polled_at) else None
+        return self._ages.read_until
 
     async def run(self) -> None:
         """Captures until it is cancelled.
@@ -120,16 +125,14 @@ class Capture:
             seen = position.since if seen_at is None else seen_at
             reader = ShardReader(self, position.shard, position.sequence, seen)
             tasks.start_soon(reader.run)
-            # What its parent showed is known, and nothing of its own yet.
-            known = self._polled_at.get(position.parent or "")
-            self._polled_at.setdefault(position.shard, known)
+            self._ages.begin(position.shard, position.parent)
         self._note_shards()
 
     def _note_shards(self) -> None:
         childless = self.lineage.childless()
         # Behind a shard without a child something may be that nobody has seen.
         kept = self._reading | set(childless if self.is_enabled else ())
-        self._polled_at = {s: at for s, at in self._polled_at.items() if s in kept}
+        self._ages.keep(kept)
         self.stats.shards_reading = len(self._reading)
         self.stats.shards_waiting = len(self.lineage.waiting())
         self.stats.shards_childless = len(childless)
@@ -202,7 +205,7 @@ class Capture:
                 continue
             if each.page is not None:
                 self.slots.release()
-                self._polled_at[each.shard] = each.at
+                self._ages.note(each.shard, each.page, each.at)
             if each.is_over:
                 has_other_shards = True
                 tasks.start_soon(self._find_children, each.shard)

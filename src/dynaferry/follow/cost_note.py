@@ -8,7 +8,7 @@ from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import DynaferryError
 from dynaferry.follow.followed_table import FollowedTable
-from dynaferry.follow.status import MoveStatus
+from dynaferry.observe.move_status import MoveStatus
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.preflight.estimate import as_created
 from dynaferry.preflight.following import FollowingCost, cost_line, following_cost

@@ -1,24 +1,27 @@
 """A table that is moved, while it is: its spool, its capture, its applier and how it stands."""
 
+import logging
+import math
+from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.errors import StateWriteError
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.capture import Capture
+from dynaferry.follow.held_back import HeldBack
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.spool_history import SAMPLE_SECONDS
 from dynaferry.follow.spool_records import SpoolCounts
-from dynaferry.follow.status import (
-    MoveState,
-    MoveStatus,
-    Rates,
-    catching_line,
-    encode_status,
-    losing_line,
-    reasons_against,
-)
+from dynaferry.follow.status import Rates, reasons_against
+from dynaferry.observe.move_history import MovePoint, move_point, with_worst_lag
+from dynaferry.observe.move_status import MoveState, MoveStatus
+from dynaferry.observe.move_words import catching_line, losing_line
 from dynaferry.run.lifecycle import Say
+
+_log = logging.getLogger(__name__)
 
 IMAGES_AT_ONCE: Final = 10_000
 
@@ -37,7 +40,10 @@ class SpoolBudget:
 
 
 class FollowedTable:
-    """The table number `number` of a plan, under its names in both accounts."""
+    """The table number `number` of a plan, under its names in both accounts.
+
+    What the stream showed before `captured_until`, in seconds since the epoch, is in the spool.
+    """
 
     def __init__(
         self,
@@ -47,6 +53,7 @@ class FollowedTable:
         spool: Spool,
         capture: Capture,
         budget: SpoolBudget,
+        captured_until: float,
     ) -> None:
         self.number = number
         self.source, self.target = names
@@ -54,24 +61,43 @@ class FollowedTable:
         self.spool = spool
         self.capture = capture
         self.applier: Applier | None = None
-        self._state: MoveState = "copying"
+        self._held_back: HeldBack | None = None
+        self._state: MoveState = "capturing"
         self._applies_since = 0.0
         self._budget = budget
         self._rates = Rates()
         self._catches_up = True
+        self._read_until = self._polled_at = captured_until
+        self._sample: MovePoint | None = None
+        self._sampled_at = -math.inf
 
-    def apply_by(self, applier: Applier, now: float) -> None:
+    def is_being_copied(self) -> None:
+        """Its scan begins, or goes on."""
+        self._enter("copying")
+
+    def is_copied(self) -> None:
+        """The copy is complete: what waits is to be applied as soon as that is safe."""
+        self._enter("replaying")
+
+    def apply_by(self, applier: Applier, held_back: HeldBack, now: float) -> None:
         """From now on what waits is applied; what came before now is the replay."""
-        self.applier, self._applies_since, self._state = applier, now, "replaying"
+        self.applier, self._held_back, self._applies_since = applier, held_back, now
 
     async def status(self, now: float) -> MoveStatus:
-        """How it stands at `now`; kept in the spool for those who look from outside."""
+        """How it stands at `now`; kept in the spool for those who look from outside.
+
+        A disk that is full keeps nothing, and stops nothing.
+        """
         counts = await self.spool.run(SpoolFile.counts)
-        if self._budget.note(counts.used_bytes):
-            await self.spool.run(partial(SpoolFile.drop_images, limit=IMAGES_AT_ONCE))
-        self._state = _next_state(self._state, counts, self._applies_since)
+        with suppress(StateWriteError):
+            if self._budget.note(counts.used_bytes):
+                await self.spool.run(partial(SpoolFile.drop_images, limit=IMAGES_AT_ONCE))
+        if self.applier is not None:
+            self._enter(_next_state(counts, self._applies_since))
         status = self._status(counts, now)
-        await self.spool.run(partial(SpoolFile.note_status, status=encode_status(status)))
+        with suppress(StateWriteError):
+            sample = self._due_sample(status)
+            await self.spool.run(partial(SpoolFile.note_status, status=status, sample=sample))
         return status
 
     def say_if_losing(self, status: MoveStatus, say: Say) -> None:
@@ -80,55 +106,101 @@ class FollowedTable:
             self._catches_up = status.will_catch_up
             say(catching_line(status) if status.will_catch_up else losing_line(status))
 
+    def _enter(self, state: MoveState) -> None:
+        if state != self._state:
+            self._state = state
+            event = {"source": self.source, "target": self.target, "status": state}
+            _log.info("the move goes on to its next state", extra=event)
+
+    def _due_sample(self, status: MoveStatus) -> MovePoint | None:
+        """The worst of the last seconds, every so often."""
+        point = move_point([status], status.at)
+        self._sample = point if self._sample is None else with_worst_lag(self._sample, point)
+        if status.at - self._sampled_at < SAMPLE_SECONDS:
+            return None
+        due, self._sample, self._sampled_at = self._sample, None, status.at
+        return due
+
     def _status(self, counts: SpoolCounts, now: float) -> MoveStatus:
-        stats, lag = self.capture.stats, self._lag(counts, now)
+        stats, held_back = self.capture.stats, self._held_back
         rate_in, rate_out = self._rates.note(now, counts, applies=self.applier is not None)
-        last = stats.last_created_at
+        lag, trouble = self._lag(counts, now), stats.disk_error or stats.trouble
         against = reasons_against(
             state=self._state,
             lag_seconds=lag,
             childless=stats.shards_childless,
             counts=counts,
-            trouble=stats.disk_error or stats.trouble,
+            trouble=trouble,
         )
+        held_by = None
+        if held_back is not None:
+            held_back.note(now)
+            held_by = held_back.by(reads_again=counts.read_again > 0)
         return MoveStatus(
             source=self.source,
             target=self.target,
             state=self._state,
-            lag_seconds=None if lag is None else round(lag, 3),
-            oldest_waiting_seconds=round(now - counts.oldest_at, 3) if counts.oldest_at else 0.0,
-            record_age_seconds=None if last is None else round(max(0.0, now - last), 3),
+            paused=held_back is not None and held_back.run.paused,
+            lag_seconds=lag,
+            oldest_waiting_seconds=_age(counts.oldest_at, now) or 0.0,
+            record_age_seconds=_age(stats.last_created_at, now),
+            last_record_at=stats.last_created_at,
             changes_in_per_second=round(rate_in, 1),
             changes_out_per_second=round(rate_out, 1),
-            spool_rows=counts.waiting,
-            spool_bytes=counts.used_bytes,
-            spool_read_again=counts.read_again,
-            shards_open=stats.shards_reading,
-            shards_waiting=stats.shards_waiting,
-            gaps=counts.open_gaps,
-            doubts=counts.doubts,
-            rejected=counts.letters,
             ready=not against,
             not_ready=against,
-            last_record_at=last,
             will_catch_up=not self._rates.is_losing,
-            changes_captured=counts.captured,
-            changes_applied=counts.applied,
+            limited_by=None if held_by is None else held_by.what,
+            remedy=None if held_by is None else held_by.remedy,
+            trouble=trouble,
             at=now,
+            **self._captured(now),
+            **_counted(counts),
         )
 
+    def _captured(self, now: float) -> dict[str, Any]:
+        """How the capture stands."""
+        capture, stats = self.capture, self.capture.stats
+        self._polled_at = capture.polled_at or self._polled_at
+        return {
+            "position_age_seconds": _age(self._read_until, now),
+            "capture_silent_seconds": _age(self._polled_at, now),
+            "shards_open": stats.shards_reading,
+            "shards_waiting": stats.shards_waiting,
+            "shards_childless": stats.shards_childless,
+        }
+
     def _lag(self, counts: SpoolCounts, now: float) -> float | None:
-        """The age of what the target may lack; None while nothing is applied."""
-        if self.applier is None:
+        """The age of what the target may lack; None while it is copied."""
+        self._read_until = self.capture.read_until or self._read_until
+        if self._state in ("capturing", "copying"):
             return None
-        polled_at = self.capture.polled_at
-        return max(0.0, now - min(t for t in (counts.oldest_at, polled_at, now) if t is not None))
+        return _age(min(t for t in (counts.oldest_at, self._read_until) if t is not None), now)
 
 
-def _next_state(state: MoveState, counts: SpoolCounts, applies_since: float) -> MoveState:
+def _age(moment: float | None, now: float) -> float | None:
+    return None if moment is None else round(max(0.0, now - moment), 3)
+
+
+def _counted(counts: SpoolCounts) -> dict[str, Any]:
+    """What a spool counts, by the names of a status."""
+    return {
+        "spool_rows": counts.waiting,
+        "spool_bytes": counts.used_bytes,
+        "spool_read_again": counts.read_again,
+        "gaps": counts.open_gaps,
+        "gaps_ever": counts.gaps,
+        "doubts": counts.doubts,
+        "rejected": counts.letters,
+        "changes_captured": counts.captured,
+        "changes_applied": counts.applied,
+        "changes_compacted": counts.compacted,
+        "changes_rejected": counts.rejected,
+    }
+
+
+def _next_state(counts: SpoolCounts, applies_since: float) -> MoveState:
     """The replay is over once nothing waits that came before it began."""
-    if state == "copying":
-        return state
     if counts.oldest_at is not None and counts.oldest_at < applies_since:
         return "replaying"
     return "re-syncing" if counts.open_gaps else "following"

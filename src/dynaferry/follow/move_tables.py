@@ -17,21 +17,19 @@ import anyio
 from anyio import to_thread
 from msgspec.structs import replace
 
-from dynaferry.control.run_limits import RunCaps
-from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.dynamodb.account.streams_endpoint import streams_endpoint
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.errors import StateError
-from dynaferry.follow.applier import LATE_WRITE_SECONDS, Applier
+from dynaferry.follow.applier import LATE_WRITE_SECONDS
 from dynaferry.follow.cost_note import CostNote
 from dynaferry.follow.followed_table import FollowedTable, SpoolBudget
+from dynaferry.follow.following import follow
 from dynaferry.follow.preparation import Agree, prepare
-from dynaferry.follow.rejections import MoveRejections
 from dynaferry.follow.spool_connection import COPYING_PAGES, FOLLOWING_PAGES
 from dynaferry.follow.spool_file import SpoolFile
-from dynaferry.follow.status import MoveStatus
-from dynaferry.follow.table import open_applier, open_capture, open_spool
-from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.follow.table import open_capture, open_spool
+from dynaferry.observe.move_status import MoveStatus
+from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.plan.validation import validate
@@ -42,19 +40,15 @@ from dynaferry.run.lifecycle import Say, Watch, attempted, before_it_begins, say
 from dynaferry.run.outcome import Outcome, without_summary
 from dynaferry.run.resume import check_state_can_be_kept, stored_run
 from dynaferry.run.sides import Sides, open_sides
-from dynaferry.state.directory import log_paths, spool_path
+from dynaferry.state.directory import log_paths, move_name, spool_path
 from dynaferry.state.lock import RunLock
-from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.stop import StopSignal
 
 STATUS_SECONDS: Final = 1.0
 # How long after a comparison that left something the next begins.
 RESYNC_SECONDS: Final = 60.0
-# How long what is on its way is waited for when a stop is asked for.
-DRAIN_SECONDS: Final = 10.0
 # To read less than this consistently costs less than a minute's wait is worth.
 SMALL_BYTES: Final = 1 << 30
-_LOCK: Final = "{}.move"
 
 # Compares every key of a run's tables beside the follower and repairs them; says whether it did.
 Resync = Callable[[CopyPlan], Awaitable[bool]]
@@ -79,6 +73,7 @@ async def execute(
     *,
     stop: StopSignal | None = None,
     watch: Watch[RunStats] | None = None,
+    watch_following: Watch[RunStats] | None = None,
     show: Show | None = None,
     resync: Resync | None = None,
     say: Say | None = None,
@@ -86,12 +81,14 @@ async def execute(
 ) -> Outcome:
     """Does what `move_tables` does, and tells errors in the outcome.
 
-    `watch` runs beside the copy, `show` is told how the move stands while it follows. A stop that
-    is asked for ends it resumably. Where a plan enables a source's stream, `agree` is asked first.
+    `watch` runs beside the copy, `watch_following` beside what comes after it; `show` is told how
+    the move stands from its first second on. A stop that is asked for ends it resumably. Where a
+    plan enables a source's stream, `agree` is asked first.
     """
     stop = stop or StopSignal()
     begun = anyio.Event()
-    move = _Move(plan, stop, watch, show or (lambda _: None), resync, say or say_nothing, agree)
+    watches = (watch, watch_following)
+    move = _Move(plan, stop, watches, show or (lambda _: None), resync, say or say_nothing, agree)
     outcome, error = await attempted(
         partial(move.make, begun), cancel_when=before_it_begins(stop, begun.is_set)
     )
@@ -105,7 +102,7 @@ class _Move:
         self,
         plan: CopyPlan,
         stop: StopSignal,
-        watch: Watch[RunStats] | None,
+        watches: tuple[Watch[RunStats] | None, Watch[RunStats] | None],
         show: Show,
         resync: Resync | None,
         say: Say,
@@ -113,7 +110,7 @@ class _Move:
     ) -> None:
         self._plan = plan
         self._stop = stop
-        self._watch = watch
+        self._watch, self._watch_following = watches
         self._show = show
         self._resync = resync
         self._say = say
@@ -127,7 +124,7 @@ class _Move:
         if await stored_run(self._plan) is None:
             await check_state_can_be_kept(self._plan)
         lock = await to_thread.run_sync(
-            RunLock.acquire, self._plan.state_dir, _LOCK.format(self._plan.run_name)
+            RunLock.acquire, self._plan.state_dir, move_name(self._plan.run_name)
         )
         try:
             async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:
@@ -175,9 +172,9 @@ class _Move:
             )
         )
         names = self._plan.tables[number]
-        return FollowedTable(
-            number, (names.source_name, names.target_name), seen, spool, capture, budget
-        )
+        both = (names.source_name, names.target_name)
+        until = origin.alive_at or time.time()
+        return FollowedTable(number, both, seen, spool, capture, budget, until)
 
     async def _go(self, sides: Sides) -> Outcome:
         async with anyio.create_task_group() as captures:
@@ -197,6 +194,8 @@ class _Move:
         await self._wait_for_history()
         before = await stored_run(self._plan)
         self._copied_now = before is None or before.status not in ("complete", "rejected")
+        for table in self._tables if self._copied_now else ():
+            table.is_being_copied()
         outcome = await copy_tables.execute(
             self._plan, stop=self._stop, watch=self._watch, say=self._say_of_the_copy
         )
@@ -231,51 +230,20 @@ class _Move:
 
     async def _follow(self, sides: Sides, outcome: Outcome) -> Outcome:
         """Applies until a stop is asked for."""
-        interrupted = Outcome(replace(outcome.summary, status="interrupted"), None)
+        for table in self._tables:
+            table.is_copied()
         await self._let_late_writes_land(outcome.summary)
-        if self._stop.asked:  # nothing may be applied before, nor called clean
-            return interrupted
-        caps = RunCaps(self._plan)
-        store = await SqliteStore.open(self._plan.state_dir, self._plan.run_name)
-        limit = RejectionLimit(self._plan.max_rejected)
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(store.aclose)
-            appliers = []
-            for table in self._tables:
-                rejected = MoveRejections(
-                    store, table.number, table.target, limit, self._plan.on_reject
-                )
-                await rejected.begin()
-                appliers.append(await self._open_applier(table, sides, rejected, caps, stack))
-            async with anyio.create_task_group() as group:
-                for applier in appliers:
-                    group.start_soon(applier.run)
-                group.start_soon(self._resync_gaps)
-                await self._stop.finish.wait()
-                with anyio.move_on_after(DRAIN_SECONDS):
-                    for table, applier in zip(self._tables, appliers, strict=True):
-                        await applier.drain()
-                        await table.spool.run(partial(SpoolFile.note_clean, is_clean=True))
-                group.cancel_scope.cancel()
-        return interrupted
-
-    async def _open_applier(
-        self,
-        table: FollowedTable,
-        sides: Sides,
-        rejected: MoveRejections,
-        caps: RunCaps,
-        stack: AsyncExitStack,
-    ) -> Applier:
-        there = await describe_table(sides.target, table.target)
-        stats = TableStats(table.source, table.target, 1)
-        opening = open_applier(
-            self._plan, table.number, sides, table.seen, there, table.spool, rejected, stats, caps
-        )
-        applier = await stack.enter_async_context(opening)
-        await table.spool.run(partial(SpoolFile.note_clean, is_clean=False))
-        table.apply_by(applier, time.time())
-        return applier
+        if not self._stop.asked:  # else nothing may be applied, nor called clean
+            await follow(
+                self._plan,
+                sides,
+                self._tables,
+                self._stop,
+                watch=self._watch_following,
+                say=self._say,
+                beside=self._resync_gaps,
+            )
+        return Outcome(replace(outcome.summary, status="interrupted"), None)
 
     async def _let_late_writes_land(self, copied: RunSummary) -> None:
         """A write of the copy, or of an applier that was killed, of which nobody knows must not

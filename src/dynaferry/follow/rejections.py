@@ -8,7 +8,10 @@ from msgspec import Raw
 from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.errors import ItemRefusedError, RejectedItemError, TooManyRejectedError
-from dynaferry.plan.settings import OnReject
+from dynaferry.follow.followed_table import FollowedTable
+from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.plan.settings import CopyPlan, OnReject
 from dynaferry.state.store import StateStore
 
 if TYPE_CHECKING:
@@ -21,33 +24,28 @@ _AT_ONCE = 1_000
 class MoveRejections:
     """The rejected items of one table. A `RejectedChanges`.
 
-    A dead letter of the copy is over once the target has accepted a newer state of its key.
+    A dead letter of the copy is over once the target has accepted a newer state of its key. An item
+    is counted once, however often the target refuses it: `refused` are the keys that were counted.
     """
 
     def __init__(
         self,
         store: StateStore,
         table: int,
-        target: str,
+        stats: TableStats,
         limit: RejectionLimit,
         on_reject: OnReject,
+        letters: dict[bytes, "DeadLetter"] | None = None,
+        refused: set[bytes] | None = None,
     ) -> None:
         self._store = store
         self._table = table
-        self._target = target
+        self._stats = stats
+        self._target = stats.target
         self._limit = limit
         self._on_reject = on_reject
-        self._letters: dict[bytes, DeadLetter] = {}
-
-    async def begin(self) -> None:
-        """Learns the dead letters that the copy has left."""
-        after = None
-        while True:
-            letters = await self._store.read_counted_dead_letters(self._table, after, _AT_ONCE)
-            self._letters |= {canonical(Raw(letter.key)): letter for letter in letters}
-            if len(letters) < _AT_ONCE:
-                return
-            after = letters[-1]
+        self._letters = letters or {}
+        self._refused = refused or set()
 
     def check(self, key: bytes, error: ItemRefusedError) -> None:
         """Returns if the item under this key may be set aside; see `RejectedChanges`.
@@ -64,7 +62,7 @@ class MoveRejections:
                 operation=_OPERATION,
                 table=self._target,
             )
-        if not self._limit.allows(1):
+        if key not in self._refused and not self._limit.allows(1):
             raise TooManyRejectedError(
                 f"more than {self._limit.most:,} items were refused, at last by the target "
                 f"{self._target} the item {words}",
@@ -72,6 +70,8 @@ class MoveRejections:
                 operation=_OPERATION,
                 table=self._target,
             )
+        self._refused.add(key)
+        self._stats.note_rejection(f"{error.code}: {error.message}")
 
     async def accepted(self, keys: Sequence[bytes]) -> None:
         """The target holds the newest state of these keys; see `RejectedChanges`."""
@@ -83,3 +83,31 @@ class MoveRejections:
             await self._store.settle_dead_letters(
                 self._table, written=over, refused=(), counters=counters
             )
+
+
+async def rejections_of(
+    plan: CopyPlan, store: StateStore, tables: Sequence[FollowedTable], stats: RunStats
+) -> list[MoveRejections]:
+    """The rejections of a move's tables, whose limit counts what its copy has set aside as well."""
+    letters = [await _letters_of(store, table.number) for table in tables]
+    refused = [
+        copied.keys() | await table.spool.run(SpoolFile.letter_keys)
+        for copied, table in zip(letters, tables, strict=True)
+    ]
+    limit = RejectionLimit(plan.max_rejected, so_far=sum(len(keys) for keys in refused))
+    return [
+        MoveRejections(store, n, stats.tables[n], limit, plan.on_reject, letters[n], refused[n])
+        for n in range(len(tables))
+    ]
+
+
+async def _letters_of(store: StateStore, table: int) -> dict[bytes, "DeadLetter"]:
+    """The dead letters that the copy has left, by their keys."""
+    found: dict[bytes, DeadLetter] = {}
+    after = None
+    while True:
+        letters = await store.read_counted_dead_letters(table, after, _AT_ONCE)
+        found |= {canonical(Raw(letter.key)): letter for letter in letters}
+        if len(letters) < _AT_ONCE:
+            return found
+        after = letters[-1]

@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
-import msgspec
-
 from dynaferry.follow.lineage import Gap, Position
 from dynaferry.follow.spool_connection import (
     connect,
@@ -27,6 +25,8 @@ from dynaferry.follow.spool_connection import (
     unreadable,
     used_bytes,
 )
+from dynaferry.follow.spool_history import note_sample, note_state
+from dynaferry.follow.spool_letters import letter_keys, put_letter
 from dynaferry.follow.spool_positions import (
     put_gaps,
     put_positions,
@@ -41,6 +41,8 @@ from dynaferry.follow.spool_records import (
 )
 from dynaferry.follow.spool_rows import UPSERT, read_rows, row_of
 from dynaferry.follow.timed_count import TimedCount
+from dynaferry.observe.move_history import MovePoint
+from dynaferry.observe.move_status import MoveStatus, encode_status
 from dynaferry.ports import ChangeKind, ChangeRecord
 
 _COUNT_READ_AGAIN: Final = "SELECT count(*) FROM changes WHERE kind = 2"
@@ -132,10 +134,13 @@ class SpoolFile:
         """Whether the process before ended with nothing on its way to the target."""
         return bool(self._row("SELECT is_clean FROM spool")[0])
 
-    def note_status(self, status: bytes) -> None:
-        """Keeps how the move stands, for those who look from outside."""
+    def note_status(self, status: MoveStatus, sample: MovePoint | None = None) -> None:
+        """Keeps how the move stands, for those who look from outside, and a sample that is due."""
         with self._writing() as connection:
-            connection.execute("UPDATE spool SET status = ?", (status,))
+            connection.execute("UPDATE spool SET status = ?", (encode_status(status),))
+            note_state(connection, status.state, status.at)
+            if sample is not None:
+                note_sample(connection, sample)
 
     def origin(self) -> SpoolOrigin:
         """Whose changes it holds."""
@@ -230,15 +235,16 @@ class SpoolFile:
         It goes once a newer state of its key is applied.
         """
         with self._writing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO letters VALUES (?,?,?,?,?,?)",
-                (change.digest, change.key, *msgspec.structs.astuple(letter)),
-            )
+            put_letter(connection, change.digest, change.key, letter)
             self._letters = self._row("SELECT count(*) FROM letters")[0]
             removed = self._take_out([change], sent_at)
             connection.execute("UPDATE spool SET rejected = rejected + ?", (removed,))
         self._rejected += removed
         self._waiting -= removed
+
+    def letter_keys(self) -> set[bytes]:
+        """The keys of the dead letters."""
+        return letter_keys(self._connection)
 
     def read_again(self, changes: Sequence[Waiting]) -> None:
         """The target refused these images: the source is asked what the items are now."""
@@ -318,6 +324,7 @@ class SpoolFile:
             letters=self._letters,
             doubts=self._row("SELECT count(*) FROM doubts")[0],
             open_gaps=self._row("SELECT count(*) FROM gaps WHERE mended_at IS NULL")[0],
+            gaps=self._row("SELECT count(*) FROM gaps")[0],
         )
 
     # Within ------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ class SpoolCounts(Struct, frozen=True):
     doubts: int
     letters: int
     open_gaps: int
+    gaps: int = 0
 
 
 class SpoolOrigin(Struct, frozen=True):

@@ -56,4 +56,14 @@ CREATE TABLE gaps (
     why TEXT NOT NULL,
     mended_at REAL
 );
+CREATE TABLE states (number INTEGER PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL);
+CREATE TABLE samples (
+    number INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    lag REAL,
+    captured INTEGER NOT NULL,
+    out INTEGER NOT NULL,
+    waiting INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+);
 """

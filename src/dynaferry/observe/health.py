@@ -47,13 +47,14 @@ class Health:
 
 
 @dataclass(slots=True)
-class _Mark:
+class Mark:
     """A number that only grows, and when it was last seen to."""
 
     value: float = -1.0
     moved_at: float = 0.0
 
     def see(self, value: float, now: float) -> None:
+        """Takes the number as it is at `now`."""
         if value != self.value:
             self.value, self.moved_at = value, now
 
@@ -62,9 +63,9 @@ class HealthWatch:
     """A sampler of a run's counters, about once a second, that keeps when each last moved."""
 
     def __init__(self, now: float) -> None:
-        self._acknowledged = _Mark(moved_at=now)
-        self._throttled = _Mark(0.0, now - STALL_SECONDS)
-        self._failed = _Mark(0.0, now - STALL_SECONDS)
+        self._acknowledged = Mark(moved_at=now)
+        self._throttled = Mark(0.0, now - STALL_SECONDS)
+        self._failed = Mark(0.0, now - STALL_SECONDS)
 
     def see(self, stats: RunStats, now: float) -> None:
         """Takes a sample at `now`, in seconds by a clock that only goes forward."""
@@ -75,7 +76,7 @@ class HealthWatch:
             self._acknowledged.moved_at = now
         self._acknowledged.see(done, now)
         self._throttled.see(sum(t.throttled_requests + t.unprocessed_items for t in tables), now)
-        self._failed.see(sum(_failures(table) for table in tables), now)
+        self._failed.see(sum(failed_requests(table) for table in tables), now)
 
     def verdict(self, stats: RunStats, now: float) -> Health:
         """The health at `now` by the samples so far."""
@@ -113,7 +114,8 @@ def _ended(tables: Sequence[TableStats]) -> Health:
     return Health(ok=True, reason="complete")
 
 
-def _failures(table: TableStats) -> int:
+def failed_requests(table: TableStats) -> int:
+    """Requests that failed for no fault of theirs, and not for their rate."""
     outcomes = (table.scans.outcomes, table.batch_writes.outcomes)
     return sum(each.get("unavailable", 0) + each.get("corrupt", 0) for each in outcomes)
 

@@ -4,7 +4,8 @@ Points hold totals, not rates: so that when there are too many, every second one
 the rates between the remaining ones are still true.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
@@ -29,30 +30,53 @@ class Point(Struct, frozen=True, array_like=True):
     write_limit: float | None
 
 
-class History:
-    """The points of a run, evenly apart; the distance doubles when there are too many."""
+Kept = TypeVar("Kept")
 
-    def __init__(self, most: int = MOST_POINTS) -> None:
+
+def _later(_: Kept, later: Kept) -> Kept:
+    return later
+
+
+class History(Generic[Kept]):
+    """The points of a run, evenly apart; the distance doubles when there are too many.
+
+    A point that is dropped is `merged` into the next one that stays; totals need no merging.
+    """
+
+    def __init__(
+        self, most: int = MOST_POINTS, merged: Callable[[Kept, Kept], Kept] = _later
+    ) -> None:
         self._most = most
+        self._merged = merged
         self._every = 1
         self._seen = 0
-        self._points: list[Point] = []
-        self._newest: Point | None = None
+        self._points: list[Kept] = []
+        self._newest: Kept | None = None
 
-    def add(self, point: Point) -> None:
+    def add(self, point: Kept) -> None:
         """Adds the next point; points come at even intervals."""
+        if self._newest is not None:
+            point = self._merged(self._newest, point)
         self._newest = point
         if self._seen % self._every == 0:
             self._points.append(point)
+            self._newest = None
             if len(self._points) > self._most:
-                del self._points[1::2]
-                self._every *= 2
+                self._thin_out()
         self._seen += 1
 
-    def __iter__(self) -> Iterator[Point]:
+    def _thin_out(self) -> None:
+        dropped, kept = self._points[1::2], self._points[2::2]
+        merged = [self._merged(*pair) for pair in zip(dropped, kept, strict=False)]
+        if len(dropped) > len(kept):
+            self._newest = dropped[-1]
+        self._points = [self._points[0], *merged]
+        self._every *= 2
+
+    def __iter__(self) -> Iterator[Kept]:
         """The points that are kept, and the newest one in any case."""
         yield from self._points
-        if self._newest is not None and self._newest is not self._points[-1]:
+        if self._newest is not None:
             yield self._newest
 
 

@@ -14,7 +14,10 @@ import anyio
 
 from dynaferry.observe.health import Health, HealthWatch
 from dynaferry.observe.histogram import BOUNDS
-from dynaferry.observe.history import History, point_of
+from dynaferry.observe.history import History, Point, point_of
+from dynaferry.observe.move_health import MoveHealth
+from dynaferry.observe.move_history import MovePoint, move_point, with_worst_lag
+from dynaferry.observe.move_status import MoveStatus
 from dynaferry.observe.progress import RunMeter, TableView
 from dynaferry.observe.request_stats import RequestStats
 from dynaferry.observe.stats import RunStats
@@ -42,12 +45,16 @@ class RunMonitor:
         self.summary: RunSummary | None = None
         self.finish_by: float | None = None  # seconds since 1970, where the person gave a time
         self.views: Sequence[TableView] = ()
-        self.history = History()
+        self.history: History[Point] = History()
+        self.move: Sequence[MoveStatus] = ()
+        self.move_history: History[MovePoint] = History(merged=with_worst_lag)
         self.began_at = clock()
         self.ended_at: float | None = None
         self.refreshed = anyio.Event()
         self._meter = RunMeter(readers)
         self._health = HealthWatch(self.began_at)
+        self._move_health = MoveHealth(self.began_at)
+        self._is_watching = False
         self._was_healthy = True
         self._scans = _Recent()
         self._batch_writes = _Recent()
@@ -56,12 +63,22 @@ class RunMonitor:
         self, stats: RunStats, *, sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     ) -> None:
         """Samples `stats` until it is cancelled because the copy ended."""
-        self.stats, self.phase = stats, "running"
+        self.stats, self.phase, self._is_watching = stats, "running", True
         try:
             while True:
                 self.refresh()
                 await sleep(REFRESH_SECONDS)
         finally:
+            self._is_watching = False
+            self.refresh()
+
+    def note_move(self, tables: Sequence[MoveStatus]) -> None:
+        """Takes how the tables of a move stand, about once a second, from its first second on."""
+        now = self.clock()
+        self.move = tables
+        self.move_history.add(move_point(tables, now - self.began_at))
+        self._move_health.see(tables, self.stats, now)
+        if not self._is_watching:
             self.refresh()
 
     def ended(self, summary: RunSummary) -> None:
@@ -100,7 +117,10 @@ class RunMonitor:
             return Health(ok=True, reason="preparing")
         if self.summary is not None:
             return Health(ok=self.summary.status != "failed", reason=self.summary.status)
-        return self._health.verdict(self.stats, now)
+        verdict = self._health.verdict(self.stats, now)
+        if self.move and verdict.ok:
+            return self._move_health.verdict(self.move, self.stats, now) or verdict
+        return verdict
 
     def recent_latency(self) -> dict[str, list[int]]:
         """The requests of the last minute by operation, in the buckets of `RequestStats`."""

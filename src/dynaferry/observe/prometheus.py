@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from dynaferry._version import __version__
 from dynaferry.observe.histogram import BOUNDS
 from dynaferry.observe.monitor import RunMonitor
+from dynaferry.observe.move_metrics import move_metrics
 from dynaferry.observe.progress import TableView
 from dynaferry.observe.request_stats import RequestStats
 from dynaferry.observe.stats import TableStats
@@ -103,6 +104,7 @@ class RunCollector(Collector):
         yield self._running()
         yield self._credentials()
         yield from self._finish_by()
+        yield from move_metrics(self._monitor.move)
 
     def _run_info(self) -> Metric:
         info = GaugeMetricFamily(

@@ -102,15 +102,18 @@ def read_certificate(path: Path) -> StoredCertificate:
     return certificate
 
 
-def check_belongs(certificate: StoredCertificate, run: StoredRun, path: Path) -> None:
-    """Returns if the certificate is about this run. Pure.
+def check_belongs(
+    certificate: StoredCertificate, run: StoredRun, path: Path, applied_at: float = 0.0
+) -> None:
+    """Returns if the certificate is about this run, which a move has last changed `applied_at`,
+    in seconds since the epoch. Pure.
 
     :raises PlanError: it is of other tables, or older than what the run wrote
     """
     identities = [table.identity for table in run.tables]
     for table in certificate.tables:
         _check_table(table, identities, run.record.run, path)
-    written_at = run.record.checkpointed_at or run.record.created_at
+    written_at = max(run.record.checkpointed_at or run.record.created_at, applied_at)
     # A certificate has whole seconds.
     if certificate.began_at.timestamp() < int(written_at):
         raise PlanError(

@@ -29,12 +29,16 @@ class ChartPoint(Struct, frozen=True, array_like=True):
 
 
 class Chart(Struct, frozen=True, kw_only=True):
-    """A picture: a rate over time in the colour of this name, and its limit where it has one."""
+    """A picture: a rate over time in the colour of this name, and its limit where it has one.
+
+    With `together` the second line is a rate like the first, and never leaves the picture.
+    """
 
     title: str
     hue: str
     rates: Sequence[ChartPoint]
     limits: Sequence[ChartPoint] = ()
+    together: bool = False
 
     @property
     def is_long_enough(self) -> bool:

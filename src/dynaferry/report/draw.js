@@ -9,6 +9,6 @@ const words = (value) => (value < 10 ? String(Number(value.toFixed(2))) : short(
 
 const series = JSON.parse(document.getElementById("series").textContent);
 document.querySelectorAll(".chart").forEach((element, index) => {
-  const { hue, rates, limits } = series[index];
-  new RateChart(element, { hue, words }).show(drawn(rates), drawn(limits), []);
+  const { hue, rates, limits, together } = series[index];
+  new RateChart(element, { hue, words, together }).show(drawn(rates), drawn(limits), []);
 });

@@ -23,6 +23,8 @@ from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.plan.schedule import Units
 from dynaferry.report.certificate import StoredCertificate, circumstances, heading
 from dynaferry.report.charts import Chart, charts_of, scripts
+from dynaferry.report.move_section import MoveSection, move_section
+from dynaferry.report.stored_move import StoredMove
 from dynaferry.report.stored_run import StoredRun, StoredTable
 from dynaferry.shared.printable import printable, printable_json
 from dynaferry.state.records import AttemptRecord
@@ -64,10 +66,13 @@ class _CertificateSection(Struct, frozen=True, kw_only=True):
     rows: Rows
 
 
-def render(run: StoredRun, certificate: StoredCertificate | None) -> str:
-    """The whole HTML file."""
+def render(
+    run: StoredRun, certificate: StoredCertificate | None, moved: Sequence[StoredMove] = ()
+) -> str:
+    """The whole HTML file; `moved` are the tables of a run that is a move."""
     record, attempts = run.record, run.attempts
     tables = [_table(table, attempts) for table in run.tables]
+    moves = [move_section(move) for move in moved]
     drawing = scripts()
     return _template().render(
         policy=" ".join((_POLICY, *(script.source for script in drawing))),
@@ -79,12 +84,13 @@ def render(run: StoredRun, certificate: StoredCertificate | None) -> str:
         ended="not yet" if record.ended_at is None else _moment(record.ended_at),
         totals=_totals(run),
         tables=tables,
+        moves=moves,
         attempts=[_attempt(attempt) for attempt in attempts],
         settings=_settings(record.settings),
         certificate=None if certificate is None else _certificate(certificate, len(run.tables)),
         version=__version__,
         written=_moment(run.now),
-        series=_series(tables),
+        series=_series([*tables, *moves]),
         scripts=drawing,
     )
 
@@ -106,9 +112,9 @@ def _printable(value: object) -> str:
     return value if isinstance(value, Markup) else printable(str(value))
 
 
-def _series(tables: Sequence[_TableSection]) -> Markup:
+def _series(sections: Sequence[_TableSection | MoveSection]) -> Markup:
     """What the script draws: numbers, and names of colours. No markup can begin in it."""
-    charts = [chart for table in tables for chart in table.charts if chart.is_long_enough]
+    charts = [chart for each in sections for chart in each.charts if chart.is_long_enough]
     document = msgspec.json.encode(charts).decode().replace("<", "\\u003c")
     return Markup(printable_json(document))  # noqa: S704
 

@@ -17,7 +17,7 @@ from dynaferry.control.effective import EffectiveControls, effective_controls
 from dynaferry.observe import limiting_factor, rates
 from dynaferry.observe.health import is_stalled
 from dynaferry.observe.stats import MOST_REASONS
-from dynaferry.state.directory import verification_name
+from dynaferry.state.directory import move_name, verification_name
 from dynaferry.state.lock import is_locked, owner_of
 from dynaferry.state.records import (
     AttemptRecord,
@@ -41,7 +41,7 @@ _SAMPLES_AFTERWARDS = 100_000
 # Of a run that is read whole, all that are likely to be there.
 _SAMPLES_OF_ALL_ATTEMPTS = 1_000_000
 
-UnderWay = Literal["copy", "verification", "replay"]
+UnderWay = Literal["copy", "move", "verification", "replay"]
 
 State = Literal["running", "stalled", "complete", "rejected", "interrupted", "failed", "killed"]
 
@@ -163,10 +163,13 @@ def last_sign_of(record: RunRecord) -> float:
 async def under_way_of(state: State, state_dir: Path, run: str) -> UnderWay | None:
     """The work under way for a run in this `state`, which follows its controls; None without any.
 
-    A verification has a lock of its own; a replay takes the run's, whose state it leaves.
+    A move is one before its copy, while it says `copy`, and behind it. It and a verification have
+    locks of their own; a replay takes the run's, whose state it leaves.
     """
     if state in _UNDER_WAY:
         return "copy"
+    if await to_thread.run_sync(is_locked, state_dir, move_name(run)):
+        return "move"
     if await to_thread.run_sync(is_locked, state_dir, verification_name(run)):
         return "verification"
     return "replay" if await to_thread.run_sync(is_locked, state_dir, run) else None

@@ -13,7 +13,6 @@ from dynaferry.control.effective import effective_controls, in_words
 from dynaferry.control.follower import ControlFollower
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.rejects import RejectionLimit
-from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.errors import DynaferryError
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary
@@ -44,7 +43,7 @@ from dynaferry.run.resume import (
     stats_from,
     stored_run,
 )
-from dynaferry.run.sides import Sides, open_sides
+from dynaferry.run.sides import Sides, credentials_left, open_sides
 from dynaferry.run.table_copy import CopyOneTable, TableTask, copy_one_table
 from dynaferry.state.records import (
     Controls,
@@ -210,9 +209,7 @@ class _Attempt:
         _log.info("attempt begun", extra={"attempt": run.attempts + 1})
         await self._store.keep_settings(recorded_settings(self._plan))
         stats = await stats_from(run, self._checked, self._store)
-        stats.credentials_left = {
-            session.side: partial(_seconds_left, session) for session in self._sides
-        }
+        stats.credentials_left = credentials_left(self._sides)
         self._say_what_matters(run, stats)
         error = await ended_by(partial(self._copy_all, run, stats))
         return await self._end(run, stats, error)
@@ -285,10 +282,6 @@ class _Attempt:
         for notice, names in about.items():
             of_all = len(names) == len(self._checked)
             self._say(notice if of_all else f"{', '.join(names)}: {notice}")
-
-
-def _seconds_left(session: AccountSession) -> float | None:
-    return session.credentials.seconds_left(datetime.now(UTC))
 
 
 def _standing(stored: RunRecord, *, restarts: bool) -> str:

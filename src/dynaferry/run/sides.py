@@ -1,7 +1,9 @@
 """Both accounts of a run, opened."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from dynaferry.dynamodb.account.session import AccountSession, ServiceModels, Side, open_account
@@ -19,6 +21,15 @@ class Sides(NamedTuple):
 
     source: AccountSession
     target: AccountSession
+
+
+def credentials_left(sides: Sides) -> dict[str, Callable[[], float | None]]:
+    """By side, for how many seconds its credentials last when asked; None if they have no end."""
+    return {session.side: partial(_seconds_left, session) for session in sides}
+
+
+def _seconds_left(session: AccountSession) -> float | None:
+    return session.credentials.seconds_left(datetime.now(UTC))
 
 
 @asynccontextmanager

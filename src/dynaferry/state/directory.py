@@ -26,6 +26,11 @@ def verification_name(run: str) -> str:
     return f"{run}{RESERVED_RUN_SUFFIX}"
 
 
+def move_name(run: str) -> str:
+    """The name under which the lock is kept of whoever moves the run's tables."""
+    return f"{run}.move"
+
+
 def spool_path(state_dir: Path, run: str, table: int) -> Path:
     """Where the changes wait that a move of this run has captured of its table number `table`."""
     return state_dir / f"{run}.spool{f'.{table}' if table else ''}{_SUFFIX}"

@@ -12,6 +12,9 @@ from msgspec import Struct
 from dynaferry.observe.histogram import percentile
 from dynaferry.observe.history import Point
 from dynaferry.observe.monitor import Phase, RunMonitor
+from dynaferry.observe.move_history import MovePoint
+from dynaferry.observe.move_status import MoveState, MoveStatus
+from dynaferry.observe.move_words import line_of, losing_line
 from dynaferry.observe.progress import TableView
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import ErrorSummary, RunStatus
@@ -46,6 +49,28 @@ class TableNews(Struct, frozen=True, kw_only=True):
     running: list[tuple[int, float]]
 
 
+class MoveNews(Struct, frozen=True, kw_only=True):
+    """How one table of a move stands; `line` and `losing` are for people, as the terminal says it.
+
+    Changes are of the last seconds, each second.
+    """
+
+    line: str
+    losing: str | None
+    state: MoveState
+    lag: float | None
+    changes_in: float
+    changes_out: float
+    rows: int
+    bytes: int
+    read_again: int
+    shards_open: int
+    shards_waiting: int
+    gaps: int
+    doubts: int
+    rejected: int
+
+
 class LatencyView(Struct, frozen=True, kw_only=True):
     """The latency of an operation's requests in the last minute; percentiles in seconds."""
 
@@ -58,7 +83,7 @@ class LatencyView(Struct, frozen=True, kw_only=True):
 
 class FeedUpdate(Struct, frozen=True, kw_only=True):
     """The update of a run at one moment. `points` are those that were not sent yet;
-    `limits_in_words` says its pause and its caps for people.
+    `limits_in_words` says its pause and its caps for people. A copy has no `move`.
     """
 
     run: str
@@ -74,6 +99,8 @@ class FeedUpdate(Struct, frozen=True, kw_only=True):
     seconds: float
     tables: list[TableNews]
     points: list[Point]
+    move: list[MoveNews]
+    move_points: list[MovePoint]
     throttles: list[tuple[str, str, int]]
     rejections: list[tuple[str, int]]
     latency: list[LatencyView]
@@ -91,7 +118,7 @@ class Feed:
         self._settings: Sequence[tuple[str, str]] | None = settings
         self._can_control: bool | None = can_control
         self._finished_sent: dict[int, int] = {}
-        self._sent_until = float("-inf")
+        self._sent_until = self._move_sent_until = float("-inf")
 
     def news(self) -> FeedUpdate:
         """The update since the last call."""
@@ -116,6 +143,8 @@ class Feed:
                 )
             ],
             points=self._points(),
+            move=[_of_move(table) for table in monitor.move],
+            move_points=self._move_points(),
             throttles=_throttles(stats),
             rejections=_rejections(stats),
             latency=[_latency(*each) for each in monitor.recent_latency().items()],
@@ -129,6 +158,13 @@ class Feed:
         points = [point for point in self._monitor.history if point.seconds > self._sent_until]
         if points:
             self._sent_until = points[-1].seconds
+        return points
+
+    def _move_points(self) -> list[MovePoint]:
+        until = self._move_sent_until
+        points = [point for point in self._monitor.move_history if point.seconds > until]
+        if points:
+            self._move_sent_until = points[-1].seconds
         return points
 
     def _of_table(self, index: int, table: TableStats, view: TableView) -> TableNews:
@@ -157,6 +193,25 @@ class Feed:
             finished=finished,
             running=table.segments.seconds_under_way() if table.state == "running" else [],
         )
+
+
+def _of_move(table: MoveStatus) -> MoveNews:
+    return MoveNews(
+        line=line_of(table),
+        losing=None if table.will_catch_up else losing_line(table),
+        state=table.state,
+        lag=table.lag_seconds,
+        changes_in=table.changes_in_per_second,
+        changes_out=table.changes_out_per_second,
+        rows=table.spool_rows,
+        bytes=table.spool_bytes,
+        read_again=table.spool_read_again,
+        shards_open=table.shards_open,
+        shards_waiting=table.shards_waiting,
+        gaps=table.gaps,
+        doubts=table.doubts,
+        rejected=table.rejected,
+    )
 
 
 def _throttles(stats: RunStats) -> list[tuple[str, str, int]]:

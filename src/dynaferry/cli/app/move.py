@@ -16,16 +16,8 @@ MOVE_EXAMPLES = examples(
     "    --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target",
 )
 
-# Not of a move, or not yet: what watches and steers a copy from outside.
-_NOT_OF_A_MOVE = (
-    "after_copy",
-    "metrics_listen",
-    "metrics_push",
-    "metrics_textfile",
-    "metrics_linger",
-    "finish_by",
-    "allow_control",
-)
+# Not of a move, which has no end by itself: what is done, or has to be, when a copy is complete.
+_NOT_OF_A_MOVE = ("after_copy", "finish_by")
 
 
 def _follow_options(

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
+from anyio import to_thread
 from msgspec import Struct, field
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async
 from dynaferry.control.effective import EffectiveControls, effective_controls, in_words, set_by_hand
 from dynaferry.errors import PlanError, StateError
+from dynaferry.follow.stored_move import is_moved
 from dynaferry.limits import LEAST_CAP_UNITS
 from dynaferry.observe.health import is_stalled
 from dynaferry.plan.schedule import Units
@@ -30,6 +32,7 @@ from dynaferry.state.sqlite.store import SqliteStore
 
 WORDS: Final[dict[UnderWay, str]] = {
     "copy": "it runs",
+    "move": "its move is under way",
     "verification": "its verification is under way",
     "replay": "a replay of its dead letters is under way",
 }
@@ -94,40 +97,43 @@ def _cap(flag: str, typed: str | None) -> Units | Literal["plan"] | None:
 def _ask(run: str | None, state_dir: Path, change: ControlsChange, *, as_json: bool) -> int:
     try:
         name = sole_run(state_dir, run)
-        asked = run_async(partial(_store, state_dir, name, change))
+        asked, moved = run_async(partial(_store, state_dir, name, change))
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=as_json, run=run)
-    for line in to_lines(asked, change):
+    for line in to_lines(asked, change, moved=moved):
         screen.say(line)
     if as_json:
         screen.print_document(msgspec.json.encode(asked).decode())
     return exit_codes.COMPLETE
 
 
-async def _store(state_dir: Path, run: str, change: ControlsChange) -> ControlRequest:
+async def _store(state_dir: Path, run: str, change: ControlsChange) -> tuple[ControlRequest, bool]:
+    """What holds from now on, and whether the run is a move."""
     store = await SqliteStore.open_to_control(state_dir, run)
     try:
         record, state = await state_of(store, state_dir, run)
         under_way = await under_way_of(state, state_dir, run)
-        _check_there_is_something_to_hold(record, state, under_way)
+        moved = await to_thread.run_sync(is_moved, state_dir, run)
+        _check_there_is_something_to_hold(record, state, under_way, moved=moved)
         now = time.time()
         is_paused = (await store.read_controls()).paused_at is not None
         stalled = state == "running" and is_stalled(last_sign_of(record), now, paused=is_paused)
         controls = await store.change_controls(change, now)
         effective = effective_controls(record.settings, controls, datetime.fromtimestamp(now, UTC))
-        return ControlRequest(
+        asked = ControlRequest(
             run=run, status=state, under_way=under_way, effective=effective, stalled=stalled
         )
+        return asked, moved
     finally:
         await store.aclose()
 
 
 def _check_there_is_something_to_hold(
-    record: RunRecord, state: State, under_way: UnderWay | None
+    record: RunRecord, state: State, under_way: UnderWay | None, *, moved: bool
 ) -> None:
-    if state in ("complete", "rejected") and under_way is None:
+    if state in ("complete", "rejected") and under_way is None and not moved:
         raise StateError(
             f"the run {record.run} is complete: there is nothing left to hold back",
             hint="rejected items are written again by dynaferry dead-letters replay"
@@ -136,10 +142,12 @@ def _check_there_is_something_to_hold(
         )
 
 
-def to_lines(asked: ControlRequest, change: ControlsChange) -> list[str]:
+def to_lines(asked: ControlRequest, change: ControlsChange, *, moved: bool = False) -> list[str]:
     """The lines for people: what holds from now on, and when it begins to."""
     effective = (
-        asked.effective if asked.under_way in ("copy", None) else set_by_hand(asked.effective)
+        asked.effective
+        if asked.under_way in ("copy", "move", None)
+        else set_by_hand(asked.effective)
     )
     lines = [f"{asked.run}: {in_words(effective) or 'nothing holds it back'}"]
     if asked.stalled:
@@ -149,8 +157,11 @@ def to_lines(asked: ControlRequest, change: ControlsChange) -> list[str]:
         lines.append(f"{WORDS[asked.under_way]}, and does so within two seconds")
         return lines
     ended = "was killed or crashed" if asked.status == "killed" else f"is {asked.status}"
+    if moved:
+        ended = "is not followed by any process"
     if change.paused is False:
-        lines.append(f"it {ended}: the same copy command as before lets it go on")
+        command = "move" if moved else "copy"
+        lines.append(f"it {ended}: the same {command} command as before lets it go on")
     else:
         lines.append(f"it {ended}: this holds from its next attempt on")
     return lines

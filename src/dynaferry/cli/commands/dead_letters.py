@@ -13,23 +13,23 @@ import msgspec
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.commands.copy_text import equation, way_of
+from dynaferry.cli.commands.move_letters import letters_of
 from dynaferry.cli.interrupts import run_async, run_until_stopped
-from dynaferry.dead_letters.export import export_line, list_line, listed, pages_of_letters
-from dynaferry.shared.arn import resource_name
+from dynaferry.dead_letters.export import export_line, list_line, listed
+from dynaferry.follow.stored_move import is_moved
 from dynaferry.state.directory import overwritten_path, sole_run
 from dynaferry.state.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from dynaferry.cli.commands.move_letters import Letters
     from dynaferry.cli.flags import ReplayFlags
     from dynaferry.dead_letters.replay import ReplayOutcome, ReplayRequest
     from dynaferry.observe.summary import ReplaySummary
-    from dynaferry.state.records import DeadLetter
     from dynaferry.stop import StopSignal
 
-    Letters = AsyncIterator[tuple[str, list[DeadLetter]]]  # the source's name, some of its letters
     Use = Callable[[str, Letters], Awaitable[int]]  # is given the run, gives how many there were
 
 NOTHING = "no dead letters in the run {run}"
@@ -48,12 +48,16 @@ def run_export(run: str | None, state_dir: Path, output: Path | None) -> int:
 
 def run_replay(flags: ReplayFlags) -> int:
     """Replays, prints the outcome and returns the exit code; every error is reported."""
+    from dynaferry.cli.commands.move_letters import replay_moved
     from dynaferry.dead_letters.replay import replay
 
     try:
         request = request_from(flags)
+        moved = is_moved(request.state_dir, request.run)
 
         async def body(stop: StopSignal) -> ReplayOutcome:
+            if moved:
+                return await replay_moved(request, stop=stop, say=screen.say)
             return await replay(request, stop=stop, say=screen.say)
 
         outcome = run_async(
@@ -128,16 +132,9 @@ async def _read_run(
 ) -> int:
     store = await SqliteStore.open_for_reading(state_dir, run)
     try:
-        return await use(run, _letters_of(store))
+        return await use(run, letters_of(store, state_dir, run))
     finally:
         await store.aclose()
-
-
-async def _letters_of(store: SqliteStore) -> Letters:
-    identity = (await store.read_run()).identity
-    for table, names in enumerate(identity.tables):
-        async for letters in pages_of_letters(store, table):
-            yield resource_name(names.source_arn), letters
 
 
 async def _print_lines(_: str, pages: Letters) -> int:

@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dynaferry.cli import descriptors, exit_codes, failure, screen
-from dynaferry.cli.commands.copy import print_refusal, setting_start_aside, watcher
-from dynaferry.cli.flags import MoveFlags, ProgressFlag, move_plan_from
+from dynaferry.cli.commands.copy import print_refusal, setting_start_aside, wants_monitor, watcher
+from dynaferry.cli.flags import CopyFlags, MoveFlags, ProgressFlag, move_plan_from
 from dynaferry.cli.log_setup import log_set_up
 from dynaferry.cli.question import Questions
 from dynaferry.errors import PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from dynaferry.follow.status import MoveState, MoveStatus
+    from dynaferry.follow.move_tables import Show
+    from dynaferry.follow.preparation import Agree
+    from dynaferry.observe.move_status import MoveState, MoveStatus
     from dynaferry.plan.settings import CopyPlan
     from dynaferry.run.outcome import Outcome
     from dynaferry.stop import StopSignal
+
+    Body = Callable[[StopSignal], Awaitable[Outcome]]
 
 LINE_SECONDS = 5.0
 # Above the lag, or what is on its way looks like a difference.
@@ -48,12 +52,11 @@ def _move(plan: CopyPlan, flags: MoveFlags) -> int:
 
     typed = flags.copy
     connections = (plan.readers + plan.writers) * 2 * (len(plan.tables) or 1)
-    descriptors.ensure(connections, watched=False, say=screen.say)
+    descriptors.ensure(connections, watched=typed.metrics_listen is not None, say=screen.say)
+    body = _observed(plan, flags) if wants_monitor(typed) else _alone(plan, flags)
     last_words = partial(failure.report, as_json=typed.json, run=plan.run_name)
     try:
-        outcome = run_async(
-            partial(run_until_stopped, partial(_body, plan, flags)), last_words=last_words
-        )
+        outcome = run_async(partial(run_until_stopped, body), last_words=last_words)
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
         return failure.report(error, as_json=typed.json, run=plan.run_name, under_way=True)
     if outcome.error is not None:
@@ -65,15 +68,65 @@ def _move(plan: CopyPlan, flags: MoveFlags) -> int:
     return exit_codes.of_outcome(outcome.summary.status, outcome.error)
 
 
-async def _body(plan: CopyPlan, flags: MoveFlags, stop: StopSignal) -> Outcome:
+def _alone(plan: CopyPlan, flags: MoveFlags) -> Body:
+    """A move that nobody watches from outside."""
     from dynaferry.follow.move_tables import execute
 
-    watch = setting_start_aside(watcher(flags.copy.progress, readers=plan.readers))
-    show = None if flags.copy.progress is ProgressFlag.NONE else _Lines().show
-    agree = None if flags.yes else partial(_agreed, Questions())
-    return await execute(
-        plan, stop=stop, watch=watch, show=show, resync=_resync, say=screen.say, agree=agree
-    )
+    async def body(stop: StopSignal) -> Outcome:
+        typed = flags.copy
+        return await execute(
+            plan,
+            stop=stop,
+            watch=setting_start_aside(watcher(typed.progress, readers=plan.readers)),
+            show=_shown(typed),
+            resync=_resync,
+            say=screen.say,
+            agree=_agree(flags),
+        )
+
+    return body
+
+
+def _observed(plan: CopyPlan, flags: MoveFlags) -> Body:
+    """A move that is, from its first second to its last."""
+    from dynaferry.cli.commands.monitoring import observed, together
+    from dynaferry.follow.move_tables import execute
+
+    async def body(stop: StopSignal) -> Outcome:
+        typed = flags.copy
+        watch = setting_start_aside(watcher(typed.progress, readers=plan.readers))
+        async with observed(typed, plan, stop) as monitor:
+            outcome = await execute(
+                plan,
+                stop=stop,
+                watch=together(monitor.watch, watch),
+                watch_following=monitor.watch,
+                show=_shown(typed, monitor.note_move),
+                resync=_resync,
+                say=screen.say,
+                agree=_agree(flags),
+            )
+            monitor.ended(outcome.summary)
+            return outcome
+
+    return body
+
+
+def _shown(typed: CopyFlags, *more: Show) -> Show:
+    """Shows how the move stands on stderr, unless nothing is to be shown there, and elsewhere."""
+    shows = list(more)
+    if typed.progress is not ProgressFlag.NONE:
+        shows.append(_Lines().show)
+
+    def show(tables: Sequence[MoveStatus]) -> None:
+        for each in shows:
+            each(tables)
+
+    return show
+
+
+def _agree(flags: MoveFlags) -> Agree | None:
+    return None if flags.yes else partial(_agreed, Questions())
 
 
 async def _agreed(questions: Questions, lines: Sequence[str]) -> bool:
@@ -112,13 +165,13 @@ class _Lines:
 
     def show(self, tables: Sequence[MoveStatus]) -> None:
         """Is told how the tables stand."""
-        from dynaferry.follow.status import line_of
+        from dynaferry.observe.move_words import line_of
 
         now = time.monotonic()
         states = {table.source: table.state for table in tables}
         if states == self._states and now - self._said_at < LINE_SECONDS:
             return
-        if set(states.values()) == {"copying"}:
+        if set(states.values()) <= {"capturing", "copying"}:
             self._states = states
             return  # the copy's own lines say how far it is
         self._states, self._said_at = states, now

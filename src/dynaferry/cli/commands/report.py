@@ -5,7 +5,9 @@ from pathlib import Path
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async
+from dynaferry.follow.stored_move import read_whole_move
 from dynaferry.report.certificate import check_belongs, read_certificate
+from dynaferry.report.move_section import last_applied_at
 from dynaferry.report.page import render
 from dynaferry.report.stored_run import read_stored_run
 from dynaferry.shared.files import refusals_raised, write_whole
@@ -17,11 +19,12 @@ def run_report(run: str | None, state_dir: Path, output: Path, certificate: Path
     try:
         name = sole_run(state_dir, run)
         stored = run_async(partial(read_stored_run, state_dir, name, whole=True))
+        moved = read_whole_move(state_dir, name, len(stored.tables))
         verified = None
         if certificate is not None:
             verified = read_certificate(certificate)
-            check_belongs(verified, stored, certificate)
-        _write(output, render(stored, verified))
+            check_belongs(verified, stored, certificate, last_applied_at(moved))
+        _write(output, render(stored, verified, moved))
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised

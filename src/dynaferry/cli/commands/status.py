@@ -14,9 +14,10 @@ from dynaferry.cli.commands.copy_text import equation
 from dynaferry.cli.interrupts import run_async
 from dynaferry.control.effective import EffectiveControls, in_words, set_by_hand
 from dynaferry.copy.counters import summary_of
-from dynaferry.follow.status import MoveStatus, line_of, overall
 from dynaferry.follow.stored_move import read_move
 from dynaferry.observe import formatting
+from dynaferry.observe.move_status import MoveStatus, overall
+from dynaferry.observe.move_words import line_of, losing_line
 from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary, TableSummary
 from dynaferry.report.stored_run import (
     State,
@@ -53,7 +54,7 @@ def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
     if as_json:
         screen.print_document(msgspec.json.encode(to_summary(stored, moved)).decode())
     else:
-        screen.print_lines(to_lines(stored) + [line_of(table) for table in moved])
+        screen.print_lines(to_lines(stored) + move_lines(moved))
     return exit_codes.COMPLETE
 
 
@@ -156,7 +157,15 @@ def to_lines(run: StoredRun) -> list[str]:
     return lines
 
 
+def move_lines(tables: Sequence[MoveStatus]) -> list[str]:
+    """The lines of a move, for people: how each table stands, and which one only falls behind."""
+    losing = [losing_line(table) for table in tables if not table.will_catch_up]
+    return [line_of(table) for table in tables] + losing
+
+
 def _limits_in_words(run: StoredRun) -> str | None:
+    if run.under_way == "move":
+        return in_words(run.effective)
     if run.under_way in ("verification", "replay"):
         return in_words(set_by_hand(run.effective))
     return None if run.state in ("complete", "rejected") else in_words(run.effective)
@@ -164,7 +173,7 @@ def _limits_in_words(run: StoredRun) -> str | None:
 
 def _state_words(run: StoredRun) -> str:
     words = _copy_words(run)
-    if run.under_way in ("verification", "replay"):
+    if run.under_way in ("move", "verification", "replay"):
         words = f"{words}; {WORDS[run.under_way]}"
     if run.under_way is not None and run.effective.paused_at is not None:
         words = f"{words}, paused; dynaferry resume {run.record.run} lets it go on"

@@ -11,15 +11,22 @@ const LEFT_OUT = "Left out: the charts' script is not there, or not the one that
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+const ofRun = ([, items, reads, writes, throttledReads, throttledWrites, readLimit, writeLimit]) =>
+  ({ items, reads, writes, throttledReads, throttledWrites, readLimit, writeLimit });
+
 export class Points {
-  constructor() { this.all = []; }
+  // `read` names the numbers behind a point's first, which is its seconds.
+  constructor(read = ofRun) {
+    this.all = [];
+    this.read = read;
+  }
 
   // Returns whether earlier points were dropped, so that all must be drawn anew.
   add(points) {
-    for (const [seconds, items, reads, writes, throttledReads, throttledWrites, readLimit, writeLimit] of points) {
-      const time = Math.round(seconds);
+    for (const numbers of points) {
+      const time = Math.round(numbers[0]);
       const last = this.all[this.all.length - 1];
-      const point = { time, items, reads, writes, throttledReads, throttledWrites, readLimit, writeLimit };
+      const point = { time, ...this.read(numbers) };
       if (last && last.time >= time) this.all[this.all.length - 1] = { ...point, time: last.time };
       else this.all.push(point);
     }
@@ -52,8 +59,10 @@ const LIMIT_TO_RATE = 4;
 export class RateChart {
   // `onLegend` gets what the picture does not say: the limit of now, and the highest rate of
   // throttles, whose bars have no scale of their own.
-  constructor(element, { rate, limit, throttles, hue, onLegend, words = short }) {
+  // With `together` the dashed line is a rate like the other, and never leaves the picture.
+  constructor(element, { rate, limit, throttles, hue, onLegend, words = short, together = false }) {
     this.hue = hue;
+    this.together = together;
     this.onLegend = onLegend;
     this.rate = rate;
     this.limit = limit;
@@ -116,7 +125,8 @@ export class RateChart {
 
   // Series as they are; a point with a `value` is drawn.
   show(rates, limits, throttles) {
-    this.highest = Math.max(0, ...rates.map((point) => point.value || 0));
+    const judged = this.together ? [...rates, ...limits] : rates;
+    this.highest = Math.max(0, ...judged.map((point) => point.value || 0));
     if (!this.chart) return;
     this.rateSeries.setData(rates);
     this.limitSeries.setData(limits);

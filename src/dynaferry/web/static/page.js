@@ -3,6 +3,7 @@
 
 import { Points, RateChart } from "/chart.js";
 import { SegmentMap } from "/map.js";
+import { MoveCard, lagOf, moveState, seconds } from "/move.js";
 import { count, dollars, duration, latency, megabytes, percent, printable, short } from "/words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -10,6 +11,8 @@ const STATES = {
   preparing: "preparing", running: "running", paused: "paused", complete: "complete",
   rejected: "complete, with rejected items", interrupted: "interrupted", failed: "failed",
   refused: "refused", unhealthy: "stalled", throttled: "throttled", lost: "connection lost",
+  capturing: "capturing", copying: "copying", replaying: "replaying", following: "following",
+  "re-syncing": "re-syncing",
 };
 
 // Updates come once a second; after this time without one, the last is out of date.
@@ -18,7 +21,7 @@ const SILENT_SECONDS = 30;
 let last = null, updatedAt = 0;
 let points = new Points();
 let tables = [];
-let writes = null, reads = null;
+let writes = null, reads = null, move = null;
 let paused = false;
 const token = takeToken();
 
@@ -53,6 +56,7 @@ function show(news) {
   showState(news);
   showHeadline(news);
   showTables(news.tables);
+  move.show(news, pairOf, node);
   $("max-write").placeholder = capInWords(news.write_cap);
   $("max-read").placeholder = capInWords(news.read_cap);
   points.add(news.points);
@@ -73,16 +77,18 @@ function begin(news) {
   $("settings").replaceChildren(...news.settings.map(pairOf));
   $("controls").hidden = $("limits").hidden = !(news.can_control && token);
   points = new Points();
+  move.begin();
   tables = [];
   $("tables").replaceChildren();
 }
 
 function stateOf(news) {
   if (news.phase === "ended") return news.status;
-  if (news.phase === "preparing") return "preparing";
+  if (news.phase === "preparing" && !news.move.length) return "preparing";
   if (news.paused) return "paused";
   if (!news.healthy) return "unhealthy";
-  return news.health.startsWith("throttled") ? "throttled" : "running";
+  if (news.health.startsWith("throttled")) return "throttled";
+  return moveState(news.move) || "running";
 }
 
 function setState(state, words) {
@@ -114,8 +120,9 @@ function shareOf(list) {
   return all ? total(list, (table) => table.share_done * weight(table)) / all : 0;
 }
 
-function timeLeft({ tables: list, phase, paused, seconds }) {
-  if (phase === "ended") return ["took", duration(seconds)];
+function timeLeft({ tables: list, phase, paused, seconds: elapsed, move: moved }) {
+  if (phase === "ended") return ["took", duration(elapsed)];
+  if (moved.length && lagOf(moved) != null) return ["behind", seconds(lagOf(moved))];
   const left = Math.max(...list.map((table) => table.seconds_left ?? -1));
   const waiting = list.some((table) => table.state === "waiting");
   return ["time left", paused ? "paused" : left < 0 ? duration(null) : duration(left) + (waiting ? " +" : "")];
@@ -289,4 +296,5 @@ writes = new RateChart($("writes"), {
 reads = new RateChart($("reads"), {
   rate: (p) => p.reads, limit: (p) => p.readLimit, throttles: (p) => p.throttledReads,
   hue: "--reads", onLegend: (said) => showLegend("reads", said) });
+move = new MoveCard();
 listen();

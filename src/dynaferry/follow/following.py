@@ -1,0 +1,143 @@
+"""Replays and follows: what waits is applied until a stop is asked for, under the run's controls.
+
+The capture is not held by a pause: what comes meanwhile waits in the spool.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any, Final
+
+import anyio
+
+from dynaferry.control.follower import ControlFollower
+from dynaferry.control.run_limits import RunCaps
+from dynaferry.copy.counters import stats_of
+from dynaferry.dynamodb.tables.describe import describe_table
+from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.follow.applier import Applier
+from dynaferry.follow.followed_table import FollowedTable
+from dynaferry.follow.held_back import HeldBack
+from dynaferry.follow.rejections import MoveRejections, rejections_of
+from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.table import open_applier
+from dynaferry.observe.progress import PlainLog
+from dynaferry.observe.stats import MOST_REASONS, RunStats
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.run.lifecycle import Say, Watch, closing, watched
+from dynaferry.run.sides import Sides, credentials_left
+from dynaferry.state.sqlite.store import SqliteStore
+from dynaferry.state.store import StateStore
+from dynaferry.stop import StopSignal
+
+# How long what is on its way is waited for when a stop is asked for.
+DRAIN_SECONDS: Final = 10.0
+_SAY_CONTROLS_SECONDS: Final = 1.0
+
+
+async def follow(
+    plan: CopyPlan,
+    sides: Sides,
+    tables: Sequence[FollowedTable],
+    stop: StopSignal,
+    *,
+    watch: Watch[RunStats] | None,
+    say: Say,
+    beside: Callable[[], Coroutine[Any, Any, None]],
+) -> None:
+    """Applies what is captured until a stop is asked for, with `watch` and `beside` beside it.
+
+    :raises DynaferryError: it cannot go on, or too much was refused
+    """
+    store = await SqliteStore.open(plan.state_dir, plan.run_name)
+    async with closing(store), AsyncExitStack() as stack:
+        targets = [await describe_table(sides.target, table.target) for table in tables]
+        stats, caps = await _stats(plan, sides, tables, targets, store), RunCaps(plan)
+        controls = ControlFollower(plan, store, (caps,), stats)
+        for line in await controls.begin():
+            say(line)
+        rejections = await rejections_of(plan, store, tables, stats)
+        appliers = [
+            await stack.enter_async_context(
+                _applying(plan, sides, table, there, rejected, stats, caps)
+            )
+            for table, there, rejected in zip(tables, targets, rejections, strict=True)
+        ]
+        async with anyio.create_task_group() as group:
+            for applier in appliers:
+                group.start_soon(applier.run)
+            group.start_soon(controls.follow)
+            group.start_soon(_say_controls, stats, say)
+            group.start_soon(watched, watch, stats)
+            group.start_soon(beside)
+            await stop.finish.wait()
+            with anyio.move_on_after(DRAIN_SECONDS):
+                for table, applier in zip(tables, appliers, strict=True):
+                    await applier.drain()
+                    await table.spool.run(partial(SpoolFile.note_clean, is_clean=True))
+            group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _applying(
+    plan: CopyPlan,
+    sides: Sides,
+    table: FollowedTable,
+    there: TableDescription,
+    rejected: MoveRejections,
+    stats: RunStats,
+    caps: RunCaps,
+) -> AsyncIterator[Applier]:
+    """The applier of a table, which is told of. Not running."""
+    number, own = table.number, stats.tables[table.number]
+    opening = open_applier(plan, number, sides, table.seen, there, table.spool, rejected, own, caps)
+    async with opening as applier:
+        await table.spool.run(partial(SpoolFile.note_clean, is_clean=False))
+        own_cap = plan.tables[number].max_write_units
+        table.apply_by(applier, HeldBack(stats, own, applier.stats, own_cap), time.time())
+        yield applier
+
+
+async def _say_controls(stats: RunStats, say: Say) -> None:
+    """Says when the pause or the caps have changed."""
+    log = PlainLog(stats.limits_in_words)
+    while True:
+        await anyio.sleep(_SAY_CONTROLS_SECONDS)
+        for line in log.news(stats):
+            say(line)
+
+
+async def _stats(
+    plan: CopyPlan,
+    sides: Sides,
+    tables: Sequence[FollowedTable],
+    targets: Sequence[TableDescription],
+    store: StateStore,
+) -> RunStats:
+    """Counters that go on from where the copy's stand; its tables are complete."""
+    stats = RunStats(plan.run_name, credentials_left=credentials_left(sides))
+    segments = [table.total_segments for table in (await store.read_run()).identity.tables]
+    for table, there in zip(tables, targets, strict=True):
+        totals = await store.read_totals(table.number)
+        counters = await store.read_counters(table.number)
+        own = stats_of(
+            totals,
+            counters,
+            source=table.source,
+            target=table.target,
+            segments_total=segments[table.number],
+            dollars_per_read_unit=_price(plan.price_per_million_reads, table.seen),
+            dollars_per_write_unit=_price(plan.price_per_million_writes, there),
+        )
+        own.dollars_before = counters.dollars - own.dollars
+        own.state = "rejected" if totals.items_rejected else "complete"
+        reasons = await store.count_dead_letters(table.number, MOST_REASONS)
+        own.rejections = {f"{e.error_code}: {e.error_message}": e.items for e in reasons}
+        stats.tables.append(own)
+    return stats
+
+
+def _price(per_million: float, table: TableDescription) -> float:
+    """Dollars for a unit; provisioned capacity is paid by the hour."""
+    return 0.0 if table.billing_mode == "PROVISIONED" else per_million / 1e6

@@ -1,0 +1,46 @@
+"""How a move stands in words for people: its line, and what is said when it loses."""
+
+from dynaferry.observe import formatting
+from dynaferry.observe.move_status import NOBODY_FOLLOWS, MoveStatus
+
+LOWER = "lower what is written to the source"
+
+
+def line_of(table: MoveStatus) -> str:
+    """One line for people: `orders: following, 0.8 s behind (…)`."""
+    paused = ", paused" if table.paused else ""
+    lag = table.lag_seconds
+    behind = "" if lag is None else f", {_seconds(lag)} behind"
+    age = table.record_age_seconds
+    newest = "" if age is None else f"; newest change was {_seconds(age)} old"
+    waiting = f"{table.spool_rows:,} waiting; {table.shards_open:,} shards"
+    if table.rejected:
+        waiting = f"{waiting}; {table.rejected:,} items refused"
+    if not table.is_running:
+        newest = "" if age is None else f"; newest change seen is {_seconds(age)} old"
+        state = f"{table.state}{paused}{behind}, but {NOBODY_FOLLOWS}"
+        return f"{table.source}: {state} ({waiting}{newest})"
+    rates = (
+        f"{table.changes_in_per_second:,.0f} changes/s in, {table.changes_out_per_second:,.0f} out"
+    )
+    return f"{table.source}: {table.state}{paused}{behind} ({rates}; {waiting}{newest})"
+
+
+def losing_line(table: MoveStatus) -> str:
+    """Said once it is so: more comes in than goes out, what limits it, and what to do."""
+    limited = "" if table.limited_by is None else f"; held back by {table.limited_by}"
+    return (
+        f"{table.source}: it will not catch up: in {table.changes_in_per_second:,.0f}/s, out "
+        f"{table.changes_out_per_second:,.0f}/s{limited}; "
+        f"{table.remedy or 'raise --writers or the capacity of the target'}, or {LOWER}"
+    )
+
+
+def catching_line(table: MoveStatus) -> str:
+    """Said once it is so again."""
+    return f"{table.source}: what waits grows no more"
+
+
+def _seconds(seconds: float) -> str:
+    """Tenths where they matter."""
+    return f"{seconds:,.1f} s" if seconds < 120 else formatting.duration(seconds)
