@@ -15,7 +15,7 @@ def point(second: int) -> Point:
 def test_a_history_is_bounded_even_and_holds_the_first_and_the_newest_point(
     looks: int, most: int
 ) -> None:
-    history = History(most)
+    history: History[Point] = History(most)
     for second in range(looks):
         history.add(point(second))
     points = list(history)
