@@ -33,12 +33,7 @@ from dynaferry.follow.spool_positions import (
     read_open_gaps,
     read_positions,
 )
-from dynaferry.follow.spool_records import (
-    Letter,
-    SpoolCounts,
-    SpoolOrigin,
-    Waiting,
-)
+from dynaferry.follow.spool_records import Letter, SpoolCounts, SpoolOrigin, Waiting
 from dynaferry.follow.spool_rows import UPSERT, read_rows, row_of
 from dynaferry.follow.timed_count import TimedCount
 from dynaferry.observe.move_history import MovePoint
