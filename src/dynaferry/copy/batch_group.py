@@ -13,7 +13,7 @@ from dynaferry.errors import DynaferryError
 from dynaferry.ports import BatchExchange, WriteResult
 
 MOST_IN_A_ROW: Final = 32
-# Whether anything holds writes back by now is asked this often, and not after every answer.
+# Whether anything holds writes back by now is asked this often, and not after every response.
 STEP_SECONDS: Final = 0.02
 
 
@@ -23,8 +23,8 @@ class BatchGroup:
     Each is expected to consume `units`; `by_size` are those of the sample by its size alone.
     `sent` counts those that were sent. Of those that were taken whole, `seconds` are those that
     each took, `items_written` their items, and `consumed` their units, None where the service did
-    not say. `left` is the last answer, if it is of a batch that was not taken whole, and `error` is
-    what the last batch has failed with; `last_seconds` is how long that took.
+    not say. `left` is the last response, if it is of a batch that was not taken whole, and `error`
+    is what the last batch has failed with; `last_seconds` is how long that took.
     """
 
     __slots__ = (
@@ -61,7 +61,7 @@ class BatchGroup:
 
     @property
     def responses(self) -> int:
-        """How many batches were answered."""
+        """How many batches have had their response."""
         return len(self.seconds) + (self.left is not None)
 
     @property

@@ -3,7 +3,7 @@
 What a page will cost is learned from what the last one did. Until one had an item, nothing is
 known but what the service says of the average item: then pages are of a few items, or of one where
 it says nothing, and where the rate is limited only a few are read at a time, so that the first
-answers say what the others will cost. That they are empty is no reason to expect full ones.
+responses say what the others will cost. That they are empty is no reason to expect full ones.
 """
 
 import math

@@ -90,7 +90,7 @@ class Settlement(Struct, frozen=True):
 
 
 class Settler:
-    """Decides what the answers to one table's batches mean, and learns from them what they cost."""
+    """Decides what the responses to one table's batches mean, and learns what they cost."""
 
     def __init__(self, cost: BatchCost, *, now: float) -> None:
         self._cost = cost

@@ -107,7 +107,7 @@ class Writer:
     async def write(self, group: BatchGroup, stop: StopSignal) -> int:
         """Sends admitted batches once, and gives back to their lane what is to be sent again.
 
-        After an answer that is not whole, or when something holds writes back by then, the rest
+        After a response that is not whole, or when something holds writes back by then, the rest
         of them is given back unsent. Returns how many requests were sent.
 
         :raises RejectedItemError: an item was refused and the run is to stop then

@@ -17,12 +17,12 @@ from dynaferry.limits import (
     PAGE_MAX_ITEM_BYTES,
 )
 
-# Far above any request: what says more is no answer, and would stop a pace for good.
+# Far above any request: what says more is not one of the service's, and would stop a pace for good.
 MOST_UNITS_OF_A_RESPONSE = 1e7
 
 
 class Consumed(Struct, frozen=True):
-    """ConsumedCapacity as an answer tells it; None where it is left open."""
+    """ConsumedCapacity as a response tells it; None where it is left open."""
 
     CapacityUnits: Annotated[float, Meta(ge=0, le=MOST_UNITS_OF_A_RESPONSE)] | None = 0.0
 

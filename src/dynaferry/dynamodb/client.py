@@ -53,7 +53,7 @@ _log = logging.getLogger(__name__)
 class DynamoClient:
     """The connections of one side and one endpoint.
 
-    DynamoDB sends the checksum of every answer; `always_checked` takes none without it. Stand-ins
+    DynamoDB sends the checksum of every response; `always_checked` takes none without it. Stand-ins
     for it may send none. With `accepts_gzip` they may come packed, and without it none may.
     """
 
@@ -78,7 +78,7 @@ class DynamoClient:
         self.service_clock = service_clock or ServiceClock()
 
     async def send(self, operation: str, body: bytes) -> bytes:
-        """Posts `body` as `operation` and returns the body of the answer, checked and unpacked.
+        """Posts `body` as `operation` and returns the body of the response, checked and unpacked.
 
         :raises RetryableError: throttled, unavailable, cut short or failing its checksum
         :raises ItemRefusedError: BatchWriteItem was refused for its content
@@ -97,14 +97,14 @@ class DynamoClient:
         if checksum is None:
             self._note_no_checksum(operation, response)
         elif checksum != b"%d" % zlib_ng.crc32(response.body):
-            raise self._corrupt(operation, "the answer failed its checksum")
+            raise self._corrupt(operation, "the response failed its checksum")
         encoding = response.headers.get(b"content-encoding")
         if encoding is None or encoding == b"identity":
             return response.body
         if encoding != b"gzip" or not self._accepts_gzip:
             named = encoding.decode("latin-1")
             raise self._corrupt(
-                operation, f"the answer came packed ({named}), unasked", ImpossibleAnswerError
+                operation, f"the response came packed ({named}), unasked", ImpossibleAnswerError
             )
         try:
             return unpacked(response.body)
@@ -118,12 +118,12 @@ class DynamoClient:
         if self._always_checked:
             raise self._corrupt(
                 operation,
-                "the answer came without its checksum (x-amz-crc32): a proxy may have changed it",
+                "the response came without its checksum (x-amz-crc32): a proxy may have changed it",
             )
         if not self._warned_of_no_checksum:
             self._warned_of_no_checksum = True
             _log.info(
-                "answers come without a checksum and are taken unchecked",
+                "responses come without a checksum and are taken unchecked",
                 extra={"side": self.site.side, "table": self.site.table},
             )
 
@@ -159,7 +159,7 @@ class RequestSeries:
             self._client.http.give_back(self._connection)
 
     async def send(self, body: bytes) -> bytes:
-        """Posts `body`; the body of the answer, checked and unpacked. See `DynamoClient.send`."""
+        """Posts `body`; the body of the response, checked and unpacked. See `DynamoClient.send`."""
         client, operation = self._client, self._operation
         for last_try in (False, True):
             began = time.monotonic()

@@ -85,7 +85,7 @@ def without_summary(
     """The outcome of an attempt that has nothing to sum up: as a rule one that has not begun.
 
     Without an error it was stopped before it began. Whatever happened to one that had begun has
-    failed. Before that nothing was written, and it is refused; but a service that did not answer
+    failed. Before that nothing was written, and it is refused; but a service that did not respond
     a run that `resumes` may do so later, and a table that is not ready will be: these have failed
     as well.
     """

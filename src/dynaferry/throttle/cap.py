@@ -2,7 +2,7 @@
 
 Two things together make it hold. A token bucket spreads requests evenly, a little below the cap.
 And a window remembers what was consumed: a request counts from the moment it is admitted until
-`CAP_WINDOW_SECONDS` after its answer, with what it is expected to cost first and with what it did
+`CAP_WINDOW_SECONDS` after its response, with what it is expected to cost first and with what it did
 cost then. Whichever window of that length one looks at, all its requests were counted when the
 last of them was admitted. A request that alone costs more than a window allows waits until the
 bucket has saved up for it, and goes alone.
@@ -25,7 +25,7 @@ CAP_WINDOW_SECONDS = 5.0
 BUCKET_SHARE = 0.98
 # Whoever waits looks again so often whether the cap has changed,
 LONGEST_CAP_SLEEP_SECONDS = 0.1
-# and so often while requests are under way, whose answers may give something back.
+# and so often while requests are under way, whose responses may give something back.
 SHORT_SLEEP_SECONDS = 0.02
 
 
@@ -98,7 +98,7 @@ class Cap:
             self._bucket.take(units)
 
     def consumed(self, units: float) -> None:
-        """Counts `units` that an answer reports; what was reserved for it is taken back apart."""
+        """Counts `units` that a response reports; what was reserved for it is taken back apart."""
         if self._bucket is not None:
             self._bucket.take(units)
             self._window.add(units, self._clock())
@@ -153,5 +153,5 @@ class Share:
 
     def _wait_seconds(self, units: float) -> float:
         if self.is_limited and self._requests > 0 and not self._cost.is_known:
-            return SHORT_SLEEP_SECONDS  # the first answer says what the others will cost
+            return SHORT_SLEEP_SECONDS  # the first response says what the others will cost
         return self._cap.wait_seconds(units * self._cost.value)

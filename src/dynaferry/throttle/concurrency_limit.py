@@ -11,7 +11,7 @@ CONCURRENCY_WINDOW_SECONDS: Final = 0.5
 LIMIT_GROWTH: Final = 1.25
 # After so many steps they are judged: by then they have made half as many again.
 STEPS: Final = 2
-# So much of their growth must show in the answers. Less is noise, or a queue; and each connection
+# So much of their growth must show in the responses. Less is noise, or a queue; and each connection
 # costs memory, a quarter of a megabyte over TLS.
 PAYS_SHARE: Final = 0.2
 # After steps that did not pay, the next are tried so much later.

@@ -1,6 +1,6 @@
 """How much more than expected a request consumes: indexes, larger old items. Pure.
 
-What a request costs is known only after the answer. So the ratio of consumed to expected units is
+What a request costs is known only after the response. So the ratio of consumed to expected units is
 learned, and rather too high than too low.
 """
 

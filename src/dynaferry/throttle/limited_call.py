@@ -30,7 +30,7 @@ class RequestCounters(Protocol):
         ...
 
     def ended(self) -> None:
-        """A request that was sent was answered, or will not be."""
+        """A request that was sent has had its response, or will have none."""
         ...
 
     def retried(self) -> None:

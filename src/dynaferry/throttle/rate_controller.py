@@ -23,7 +23,7 @@ from typing import Final
 from dynaferry.throttle.calm import Calm
 from dynaferry.throttle.rate_profile import RateProfile
 
-# A measurement spans at least this, or two round trips: fewer answers say too little.
+# A measurement spans at least this, or two round trips: fewer responses say too little.
 RATE_WINDOW_SECONDS: Final = 0.2
 WINDOW_ROUND_TRIPS: Final = 2.0
 # A smaller share of refused units is chance: a partition's moment, not the table's limit.
@@ -39,7 +39,7 @@ MOST_UNITS_PER_SECOND: Final = 1e9
 DRAIN_SECONDS: Final = 0.4
 DRAIN_SHARE: Final = 0.88
 MOST_DRAIN_STRETCH: Final = 2.0
-# With fewer requests a second than this, or answers that take longer, everything takes longer in
+# With fewer requests a second than this, or responses that take longer, everything takes longer in
 # proportion, up to so much: each request says little, and one that is refused weighs much.
 STEADY_REQUESTS: Final = 60.0
 STEADY_LATENCY_SECONDS: Final = 0.04
@@ -121,7 +121,7 @@ class RateController:
         self._was_wanted = True
 
     def accepted(self, units: float, latency_seconds: float, now: float) -> None:
-        """An answer came: `units` were consumed, `latency_seconds` after the request was sent.
+        """A response came: `units` were consumed, `latency_seconds` after the request was sent.
 
         A latency of 0 is not known.
         """
@@ -165,7 +165,7 @@ class RateController:
 
     def _open_window(self, now: float) -> None:
         seconds = max(RATE_WINDOW_SECONDS, WINDOW_ROUND_TRIPS * self.latency_seconds)
-        # A low rate needs longer for as many answers.
+        # A low rate needs longer for as many responses.
         seconds = max(seconds, LEAST_RESPONSES * self._request_units / self._rate)
         self._window_from = now
         self._window_ends_at = now + min(seconds, MAX_WINDOW_SECONDS)
@@ -239,7 +239,7 @@ class RateController:
         taken = self._accepted / asked
         sent_per_second = asked / max(now - self._window_from, RATE_WINDOW_SECONDS)
         if sent_per_second > USED_SHARE * self._rate:
-            sent_per_second = self._rate  # without the noise of when answers come
+            sent_per_second = self._rate  # without the noise of when responses come
         # A few refusals below the rate that was measured are some partition's, not the table's.
         believed = (self._capacity or 0.0) * max(0.0, 1 - 2 * (1 - taken))
         return max(sent_per_second * taken, believed)

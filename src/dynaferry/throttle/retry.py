@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 FIRST_WAIT_SECONDS = 0.05
 LEAST_ATTEMPTS = 5
-# So many answers in a row that cannot be true are no accident: some three seconds of waits.
+# So many responses in a row that cannot be true are no accident: some three seconds of waits.
 MOST_IMPOSSIBLE_RESPONSES = 8
 MAX_WAIT_SECONDS = 10.0
 
@@ -177,7 +177,7 @@ class RetryPolicy:
         For those who make the first one themselves, since tenacity's machinery costs 28 µs.
 
         :raises ServiceGoneError: the side accepted nothing for the whole of its patience
-        :raises RequestRefusedError: its answers cannot be true, one after the other
+        :raises RequestRefusedError: its responses cannot be true, one after the other
         """
         failed = [first_error]
 
@@ -221,7 +221,7 @@ class RetryPolicy:
         if isinstance(last, ImpossibleAnswerError):
             raise RequestRefusedError(
                 f"{last}; it was asked {MOST_IMPOSSIBLE_RESPONSES} times or more",
-                hint="check the endpoint address: this is not how DynamoDB answers, or something "
+                hint="check the endpoint address: this is not how DynamoDB responds, or something "
                 "between changes what it says",
                 operation=last.operation,
                 table=last.table,

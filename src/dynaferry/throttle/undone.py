@@ -1,10 +1,10 @@
 """What a target leaves undone whatever the rate is. Pure: the clock is passed in.
 
 A batch may come back in part because something is full, or because some of its items failed inside
-the service [M:BatchWriteItem]; the answer does not say which. What is full has a limit: at a lower
-rate nothing is left undone. So items that are left at the same share while the rate goes down, a
-few of each batch and not the rest of one, are no throttle: to slow down for them would go on for
-ever. More than that share is left for another reason, and is one.
+the service [M:BatchWriteItem]; the response does not say which. What is full has a limit: at a
+lower rate nothing is left undone. So items that are left at the same share while the rate goes
+down, a few of each batch and not the rest of one, are no throttle: to slow down for them would go
+on for ever. More than that share is left for another reason, and is one.
 """
 
 import math
@@ -66,7 +66,7 @@ class Undone:
         self._recent = 0.0
 
     def note(self, items: int, undone: int, now: float, *, batches: int = 1) -> None:
-        """So many batches of `items` together were answered, of which `undone` were left."""
+        """The responses to `batches` with `items` together came, of which `undone` were left."""
         if undone:
             self._last_at = now
             if not self.is_watched:

@@ -270,7 +270,7 @@ async def test_what_is_only_for_notices_is_not_waited_for(monkeypatch: pytest.Mo
     session.client = HangingClient()
     settings = await describe_side_settings(session, "orders")
     assert str(settings.ttl_attribute) == (
-        "not known (not looked at: no answer to DescribeTimeToLive within 0 s)"
+        "not known (not looked at: no response to DescribeTimeToLive within 0 s)"
     )
     assert isinstance(settings.point_in_time_recovery, NotKnown)
 

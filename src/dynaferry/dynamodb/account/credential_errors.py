@@ -1,7 +1,7 @@
 """What is told where a side's own credentials cannot be had: by whom they are given, and why not.
 
 None of it is an outage: what is missing, has ended or wants a person does not come by itself. So
-all but a service that does not answer stops at once, with what to do about this very source.
+all but a service that does not respond stops at once, with what to do about this very source.
 """
 
 import os
@@ -223,14 +223,14 @@ def _not_utf_8(error: UnicodeDecodeError, origin: Origin) -> DynaferryError:
 
 
 def _may_pass(error: CredentialRetrievalError) -> bool:
-    """Whether a container's service did not answer, or not now; what it refuses, it refuses."""
+    """Whether a container's service did not respond, or not now; what it refuses, it refuses."""
     if error.kwargs.get("provider") != "container-role":
         return False
     return _REFUSED_BY_CONTAINER.search(str(error)) is None
 
 
 def _general(error: Exception, origin: Origin) -> DynaferryError:
-    """What the service, or the network on the way to it, answered to whoever asked."""
+    """What the service, or the network on the way to it, responded to whoever asked."""
     operation = getattr(error, "operation_name", None) or WHAT_FAILS
     return from_client_error(
         error, operation=operation, table=None, side=origin.side, acting_as=origin.who

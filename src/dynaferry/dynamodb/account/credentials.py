@@ -76,8 +76,8 @@ class CredentialSource:
         """Credentials that are good now; renewed before they end.
 
         :raises AccessDeniedError: there are none, or the role may not be assumed
-        :raises UnavailableError: STS did not answer
-        :raises CorruptAnswerError: something else than STS answered
+        :raises UnavailableError: STS did not respond
+        :raises CorruptAnswerError: something else than STS responded
         """
         now = self._clock()
         if now < self._refresh_at:

@@ -4,7 +4,7 @@ Services repeat what they were sent: a validation error the external id, a signa
 match the whole canonical request with its session token [DG:Programming.Errors]; a proxy may show
 anything, and a URL library the proxy's password. So what is told goes through here, once it is
 understood what it is and before it is shortened, and the errors that caused it do too, since a
-traceback shows them. The answer itself is never changed: a secret may be like any other word.
+traceback shows them. The response itself is never changed: a secret may be like any other word.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from yarl import URL
 
 HIDDEN = "…"
-# Requests that are answered now may be signed with the session before this one, not with older.
+# Requests whose responses come now may be signed with the session before this one, not with older.
 _SESSIONS = 3
 
 

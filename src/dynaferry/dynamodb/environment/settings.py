@@ -143,7 +143,7 @@ async def region_of(session: Any, side: Side) -> str:
     """
     region: str | None = session.region_name
     if region is None:
-        with suppress(BadIMDSRequestError):  # what answers there is no instance's metadata
+        with suppress(BadIMDSRequestError):  # what responds there is no instance's metadata
             region = await AioIMDSRegionProvider(session._session).provide()
     if region is None:
         raise PlanError(

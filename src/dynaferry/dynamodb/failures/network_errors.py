@@ -1,4 +1,4 @@
-"""What came of a request that got no usable answer: the network, or a proxy on the way."""
+"""What came of a request that got no usable response: the network, or a proxy on the way."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ ADDRESS_HINT: Final = "check the region, the endpoint address and the network"
 PROXY_HINT: Final = (
     "check the proxy that HTTPS_PROXY or HTTP_PROXY names; NO_PROXY lists what needs none"
 )
-SOMEBODY_ELSE_HINT: Final = "look whether a proxy answers instead, and check the endpoint address"
+SOMEBODY_ELSE_HINT: Final = "look whether a proxy responds instead, and check the endpoint address"
 LOGIN_HINT: Final = (
     "give the proxy a user and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
 )
@@ -39,7 +39,7 @@ def address_hint(words: str) -> str:
 def from_network_error(
     error: BaseException, *, operation: str, site: CallSite, hint: str | None = None
 ) -> DynaferryError:
-    """The error for a request that got no usable answer.
+    """The error for a request that got no usable response.
 
     A certificate that is not trusted, an endpoint without TLS 1.2 and a proxy that refuses will not
     do otherwise a minute later: that stops the run.
@@ -74,7 +74,7 @@ def from_network_error(
 
 
 def from_proxy(status: int, words: str, *, operation: str, site: CallSite) -> DynaferryError:
-    """The error for a proxy that did not lead to the endpoint, and answered itself."""
+    """The error for a proxy that did not lead to the endpoint, and responded itself."""
     where = site.where(operation)
     if status >= 500 or status == 429:
         return UnavailableError(

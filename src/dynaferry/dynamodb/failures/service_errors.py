@@ -1,4 +1,4 @@
-"""Turns what the service (or the network) answered into errors.py: the one place that knows codes.
+"""Turns responses of the service (or the network) into errors.py: the one place that knows codes.
 
 Match the code before the HTTP status: authentication errors are 400 on one page of the service's
 documentation and 403 on another. A status counts where no code of the service's came with it.
@@ -39,7 +39,7 @@ from dynaferry.errors import (
     UnavailableError,
 )
 
-# What reading an answer raises, in botocore as here, where another kind of answer came.
+# What reading a response raises, in botocore as here, where another kind of response came.
 RESPONSE_ERRORS: Final = (ResponseParserError, AttributeError, KeyError, TypeError, ValueError)
 # What comes of a call that botocore makes.
 CALL_ERRORS: Final = (BotoCoreError, ClientError, *RESPONSE_ERRORS)
@@ -151,7 +151,7 @@ _MOST_OF_A_MESSAGE = 10_000
 
 
 def in_one_line(text: str) -> str:
-    """What anybody on the way may answer (a proxy's page, say), without markup and not too long."""
+    """What anybody on the way may respond (a proxy's page, say), without markup and not long."""
     return _shortened(_MARKUP.sub(" ", text), _MOST_WORDS)
 
 
@@ -163,7 +163,7 @@ def _shortened(text: str, most: int) -> str:
 def decode_error(
     status: int, body: bytes, hide: Callable[[str], str] = lambda text: text
 ) -> ServiceError:
-    """Reads the body of an answer that is not 200, whatever stands in it.
+    """Reads the body of a response that is not 200, whatever stands in it.
 
     `hide` takes secrets out of words, once it is understood what they are, and before any is cut.
     """
@@ -193,7 +193,7 @@ def _words_of(body: bytes, hide: Callable[[str], str]) -> str:
 def from_service_error(
     service_error: ServiceError, *, status: int, operation: str, site: CallSite
 ) -> DynaferryError:
-    """The error for what the service answered to `operation`."""
+    """The error for the service's response to `operation`."""
     where = site.where(operation)
     words = f"{where}: {service_error.code}: {service_error.message}"
     is_denial = service_error.code in REFUSALS
@@ -231,7 +231,7 @@ def from_service_error(
 
 
 def is_page(code: str) -> bool:
-    """Whether this is no code of the service's, but stands for an answer's bare status."""
+    """Whether this is no code of the service's, but stands for a response's bare status."""
     return code.startswith("HTTP ") or code.isdigit()
 
 
@@ -278,10 +278,10 @@ def from_client_error(
 
 
 def _unreadable_response(error: Exception, operation: str, site: CallSite) -> CorruptAnswerError:
-    """Somebody answered, in another way than the service does."""
+    """Somebody responded, in another way than the service does."""
     missing = f"{error} is missing" if isinstance(error, KeyError) else in_one_line(str(error))
     return CorruptAnswerError(
-        f"{site.where(operation)}: the answer is not one of the service's: {missing}",
+        f"{site.where(operation)}: the response is not one of the service's: {missing}",
         hint=SOMEBODY_ELSE_HINT,
         operation=operation,
         table=site.table,

@@ -1,8 +1,8 @@
-"""The addresses of one endpoint: tried a moment apart, and those that do not answer last.
+"""The addresses of one endpoint: tried a moment apart, and those that do not respond last.
 
 A name may stand for several addresses of which one leads nowhere (a zone of a VPC endpoint that is
 down, IPv6 without a route). Whichever opens first is taken, as browsers do [RFC 8305]; what was
-tried before it, or did not answer later, is tried last for a while, so that nobody waits for it
+tried before it, or did not respond later, is tried last for a while, so that nobody waits for it
 again.
 """
 
@@ -52,11 +52,11 @@ class Addresses:
         return connected
 
     def in_order(self, found: Sequence[AddrInfoType], now: float) -> list[AddrInfoType]:
-        """Those that answer first, each part in the order of the resolver."""
+        """Those that respond first, each part in the order of the resolver."""
         return sorted(found, key=lambda each: self._shunned_until.get(_peer(each[4]), 0.0) > now)
 
     def shun(self, peer: Peer) -> None:
-        """It did not answer."""
+        """It did not respond."""
         self._shunned_until[peer] = self._clock() + SHUNNED_SECONDS
 
 

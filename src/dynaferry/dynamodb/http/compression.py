@@ -1,9 +1,9 @@
-"""Whether a Scan's answers are asked for packed (gzip).
+"""Whether a Scan's responses are asked for packed (gzip).
 
 Packing spares the line and costs CPU time on both ends: over a short line it only slows a copy
 down. So it is decided by the line: by how long opening a connection takes, which is one round
 trip. Within a region that is a millisecond or two, to another region 10 ms and more. The service
-packs larger answers when asked [facts sheet, section 4]; what comes unpacked is taken as well.
+packs larger responses when asked [facts sheet, section 4]; what comes unpacked is taken as well.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ async def wants_packed(
     *,
     round_trip: Callable[[str], Awaitable[float | None]] | None = None,
 ) -> bool:
-    """Whether to ask `endpoint` for packed answers; "auto" does where it is far away.
+    """Whether to ask `endpoint` for packed responses; "auto" does where it is far away.
 
     Behind a proxy nobody knows how far it is, and an endpoint that cannot be reached directly
     counts as near.

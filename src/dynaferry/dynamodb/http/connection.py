@@ -1,8 +1,8 @@
-"""One keep-alive HTTP/1.1 connection: one request at a time, its answer whole or an error.
+"""One keep-alive HTTP/1.1 connection: one request at a time, its response whole or an error.
 
 A signed POST needs little of what a client library does for it, and a copy sends thousands a
-second: see benchmarks/README.md for what that costs. How an answer is framed (lengths, chunks,
-headers) is left to httptools, the parser of Node.js. An answer counts when its frame says that it
+second: see benchmarks/README.md for what that costs. How a response is framed (lengths, chunks,
+headers) is left to httptools, the parser of Node.js. A response counts when its frame says that it
 is whole: one that only ends with the connection does not, since nobody could tell it from one
 that was cut short.
 """
@@ -19,7 +19,7 @@ LEAST_SECONDS = 0.5
 # The service gives 16 MB of items at most [M:BatchGetItem], and JSON is longer than items.
 MOST_RESPONSE_BYTES = 64 * 1024 * 1024
 MOST_HEAD_BYTES = 64 * 1024
-# "100 Continue" and its like, before one answer.
+# "100 Continue" and its like, before one response.
 MOST_ANNOUNCEMENTS = 16
 # Larger bodies go to the socket beside their head instead of being copied behind it.
 JOINED_BODY_BYTES = 256 * 1024
@@ -38,7 +38,7 @@ class SignedHeaders(NamedTuple):
 
 
 class HttpResponse(NamedTuple):
-    """An answer as it came. Names of headers are in lower case."""
+    """A response as it came. Names of headers are in lower case."""
 
     status: int
     headers: Mapping[bytes, bytes]
@@ -87,7 +87,7 @@ class Http11Connection(asyncio.Protocol):
         self._lasting_lines = b""
 
     async def send(self, head: SignedHeaders, body: bytes) -> HttpResponse:
-        """Sends one request and returns its answer; after any error the connection is closed.
+        """Sends one request and returns its response; after any error the connection is closed.
 
         :raises OSError: closed, silent for too long (TimeoutError), or no HTTP
         """
@@ -172,7 +172,7 @@ class Http11Connection(asyncio.Protocol):
         self.is_reusable = True
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came: part of the answer, or what nobody asked for."""
+        """Bytes came: part of the response, or what nobody asked for."""
         if self._waiting is None or self._waiting.done():
             self.abort()
             return
@@ -180,7 +180,7 @@ class Http11Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
-            failure = ConnectionError("the answer is not HTTP")
+            failure = ConnectionError("the response is not HTTP")
             failure.__cause__ = error
             self._fail(failure)
             return
@@ -188,11 +188,11 @@ class Http11Connection(asyncio.Protocol):
             self._check_size(len(data))
 
     def _check_size(self, more_bytes: int) -> None:
-        """An answer that has not ended yet may not go on for ever."""
+        """A response that has not ended yet may not go on for ever."""
         self._unfinished_bytes += more_bytes
         most_bytes = MOST_RESPONSE_BYTES if self._chunks else MOST_HEAD_BYTES
         if self._unfinished_bytes > most_bytes or self._announcements > MOST_ANNOUNCEMENTS:
-            self._fail(ConnectionError("the answer is longer than any of the service's"))
+            self._fail(ConnectionError("the response is longer than any of the service's"))
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""
@@ -200,19 +200,20 @@ class Http11Connection(asyncio.Protocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
-        self._fail(error or ConnectionResetError("the endpoint closed the connection unanswered"))
+        closed = "the endpoint closed the connection without a response"
+        self._fail(error or ConnectionResetError(closed))
         if not self.lost.done():
             self.lost.set_result(None)
 
     # What the parser tells ------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        """An answer begins."""
+        """A response begins."""
         if self._waiting is None or self._waiting.done():
-            self.abort()  # a second answer to one request
+            self.abort()  # a second response to one request
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header of the answer, or of what follows its last chunk."""
+        """One header of the response, or of what follows its last chunk."""
         self._headers[name.lower()] = value.rstrip()
 
     def on_body(self, chunk: bytes) -> None:
@@ -220,17 +221,17 @@ class Http11Connection(asyncio.Protocol):
         self._chunks.append(chunk)
 
     def on_message_complete(self) -> None:
-        """The answer is whole."""
+        """The response is whole."""
         status = self._parser.get_status_code()
         response = HttpResponse(status, self._headers, b"".join(self._chunks))
         self._headers, self._chunks = {}, []
         if status < 200:
             self._announcements += 1
-            return  # "100 Continue" and its like: the answer is still to come
+            return  # "100 Continue" and its like: the response is still to come
         self._unfinished_bytes = self._announcements = 0
         if self._waiting is None or self._waiting.done() or self._transport is None:
-            return  # of an answer that nobody asked for
-        # Where the endpoint answered before it had read everything, it will not go on.
+            return  # of a response that nobody asked for
+        # Where the endpoint responded before it had read everything, it will not go on.
         was_sent = self._transport.get_write_buffer_size() == 0
         self.is_reusable = was_sent and self._parser.should_keep_alive()
         self._waiting.set_result(response)

@@ -45,7 +45,7 @@ class Connection(Protocol):
         ...
 
     async def send(self, head: SignedHeaders, body: bytes) -> HttpResponse:
-        """Returns the answer, whatever its status.
+        """Returns the response, whatever its status.
 
         :raises OSError: there is none; TimeoutError included
         """
@@ -62,9 +62,9 @@ class EndpointAddress(NamedTuple):
 
 
 class Timeouts(NamedTuple):
-    """How long to wait for a connection, for a sign of an answer, and to keep what is idle.
+    """How long to wait for a connection, for a sign of a response, and to keep what is idle.
 
-    An answer may take `response_seconds` as a whole. None of it lasts longer than `left_seconds`
+    A response may take `response_seconds` as a whole. None of it lasts longer than `left_seconds`
     says, which is asked when the wait begins.
     """
 

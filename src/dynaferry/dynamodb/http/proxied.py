@@ -40,7 +40,7 @@ class ProxiedConnection:
     async def send(self, head: SignedHeaders, body: bytes) -> HttpResponse:
         """Sends one request; see `Connection`.
 
-        :raises aiohttp.ClientError: there is no answer; OSError and TimeoutError likewise
+        :raises aiohttp.ClientError: there is no response; OSError and TimeoutError likewise
         """
         left_seconds = max(LEAST_SECONDS, self._patience.left_seconds())
         async with self._session.post(
@@ -107,5 +107,5 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
         length += len(chunk)
         if length > MOST_RESPONSE_BYTES:
             response.close()
-            raise ConnectionError("the answer is longer than any of the service's")
+            raise ConnectionError("the response is longer than any of the service's")
     return b"".join(chunks)

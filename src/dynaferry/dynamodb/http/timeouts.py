@@ -7,7 +7,7 @@ from dynaferry.dynamodb.http.pool import Timeouts
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 30.0
-# Of a side's patience at most this part goes into one request that is not answered at all.
+# Of a side's patience at most this part goes into one request that gets no response at all.
 SILENCES = 5
 LEAST_SILENCE_SECONDS = 1.0
 # As a whole, where nobody says how long a side is given.
@@ -29,7 +29,7 @@ class SidesPatience(Protocol):
 def times_for(side: SidesPatience | None) -> Timeouts:
     """The time-outs of one request, of which several are to fail before the side is called gone.
 
-    Large answers over a slow line may take half of what the side is given.
+    Large responses over a slow line may take half of what the side is given.
     """
     seconds = math.inf if side is None else side.seconds
     silence_seconds = max(LEAST_SILENCE_SECONDS, seconds / SILENCES)

@@ -1,4 +1,4 @@
-"""Unpacks answers that were asked for packed (gzip)."""
+"""Unpacks responses that were asked for packed (gzip)."""
 
 from zlib_ng import zlib_ng
 
@@ -6,8 +6,8 @@ from dynaferry.dynamodb.http.connection import MOST_RESPONSE_BYTES
 
 
 def unpacked(body: bytes) -> bytes:
-    """What is in the body. A few hundred KB may hold gigabytes: more than an answer may have is not
-    unpacked.
+    """What is in the body. A few hundred KB may hold gigabytes: more than a response may have is
+    not unpacked.
 
     :raises ValueError: it is not gzip, not all of it, or too much
     """
@@ -15,9 +15,9 @@ def unpacked(body: bytes) -> bytes:
     try:
         content = gzip.decompress(body, MOST_RESPONSE_BYTES)
     except zlib_ng.error as error:  # type: ignore[misc]  # its stub says a value
-        raise ValueError("the answer could not be unpacked") from error
+        raise ValueError("the response could not be unpacked") from error
     if gzip.unconsumed_tail:
-        raise ValueError("the answer is longer than any of the service's")
+        raise ValueError("the response is longer than any of the service's")
     if not gzip.eof or gzip.unused_data:
-        raise ValueError("the answer could not be unpacked")
+        raise ValueError("the response could not be unpacked")
     return content

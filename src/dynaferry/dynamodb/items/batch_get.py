@@ -16,9 +16,9 @@ class _Unprocessed(Struct, frozen=True):
 
 
 class _BatchGetResponse(Struct, frozen=True):
-    """What is read of a BatchGetItem's answer; unknown fields are passed over."""
+    """What is read of a BatchGetItem's response; unknown fields are passed over."""
 
-    # No defaults: an answer without them is not an answer, and must not count as "nothing there".
+    # No defaults: a response without them is not a response, and must not count as "nothing there".
     Responses: dict[str, list[Raw]]
     UnprocessedKeys: dict[str, _Unprocessed]
     ConsumedCapacity: list[Consumed] | None = None

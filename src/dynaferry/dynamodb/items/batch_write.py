@@ -15,9 +15,9 @@ from dynaferry.ports import BatchExchange, Change, WriteResult
 
 
 class _BatchWriteResponse(Struct, frozen=True):
-    """What is read of a BatchWriteItem's answer; unknown fields are passed over."""
+    """What is read of a BatchWriteItem's response; unknown fields are passed over."""
 
-    # No default: an answer without it is not an answer, and must not count as "all written".
+    # No default: a response without it is not a response, and must not count as "all written".
     UnprocessedItems: dict[str, list[ChangeRequest]]
     ConsumedCapacity: list[Consumed] | None = None
 
@@ -69,7 +69,7 @@ class BatchWriteTarget:
         return b"".join((self._before_items, items, _AFTER_ITEMS))
 
     def _result(self, changes: Sequence[Change], response: bytes) -> WriteResult:
-        # Small items cost one unit each, so nearly every batch of them is answered alike.
+        # Small items cost one unit each, so nearly all their batches have the same response.
         if response == self._last_response:
             return self._last_result
         result = self._decoded(changes, response)
@@ -95,7 +95,7 @@ class BatchWriteTarget:
         return key_of(change, self._keys)
 
     def _remainder(self, changes: Sequence[Change], response: _BatchWriteResponse) -> list[Change]:
-        """The sent changes that the answer names, in their own bytes, not the service's."""
+        """The sent changes that the response names, in their own bytes, not the service's."""
         named = [request.change for rs in response.UnprocessedItems.values() for request in rs]
         sent = {identity_of(change, self._keys): change for change in changes}
         try:

@@ -78,7 +78,7 @@ class ConditionalWriter:
         reader = ResponseReader(operation, "target", self._table)
         written = reader.read_write(_decode, await self._client.send(operation, body))
         return Replaced(
-            # Copied, so that the answer does not stay in memory.
+            # Copied, so that the response does not stay in memory.
             item=bytes(written.Attributes) or None,
             consumed_units=written.consumed_units,
         )

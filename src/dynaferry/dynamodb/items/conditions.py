@@ -3,7 +3,7 @@
 Every attribute that was seen must have its value, and what is about to be added must not be there,
 as far as one expression holds: those that are about to change come first. What no expression can
 say is that nothing else is there: an attribute that nobody has seen cannot be named. So a condition
-keeps most newer items from being replaced, and the answer, which gives what was there
+keeps most newer items from being replaced, and the response, which gives what was there
 (`ReturnValues`), tells of the rest.
 """
 

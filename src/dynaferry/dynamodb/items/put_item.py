@@ -1,7 +1,7 @@
 """One item -> PutResult.
 
 For the few items that are written by themselves. Other than a batch, a single put can be told to
-leave alone what is there already, and the answer then says what that is.
+leave alone what is there already, and the response then says what that is.
 """
 
 from collections.abc import Sequence

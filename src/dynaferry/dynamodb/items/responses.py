@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from dynaferry.dynamodb.capacity import Consumed
 from dynaferry.errors import CorruptAnswerError, ImpossibleAnswerError
 
-# What reading an answer raises.
+# What reading a response raises.
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -17,10 +17,10 @@ _Response = TypeVar("_Response")
 
 
 class SingleWriteResponse(Struct, frozen=True):
-    """What is read of the answer to a write of one item; unknown fields are passed over."""
+    """What is read of the response to a write of one item; unknown fields are passed over."""
 
     ConsumedCapacity: Consumed | None = None
-    # Whoever answers with an error, or with words of its own, has written nothing.
+    # Whoever responds with an error, or with words of its own, has written nothing.
     # `Raw | None` is not a field type of msgspec's: an empty Raw stands for an absent field.
     error: Raw = msgspec.field(name="__type", default=Raw())
     message: Raw = Raw()
@@ -45,7 +45,7 @@ class ResponseReader(Struct, frozen=True):
     def read(
         self, decode: Callable[[bytes], _Response], response: bytes, segment: int | None = None
     ) -> _Response:
-        """The answer as `decode` reads it.
+        """The response as `decode` reads it.
 
         :raises CorruptAnswerError: it cannot be read, or says what cannot be
         """
@@ -55,7 +55,7 @@ class ResponseReader(Struct, frozen=True):
             raise self.unreadable(error, segment) from error
 
     def read_write(self, decode: Callable[[bytes], _SingleWrite], response: bytes) -> _SingleWrite:
-        """The answer to a write of one item.
+        """The response to a write of one item.
 
         :raises CorruptAnswerError: it cannot be read, or tells of an error
         """
@@ -81,5 +81,5 @@ class ResponseReader(Struct, frozen=True):
     def _words(self, what: str) -> str:
         return (
             f"{self.operation} on the {self.side} table {self.table} "
-            f"gave an answer that is not one: {what}"
+            f"gave a response that is not one: {what}"
         )

@@ -18,9 +18,9 @@ _ItemCount = Annotated[int, Meta(ge=0, le=PAGE_MAX_ITEM_BYTES)]
 
 
 class _ScanResponse(Struct, frozen=True):
-    """What is read of a Scan's answer; unknown fields are passed over."""
+    """What is read of a Scan's response; unknown fields are passed over."""
 
-    # No default: an answer without it is not an answer, and must not count as an empty page.
+    # No default: a response without it is not a response, and must not count as an empty page.
     Items: list[Raw]
     # `Raw | None` is not a field type of msgspec's: an empty Raw stands for an absent key.
     LastEvaluatedKey: Raw = Raw()
@@ -83,7 +83,7 @@ class ScanSource:
         """Reads one page; see `PageSource`.
 
         Only an absent LastEvaluatedKey means the end of a segment [M:Scan]. No filter is ever
-        asked for, so whatever was evaluated is there. An answer whose counts say otherwise, whose
+        asked for, so whatever was evaluated is there. A response whose counts say otherwise, whose
         key is none, or does not lead on, is not believed.
 
         :raises RequestRefusedError: segments are not what they are asked for as

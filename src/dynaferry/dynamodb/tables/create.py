@@ -128,8 +128,8 @@ async def create_table_like(
     """Creates `name` like `source` in the account that `target` acts in, and waits until it is
     ACTIVE with all its indexes.
 
-    Where the service says that it is there already it is waited for as well: the answer to an
-    earlier request may have been lost. Whether it is like `source` is the caller's to look at.
+    Where the service says that it is there already it is waited for as well: the response to
+    an earlier request may have been lost. Whether it is like `source` is the caller's to look at.
 
     :raises AccessDeniedError: the role lacks dynamodb:CreateTable (or dynamodb:TagResource)
     :raises RequestRefusedError: the service will not create it so
@@ -222,7 +222,7 @@ async def until_active(
 
 
 def called_when_made(session: AccountSession, name: str, made: Mapping[str, Any]) -> str:
-    """What a new table is asked about by: the ARN in CreateTable's answer.
+    """What a new table is asked about by: the ARN in CreateTable's response.
 
     Its name at an endpoint of which nobody knows yet whether it takes ARNs.
     """

@@ -74,8 +74,8 @@ async def describe_table(session: AccountSession, table: str) -> TableDescriptio
 
     :raises TableNotFoundError: it is not there
     :raises AccessDeniedError: the role lacks dynamodb:DescribeTable on it
-    :raises UnavailableError: the service did not answer
-    :raises CorruptAnswerError: something else than the service answered
+    :raises UnavailableError: the service did not respond
+    :raises CorruptAnswerError: something else than the service responded
     """
     response = await call_service(session, "DescribeTable", table, TableName=table)
     try:
@@ -101,7 +101,7 @@ async def _takes_arns(session: AccountSession, arn: str) -> bool:
 async def has_items(session: AccountSession, table: str) -> bool:
     """Whether the table holds anything: one Scan that reads one item, consistently.
 
-    An answer without items that says there may be more counts as holding some: a wrong "empty"
+    A response without items that says there may be more counts as holding some: a wrong "empty"
     could overwrite, a wrong "not empty" only asks.
 
     :raises AccessDeniedError: the role lacks dynamodb:Scan on it
@@ -206,12 +206,12 @@ async def _read_point_in_time_recovery(session: AccountSession, table: str) -> b
 async def _optional_call(
     session: AccountSession, operation: str, table: str, **parameters: Any
 ) -> Mapping[str, Any] | NotKnown:
-    """Like `call_service`, but that it fails is an answer too, and so is that it takes long.
+    """Like `call_service`, but returns `NotKnown` where it fails or takes too long.
 
     DescribeTimeToLive is throttled at ten a second [DG:Constraints], which many tables that are
     looked at side by side exceed: then it takes its time.
     """
-    last = f"no answer to {operation} within {OPTIONAL_SECONDS:.0f} s"
+    last = f"no response to {operation} within {OPTIONAL_SECONDS:.0f} s"
     with anyio.move_on_after(OPTIONAL_SECONDS):
         while True:
             try:
@@ -227,7 +227,7 @@ async def _optional_call(
 async def _refusable_call(
     session: AccountSession, operation: str, table: str, **parameters: Any
 ) -> Mapping[str, Any] | NotKnown:
-    """Like `call_service`, but a refusal is an answer too.
+    """Like `call_service`, but returns `NotKnown` where it is refused.
 
     A resource-based policy cannot grant these reads to another account [DG:rbac-*], and DynamoDB
     Local has no backups and no tags.

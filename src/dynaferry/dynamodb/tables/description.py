@@ -1,7 +1,7 @@
 """A table as the service describes it: the records, and how they are read off a DescribeTable.
 
 Only what a copy needs is kept. Emulators leave out much of what the service says, so that
-everything which is not a table's very being may be missing from an answer. Pure.
+everything which is not a table's very being may be missing from a response. Pure.
 """
 
 from collections.abc import Iterable, Mapping
@@ -128,7 +128,7 @@ class TableDescription(Struct, frozen=True, kw_only=True):
 def read_description(
     table: Mapping[str, Any], *, endpoint: str, takes_arns: bool = True
 ) -> TableDescription:
-    """The record of a DescribeTable answer's `Table`.
+    """The record of a DescribeTable response's `Table`.
 
     The billing mode is left out for a table that has never been on-demand
     [M:BillingModeSummary]; an on-demand one says 0 provisioned units. So does, or says nothing of

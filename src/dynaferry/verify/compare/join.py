@@ -130,7 +130,7 @@ class Join:
 def shown_twice(side: Side) -> RequestRefusedError:
     """The error for a key that came twice: a scan passes each once, whatever is written."""
     return RequestRefusedError(
-        f"the scan of the {side} gave the same item twice: what answers does not scan as the "
+        f"the scan of the {side} gave the same item twice: what responds does not scan as the "
         "service does, and no count of it can be believed",
         hint="run the same command again; if it stays, name the endpoint of another service",
         operation="Scan",
