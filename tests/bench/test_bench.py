@@ -111,7 +111,7 @@ def _start_writing(world: MotoWorld, state_dir: Path) -> "subprocess.Popen[str]"
     return child
 
 
-async def test_after_a_kill_the_next_run_tells_of_the_table_that_was_left(
+async def test_after_a_kill_the_next_run_names_the_table_that_was_left(
     moto_world: MotoWorld, tmp_path: Path
 ) -> None:
     with _start_writing(moto_world, tmp_path) as child:
@@ -138,7 +138,7 @@ async def test_ctrl_c_drops_the_table_before_the_process_ends(
     assert await _tables(moto_world) == []
 
 
-def test_a_note_that_cannot_be_read_is_told_and_not_passed_over(tmp_path: Path) -> None:
+def test_a_note_that_cannot_be_read_is_reported_and_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "dynaferry-bench-1.json").write_text("{")
     with pytest.raises(StateError, match="dynaferry-bench-1"):
@@ -291,7 +291,7 @@ def test_settings_that_make_no_sense_are_refused(make: Callable[[], BenchPlan], 
         make()
 
 
-def test_a_summary_for_eyes_tells_rate_latency_throttles_cost_and_forecast() -> None:
+def test_a_summary_for_eyes_shows_rate_latency_throttles_cost_and_forecast() -> None:
     text = "\n".join(
         summary_lines(
             msgspec.convert(

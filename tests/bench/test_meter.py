@@ -28,7 +28,7 @@ def test_nothing_is_admitted_that_might_go_beyond_the_ceiling(
     assert meter.dollars <= max_dollars * (1 + 1e-9)
 
 
-def test_a_ceiling_that_is_reached_is_told() -> None:
+def test_a_meter_that_has_reached_its_ceiling_is_full() -> None:
     meter = CostMeter(1.0, price_per_million=1.0)
     assert [(meter.reserve(units), meter.is_full) for units in (999_999, 2)] == [
         (True, False),

@@ -86,7 +86,7 @@ def test_the_report_shows_a_result_that_has_only_some_parts() -> None:
 # The figures -----------------------------------------------------------------------------------
 
 
-def test_ratios_are_taken_round_by_round_and_the_middle_one_is_told() -> None:
+def test_ratios_are_taken_round_by_round_and_the_middle_one_is_reported() -> None:
     ours = [made_up("dynaferry", number, cpu_seconds=1.0) for number in range(3)]
     theirs = [
         made_up("aioboto3", number, cpu_seconds=seconds)
@@ -106,7 +106,7 @@ def test_the_cost_of_tls_is_what_it_adds_to_the_cpu_time_of_an_item() -> None:
     assert table.tls_cost(kept) == Middle(0.25, 0.25, 0.25)
 
 
-def test_a_contestant_that_could_not_run_is_told_with_the_reason() -> None:
+def test_a_contestant_that_could_not_run_is_named_with_the_reason() -> None:
     kept = Results(runs=[made_up("dynaferry")], skipped={"npm": "node and npm are not there"})
     assert "- Not measured: npm, since node and npm are not there." in table.lines(kept)
     assert not any(PEERS[2].title in line for line in table.lines(kept) if line.startswith("|"))
@@ -121,7 +121,7 @@ def test_a_part_that_is_measured_anew_takes_the_place_of_the_earlier() -> None:
     ]
 
 
-def test_start_up_is_told_by_its_medians() -> None:
+def test_start_up_is_reported_by_its_medians() -> None:
     kept = Results(
         start_up=StartUp(help_seconds=(0.1, 0.2, 0.9), first_scan_seconds=(0.5, 0.6, 0.7))
     )
@@ -233,7 +233,7 @@ def test_a_scrape_with_ten_thousand_segments_takes_less_than_twenty_milliseconds
     assert watched.scrape_seconds() < 0.020
 
 
-def test_a_watched_copy_copies_the_same_and_its_page_is_told_news() -> None:
+def test_a_watched_copy_copies_the_same_and_its_page_is_sent_updates() -> None:
     alone, seen = watched.copied(2, watched=False), watched.copied(2, watched=True)
     assert alone.items == seen.items == 2 * 1024
     assert (alone.news, seen.news > 0) == (0, True)

@@ -79,7 +79,7 @@ def test_the_peer_copies_a_whole_table() -> None:
     assert report.total(lambda second: second.items_written) == 1500
 
 
-def test_the_command_tells_and_draws_what_was_reached(
+def test_the_command_prints_and_draws_what_was_reached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "throttle.html"
@@ -89,7 +89,7 @@ def test_the_command_tells_and_draws_what_was_reached(
     assert "rate allowed" in page.read_text()
 
 
-def test_over_seeds_the_worst_and_the_median_are_told() -> None:
+def test_over_seeds_the_worst_and_the_median_are_reported() -> None:
     tries = [
         [Finding(what="share", value="", asked="≥ 90%", reached=n >= 0.9, number=n)]
         for n in (0.95, 0.85, 0.99)

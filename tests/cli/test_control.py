@@ -174,7 +174,7 @@ def test_a_killed_run_is_asked_for_its_next_attempt(
     assert "the same copy command as before lets it go on" in err
 
 
-def test_status_tells_what_holds_a_run_back(
+def test_status_shows_what_holds_a_run_back(
     killed_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = ("--state-dir", str(killed_run))
@@ -224,7 +224,7 @@ async def test_a_complete_run_has_nothing_to_hold_back(tmp_path: Path, status: R
         ("orders.verify", "its verification is under way"),
     ],
 )
-async def test_what_goes_on_after_a_complete_run_can_be_held(
+async def test_what_goes_on_after_a_complete_run_can_be_paused(
     tmp_path: Path, name: str, words: str
 ) -> None:
     await _ended(tmp_path, "rejected")
@@ -254,7 +254,7 @@ async def test_what_goes_on_after_a_complete_run_can_be_held(
         (("pause", "people"), "there is no run 'people'"),
     ],
 )
-def test_what_makes_no_sense_is_told_and_changes_nothing(
+def test_what_makes_no_sense_is_refused_and_changes_nothing(
     killed_run: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],

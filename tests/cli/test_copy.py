@@ -140,7 +140,7 @@ def test_a_refused_copy_shows_no_summary_of_nothing(
         ),
     ],
 )
-def test_a_wrong_command_line_is_told_in_words_with_code_2(
+def test_a_wrong_command_line_is_refused_in_words_with_code_2(
     fake: FakeRun,
     capsys: pytest.CaptureFixture[str],
     typed: list[str],
@@ -235,7 +235,7 @@ def test_a_traceback_is_shown_to_who_asks_for_it(
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
-def test_an_interrupt_before_the_copy_begins_is_told(
+def test_an_interrupt_before_the_copy_begins_is_reported(
     fake: FakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:

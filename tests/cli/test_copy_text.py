@@ -38,7 +38,7 @@ def _lines(status: RunStatus, *tables: TableSummary, restarts: bool = False) -> 
     return summary_lines(summary, STATE, restarts=restarts)
 
 
-def test_a_table_that_was_seen_is_told_with_its_account_and_region() -> None:
+def test_a_table_that_was_seen_is_shown_with_its_account_and_region() -> None:
     arn = "arn:aws:dynamodb:{}:{}:table/{}".format
     table = replace(
         _table(),
@@ -51,7 +51,7 @@ def test_a_table_that_was_seen_is_told_with_its_account_and_region() -> None:
     )
 
 
-def test_a_table_is_told_whole() -> None:
+def test_a_table_is_shown_with_all_its_figures() -> None:
     assert _lines("complete", _table()) == [
         "orders: complete",
         "orders → orders-copy: complete, segments 64/64",

@@ -111,7 +111,7 @@ def test_an_export_goes_into_what_is_no_plain_file(state_dir: Path) -> None:
     assert not Path(os.devnull).is_file()
 
 
-def test_an_export_that_cannot_be_written_is_told_with_what_to_do(
+def test_an_export_that_cannot_be_written_is_reported_with_what_to_do(
     state_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = state_dir / "no-such-directory" / "letters.jsonl"
@@ -158,7 +158,7 @@ def test_what_a_repair_overwrote_is_named_beside_the_letters(
     assert f"overwrote is in {kept}" in capsys.readouterr().err
 
 
-def test_looking_at_letters_changes_nothing(state_dir: Path) -> None:
+def test_to_list_and_export_letters_changes_nothing(state_dir: Path) -> None:
     before = (state_dir / f"{RUN}.sqlite").read_bytes()
     dead_letters("list", state_dir=state_dir)
     dead_letters("export", "-o", os.devnull, state_dir=state_dir)

@@ -175,7 +175,7 @@ async def _denied_role(**environment: str) -> str:
     return said.decode()
 
 
-async def test_a_denied_role_is_told_in_two_lines_and_no_library_adds_any() -> None:
+async def test_a_denied_role_is_reported_in_two_lines_and_no_library_adds_any() -> None:
     assert (await _denied_role()).splitlines() == [
         f"error: assuming the target's role {ROLE} with the credentials of the environment was"
         " refused: AccessDenied: no",
@@ -250,7 +250,7 @@ def test_an_interrupt_while_modules_are_loaded_shows_no_traceback() -> None:
     assert (child.returncode, child.stdout, child.stderr) == (130, "", "")
 
 
-def test_an_error_alone_in_a_group_is_told_as_itself(
+def test_an_error_alone_in_a_group_is_reported_as_itself(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def grouped(_: object) -> int:

@@ -55,7 +55,7 @@ def test_a_textfile_that_cannot_be_written_is_refused_before_anything_is_copied(
     assert fake.plans == []
 
 
-def test_the_textfile_tells_in_the_end_how_the_run_ended(fake: FakeRun, tmp_path: Path) -> None:
+def test_the_textfile_has_the_last_numbers_of_the_run(fake: FakeRun, tmp_path: Path) -> None:
     path = tmp_path / "dynaferry.prom"
 
     async def copy(_: StopSignal) -> None:
@@ -97,7 +97,7 @@ def test_a_time_that_is_none_is_refused_before_anything_is_copied(
     assert fake.plans == []
 
 
-def test_a_time_that_nobody_would_be_told_is_refused(
+def test_a_finish_time_that_nobody_would_see_is_refused(
     fake: FakeRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_command([*COPY, "--finish-by", "2026-03-01T06:00"]) == 2

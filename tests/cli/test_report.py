@@ -70,7 +70,7 @@ def test_a_report_is_one_file(state_dir: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["orders.html", "state"]
 
 
-def test_a_certificate_is_told_as_well(state_dir: Path, tmp_path: Path) -> None:
+def test_a_report_shows_the_certificate_as_well(state_dir: Path, tmp_path: Path) -> None:
     certificate, output = tmp_path / "certificate.json", tmp_path / "report.html"
     certificate.write_text(json.dumps(certificate_of()))
     command = ["report", "orders", "--state-dir", str(state_dir), "-o", str(output)]

@@ -46,7 +46,7 @@ def test_where_nobody_listens_a_signal_interrupts_and_the_third_ends_the_process
         told(signal.SIGTERM)
 
 
-def test_who_listens_is_told_twice_and_the_third_ends_the_process() -> None:
+def test_two_signals_reach_who_listens_and_the_third_ends_the_process() -> None:
     heard: list[int] = []
     told = handler()
     with told.heard_by(lambda: heard.append(1)):
@@ -66,7 +66,7 @@ def test_once_an_end_was_asked_for_nothing_is_interrupted_on_the_way_to_it() -> 
         told(signal.SIGINT)
 
 
-def test_a_terminal_that_goes_away_tells_it_several_times_and_is_one_signal() -> None:
+def test_several_hangups_of_a_terminal_that_goes_away_are_one_signal() -> None:
     heard: list[float] = []
     now = 100.0
     told = handler(clock=lambda: now)

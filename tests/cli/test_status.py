@@ -213,7 +213,7 @@ async def _throttled(store: SqliteStore, *, segments: int, seconds_ago: float) -
     ("segments", "seconds_ago", "bottleneck"),
     [(5, 0, "index by-owner"), (5, 20, "index by-owner"), (5, 40, None), (TOTAL_SEGMENTS, 0, None)],
 )
-async def test_what_the_service_named_is_told_while_it_holds_the_writes_back(
+async def test_what_the_service_named_is_shown_while_it_holds_the_writes_back(
     tmp_path: Path, segments: int, seconds_ago: float, bottleneck: str | None
 ) -> None:
     store = await _begun(tmp_path)
@@ -380,7 +380,7 @@ def test_json_is_one_document_in_the_shape_of_a_summary(
     }
 
 
-def test_without_any_run_it_says_where_it_looked(
+def test_without_any_run_it_says_where_it_searched(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = _status(capsys, "--state-dir", str(tmp_path / "empty"))

@@ -197,7 +197,7 @@ def test_a_table_that_is_not_there_is_3(moto_world: MotoWorld, run: Run) -> None
 
 
 @pytest.mark.parametrize("arguments", [[], ["orders"]])
-def test_who_names_no_two_tables_is_told_how(
+def test_who_names_no_two_tables_is_shown_how(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     assert run_command(["verify", *arguments]) == 2
@@ -277,7 +277,7 @@ def test_the_code_of_a_copy_and_its_verification(
     assert combined(code, verified) == both
 
 
-def test_what_is_in_flux_is_told_and_what_was_not_told_is_counted() -> None:
+def test_what_is_in_flux_is_shown_and_what_is_left_out_is_counted() -> None:
     lines = verify_lines(summary("different", missing=30, in_flux=2), limit=20)
     assert any("30 more" in line for line in lines)
     assert any("in flux were changed" in line for line in lines)
@@ -287,7 +287,7 @@ def test_what_is_in_flux_is_told_and_what_was_not_told_is_counted() -> None:
 
 
 @pytest.mark.parametrize("reason", get_args(Undecided))
-def test_what_is_undecided_is_told_with_its_reason_and_what_to_do(reason: Undecided) -> None:
+def test_what_is_undecided_is_shown_with_its_reason_and_what_to_do(reason: Undecided) -> None:
     found = summary("undecided", in_flux=int(reason == "in_flux"))
     table = msgspec.structs.replace(
         found.tables[0],
@@ -302,7 +302,7 @@ def test_what_is_undecided_is_told_with_its_reason_and_what_to_do(reason: Undeci
     assert "compare" in lines[-1]
 
 
-def test_what_only_looks_at_keys_showed_to_be_equal_is_told() -> None:
+def test_what_only_look_ups_of_keys_showed_to_be_equal_is_reported() -> None:
     lines = verify_lines(summary("equal", settled_by_key=3), limit=20)
     assert any("3 items that the scans did not show alike" in line for line in lines)
     assert not any("by key" in line for line in verify_lines(summary("equal"), limit=20))
@@ -356,7 +356,7 @@ def test_what_stays_undecided_is_6_and_no_equal_is_said(
     assert "equal, by" not in err.replace("undecided, not proven equal, by", "")
 
 
-def test_a_repair_tells_only_what_it_will_do() -> None:
+def test_a_repair_announces_only_what_it_will_do() -> None:
     planned = RepairPlan(
         target="b",
         target_arn="arn:aws:dynamodb:eu-west-1:222222222222:table/b",

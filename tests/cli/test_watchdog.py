@@ -34,12 +34,12 @@ SECRET_ITEM = b'{"pk":{"S":"a key that nobody may see"},"note":{"S":"nor what is
 # When ------------------------------------------------------------------------------------------
 
 
-def test_a_loop_is_given_up_after_so_many_looks_in_a_row_without_a_turn() -> None:
+def test_a_loop_is_given_up_after_so_many_checks_in_a_row_without_a_turn() -> None:
     silence = Silence(3)
     assert [silence.check(turns) for turns in (5, 5, 5, 5)] == [False, False, False, True]
 
 
-def test_one_turn_between_two_looks_is_enough() -> None:
+def test_one_turn_between_two_checks_is_enough() -> None:
     silence = Silence(3)
     assert not any(silence.check(checks // 3) for checks in range(300))
 

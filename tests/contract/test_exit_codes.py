@@ -47,7 +47,7 @@ def test_what_is_not_expected_ends_with_1(tmp_path: Path) -> None:
     assert done.returncode == WANTED["unexpected"], done.stderr
 
 
-def test_the_pages_tell_these_codes() -> None:
+def test_the_pages_list_these_codes() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     told = {int(code) for code in re.findall(r"(?m)^\| (\d+) \| ", readme)}
     assert told == set(WANTED.values()) - {WANTED["unexpected"]}

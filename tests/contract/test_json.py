@@ -23,7 +23,7 @@ def test_a_document_has_the_shape_that_scripts_know(
     assert case.contract(world, tmp_path) == wanted
 
 
-def test_each_recorded_document_is_looked_at() -> None:
+def test_each_recorded_document_has_a_case() -> None:
     assert {case.name for case in CASES} == NAMES
 
 
@@ -42,7 +42,7 @@ def test_the_words_for_errors_are_still_in_the_code() -> None:
     assert missing == set()
 
 
-def test_a_shape_tells_keys_types_and_what_only_some_elements_have() -> None:
+def test_a_shape_lists_keys_types_and_what_only_some_elements_have() -> None:
     document = json.loads('{"a": [{"b": 1}, {"b": null, "c": "x"}], "d": 1.0, "e": true}')
     assert shape(document) == {
         "$": "object",

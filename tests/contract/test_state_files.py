@@ -31,7 +31,7 @@ ACKNOWLEDGED = 'SELECT segment, items_read FROM segments WHERE "table" = ?'
 
 
 @pytest.mark.parametrize("name", told.NAMES)
-def test_what_is_told_of_a_state_file_is_what_was_told_when_it_was_made(
+def test_what_is_shown_of_a_state_file_is_what_was_shown_when_it_was_made(
     name: str, tmp_path: Path
 ) -> None:
     assert told.of_state(tmp_path, name) == recorded(FIXTURES / "told" / f"{name}.json")
@@ -136,7 +136,7 @@ def test_a_copy_that_is_complete_stays_so(name: str, world: ContractWorld, tmp_p
     assert world.service.seen.get("BatchWriteItem", 0) == 0
 
 
-def test_dead_letters_are_written_once_the_cause_is_mended(
+def test_dead_letters_are_written_once_the_cause_is_removed(
     world: ContractWorld, tmp_path: Path
 ) -> None:
     make_tables_of_the_time(world, tmp_path, "rejected", bad=BAD)

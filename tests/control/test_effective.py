@@ -58,13 +58,13 @@ def test_each_side_is_decided_by_itself() -> None:
         (Controls(max_write_units="none"), NOON, "writes without a cap (set)"),
     ],
 )
-def test_people_are_told_what_holds_and_who_says_so(
+def test_the_words_say_which_controls_are_effective_and_who_set_them(
     controls: Controls, moment: datetime, words: str
 ) -> None:
     assert in_words(effective_controls(PLAN, controls, moment)) == words
 
 
-def test_nothing_to_tell_is_nothing() -> None:
+def test_where_nothing_is_set_there_are_no_words() -> None:
     plan = CopyPlan(tables=PLAN.tables)
     assert in_words(effective_controls(plan, Controls(), NOON)) is None
 

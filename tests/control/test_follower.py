@@ -153,7 +153,7 @@ async def test_a_copy_follows_its_schedule(tmp_path: Path) -> None:
         assert outcome.summary.status == "complete"
 
 
-async def test_a_dry_run_tells_what_the_schedule_says_of_this_hour(tmp_path: Path) -> None:
+async def test_a_dry_run_shows_what_the_schedule_says_of_this_hour(tmp_path: Path) -> None:
     with simulator(Settings(tables=(SOURCE, TARGET))) as simulated:
         always = Schedule(schedule=(ScheduleEntry(max_write_units=7.0),))
         said: list[str] = []

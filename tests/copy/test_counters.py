@@ -47,7 +47,7 @@ IDENTITY = TableIdentity(
 )
 
 
-def test_every_stored_field_has_a_value_here_that_can_be_told_from_its_default() -> None:
+def test_every_stored_field_has_a_value_here_that_differs_from_its_default() -> None:
     for shape in (TOTALS, COUNTERS):
         of_none = msgspec.structs.asdict(type(shape)())
         assert all(value != of_none[name] for name, value in msgspec.structs.asdict(shape).items())

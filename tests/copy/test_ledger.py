@@ -95,7 +95,7 @@ async def test_a_reader_gets_room_only_when_the_watermark_moves(first_to_settle:
             assert got_room.is_set()
 
 
-async def test_what_is_held_of_all_segments_is_bounded_in_bytes(
+async def test_what_is_in_memory_of_all_segments_is_bounded_in_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("dynaferry.copy.ledger.MOST_BYTES_AHEAD", 10)
@@ -325,7 +325,7 @@ async def test_a_reader_that_is_cancelled_takes_no_room(has_room: bool) -> None:
     await asyncio.wait_for(following, 10.0)
 
 
-async def test_whoever_waits_for_the_end_of_a_segment_is_told_of_it() -> None:
+async def test_whoever_waits_for_the_end_of_a_segment_is_woken_by_it() -> None:
     ledger = Ledger(2)
     page = ledger.page_read(0, page_of(1, last_evaluated_key=None))
     ended: list[int] = []

@@ -48,7 +48,7 @@ def test_a_batch_knows_its_segment_and_page() -> None:
     assert (batch.segment, batch.page) == (3, 7)
 
 
-def test_what_several_batches_cost_is_told_by_the_first_of_them() -> None:
+def test_what_several_batches_cost_is_estimated_by_the_first_of_them() -> None:
     items = items_of([1] * 60)
     claim = PendingPage(3, 7, items, may_be_large=False).claim(9)
     assert (claim.count, list(claim.sample.items)) == (3, items[:25])

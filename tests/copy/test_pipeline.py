@@ -134,7 +134,7 @@ async def test_no_more_than_two_pages_are_read_ahead_of_what_is_acknowledged(
 
 
 @pytest.mark.parametrize("segments", [40, 4000])
-async def test_what_is_held_in_memory_depends_on_the_workers_and_not_on_the_table(
+async def test_what_is_in_memory_depends_on_the_workers_and_not_on_the_table(
     tmp_path: Path, segments: int
 ) -> None:
     source, target = FakeSource([pages_of(s, [25, 25, 25]) for s in range(segments)]), FakeTarget()
@@ -153,7 +153,7 @@ async def test_what_is_held_in_memory_depends_on_the_workers_and_not_on_the_tabl
         stop.ask()
 
 
-async def test_a_page_that_is_acknowledged_is_held_by_nobody_however_many_writers_wait(
+async def test_nobody_keeps_a_page_that_is_acknowledged_however_many_writers_wait(
     tmp_path: Path,
 ) -> None:
     source, target = FakeSource([pages_of(s, [60, 60]) for s in range(8)]), FakeTarget()

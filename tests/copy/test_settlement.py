@@ -61,7 +61,7 @@ def test_a_batch_that_is_left_whole_is_no_progress() -> None:
     assert [batch.items for batch in settlement.last.left] == [items]
 
 
-def test_a_throttle_of_the_table_is_told_instead_of_what_was_spent() -> None:
+def test_a_throttle_of_the_table_is_reported_instead_of_what_was_spent() -> None:
     items = items_of(50)
     error = ThrottledError("slow down", code="ThrottlingException")
     settlement = settled(group_of(items, WHOLE, error))

@@ -88,7 +88,7 @@ def test_a_segment_that_was_refused_is_left_alone_and_holds_nobody_else() -> Non
     assert at == about(PAUSE_SECONDS)
 
 
-def test_a_held_segment_goes_at_the_rate_that_its_key_range_takes() -> None:
+def test_a_delayed_segment_goes_at_the_rate_that_its_key_range_takes() -> None:
     """The range takes 500 units a second, and what is sent beyond that is refused."""
 
     async def main(queue: WriteQueue) -> float:
@@ -174,7 +174,7 @@ def test_whoever_waits_is_woken_when_the_last_batch_is_done() -> None:
     assert virtually(main) == (None, about(3.0))
 
 
-def test_a_held_segment_is_drained_before_the_end() -> None:
+def test_a_delayed_segment_is_drained_before_the_end() -> None:
     async def main(queue: WriteQueue) -> list[list[str]]:
         queue.put(page(0, "a"))
         queue.note_throttled(0, now(), for_itself=True)
@@ -223,7 +223,7 @@ def test_as_many_batches_of_one_page_are_taken_at_once_as_one_asks_for() -> None
     assert virtually(main) == [[(0, 25), (0, 25)], [(0, 10)], [(1, 25), (1, 5)], []]
 
 
-def test_a_held_segment_gives_one_batch_at_a_time() -> None:
+def test_a_delayed_segment_gives_one_batch_at_a_time() -> None:
     async def main(queue: WriteQueue) -> tuple[int, int]:
         queue.put(page(0, *(f"a{number}" for number in range(100))))
         before = len(batches_of(queue.take_nowait(2)))
@@ -269,7 +269,7 @@ def test_batches_that_were_not_sent_are_there_for_others_and_in_their_order() ->
 
 
 @pytest.mark.parametrize("looks", [0.5, 1.0, 1.5, 2.0, 2.5])
-def test_a_lane_that_becomes_free_between_two_looks_at_the_clock_does_not_go_round(
+def test_a_lane_that_becomes_free_between_two_readings_of_the_clock_does_not_go_round(
     moving_clock: MovingClock, looks: float
 ) -> None:
     queue = WriteQueue(clock=moving_clock)

@@ -105,7 +105,7 @@ def check_sums(outcome: ReplayOutcome, *, rejected: int) -> None:
     assert table.items_read == table.items_written + table.items_rejected + table.items_filtered
 
 
-async def test_once_the_cause_is_mended_the_tables_are_equal_and_the_run_is_complete(
+async def test_once_the_cause_is_removed_the_tables_are_equal_and_the_run_is_complete(
     moto_world: MotoWorld, tmp_path: Path, rejected: RunSummary
 ) -> None:
     outcome = await replay(request_for(tmp_path))
@@ -121,7 +121,7 @@ async def test_once_the_cause_is_mended_the_tables_are_equal_and_the_run_is_comp
 
 
 @pytest.mark.usefixtures("rejected")
-async def test_a_throttle_of_a_replay_is_told_with_its_reason_by_report_and_status(
+async def test_a_throttle_of_a_replay_is_shown_with_its_reason_by_report_and_status(
     tmp_path: Path,
 ) -> None:
     reason = "TableWriteKeyRangeThroughputExceeded"
@@ -221,7 +221,7 @@ async def test_what_is_refused_again_stays_with_the_new_reason(tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("rejected")
-async def test_an_item_that_the_target_got_meanwhile_is_not_overwritten_unless_told(
+async def test_an_item_that_the_target_got_meanwhile_is_not_overwritten_unless_asked_for(
     moto_world: MotoWorld, tmp_path: Path
 ) -> None:
     newer = an_item(0) | {"n": {"N": "7777"}}
@@ -317,7 +317,7 @@ async def test_a_target_is_asked_for_by_the_arn_that_the_run_wrote_to_where_arns
     assert asked == {"TableName": arn if takes_arns else "orders"}
 
 
-def test_where_there_is_no_id_a_target_is_told_by_its_creation_and_by_who_answers() -> None:
+def test_where_there_is_no_id_a_target_is_recognised_by_its_creation_and_its_endpoint() -> None:
     found = described(table_id=None)
     assert found.created_at is not None
     stored = TableIdentity(

@@ -209,7 +209,7 @@ async def test_an_item_that_is_there_as_it_should_be_is_counted_as_written(tmp_p
         ("accept", (102, 102, 0), b"changed since"),
     ],
 )
-async def test_another_item_under_the_key_is_overwritten_only_when_told(
+async def test_another_item_under_the_key_is_overwritten_only_when_asked_for(
     tmp_path: Path, if_present: IfPresent, counts: tuple[int, int, int], there: bytes
 ) -> None:
     async with replay_of(tmp_path, 2, if_present=if_present) as replay:

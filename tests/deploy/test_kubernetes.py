@@ -155,7 +155,7 @@ def test_only_the_monitoring_reaches_the_metrics_and_nobody_anything_else() -> N
     assert whom["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}
 
 
-def test_a_slow_copy_is_alive_and_a_hang_is_told_before_the_pod_is_killed() -> None:
+def test_a_slow_copy_is_alive_and_a_hang_is_reported_before_the_pod_is_killed() -> None:
     probe = container()["livenessProbe"]
     assert probe["httpGet"] == {"path": "/livez", "port": "metrics"}
     patience = probe["periodSeconds"] * probe["failureThreshold"]

@@ -158,7 +158,7 @@ async def test_an_answer_that_fails_its_checksum_is_corrupt(chunked: bool) -> No
         await _answer_to(Answer(body=EVERY_BYTE, checksum="wrong", chunked=chunked))
 
 
-async def test_a_stand_ins_answer_without_a_checksum_is_taken_and_told_once(
+async def test_a_stand_ins_response_without_a_checksum_is_taken_and_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     bare = Answer(body=EVERY_BYTE, checksum="none")
@@ -314,7 +314,7 @@ async def test_an_answer_that_does_not_come_is_unavailability(
         await _answer_to(Hang())
 
 
-async def test_an_answer_that_does_not_come_tells_how_long_it_was_waited_for() -> None:
+async def test_where_no_response_comes_the_error_says_how_long_it_was_waited_for() -> None:
     class Nearly:
         seconds = 300.0
 
@@ -735,7 +735,7 @@ async def test_a_proxy_without_a_scheme_is_an_http_proxy(
             assert await client.send("Scan", b"{}") == b"by proxy"
 
 
-async def test_a_proxy_is_told_the_user_and_password_that_the_environment_gives(
+async def test_a_proxy_is_sent_the_user_and_password_that_the_environment_gives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with running_endpoint(Answer(body=b"by proxy"), Answer(status=502)) as proxy:

@@ -190,7 +190,7 @@ def _client(session: AccountSession, world: LocalWorld, table: str):  # type: ig
     )
 
 
-async def test_what_was_trimmed_before_it_was_read_is_told_as_a_gap(
+async def test_what_was_trimmed_before_it_was_read_is_reported_as_a_gap(
     world: LocalWorld, tmp_path: Path
 ) -> None:
     arn = await create(world, "gap")

@@ -188,7 +188,7 @@ async def test_what_is_planted_among_100_000_items_is_found_to_the_last_one(
 
 
 @pytest.mark.parametrize("keys", [(("pk", "S"),), (("pk", "N"), ("sk", "B"))])
-async def test_strange_items_are_compared_and_mended_as_they_are(
+async def test_strange_items_are_compared_and_repaired_as_they_are(
     local_world: LocalWorld, tmp_path: Path, keys: tuple[tuple[str, str], ...]
 ) -> None:
     name = "strange-" + "-".join(type_name for _, type_name in keys)

@@ -54,7 +54,7 @@ def test_a_run_that_stores_nothing_is_red_whatever_it_acknowledges() -> None:
     assert watch.verdict(stats, 131.0).ok
 
 
-def test_a_checkpoint_of_any_table_tells_that_the_run_goes_on() -> None:
+def test_a_checkpoint_of_any_table_shows_that_the_run_goes_on() -> None:
     stats, table = one_table()
     other, _ = one_table()
     stats.tables += other.tables
@@ -99,7 +99,7 @@ def test_a_brown_out_is_a_reason_as_long_as_throttles_come() -> None:
     assert not watch.verdict(stats, 91.0 + STALL_SECONDS).ok
 
 
-def test_a_brown_out_is_told_within_seconds_and_only_while_nothing_is_acknowledged() -> None:
+def test_a_brown_out_is_noticed_within_seconds_and_only_while_nothing_is_acknowledged() -> None:
     stats, table = one_table()
     watch = HealthWatch(0.0)
     for second in range(5, 25):

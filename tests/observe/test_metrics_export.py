@@ -55,7 +55,7 @@ async def test_a_gateway_is_given_the_metrics_under_the_runs_name() -> None:
     assert said == []
 
 
-async def test_a_gateway_that_is_gone_is_told_once_and_stops_nothing() -> None:
+async def test_a_gateway_that_is_gone_is_reported_once_and_stops_nothing() -> None:
     said: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -65,7 +65,7 @@ async def test_a_gateway_that_is_gone_is_told_once_and_stops_nothing() -> None:
     assert said == [f"metrics cannot be brought to {url}: Connection refused"]
 
 
-async def test_a_gateway_that_refuses_is_told_with_its_words() -> None:
+async def test_a_gateway_that_refuses_is_reported_with_its_words() -> None:
     said: list[str] = []
     with gateway(status=503) as (url, _):
         await to_gateway(RunMonitor("orders", readers=8), url, said.append).once()

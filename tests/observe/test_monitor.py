@@ -14,7 +14,7 @@ def stats_of_one() -> RunStats:
     return RunStats("orders", [TableStats("orders", "orders", 8, state="running")])
 
 
-async def test_it_looks_once_a_second_and_once_more_at_the_end() -> None:
+async def test_it_refreshes_once_a_second_and_once_more_at_the_end() -> None:
     clock, stats = Clock(), stats_of_one()
     monitor = RunMonitor("orders", readers=8, clock=clock)
     with anyio.CancelScope() as scope:
@@ -33,7 +33,7 @@ async def test_it_looks_once_a_second_and_once_more_at_the_end() -> None:
     assert [point.items for point in monitor.history] == [n * 100 for n in range(11)]
 
 
-async def test_who_waits_is_woken_by_the_next_look() -> None:
+async def test_who_waits_is_woken_by_the_next_refresh() -> None:
     monitor = RunMonitor("orders", readers=8)
     woken = monitor.refreshed
     monitor.refresh()
@@ -64,7 +64,7 @@ async def test_its_health_is_in_the_end_that_of_the_summary(status: RunStatus, *
     assert (monitor.health.ok, monitor.health.reason) == (ok, status)
 
 
-async def test_a_run_that_stands_still_is_told_to_the_log_once_and_again_when_it_goes_on(
+async def test_a_run_that_stands_still_is_logged_once_and_again_when_it_goes_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "dynaferry.observe.monitor")

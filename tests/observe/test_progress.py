@@ -23,7 +23,7 @@ def _view(stats: TableStats, seconds: float = 10.0, **later: object) -> TableVie
     return meter.view(run, 100.0 + seconds)[0]
 
 
-def test_a_line_tells_share_items_rates_segments_and_the_time_left() -> None:
+def test_a_line_shows_share_items_rates_segments_and_the_time_left() -> None:
     view = _view(
         _stats(expected_items=100_000),
         items_written=20_000,
@@ -80,7 +80,7 @@ def test_throttles_without_any_request_that_went_through_are_all_there_is() -> N
 
 
 @pytest.mark.parametrize("sign", ["throttled_requests", "unprocessed_items"])
-def test_what_the_service_named_is_told_while_it_holds_the_writes_back(sign: str) -> None:
+def test_what_the_service_named_is_shown_while_it_holds_the_writes_back(sign: str) -> None:
     held = _view(_stats(bottleneck="index by-owner"), **{sign: 3})
     assert plain_line(held).endswith(" left, held back by index by-owner")
     assert "held back" not in plain_line(_view(_stats(bottleneck="index by-owner")))
@@ -111,7 +111,7 @@ def test_what_waits_for_a_moment_or_for_something_else_does_not_say_so() -> None
         assert "held back" not in line
 
 
-def test_what_held_a_table_back_is_not_told_when_it_has_ended() -> None:
+def test_the_bottleneck_of_a_table_that_has_ended_is_not_shown() -> None:
     done = _view(_stats(bottleneck="index by-owner", state="complete"), throttled_requests=3)
     assert plain_line(done).endswith(", done")
 
@@ -184,7 +184,7 @@ async def test_lines_hold_no_control_sequences() -> None:
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_log_tells_when_what_holds_the_run_back_changes_and_only_then() -> None:
+def test_a_log_says_when_what_holds_the_run_back_changes_and_only_then() -> None:
     stats = RunStats("orders", limits_in_words="writes at most 500 units/s (set)")
     log = PlainLog(stats.limits_in_words)
     assert log.news(stats) == []

@@ -144,7 +144,7 @@ def test_before_the_copy_begins_there_is_the_run_and_that_it_is_healthy() -> Non
     assert names == {"dynaferry_run_info", "dynaferry_healthy", "dynaferry_running"}
 
 
-def test_what_nobody_renews_tells_its_age_by_itself() -> None:
+def test_what_nobody_renews_shows_its_age_by_itself() -> None:
     monitor, _, clock = busy_monitor()
     clock.now = 100.0
     collector = RunCollector(monitor, wall_clock=lambda: 1_000_000.0)

@@ -130,7 +130,7 @@ def test_a_small_terminal_still_shows_share_items_rate_segments_and_time_in_one_
         assert cell in row
 
 
-def test_long_names_are_told_apart_by_their_ends() -> None:
+def test_long_names_are_distinguished_by_their_ends() -> None:
     _, first, second = _drawn([_view(f"a-very-long-common-beginning-{n}") for n in (1, 2)], 80)
     assert first.startswith("a-very-l…")
     assert first.split()[0] != second.split()[0]

@@ -102,7 +102,7 @@ def test_a_new_on_demand_table_is_taken_to_accept_4000_writes_a_second() -> None
     assert estimate.rate_reason == "what a new on-demand table takes at once (target)"
 
 
-def test_warm_throughput_is_taken_where_the_service_tells_it() -> None:
+def test_warm_throughput_is_taken_where_the_service_gives_it() -> None:
     estimate = estimated(TEBIBYTE_OF_1_KB_ITEMS, described(warm=Throughput(90_000, 30_000)))
     assert estimate.write_units_per_second == 30_000
     assert estimate.rate_reason == "the target's warm write throughput"

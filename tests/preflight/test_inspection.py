@@ -198,7 +198,7 @@ async def test_a_target_that_others_made_meanwhile_must_fit_as_any_other(
         await preflight(plan, a_source(), target, resuming=False, dry_run=False)
 
 
-async def test_a_target_that_is_not_found_for_a_moment_after_it_was_made_is_looked_at_again(
+async def test_a_target_that_is_not_found_for_a_moment_after_it_was_made_is_inspected_again(
     without_waiting: None,
 ) -> None:
     missing = refusal("ResourceNotFoundException", "DescribeTable")
@@ -214,7 +214,7 @@ async def test_a_target_that_is_not_found_for_a_moment_after_it_was_made_is_look
     assert len(target.client.requests_of("scan")) == 3
 
 
-async def test_the_target_of_a_resumed_run_is_looked_for_more_than_once(
+async def test_the_target_of_a_resumed_run_is_described_more_than_once(
     without_waiting: None,
 ) -> None:
     missing = refusal("ResourceNotFoundException", "DescribeTable")
@@ -366,7 +366,9 @@ async def test_a_role_that_may_not_describe_stays_an_access_error() -> None:
         await preflight(plan, source, scripted("target"), resuming=False, dry_run=False)
 
 
-async def test_a_role_that_may_not_scan_the_target_is_told_so() -> None:
+async def test_a_role_that_may_not_scan_the_target_is_refused_with_the_action_that_it_lacks() -> (
+    None
+):
     source = scripted(describe_table=[described_on_the_wire(TableId="a")], **NO_SETTINGS)
     target = scripted(
         "target",
@@ -430,7 +432,7 @@ def test_a_plan_with_a_target_for_each_source_passes() -> None:
     check_no_target_is_used_twice([found("one", "three"), found("two", "four")])
 
 
-async def test_a_dry_run_tells_what_warming_would_ask_for_and_asks_nothing(
+async def test_a_dry_run_says_what_warming_would_ask_for_and_asks_nothing(
     moto_world: MotoWorld,
 ) -> None:
     await moto_world.source_tables.create_table("orders")

@@ -24,7 +24,7 @@ def seen(source: TableDescription, target: TableDescription | None) -> TablePref
     )
 
 
-def test_a_large_table_is_told_in_units_time_and_money() -> None:
+def test_a_large_table_is_estimated_in_units_time_and_money() -> None:
     source = described(item_count=2**30, size_bytes=2**40)
     target = described("copy", account="222222222222", indexes=(BY_EMAIL,))
     assert render_estimate(seen(source, target)) == [

@@ -30,7 +30,7 @@ async def square(table: int) -> int:
     return table * table
 
 
-def test_many_are_looked_at_side_by_side_and_come_in_their_order() -> None:
+def test_many_are_inspected_side_by_side_and_come_in_their_order() -> None:
     seen, _, seconds = looked(150, square)
     assert seen == [table * table for table in range(150)]
     assert seconds < LOOK_SECONDS * 150 / TABLES_AT_ONCE * 1.1

@@ -19,7 +19,7 @@ def certified(**settings: object) -> StoredCertificate:
 @pytest.mark.parametrize(
     ("then", "now", "is_refused"), [(1.5, 1.5, False), (1.5, 2.5, True), (None, 2.5, False)]
 )
-def test_where_there_is_no_id_the_creation_tells_tables_apart(
+def test_where_there_is_no_id_the_creation_distinguishes_tables(
     then: float | None, now: float | None, is_refused: bool
 ) -> None:
     run = stored_run()

@@ -42,7 +42,7 @@ def told(run: StoredRun) -> str:
     return Read(render(run, None)).text
 
 
-def test_it_tells_what_was_copied_and_how_it_adds_up() -> None:
+def test_it_shows_what_was_copied_and_how_it_adds_up() -> None:
     text = Read(render(stored_run(), None)).text
     for told in ("1,607", "1,600", "$12.50", "64 of 64", "complete, but the target rejected items",
                  "index by<owner", "table/source-0", "table/target-0",
@@ -50,7 +50,7 @@ def test_it_tells_what_was_copied_and_how_it_adds_up() -> None:
         assert told in text
 
 
-def test_it_tells_each_attempt_and_each_reason() -> None:
+def test_it_shows_each_attempt_and_each_reason() -> None:
     text = Read(render(stored_run(), None)).text
     assert "running, or stopped without a word" in text
     assert "ValidationException: too large" in text
@@ -80,7 +80,7 @@ def test_it_draws_speed_limits_and_throttles() -> None:
     assert all(any(value for _, value, _ in chart["rates"]) for chart in charts)
 
 
-def test_settings_are_told_in_words() -> None:
+def test_settings_are_shown_in_words() -> None:
     recorded = stored_run()
     settings = replace(
         recorded.record.settings,
@@ -101,7 +101,7 @@ def test_settings_are_told_in_words() -> None:
     assert "(" not in text.split("Settings")[1].replace("(UTC)", "")
 
 
-def test_it_tells_what_verify_found() -> None:
+def test_it_shows_what_verify_found() -> None:
     text = Read(render(stored_run(), CERTIFICATE)).text
     assert "Verified: different" in text
     assert "2026-01-02 03:04:05 UTC by eventually consistent scans" in text

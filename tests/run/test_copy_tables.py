@@ -337,7 +337,7 @@ async def test_a_library_call_raises_what_was_refused(world: MotoWorld, tmp_path
         await copy_table(plan_for(world, tmp_path, tables=(TablePlan("no spaces", "b"),)))
 
 
-async def test_a_dry_run_looks_and_writes_nothing(
+async def test_a_dry_run_inspects_and_writes_nothing(
     world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = record_calls(monkeypatch)
@@ -558,7 +558,7 @@ async def test_a_complete_run_of_tables_that_were_made_anew_is_not_called_comple
     assert f"the {side} was dropped and created again" in (outcome.error.hint or "")
 
 
-async def test_a_complete_run_says_where_it_may_not_look(
+async def test_a_complete_run_says_what_it_may_not_read(
     world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await copy_table(plan_for(world, tmp_path))

@@ -156,7 +156,7 @@ async def test_a_store_that_does_not_close_keeps_nobody(monkeypatch: pytest.Monk
         pass
 
 
-def test_an_error_is_told_and_kept_in_the_same_words() -> None:
+def test_an_error_is_shown_and_stored_in_the_same_words() -> None:
     error: DynaferryError = ServiceGoneError("gone", hint="wait")
     told = error_summary(error)
     assert told is not None

@@ -26,7 +26,7 @@ def test_every_address_of_aws_is_one_service(endpoint: str) -> None:
     assert whose_endpoint(endpoint) == THE_SERVICE_ITSELF
 
 
-def test_a_stand_in_is_told_by_scheme_host_and_port() -> None:
+def test_a_stand_in_is_recognised_by_scheme_host_and_port() -> None:
     assert whose_endpoint("http://127.0.0.1:8000/") == whose_endpoint(LOCAL) == LOCAL
     assert whose_endpoint("https://Stand.In/shell") == "https://stand.in:443"
     assert whose_endpoint("https://amazonaws.com.example") == "https://amazonaws.com.example:443"
@@ -59,7 +59,7 @@ def one(endpoint: str, created_at: float | None) -> RunIdentity:
         (LOCAL, 1.0, LOCAL),
     ],
 )
-def test_endpoints_of_earlier_versions_are_told_as_they_are_today(
+def test_endpoints_of_earlier_versions_become_what_they_are_today(
     stored: str, created_at: float | None, now: str
 ) -> None:
     (table,) = with_current_endpoints(one(stored, created_at), one(LOCAL, 1.0)).tables

@@ -51,7 +51,7 @@ async def test_a_side_is_opened_though_whoever_gives_credentials_was_away_for_a_
     assert services.given == 1
 
 
-async def test_a_side_is_not_waited_for_without_an_end_and_the_reason_is_told() -> None:
+async def test_a_side_is_not_waited_for_without_an_end_and_the_reason_is_reported() -> None:
     async with running_endpoint() as aws:
         aws.otherwise = Drop()
         with pytest.raises(UnavailableError, match=f"role {ROLE_ARN}"):
@@ -60,7 +60,7 @@ async def test_a_side_is_not_waited_for_without_an_end_and_the_reason_is_told() 
     assert sides.START_SECONDS <= 60.0
 
 
-async def test_a_role_that_may_not_be_assumed_is_told_at_once() -> None:
+async def test_a_role_that_may_not_be_assumed_is_reported_at_once() -> None:
     async with running_endpoint() as aws:
         aws.otherwise = DENIED
         with pytest.raises(AccessDeniedError):

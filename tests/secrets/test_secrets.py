@@ -149,7 +149,7 @@ async def _sts(services: CredentialServices) -> AsyncIterator[str]:
         yield sts.url
 
 
-async def test_success_rejections_dead_letters_and_status_tell_no_secret(place: Place) -> None:
+async def test_success_rejections_dead_letters_and_status_show_no_secret(place: Place) -> None:
     assert (await place.run(*place.copy("--dry-run"))).code == 0
     metrics = ("--metrics-textfile", "metrics.prom")
     rejected = await place.run(*place.copy(*metrics), fault="refusals")
@@ -168,7 +168,7 @@ async def test_success_rejections_dead_letters_and_status_tell_no_secret(place: 
 
 
 @pytest.mark.parametrize("traceback", ["", "1"])
-async def test_a_bug_tells_no_secret_also_in_its_traceback(place: Place, traceback: str) -> None:
+async def test_a_bug_shows_no_secret_also_in_its_traceback(place: Place, traceback: str) -> None:
     broken = await place.run(*place.copy(), fault="bug", env={"DYNAFERRY_TRACEBACK": traceback})
     assert broken.code == 5
     assert b"internal error" in broken.err
@@ -194,7 +194,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("answer", REFUSALS.values(), ids=REFUSALS.keys())
 @pytest.mark.parametrize("traceback", ["", "1"])
-async def test_a_service_that_refuses_makes_nobody_tell_a_secret(
+async def test_a_service_that_refuses_makes_nobody_show_a_secret(
     place: Place, answer: Behaviour, traceback: str
 ) -> None:
     async with running_endpoint() as dynamodb:
@@ -209,7 +209,7 @@ async def test_a_service_that_refuses_makes_nobody_tell_a_secret(
 
 @pytest.mark.parametrize("traceback", ["", "1"])
 @pytest.mark.parametrize("as_xml", [True, False])
-async def test_an_sts_that_repeats_what_it_was_sent_makes_nobody_tell_a_secret(
+async def test_an_sts_that_repeats_what_it_was_sent_makes_nobody_show_a_secret(
     place: Place, traceback: str, as_xml: bool
 ) -> None:
     """STS words a value that it refuses; a proxy may show all of a request on its page."""
@@ -232,7 +232,7 @@ async def test_an_sts_that_repeats_what_it_was_sent_makes_nobody_tell_a_secret(
 
 @pytest.mark.parametrize("traceback", ["", "1"])
 @pytest.mark.parametrize("operation", ["DescribeTable", "Scan", "BatchWriteItem"])
-async def test_a_service_that_repeats_the_signed_request_makes_nobody_tell_a_secret(
+async def test_a_service_that_repeats_the_signed_request_makes_nobody_show_a_secret(
     place: Place, traceback: str, operation: str
 ) -> None:
     """As for a signature that does not match: with the session token in it."""
@@ -270,7 +270,7 @@ async def _passed_on(request: Request, url: str) -> Behaviour:
 @pytest.mark.parametrize(
     "proxy", [f"u:{PROXY_PASSWORD}@127.0.0.1:99999", f"u:{PROXY_PASSWORD}@127.0.0.1:9", "u:{}@[::1"]
 )
-async def test_a_proxy_that_is_not_reached_or_cannot_be_read_tells_no_password(
+async def test_a_proxy_that_is_not_reached_or_cannot_be_read_shows_no_password(
     place: Place, proxy: str
 ) -> None:
     address = f"http://{proxy.format(PROXY_PASSWORD)}"
@@ -281,7 +281,7 @@ async def test_a_proxy_that_is_not_reached_or_cannot_be_read_tells_no_password(
     assert place.leaks() == []
 
 
-async def test_a_command_line_that_is_wrong_tells_no_secret(place: Place) -> None:
+async def test_a_command_line_that_is_wrong_shows_no_secret(place: Place) -> None:
     (place.path / "work").mkdir()
     typed = ["copy", "orders", "copied", "--target-region", "nowhere at all", "--json"]
     assert (await place.run(*typed)).code == 2

@@ -180,7 +180,7 @@ def test_what_stands_in_a_files_place_is_named(tmp_path: Path) -> None:
     assert kind_of(Path(os.devnull).stat().st_mode) == "a device"
 
 
-def test_a_file_that_cannot_be_written_is_told_by_its_name_and_as_it_was(tmp_path: Path) -> None:
+def test_a_file_is_written_whole_or_the_error_names_it(tmp_path: Path) -> None:
     missing = tmp_path / "missing" / "report.html"
     with (
         pytest.raises(StateWriteError, match="report cannot be written: No such") as told,

@@ -127,7 +127,7 @@ def test_growing_too_fast_is_refused_as_a_throttling_exception_for_the_key_range
     assert set(table.report(20.0).reasons) == {"TableWriteKeyRangeThroughputExceeded"}
 
 
-def test_the_quota_of_the_account_is_told_as_such() -> None:
+def test_the_quota_of_the_account_is_named_as_the_reason() -> None:
     table = table_with(
         capacity=OnDemand(write_units=2000, write_quota=2000), partitions=MANY_PARTITIONS
     )
@@ -136,7 +136,7 @@ def test_the_quota_of_the_account_is_told_as_such() -> None:
     assert [reason.reason for reason in refusal.reasons] == ["TableWriteAccountLimitExceeded"]
 
 
-def test_the_owners_maximum_is_told_as_such() -> None:
+def test_the_owners_maximum_is_named_as_the_reason() -> None:
     table = table_with(capacity=OnDemand(max_write_units=500))
     admissions = write_evenly(table, units_per_second=3000, seconds=(0, 5))
     assert accepted(admissions) == pytest.approx(500 + 2500, rel=0.02)

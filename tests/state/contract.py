@@ -542,7 +542,9 @@ class StateStoreContract:
         assert [(c.error_message, c.items) for c in counts] == [("too large", 3), ("wrong type", 1)]
         assert most_frequent == counts[:1]
 
-    async def test_a_sample_keeps_the_limits_that_held(self, store_factory: OneRun) -> None:
+    async def test_a_sample_keeps_the_limits_that_were_effective(
+        self, store_factory: OneRun
+    ) -> None:
         store = await store_factory.create()
         limited = msgspec.structs.replace(sample(1), read_limit_units=None, write_limit_units=99.5)
         await store.add_sample(limited)

@@ -63,7 +63,7 @@ def test_the_first_table_that_differs_is_named() -> None:
     assert refusal(wanted).table == first.source_arn
 
 
-def test_another_copy_is_told_by_its_arn_and_not_by_its_segments() -> None:
+def test_another_copy_is_recognised_by_its_arn_and_not_by_its_segments() -> None:
     wanted = with_second_table(total_segments=1, source_table_id="x", target_arn="arn:other")
     assert refusal(wanted).hint == OTHER_COPY
 
@@ -114,7 +114,7 @@ def created(source: float | None, target: float | None, **ids: Any) -> RunIdenti
 @pytest.mark.parametrize(
     ("wanted", "side"), [(created(1.0, 2.5), "target"), (created(1.5, 2.0), "source")]
 )
-def test_where_there_is_no_id_a_table_made_anew_is_told_by_its_creation(
+def test_where_there_is_no_id_a_table_made_anew_is_recognised_by_its_creation(
     wanted: RunIdentity, side: str
 ) -> None:
     check_identity(created(1.0, 2.0), created(1.0, 2.0), run=RUN)

@@ -99,7 +99,7 @@ async def test_a_damaged_file_and_the_log_of_a_killed_writer_are_left_as_they_ar
     assert log_paths(path)[0].read_bytes() == log
 
 
-async def test_a_run_that_was_killed_is_set_aside_with_all_that_its_log_held(
+async def test_a_run_that_was_killed_is_set_aside_with_all_that_is_in_its_log(
     tmp_path: Path,
 ) -> None:
     await killed_at(tmp_path, "after a checkpoint")

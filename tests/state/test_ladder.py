@@ -80,7 +80,7 @@ async def test_a_file_of_an_earlier_version_is_stepped_up_and_its_run_goes_on(
 
 
 @pytest.mark.usefixtures("a_step")
-async def test_who_only_looks_sees_a_file_of_an_earlier_version_and_leaves_it_as_it_is(
+async def test_who_only_reads_sees_a_file_of_an_earlier_version_and_leaves_it_as_it_is(
     earlier: Path,
 ) -> None:
     before = earlier.read_bytes()

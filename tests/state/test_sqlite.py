@@ -475,7 +475,7 @@ class TestCancelling:
 
 
 class TestLocking:
-    async def test_a_second_opener_is_refused_and_told_who_works_on_the_run(
+    async def test_a_second_opener_is_refused_with_the_process_that_works_on_the_run(
         self, state_dir: Path
     ) -> None:
         async with begun(state_dir):
@@ -535,7 +535,7 @@ class TestOneFileOfTwoNames:
             other.unlink()
 
     @pytest.mark.skipif(sys.platform != "linux", reason="locks of open files")
-    async def test_it_is_held_under_whatever_name(self, state_dir: Path) -> None:
+    async def test_it_is_locked_under_whatever_name(self, state_dir: Path) -> None:
         async with begun(state_dir):
             state_path(state_dir, RUN).rename(state_path(state_dir, "renamed"))
             said = await asyncio.to_thread(beside, OTHER_NAME, state_dir, "renamed")

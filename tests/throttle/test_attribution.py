@@ -203,7 +203,7 @@ def test_a_named_key_range_stays_the_cause_while_most_batches_get_through() -> N
         assert left_undone(weighs, number % 16, 0.1 + number / 100).segment
 
 
-def test_what_is_left_undone_at_any_rate_is_nobodys_fault_and_is_told() -> None:
+def test_what_is_left_undone_at_any_rate_is_nobodys_fault_and_is_reported() -> None:
     dice, weighs, now, rate = random.Random(1), blame(), 0.0, 600.0
     verdict, told = None, 0
     while now < 10.0:

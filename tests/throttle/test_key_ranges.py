@@ -19,7 +19,7 @@ def written(units_per_second: float, *, total_segments: int = 256) -> KeyRanges:
     return ranges
 
 
-def test_before_a_refusal_nothing_is_held() -> None:
+def test_before_a_refusal_nothing_is_delayed() -> None:
     ranges = written(12_000.0)
     assert ranges.count == 0
     assert ranges.free_at(7) == -math.inf
@@ -84,7 +84,7 @@ def test_with_far_more_written_or_far_less_they_are_cut_anew() -> None:
         max_size=120,
     )
 )
-def test_no_range_is_held_for_long_whatever_happens(
+def test_no_range_is_delayed_for_long_whatever_happens(
     events: list[tuple[str, int, float, float]],
 ) -> None:
     """What is sent at 22 units a second at least waits for its own units alone."""

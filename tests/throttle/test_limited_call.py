@@ -130,7 +130,7 @@ async def test_where_the_service_does_not_say_what_was_consumed_nothing_is_count
     assert sent.counted.notes[-1] == ("ended",)
 
 
-async def test_a_throttle_is_counted_with_its_reason_and_settled_by_being_told_of() -> None:
+async def test_a_throttle_is_counted_with_its_reason_and_settled_as_a_throttle() -> None:
     sent = Sent()
     assert await sent.fail(THROTTLED) == [("retried",), ("throttled", "PutItem", REASON)]
     assert sent.limiter.notes == [("admitted", UNITS), ("throttled", UNITS)]

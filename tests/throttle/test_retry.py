@@ -135,7 +135,7 @@ async def test_a_batch_that_starves_while_others_get_through_does_not_end_the_ru
     ("cause", "begins"),
     [("check the proxy", "check the proxy; then "), (None, "once it is back, ")],
 )
-async def test_a_side_that_is_gone_is_told_with_what_is_known_of_the_cause(
+async def test_a_side_that_is_gone_is_reported_with_what_is_known_of_the_cause(
     cause: str | None, begins: str
 ) -> None:
     _, attempt = failing(10**6, UnavailableError("nobody answers", hint=cause))

@@ -51,7 +51,7 @@ def test_a_sample_that_holds_no_item_proves_nothing_and_empty_tables_are_equal()
     assert why_undecided(found, NOTHING, NOTHING, is_sample=False) == ()
 
 
-def test_a_difference_is_told_before_what_is_undecided() -> None:
+def test_a_difference_comes_before_what_is_undecided() -> None:
     found = totals(in_flux=3, missing=1)
     reasons = why_undecided(found, ONE, OTHER, is_sample=False)
     assert table_status(complete(), found, reasons) == "different"

@@ -64,7 +64,7 @@ async def test_the_target_becomes_the_source(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("repair", "delete_extra", "left"), [(True, False, (0, 0, 2)), (False, True, (3, 2, 0))]
 )
-async def test_only_what_was_asked_for_is_mended(
+async def test_only_what_was_asked_for_is_repaired(
     tmp_path: Path, repair: bool, delete_extra: bool, left: tuple[int, int, int]
 ) -> None:
     totals, _ = await mended(
@@ -307,7 +307,7 @@ async def test_a_kill_between_a_write_and_its_answer_leaves_it_said_that_nobody_
     assert (totals.written, totals.unseen) == (4, 1)
 
 
-async def test_an_item_that_the_target_refuses_stays_a_difference_and_is_told(
+async def test_an_item_that_the_target_refuses_stays_a_difference_and_is_reported(
     tmp_path: Path,
 ) -> None:
     target = FakeTable(TARGET)

@@ -121,7 +121,7 @@ async def test_equal_tables_are_equal_however_they_are_written(
     assert {operation for _, operation in calls} == {"Scan"}
 
 
-async def test_what_differs_is_told_by_kind_key_and_attributes_and_never_by_value(
+async def test_what_differs_is_listed_by_kind_key_and_attributes_and_never_by_value(
     world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await plant(world)
@@ -149,7 +149,7 @@ async def test_what_differs_is_told_by_kind_key_and_attributes_and_never_by_valu
     assert not any(b"secret-value" in content for content in files)
 
 
-async def test_values_are_told_to_who_asks(world: MotoWorld, tmp_path: Path) -> None:
+async def test_values_are_shown_to_who_asks(world: MotoWorld, tmp_path: Path) -> None:
     await plant(world)
     summary = await verify_tables(plan_for(world, tmp_path, show_values=True))
     document = json.loads(msgspec.json.encode(summary))
@@ -160,7 +160,7 @@ async def test_values_are_told_to_who_asks(world: MotoWorld, tmp_path: Path) -> 
     }
 
 
-async def test_as_many_as_the_limit_are_told_and_all_are_counted(
+async def test_as_many_as_the_limit_are_listed_and_all_are_counted(
     world: MotoWorld, tmp_path: Path
 ) -> None:
     await plant(world)
@@ -305,7 +305,7 @@ async def failed_halfway(plan: VerifyPlan, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("proving", ["repair", "delete_extra", "certificate"])
-async def test_what_proves_something_begins_anew_unless_it_is_told_to_resume(
+async def test_what_proves_something_begins_anew_unless_it_is_asked_to_resume(
     world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proving: str
 ) -> None:
     """What was written to the segments that were done would not be seen."""
@@ -350,7 +350,7 @@ async def test_what_a_dropped_repair_had_replaced_unknown_is_said(
     assert any("wrote 1 items of which it is not known" in line for line in said)
 
 
-async def test_what_proves_something_scans_consistently_unless_it_is_told_not_to(
+async def test_what_proves_something_scans_consistently_unless_it_is_asked_not_to(
     world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = list[str]()

@@ -101,7 +101,7 @@ async def test_a_suspect_that_the_source_has_shown_once_stays_one_of_the_source(
         assert stored == Suspect(1, b"a", True, None, b"t" * 16, 7.0)
 
 
-async def test_differences_are_read_page_by_page_without_those_mended_or_in_flux(
+async def test_differences_are_read_page_by_page_without_those_repaired_or_in_flux(
     tmp_path: Path,
 ) -> None:
     async with opened(plan_of(tmp_path)) as store:

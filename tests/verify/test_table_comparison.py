@@ -32,7 +32,7 @@ def kinds(differences: Sequence[object]) -> Counter[str]:
 
 
 @pytest.mark.parametrize("segments", [1, 7])
-async def test_equal_tables_are_told_by_scans_alone(tmp_path: Path, segments: int) -> None:
+async def test_equal_tables_are_proven_equal_by_scans_alone(tmp_path: Path, segments: int) -> None:
     source, target = FakeTable(MANY, segments=segments), FakeTable(MANY, segments=segments)
     totals, differences = await compared(
         plan_of(tmp_path), source, target, segments=segments, clock=lambda: 7.0
@@ -144,7 +144,7 @@ async def test_a_table_of_small_items_is_bounded_too(
     assert (totals.source_items, totals.missing, len(differences)) == (300, 300, 300)
 
 
-async def test_a_rejected_item_is_told_apart_from_a_missing_one(tmp_path: Path) -> None:
+async def test_a_rejected_item_is_distinguished_from_a_missing_one(tmp_path: Path) -> None:
     totals, differences = await compared(
         plan_of(tmp_path), FakeTable(MANY), FakeTable(MANY[3:]), rejected={key(1), key(250)}
     )
@@ -229,7 +229,7 @@ async def in_flux_case(
     return totals
 
 
-async def test_what_is_the_same_by_the_first_look_matches(tmp_path: Path) -> None:
+async def test_what_is_the_same_by_the_first_look_up_matches(tmp_path: Path) -> None:
     def arrives(source: FakeTable, target: FakeTable, look: int) -> None:
         target.items[key(1)] = item(1, 1)
 
@@ -237,7 +237,7 @@ async def test_what_is_the_same_by_the_first_look_matches(tmp_path: Path) -> Non
     assert (totals.matching, totals.different, totals.in_flux) == (2, 0, 0)
 
 
-async def test_what_is_the_same_by_the_second_look_matches(tmp_path: Path) -> None:
+async def test_what_is_the_same_by_the_second_look_up_matches(tmp_path: Path) -> None:
     def arrives(source: FakeTable, target: FakeTable, look: int) -> None:
         if look == 2:
             target.items[key(1)] = item(1, 1)
@@ -247,7 +247,7 @@ async def test_what_is_the_same_by_the_second_look_matches(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
-async def test_what_differs_at_both_looks_is_different_whatever_changed_in_between(
+async def test_what_differs_at_both_look_ups_is_different_whatever_changed_in_between(
     tmp_path: Path, side: str
 ) -> None:
     def keeps_changing(source: FakeTable, target: FakeTable, look: int) -> None:
@@ -259,7 +259,7 @@ async def test_what_differs_at_both_looks_is_different_whatever_changed_in_betwe
 
 
 @pytest.mark.parametrize("kind", ["missing", "extra"])
-async def test_what_only_one_side_has_at_both_looks_is_so_whatever_changed_in_between(
+async def test_what_only_one_side_has_at_both_look_ups_is_so_whatever_changed_in_between(
     tmp_path: Path, kind: str
 ) -> None:
     def keeps_changing(source: FakeTable, target: FakeTable, look: int) -> None:
@@ -283,7 +283,7 @@ async def test_what_is_missing_first_and_different_then_is_undecided(tmp_path: P
     assert (totals.matching, totals.different, totals.missing, totals.in_flux) == (1, 0, 0, 1)
 
 
-async def test_what_looks_at_keys_settled_is_counted(tmp_path: Path) -> None:
+async def test_what_look_ups_of_keys_settled_is_counted(tmp_path: Path) -> None:
     """One arrives by the first look, one is deleted on both sides by the second."""
     source, target = FakeTable([item(1), item(2)]), FakeTable([item(2, 5)])
     looks = 0
@@ -363,7 +363,7 @@ async def test_what_is_newly_written_on_both_sides_is_no_difference(tmp_path: Pa
     assert (totals.matching, totals.extra, differences) == (1, 0, [])
 
 
-async def test_a_difference_is_looked_at_again_only_after_it_had_time_to_settle(
+async def test_a_difference_is_looked_up_again_only_after_it_had_time_to_settle(
     tmp_path: Path,
 ) -> None:
     plan = plan_of(tmp_path, settle_seconds=30.0)

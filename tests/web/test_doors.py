@@ -73,7 +73,7 @@ async def test_no_more_connections_are_open_than_there_may_be() -> None:
     assert len(made) > 3 * MOST_CONNECTIONS
 
 
-async def test_who_is_told_news_is_not_shut_out_by_who_is_idle() -> None:
+async def test_who_is_sent_updates_is_not_shut_out_by_who_is_idle() -> None:
     async with (
         served(RunMonitor("orders", readers=8)) as server,
         connections(server, 1) as (page,),

@@ -263,7 +263,7 @@ async def test_it_pauses_a_run_lets_it_go_on_and_changes_its_limits(tmp_path: Pa
     ]
 
 
-async def test_a_change_that_the_run_cannot_make_is_told(tmp_path: Path) -> None:
+async def test_a_change_that_the_run_cannot_make_is_reported(tmp_path: Path) -> None:
     async def control(_: Change) -> None:
         raise StateError("the state file is busy")
 
@@ -300,7 +300,7 @@ async def test_a_finished_run_stays_on_the_page_when_nobody_serves_it_any_more(
         assert await page.complaints() == []
 
 
-async def test_a_run_that_tells_nothing_any_more_is_stalled_without_rates_or_time_left(
+async def test_a_run_that_sends_nothing_any_more_is_stalled_without_rates_or_time_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unknown = "\N{EN DASH}"

@@ -136,7 +136,7 @@ async def test_a_containers_service_that_refuses_stops_and_one_that_is_away_may_
     assert caught.value.hint is not None
 
 
-async def test_what_is_missing_is_told_of_the_caller_also_where_a_role_is_named(
+async def test_what_is_missing_is_reported_of_the_caller_also_where_a_role_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program("no-such-helper")(monkeypatch, tmp_path)
@@ -198,7 +198,7 @@ async def test_a_web_identity_that_is_refused_is_no_missing_right_of_dynamodbs(
     assert "the provider of the token" in (caught.value.hint or "")
 
 
-async def test_credentials_of_the_environment_that_end_are_told_so_beforehand(
+async def test_the_end_of_credentials_of_the_environment_is_announced_beforehand(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     account = Account(region=REGION)
@@ -215,7 +215,7 @@ async def test_credentials_of_the_environment_that_end_are_told_so_beforehand(
     assert told[1].startswith(f"the target's {whose}")
 
 
-async def test_credentials_that_renew_themselves_are_not_told_to_end(
+async def test_credentials_that_renew_themselves_are_not_said_to_end(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     given_by_a_program({**OLD, "Expiration": moment(3600)})(monkeypatch, tmp_path)
@@ -231,7 +231,7 @@ async def test_credentials_that_renew_themselves_are_not_told_to_end(
     ("added", "fault"),
     [("\r", "line break"), ("\r\n", "line break"), (" ", "space"), ("é", "sent")],
 )
-async def test_what_was_pasted_along_with_a_key_is_told_before_anything_is_sent(
+async def test_what_was_pasted_along_with_a_key_is_reported_before_anything_is_sent(
     monkeypatch: pytest.MonkeyPatch, name: str, added: str, fault: str
 ) -> None:
     monkeypatch.setenv(name, f"marked{added}")
@@ -240,7 +240,9 @@ async def test_what_was_pasted_along_with_a_key_is_told_before_anything_is_sent(
     assert "marked" not in f"{error.message} {error.hint}"
 
 
-async def test_a_region_with_a_line_break_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_region_with_a_line_break_is_reported_as_such(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", f"{REGION}\r")
     with pytest.raises(PlanError, match="line break"):
         async with open_account(Account(), "source"):
@@ -255,7 +257,7 @@ MFA = (
 )
 
 
-async def test_a_code_that_nobody_can_type_is_told_as_such(
+async def test_a_code_that_nobody_can_type_is_reported_as_such(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config(monkeypatch, tmp_path, MFA)
@@ -363,7 +365,7 @@ LOGIN = f"region = {REGION}\nlogin_session = arn:aws:iam::111111111111:user/some
         (f"[profile dev]\n{LOGIN}", Account(profile="dev", role_arn=ROLE_ARN), {}, "dev"),
     ],
 )
-async def test_a_profile_that_logs_in_by_aws_login_is_told_as_such_with_a_way_round(
+async def test_a_profile_that_logs_in_by_aws_login_is_reported_as_such_with_a_way_round(
     text: str,
     account: Account,
     variables: dict[str, str],
@@ -412,7 +414,7 @@ async def test_a_file_with_a_token_that_is_not_text_is_named(
     assert variable in (error.hint or "")
 
 
-async def test_a_token_of_a_container_that_cannot_be_sent_is_told_as_such(
+async def test_a_token_of_a_container_that_cannot_be_sent_is_reported_as_such(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     token = b"\xff\xfe"

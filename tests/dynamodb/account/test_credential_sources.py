@@ -288,7 +288,7 @@ async def test_a_profiles_program_is_run_again_when_its_credentials_end(
     assert second.access_key != first.access_key
 
 
-async def test_a_person_who_is_logged_out_is_told_to_log_in(
+async def test_a_person_who_is_logged_out_is_asked_to_log_in(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     account = sso(monkeypatch, tmp_path, "http://127.0.0.1:1")

@@ -172,7 +172,7 @@ async def test_what_is_refused_is_renewed_at_once_and_once_for_all_who_were_refu
     assert giver.given == 2
 
 
-async def test_what_is_refused_during_a_look_is_renewed_by_it_or_behind_it() -> None:
+async def test_what_is_refused_during_a_refresh_is_renewed_by_it_or_behind_it() -> None:
     giver = Giver(600.0)
     source = giver.source()
     refused = await source.current()
@@ -186,7 +186,7 @@ async def test_what_is_refused_during_a_look_is_renewed_by_it_or_behind_it() -> 
     assert await source.current() != refused
 
 
-async def test_one_who_gives_up_waiting_does_not_end_the_look_of_others() -> None:
+async def test_one_who_gives_up_waiting_does_not_end_the_refresh_of_others() -> None:
     giver = Giver(600.0, gate=asyncio.Event())
     source = giver.source()
     impatient = asyncio.create_task(source.current())
@@ -214,7 +214,7 @@ async def test_a_renewal_that_hangs_is_an_outage_for_who_waits_for_it(
     await source.aclose()
 
 
-async def test_a_source_that_is_closed_leaves_no_look_behind() -> None:
+async def test_a_source_that_is_closed_leaves_no_refresh_behind() -> None:
     giver = Giver(600.0)
     source = giver.source()
     await source.current()

@@ -204,7 +204,7 @@ async def test_credentials_are_renewed_ahead_of_their_end(
     assert sts.operations == ["AssumeRole"] * 2
 
 
-async def test_how_long_credentials_last_is_told_without_renewing_them() -> None:
+async def test_how_long_credentials_last_is_known_without_renewing_them() -> None:
     async with running_endpoint() as sts:
         sts.otherwise = _role_sessions()
         before = datetime.now(UTC)

@@ -36,7 +36,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("named", UNREADABLE)
-def test_an_address_that_cannot_be_read_is_told_by_its_variable(
+def test_an_address_that_cannot_be_read_is_named_by_its_variable(
     monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", named)
@@ -59,7 +59,7 @@ def test_a_kind_of_proxy_that_is_not_known_is_named(
 
 
 @pytest.mark.parametrize("named", [*UNREADABLE[:-1], "http://me:pr0xy%23S3cret@proxy:8080"])
-def test_whatever_tells_a_proxys_password_it_is_hidden(
+def test_wherever_a_proxys_password_stands_it_is_hidden(
     monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", named)
@@ -74,7 +74,7 @@ def test_whatever_tells_a_proxys_password_it_is_hidden(
     assert "S3cret" not in str(error)
 
 
-def test_control_calls_tell_an_address_that_cannot_be_read_like_the_data_path(
+def test_control_calls_report_an_address_that_cannot_be_read_like_the_data_path(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", UNREADABLE[0])
@@ -123,7 +123,7 @@ def test_a_proxy_that_does_not_reach_the_endpoint_now_may_do_so_later(status: in
     assert "proxy" in (error.hint or "")
 
 
-def test_a_proxy_of_plain_http_that_wants_a_password_is_told_alike() -> None:
+def test_a_proxy_of_plain_http_that_wants_a_password_is_reported_alike() -> None:
     answer = decode_error(407, b"<html>sign in</html>")
     error = from_service_error(answer, status=407, operation="Scan", site=SITE)
     assert type(error) is RequestRefusedError

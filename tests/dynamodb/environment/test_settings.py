@@ -372,7 +372,7 @@ def no_waiting_between_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_waiting_between_retries")
-async def test_a_control_call_looks_at_the_name_in_a_certificate(
+async def test_a_control_call_checks_the_name_in_a_certificate(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     tls, bundle = self_signed(tmp_path)  # for 127.0.0.1, and for no name
@@ -427,7 +427,7 @@ async def test_the_sts_of_a_profiles_role_is_asked_only_where_its_certificate_is
 
 
 @pytest.mark.usefixtures("no_waiting_between_retries")
-async def test_behind_a_proxy_certificates_are_looked_at_too(
+async def test_behind_a_proxy_certificates_are_checked_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     tls, bundle = self_signed(tmp_path)

@@ -501,7 +501,7 @@ A_PROXYS_PAGE = """\
 <body>Please\n   sign in</body></html>"""
 
 
-def test_a_page_of_a_proxy_is_told_in_one_line_without_its_markup() -> None:
+def test_a_page_of_a_proxy_is_quoted_in_one_line_without_its_markup() -> None:
     assert decode_error(403, A_PROXYS_PAGE.encode()).message == "Sign in Please sign in"
     error = ClientError({"Error": {"Code": "403", "Message": A_PROXYS_PAGE}}, "DescribeTable")
     assert _from_client(error).message.endswith(": 403: Sign in Please sign in")
@@ -510,7 +510,7 @@ def test_a_page_of_a_proxy_is_told_in_one_line_without_its_markup() -> None:
 LONG_WORDS = "not authorized, " * 100 + "with an explicit deny in a service control policy"
 
 
-def test_the_services_own_words_are_told_whole() -> None:
+def test_the_services_own_words_are_quoted_whole() -> None:
     body = json.dumps({"__type": "x#AccessDeniedException", "message": LONG_WORDS}).encode()
     found = from_service_error(decode_error(400, body), status=400, operation="Scan", site=SITE)
     assert LONG_WORDS in found.message
@@ -568,7 +568,7 @@ def test_an_answer_that_is_not_the_services_is_corrupt_and_hints_at_what_stands_
     assert "proxy" in (found.hint or "")
 
 
-def test_an_accounts_endpoint_that_is_not_reached_is_told_with_what_does_without() -> None:
+def test_an_accounts_endpoint_that_is_not_reached_is_reported_with_what_does_without() -> None:
     host = "222222222222.ddb.eu-west-1.amazonaws.com"
     unreached = EndpointConnectionError(endpoint_url=f"https://{host}/", error="refused")
     on_the_data_path = from_network_error(

@@ -78,7 +78,7 @@ async def test_an_endpoint_of_tls_1_1_stops_with_the_reason_and_what_to_do(
 
 
 @BOTH
-async def test_an_endpoint_without_tls_is_told_as_such(call: Call) -> None:
+async def test_an_endpoint_without_tls_is_reported_as_such(call: Call) -> None:
     error = await the_error(call, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
     assert type(error) is RequestRefusedError
     assert "the endpoint does not speak TLS" in error.message
@@ -86,7 +86,7 @@ async def test_an_endpoint_without_tls_is_told_as_such(call: Call) -> None:
 
 
 @BOTH
-async def test_a_connection_that_is_closed_while_tls_is_agreed_on_is_told_with_words(
+async def test_a_connection_that_is_closed_while_tls_is_agreed_on_is_explained(
     call: Call,
 ) -> None:
     error = await the_error(call, b"")

@@ -27,7 +27,7 @@ PACKED = Answer(body=gzip.compress(PAGE), headers={"Content-Encoding": "gzip"})
         ("auto", None, False),
     ],
 )
-async def test_packed_answers_are_wanted_from_far_away_or_when_told(
+async def test_packed_responses_are_wanted_from_far_away_or_when_asked_for(
     compress: Compress, seconds: float | None, wanted: bool
 ) -> None:
     async def round_trip(endpoint: str) -> float | None:
@@ -78,7 +78,7 @@ async def test_a_packed_page_is_not_unpacked_before_its_checksum_is_right() -> N
             await ScanSource(client, table="orders", total_segments=1).read_page(0, None)
 
 
-async def test_behind_a_proxy_the_line_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_behind_a_proxy_the_line_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running_endpoint() as endpoint:
         monkeypatch.setenv("http_proxy", endpoint.url)
         assert await round_trip_seconds("http://dynamodb.example") is None

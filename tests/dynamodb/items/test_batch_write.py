@@ -366,7 +366,7 @@ async def _write_in_turn(target: Any, batches: Sequence[Sequence[Raw]]) -> list[
     return results
 
 
-async def test_batches_are_sent_in_turn_and_each_is_told_what_became_of_it() -> None:
+async def test_batches_are_sent_in_turn_and_each_has_its_own_result() -> None:
     units = b'{"UnprocessedItems":{},"ConsumedCapacity":[{"TableName":"t","CapacityUnits":%d}]}'
     client = CannedClient(units % 2, units % 2, _unprocessed(ITEMS[2:3]), units % 1)
     target = BatchWriteTarget(client, table="orders", keys=KeyReader(["pk"]))

@@ -81,7 +81,7 @@ async def test_an_answer_that_is_none_does_not_count_as_written() -> None:
         await target.put_if_unchanged(NEW, None)
 
 
-def test_of_too_many_attributes_those_that_change_are_looked_at() -> None:
+def test_of_too_many_attributes_those_that_change_are_in_the_condition() -> None:
     many = {f"a{n:04}": {"N": "1"} for n in range(500)}
     changed = many | {"a0499": {"N": "2"}}
     condition = unchanged(json.dumps(many).encode(), json.dumps(changed).encode(), ["pk"])
@@ -90,7 +90,7 @@ def test_of_too_many_attributes_those_that_change_are_looked_at() -> None:
     assert len(condition.ExpressionAttributeNames) == MOST_ATTRIBUTES + 1
 
 
-def test_attributes_to_be_added_are_looked_at_as_far_as_an_expression_has_room() -> None:
+def test_attributes_to_be_added_are_in_the_condition_as_far_as_it_has_room() -> None:
     new = {f"a{n:04}": {"N": "1"} for n in range(500)}
     condition = unchanged(b'{"pk":{"S":"a"}}', json.dumps(new).encode(), ["pk"])
     assert MOST_EXPRESSION_BYTES - 40 < len(condition.ConditionExpression) <= MOST_EXPRESSION_BYTES
@@ -100,7 +100,7 @@ def test_attributes_to_be_added_are_looked_at_as_far_as_an_expression_has_room()
 
 
 @pytest.mark.parametrize("operation", ["put", "delete"])
-async def test_what_was_replaced_is_told_in_its_own_bytes(operation: str) -> None:
+async def test_what_was_replaced_is_returned_in_its_own_bytes(operation: str) -> None:
     there = b'{"pk":{"S":"a"}, "n":{"N":"1.0"}, "new":{"S":"x"}}'
     target, _ = mender(b'{"Attributes":%b}' % there)
     if operation == "put":
@@ -109,7 +109,7 @@ async def test_what_was_replaced_is_told_in_its_own_bytes(operation: str) -> Non
         assert await target.delete_if_unchanged(b'{"pk":{"S":"a"}}', SEEN) == Replaced(there)
 
 
-async def test_an_answer_that_tells_of_an_error_does_not_count_as_written() -> None:
+async def test_a_response_with_an_error_in_it_does_not_count_as_written() -> None:
     target, _ = mender(b'{"__type":"x#InternalServerError","message":"no"}')
     with pytest.raises(ImpossibleAnswerError, match="an error"):
         await target.put_if_unchanged(NEW, SEEN)

@@ -52,7 +52,7 @@ async def test_to_overwrite_nothing_is_asked_of_what_is_there() -> None:
     assert set(client.bodies[0]) == {"TableName", "Item", "ReturnConsumedCapacity"}
 
 
-async def test_what_is_there_is_told_to_be_the_same_or_another() -> None:
+async def test_what_is_there_is_found_to_be_the_same_or_another() -> None:
     same = b'{"n":{"N":"1.5"},"p k":{"S":"a"}}'
     other = b'{"n":{"N":"2"},"p k":{"S":"a"}}'
     target, _ = putter(condition_failed(same), condition_failed(other))

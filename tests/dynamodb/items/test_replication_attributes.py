@@ -99,7 +99,7 @@ FOUND = {"Items": [{"pk": "a", "aws:rep:deleting": False}]}
         ({"stream_view_type": IMAGES}, {"Items": []}, False, 1),
     ],
 )
-async def test_an_item_is_looked_at_only_where_the_description_leaves_it_open(
+async def test_an_item_is_scanned_only_where_the_description_leaves_it_open(
     settings: dict[str, Any], answer: dict[str, Any], expected: bool, looks: int
 ) -> None:
     session = scripted("source", scan=[answer])

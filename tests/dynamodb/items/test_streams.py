@@ -321,7 +321,7 @@ async def test_what_the_service_says_is_what_is_to_be_done(
     assert type(raised.value) is kind
 
 
-async def test_a_checksum_is_looked_at_where_there_is_one() -> None:
+async def test_a_checksum_is_checked_where_there_is_one() -> None:
     body = msgspec.json.encode(records())
     wrong = {"x-amz-crc32": str(zlib.crc32(b"another body"))}
     async with stream_of(Answer(body=body, headers=wrong, checksum="none")) as source:

@@ -262,7 +262,7 @@ async def test_creation_that_does_not_end_is_given_up_with_a_hint() -> None:
     assert clock.now == 60
 
 
-async def test_a_role_that_may_not_create_tables_is_told_which_action_it_lacks() -> None:
+async def test_a_role_that_may_not_create_tables_is_refused_with_the_action_that_it_lacks() -> None:
     session = scripted("target", create_table=[refusal("AccessDeniedException", "CreateTable")])
     with pytest.raises(AccessDeniedError) as caught:
         await create_table_like(session, described(), (), "orders")

@@ -203,7 +203,7 @@ async def test_a_described_table_carries_the_endpoint_of_its_calls() -> None:
     assert (await describe_table(session, "orders")).endpoint == ENDPOINT
 
 
-async def test_one_look_at_a_table_is_one_call(moto_world: MotoWorld) -> None:
+async def test_to_describe_a_table_is_one_call(moto_world: MotoWorld) -> None:
     await moto_world.source_tables.create_table("orders")
     async with open_account(moto_world.source, "source") as session:
         sent: list[str] = []
@@ -247,7 +247,7 @@ async def test_what_is_only_for_notices_is_not_known_whatever_happens(
         assert "not looked at" in unknown.reason
 
 
-async def test_what_is_throttled_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_throttled_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "AGAIN_SECONDS", 0.0)
     throttled = refusal("ThrottlingException", "DescribeTimeToLive")
     on = {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}}

@@ -107,7 +107,7 @@ async def test_a_wait_that_is_cancelled_leaves_it_to_the_service() -> None:
     assert len(updates(session)) == 1
 
 
-async def test_a_role_that_may_not_is_told_which_permission_it_lacks() -> None:
+async def test_a_role_that_may_not_is_refused_with_the_permission_that_it_lacks() -> None:
     session = scripted(
         describe_table=[answer()], update_table=[refusal("AccessDeniedException", "UpdateTable")]
     )

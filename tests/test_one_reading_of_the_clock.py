@@ -1,6 +1,7 @@
-"""One decision is made for one moment: it looks at the clock once, and hands that down.
+"""One decision is made for one moment: it reads the clock once, and hands that down.
 
-Each line is a decision of the copy, the verification or the display, and how often it looks.
+Each line is a decision of the copy, the verification or the display, and how often it reads the
+clock.
 """
 
 from collections.abc import Callable
@@ -55,7 +56,7 @@ def looks_of(clock: MovingClock, decision: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("segments", [1, 5])
-def test_the_queue_look_once(moving_clock: MovingClock, segments: int) -> None:
+def test_the_queue_reads_the_clock_once(moving_clock: MovingClock, segments: int) -> None:
     clock, queue = moving_clock, queue_with_a_page(moving_clock)
     for segment in range(1, segments):
         queue.put(page(segment))
@@ -69,7 +70,7 @@ def test_the_queue_look_once(moving_clock: MovingClock, segments: int) -> None:
     assert looks_of(clock, lambda: queue.note_written(0, 25.0)) == 0
 
 
-async def test_waiting_for_a_lane_looks_once_before_it_sleeps_and_once_after(
+async def test_waiting_for_a_lane_reads_the_clock_before_it_sleeps_and_after(
     moving_clock: MovingClock,
 ) -> None:
     queue = queue_with_a_page(moving_clock, refused=False)
@@ -80,7 +81,7 @@ async def test_waiting_for_a_lane_looks_once_before_it_sleeps_and_once_after(
     assert moving_clock.looks - before in (1, 2, 3)
 
 
-def test_a_cap_looks_once(moving_clock: MovingClock) -> None:
+def test_a_cap_reads_the_clock_once(moving_clock: MovingClock) -> None:
     clock = moving_clock
     cap = Cap(100.0, clock=clock, sleep=clock.sleep)
     cap.consumed(300.0)
@@ -91,7 +92,7 @@ def test_a_cap_looks_once(moving_clock: MovingClock) -> None:
     assert looks_of(clock, lambda: cap.set(200.0)) == 1
 
 
-def test_the_pace_looks_once(moving_clock: MovingClock) -> None:
+def test_the_limiter_reads_the_clock_once(moving_clock: MovingClock) -> None:
     clock = moving_clock
     controller = RateController(EAGER, now=clock(), ceiling=100.0)
     pace = AdaptiveLimiter(controller, CapLimiter([]), clock=clock, sleep=clock.sleep)
@@ -113,7 +114,7 @@ async def test_who_waits_for_a_pace_or_a_cap_gets_through(moving_clock: MovingCl
     assert clock.now >= 39 * 25.0 / 20.0 - 5.0  # a cap holds over any five seconds
 
 
-def test_a_gate_looks_once(moving_clock: MovingClock) -> None:
+def test_a_gate_reads_the_clock_once(moving_clock: MovingClock) -> None:
     gate = PauseGate(clock=moving_clock)
     assert looks_of(moving_clock, gate.close) == 1
     assert looks_of(moving_clock, gate.open_clock) == 0  # it stands
@@ -121,14 +122,14 @@ def test_a_gate_looks_once(moving_clock: MovingClock) -> None:
     assert looks_of(moving_clock, gate.open_clock) == 1
 
 
-def test_patience_looks_once(moving_clock: MovingClock) -> None:
+def test_patience_reads_the_clock_once(moving_clock: MovingClock) -> None:
     policy = RetryPolicy("target", Patience(1e6, clock=moving_clock))
     for _ in range(8):  # the first begins to count, and later ones ask
         failed = UnavailableError("503")
         assert looks_of(moving_clock, lambda: policy.give_up_if_gone(failed)) == 1  # noqa: B023
 
 
-def test_a_map_of_segments_looks_once(moving_clock: MovingClock) -> None:
+def test_a_map_of_segments_reads_the_clock_once(moving_clock: MovingClock) -> None:
     segments = SegmentMap(8, clock=moving_clock)
     assert looks_of(moving_clock, lambda: segments.begun(1)) == 1
     assert looks_of(moving_clock, lambda: segments.begun(2)) == 1
@@ -136,7 +137,7 @@ def test_a_map_of_segments_looks_once(moving_clock: MovingClock) -> None:
     assert looks_of(moving_clock, lambda: segments.done(1)) == 1
 
 
-def test_who_watches_a_run_looks_once(moving_clock: MovingClock) -> None:
+def test_who_watches_a_run_reads_the_clock_once(moving_clock: MovingClock) -> None:
     monitor = RunMonitor("orders", readers=8, clock=moving_clock)
     monitor.stats = RunStats("orders", [TableStats("a", "b", 8, state="running")])
     monitor.phase = "running"
@@ -190,7 +191,7 @@ async def test_what_a_verification_suspects_at_once_is_of_one_moment(
     assert len({suspect.seen_at for suspect in first.suspects}) == 1
 
 
-async def test_differences_settle_though_every_look_takes_its_time(
+async def test_differences_settle_though_every_reading_of_the_clock_takes_its_time(
     moving_clock: MovingClock, tmp_path: Path
 ) -> None:
     plan = plan_of(tmp_path, settle_seconds=30.0)
