@@ -45,7 +45,7 @@ def test_batches_are_sent_in_the_order_of_the_page() -> None:
     assert [key_in(item) for item in sent] == [str(number) for number in range(60)]
 
 
-def test_answers_are_counted_timed_and_summed() -> None:
+def test_responses_are_counted_timed_and_summed() -> None:
     row, batches, clock = row_of(60, batches=3)
     next(batches)
     over = []
@@ -58,7 +58,7 @@ def test_answers_are_counted_timed_and_summed() -> None:
     assert (row.segment, row.page, row.left) == (3, 7, None)
 
 
-def test_units_that_the_service_does_not_say_are_not_known_for_the_whole_row() -> None:
+def test_units_that_the_service_does_not_say_are_not_known_for_the_whole_group() -> None:
     row, batches, _ = row_of(60, batches=3)
     next(batches)
     for units in (1.0, None, 1.0):
@@ -66,7 +66,7 @@ def test_units_that_the_service_does_not_say_are_not_known_for_the_whole_row() -
     assert (row.responses, row.consumed) == (3, None)
 
 
-def test_an_answer_that_is_not_whole_ends_the_row() -> None:
+def test_a_response_that_is_not_whole_ends_the_group() -> None:
     row, batches, clock = row_of(75, batches=3)
     next(batches)
     second = batches.send(WHOLE)
@@ -88,7 +88,7 @@ def test_a_failure_is_of_the_batch_that_was_sent_last() -> None:
     assert (row.last.segment, row.last.page, row.last.items) == (3, 7, second)
 
 
-def test_whether_it_may_go_on_is_asked_at_once_and_then_in_time_but_not_after_every_answer() -> (
+def test_whether_it_may_go_on_is_asked_at_once_and_then_in_time_but_not_after_every_response() -> (
     None
 ):
     """At once, since it may have waited long until it was admitted."""

@@ -61,7 +61,7 @@ def test_what_is_allowed_counts_however_little_was_written() -> None:
     assert set(ahead) == {5000 * SECONDS_AHEAD}
 
 
-def test_at_a_low_rate_what_is_allowed_counts_since_few_answers_say_nothing() -> None:
+def test_at_a_low_rate_what_is_allowed_counts_since_few_responses_say_nothing() -> None:
     assert settled(written_per_second=0, units_per_second=200.0).items == 100 * SECONDS_AHEAD
 
 

@@ -103,7 +103,7 @@ async def test_the_bytes_given_are_the_bytes_sent_and_the_bytes_sent_back_are_gi
     assert [request.body for request in endpoint.requests] == [body]
 
 
-async def test_a_chunked_answer_is_given_whole() -> None:
+async def test_a_chunked_response_is_given_whole() -> None:
     assert await _answer_to(Answer(body=EVERY_BYTE, chunked=True)) == EVERY_BYTE
 
 
@@ -153,7 +153,7 @@ async def test_the_host_that_is_signed_is_the_host_as_http_writes_it(
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_an_answer_that_fails_its_checksum_is_corrupt(chunked: bool) -> None:
+async def test_a_response_that_fails_its_checksum_is_corrupt(chunked: bool) -> None:
     with pytest.raises(CorruptAnswerError, match=r"Scan on the source table orders.*checksum"):
         await _answer_to(Answer(body=EVERY_BYTE, checksum="wrong", chunked=chunked))
 
@@ -170,7 +170,7 @@ async def test_a_stand_ins_response_without_a_checksum_is_taken_and_logged_once(
     assert told == ["responses come without a checksum and are taken unchecked"]
 
 
-async def test_aws_answer_without_a_checksum_is_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_aws_response_without_a_checksum_is_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire_module, "is_aws", lambda _: True)
     with pytest.raises(CorruptAnswerError, match=r"Scan.*orders.*without its checksum"):
         await _answer_to(Answer(body=EVERY_BYTE, checksum="none"))
@@ -217,13 +217,13 @@ async def _packed_answer_to(behaviour: Behaviour) -> bytes:
         return await client.send("Scan", b"{}")
 
 
-async def test_the_checksum_of_a_packed_answer_is_that_of_the_packed_bytes() -> None:
+async def test_the_checksum_of_a_packed_response_is_that_of_the_packed_bytes() -> None:
     packed = Answer(body=gzip.compress(EVERY_BYTE), headers={"Content-Encoding": "gzip"})
     assert await _packed_answer_to(packed) == EVERY_BYTE
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip"])
-async def test_a_packed_answer_that_nobody_asked_for_is_not_unpacked(encoding: str) -> None:
+async def test_a_packed_response_that_nobody_asked_for_is_not_unpacked(encoding: str) -> None:
     packed = Answer(body=gzip.compress(EVERY_BYTE), headers={"Content-Encoding": encoding})
     with pytest.raises(ImpossibleAnswerError, match="packed"):
         await _answer_to(packed)
@@ -234,7 +234,7 @@ async def test_an_encoding_that_changes_nothing_is_none() -> None:
     assert await _answer_to(plain) == EVERY_BYTE
 
 
-async def test_no_more_is_unpacked_than_an_answer_may_have() -> None:
+async def test_no_more_is_unpacked_than_a_response_may_have() -> None:
     most = gzip.compress(bytes(MOST_RESPONSE_BYTES), 1)
     more = gzip.compress(bytes(MOST_RESPONSE_BYTES + 1), 1)
     assert len(await _packed_answer_to(Answer(body=most, headers=GZIP))) == MOST_RESPONSE_BYTES
@@ -242,7 +242,7 @@ async def test_no_more_is_unpacked_than_an_answer_may_have() -> None:
         await _packed_answer_to(Answer(body=more, headers=GZIP))
 
 
-async def test_a_packed_answer_with_the_checksum_of_what_is_in_it_is_corrupt() -> None:
+async def test_a_packed_response_with_the_checksum_of_what_is_in_it_is_corrupt() -> None:
     headers = {"Content-Encoding": "gzip", "x-amz-crc32": str(zlib.crc32(EVERY_BYTE))}
     with pytest.raises(CorruptAnswerError, match="checksum"):
         await _packed_answer_to(Answer(body=gzip.compress(EVERY_BYTE), headers=headers))
@@ -257,7 +257,7 @@ async def test_a_packed_answer_with_the_checksum_of_what_is_in_it_is_corrupt() -
         b"",
     ],
 )
-async def test_a_packed_answer_that_cannot_be_unpacked_is_corrupt(packed: bytes) -> None:
+async def test_a_packed_response_that_cannot_be_unpacked_is_corrupt(packed: bytes) -> None:
     with pytest.raises(CorruptAnswerError, match="unpacked"):
         await _packed_answer_to(Answer(body=packed, headers=GZIP))
 
@@ -284,7 +284,7 @@ async def test_a_refusal_that_fails_its_checksum_is_corrupt_and_not_a_refusal() 
         Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: nine\r\n\r\n123456789"),
     ],
 )
-async def test_an_answer_that_is_cut_short_or_missing_is_unavailability(
+async def test_a_response_that_is_cut_short_or_missing_is_unavailability(
     behaviour: Behaviour,
 ) -> None:
     with pytest.raises(UnavailableError, match="Scan on the source table orders"):
@@ -306,7 +306,7 @@ async def test_a_connection_that_is_refused_is_unavailability() -> None:
             await client.send("Scan", b"{}")
 
 
-async def test_an_answer_that_does_not_come_is_unavailability(
+async def test_a_response_that_does_not_come_is_unavailability(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(timeouts, "READ_TIMEOUT_SECONDS", 0.05)
@@ -410,7 +410,7 @@ async def test_a_talk_has_a_connection_to_itself_until_it_ends() -> None:
     assert endpoint.connections == 2
 
 
-async def test_a_talk_goes_on_over_a_new_connection_when_an_answer_ended_the_old_one() -> None:
+async def test_a_series_goes_on_over_a_new_connection_when_a_response_ended_the_old_one() -> None:
     last_answer = Answer(body=b"one", headers={"Connection": "close"})
     async with (
         running_endpoint(last_answer, Answer(body=b"two")) as endpoint,
@@ -484,7 +484,7 @@ async def test_a_refusal_is_raised_after_one_request(
 
 
 @pytest.mark.parametrize("status", [201, 202, 206, 304])
-async def test_an_answer_with_another_status_than_200_is_no_answer(status: int) -> None:
+async def test_a_response_with_another_status_than_200_is_no_response(status: int) -> None:
     with pytest.raises(DynaferryError, match=f"HTTP {status}"):
         await _answer_to(Answer(body=b"" if status == 304 else b"{}", status=status))
 
@@ -682,7 +682,7 @@ async def test_a_proxy_of_the_environment_is_looked_up_once_and_used(
     assert proxy.requests[0].headers["host"] == "dynamodb.example:8000"
 
 
-async def test_an_answer_through_a_proxy_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_response_through_a_proxy_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running_endpoint(Answer(body=bytes(2000)), Answer(body=bytes(500))) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setattr("dynaferry.dynamodb.http.proxied.MOST_RESPONSE_BYTES", 1000)
@@ -692,7 +692,7 @@ async def test_an_answer_through_a_proxy_is_bounded_too(monkeypatch: pytest.Monk
             assert await client.send("Scan", b"{}") == bytes(500)
 
 
-async def test_an_answer_through_a_proxy_that_does_not_come_is_unavailability(
+async def test_a_response_through_a_proxy_that_does_not_come_is_unavailability(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(timeouts, "READ_TIMEOUT_SECONDS", 0.05)
@@ -754,7 +754,7 @@ async def test_a_proxy_is_sent_the_user_and_password_that_the_environment_gives(
     assert tunnel.headers["proxy-authorization"] == basic
 
 
-async def test_a_large_body_goes_through_a_proxy_and_a_large_answer_comes_back(
+async def test_a_large_body_goes_through_a_proxy_and_a_large_response_comes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     body, answer = EVERY_BYTE * 8192, EVERY_BYTE * 4096

@@ -183,7 +183,7 @@ async def copied(
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("operation", "changes"), [("Scan", READS), ("BatchWriteItem", WRITES)])
-async def test_each_odd_answer_costs_a_request_and_no_item(
+async def test_each_odd_response_costs_a_request_and_no_item(
     operation: str, changes: dict[str, Change], seed: int, tmp_path: Path
 ) -> None:
     """One copy meets all of them, in an order by the seed, with right answers between."""
@@ -200,7 +200,7 @@ async def test_each_odd_answer_costs_a_request_and_no_item(
     ("operation", "name"),
     [*(("Scan", name) for name in READS), *(("BatchWriteItem", name) for name in WRITES)],
 )
-async def test_answers_that_cannot_be_true_for_good_end_the_run_and_promise_nothing(
+async def test_responses_that_cannot_be_true_for_good_end_the_run_and_promise_nothing(
     operation: str, name: str, tmp_path: Path
 ) -> None:
     odd = (READS if operation == "Scan" else WRITES)[name]

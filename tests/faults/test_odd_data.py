@@ -82,7 +82,7 @@ async def test_odd_values_arrive_as_the_bytes_that_they_are(tmp_path: Path) -> N
         assert sorted(world.target.items.values()) == sorted(items)
 
 
-async def test_a_key_that_is_written_another_way_in_the_answer_is_found(tmp_path: Path) -> None:
+async def test_a_key_that_is_written_another_way_in_the_response_is_found(tmp_path: Path) -> None:
     """The service gives one notation of a number back, whichever it was sent."""
     items = [b'{"pk":{"N":"%d.0"},"v":{"S":"x"}}' % number for number in range(60)]
     async with faulty_world(items, keys=(("pk", "N"),)) as world:

@@ -117,7 +117,7 @@ def test_what_happens_to_a_request_depends_on_the_seed_and_on_nothing_else() -> 
     assert course(1, order=1) != course(2, order=1)
 
 
-def test_an_answer_names_what_it_leaves() -> None:
+def test_a_response_names_what_it_leaves() -> None:
     table = table_of([], (("pk", "S"),), 10)
     answer = batch_answer(table, 3, [ITEM])
     assert answer["UnprocessedItems"] == {"t": [{"PutRequest": {"Item": msgspec.Raw(ITEM)}}]}

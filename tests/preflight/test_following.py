@@ -107,7 +107,7 @@ def test_the_line_says_the_rate_the_sum_and_what_it_is_made_of() -> None:
     assert cost_line([cost(changes=0.25)]).startswith("at 0.2 changes a second")
 
 
-def test_changes_that_alone_are_more_than_a_cap_are_told_beforehand() -> None:
+def test_changes_that_alone_are_more_than_a_cap_are_announced_beforehand() -> None:
     table = of_items(1024, table_class="STANDARD")
     capped = CopyPlan(tables=PLAN.tables, max_write_units=500.0)
     estimate = estimate_copy(capped, capped.tables[0], table, table, total_segments=64)

@@ -55,7 +55,7 @@ def test_one_table_needs_no_count() -> None:
 
 
 @pytest.mark.parametrize("slow_one", [2, 4])
-def test_the_error_is_that_of_the_first_table_whoever_answers_first(slow_one: int) -> None:
+def test_the_error_is_that_of_the_first_table_whoever_responds_first(slow_one: int) -> None:
     begun: list[int] = []
 
     async def look(table: int) -> int:

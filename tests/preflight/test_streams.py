@@ -220,7 +220,7 @@ async def test_a_key_that_may_not_be_used_is_named_as_such() -> None:
     assert "allow kms:Decrypt on the table's customer managed key" in (caught.value.hint or "")
 
 
-async def test_all_that_stands_in_the_way_is_told_at_once_in_the_order_of_the_plan() -> None:
+async def test_all_that_stands_in_the_way_is_reported_at_once_in_the_order_of_the_plan() -> None:
     def of_two(body: dict[str, Any]) -> Behaviour:
         table = next(iter(body["RequestItems"]))
         if table.endswith("second"):
@@ -277,7 +277,9 @@ async def test_a_stream_without_a_shard_yet_is_none_to_read() -> None:
     assert "GetRecords" not in service.operations
 
 
-async def test_streams_that_cannot_be_reached_may_succeed_later_and_their_host_is_told() -> None:
+async def test_streams_that_cannot_be_reached_may_succeed_later_and_the_hint_names_their_flag() -> (
+    None
+):
     service = Service()
     service.answers["DescribeStream"] = lambda _: refusal("InternalServerError", status=500)
     with pytest.raises(RetryableError) as caught:
@@ -307,7 +309,7 @@ async def test_a_young_stream_is_said_and_an_old_one_is_not() -> None:
     assert "enabled" not in " ".join(stream_notices(found, now=since + 61.0))
 
 
-async def test_that_nobody_looked_for_other_readers_is_said() -> None:
+async def test_that_nobody_searched_for_other_readers_is_said() -> None:
     service = Service()
     (found,) = await inspected(service)
     assert "who else reads the source's stream was not looked at" in stream_notices(found, 0.0)[-1]

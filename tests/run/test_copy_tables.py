@@ -506,7 +506,7 @@ async def test_a_state_directory_that_others_may_change_is_named(
     assert any("may be changed by others (mode 777)" in line for line in said)
 
 
-async def test_a_service_that_does_not_answer_before_anything_began_refuses_the_run(
+async def test_a_service_that_does_not_respond_before_anything_began_refuses_the_run(
     world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: Any, **__: Any) -> None:

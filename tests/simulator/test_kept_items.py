@@ -94,7 +94,7 @@ async def test_an_item_with_the_refused_attribute_is_refused_with_its_whole_batc
     assert table.service.tables["orders"].report(0.0).refused_items == 1
 
 
-async def test_a_write_whose_answer_was_lost_takes_effect_up_to_so_much_later() -> None:
+async def test_a_write_whose_response_was_lost_takes_effect_up_to_so_much_later() -> None:
     lost = LostAnswers(share=1.0, late_seconds=2.0)
     table = StreamedTable(lost_answers=lost)
     fates: Counter[str] = Counter()

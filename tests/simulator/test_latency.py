@@ -12,7 +12,7 @@ def model(settings: Latency) -> LatencyModel:
     return LatencyModel(settings, random.Random(7))
 
 
-def test_an_idle_table_answers_in_the_least_time() -> None:
+def test_an_idle_table_responds_in_the_least_time() -> None:
     assert model(STEADY).write_seconds(0.0) == pytest.approx(0.01)
     assert model(STEADY).read_seconds(0.0) == pytest.approx(0.05)
 

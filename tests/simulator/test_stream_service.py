@@ -434,7 +434,7 @@ async def test_a_table_describes_its_stream_as_the_service_does() -> None:
     assert "LatestStreamArn" not in (await none.ask("DescribeTable", TableName="orders"))["Table"]
 
 
-async def test_what_is_planned_for_a_stream_happens_when_somebody_looks() -> None:
+async def test_what_is_planned_for_a_stream_happens_when_somebody_reads_it() -> None:
     events = (
         StreamEvent(do="split", at_seconds=5.0, shards=0),
         StreamEvent(do="roll", at_seconds=1.0, every_seconds=10.0),

@@ -278,7 +278,7 @@ def test_every_second_is_there_whether_anything_happened_in_it_or_not() -> None:
     assert [second.items_written for second in seconds] == [1, 0, 0, 2, 0, 0]
 
 
-def test_whole_throttles_partial_answers_and_failures_are_counted_apart() -> None:
+def test_whole_throttles_partial_responses_and_failures_are_counted_apart() -> None:
     table = table_with(
         capacity=provisioned(10),
         brown_outs=(BrownOut(start_seconds=0.5, seconds=0.1, answer="500"),),
@@ -304,7 +304,7 @@ def test_the_requests_in_flight_are_those_that_are_not_answered_yet() -> None:
     assert second.read_latency is None
 
 
-def test_a_table_near_saturation_answers_more_slowly() -> None:
+def test_a_table_near_saturation_responds_more_slowly() -> None:
     latency = Latency(tail_seconds=0)
     table = table_with(capacity=provisioned(1000), latency=latency, partitions=MANY_PARTITIONS)
     idle = write_evenly(table, units_per_second=100, seconds=(0, 5))

@@ -26,7 +26,7 @@ def test_it_stays_near_what_the_other_side_can_do_at_once(useful: int) -> None:
     assert useful * 0.8 <= grown(lambda limit: 10.0 * min(limit, useful)).limit <= useful * 2
 
 
-def test_steps_that_only_made_answers_slower_are_taken_back() -> None:
+def test_steps_that_only_made_responses_slower_are_taken_back() -> None:
     assert grown(lambda limit: 300.0, seconds=2.2).limit == LEAST
 
 
@@ -60,7 +60,7 @@ def test_nothing_is_tried_while_the_rate_still_rises_by_itself() -> None:
     assert concurrency.limit == LEAST
 
 
-def test_answers_that_come_together_count_as_many() -> None:
+def test_responses_that_come_together_count_as_many() -> None:
     one_by_one, together = Concurrency(128, now=0.0), Concurrency(128, now=0.0)
     for hundredth in range(600):
         rate = 5 * one_by_one.limit

@@ -3,7 +3,7 @@ import pytest
 from dynaferry.throttle.cost_ratio import CostRatio
 
 
-def test_nothing_is_known_before_the_first_answer() -> None:
+def test_nothing_is_known_before_the_first_response() -> None:
     cost = CostRatio()
     assert (cost.value, cost.is_known) == (1.0, False)
 

@@ -77,7 +77,7 @@ def test_a_refused_request_has_consumed_nothing() -> None:
     assert seconds_of(steps, 100.0) == pytest.approx(1.0, rel=0.02)
 
 
-def test_until_the_first_answer_only_one_request_is_under_way() -> None:
+def test_until_the_first_response_only_one_request_is_under_way() -> None:
     async def main() -> list[float]:
         limiter, sent = CapLimiter(caps(1000.0)), []
 

@@ -290,7 +290,7 @@ def test_of_large_requests_one_a_second_is_the_least() -> None:
     assert limiter.rate == 300.0
 
 
-def test_the_first_answer_after_an_outage_brings_the_old_rate_back() -> None:
+def test_the_first_response_after_an_outage_brings_the_old_rate_back() -> None:
     limiter = limited_at(4000.0)
     before = limiter.capacity
     for hundredth in range(110, 600):

@@ -212,7 +212,7 @@ def test_whatever_is_accepted_in_between_starts_the_patience_anew() -> None:
     assert timeline.now > 5000.0
 
 
-async def test_answers_that_cannot_be_true_are_not_waited_for_as_an_outage_is() -> None:
+async def test_responses_that_cannot_be_true_are_not_waited_for_as_an_outage_is() -> None:
     timeline = Timeline()
     calls, attempt = failing(100, ImpossibleAnswerError("3 evaluated, but 2 came", table="orders"))
     with pytest.raises(RequestRefusedError, match="3 evaluated, but 2 came") as caught:
@@ -223,7 +223,7 @@ async def test_answers_that_cannot_be_true_are_not_waited_for_as_an_outage_is() 
     assert caught.value.table == "orders"
 
 
-async def test_answers_that_cannot_be_true_now_and_then_are_asked_for_again() -> None:
+async def test_responses_that_cannot_be_true_now_and_then_are_asked_for_again() -> None:
     timeline = Timeline()
     errors = [ImpossibleAnswerError("no"), UnavailableError("no"), CorruptAnswerError("no")] * 10
 

@@ -54,7 +54,7 @@ def test_everything_is_done_and_then_it_ends() -> None:
     assert work.at_once == 0
 
 
-def test_answers_make_room_for_more_at_once() -> None:
+def test_responses_make_room_for_more_at_once() -> None:
     """Where requests take their time whatever is in flight, more of them bring more."""
     work, concurrency = Work(20_000, seconds=0.05), Concurrency(64, now=0.0)
     seconds_of(work, concurrency, is_short=True)

@@ -269,7 +269,7 @@ class KilledError(Exception):
     """The process is gone."""
 
 
-async def test_a_kill_between_a_write_and_its_answer_leaves_it_said_that_nobody_knows(
+async def test_a_kill_between_a_write_and_its_response_leaves_it_said_that_nobody_knows(
     tmp_path: Path,
 ) -> None:
     source, target = FakeTable(SOURCE), FakeTable(TARGET)

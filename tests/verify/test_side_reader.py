@@ -103,7 +103,7 @@ async def looked_up(
         FoundItems(items=[Raw(b'{"pk":{"S":"c"}}')], unprocessed=[]),
     ],
 )
-async def test_an_answer_that_names_a_key_twice_or_another_is_asked_for_again(
+async def test_a_response_that_names_a_key_twice_or_another_is_asked_for_again(
     impossible: FoundItems,
 ) -> None:
     right = FoundItems(items=[Raw(B)], unprocessed=[])

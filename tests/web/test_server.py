@@ -96,7 +96,7 @@ async def test_under_a_foreign_name_nothing_is_shown() -> None:
             assert answer.status == 421
 
 
-async def test_every_answer_forbids_what_the_page_does_not_need() -> None:
+async def test_every_response_forbids_what_the_page_does_not_need() -> None:
     async with served(RunMonitor("orders", readers=8)) as server:
         answers = [await server.get(path) for path in ("/metrics", "/healthz", "/nothing")]
         answers.append(await server.get("/metrics", Host="evil.example"))

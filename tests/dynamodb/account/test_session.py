@@ -242,7 +242,7 @@ async def test_an_sts_that_gives_credentials_of_the_past_is_an_error_and_not_a_c
     assert "clock" in (caught.value.hint or "")
 
 
-async def test_an_sts_that_does_not_answer_is_unavailability(
+async def test_an_sts_that_does_not_respond_is_unavailability(
     no_waiting_between_retries: None,
 ) -> None:
     async with running_endpoint() as sts:
@@ -488,7 +488,7 @@ async def test_certificates_that_are_not_there_are_a_plan_error_before_any_reque
 
 
 @pytest.mark.parametrize("body", [b"<html><p>Sign in</p></html>", b"{}", b"", b"\xff\xfe"])
-async def test_an_answer_that_is_not_of_sts_is_corrupt(
+async def test_a_response_that_is_not_of_sts_is_corrupt(
     body: bytes, no_waiting_between_retries: None
 ) -> None:
     async with running_endpoint() as sts:

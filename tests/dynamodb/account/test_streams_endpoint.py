@@ -66,7 +66,7 @@ async def test_a_configured_endpoint_serves_the_streams_as_well(
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
-async def test_each_side_is_told_where_its_streams_are(
+async def test_each_sides_own_streams_address_comes_first(
     side: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = "https://vpce-1.streams.dynamodb.eu-central-1.vpce.amazonaws.com"

@@ -461,7 +461,7 @@ def test_botocores_network_errors_pass_and_hint_at_the_address(error: BotoCoreEr
     assert "endpoint" in (found.hint or "")
 
 
-def test_a_proxy_that_does_not_answer_passes() -> None:
+def test_a_proxy_that_does_not_respond_passes() -> None:
     error = ProxyConnectionError(proxy_url="http://proxy:3128", error="refused")
     assert type(_from_client(error)) is UnavailableError
 
@@ -532,7 +532,7 @@ def test_secrets_are_hidden_in_words_before_they_are_cut_and_nowhere_else() -> N
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_page_that_is_not_the_services_hints_at_who_else_may_answer(status: int) -> None:
+def test_a_page_that_is_not_the_services_hints_at_who_else_may_respond(status: int) -> None:
     answer = decode_error(status, A_PROXYS_PAGE.encode())
     found = from_service_error(answer, status=status, operation="Scan", site=SITE)
     error = ClientError({"Error": {"Code": str(status), "Message": "a page"}}, "DescribeTable")
@@ -556,7 +556,7 @@ def test_a_long_page_is_shortened() -> None:
         (AttributeError("'list' object has no attribute 'get'"), "'list' object"),
     ],
 )
-def test_an_answer_that_is_not_the_services_is_corrupt_and_hints_at_what_stands_between(
+def test_a_response_that_is_not_the_services_is_corrupt_and_hints_at_what_stands_between(
     error: Exception, words: str
 ) -> None:
     found = _from_client(error)

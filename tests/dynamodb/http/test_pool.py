@@ -61,7 +61,7 @@ async def answers(*behaviours: Sends | Bytes | Answer) -> tuple[list[HttpRespons
     return given, endpoint.connections
 
 
-async def test_an_answer_that_comes_byte_by_byte_is_whole() -> None:
+async def test_a_response_that_comes_byte_by_byte_is_whole() -> None:
     pieces = tuple(WHOLE[index : index + 1] for index in range(len(WHOLE)))
     given, connections = await answers(Sends(pieces), Sends(pieces))
     assert [answer.body for answer in given] == [b"whole", b"whole"]
@@ -74,7 +74,7 @@ async def test_names_of_headers_are_in_lower_case_and_values_as_they_came() -> N
     assert answer == HttpResponse(200, {b"x-amz-crc32": b"12", b"content-length": b"0"}, b"")
 
 
-async def test_what_announces_an_answer_is_not_the_answer() -> None:
+async def test_what_announces_a_response_is_not_the_response() -> None:
     announced = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
     ((answer,), _) = await answers(Sends((announced, WHOLE)))
     assert (answer.status, answer.body) == (200, b"whole")
@@ -94,7 +94,7 @@ async def test_what_announces_an_answer_is_not_the_answer() -> None:
         b"",
     ],
 )
-async def test_an_answer_whose_end_is_not_certain_is_no_answer(sent: bytes) -> None:
+async def test_a_response_whose_end_is_not_certain_is_no_response(sent: bytes) -> None:
     with pytest.raises(OSError, match=r"closed|not HTTP"):
         await answers(Bytes(sent))
 
@@ -113,14 +113,14 @@ async def test_a_connection_that_will_be_closed_is_not_used_again(head: bytes) -
 
 
 @pytest.mark.parametrize("also", [WHOLE, b"HTTP/1.1 200 OK\r\nContent-Le", b"rubbish"])
-async def test_what_nobody_asked_for_is_never_taken_for_the_next_answer(also: bytes) -> None:
+async def test_what_nobody_asked_for_is_never_taken_for_the_next_response(also: bytes) -> None:
     wanted = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nwanted"
     given, connections = await answers(Sends((WHOLE + also,)), Sends((wanted,)))
     assert [answer.body for answer in given] == [b"whole", b"wanted"]
     assert connections == 2
 
 
-async def test_an_answer_before_the_request_was_read_ends_the_connection() -> None:
+async def test_a_response_before_the_request_was_read_ends_the_connection() -> None:
     too_large = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -144,7 +144,7 @@ async def test_an_answer_before_the_request_was_read_ends_the_connection() -> No
     assert len(served) == 2
 
 
-async def test_a_cancelled_post_leaves_its_answer_to_nobody() -> None:
+async def test_a_cancelled_post_leaves_its_response_to_nobody() -> None:
     async with running_endpoint(Hang()) as endpoint, pool_to(endpoint, limit=1) as pool:
         endpoint.otherwise = Answer(body=b"next")
         cancelled = asyncio.create_task(pool.send(HEAD, b"{}"))
@@ -191,7 +191,7 @@ async def test_a_connection_that_the_endpoint_closed_meanwhile_costs_no_error() 
     assert endpoint.connections == 2
 
 
-async def test_answers_to_requests_in_flight_together_are_not_mixed_up() -> None:
+async def test_responses_to_requests_in_flight_together_are_not_mixed_up() -> None:
     async def echo(request: Request) -> Answer:
         return Answer(body=request.body)
 
@@ -306,7 +306,7 @@ async def test_silence_ends_the_wait_after_its_time_and_not_before() -> None:
         assert line.aborted
 
 
-async def test_an_answer_that_keeps_coming_is_not_silence() -> None:
+async def test_a_response_that_keeps_coming_is_not_silence() -> None:
     async with waiting_exchange() as (clock, _, connection, exchange):
         clock.go_to(25.0)
         connection.data_received(WHOLE[:10])
@@ -345,7 +345,7 @@ async def test_the_next_request_has_all_the_time_too() -> None:
             await second
 
 
-async def test_an_answer_that_drips_ends_at_the_deadline_of_the_whole() -> None:
+async def test_a_response_that_drips_ends_at_the_deadline_of_the_whole() -> None:
     async with waiting_exchange(response_seconds=100.0) as (clock, _, connection, exchange):
         connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         for second in range(1, 100):
@@ -396,7 +396,7 @@ async def test_a_wait_ends_when_no_patience_is_left_but_not_at_once() -> None:
 # Answers without an end ---------------------------------------------------------------------------
 
 
-async def test_a_head_without_an_end_is_no_answer() -> None:
+async def test_a_head_without_an_end_is_no_response() -> None:
     async with waiting_exchange() as (_, line, connection, exchange):
         connection.data_received(b"HTTP/1.1 200 OK\r\n")
         for number in range(MOST_HEAD_BYTES // 1000 + 1):
@@ -406,7 +406,7 @@ async def test_a_head_without_an_end_is_no_answer() -> None:
         assert line.aborted
 
 
-async def test_announcements_without_an_end_are_no_answer() -> None:
+async def test_announcements_without_an_end_are_no_response() -> None:
     async with waiting_exchange() as (_, _, connection, exchange):
         for _ in range(MOST_ANNOUNCEMENTS):
             connection.data_received(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -421,7 +421,7 @@ async def test_announcements_without_an_end_are_no_answer() -> None:
     "head",
     [b"Content-Length: 99999999999\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\nfffffff\r\n"],
 )
-async def test_a_body_without_an_end_is_no_answer(head: bytes) -> None:
+async def test_a_body_without_an_end_is_no_response(head: bytes) -> None:
     async with waiting_exchange() as (_, _, connection, exchange):
         connection.data_received(b"HTTP/1.1 200 OK\r\n" + head)
         piece = bytes(1024 * 1024)
@@ -435,7 +435,7 @@ async def test_a_body_without_an_end_is_no_answer(head: bytes) -> None:
             await exchange
 
 
-async def test_each_answer_is_measured_by_itself() -> None:
+async def test_each_response_is_measured_by_itself() -> None:
     async with waiting_exchange() as (_, _, connection, exchange):
         connection.data_received(WHOLE[:-1])
         connection.data_received(WHOLE[-1:])

@@ -56,7 +56,7 @@ async def test_items_come_as_they_are_with_what_is_left_and_what_it_cost() -> No
         b'{"Responses":{"\xff":[]},"UnprocessedKeys":{}}',
     ],
 )
-async def test_an_answer_that_is_none_never_counts_as_nothing_there(answer: bytes) -> None:
+async def test_a_response_that_is_none_never_counts_as_nothing_there(answer: bytes) -> None:
     target, _ = lookup(answer)
     with pytest.raises(CorruptAnswerError, match="target table"):
         await target.find_items(KEYS)

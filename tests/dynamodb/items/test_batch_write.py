@@ -82,7 +82,7 @@ async def test_the_items_are_sent_byte_for_byte_in_a_body_that_is_json(items: li
         assert b'{"PutRequest":{"Item":%b}}' % bytes(item) in body
 
 
-async def test_an_arn_stands_for_the_table_in_request_and_answer() -> None:
+async def test_an_arn_stands_for_the_table_in_request_and_response() -> None:
     arn = "arn:aws:dynamodb:eu-central-1:222222222222:table/orders"
     client = CannedClient(_unprocessed(ITEMS[:1], table=arn))
     target = BatchWriteTarget(client, table=arn, keys=KeyReader(["pk"]))
@@ -225,7 +225,7 @@ async def test_a_remainder_that_was_not_sent_is_corrupt_and_nothing_counts_as_wr
         msgpack.encode({"UnprocessedItems": {}}),
     ],
 )
-async def test_an_answer_that_is_not_a_batch_writes_never_means_that_all_is_written(
+async def test_a_response_that_is_not_a_batch_writes_never_means_that_all_is_written(
     answer: bytes,
 ) -> None:
     with pytest.raises(CorruptAnswerError, match="orders") as caught:
@@ -240,7 +240,7 @@ async def test_an_answer_that_is_not_a_batch_writes_never_means_that_all_is_writ
         _unprocessed([b'{"pk":{"S":"\xff"}}']),
     ],
 )
-async def test_an_answer_that_is_not_utf_8_is_corrupt(answer: bytes) -> None:
+async def test_a_response_that_is_not_utf_8_is_corrupt(answer: bytes) -> None:
     with pytest.raises(CorruptAnswerError):
         await _write(answer)
 
@@ -378,7 +378,7 @@ async def test_batches_are_sent_in_turn_and_each_has_its_own_result() -> None:
     assert sent == [2, 2, len(ITEMS) - 2, len(ITEMS) - 3]
 
 
-async def test_an_answer_like_the_one_before_is_read_anew_where_it_names_items() -> None:
+async def test_a_response_like_the_one_before_is_read_anew_where_it_names_items() -> None:
     """The same words about other items: these were not sent, so nothing of it is believed."""
     left = _unprocessed(ITEMS[:1])
     target = _target(left, left)
@@ -386,7 +386,7 @@ async def test_an_answer_like_the_one_before_is_read_anew_where_it_names_items()
 
 
 @pytest.mark.parametrize("answer", [b"", b"{}", b"null"])
-async def test_a_first_answer_that_is_none_is_not_believed(answer: bytes) -> None:
+async def test_a_first_response_that_is_none_is_not_believed(answer: bytes) -> None:
     assert await _write_in_turn(_target(answer, ALL_WRITTEN), [ITEMS, ITEMS]) == []
 
 

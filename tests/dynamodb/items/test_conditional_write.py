@@ -75,7 +75,7 @@ async def test_what_was_seen_is_deleted_only_if_it_still_is_the_same() -> None:
     assert body["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
 
 
-async def test_an_answer_that_is_none_does_not_count_as_written() -> None:
+async def test_a_response_that_is_none_does_not_count_as_written() -> None:
     target, _ = mender(b"<html>")
     with pytest.raises(CorruptAnswerError, match="PutItem"):
         await target.put_if_unchanged(NEW, None)

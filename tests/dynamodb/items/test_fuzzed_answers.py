@@ -171,7 +171,7 @@ async def write_batch(body: bytes) -> WriteResult | None:
 
 @settings(max_examples=MUTANTS)
 @given(_scan_answers())
-async def test_a_page_is_what_its_answer_says_or_an_error(body: bytes) -> None:
+async def test_a_page_is_what_its_response_says_or_an_error(body: bytes) -> None:
     page, meaning = await read_page(body), meaning_of_page(body)
     target(float(page is not None))
     if page is None:
@@ -187,7 +187,7 @@ async def test_a_page_is_what_its_answer_says_or_an_error(body: bytes) -> None:
 
 @settings(max_examples=MUTANTS)
 @given(_batch_answers())
-async def test_what_a_batch_leaves_is_what_its_answer_says_or_an_error(body: bytes) -> None:
+async def test_what_a_batch_leaves_is_what_its_response_says_or_an_error(body: bytes) -> None:
     result, meaning = await write_batch(body), meaning_of_batch(body)
     target(float(result is not None))
     if result is None:
@@ -207,14 +207,14 @@ async def test_a_right_page_is_believed(answer: dict[str, Any]) -> None:
 
 
 @given(_batch_answer)
-async def test_a_right_answer_to_a_batch_is_believed(answer: dict[str, Any]) -> None:
+async def test_a_right_response_to_a_batch_is_believed(answer: dict[str, Any]) -> None:
     result = await write_batch(json.dumps(answer).encode())
     assert result is not None
     named = [json.dumps(i) for i in answer["UnprocessedItems"].values()]
     assert bool(result.unprocessed) == bool(named)
 
 
-async def test_an_answer_nested_without_end_is_an_error_and_no_crash() -> None:
+async def test_a_response_nested_without_end_is_an_error_and_no_crash() -> None:
     deep = b'{"a":{"M":' * 5000 + b"{}" + b"}}" * 5000
     assert await read_page(b'{"Items":[%b],"Count":1}' % deep) is None
     item = b'{"UnprocessedItems":{"orders":[{"PutRequest":{"Item":%b}}]}}' % deep

@@ -85,7 +85,7 @@ async def test_a_refusal_is_of_the_item() -> None:
         b'{"ConsumedCapacity":{"CapacityUnits":-3}}',
     ],
 )
-async def test_an_answer_that_is_not_one_is_corrupt(answer: bytes) -> None:
+async def test_a_response_that_is_not_one_is_corrupt(answer: bytes) -> None:
     target, _ = putter(answer)
     with pytest.raises(CorruptAnswerError, match="PutItem on the target table orders"):
         await target.put_item(ITEM, overwrite=False)

@@ -230,7 +230,7 @@ async def test_without_a_scanned_count_what_came_was_evaluated() -> None:
         b'{"__type":"x#InternalServerError","message":"with status 200"}',
     ],
 )
-async def test_an_answer_that_is_not_a_scans_is_corrupt_and_names_table_and_segment(
+async def test_a_response_that_is_not_a_scans_is_corrupt_and_names_table_and_segment(
     body: bytes,
 ) -> None:
     with pytest.raises(CorruptAnswerError, match="orders") as caught:

@@ -180,7 +180,7 @@ async def test_a_page_says_how_far_it_goes_and_whether_more_may_come() -> None:
         json.dumps(records(record(ApproximateCreationDateTime=...))).encode(),
     ],
 )
-async def test_an_answer_that_is_none_never_counts_as_an_empty_page(answer: bytes) -> None:
+async def test_a_response_that_is_none_never_counts_as_an_empty_page(answer: bytes) -> None:
     source, _ = stream(answer)
     with pytest.raises(CorruptAnswerError, match="GetRecords on the source table t"):
         await source.read_changes("i")
@@ -200,7 +200,7 @@ async def test_an_iterator_is_behind_a_record_or_at_the_beginning_and_never_at_t
     ]
 
 
-async def test_an_answer_without_an_iterator_is_refused() -> None:
+async def test_a_response_without_an_iterator_is_refused() -> None:
     for answer in (b"{}", b'{"ShardIterator":null}', b"nothing"):
         source, _ = stream(answer)
         with pytest.raises(CorruptAnswerError, match="GetShardIterator"):

@@ -286,7 +286,7 @@ async def test_what_is_only_for_notices_is_not_waited_for(monkeypatch: pytest.Mo
         b"\xff\xfe",
     ],
 )
-async def test_an_answer_that_is_not_the_services_is_corrupt(body: bytes) -> None:
+async def test_a_response_that_is_not_the_services_is_corrupt(body: bytes) -> None:
     async with running_endpoint() as service:
         service.otherwise = Answer(body=body, checksum="none")
         account = Account(region="us-east-1", endpoint_url=service.url)
