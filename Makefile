@@ -47,6 +47,7 @@ fuzz-lineage: $(VENV)/.dev  ## streams that split, roll and are trimmed, read by
 
 model: $(VENV)/.dev  ## every history of a copy that is followed, for two keys, to the last state; takes long
 	$(BIN)/python -m tests.model.follow_checks
+	$(BIN)/python -m tests.model.follow_switch_checks
 
 test-image: $(VENV)/.dev  ## the steps of the image's build, without a container; installs anew
 	DYNAFERRY_BUILD_IMAGE_STEPS=1 $(BIN)/python -m pytest tests/deploy/test_docker.py

@@ -18,7 +18,7 @@ from dynaferry.state.records import (
     MOST_EPOCH_SECONDS,
     RunRecord,
 )
-from dynaferry.state.sqlite import schema
+from dynaferry.state.sqlite import move_schema, schema
 
 # What reading a row raises that does not hold what it should.
 NOT_UNDERSTOOD: Final = (
@@ -107,16 +107,21 @@ def _columns_made_by(statements: Iterable[str]) -> Mapping[str, set[str]]:
 
 def fault_of_run(connection: sqlite3.Connection) -> str | None:
     """What cannot be true of the state file of a copy."""
-    fault = fault_of_structure(connection, schema.TABLES)
+    is_move = move_schema.has_move(connection)
+    statements = (*schema.TABLES, *(move_schema.MOVE_TABLES if is_move else ()))
+    fault = fault_of_structure(connection, statements)
     if fault is not None:
         return fault
     try:
         record = schema.run_of(only_row(connection, schema.SELECT_RUN))
         schema.controls_of(only_row(connection, schema.SELECT_CONTROLS))
         check_limits(record.settings.limits, str)
+        fault = move_schema.fault_of_move(connection) if is_move else None
         attempts = [schema.attempt_of(row) for row in connection.execute(schema.SELECT_ATTEMPTS)]
     except (*NOT_UNDERSTOOD, PlanError) as error:
         return f"what it says of its run is not understood: {error}"
+    if fault is not None:
+        return fault
     numbers = [attempt.attempt for attempt in attempts]
     if numbers != list(range(1, record.attempts + 1)):
         return f"it counts {record.attempts} attempts and tells of {len(numbers)}"
