@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp.helpers
 import pytest
@@ -23,7 +24,7 @@ from dynaferry.dynamodb.client import DynamoClient, open_client
 from dynaferry.dynamodb.environment.settings import is_aws
 from dynaferry.dynamodb.http import timeouts
 from dynaferry.dynamodb.http.connection import LEAST_SECONDS, MOST_RESPONSE_BYTES
-from dynaferry.dynamodb.signing import Signer
+from dynaferry.dynamodb.signing import STREAMS_API_PREFIX, Signer
 from dynaferry.errors import (
     AccessDeniedError,
     CorruptAnswerError,
@@ -724,6 +725,24 @@ async def test_a_host_that_is_exempt_from_the_proxy_is_reached_directly(
     monkeypatch.setenv("http_proxy", await _closed_port())
     monkeypatch.setenv("no_proxy", exempt)
     assert await _answer_to(Answer(body=b"direct")) == b"direct"
+
+
+async def test_streams_go_by_the_proxy_of_their_own_host_and_not_by_that_of_the_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = session_of()
+    session.client = SimpleNamespace(meta=SimpleNamespace(endpoint_url="http://tables.example"))
+    async with running_endpoint(Answer(body=b"by proxy")) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "tables.example")  # as for a gateway endpoint in a VPC
+        async with open_client(
+            session,
+            table="orders",
+            endpoint="http://streams.example",
+            connections=1,
+            api_prefix=STREAMS_API_PREFIX,
+        ) as client:
+            assert await client.send("DescribeStream", b"{}") == b"by proxy"
 
 
 async def test_a_proxy_without_a_scheme_is_an_http_proxy(

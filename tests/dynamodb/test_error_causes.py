@@ -51,6 +51,21 @@ def test_every_cause_has_a_hint_of_its_own() -> None:
     assert len({hint("", code=code) for code in REFUSALS}) >= 10
 
 
+@pytest.mark.parametrize("operation", ["Scan", "GetRecords", "BatchWriteItem"])
+def test_a_key_that_may_not_be_used_is_told_apart_from_the_table_that_may(operation: str) -> None:
+    # As the service words it (aws-cdk#10010).
+    words = (
+        "KMS key access denied error: com.amazonaws.services.kms.model.AWSKMSException: The"
+        " ciphertext refers to a customer master key that does not exist, does not exist in this"
+        " region, or you are not allowed to access. (Service: AWSKMS; Status Code: 400;"
+        " Error Code: AccessDeniedException)"
+    )
+    told = hint(words, operation=operation)
+    assert "kms:Decrypt" in told
+    assert "policy of the key" in told
+    assert f"dynamodb:{operation}" not in told
+
+
 @pytest.mark.parametrize("operation", ["AssumeRole", "AssumeRoleWithWebIdentity"])
 def test_a_role_that_is_refused_without_a_reason_points_at_its_trust_policy(operation: str) -> None:
     told = hint("Not authorized", operation=operation, code="AccessDenied")
