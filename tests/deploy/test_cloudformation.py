@@ -8,7 +8,9 @@ from typing import Any, get_type_hints
 import pytest
 from cfnlint import lint
 
+from dynaferry.cli import watchdog
 from dynaferry.cli.main import app
+from dynaferry.follow.move_tables import DRAIN_SECONDS
 from tests.deploy.places import DEPLOY, read_template
 
 TEMPLATES = sorted(
@@ -127,3 +129,48 @@ def test_nothing_reaches_the_task_and_only_the_task_reaches_the_state() -> None:
     assert "SecurityGroupIngress" not in groups["TaskSecurityGroup"]
     (rule,) = groups["FileSystemSecurityGroup"]["SecurityGroupIngress"]
     assert rule["SourceSecurityGroupId"] == {"Ref": "TaskSecurityGroup"}
+
+
+# A move as a service ---------------------------------------------------------------------------
+
+
+def test_a_move_is_a_service_of_one_task_at_a_time_and_a_copy_is_none() -> None:
+    template = read_template(TASK)
+    service = template["Resources"]["Service"]
+    assert service["Condition"] == "IsService"
+    assert template["Parameters"]["RunAsService"]["Default"] == "false"
+    assert service["Properties"]["DesiredCount"] == 1
+    assert service["Properties"]["DeploymentConfiguration"] == {
+        "MaximumPercent": 100,
+        "MinimumHealthyPercent": 0,
+    }
+
+
+def test_the_service_is_looked_after_where_the_task_listens_and_nobody_else_reaches() -> None:
+    condition, check, otherwise = container()["HealthCheck"]["If"]
+    assert (condition, otherwise) == ("IsService", {"Ref": "AWS::NoValue"})
+    kind, *command = check["Command"]
+    assert kind == "CMD"
+    (address,) = re.findall(r"http://(127\.0\.0\.1:\d+)/livez", command[-1])
+    condition, as_service, as_task = container()["Command"]["If"]
+    assert (condition, as_task) == ("IsService", {"Ref": "Arguments"})
+    text, names = as_service["Split"][1]["Sub"]
+    assert text == f"${{Given}},--metrics-listen,{address}"
+    assert names["Given"] == {"Join": [",", {"Ref": "Arguments"}]}
+    patience = check["Interval"] * check["Retries"]
+    assert patience >= 2 * watchdog.CHECK_SECONDS * watchdog.MOST_CHECKS
+
+
+def test_what_looks_after_the_service_is_python_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: asked.append(url))
+    _, check, _ = container()["HealthCheck"]["If"]
+    _, python, flag, code = check["Command"]
+    assert (python, flag) == ("/opt/dynaferry/bin/python", "-c")
+    assert check["Timeout"] >= 8
+    exec(code, {})  # noqa: S102  # the template's own
+    assert asked == ["http://127.0.0.1:9464/livez"]
+
+
+def test_a_stop_of_the_task_has_its_time() -> None:
+    assert container()["StopTimeout"] >= DRAIN_SECONDS + 30
