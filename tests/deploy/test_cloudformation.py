@@ -10,7 +10,7 @@ from cfnlint import lint
 
 from dynaferry.cli import watchdog
 from dynaferry.cli.main import app
-from dynaferry.follow.move_tables import DRAIN_SECONDS
+from dynaferry.follow.following import DRAIN_SECONDS
 from tests.deploy.places import DEPLOY, read_template
 
 TEMPLATES = sorted(

@@ -12,7 +12,7 @@ import yaml
 
 from dynaferry.cli import watchdog
 from dynaferry.cli.main import app
-from dynaferry.follow.move_tables import DRAIN_SECONDS
+from dynaferry.follow.following import DRAIN_SECONDS
 from tests.deploy.places import DEPLOY, read_yaml
 from tests.deploy.test_kubernetes import VERSIONS
 
