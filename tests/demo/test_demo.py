@@ -17,7 +17,7 @@ from dynaferry.demo import server_process
 from dynaferry.demo.accounts import only_this_machine
 from dynaferry.demo.check import compare
 from dynaferry.demo.items import Item, as_sdk, canonical, key_of, make_items
-from dynaferry.demo.writer import Writer
+from dynaferry.demo.writer import SourceWriter
 from dynaferry.observe.summary import RunSummary, TableSummary
 from dynaferry.run.outcome import Outcome
 
@@ -148,7 +148,7 @@ async def test_the_application_of_the_demo_knows_what_the_table_holds() -> None:
             del self.items[key_of(Key)]
 
     table = Table()
-    writer = Writer(table, _items())
+    writer = SourceWriter(table, _items())
     await writer.run()
     assert writer.written.deleted > 0
     assert compare(writer.items, table.items.values()).equal

@@ -10,7 +10,7 @@ from dynaferry.demo import accounts
 from dynaferry.demo.check import Comparison, compare, read_table
 from dynaferry.demo.items import Item, make_items
 from dynaferry.demo.server_process import start_server
-from dynaferry.demo.writer import Writer, Written
+from dynaferry.demo.writer import SourceWriter, WriteCounts
 from dynaferry.dynamodb.account.session import open_account
 from dynaferry.follow.move_tables import execute
 from dynaferry.observe.move_status import MoveState, MoveStatus
@@ -65,7 +65,7 @@ async def show(
         await server.fill_source(count)
         say("3. dynaferry enables a stream, copies and follows; the application goes on writing")
         async with open_account(plan.source, "source") as source:
-            writer = Writer(source.client, make_items(count))
+            writer = SourceWriter(source.client, make_items(count))
             moved = _Moved(plan, writer, say, watch)
             outcome = await until_stopped(moved.make)
         if not moved.is_done:
@@ -77,7 +77,7 @@ async def show(
 class _Moved:
     """The move beside its writer, until the target has every write."""
 
-    def __init__(self, plan: CopyPlan, writer: Writer, say: Say, watch: Watch | None) -> None:
+    def __init__(self, plan: CopyPlan, writer: SourceWriter, say: Say, watch: Watch | None) -> None:
         self._plan = plan
         self._writer = writer
         self._say = say
@@ -131,7 +131,7 @@ class _Moved:
             await self._noted.wait()
 
 
-def _in_words(written: Written) -> str:
+def _in_words(written: WriteCounts) -> str:
     return (
         f"{written.total:,} writes: {written.put:,} new items, {written.changed:,} changes, "
         f"{written.deleted:,} deletions"

@@ -17,7 +17,7 @@ _FEW_KEYS: Final = 10  # of so few none is deleted
 _OF_THE_WRITER: Final = "written meanwhile"
 
 
-class Written(Struct):
+class WriteCounts(Struct):
     """The writes so far, by what they did."""
 
     put: int = 0
@@ -30,7 +30,7 @@ class Written(Struct):
         return self.put + self.changed + self.deleted
 
 
-class Writer:
+class SourceWriter:
     """Puts, changes and deletes items of the source, one after the other, until it is stopped.
 
     Every write changes something, so that each is one record of the stream.
@@ -42,7 +42,7 @@ class Writer:
         self._keys = list(self._items)
         self._random = random.Random(_SEED)  # noqa: S311  # nothing here is a secret
         self._stopped = anyio.Event()
-        self.written = Written()
+        self.written = WriteCounts()
 
     @property
     def items(self) -> list[Item]:

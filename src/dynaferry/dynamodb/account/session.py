@@ -8,7 +8,7 @@ shorter. When the service says earlier that credentials have expired, they are r
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -144,11 +144,10 @@ async def open_account(
     await _first(credentials, caller.prompter, caller.origin)
     # The control-plane client signs with the same: it asks its session for credentials.
     session._session._credentials = SharedCredentials(credentials)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(credentials.aclose)
-        client = await stack.enter_async_context(
-            _control_plane(session, side, region, account.endpoint_url, ca_bundle)
-        )
+    async with (
+        aclosing(credentials),
+        _control_plane(session, side, region, account.endpoint_url, ca_bundle) as client,
+    ):
         yield AccountSession(
             side=side,
             region=client.meta.region_name,
