@@ -64,7 +64,7 @@ def test_a_letter_of_what_is_not_refused_is_invented() -> None:
     assert found(judge(GOOD, GOOD, {A: item("a", 2)}, STATES)) == (0, 1, 0)
 
 
-def test_counts_that_do_not_add_up_are_told() -> None:
+def test_counts_that_do_not_add_up_are_reported() -> None:
     good = SpoolCounts(
         captured=10,
         compacted=3,

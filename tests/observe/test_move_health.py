@@ -40,7 +40,7 @@ def test_a_move_that_applies_is_well_however_far_behind_it_is() -> None:
     assert health.ok
 
 
-def test_what_waits_and_is_not_applied_for_a_minute_is_told() -> None:
+def test_what_waits_and_is_not_applied_for_a_minute_is_reported() -> None:
     watched = Watched()
     assert watched.after(50, a_move_status()).ok
     stalled = watched.after(30, a_move_status())
@@ -66,7 +66,7 @@ def test_throttles_explain_that_nothing_is_applied() -> None:
     assert health.reason.startswith("throttled")
 
 
-def test_a_stream_that_is_not_read_is_told_with_the_reason_also_during_the_copy() -> None:
+def test_a_stream_that_is_not_read_is_reported_with_the_reason_also_during_the_copy() -> None:
     for state in ("copying", "following"):
         silent = a_move_status(state=state, capture_silent_seconds=75.0, trouble="no permission")
         health = Watched().after(1, silent)
@@ -77,7 +77,7 @@ def test_an_old_position_that_is_being_read_is_no_silence() -> None:
     assert Watched().after(1, a_move_status(position_age_seconds=70_000.0)).ok
 
 
-def test_a_copy_that_fails_is_told_though_the_capture_is_well() -> None:
+def test_a_copy_that_fails_is_reported_though_the_capture_is_well() -> None:
     watched = Watched()
     watched.table.state = "failed"
     assert watched.after(5, a_move_status(state="copying", lag_seconds=None)) == Health(
