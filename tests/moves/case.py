@@ -19,7 +19,7 @@ from benchmarks.simulator import (
     StreamEvent,
     Table,
 )
-from tests.moves.move_child import Times
+from tests.moves.move_child import Setup
 
 SOURCE, TARGET = "source", "target"
 BAD = "bad"
@@ -49,7 +49,7 @@ class Case(Struct, frozen=True, kw_only=True):
 
     seed: int
     settings: Settings
-    times: Times
+    setup: Setup
     stops: tuple[Stop, ...]
     gap: GapKind | None
     changes_per_second: float
@@ -76,7 +76,7 @@ class Case(Struct, frozen=True, kw_only=True):
             settings=Settings(
                 tables=(_source(chance, sort_key), _target(chance, sort_key)), seed=seed
             ),
-            times=Times(retention_seconds=SHORT_RETENTION_SECONDS) if gap else Times(),
+            setup=Setup(retention_seconds=SHORT_RETENTION_SECONDS) if gap else Setup(),
             stops=tuple(stops),
             gap=gap,
             changes_per_second=chance.choice((30.0, 80.0, 150.0)),

@@ -3,9 +3,12 @@
 The first argument says what the long times are here, as JSON; the rest is the command line. The
 simulator keeps to the same times, so what they promise holds: nothing takes effect later than
 `late_write_seconds`, and nothing is trimmed that is younger than `retention_seconds`.
+
+A `defect` may be put in, to see that it is found.
 """
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,19 +16,23 @@ from msgspec import Struct
 
 from dynaferry.__main__ import main
 from dynaferry.cli.commands import move
+from dynaferry.dynamodb.items.streams import TableStream
 from dynaferry.follow import applier, capture, lineage, move_tables, shard_reader, table
+from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.spool_records import Waiting
 
 
-class Times(Struct, frozen=True):
-    """The times that would be too long to wait for."""
+class Setup(Struct, frozen=True):
+    """The times that would be too long to wait for, and a defect."""
 
     late_write_seconds: float = 2.0
     retention_seconds: float = 3600.0
     settle_seconds: float = 1.0
     gone_after_seconds: float = 2.5
+    defect: str | None = None
 
 
-def compress(times: Times) -> None:
+def compress(times: Setup) -> None:
     """Sets the times of this process."""
     for room in (applier, move_tables):
         _set(room, LATE_WRITE_SECONDS=times.late_write_seconds)
@@ -34,7 +41,7 @@ def compress(times: Times) -> None:
     _set(capture, LISTING_SECONDS=2.0, HASTY_LISTING_SECONDS=0.3, LISTING_PAGE_SECONDS=0.15)
     _set(capture, ALIVE_SECONDS=0.5)
     _set(lineage, GONE_AFTER_SECONDS=times.gone_after_seconds)
-    _set(move_tables, RESYNC_SECONDS=0.5, STREAM_HISTORY_SECONDS=2.0)
+    _set(move_tables, RESYNC_SECONDS=0.5, STREAM_HISTORY_SECONDS=2.0, STATUS_SECONDS=0.3)
     _set(move, SETTLE_SECONDS=times.settle_seconds)
 
 
@@ -44,6 +51,51 @@ def _set(room: Any, **seconds: float) -> None:
         setattr(room, name, value)
 
 
+_iterator = TableStream.iterator
+
+
+async def _latest(self: TableStream, shard: str, after: int | None) -> str:
+    """Without a position it begins at the end: the first records of a child are passed over."""
+    if after is not None:
+        return await _iterator(self, shard, after)
+    request = {"StreamArn": self._arn, "ShardId": shard, "ShardIteratorType": "LATEST"}
+    response = await self._client.send("GetShardIterator", msgspec.json.encode(request))
+    iterator: str = msgspec.json.decode(response)["ShardIterator"]
+    return iterator
+
+
+async def _no_doubt(self: applier.Applier, rows: Sequence[Waiting]) -> None:
+    """What became of a write is not asked."""
+
+
+def _take_out_all(self: SpoolFile, changes: Sequence[Waiting], sent_at: float) -> int:
+    """What has arrived since it was sent goes as well."""
+    return self._connection.executemany(
+        "DELETE FROM changes WHERE number = ?", [(change.number,) for change in changes]
+    ).rowcount
+
+
+def put_in(defect: str) -> None:
+    """Makes this process wrong in one way."""
+    if defect == "latest":
+        TableStream.iterator = _latest  # type: ignore[method-assign]
+    elif defect == "no doubts":
+        applier.Applier._doubt = _no_doubt  # type: ignore[method-assign]
+    elif defect == "newer goes":
+        SpoolFile._take_out = _take_out_all  # type: ignore[method-assign]
+    elif defect == "no gaps":
+        lineage.Lineage.trimmed = lambda *_: None  # type: ignore[method-assign]
+    else:
+        raise ValueError(f"no such defect: {defect}")
+
+
+def prepare(setup: Setup) -> None:
+    """Makes this process what a move in it is to meet."""
+    compress(setup)
+    if setup.defect is not None:
+        put_in(setup.defect)
+
+
 if __name__ == "__main__":
-    compress(msgspec.json.decode(sys.argv.pop(1), type=Times))
+    prepare(msgspec.json.decode(sys.argv.pop(1), type=Setup))
     main()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from dynaferry.follow.stored_move import read_move
 from dynaferry.observe.move_status import MoveStatus
 from tests.moves.case import RUN, SHORT_RETENTION_SECONDS, SOURCE, TARGET, Case, Phase, Stop
 from tests.moves.judge import Verdict, counts_of, judge, judge_counts, letters_of
+from tests.moves.move_child import Setup
+from tests.moves.warm import ForkedMove
 from tests.moves.writer import Writer
 
 ROOT = Path(__file__).parents[2]
@@ -57,12 +60,15 @@ class Moved:
 class Move:
     """The process of a move, as often as it is started."""
 
-    def __init__(self, case: Case, simulated: RunningSimulator, state_dir: Path) -> None:
+    def __init__(
+        self, case: Case, simulated: RunningSimulator, state_dir: Path, *, is_forked: bool
+    ) -> None:
         self._case = case
+        self._is_forked = is_forked
         self._simulated = simulated
         self._state_dir = state_dir
         self._log = state_dir.with_suffix(".log")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedMove | None = None
         self._started_at = 0.0
 
     def start(self) -> None:
@@ -76,17 +82,11 @@ class Move:
             *("--readers", "2", "--writers", "4", "--segments", "4", "--max-rejected", "1000000"),
             *(("--consistent-read",) if self._case.consistent_read else ()),
         ]
-        times = msgspec.json.encode(self._case.times).decode()
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "tests.moves.move_child", times),
-                    *("move", SOURCE, TARGET, *options),
-                ],
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                cwd=ROOT,
-            )
+        command = ["move", SOURCE, TARGET, *options]
+        if self._is_forked:
+            self._process = ForkedMove(self._case.setup, command, self._log)
+        else:
+            self._process = _started(self._case.setup, command, self._log)
         self._started_at = time.time()
 
     def status(self) -> MoveStatus | None:
@@ -114,7 +114,7 @@ class Move:
             process.send_signal(number)
         try:
             code = process.wait(60)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, TimeoutError):
             process.kill()
             process.wait()
             raise NotSettledError(f"it does not end: {self.told()}") from None
@@ -146,9 +146,20 @@ class Move:
             self._process.kill()
             self._process.wait()
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> subprocess.Popen[bytes] | ForkedMove:
         assert self._process is not None
         return self._process
+
+
+def _started(setup: Setup, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    encoded = msgspec.json.encode(setup).decode()
+    with log.open("ab") as told:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.moves.move_child", encoded, *command],
+            stdout=subprocess.DEVNULL,
+            stderr=told,
+            cwd=ROOT,
+        )
 
 
 def _says_all_is_there(status: MoveStatus, written_at: float) -> bool:
@@ -162,7 +173,7 @@ def _says_all_is_there(status: MoveStatus, written_at: float) -> bool:
     return is_clear and seen_at > written_at + MOST_DELAY_SECONDS
 
 
-def move(case: Case, directory: Path) -> Moved:
+def move(case: Case, directory: Path, *, is_forked: bool = False) -> Moved:
     """Makes a move through all that its case has for it, and judges it. It blocks."""
     directory.mkdir(parents=True)
     state_dir = directory / "state"
@@ -176,7 +187,7 @@ def move(case: Case, directory: Path) -> Moved:
             changes_per_second=case.changes_per_second,
             bad_share=case.bad_share,
         )
-        process = Move(case, simulated, state_dir)
+        process = Move(case, simulated, state_dir, is_forked=is_forked)
         writer.start()
         try:
             _endure(case, simulated, process, state_dir, moved)

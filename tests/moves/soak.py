@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from tests.faults.soak import strangers_environment
 from tests.moves.case import Case
 from tests.moves.moved import Moved, move
@@ -72,13 +74,23 @@ class Tally:
         ]
 
 
-def soak(seeds: Sequence[int], directory: Path, *, at_once: int, tell: bool = False) -> Tally:
-    """Makes these moves, so many at once."""
+def soak(
+    seeds: Sequence[int],
+    directory: Path,
+    *,
+    at_once: int,
+    tell: bool = False,
+    defect: str | None = None,
+    is_forked: bool = False,
+) -> Tally:
+    """Makes these moves, so many at once, by processes that have this defect."""
     tally = Tally()
 
     def one(seed: int) -> Moved | Exception:
+        case = Case.of(seed)
+        case = replace(case, setup=replace(case.setup, defect=defect))
         try:
-            moved: Moved | Exception = move(Case.of(seed), directory / str(seed))
+            moved: Moved | Exception = move(case, directory / str(seed), is_forked=is_forked)
         except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to this seed
             moved = error
         if tell:
@@ -100,6 +112,8 @@ def main() -> int:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=AT_ONCE)
     parser.add_argument("--keep", type=Path, help="keeps the logs and states there")
+    parser.add_argument("--defect", help="puts one in, see move_child.py: it is to be found")
+    parser.add_argument("--forked", action="store_true", help="for less CPU time, see warm.py")
     parser.add_argument("--tell", action="store_true", help="a line for each")
     asked = parser.parse_args()
     strangers_environment(os.environ)
@@ -108,7 +122,14 @@ def main() -> int:
     memory = Path("/dev/shm")  # noqa: S108  # a directory of our own is made in it
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as directory:
         where = asked.keep or Path(directory)
-        tally = soak(seeds, where, at_once=asked.at_once, tell=asked.tell)
+        tally = soak(
+            seeds,
+            where,
+            at_once=asked.at_once,
+            tell=asked.tell,
+            defect=asked.defect,
+            is_forked=asked.forked,
+        )
     for line in [*tally.lines(), f"{time.monotonic() - started_at:,.0f} s"]:
         print(line)  # noqa: T201  # what it is for
     return 1 if tally.failures else 0
