@@ -9,7 +9,6 @@ A `defect` may be put in, to see that it is found.
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -17,9 +16,11 @@ from msgspec import Struct
 from dynaferry.__main__ import main
 from dynaferry.cli.commands import move
 from dynaferry.dynamodb.items.streams import TableStream
-from dynaferry.follow import applier, capture, lineage, move_tables, shard_reader, table
+from dynaferry.follow import applier, lineage, move_tables
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_records import Waiting
+
+FOLLOW = move_tables.__name__.removesuffix("move_tables")
 
 
 class Setup(Struct, frozen=True):
@@ -32,23 +33,27 @@ class Setup(Struct, frozen=True):
     defect: str | None = None
 
 
-def compress(times: Setup) -> None:
-    """Sets the times of this process."""
-    for room in (applier, move_tables):
-        _set(room, LATE_WRITE_SECONDS=times.late_write_seconds)
-    for reader in (shard_reader, capture, table):
-        _set(reader, RETENTION_SECONDS=times.retention_seconds)
-    _set(capture, LISTING_SECONDS=2.0, HASTY_LISTING_SECONDS=0.3, LISTING_PAGE_SECONDS=0.15)
-    _set(capture, ALIVE_SECONDS=0.5)
-    _set(lineage, GONE_AFTER_SECONDS=times.gone_after_seconds)
-    _set(move_tables, RESYNC_SECONDS=0.5, STREAM_HISTORY_SECONDS=2.0, STATUS_SECONDS=0.3)
-    _set(move, SETTLE_SECONDS=times.settle_seconds)
-
-
-def _set(room: Any, **seconds: float) -> None:
+def compress(setup: Setup) -> None:
+    """Sets the times of this process, in whatever module they stand."""
+    seconds = {
+        "LATE_WRITE_SECONDS": setup.late_write_seconds,
+        "RETENTION_SECONDS": setup.retention_seconds,
+        "GONE_AFTER_SECONDS": setup.gone_after_seconds,
+        "SETTLE_SECONDS": setup.settle_seconds,
+        "LISTING_SECONDS": 2.0,
+        "HASTY_LISTING_SECONDS": 0.3,
+        "LISTING_PAGE_SECONDS": 0.15,
+        "ALIVE_SECONDS": 0.5,
+        "STREAM_HISTORY_SECONDS": 2.0,
+        "STATUS_SECONDS": 0.3,
+        "RESYNC_SECONDS": 0.5,
+    }
+    rooms = [move, *(room for name, room in sys.modules.items() if name.startswith(FOLLOW))]
     for name, value in seconds.items():
-        assert hasattr(room, name), f"{room.__name__} has no {name}"
-        setattr(room, name, value)
+        found = [room for room in rooms if name in vars(room)]
+        assert found, f"there is no {name}"
+        for room in found:
+            vars(room)[name] = value
 
 
 _iterator = TableStream.iterator

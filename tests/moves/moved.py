@@ -14,7 +14,7 @@ import msgspec
 
 from benchmarks.simulator import BrownOut, RunningSimulator, StreamEvent, simulator
 from dynaferry.follow.stored_move import read_move
-from dynaferry.observe.move_status import MoveStatus
+from dynaferry.observe.move_status import MOVE_STATES, MoveStatus
 from tests.moves.case import RUN, SHORT_RETENTION_SECONDS, SOURCE, TARGET, Case, Phase, Stop
 from tests.moves.judge import Verdict, counts_of, judge, judge_counts, letters_of
 from tests.moves.move_child import Setup
@@ -29,7 +29,6 @@ MOST_PHASE_SECONDS = 12.0
 MOST_DELAY_SECONDS = 0.8
 # Standing still takes longer than this only where it never will.
 MOST_SECONDS = 150.0
-_ORDER = ("copying", "replaying", "re-syncing", "following")
 
 
 class NotSettledError(AssertionError):
@@ -101,7 +100,7 @@ class Move:
         until = time.monotonic() + MOST_PHASE_SECONDS
         while phase != "starting" and time.monotonic() < until and self._running().poll() is None:
             status = self.status()
-            if status is not None and _ORDER.index(status.state) >= _ORDER.index(phase):
+            if status is not None and MOVE_STATES.index(status.state) >= MOVE_STATES.index(phase):
                 return status.state
             time.sleep(LOOK_SECONDS)
         status = self.status()
