@@ -135,7 +135,7 @@ def _states(move: StoredMove) -> list[Sequence[str]]:
     ends = [at for at, _ in move.states[1:]] + [move.status.at]
     return [
         (_moment(began), state, formatting.duration(max(0.0, end - began)))
-        for (began, state), end in zip(move.states, ends, strict=True)
+        for (began, state), end in zip(move.states, ends, strict=False)
     ]
 
 
