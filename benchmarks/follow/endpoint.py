@@ -71,6 +71,7 @@ class FollowTables(Tables):
             b"describestream": self._describe_stream,
             b"getsharditerator": self._iterator,
             b"getrecords": self._records,
+            b"batchgetitem": lambda _: whole(b'{"Responses":{},"UnprocessedKeys":{}}'),
             b"benchwrite": self._write,
             b"benchhold": self._hold,
             b"benchseen": lambda _: whole(msgspec.json.encode(self.arrivals.seen)),

@@ -30,9 +30,11 @@ from dynaferry.follow.applier_work import (
     RejectedChanges,
     Settled,
     Work,
+    bytes_of,
     change_of,
     portions,
 )
+from dynaferry.follow.settlement import Held, Settlement
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_records import Letter, Waiting
@@ -45,6 +47,7 @@ from dynaferry.throttle.retry import RetryPolicy
 LATE_WRITE_SECONDS: Final = 60.0
 WORKERS: Final = 16
 _ROWS_AT_ONCE: Final = 1_000
+_BYTES_AT_ONCE: Final = 4 * 1024**2
 _IDLE_SECONDS: Final = 0.05
 # How long what was left undone waits, at first and at most.
 _UNDONE_SECONDS: Final = (0.05, 2.0)
@@ -83,6 +86,7 @@ class Applier:
         workers: int = WORKERS,
     ) -> None:
         self._spool = spool
+        self._settlement = Settlement(spool)
         self._target = target
         self._lookup = lookup
         self._rejected = rejected
@@ -101,15 +105,16 @@ class Applier:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is on its way to the target."""
-        return not self._in_flight
+        """Whether nothing is on its way to the target, nor to be taken out of the spool."""
+        return not self._in_flight and self._settlement.is_empty
 
     async def run(self) -> None:
         """Applies until it is cancelled. What is on its way then is applied again by the next.
 
         :raises StoppedError: the target takes nothing more, or too much was refused
         """
-        gives, takes = anyio.create_memory_object_stream[Work](self._workers)
+        # Enough for the time in which many rows are taken out of the spool and none is read.
+        gives, takes = anyio.create_memory_object_stream[Work](2 * self._workers)
         settles, settled = anyio.create_memory_object_stream[Settled](2 * self._workers)
         async with gives, takes, settles, settled, anyio.create_task_group() as group:
             for _ in range(self._workers):
@@ -118,11 +123,12 @@ class Applier:
             await self._give_for_ever(gives)
 
     async def drain(self) -> None:
-        """Sends nothing new, and returns once all that was sent is settled."""
+        """Sends nothing new, and returns once all that was sent is out of the spool."""
         self._drains.set()
         while self._in_flight:
             self._has_settled = anyio.Event()
             await self._has_settled.wait()
+        await self._settlement.take_out()
 
     # What goes out next ------------------------------------------------------------------------
 
@@ -132,29 +138,35 @@ class Applier:
         while not self._drains.is_set():
             await self._revisit_doubts()
             # As it is before the rows are read: one that is acknowledged meanwhile is old by now.
-            busy = frozenset(self._in_flight)
+            busy, held = frozenset(self._in_flight), self._settlement.held()
             rows = await self._spool.run(
-                partial(SpoolFile.waiting, after=cursor, limit=_ROWS_AT_ONCE)
+                partial(
+                    SpoolFile.waiting,
+                    after=cursor,
+                    limit=_ROWS_AT_ONCE,
+                    most_bytes=_BYTES_AT_ONCE,
+                )
             )
-            cursor = rows[-1].number if len(rows) == _ROWS_AT_ONCE else 0
-            free = self._free(rows, busy)
-            for work in portions(free):
+            is_behind = len(rows) == _ROWS_AT_ONCE or bytes_of(rows) >= _BYTES_AT_ONCE
+            cursor = rows[-1].number if is_behind else 0
+            free = self._free(rows, busy, held)
+            for work in portions(free, is_behind=is_behind):
                 if self._drains.is_set():
                     break
-                self._in_flight.update(row.digest for row in work.rows)
+                self._in_flight.update([row.digest for row in work.rows])
                 self.stats.in_flight = len(self._in_flight)
                 await gives.send(work)
+            await self._settlement.lags_behind(is_behind)
             if not free and not cursor:
                 await anyio.sleep(_IDLE_SECONDS)
 
-    def _free(self, rows: Sequence[Waiting], busy: frozenset[bytes]) -> list[Waiting]:
+    def _free(self, rows: Sequence[Waiting], busy: frozenset[bytes], held: Held) -> list[Waiting]:
         """Rows whose keys are in no request, and need not wait."""
+        free = [row for row in held.without(rows) if row.digest not in busy]
+        if not self._not_before:
+            return free
         now = self._clock()
-        return [
-            row
-            for row in rows
-            if row.digest not in busy and self._not_before.get(row.digest, (0.0, 0.0))[0] <= now
-        ]
+        return [r for r in free if self._not_before.get(r.digest, (0.0, 0.0))[0] <= now]
 
     async def _revisit_doubts(self) -> None:
         now = self._clock()
@@ -171,20 +183,21 @@ class Applier:
         settles: MemoryObjectSendStream[Settled],
     ) -> None:
         async for work in takes:
-            if not work.reads:
-                changes = [(row, change_of(row)) for row in work.rows]
-                await self._write(changes, settles)
-                continue
-            found, left = await self._read_again(work.rows)
-            if left:
-                await settles.send(Settled((), left=left))
-            for start in range(0, len(found), BATCH_MAX_ITEMS):
-                await self._write(found[start : start + BATCH_MAX_ITEMS], settles)
+            settled = Settled([], self._clock(), [])
+            rows, changes = work.rows, list(map(change_of, work.rows))
+            if work.reads:
+                rows, changes, settled.left = await self._read_again(work.rows)
+            for start in range(0, len(rows), BATCH_MAX_ITEMS):
+                end = start + BATCH_MAX_ITEMS
+                await self._write(rows[start:end], changes[start:end], settled)
+            await settles.send(settled)
 
     async def _read_again(
         self, rows: Sequence[Waiting]
-    ) -> tuple[list[tuple[Waiting, Change]], list[Waiting]]:
-        """What the source holds under these keys now: an item to put, or none: a delete."""
+    ) -> tuple[list[Waiting], list[Change], list[Waiting]]:
+        """What the source holds under these keys now: an item to put, or none: a delete; and rows
+        that were left unread.
+        """
         keys = [row.key for row in rows]
 
         result = await self._read_retry.call(
@@ -197,43 +210,38 @@ class Applier:
         unread = {canonical(key) for key in result.unprocessed}
         items = {canonical(self._target.key_of(item)): item for item in result.items}
         self.stats.read_again += len(rows) - len(unread)
-        found: list[tuple[Waiting, Change]] = []
-        left: list[Waiting] = []
-        for row in rows:
-            if row.key in unread:
-                left.append(row)
-            else:
-                item = items.get(row.key)
-                found.append((row, Delete(Raw(row.key)) if item is None else item))
-        return found, left
+        found = [row for row in rows if row.key not in unread]
+        left = [row for row in rows if row.key in unread]
+        changes: list[Change] = [
+            Delete(Raw(row.key)) if (item := items.get(row.key)) is None else item for row in found
+        ]
+        return found, changes, left
 
     async def _write(
-        self,
-        changes: Sequence[tuple[Waiting, Change]],
-        settles: MemoryObjectSendStream[Settled],
+        self, rows: Sequence[Waiting], changes: Sequence[Change], settled: Settled
     ) -> None:
-        """Writes a batch; one that is refused for its content is cut in two until an item stands
-        alone.
+        """Writes a batch, and notes what became of it; one that is refused for its content is cut
+        in two until an item stands alone.
         """
-        sent_at = self._clock()
         try:
-            result = await self._write_retry.call(lambda: self._send(changes))
+            result = await self._write_retry.call(lambda: self._send(rows, changes))
         except ItemRefusedError as error:
-            if len(changes) > 1:
-                half = len(changes) // 2
-                await self._write(changes[:half], settles)
-                await self._write(changes[half:], settles)
-                return
-            await self._refused(changes[0], error, sent_at)
+            if len(rows) > 1:
+                half = len(rows) // 2
+                await self._write(rows[:half], changes[:half], settled)
+                await self._write(rows[half:], changes[half:], settled)
+            else:
+                await self._refused(rows[0], changes[0], error, settled.sent_at)
+            return
+        if not result.unprocessed:
+            settled.done += rows
             return
         undone = {id(change) for change in result.unprocessed}
-        done = [row for row, change in changes if id(change) not in undone]
-        left = [row for row, change in changes if id(change) in undone]
-        self.stats.undone += len(left)
-        await settles.send(Settled(done, sent_at, left))
+        for row, change in zip(rows, changes, strict=True):
+            (settled.left if id(change) in undone else settled.done).append(row)
+        self.stats.undone += len(result.unprocessed)
 
-    async def _send(self, changes: Sequence[tuple[Waiting, Change]]) -> WriteResult:
-        batch = [change for _, change in changes]
+    async def _send(self, rows: Sequence[Waiting], batch: Sequence[Change]) -> WriteResult:
         self.stats.requests += 1
         try:
             result = await self._writes.send(
@@ -241,7 +249,7 @@ class Applier:
             )
         except RetryableError as error:
             if not isinstance(error, ThrottledError):
-                await self._doubt([row for row, _ in changes])
+                await self._doubt(rows)
             raise
         if len(result.unprocessed) == len(batch):
             raise UnprocessedError(
@@ -265,10 +273,9 @@ class Applier:
         await self._spool.run(partial(SpoolFile.add_doubts, changes=rows, until=until))
 
     async def _refused(
-        self, change: tuple[Waiting, Change], error: ItemRefusedError, sent_at: float
+        self, row: Waiting, item: Change, error: ItemRefusedError, sent_at: float
     ) -> None:
         """An image is read again; what the source holds now is a dead letter."""
-        row, item = change
         if row.kind is not ChangeKind.READ_AGAIN and not isinstance(item, Delete):
             self.stats.refused_images += 1
             await self._spool.run(partial(SpoolFile.read_again, changes=[row]))
@@ -300,20 +307,28 @@ class Applier:
         left = [row for each in together for row in each.left]
         if done:
             await self._rejected.accepted([row.key for row in done])
-            sent_at = min(each.sent_at for each in together if each.done)
-            await self._spool.run(partial(SpoolFile.applied, changes=done, sent_at=sent_at))
+            self._settlement.add(done, min(each.sent_at for each in together if each.done))
             self.stats.changes += len(done)
+        if self._not_before:
+            for row in done:
+                self._not_before.pop(row.digest, None)
+        if left:
+            self._postpone(left)
+        if not self._settlement.is_behind:
+            await self._settlement.take_out()
+        self._release([*done, *left])
+        await self._settlement.take_out_if_due()
+
+    def _postpone(self, left: Sequence[Waiting]) -> None:
+        """They wait a little, longer each time."""
         now = self._clock()
         least, most = _UNDONE_SECONDS
         for row in left:
             _, waited = self._not_before.get(row.digest, (0.0, 0.0))
             pause = min(most, 2 * waited or least)
             self._not_before[row.digest] = (now + pause, pause)
-        for row in done:
-            self._not_before.pop(row.digest, None)
-        self._release([*done, *left])
 
     def _release(self, rows: Sequence[Waiting]) -> None:
-        self._in_flight.difference_update(row.digest for row in rows)
+        self._in_flight.difference_update([row.digest for row in rows])
         self.stats.in_flight = len(self._in_flight)
         self._has_settled.set()

@@ -28,33 +28,46 @@ class RejectedChanges(Protocol):
         ...
 
 
+# Where much waits, batches are handed on several at a time, up to so much of images.
+BATCHES_AT_ONCE: Final = 4
+_WORK_BYTES: Final = 512 * 1024
+
+
 class Work(Struct, frozen=True):
-    """Changes of different keys that go out together: batches of images, or keys to read again."""
+    """Changes of different keys that go out one batch after the other, or keys to read again."""
 
     rows: Sequence[Waiting]
     reads: bool
 
 
-class Settled(Struct, frozen=True):
-    """What became of rows: the target holds them, or they are left for later."""
+class Settled(Struct):
+    """What became of rows, sent at `sent_at` or later: the target holds them, or they are left."""
 
-    done: Sequence[Waiting]
-    sent_at: float = 0.0
-    left: Sequence[Waiting] = ()
+    done: list[Waiting]
+    sent_at: float
+    left: list[Waiting]
 
 
-def portions(rows: Sequence[Waiting]) -> list[Work]:
-    """Requests of images and of keys to read again, each in the rows' order."""
+def portions(rows: Sequence[Waiting], *, is_behind: bool) -> list[Work]:
+    """Requests of images and of keys to read again, each in the rows' order; with `is_behind`
+    several of them in one.
+    """
     reads = [row for row in rows if row.kind is ChangeKind.READ_AGAIN]
-    writes = [row for row in rows if row.kind is not ChangeKind.READ_AGAIN]
+    writes = [row for row in rows if row.kind is not ChangeKind.READ_AGAIN] if reads else rows
+    at_once = BATCHES_AT_ONCE if is_behind and bytes_of(writes) < _WORK_BYTES else 1
     return [
         Work(part[start : start + size], is_read)
         for part, size, is_read in (
-            (writes, BATCH_MAX_ITEMS, False),
+            (writes, at_once * BATCH_MAX_ITEMS, False),
             (reads, KEYS_A_LOOKUP, True),
         )
         for start in range(0, len(part), size)
     ]
+
+
+def bytes_of(rows: Sequence[Waiting]) -> int:
+    """What their images take."""
+    return sum([len(row.image) for row in rows if row.image is not None])
 
 
 def change_of(row: Waiting) -> Change:

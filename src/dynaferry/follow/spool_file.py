@@ -195,13 +195,13 @@ class SpoolFile:
 
     # The applier -------------------------------------------------------------------------------
 
-    def waiting(self, after: int, limit: int) -> list[Waiting]:
+    def waiting(self, after: int, limit: int, *, most_bytes: int | None = None) -> list[Waiting]:
         """Up to `limit` changes that wait behind the number `after`, in the order of their keys'
-        first arrival.
+        first arrival; no more than it takes to have `most_bytes` of images.
 
         :raises StateError: what waits is not what was stored
         """
-        rows = read_rows(self._connection, self.path, after, limit)
+        rows = read_rows(self._connection, self.path, after, limit, most_bytes)
         if not rows and not after and self._waiting:
             raise damaged(self.path, f"{self._waiting} changes that wait are not there")
         return rows

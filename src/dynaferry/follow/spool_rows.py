@@ -39,16 +39,25 @@ def row_of(change: ChangeRecord, arrival: int, now: float, *, keys_only: bool) -
     return arrival, change.digest, change.key, arrival, now, kind, image, checksum
 
 
-def read_rows(connection: sqlite3.Connection, path: Path, after: int, limit: int) -> list[Waiting]:
+def read_rows(
+    connection: sqlite3.Connection, path: Path, after: int, limit: int, most_bytes: int | None
+) -> list[Waiting]:
     """Up to `limit` changes that wait behind the number `after`, each as it was stored.
 
     :raises StateError: one of them is not
     """
-    rows = [_waiting(row, path) for row in connection.execute(_SELECT, (after, limit))]
-    for row in rows:
-        if row.number <= after:
-            raise damaged(path, f"row {row.number} stands behind row {after}")
-        after = row.number
+    rows: list[Waiting] = []
+    size = 0
+    for row in connection.execute(_SELECT, (after, limit)):
+        waiting = _waiting(row, path)
+        if waiting.number <= after:
+            raise damaged(path, f"row {waiting.number} stands behind row {after}")
+        rows.append(waiting)
+        after = waiting.number
+        if most_bytes is not None and waiting.image is not None:
+            size += len(waiting.image)
+            if size >= most_bytes:
+                break
     return rows
 
 
