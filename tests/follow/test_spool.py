@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -524,4 +524,8 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 TestAnyOperations = SpoolMachine.TestCase
-TestAnyOperations.settings = settings(max_examples=30, stateful_step_count=40)
+TestAnyOperations.settings = settings(
+    max_examples=30,
+    stateful_step_count=40,
+    suppress_health_check=[HealthCheck.too_slow],  # each file is on a disk, which may be busy
+)
