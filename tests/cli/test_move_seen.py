@@ -62,12 +62,13 @@ class Scraper:
             connection.close()
 
     async def metrics(self) -> dict[str, float]:
-        """By name, with the state or direction behind a colon where there is one."""
+        """By name, with the state, direction or operation behind a colon where there is one."""
         _, text = await self.ask("/metrics")
         found = {}
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
-                more = sample.labels.get("state") or sample.labels.get("direction")
+                kinds = ("state", "direction", "operation")
+                more = next((sample.labels[k] for k in kinds if k in sample.labels), None)
                 name = sample.name.removeprefix("dynaferry_")
                 found[f"{name}:{more}" if more else name] = sample.value
         return found
@@ -150,8 +151,10 @@ async def is_held_by_a_pause(world: MotoWorld, state_dir: Path, scraper: Scraper
     assert "orders: following, paused, " in out
     assert (await scraper.ask("/healthz")) == (200, "paused\n")
     assert (await told(state_dir, "resume", "orders"))[0] == 0
-    await scraper.until("spool_rows", 0)
+    after = await scraper.until("spool_rows", 0)
     assert await is_equal(world)
+    for name in ("requests_total", "request_seconds_count"):
+        assert after[f"{name}:BatchWriteItem"] > held[f"{name}:BatchWriteItem"]
 
 
 async def is_under_a_cap_that_was_set(state_dir: Path, scraper: Scraper) -> None:

@@ -1,6 +1,5 @@
 """Rates of a move, whether it only falls behind, and what holds it back."""
 
-from dynaferry.follow.applier import ApplierStats
 from dynaferry.follow.held_back import HeldBack, HeldBy
 from dynaferry.follow.spool_records import SpoolCounts
 from dynaferry.follow.status import Rates
@@ -93,8 +92,7 @@ class Follower:
     def __init__(self, own_cap: float | None = None) -> None:
         self.run = RunStats("orders")
         self.table = TableStats("orders", "orders", 1)
-        self.applied = ApplierStats()
-        self.held_back = HeldBack(self.run, self.table, self.applied, own_cap)
+        self.held_back = HeldBack(self.run, self.table, own_cap)
 
     def goes_on(self, write_units: float, *, reads: float = 0.0, throttles: int = 0) -> None:
         for now in range(60):
@@ -138,7 +136,7 @@ def test_throttles_and_what_is_left_undone_hold_it_back_by_the_target() -> None:
     undone = Follower()
     undone.table.bottleneck = "index by-owner"
     for now in range(60):
-        undone.applied.undone += 5
+        undone.table.unprocessed_items += 5
         undone.held_back.note(float(now))
     assert undone.held_back.by(reads_again=False) == HeldBy("index by-owner", "raise its capacity")
 

@@ -95,7 +95,7 @@ async def _applying(
     async with opening as applier:
         await table.spool.run(partial(SpoolFile.note_clean, is_clean=False))
         own_cap = plan.tables[number].max_write_units
-        table.apply_by(applier, HeldBack(stats, own, applier.stats, own_cap), time.time())
+        table.apply_by(applier, HeldBack(stats, own, own_cap), time.time())
         yield applier
 
 

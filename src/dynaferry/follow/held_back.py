@@ -2,7 +2,6 @@
 
 from msgspec import Struct
 
-from dynaferry.follow.applier import ApplierStats
 from dynaferry.observe.rates import SlidingRate
 from dynaferry.observe.stats import RunStats, TableStats
 
@@ -23,12 +22,9 @@ class HeldBack:
     `own_cap` is the table's cap on writes in the plan, in units a second.
     """
 
-    def __init__(
-        self, run: RunStats, table: TableStats, applied: ApplierStats, own_cap: float | None = None
-    ) -> None:
+    def __init__(self, run: RunStats, table: TableStats, own_cap: float | None = None) -> None:
         self.run = run
         self.table = table
-        self._applied = applied
         self._own_cap = own_cap
         self._writes, self._reads = SlidingRate(), SlidingRate()
         self._throttles = SlidingRate()
@@ -38,8 +34,7 @@ class HeldBack:
         table = self.table
         self._writes.add(now, table.write_units)
         self._reads.add(now, table.read_units)
-        undone = table.unprocessed_items + self._applied.undone
-        self._throttles.add(now, table.throttled("BatchWriteItem") + undone)
+        self._throttles.add(now, table.throttled("BatchWriteItem") + table.unprocessed_items)
 
     def by(self, *, reads_again: bool) -> HeldBy | None:
         """What holds it back now; `reads_again` is whether keys wait to be read again."""

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from dynaferry.control.run_limits import RunCaps
+from dynaferry.copy.limiters import Limiters
 from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.dynamodb.client import DynamoClient, open_client
 from dynaferry.dynamodb.items.batch_get import BatchGetLookup
@@ -23,6 +24,7 @@ from dynaferry.follow.applier import Applier
 from dynaferry.follow.applier_work import RejectedChanges
 from dynaferry.follow.capture import RETENTION_SECONDS, Capture
 from dynaferry.follow.lineage import Gap, Lineage
+from dynaferry.follow.measured import MeasuredTarget
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.observe.request_counters import ReadCounters, WriteCounters
@@ -148,17 +150,22 @@ async def open_applier(
     read_retry = RetryPolicy("source", patience.source)
     write_retry = RetryPolicy("target", patience.target)
     writes, reads = WriteCounters(stats), ReadCounters(stats)
+    limiters = Limiters(
+        caps.read_limiter(limits.max_read_units), caps.write_limiter(limits.max_write_units)
+    )
     async with _open_clients(plan, sides, source, target, patience) as (
         source_client,
         target_client,
     ):
         yield Applier(
             spool,
-            BatchWriteTarget(target_client, table=target.called, keys=keys),
+            MeasuredTarget(
+                BatchWriteTarget(target_client, table=target.called, keys=keys), stats, limiters
+            ),
             BatchGetLookup(source_client, table=source.called, side="source"),
             rejected,
-            writes=LimitedCall(caps.write_limiter(limits.max_write_units), write_retry, writes),
-            reads=LimitedCall(caps.read_limiter(limits.max_read_units), read_retry, reads),
+            writes=LimitedCall(limiters.write, write_retry, writes),
+            reads=LimitedCall(limiters.read, read_retry, reads),
             write_retry=write_retry,
             read_retry=read_retry,
             workers=plan.writers,
