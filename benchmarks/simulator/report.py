@@ -55,12 +55,14 @@ class Second(Struct, frozen=True, kw_only=True):
 class StreamReport(Struct, frozen=True, kw_only=True):
     """What was written into a table's streams, and read from them.
 
-    `records` were made; `counts` are of what happened: pages, records_given, empty_pages, expired,
-    trimmed, listings, and refusals by their code.
+    `records` were made; `unread` of the latest stream's no page has held yet, whether they show or
+    not. `counts` are of what happened: pages, records_given, empty_pages, expired, trimmed,
+    listings, and refusals by their code.
     """
 
     arn: str | None
     records: int
+    unread: int
     shards: int
     open_shards: int
     counts: dict[str, int]

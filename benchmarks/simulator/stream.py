@@ -79,6 +79,11 @@ class SimulatedStream:
         """How many shards records may still come into."""
         return len(self._open)
 
+    @property
+    def unread(self) -> int:
+        """How many of its records no page has held yet."""
+        return sum(shard.unread for shard in self.shards.values())
+
     def write(self, change: Written, now: float) -> None:
         """Makes the record of a change."""
         shard = self._open[bisect_right(self._lows, change.place) - 1]

@@ -168,6 +168,7 @@ class StreamService:
             else b',"NextShardIterator":"%b"'
             % Iterator(iterator.arn, shard.id, after, now, iterator.chain).text.encode(),
         )
+        shard.given_to = max(shard.given_to, after)
         limits.note_page(len(answer))
         streams.counts["pages"] += 1
         streams.counts["records_given"] += len(page)

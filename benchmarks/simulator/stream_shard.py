@@ -36,6 +36,8 @@ class Shard:
         self.ending: int | None = None
         # The last number that is gone: what is asked for behind an earlier one is refused.
         self.trimmed_to = number - 1
+        # The last number that a page has held.
+        self.given_to = number - 1
         self._numbers: list[int] = []
         self._records: list[StreamRecord] = []
         self._trimmed = 0
@@ -74,6 +76,12 @@ class Shard:
                 break
             page.append(record)
         return page
+
+    @property
+    def unread(self) -> int:
+        """How many records no page has held yet, that are there."""
+        start = max(self._trimmed, bisect_right(self._numbers, self.given_to))
+        return len(self._records) - start
 
     def is_read(self, after: int) -> bool:
         """Whether nothing will ever stand behind this position."""

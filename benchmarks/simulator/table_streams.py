@@ -142,6 +142,7 @@ class TableStreams:
         return StreamReport(
             arn=None if self.latest is None else self.latest.arn,
             records=sum(stream.records for stream in streams),
+            unread=0 if self.latest is None else self.latest.unread,
             shards=sum(len(stream.shards) for stream in streams),
             open_shards=0 if self.current is None else self.current.open_shards,
             counts=dict(self.counts),

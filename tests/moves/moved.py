@@ -1,6 +1,7 @@
 """One move: a process that is ended again and again while the source is written, and judged."""
 
 import asyncio
+import math
 import random
 import signal
 import subprocess
@@ -25,8 +26,6 @@ ROOT = Path(__file__).parents[2]
 LOOK_SECONDS = 0.1
 # A phase that takes no time is not seen; the process is ended all the same.
 MOST_PHASE_SECONDS = 12.0
-# The service shows a record at most so long after its write.
-MOST_DELAY_SECONDS = 0.8
 # Standing still takes longer than this only where it never will.
 MOST_SECONDS = 150.0
 
@@ -120,20 +119,30 @@ class Move:
         self._process = None
         return code
 
-    def wait_until_all_is_there(self, written_at: float) -> None:
-        """Waits until it says that everything which was written by then is in the target.
+    def wait_until_all_is_there(self) -> None:
+        """Waits until the stream has given everything, and the move says that it is in the target.
+
+        A page that is empty proves nothing, so that only who gives it knows.
 
         :raises NotSettledError: it does not
         """
         until = time.monotonic() + MOST_SECONDS
+        given_at = math.inf
         while time.monotonic() < until:
             if self._running().poll() is not None:
                 raise NotSettledError(f"it ended: {self.told()}")
+            if given_at == math.inf and self._is_all_given():
+                given_at = time.time()
             status = self.status()
-            if status is not None and _says_all_is_there(status, written_at):
+            if status is not None and _says_all_is_there(status, given_at):
                 return
             time.sleep(LOOK_SECONDS)
         raise NotSettledError(f"{self.status()}: {self.told()}")
+
+    def _is_all_given(self) -> bool:
+        stream = self._simulated.report().tables[SOURCE].stream
+        assert stream is not None
+        return stream.unread == 0
 
     def told(self) -> str:
         """The last of what it said."""
@@ -161,15 +170,14 @@ def _started(setup: Setup, command: Sequence[str], log: Path) -> subprocess.Pope
         )
 
 
-def _says_all_is_there(status: MoveStatus, written_at: float) -> bool:
-    """By its own words: it follows, nothing waits or is in doubt, and what it has seen of the
-    stream is younger than the last write.
+def _says_all_is_there(status: MoveStatus, given_at: float) -> bool:
+    """By its own words: it follows, nothing waits or is in doubt, and every shard was read since
+    everything had been given.
     """
     if status.state != "following" or status.lag_seconds is None:
         return False
     is_clear = not (status.spool_rows or status.doubts or status.gaps)
-    seen_at = status.at - status.lag_seconds
-    return is_clear and seen_at > written_at + MOST_DELAY_SECONDS
+    return is_clear and status.at - status.lag_seconds > given_at
 
 
 def move(case: Case, directory: Path, *, is_forked: bool = False) -> Moved:
@@ -192,8 +200,8 @@ def move(case: Case, directory: Path, *, is_forked: bool = False) -> Moved:
             _endure(case, simulated, process, state_dir, moved)
             process.start()
             process.wait_for("following")
-            written_at = writer.stop()
-            process.wait_until_all_is_there(written_at)
+            writer.stop()
+            process.wait_until_all_is_there()
             code = process.end(signal.SIGINT)
         finally:
             process.kill_if_there()

@@ -79,13 +79,12 @@ class Writer:
         """Begins."""
         self._thread.start()
 
-    def stop(self) -> float:
-        """Ends, and returns when the last change had been written."""
+    def stop(self) -> None:
+        """Ends, and raises what it met."""
         self._stops.set()
         self._thread.join()
         if self.error is not None:
             raise self.error
-        return time.time()
 
     def _run(self) -> None:
         try:

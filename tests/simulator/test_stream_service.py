@@ -191,6 +191,24 @@ async def test_a_page_holds_a_thousand_records_or_a_megabyte() -> None:
     assert len((await large.reader().read_changes(iterator)).changes) == 3
 
 
+async def test_a_report_says_what_no_page_has_held_yet() -> None:
+    table = StreamedTable(replace(PLAIN, delay_seconds=(5.0, 5.0), retention_seconds=20.0))
+    for name in "abc":
+        await table.put(name)
+    assert table.streams.report().unread == 3
+    iterator = await table.reader().iterator(await only_shard(table), None)
+    assert (await table.reader().read_changes(iterator)).changes == []
+    assert table.streams.report().unread == 3
+    table.now = 6.0
+    await table.reader().read_changes(iterator)
+    assert table.streams.report().unread == 0
+    await table.put("d")
+    assert table.streams.report().unread == 1
+    table.now = 50.0
+    await table.reader().list_shards()
+    assert table.streams.report().unread == 0
+
+
 async def test_empty_and_short_pages_lie_between_records_and_lose_none() -> None:
     table = StreamedTable(replace(PLAIN, empty_page_share=0.5, short_page_share=1.0))
     for number in range(300):
