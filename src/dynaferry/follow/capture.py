@@ -32,7 +32,7 @@ __all__ = ["RETENTION_SECONDS", "Capture", "CaptureStats"]
 LISTING_SECONDS: Final = 30.0
 HASTY_LISTING_SECONDS: Final = 1.0
 LISTING_PAGE_SECONDS: Final = 0.5
-MOST_PAGES_IN_MEMORY: Final = 32
+MOST_PAGES_IN_MEMORY: Final = 16
 # So often something is stored though nothing comes: a later start knows how long it was off.
 ALIVE_SECONDS: Final = 60.0
 _DISK_SECONDS: Final = 2.0

@@ -73,7 +73,7 @@ class Captor(Protocol):
     lineage: Lineage
     stats: CaptureStats
     clock: Callable[[], float]
-    # One for each page in memory; whoever stores a page lets go of its own.
+    # One for each page with changes in memory; whoever stores it lets go of its own.
     slots: anyio.Semaphore
 
     async def hand_over(self, read: Read) -> None:
@@ -147,6 +147,8 @@ class ShardReader:
         if page.last_sequence is not None:
             self._after, self._quiet_since = page.last_sequence, anyio.current_time()
             self._is_told = False
+        if not page.changes:
+            self._captor.slots.release()
         is_over = page.next_iterator is None
         await self._captor.hand_over(Read(self._shard, page, is_over=is_over, at=at))
 
