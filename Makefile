@@ -7,10 +7,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := src tests deploy docs $(wildcard benchmarks)
 DYNAMODB_LOCAL := .cache/dynamodb-local
+EARLIER_LOCAL := .cache/dynamodb-local-2.6.1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-local test-image soak soak-move fuzz fuzz-lineage model check bench bench-quick bench-throttle bench-follow docs lock clean
+.PHONY: help demo test test-local test-image soak soak-move fuzz fuzz-lineage fuzz-applier model check bench bench-quick bench-throttle bench-follow docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +22,7 @@ demo: $(VENV)/.demo  ## two accounts on this machine: a table moved while it is 
 test: $(VENV)/.dev  ## the tests; those that need DynamoDB Local skip where it is missing
 	$(BIN)/python -m pytest
 
-test-local: $(VENV)/.dev $(DYNAMODB_LOCAL)/.fetched  ## the tests against DynamoDB Local (Java 17, Maven)
+test-local: $(VENV)/.dev $(DYNAMODB_LOCAL)/.fetched $(EARLIER_LOCAL)/.fetched  ## the tests against DynamoDB Local (Java 17, Maven)
 	DYNAFERRY_REQUIRE_DYNAMODB_LOCAL=1 $(BIN)/python -m pytest tests/local
 
 N ?= 100
@@ -44,6 +45,10 @@ fuzz: $(VENV)/.dev  ## state files with something wrong in them, under every com
 FORESTS ?= 10000
 fuzz-lineage: $(VENV)/.dev  ## streams that split, roll and are trimmed, read by their lineage: make fuzz-lineage FORESTS=10000 FIRST=0
 	$(BIN)/python -m tests.follow.fuzz_lineage --forests $(FORESTS) --first $(FIRST)
+
+SEEDS ?= 100
+fuzz-applier: $(VENV)/.dev  ## a target that throttles, refuses and loses responses, and an applier that is killed: make fuzz-applier SEEDS=100 FIRST=0
+	$(BIN)/python -m tests.follow.fuzz_applier --seeds $(SEEDS) --first $(FIRST)
 
 model: $(VENV)/.dev  ## every history of a copy that is followed, for two keys, to the last state; takes long
 	$(BIN)/python -m tests.model.follow_checks
@@ -124,9 +129,10 @@ lock: | $(BIN)/python  ## writes requirements/*.txt anew from pyproject.toml
 # DynamoDB Local -------------------------------------------------------------------------------
 # Strict checksums: Maven refuses a jar that is not what its repository says it is.
 
-$(DYNAMODB_LOCAL)/.fetched: tests/local/pom.xml
-	rm -rf $(DYNAMODB_LOCAL)
-	mvn --batch-mode --quiet --strict-checksums --file tests/local/pom.xml \
+$(EARLIER_LOCAL)/.fetched: ENGINE := -Dengine=2.6.1
+$(DYNAMODB_LOCAL)/.fetched $(EARLIER_LOCAL)/.fetched: tests/local/pom.xml
+	rm -rf $(@D)
+	mvn --batch-mode --quiet --strict-checksums $(ENGINE) --file tests/local/pom.xml \
 		dependency:copy-dependencies -DincludeScope=runtime \
-		-DoutputDirectory=$(CURDIR)/$(DYNAMODB_LOCAL)
+		-DoutputDirectory=$(CURDIR)/$(@D)
 	touch $@

@@ -167,6 +167,10 @@ class NotReadyError(StoppedError):
     """
 
 
+class StreamGoneError(StoppedError):
+    """The stream is not there any more: it was disabled more than 24 hours ago."""
+
+
 class ServiceGoneError(StoppedError):
     """The service accepted nothing for longer than the run's patience."""
 

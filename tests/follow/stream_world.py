@@ -237,7 +237,9 @@ class SpoolAtHand(Spool):
         if self.is_full:
             raise StateWriteError("the disk is full")
         self.writes += 1
-        return step(self._file)
+        result = step(self._file)
+        await anyio.sleep(0.002)  # until the loop learns what the thread has done
+        return result
 
 
 class Follower:

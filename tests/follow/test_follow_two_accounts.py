@@ -62,13 +62,11 @@ async def follow(
     plan = validate(plan)
     async with (
         open_sides(plan) as sides,
-        open_spool(spool_path, "a-random-id", is_new=True) as (spool, was_lost),
+        open_spool(spool_path, "a-random-id", is_new=True) as spool,
     ):
         seen = await describe_table(sides.source, "orders")
         async with (
-            open_capture(
-                sides.source, seen, spool, endpoint=world.url, was_lost=was_lost
-            ) as capture,
+            open_capture(sides.source, seen, spool, endpoint=world.url) as capture,
             anyio.create_task_group() as group,
         ):
             group.start_soon(capture.run)

@@ -1,5 +1,6 @@
 """The spool's real file: what waits, what it counts, and what a crash or a full disk leaves."""
 
+import asyncio
 import os
 import resource
 import shutil
@@ -10,10 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,11 +24,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from dynaferry.errors import StateError, StateWriteError
 from dynaferry.follow.lineage import Gap, Position, ShardState
 from dynaferry.follow.spool import Spool
+from dynaferry.follow.spool_connection import SpoolDamagedError, SpoolLostError
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_records import Letter, Waiting
+from dynaferry.follow.table import open_spool
 from dynaferry.ports import ChangeKind
 from tests.follow.changes import change, image_of, key_named
 from tests.follow.spool_kill_child import CHANGES_AT_ONCE, KEYS, SPOOL_ID
+
+Result = TypeVar("Result")
 
 MORE_THAN_FIT = 10_000
 WIDEST = 10**39 + 7  # sequence numbers have up to 40 digits
@@ -214,8 +219,8 @@ def test_nobody_else_may_read_the_file_or_its_log(spool: SpoolFile, path: Path) 
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
-def test_a_spool_of_another_move_is_refused(spool: SpoolFile, path: Path) -> None:
-    with pytest.raises(StateError, match="another move"):
+def test_a_spool_of_another_move_is_never_opened(spool: SpoolFile, path: Path) -> None:
+    with pytest.raises(SpoolLostError, match="another move"):
         SpoolFile.open(path, "another")
     with pytest.raises(StateError, match="cannot be made: File exists"):
         SpoolFile.create(path, "another")
@@ -231,22 +236,31 @@ def changed(path: Path, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("PRAGMA user_version = 9", "version 9"),
         ("PRAGMA application_id = 9", "not a spool"),
         ("DELETE FROM spool", "damaged"),
-        ("DROP TABLE changes", "cannot be read"),
+        ("DROP TABLE changes", "damaged"),
     ],
 )
-def test_a_file_that_is_no_spool_of_ours_is_refused(
+def test_a_file_that_is_no_spool_of_ours_is_a_spool_that_is_lost(
     spool: SpoolFile, path: Path, statement: str, words: str
 ) -> None:
     spool.close()
     changed(path, statement)
-    with pytest.raises(StateError, match=words):
+    with pytest.raises(SpoolLostError, match=words):
         SpoolFile.open(path, "id")
 
 
-def test_a_damaged_file_is_refused(spool: SpoolFile, path: Path) -> None:
+def test_a_spool_of_a_later_version_is_refused_and_left_as_it_is(
+    spool: SpoolFile, path: Path
+) -> None:
+    spool.close()
+    changed(path, "PRAGMA user_version = 9")
+    with pytest.raises(StateError, match="version 9") as raised:
+        SpoolFile.open(path, "id")
+    assert not isinstance(raised.value, SpoolLostError)
+
+
+def test_a_damaged_file_is_a_spool_that_is_lost(spool: SpoolFile, path: Path) -> None:
     spool.store([change(f"k{n}", n) for n in range(500)], [], 0.0)
     spool.close()
     whole = path.read_bytes()
@@ -257,7 +271,7 @@ def test_a_damaged_file_is_refused(spool: SpoolFile, path: Path) -> None:
         whole[:4096] + b"\xa5" * (len(whole) - 4096),
     ):
         path.write_bytes(damage)
-        with pytest.raises(StateError, match=r"spool .* (damaged|cannot be read)|not a spool"):
+        with pytest.raises(SpoolLostError, match=r"spool .* damaged|not a spool"):
             SpoolFile.open(path, "id")
 
 
@@ -265,6 +279,68 @@ def test_a_directory_in_its_place_is_refused(path: Path) -> None:
     path.mkdir()
     with pytest.raises(StateError, match="cannot be read"):
         SpoolFile.open(path, "id")
+
+
+def opened(path: Path, step: Callable[[SpoolFile], Result]) -> Result:
+    """Opens the spool as a move that goes on does, and does one thing with it."""
+
+    async def story() -> Result:
+        async with open_spool(path, "id", is_new=False) as spool:
+            return await spool.run(step)
+
+    return asyncio.run(story())
+
+
+def told(spool: SpoolFile) -> tuple[list[str], bool, int]:
+    """The gaps, whether it was left clean, and what it has captured."""
+    gaps = [gap.why for _, gap in spool.open_gaps()]
+    return gaps, spool.is_clean(), spool.counts().captured
+
+
+@pytest.mark.parametrize("how", ["missing", "damaged", "another move"])
+def test_a_lost_spool_makes_room_for_one_that_begins_with_a_gap_however_that_ends(
+    path: Path, how: str
+) -> None:
+    if how != "missing":
+        made = SpoolFile.create(path, "id" if how == "damaged" else "another")
+        made.store([change("a", 1)], [], 1.0)
+        made.close()
+    if how == "damaged":
+        path.write_bytes(path.read_bytes()[:4096] + b"\xa5" * 4096)
+    before = [] if how == "missing" else [path.read_bytes()]
+    # The process may be killed as soon as the file is there: the next one finds it whole.
+    for _ in range(2):
+        (gap,), is_clean, captured = opened(path, told)
+        assert how in gap
+        # What the lost one knew of writes on their way nobody knows any more.
+        assert not is_clean
+        assert captured == 0
+    assert [file.read_bytes() for file in path.parent.glob("*.old")] == before
+
+
+def test_a_whole_spool_is_opened_as_it_is(spool: SpoolFile, path: Path) -> None:
+    spool.store([change("a", 1)], [], 1.0)
+    spool.close()
+    assert opened(path, told) == ([], True, 1)
+
+
+def test_a_spool_that_is_damaged_while_it_is_used_stops_and_is_lost_with_the_next_start(
+    path: Path,
+) -> None:
+    made = SpoolFile.create(path, "id")
+    made.store([change(f"k{n}", n) for n in range(500)], [], 0.0)
+    made.close()
+
+    def damaged(spool: SpoolFile) -> list[Waiting]:
+        with path.open("r+b") as file:
+            file.seek(4096)
+            file.write(b"\xa5" * (path.stat().st_size - 4096))
+        return spool.waiting(0, 1000)
+
+    with pytest.raises(SpoolDamagedError, match="damaged") as raised:
+        opened(path, damaged)
+    assert "compares every key" in (raised.value.hint or "")
+    assert len(opened(path, told)[0]) == 1
 
 
 def test_what_a_spool_that_is_gone_has_left_is_no_part_of_a_new_one(path: Path) -> None:

@@ -16,11 +16,11 @@ from dynaferry.dynamodb.items.streams import TableStream
 from dynaferry.dynamodb.signing import STREAMS_API_PREFIX
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.errors import ExpiredIteratorError, TrimmedError
-from dynaferry.follow.capture import Capture
 from dynaferry.follow.lineage import ShardState
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.table import open_capture, open_spool
+from dynaferry.follow.table_capture import TableCapture
 from dynaferry.ports import ChangeKind
 from tests.local.conftest import REQUIRED
 from tests.local.dynamodb_local import (
@@ -84,15 +84,15 @@ async def write(
 @asynccontextmanager
 async def captured(
     world: LocalWorld, table: str, path: Path, *, is_new: bool = True
-) -> AsyncIterator[tuple[Capture, Spool]]:
+) -> AsyncIterator[tuple[TableCapture, Spool]]:
     """A capture that runs, as a move opens it."""
     async with (
         open_account(world.source, "source") as session,
-        open_spool(path, "id", is_new=is_new) as (spool, was_lost),
+        open_spool(path, "id", is_new=is_new) as spool,
     ):
         seen = await describe_table(session, table)
         async with (
-            open_capture(session, seen, spool, endpoint=world.url, was_lost=was_lost) as capture,
+            open_capture(session, seen, spool, endpoint=world.url) as capture,
             anyio.create_task_group() as group,
         ):
             group.start_soon(capture.run)

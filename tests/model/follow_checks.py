@@ -23,7 +23,8 @@ class Check(NamedTuple):
 TWO = World(writes=2)
 LATE = World(late=True)
 AGAIN = World(again=True)
-GAP = World(trim=True)
+GAP = World(trim=1)
+REPAIR = GAP._replace(mend="repair")
 LIVE = World(how="live")
 FILTER = World(how="filter")
 ABSENT = World(how="absent")
@@ -39,7 +40,11 @@ CHECKS = (
     Check("read again, records again", AGAIN._replace(what="reread")),
     Check("trimmed", GAP),
     Check("read again, trimmed", GAP._replace(what="reread")),
-    Check("trimmed and killed", TWO._replace(trim=True, kills=1), quick_writes=1),
+    Check("trimmed and killed", TWO._replace(trim=1, kills=1), quick_writes=1),
+    Check("trimmed twice", TWO._replace(trim=2)),
+    Check("trimmed, split", TWO._replace(trim=1, split=True), quick_writes=1),
+    Check("trimmed, late writes", TWO._replace(trim=1, late=True), quick_writes=1),
+    Check("trimmed, repaired and confirmed", REPAIR),
     Check("shown late", World(delay=True)),
     Check("live, filtered, consistent", EXACT),
     Check("live, filtered, consistent, killed", EXACT._replace(kills=1), quick_writes=1),
@@ -50,7 +55,9 @@ CHECKS = (
     Check("images, records again", AGAIN, holds=False),
     Check("rows told apart by content", AGAIN._replace(what="reread", counted=False), holds=False),
     Check("trimmed, older images stay", GAP._replace(demote=False), holds=False),
-    Check("trimmed, not confirmed", GAP._replace(confirm=False), holds=False, quick_writes=3),
+    Check("trimmed, compared beside what is older", GAP._replace(answered=False), holds=False),
+    Check("trimmed, repaired, not confirmed", REPAIR._replace(confirm=False), holds=False),
+    Check("trimmed, compared in vain", GAP._replace(mend="nothing"), holds=False),
     Check("child beside its parent", World(split=True, ordered=False), holds=False),
     Check("position before the record", World(atomic=False, kills=1), holds=False),
     Check("trimmed and gone on", GAP._replace(resync=False), holds=False),

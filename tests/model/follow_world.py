@@ -52,7 +52,7 @@ class World(NamedTuple):
     kills: int = 0
     late: bool = False  # writes that nobody waits for take effect later
     again: bool = False  # records come again, in any order
-    trim: bool = False
+    trim: int = 0  # so often records vanish unread
     delay: bool = False  # records show later
     settle: bool = True  # keys in doubt are read again, those of the copy as well
     settle_copy: bool = True
@@ -61,7 +61,9 @@ class World(NamedTuple):
     counted: bool = True  # what came since keeps a row of the spool
     resync: bool = True  # after a gap every key is compared
     demote: bool = True  # a gap makes images keys to read again
-    confirm: bool = True  # what was mended is looked at once more
+    answered: bool = True  # what was on its way at a gap arrives before keys are compared
+    mend: Literal["read again", "repair", "nothing"] = "read again"  # what is not found equal
+    confirm: bool = True  # what was repaired is looked at once more
     quiet: str = "closed"
 
 
@@ -75,16 +77,16 @@ class Branch(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A key that is compared after a gap: what both sides held."""
+    """A key that is compared after a gap: what both sides held, as far as they are read."""
 
     key: int
-    there: int
-    here: int
+    there: int | None = None
+    here: int | None = None
     is_mended: bool = False
 
 
 class State(NamedTuple):
-    """Where everything stands. What a kill takes: `touched`, `flight`, `look`, `pending`."""
+    """Where everything stands. A kill takes `touched`, `flight`, `older`, `look` and `pending`."""
 
     writes: int
     source: tuple[int, ...] = (1, 1)
@@ -101,7 +103,9 @@ class State(NamedTuple):
     late: tuple[Record, ...] = ()
     doubts: frozenset[int] = frozenset()
     kills: int = 0
+    trims: int = 0
     has_gap: bool = False
+    older: frozenset[int] = frozenset()  # keys that were on their way at the gap, and still are
     compared: frozenset[int] = frozenset()
     look: Look | None = None
     pending: int | None = None
@@ -121,7 +125,7 @@ class Explored(NamedTuple):
 
 def explore(world: World, most: int = 6_000_000) -> Explored:
     """Every state that can be reached."""
-    first = State(world.writes, kills=world.kills)
+    first = State(world.writes, kills=world.kills, trims=world.trim)
     came_from: dict[State, tuple[State | None, str]] = {first: (None, "")}
     queue, ends = deque([first]), 0
     while queue:
@@ -323,6 +327,7 @@ def _applying(world: World, state: State) -> Iterator[Step]:
             state._replace(
                 target=target,
                 flight=state.flight[:number] + state.flight[number + 1 :],
+                older=state.older - {key},
                 spool=heard(state.spool, key, held),
             ),
         )
@@ -349,50 +354,83 @@ def _mishaps(world: World, state: State) -> Iterator[Step]:
                 scan=scan,
                 touched=frozenset(),
                 flight=(),
+                older=frozenset(),
                 look=None,
                 kills=state.kills - 1,
                 pending=None,
             ),
         )
-    if world.trim and not state.has_gap and not state.compared:
+    if state.trims:
         for number, branch in enumerate(state.branches):
             at = state.read[number]
             if at is not None and at < branch.shown:
-                yield (
-                    "trim",
-                    state._replace(
-                        has_gap=True,
-                        spool=demoted(state.spool) if world.demote else state.spool,
-                        read=_with(state.read, number, branch.shown),
-                    ),
-                )
+                yield "trim", _trimmed(world, state, number)
+
+
+def _trimmed(world: World, state: State, number: int) -> State:
+    """What is unread of a shard goes, and with it what is older: that of its parent."""
+    read = _with(state.read, number, state.branches[number].shown)
+    parent = state.branches[number].parent
+    if parent >= 0 and read[parent] is not None:
+        read = _with(read, parent, state.branches[parent].shown)
+    return state._replace(
+        trims=state.trims - 1,
+        has_gap=True,
+        older=frozenset(flying for flying, _, _ in state.flight),
+        compared=frozenset(),
+        look=None,
+        spool=demoted(state.spool) if world.demote else state.spool,
+        read=read,
+    )
 
 
 def _comparing(world: World, state: State) -> Iterator[Step]:
     look = state.look
     if look is None:
-        flying = {key for key, _, _ in state.flight}
+        if world.answered and state.older:
+            return
         for key in KEYS:
-            if state.scan[key] == "done" and key not in state.compared | flying:
-                seen = Look(key, state.source[key], state.target[key])
-                yield f"look at {key}", state._replace(look=seen)
-        return
-    key = look.key
-    if not look.is_mended and look.there != look.here:
-        is_as_seen = state.target[key] == look.here
-        target = _with(state.target, key, look.there) if is_as_seen else state.target
+            if state.scan[key] == "done" and key not in state.compared:
+                yield f"look at {key}", state._replace(look=Look(key))
+    elif look.there is None or look.here is None:
+        # The sides are read one after the other, in any order.
+        if look.there is None:
+            there = look._replace(there=state.source[look.key])
+            yield f"{look.key} there is {there.there}", state._replace(look=there)
+        if look.here is None:
+            here = look._replace(here=state.target[look.key])
+            yield f"{look.key} here is {here.here}", state._replace(look=here)
+    elif look.there != look.here and not look.is_mended and world.mend == "repair":
+        yield from _repairing(state, look, look.there, look.here)
+    elif look.there != look.here and not look.is_mended and world.mend == "read again":
+        spool = stored(state.spool, look.key, REREAD)
         yield (
-            f"mend {key}={look.there} if {look.here}",
-            state._replace(look=look._replace(is_mended=True), target=target),
+            f"read {look.key} again",
+            state._replace(spool=spool, look=look._replace(is_mended=True)),
         )
-    elif world.confirm and look.is_mended and state.source[key] != state.target[key]:
-        yield f"look at {key} again", state._replace(look=None)
+    elif (
+        world.mend == "repair"
+        and world.confirm
+        and look.is_mended
+        and state.source[look.key] != state.target[look.key]
+    ):
+        yield f"look at {look.key} again", state._replace(look=None)
     else:
-        compared = state.compared | {key}
+        compared = state.compared | {look.key}
         yield (
-            f"{key} compared",
+            f"{look.key} compared",
             state._replace(look=None, compared=compared, has_gap=len(compared) < len(KEYS)),
         )
+
+
+def _repairing(state: State, look: Look, there: int, here: int) -> Iterator[Step]:
+    """A write of the repair's own, where the target still is what was seen there."""
+    key = look.key
+    target = _with(state.target, key, there) if state.target[key] == here else state.target
+    yield (
+        f"repair {key}={there} if {here}",
+        state._replace(look=look._replace(is_mended=True), target=target),
+    )
 
 
 def _history(

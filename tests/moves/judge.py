@@ -87,9 +87,13 @@ def judge_counts(counts: SpoolCounts, *, records: int | None = None) -> list[str
 
 def counts_of(state_dir: Path) -> SpoolCounts | None:
     """What is in the spool of a move that does not run; None where it has none yet."""
-    spool = SpoolFile.open(spool_path(state_dir, RUN, 0), f"{RUN}/0")
-    if spool is None:
+    path = spool_path(state_dir, RUN, 0)
+    if not path.exists():
         return None
+    with closing(sqlite3.connect(path)) as found:
+        (spool_id,) = found.execute("SELECT id FROM spool").fetchone()
+    spool = SpoolFile.open(path, spool_id)
+    assert spool is not None
     try:
         return spool.counts()
     finally:

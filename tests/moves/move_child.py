@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry.__main__ import main
-from dynaferry.cli.commands import move
 from dynaferry.dynamodb.items.streams import TableStream
 from dynaferry.follow import applier, lineage, move_tables
 from dynaferry.follow.spool_file import SpoolFile
@@ -48,7 +47,7 @@ def compress(setup: Setup) -> None:
         "STATUS_SECONDS": 0.3,
         "RESYNC_SECONDS": 0.5,
     }
-    rooms = [move, *(room for name, room in sys.modules.items() if name.startswith(FOLLOW))]
+    rooms = [room for name, room in sys.modules.items() if name.startswith(FOLLOW)]
     for name, value in seconds.items():
         found = [room for room in rooms if name in vars(room)]
         assert found, f"there is no {name}"

@@ -5,5 +5,6 @@ Scan on, and applied to the target once the copy's last write is acknowledged: p
 state, never an older one after it. Begin with `capture` (stream to spool) and `applier` (spool to
 target); `lineage` decides which shards may be read, `spool` is what survives a crash.
 
-The room stands beside `verify`: it may use `run`, `copy` and everything below.
+The room stands above `verify`, which compares every key after a gap (`resync`): it may use that,
+`run`, `copy` and everything below.
 """

@@ -97,6 +97,7 @@ class Applier:
         self._clock = clock
         self._workers = workers
         self._in_flight: set[bytes] = set()
+        self._awaited: list[set[bytes]] = []
         self._not_before: dict[bytes, tuple[float, float]] = {}
         self._doubts_seen_at = -math.inf
         self._drains = anyio.Event()
@@ -126,9 +127,18 @@ class Applier:
         """Sends nothing new, and returns once all that was sent is out of the spool."""
         self._drains.set()
         while self._in_flight:
-            self._has_settled = anyio.Event()
             await self._has_settled.wait()
         await self._settlement.take_out()
+
+    async def until_answered(self) -> None:
+        """Returns once all that is on its way now is settled, whatever is sent meanwhile."""
+        awaited = set(self._in_flight)
+        self._awaited.append(awaited)
+        try:
+            while awaited:
+                await self._has_settled.wait()
+        finally:
+            self._awaited.remove(awaited)
 
     # What goes out next ------------------------------------------------------------------------
 
@@ -150,11 +160,13 @@ class Applier:
             is_behind = len(rows) == _ROWS_AT_ONCE or bytes_of(rows) >= _BYTES_AT_ONCE
             cursor = rows[-1].number if is_behind else 0
             free = self._free(rows, busy, held)
+            # From now on: what is read from the spool is older than what comes into it later.
+            self._in_flight.update([row.digest for row in free])
+            self.stats.in_flight = len(self._in_flight)
             for work in portions(free, is_behind=is_behind):
                 if self._drains.is_set():
-                    break
-                self._in_flight.update([row.digest for row in work.rows])
-                self.stats.in_flight = len(self._in_flight)
+                    self._release(work.rows)
+                    continue
                 await gives.send(work)
             await self._settlement.lags_behind(is_behind)
             if not free and not cursor:
@@ -329,6 +341,9 @@ class Applier:
             self._not_before[row.digest] = (now + pause, pause)
 
     def _release(self, rows: Sequence[Waiting]) -> None:
-        self._in_flight.difference_update([row.digest for row in rows])
+        digests = [row.digest for row in rows]
+        for keys in (self._in_flight, *self._awaited):
+            keys.difference_update(digests)
         self.stats.in_flight = len(self._in_flight)
         self._has_settled.set()
+        self._has_settled = anyio.Event()

@@ -18,15 +18,13 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from msgspec import Struct
 
-from dynaferry.errors import RetryableError, StateWriteError, StoppedError
+from dynaferry.errors import RetryableError, StateWriteError, StoppedError, StreamGoneError
 from dynaferry.follow.lineage import OVERLAP_SECONDS, Gap, Lineage, ShardState
 from dynaferry.follow.shard_ages import ShardAges
-from dynaferry.follow.shard_reader import RETENTION_SECONDS, CaptureStats, Read, ShardReader
+from dynaferry.follow.shard_reader import CaptureStats, Read, ShardReader
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.ports import ChangePage, ChangeRecord, ChangeSource, Shard, StreamListing
-
-__all__ = ["RETENTION_SECONDS", "Capture", "CaptureStats"]
 
 # DescribeStream takes 10 calls a second for all of an account's streams [M:DescribeStream].
 LISTING_SECONDS: Final = 30.0
@@ -37,6 +35,8 @@ MOST_PAGES_IN_MEMORY: Final = 16
 ALIVE_SECONDS: Final = 60.0
 _DISK_SECONDS: Final = 2.0
 _LOOKUPS_AT_ONCE: Final = 2
+# So many listings in a row show a disabled stream with nothing unread: it is over.
+LISTINGS_AT_END: Final = 3
 
 
 class _Listed(Struct, frozen=True):
@@ -44,13 +44,18 @@ class _Listed(Struct, frozen=True):
 
     shards: Sequence[Shard]
     is_complete: bool
+    is_enabled: bool = True
 
 
 _News = Read | _Listed
 
 
 class Capture:
-    """The capture of one table's stream into its spool. A `Captor` for its readers."""
+    """The capture of one stream into its table's spool. A `Captor` for its readers.
+
+    It goes back to `OVERLAP_SECONDS` before `start`; of every shard that may be read is known what
+    the stream showed up to `read_until`, or up to now.
+    """
 
     def __init__(
         self,
@@ -59,18 +64,22 @@ class Capture:
         lineage: Lineage,
         *,
         start: float,
+        read_until: float | None = None,
         clock: Callable[[], float] = time.time,
         keys_only: Callable[[], bool] = lambda: False,
+        stats: CaptureStats | None = None,
     ) -> None:
         self.source = source
         self.lineage = lineage
         self.clock = clock
-        self.stats = CaptureStats()
+        self.stats = stats or CaptureStats()
         self.slots = anyio.Semaphore(MOST_PAGES_IN_MEMORY)
         self.is_enabled = True
         self._spool = spool
         self._skip_before = start - OVERLAP_SECONDS
+        self._read_until = read_until
         self._keys_only = keys_only
+        self._listings_at_end = 0
         self._sends: MemoryObjectSendStream[_News]
         self._lookups = anyio.Semaphore(_LOOKUPS_AT_ONCE)
         self._reading: set[str] = set()
@@ -90,17 +99,25 @@ class Capture:
         """What the stream showed before then is in the spool; None while nobody knows."""
         return self._ages.read_until
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the stream is disabled, and all of it is captured."""
+        return self._listings_at_end >= LISTINGS_AT_END
+
     async def run(self) -> None:
-        """Captures until it is cancelled.
+        """Captures until the stream is over, or until it is cancelled.
 
         :raises StoppedError: the stream may not be read, until somebody acts
+        :raises StreamGoneError: the stream is not there any more
         """
         self._sends, receives = anyio.create_memory_object_stream[_News](MOST_PAGES_IN_MEMORY)
         async with self._sends, receives, anyio.create_task_group() as tasks:
-            self._start_readers(tasks, seen_at=self.clock())
+            seen_at = self.clock() if self._read_until is None else self._read_until
+            self._start_readers(tasks, seen_at=seen_at)
             self.want_listing()
             tasks.start_soon(self._list_for_ever)
-            await self._store_for_ever(receives, tasks)
+            await self._store_until_over(receives, tasks)
+            tasks.cancel_scope.cancel()
 
     async def hand_over(self, read: Read) -> None:
         """Takes what was read, to be stored."""
@@ -139,10 +156,10 @@ class Capture:
 
     # Storing -----------------------------------------------------------------------------------
 
-    async def _store_for_ever(
+    async def _store_until_over(
         self, receives: MemoryObjectReceiveStream[_News], tasks: TaskGroup
     ) -> None:
-        while True:
+        while not self.is_over:
             first: _News | None = None
             # What was received is not to be dropped for a slow disk: only the waiting ends early.
             with anyio.move_on_after(ALIVE_SECONDS):
@@ -174,10 +191,16 @@ class Capture:
 
     def _take_listing(self, listed: _Listed) -> list[Gap]:
         now = self.clock()
-        if listed.is_complete:
-            return self.lineage.listed(listed.shards, now)
-        self.lineage.found_children(listed.shards, now)
-        return []
+        if not listed.is_complete:
+            self.lineage.found_children(listed.shards, now)
+            return []
+        self.is_enabled = listed.is_enabled
+        lost = self.lineage.listed(listed.shards, now)
+        is_at_end = not (self.is_enabled or self.lineage.unread())
+        self._listings_at_end = self._listings_at_end + 1 if is_at_end else 0
+        if is_at_end:
+            self.want_listing()  # one may lack a shard
+        return lost
 
     def _take_read(self, read: Read) -> list[ChangeRecord]:
         """Moves the shard's position behind what was read, and returns what is to be stored."""
@@ -235,7 +258,7 @@ class Capture:
                 now=now,
                 keys_only=self._keys_only(),
                 gaps=gaps,
-                alive_at=self.stats.last_poll_at,
+                alive_at=self.read_until,
             )
             try:
                 await self._spool.run(step)
@@ -267,6 +290,7 @@ class Capture:
 
     async def _list_for_ever(self) -> None:
         """Lists all shards every 30 s, and each second while something is missing."""
+        not_there = 0
         while True:
             await anyio.sleep(HASTY_LISTING_SECONDS)
             if not (self.is_enabled and self.lineage.is_incomplete()):
@@ -274,21 +298,23 @@ class Capture:
                     await self._is_wanted.wait()
             self._is_wanted = anyio.Event()
             self._listings_begun += 1
-            listing = await self._list()
+            listing: StreamListing | None = None
+            try:
+                listing = await self.source.list_shards(LISTING_PAGE_SECONDS)
+                not_there = 0
+            except RetryableError as error:
+                self.stats.trouble = str(error)
+            except StreamGoneError:
+                # A description is eventually consistent, too.
+                not_there += 1
+                if not_there >= LISTINGS_AT_END:
+                    raise
             if listing is None:
                 # Whoever waits for one waits for the next.
                 self._listings_begun -= 1
                 self.want_listing()
                 continue
-            self.is_enabled = listing.is_enabled
-            await self._sends.send(_Listed(listing.shards, is_complete=True))
-
-    async def _list(self) -> StreamListing | None:
-        try:
-            return await self.source.list_shards(LISTING_PAGE_SECONDS)
-        except RetryableError as error:
-            self.stats.trouble = str(error)
-            return None
+            await self._sends.send(_Listed(listing.shards, True, listing.is_enabled))
 
 
 def _together(first: _News, receives: MemoryObjectReceiveStream[_News]) -> list[_News]:

@@ -9,13 +9,13 @@ from typing import Any, Final
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import StateWriteError
 from dynaferry.follow.applier import Applier
-from dynaferry.follow.capture import Capture
 from dynaferry.follow.held_back import HeldBack
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_history import SAMPLE_SECONDS
 from dynaferry.follow.spool_records import SpoolCounts
 from dynaferry.follow.status import Rates, reasons_against
+from dynaferry.follow.table_capture import TableCapture
 from dynaferry.observe.move_history import MovePoint, move_point, with_worst_lag
 from dynaferry.observe.move_status import MoveState, MoveStatus
 from dynaferry.observe.move_words import catching_line, losing_line
@@ -51,7 +51,7 @@ class FollowedTable:
         names: tuple[str, str],
         seen: TableDescription,
         spool: Spool,
-        capture: Capture,
+        capture: TableCapture,
         budget: SpoolBudget,
         captured_until: float,
     ) -> None:
@@ -70,6 +70,11 @@ class FollowedTable:
         self._read_until = self._polled_at = captured_until
         self._sample: MovePoint | None = None
         self._sampled_at = -math.inf
+
+    @property
+    def state(self) -> MoveState:
+        """What it does, as of the last status."""
+        return self._state
 
     def is_being_copied(self) -> None:
         """Its scan begins, or goes on."""

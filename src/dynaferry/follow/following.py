@@ -3,11 +3,10 @@
 The capture is not held by a pause: what comes meanwhile waits in the spool.
 """
 
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import anyio
 
@@ -20,6 +19,7 @@ from dynaferry.follow.applier import Applier
 from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.follow.held_back import HeldBack
 from dynaferry.follow.rejections import MoveRejections, rejections_of
+from dynaferry.follow.resync import Resync
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.table import open_applier
 from dynaferry.observe.progress import PlainLog
@@ -44,9 +44,8 @@ async def follow(
     *,
     watch: Watch[RunStats] | None,
     say: Say,
-    beside: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
-    """Applies what is captured until a stop is asked for, with `watch` and `beside` beside it.
+    """Applies what is captured until a stop is asked for, with `watch` beside it, and repairs gaps.
 
     :raises DynaferryError: it cannot go on, or too much was refused
     """
@@ -70,7 +69,7 @@ async def follow(
             group.start_soon(controls.follow)
             group.start_soon(_say_controls, stats, say)
             group.start_soon(watched, watch, stats)
-            group.start_soon(beside)
+            group.start_soon(Resync(plan, tables, rejections, caps, stop, say).run)
             await stop.finish.wait()
             with anyio.move_on_after(DRAIN_SECONDS):
                 for table, applier in zip(tables, appliers, strict=True):
@@ -91,11 +90,14 @@ async def _applying(
 ) -> AsyncIterator[Applier]:
     """The applier of a table, which is told of. Not running."""
     number, own = table.number, stats.tables[table.number]
-    opening = open_applier(plan, number, sides, table.seen, there, table.spool, rejected, own, caps)
+    clock = table.capture.clock
+    opening = open_applier(
+        plan, number, sides, table.seen, there, table.spool, rejected, own, caps, clock=clock
+    )
     async with opening as applier:
         await table.spool.run(partial(SpoolFile.note_clean, is_clean=False))
         own_cap = plan.tables[number].max_write_units
-        table.apply_by(applier, HeldBack(stats, own, own_cap), time.time())
+        table.apply_by(applier, HeldBack(stats, own, own_cap), clock())
         yield applier
 
 

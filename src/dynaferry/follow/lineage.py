@@ -176,6 +176,10 @@ class Lineage:
             if position.state is ShardState.UNREAD and not self._waits(position)
         ]
 
+    def unread(self) -> bool:
+        """Whether any shard is not read to its end."""
+        return any(p.state is ShardState.UNREAD for p in self._positions.values())
+
     def waiting(self) -> list[Position]:
         """The shards that are to be read once their parents are."""
         return [

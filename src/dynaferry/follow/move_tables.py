@@ -5,9 +5,10 @@ the copy is complete. Whatever ends a move, the same command goes on: the run's 
 the copy is, each table's spool how far its stream is read and what waits.
 """
 
+import secrets
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from dynaferry.follow.following import follow
 from dynaferry.follow.preparation import Agree, prepare
 from dynaferry.follow.spool_connection import COPYING_PAGES, FOLLOWING_PAGES
 from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.steady_clock import SteadyClock
 from dynaferry.follow.table import open_capture, open_spool
 from dynaferry.observe.move_status import MoveStatus
 from dynaferry.observe.stats import RunStats
@@ -42,23 +44,20 @@ from dynaferry.run.resume import check_state_can_be_kept, stored_run
 from dynaferry.run.sides import Sides, open_sides
 from dynaferry.state.directory import log_paths, move_name, spool_path
 from dynaferry.state.lock import RunLock
+from dynaferry.state.records import RunRecord
 from dynaferry.stop import StopSignal
 
 STATUS_SECONDS: Final = 1.0
-# How long after a comparison that left something the next begins.
-RESYNC_SECONDS: Final = 60.0
 # To read less than this consistently costs less than a minute's wait is worth.
 SMALL_BYTES: Final = 1 << 30
 
-# Compares every key of a run's tables beside the follower and repairs them; says whether it did.
-Resync = Callable[[CopyPlan], Awaitable[bool]]
 # Is shown how each table stands, about once a second.
 Show = Callable[[Sequence[MoveStatus]], None]
 
 
 async def move_tables(plan: CopyPlan, *, stop: StopSignal | None = None) -> RunSummary:
     """Moves what the plan says and follows it until `stop` is asked, or goes on with an earlier
-    call. Returns the copy's summary. What a gap has lost is repaired by the command alone.
+    call. Returns the copy's summary.
 
     :raises DynaferryError: it cannot go on; the same call resumes it
     """
@@ -75,7 +74,6 @@ async def execute(
     watch: Watch[RunStats] | None = None,
     watch_following: Watch[RunStats] | None = None,
     show: Show | None = None,
-    resync: Resync | None = None,
     say: Say | None = None,
     agree: Agree | None = None,
 ) -> Outcome:
@@ -88,7 +86,7 @@ async def execute(
     stop = stop or StopSignal()
     begun = anyio.Event()
     watches = (watch, watch_following)
-    move = _Move(plan, stop, watches, show or (lambda _: None), resync, say or say_nothing, agree)
+    move = _Move(plan, stop, watches, show or (lambda _: None), say or say_nothing, agree)
     outcome, error = await attempted(
         partial(move.make, begun), cancel_when=before_it_begins(stop, begun.is_set)
     )
@@ -104,7 +102,6 @@ class _Move:
         stop: StopSignal,
         watches: tuple[Watch[RunStats] | None, Watch[RunStats] | None],
         show: Show,
-        resync: Resync | None,
         say: Say,
         agree: Agree | None,
     ) -> None:
@@ -112,9 +109,10 @@ class _Move:
         self._stop = stop
         self._watch, self._watch_following = watches
         self._show = show
-        self._resync = resync
         self._say = say
         self._agree = agree
+        self._clock = SteadyClock()
+        self._id = ""
         self._tables: list[FollowedTable] = []
         self._copied_now = False
 
@@ -127,54 +125,45 @@ class _Move:
             RunLock.acquire, self._plan.state_dir, move_name(self._plan.run_name)
         )
         try:
+            run = None if self._plan.restart else await stored_run(self._plan)
+            self._id = secrets.token_hex(16) if run is None else _move_of(run)
             async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:
                 await prepare(self._plan, sides.source, self._say, self._agree)
                 for number in range(len(self._plan.tables)):
-                    self._tables.append(await self._open_table(number, sides, stack))
+                    table = await self._open_table(number, sides, stack, is_new=run is None)
+                    self._tables.append(table)
                 begun.set()
                 return await self._go(sides)
         finally:
             lock.release()
 
-    async def _open_table(self, number: int, sides: Sides, stack: AsyncExitStack) -> FollowedTable:
+    async def _open_table(
+        self, number: int, sides: Sides, stack: AsyncExitStack, *, is_new: bool
+    ) -> FollowedTable:
         """Everything from now on will be captured when this returns."""
-        name = self._plan.tables[number].source_name
-        seen = await describe_table(sides.source, name)
+        names = self._plan.tables[number]
+        seen = await describe_table(sides.source, names.source_name)
         path = spool_path(self._plan.state_dir, self._plan.run_name, number)
-        run = None if self._plan.restart else await stored_run(self._plan)
-        exists = await to_thread.run_sync(path.exists)
-        if run is not None and not exists:
-            raise StateError(
-                f"the run {run.run} was begun without a capture, so what changed in {name} since"
-                " its scan began is not known",
-                hint="begin another with --run, or anew with --restart",
-            )
-        if run is None:
+        if is_new:
             await to_thread.run_sync(_remove, path)
-        spool, was_lost = await stack.enter_async_context(
-            open_spool(path, f"{self._plan.run_name}/{number}", is_new=run is None)
+        spool = await stack.enter_async_context(
+            open_spool(path, f"{self._id}/{number}", is_new=is_new)
         )
-        origin = await spool.run(SpoolFile.origin)
-        if run is not None and origin.run_created_at not in (None, run.created_at):
-            raise StateError(f"the spool {path} belongs to another run named {run.run}")
-        budget = SpoolBudget(
-            await to_thread.run_sync(_most_bytes, self._plan.spool_max_bytes, path)
-            // len(self._plan.tables)
-        )
+        captured_until = (await spool.run(SpoolFile.origin)).alive_at or self._clock()
+        most_bytes = await to_thread.run_sync(_most_bytes, self._plan.spool_max_bytes, path)
+        budget = SpoolBudget(most_bytes // len(self._plan.tables))
         capture = await stack.enter_async_context(
             open_capture(
                 sides.source,
                 seen,
                 spool,
-                keys_only=lambda: budget.is_over,
                 endpoint=await streams_endpoint(sides.source),
-                was_lost=was_lost,
+                clock=self._clock,
+                keys_only=lambda: budget.is_over,
             )
         )
-        names = self._plan.tables[number]
         both = (names.source_name, names.target_name)
-        until = origin.alive_at or time.time()
-        return FollowedTable(number, both, seen, spool, capture, budget, until)
+        return FollowedTable(number, both, seen, spool, capture, budget, captured_until)
 
     async def _go(self, sides: Sides) -> Outcome:
         async with anyio.create_task_group() as captures:
@@ -197,12 +186,13 @@ class _Move:
         for table in self._tables if self._copied_now else ():
             table.is_being_copied()
         outcome = await copy_tables.execute(
-            self._plan, stop=self._stop, watch=self._watch, say=self._say_of_the_copy
+            self._plan,
+            stop=self._stop,
+            watch=self._watch,
+            say=self._say_of_the_copy,
+            move=self._id,
         )
-        run = await stored_run(self._plan)
         for table in self._tables:
-            if run is not None:
-                await table.spool.run(partial(SpoolFile.bind, run_created_at=run.created_at))
             await table.spool.run(partial(SpoolFile.keep_log_below, pages=FOLLOWING_PAGES))
         return outcome
 
@@ -241,7 +231,6 @@ class _Move:
                 self._stop,
                 watch=self._watch_following,
                 say=self._say,
-                beside=self._resync_gaps,
             )
         return Outcome(replace(outcome.summary, status="interrupted"), None)
 
@@ -263,35 +252,30 @@ class _Move:
             with anyio.move_on_after(until - now):
                 await self._stop.finish.wait()
 
-    async def _resync_gaps(self) -> None:
-        """After a gap every key is compared beside the follower, and it follows on."""
-        while True:
-            await anyio.sleep(STATUS_SECONDS)
-            gaps = [(t, await t.spool.run(SpoolFile.open_gaps)) for t in self._tables]
-            numbers = [(table, found[-1][0]) for table, found in gaps if found]
-            if not numbers or self._resync is None:
-                continue
-            self._say("records were lost: every key is compared now, beside the follower")
-            if await self._resync(self._plan):
-                for table, number in numbers:
-                    await table.spool.run(
-                        partial(SpoolFile.mend_gaps, up_to=number, now=time.time())
-                    )
-                self._say("every key was compared since: the gap is mended")
-            else:
-                self._say(f"not all is repaired: compared again in {RESYNC_SECONDS:.0f} s")
-                await anyio.sleep(RESYNC_SECONDS)
-
     async def _tell_for_ever(self, sides: Sides) -> None:
-        cost = CostNote(self._plan, sides.target, self._say, time.time())
+        cost = CostNote(self._plan, sides.target, self._say, self._clock())
         while True:
-            now = time.time()
+            now = self._clock()
             told = [await table.status(now) for table in self._tables]
             for table, status in zip(self._tables, told, strict=True):
                 table.say_if_losing(status, self._say)
             self._show(told)
             await cost.look(self._tables, told, now)
             await anyio.sleep(STATUS_SECONDS)
+
+
+def _move_of(run: RunRecord) -> str:
+    """The id of the move that a run is.
+
+    :raises StateError: it is a copy
+    """
+    if run.identity.move is None:
+        raise StateError(
+            f"the run {run.run} was begun without a capture, so what changed in the source since"
+            " its scan began is not known",
+            hint="begin another with --run, or anew with --restart",
+        )
+    return run.identity.move
 
 
 def _most_bytes(given: int | None, spool: Path) -> int:

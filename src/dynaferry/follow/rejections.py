@@ -47,6 +47,10 @@ class MoveRejections:
         self._letters = letters or {}
         self._refused = refused or set()
 
+    def keys(self) -> list[bytes]:
+        """The keys of the copy's dead letters."""
+        return list(self._letters)
+
     def check(self, key: bytes, error: ItemRefusedError) -> None:
         """Returns if the item under this key may be set aside; see `RejectedChanges`.
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self, TypeVar
 
-from dynaferry.follow.spool_connection import unreadable
+from dynaferry.errors import StateWriteError
+from dynaferry.follow.spool_connection import SpoolDamagedError, SpoolLostError, is_damage
 from dynaferry.follow.spool_file import SpoolFile
 
 _Result = TypeVar("_Result")
@@ -21,6 +22,7 @@ class Spool:
     def __init__(self, file: SpoolFile, thread: ThreadPoolExecutor) -> None:
         self._file = file
         self._thread = thread
+        self.is_damaged = False
 
     @classmethod
     async def opened_by(cls, opening: Callable[[], SpoolFile]) -> Self:
@@ -35,12 +37,19 @@ class Spool:
     async def run(self, step: Callable[[SpoolFile], _Result]) -> _Result:
         """Does one thing with the file, behind what was asked for before.
 
-        :raises StateError: the file is damaged
+        :raises SpoolDamagedError: the file is damaged
+        :raises StateWriteError: it cannot be read, or written
         """
         try:
             return await asyncio.wrap_future(self._thread.submit(step, self._file))
         except sqlite3.Error as error:
-            raise unreadable(self._file.path, error) from error
+            if is_damage(error):
+                self.is_damaged = True
+                raise SpoolDamagedError(self._file.path, str(error)) from error
+            raise StateWriteError(f"the spool {self._file.path} cannot be read: {error}") from error
+        except SpoolLostError as error:
+            self.is_damaged = True
+            raise SpoolDamagedError(self._file.path, error.message) from error
 
     async def aclose(self) -> None:
         """Lets go of the file after what is under way; also when cancelled."""

@@ -3,14 +3,15 @@
 import errno
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from dynaferry.errors import StateError, StateWriteError
+from dynaferry.errors import StateError, StateWriteError, StoppedError
 from dynaferry.follow.spool_schema import APPLICATION_ID, SCHEMA, SPOOL_VERSION
-from dynaferry.state.directory import log_paths
+from dynaferry.state.directory import log_paths, unused_name
 
 # Pages of the log until it is folded into the file: few keep the lag even, many keep a copy fast.
 FOLLOWING_PAGES: Final = 1_000
@@ -24,12 +25,29 @@ _ENDS: Final = (
     "SELECT number, digest FROM changes ORDER BY number LIMIT 1",
     "SELECT number, digest FROM changes ORDER BY number DESC LIMIT 1",
 )
-_DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_ASIDE: Final = "move it aside: without it every key is compared anew, beside the follower"
+# What SQLite says of a file that is none, or whose pages contradict each other, or lack a table.
+_DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
-def make(path: Path, spool_id: str) -> None:
+class SpoolDamagedError(StoppedError):
+    """A spool is not as it was stored, as was seen while it was in use."""
+
+    def __init__(self, path: Path, words: str) -> None:
+        super().__init__(
+            words if str(path) in words else f"the spool {path} is damaged: {words}",
+            hint="the same command goes on: the spool is set aside, and every key is compared",
+        )
+
+
+class SpoolLostError(StateError):
+    """What stands in a spool's place is not this move's spool, or not whole: it is lost."""
+
+
+def make(path: Path, spool_id: str, lost: str | None = None) -> None:
     """Makes a spool, which has its name once it is whole.
+
+    In the place of one that was `lost`, for that reason, it says so from the start: a gap, with
+    writes of which nobody knows.
 
     :raises StateError: there is a file of this name, or none can be made
     """
@@ -40,7 +58,7 @@ def make(path: Path, spool_id: str) -> None:
         # The log of a file that is gone would be taken for that of the new one.
         for left in (*log_paths(path), unfinished, *log_paths(unfinished)):
             left.unlink(missing_ok=True)
-        _build(unfinished, spool_id)
+        _build(unfinished, spool_id, lost)
         unfinished.rename(path)
         _sync_directory(path.parent)
     except OSError as error:
@@ -52,7 +70,8 @@ def make(path: Path, spool_id: str) -> None:
 def is_whole(path: Path, spool_id: str) -> bool:
     """Whether there is a spool, which is whole and of this move then.
 
-    :raises StateError: it is damaged, not a spool, of another version or of another move
+    :raises SpoolLostError: it is damaged, not a spool, or of another move
+    :raises StateError: it cannot be read, or is of another version
     """
     if not path.exists():
         return False
@@ -64,7 +83,24 @@ def is_whole(path: Path, spool_id: str) -> bool:
     return True
 
 
-def _build(path: Path, spool_id: str) -> None:
+def set_aside(path: Path) -> Path:
+    """Renames what stands in a spool's place, with its log; returns the new path.
+
+    :raises StateError: it cannot be renamed
+    """
+    aside = unused_name(path, time.time())
+    try:
+        for log, log_aside in zip(log_paths(path), log_paths(aside), strict=True):
+            if log.exists():
+                log.rename(log_aside)
+        path.rename(aside)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise StateError(f"the spool {path} cannot be set aside: {error.strerror}") from error
+    return aside
+
+
+def _build(path: Path, spool_id: str, lost: str | None) -> None:
     """Makes a whole spool, its log folded into it."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     with closing(connect(path)) as connection:
@@ -73,7 +109,13 @@ def _build(path: Path, spool_id: str) -> None:
         with transaction(connection, path):
             for statement in SCHEMA.split(";"):
                 connection.execute(statement)
-            connection.execute("INSERT INTO spool (id) VALUES (?)", (spool_id,))
+            connection.execute(
+                "INSERT INTO spool (id, is_clean) VALUES (?,?)", (spool_id, int(lost is None))
+            )
+            if lost is not None:
+                connection.execute(
+                    "INSERT INTO gaps (at, shard, why) VALUES (?, '', ?)", (time.time(), lost)
+                )
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SPOOL_VERSION}")
 
@@ -119,22 +161,26 @@ def _set(connection: sqlite3.Connection) -> None:
 def _check(connection: sqlite3.Connection, path: Path, spool_id: str) -> None:
     """Returns if the file is a whole spool of this move.
 
-    :raises StateError: it is not
+    :raises SpoolLostError: it is none, not this move's or not whole
+    :raises StateError: it is of another version
     """
     found, version = (
         connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("application_id", "user_version")
     )
     if found != APPLICATION_ID:
-        raise StateError(f"{path} is not a spool that dynaferry made", hint=_ASIDE)
+        raise SpoolLostError(f"{path} is not a spool that dynaferry made")
     if version != SPOOL_VERSION:
-        raise StateError(f"the spool {path} is of version {version}, this is {SPOOL_VERSION}")
+        raise StateError(
+            f"the spool {path} is of version {version}, this is {SPOOL_VERSION}",
+            hint="go on with the version of dynaferry that made it",
+        )
     _look_through(connection, path)
     ids = connection.execute("SELECT id FROM spool").fetchall()
     if len(ids) != 1:
         raise damaged(path, "it does not say whose it is")
     if ids[0][0] != spool_id:
-        raise StateError(f"the spool {path} belongs to another move", hint=_ASIDE)
+        raise SpoolLostError(f"the spool {path} belongs to another move")
 
 
 def _look_through(connection: sqlite3.Connection, path: Path) -> None:
@@ -165,7 +211,7 @@ def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """Commits what is done within, or rolls it back.
 
     :raises StateWriteError: the disk is full, or fails
-    :raises StateError: the file is damaged
+    :raises SpoolLostError: the file is damaged
     """
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -195,10 +241,14 @@ def is_damage(error: BaseException) -> bool:
 
 
 def unreadable(path: Path, error: BaseException) -> StateError:
-    """The refusal of a spool that SQLite cannot read."""
-    return StateError(f"the spool {path} cannot be read: {error}", hint=_ASIDE)
+    """The refusal of a spool that SQLite cannot read; one that is damaged is lost."""
+    if is_damage(error):
+        return damaged(path, str(error))
+    return StateError(
+        f"the spool {path} cannot be read: {error}", hint="see to the disk and the file's rights"
+    )
 
 
 def damaged(path: Path, what: str) -> StateError:
-    """The refusal of a spool in which something is not as it was stored."""
-    return StateError(f"the spool {path} is damaged: {what}", hint=_ASIDE)
+    """The loss of a spool in which something is not as it was stored."""
+    return SpoolLostError(f"the spool {path} is damaged: {what}")

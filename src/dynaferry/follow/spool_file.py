@@ -59,21 +59,22 @@ class SpoolFile:
         self._images_from = 0
 
     @classmethod
-    def create(cls, path: Path, spool_id: str) -> Self:
+    def create(cls, path: Path, spool_id: str, lost: str | None = None) -> Self:
         """Makes a spool that belongs to the run which holds `spool_id` as well.
 
-        It has its name once it is whole: a crash before leaves none.
+        In the place of one that was `lost`, for that reason, it begins with that gap.
 
         :raises StateError: there is a file of this name, or none can be made
         """
-        make(path, spool_id)
+        make(path, spool_id, lost)
         return cls._opened(path)
 
     @classmethod
     def open(cls, path: Path, spool_id: str) -> Self | None:
-        """Opens the spool of the run which holds `spool_id`; None if it is not there: a gap.
+        """Opens the spool of the run which holds `spool_id`; None if it is not there.
 
-        :raises StateError: it is damaged, not a spool, of another version or of another move
+        :raises SpoolLostError: it is damaged, not a spool, or of another move
+        :raises StateError: it cannot be read, or is of another version
         """
         return cls._opened(path) if is_whole(path, spool_id) else None
 
@@ -113,11 +114,6 @@ class SpoolFile:
             put_positions(self._connection, positions)
             put_gaps(self._connection, gaps, at)
 
-    def bind(self, run_created_at: float) -> None:
-        """From now on it belongs to the run that was created then, and to no other."""
-        with self._writing() as connection:
-            connection.execute("UPDATE spool SET run_created_at = ?", (run_created_at,))
-
     def note_clean(self, is_clean: bool) -> None:
         """Whether all that was sent to the target has been answered, so that nothing is on its way
         should this process end now.
@@ -139,9 +135,7 @@ class SpoolFile:
 
     def origin(self) -> SpoolOrigin:
         """Whose changes it holds."""
-        return SpoolOrigin(
-            *self._row("SELECT id, run_created_at, stream, begun_at, alive_at FROM spool")
-        )
+        return SpoolOrigin(*self._row("SELECT id, stream, begun_at, alive_at FROM spool"))
 
     def store(
         self,
@@ -254,6 +248,15 @@ class SpoolFile:
     def open_gaps(self) -> list[tuple[int, Gap]]:
         """The gaps after which not every key has been compared, with their numbers."""
         return read_open_gaps(self._connection)
+
+    def compared_since(self) -> int | None:
+        """The number of the gap since which keys are compared; None where they are not."""
+        return self._row("SELECT compared_since FROM spool")[0]  # type: ignore[no-any-return]
+
+    def compare_since(self, number: int | None) -> None:
+        """A comparison of every key begins, since this gap."""
+        with self._writing() as connection:
+            connection.execute("UPDATE spool SET compared_since = ?", (number,))
 
     def mend_gaps(self, up_to: int, now: float) -> None:
         """Every key was compared since the gap number `up_to`."""

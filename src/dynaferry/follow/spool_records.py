@@ -52,12 +52,11 @@ class SpoolCounts(Struct, frozen=True):
 
 
 class SpoolOrigin(Struct, frozen=True):
-    """Whose changes a spool holds: of which run (None before there is one) and which stream, and
-    when its capture began and was alive last.
+    """Whose changes a spool holds: of which move and which stream, when its capture began, and
+    until when everything is captured that the stream showed.
     """
 
     id: str
-    run_created_at: float | None
     stream: str | None
     begun_at: float | None
     alive_at: float | None

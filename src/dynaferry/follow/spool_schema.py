@@ -8,7 +8,6 @@ SPOOL_VERSION: Final = 2
 SCHEMA: Final = """
 CREATE TABLE spool (
     id TEXT NOT NULL,
-    run_created_at REAL,
     stream TEXT,
     begun_at REAL,
     alive_at REAL,
@@ -18,6 +17,7 @@ CREATE TABLE spool (
     rejected INTEGER NOT NULL DEFAULT 0,
     arrival INTEGER NOT NULL DEFAULT 0,
     is_clean INTEGER NOT NULL DEFAULT 1,
+    compared_since INTEGER,
     status BLOB
 );
 CREATE TABLE changes (

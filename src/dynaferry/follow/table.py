@@ -7,8 +7,9 @@ once the copy is complete; `lag_seconds` says how far behind the source the targ
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
+
+from anyio import to_thread
 
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.limiters import Limiters
@@ -19,17 +20,19 @@ from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
 from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.dynamodb.items.streams import TableStream
 from dynaferry.dynamodb.signing import STREAMS_API_PREFIX
+from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.applier_work import RejectedChanges
-from dynaferry.follow.capture import RETENTION_SECONDS, Capture
-from dynaferry.follow.lineage import Gap, Lineage
 from dynaferry.follow.measured import MeasuredTarget
 from dynaferry.follow.spool import Spool
+from dynaferry.follow.spool_connection import SpoolLostError, set_aside
 from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.table_capture import TableCapture
 from dynaferry.observe.request_counters import ReadCounters, WriteCounters
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import CopyPlan
+from dynaferry.ports import ChangeSource, StreamListing
 from dynaferry.preflight.stream_words import no_stream
 from dynaferry.run.assembly import SidePatience
 from dynaferry.run.sides import Sides
@@ -40,26 +43,53 @@ STREAM_CONNECTIONS = 16
 
 
 @asynccontextmanager
-async def open_spool(
-    path: Path, spool_id: str, *, is_new: bool
-) -> AsyncIterator[tuple[Spool, bool]]:
-    """The spool of a table, and whether it was lost since it was made: that is a gap.
+async def open_spool(path: Path, spool_id: str, *, is_new: bool) -> AsyncIterator[Spool]:
+    """The spool of a table.
 
-    :raises StateError: it is damaged, or belongs to another move
+    One that is missing, damaged or of another move makes room for another, which begins with the
+    gap that this is; so does, with the next start, one that is found to be damaged while in use.
+
+    :raises StateError: it cannot be read, or is of a later version
     """
-    lost = False
 
     def opened() -> SpoolFile:
-        nonlocal lost
-        found = None if is_new else SpoolFile.open(path, spool_id)
-        lost = found is None and not is_new
-        return found or SpoolFile.create(path, spool_id)
+        if is_new:
+            return SpoolFile.create(path, spool_id)
+        try:
+            found = SpoolFile.open(path, spool_id)
+        except SpoolLostError as error:
+            aside = set_aside(path)
+            return SpoolFile.create(path, spool_id, f"{error.message}; it is kept as {aside.name}")
+        return found or SpoolFile.create(path, spool_id, f"the spool {path} is missing")
 
     spool = await Spool.opened_by(opened)
     try:
-        yield spool, lost
+        yield spool
     finally:
         await spool.aclose()
+        if spool.is_damaged:
+            await to_thread.run_sync(set_aside, path)
+
+
+class _Streams:
+    """The streams of one table of an account. A `TableStreams`."""
+
+    def __init__(self, session: AccountSession, table: str, client: DynamoClient) -> None:
+        self._session = session
+        self._table = table
+        self._client = client
+
+    async def latest(self) -> str | None:
+        """See `TableStreams`."""
+        return (await describe_table(self._session, self._table)).stream_arn
+
+    async def opened(self, arn: str) -> tuple[ChangeSource, StreamListing]:
+        """See `TableStreams`."""
+        listing = await self._stream(arn, "").list_shards()
+        return self._stream(arn, listing.view), listing
+
+    def _stream(self, arn: str, view: str) -> TableStream:
+        return TableStream(self._client, arn=arn, table=self._table, view=view)
 
 
 @asynccontextmanager
@@ -69,11 +99,10 @@ async def open_capture(
     spool: Spool,
     *,
     endpoint: str,
-    was_lost: bool = False,
     clock: Callable[[], float] = time.time,
     keys_only: Callable[[], bool] = lambda: False,
-) -> AsyncIterator[Capture]:
-    """The capture of a table's stream, where an earlier one stopped or from now on. Not running.
+) -> AsyncIterator[TableCapture]:
+    """The capture of a table, where an earlier one stopped or from now on. Not running.
 
     When this returns, every change from now on will be captured: the scan may begin.
 
@@ -89,47 +118,10 @@ async def open_capture(
         connections=STREAM_CONNECTIONS,
         api_prefix=STREAMS_API_PREFIX,
     ) as client:
-        source = TableStream(
-            client, arn=table.stream_arn, table=table.name, view=table.stream_view_type or ""
-        )
-        lineage, start = await _lineage_of(source, table.stream_arn, spool, clock(), was_lost)
-        yield Capture(source, spool, lineage, start=start, clock=clock, keys_only=keys_only)
-
-
-async def _lineage_of(
-    source: TableStream, arn: str, spool: Spool, now: float, was_lost: bool
-) -> tuple[Lineage, float]:
-    """The shards as the spool knows them, or as the stream lists them now, and since when their
-    changes are captured.
-    """
-    origin = await spool.run(SpoolFile.origin)
-    gap = _gap_before(origin.stream, arn, origin.alive_at, now, was_lost)
-    gaps = [] if gap is None else [gap]
-    if origin.stream == arn and origin.begun_at is not None:
-        if gaps:
-            storing = partial(
-                SpoolFile.store, changes=(), positions=(), now=now, gaps=gaps, alive_at=now
-            )
-            await spool.run(storing)
-        return Lineage(await spool.run(SpoolFile.positions)), origin.begun_at
-    lineage = Lineage()
-    lineage.begin((await source.list_shards()).shards, now)
-    positions = lineage.take_changed()
-    await spool.run(partial(SpoolFile.begin, stream=arn, at=now, positions=positions, gaps=gaps))
-    return lineage, now
-
-
-def _gap_before(
-    before: str | None, stream: str, alive_at: float | None, now: float, was_lost: bool
-) -> Gap | None:
-    """What was lost while nobody captured."""
-    if was_lost:
-        return Gap("", "the spool was lost")
-    if before is not None and before != stream:
-        return Gap("", f"the table has another stream now: {stream}")
-    if alive_at is not None and now - alive_at > RETENTION_SECONDS:
-        return Gap("", "nothing was captured for more than 24 hours")
-    return None
+        streams = _Streams(session, table.name, client)
+        capture = TableCapture(streams, spool, clock=clock, keys_only=keys_only)
+        await capture.open()
+        yield capture
 
 
 @asynccontextmanager
@@ -143,6 +135,8 @@ async def open_applier(
     rejected: RejectedChanges,
     stats: TableStats,
     caps: RunCaps,
+    *,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Applier]:
     """The applier of a table, at the rates that the copy had. Not running."""
     patience, limits = SidePatience.of(plan, caps), plan.tables[table]
@@ -168,6 +162,7 @@ async def open_applier(
             reads=LimitedCall(limiters.read, read_retry, reads),
             write_retry=write_retry,
             read_retry=read_retry,
+            clock=clock,
             workers=plan.writers,
         )
 

@@ -81,17 +81,20 @@ async def execute(
     watch: Watch[RunStats] | None = None,
     say: Say | None = None,
     copy_one: CopyOneTable = copy_one_table,
+    move: str | None = None,
 ) -> Outcome:
     """Does what `copy_table` does, and tells errors in the outcome.
 
     `watch` runs beside the copy and is cancelled when it ends; `say` is given what people should
-    know, line by line; `copy_one` is how one table is copied. A stop that is asked for before the
-    copy has begun cancels at once.
+    know, line by line; `copy_one` is how one table is copied; a new run is part of this `move`. A
+    stop that is asked for before the copy has begun cancels at once.
     """
     stop = stop or StopSignal()
     begun, resumes = anyio.Event(), anyio.Event()
     outcome, error = await attempted(
-        partial(_prepare_and_copy, plan, stop, watch, say or say_nothing, copy_one, begun, resumes),
+        partial(
+            _prepare_and_copy, plan, stop, watch, say or say_nothing, copy_one, move, begun, resumes
+        ),
         cancel_when=before_it_begins(stop, begun.is_set),
     )
     return outcome or without_summary(plan, error, begun=begun.is_set(), resumes=resumes.is_set())
@@ -103,6 +106,7 @@ async def _prepare_and_copy(
     watch: Watch[RunStats] | None,
     say: Say,
     copy_one: CopyOneTable,
+    move: str | None,
     begun: anyio.Event,
     resumes: anyio.Event,
 ) -> Outcome:
@@ -114,7 +118,7 @@ async def _prepare_and_copy(
         elif not plan.restart:
             resumes.set()
         checked = await _run_preflight(plan, sides, stored, dry_run=False, say=say)
-        identity = identity_of(plan, checked, stored)
+        identity = identity_of(plan, checked, stored, move)
         async with open_state(plan, identity, stored, recorded_settings(plan), say) as store:
             if stored is not None and not plan.restart and is_complete(stored):
                 await check_still_there(stored, store, checked, sides.target, say)

@@ -56,14 +56,18 @@ async def check_state_can_be_kept(plan: CopyPlan) -> None:
 
 
 def identity_of(
-    plan: CopyPlan, checked: Sequence[TablePreflight], stored: RunRecord | None
+    plan: CopyPlan,
+    checked: Sequence[TablePreflight],
+    stored: RunRecord | None,
+    move: str | None = None,
 ) -> RunIdentity:
-    """The identity of the run that the plan asks for.
+    """The identity of the run that the plan asks for; a new one is part of this move.
 
     Where nobody asks for a number of segments, a resumed run keeps the one that it began with:
     the table has grown since, and its keys are good only for that number [M:Scan].
     """
-    began_with = () if stored is None or plan.restart else stored.identity.tables
+    resumed = None if stored is None or plan.restart else stored.identity
+    began_with = () if resumed is None else resumed.tables
     tables = []
     for index, (table, checked_table) in enumerate(zip(plan.tables, checked, strict=True)):
         asked_for = table.segments or plan.segments
@@ -72,7 +76,7 @@ def identity_of(
         if checked_table.target is None:
             raise StateError(f"the target {checked_table.table.target} is not there")
         tables.append(table_identity(checked_table.source, checked_table.target, segments))
-    return RunIdentity(tables=tuple(tables))
+    return RunIdentity(tables=tuple(tables), move=move if resumed is None else resumed.move)
 
 
 def with_current_endpoints(stored: RunIdentity, wanted: RunIdentity) -> RunIdentity:

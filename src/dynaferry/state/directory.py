@@ -8,6 +8,7 @@ import re
 import secrets
 import stat
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dynaferry.errors import PlanError, StateError
@@ -68,6 +69,17 @@ def lock_path(state_dir: Path, run: str) -> Path:
 def log_paths(database: Path) -> tuple[Path, Path]:
     """The write-ahead log of a database, and the index of that log."""
     return Path(f"{database}-wal"), Path(f"{database}-shm")
+
+
+def unused_name(path: Path, now: float) -> Path:
+    """A name beside `path`, for what stands there and makes room for something new."""
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside = path.with_name(f"{path.name}.{stamp}.old")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.{stamp}-{number}.old")
+    return aside
 
 
 def has_state(state_dir: Path, run: str) -> bool:

@@ -61,6 +61,8 @@ def check_identity(stored: RunIdentity, wanted: RunIdentity, *, run: str) -> Non
         raise _differs(run, "the schema version", stored.schema_version, wanted.schema_version)
     if len(stored.tables) != len(wanted.tables):
         raise _differs(run, "the number of tables", len(stored.tables), len(wanted.tables))
+    if stored.move != wanted.move:
+        raise _differs(run, "the move that it belongs to", stored.move, wanted.move)
     for before, now in zip(stored.tables, wanted.tables, strict=True):
         _check_table(before, now, run)
 

@@ -42,10 +42,15 @@ class TableIdentity(Struct, frozen=True, kw_only=True):
 
 
 class RunIdentity(Struct, frozen=True, kw_only=True):
-    """The identity of a run: its tables, in the plan's order."""
+    """The identity of a run: its tables, in the plan's order.
+
+    `move` is the random id that its spools carry as well, where it is a move: what changed since
+    its scan began is captured. None where it is a copy.
+    """
 
     tables: Annotated[tuple[TableIdentity, ...], Meta(min_length=1)]
     schema_version: int = SCHEMA_VERSION
+    move: str | None = None
 
 
 class SegmentRecord(Struct, frozen=True, kw_only=True):

@@ -39,10 +39,13 @@ from dynaferry.verify.stats import ComparisonStats
 
 
 class VerifyCaps:
-    """The caps given for the verification: the one on reads holds on each side by itself."""
+    """The caps given for the verification: the one on reads holds on each side by itself.
 
-    def __init__(self, plan: VerifyPlan) -> None:
-        self.source = RunCaps(plan.copy)
+    Beside others who read the source, `source` are the caps that they share.
+    """
+
+    def __init__(self, plan: VerifyPlan, source: RunCaps | None = None) -> None:
+        self.source = source or RunCaps(plan.copy)
         self.target = RunCaps(plan.copy)
 
 

@@ -68,17 +68,25 @@ async def execute(
     watch: Watch[ComparisonRunStats] | None = None,
     say: Say | None = None,
     approve: Approve | None = None,
+    caps: VerifyCaps | None = None,
 ) -> VerifyOutcome:
     """Does what `verify_tables` does, and returns errors in the outcome.
 
     `watch` runs beside and is cancelled at the end; `say` is given what people should know, line
-    by line; `approve` is asked before anything is written. A stop that is asked for before the
-    comparison has begun cancels at once.
+    by line; `approve` is asked before anything is written; `caps` are those of whoever it runs
+    beside. A stop that is asked for before the comparison has begun cancels at once.
     """
     stop, begun = stop or StopSignal(), anyio.Event()
     outcome, error = await attempted(
         partial(
-            _prepare_and_verify, plan, stop, watch, say or say_nothing, approve or _approve, begun
+            _prepare_and_verify,
+            plan,
+            stop,
+            watch,
+            say or say_nothing,
+            approve or _approve,
+            caps or VerifyCaps(plan),
+            begun,
         ),
         cancel_when=before_it_begins(stop, begun.is_set),
     )
@@ -91,6 +99,7 @@ async def _prepare_and_verify(
     watch: Watch[ComparisonRunStats] | None,
     say: Say,
     approve: Approve,
+    caps: VerifyCaps,
     begun: anyio.Event,
 ) -> VerifyOutcome:
     plan = validate_verify(plan)
@@ -103,7 +112,7 @@ async def _prepare_and_verify(
             say(line)
         async with open_state(plan, pairs, stored) as store:
             begun.set()
-            attempt = _Attempt(plan, sides, pairs, store, stop, say, approve)
+            attempt = _Attempt(plan, sides, pairs, store, stop, say, approve, caps)
             return await attempt.make(watch)
 
 
@@ -119,6 +128,7 @@ class _Attempt:
         stop: StopSignal,
         say: Say,
         approve: Approve,
+        caps: VerifyCaps,
     ) -> None:
         self._plan = plan
         self._sides = sides
@@ -127,7 +137,7 @@ class _Attempt:
         self._stop = stop
         self._say = say
         self._approve = approve
-        self._caps = VerifyCaps(plan)
+        self._caps = caps
         self._rejected: list[frozenset[bytes]] = []
         self._values: dict[int, tuple[Items, Items]] = {}
 

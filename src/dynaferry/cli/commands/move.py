@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     Body = Callable[[StopSignal], Awaitable[Outcome]]
 
 LINE_SECONDS = 5.0
-# Above the lag, or what is on its way looks like a difference.
-SETTLE_SECONDS = 15.0
 
 
 def run_move(flags: MoveFlags) -> int:
@@ -79,7 +77,6 @@ def _alone(plan: CopyPlan, flags: MoveFlags) -> Body:
             stop=stop,
             watch=setting_start_aside(watcher(typed.progress, readers=plan.readers)),
             show=_shown(typed),
-            resync=_resync,
             say=screen.say,
             agree=_agree(flags),
         )
@@ -102,7 +99,6 @@ def _observed(plan: CopyPlan, flags: MoveFlags) -> Body:
                 watch=together(monitor.watch, watch),
                 watch_following=monitor.watch,
                 show=_shown(typed, monitor.note_move),
-                resync=_resync,
                 say=screen.say,
                 agree=_agree(flags),
             )
@@ -177,21 +173,3 @@ class _Lines:
         self._states, self._said_at = states, now
         for table in tables:
             screen.say(line_of(table))
-
-
-async def _resync(plan: CopyPlan) -> bool:
-    """Compares every key beside the follower and repairs what differs; says whether all of it is.
-
-    A key that changes all the while is undecided: what changed since the gap is captured. Rejected
-    items stay dead letters.
-    """
-    from dynaferry.verify.run import execute
-    from dynaferry.verify.settings import VerifyPlan
-
-    outcome = await execute(
-        VerifyPlan(copy=plan, repair=True, delete_extra=True, settle_seconds=SETTLE_SECONDS),
-        say=screen.say,
-    )
-    is_whole = outcome.summary.status in ("equal", "undecided", "different")
-    left = sum(t.missing + t.extra + t.different for t in outcome.summary.tables)
-    return outcome.error is None and is_whole and left == 0

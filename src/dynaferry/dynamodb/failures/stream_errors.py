@@ -2,10 +2,17 @@
 
 from typing import Final
 
-from dynaferry.errors import DynaferryError, ExpiredIteratorError, ShardGoneError, TrimmedError
+from dynaferry.errors import (
+    DynaferryError,
+    ExpiredIteratorError,
+    ShardGoneError,
+    StreamGoneError,
+    TrimmedError,
+)
 
 # What a reader of a stream meets and goes on after [M:GetRecords, M:GetShardIterator].
 _ERRORS: Final[dict[str, dict[str, type[DynaferryError]]]] = {
+    "DescribeStream": {"ResourceNotFoundException": StreamGoneError},
     "GetShardIterator": {
         "TrimmedDataAccessException": TrimmedError,
         "ResourceNotFoundException": ShardGoneError,

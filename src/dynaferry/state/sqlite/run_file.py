@@ -9,12 +9,17 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Self
 
 from dynaferry.errors import StateError, StateWriteError
-from dynaferry.state.directory import log_paths, state_path, unfinished_files, unfinished_path
+from dynaferry.state.directory import (
+    log_paths,
+    state_path,
+    unfinished_files,
+    unfinished_path,
+    unused_name,
+)
 from dynaferry.state.lock import RunLock
 from dynaferry.state.sqlite.connection import (
     check_content,
@@ -222,7 +227,7 @@ def set_aside(state_dir: Path, run: str, now: float) -> Path:
         try:
             check_damage(path, fault_of_run, RunFile.ladder)
             fold_log(path)
-            aside = _unused_name(path, now)
+            aside = unused_name(path, now)
             path.rename(aside)
             _remove_spent_log(path)
             _sync_directory(state_dir)
@@ -287,16 +292,6 @@ def _remove_spent_log(path: Path) -> None:
     """Removes an empty log and the index of it, which a reader or a crash leaves behind."""
     for leftover in log_paths(path):
         leftover.unlink(missing_ok=True)
-
-
-def _unused_name(path: Path, now: float) -> Path:
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"{path.name}.{stamp}.old")
-    number = 1
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"{path.name}.{stamp}-{number}.old")
-    return aside
 
 
 def _place(path: Path) -> tuple[int, int]:

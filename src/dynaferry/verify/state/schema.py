@@ -165,6 +165,10 @@ SELECT_DIFFERENCES: Final = """
     WHERE "table" = ? AND key > ? AND mended IS NULL AND kind <> 'in_flux'
     ORDER BY key LIMIT ?
 """
+SELECT_UNEQUAL_KEYS: Final = """
+    SELECT key FROM differences WHERE "table" = ? AND key > ? AND mended IS NULL
+    ORDER BY key LIMIT ?
+"""
 SELECT_IN_FLUX: Final = """
     SELECT * FROM differences WHERE "table" = ? AND kind = 'in_flux' ORDER BY key LIMIT ?
 """

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from anyio import to_thread
 
-from dynaferry.state.directory import verification_name
+from dynaferry.state.directory import has_state, verification_name
 from dynaferry.state.sqlite.run_file import RunFile
 from dynaferry.state.sqlite.thread import FileThread
 from dynaferry.verify.state import schema
@@ -81,6 +81,15 @@ class VerificationStore(FileThread):
         :raises StateError: there is none, another process works on it, or the file is foreign
         """
         await to_thread.run_sync(_VerificationFile.discard, state_dir, verification_name(run))
+
+    @staticmethod
+    async def discard_any(state_dir: Path, run: str) -> None:
+        """Removes the file of a verification, where there is one.
+
+        :raises StateError: another process works on it, or the file is foreign
+        """
+        if await to_thread.run_sync(has_state, state_dir, verification_name(run)):
+            await VerificationStore.discard(state_dir, run)
 
     @staticmethod
     async def try_out(state_dir: Path, run: str) -> None:
@@ -204,6 +213,11 @@ class VerificationStore(FileThread):
         """The next differences behind the key `after` that are not repaired, by key."""
         query = schema.SELECT_DIFFERENCES
         return await self._records(schema.difference_of, query, table, after, limit)
+
+    async def read_unequal_keys(self, table: int, limit: int, after: bytes = b"") -> list[bytes]:
+        """The next keys behind `after` of all that was not found equal, in flux or rejected too."""
+        rows = await self._rows(schema.SELECT_UNEQUAL_KEYS, table, after, limit)
+        return [row["key"] for row in rows]
 
     async def read_in_flux(self, table: int, limit: int) -> list[Difference]:
         """The first items that were being changed while they were compared, by key."""
