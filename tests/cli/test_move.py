@@ -194,6 +194,10 @@ async def test_a_stream_is_enabled_once_and_remembered_and_a_resumed_move_change
     described = await world.source_tables.call("DescribeTable", {"TableName": "orders"})
     assert described["Table"]["LatestStreamArn"] == enabled.stream
     assert described["Table"]["StreamSpecification"] == STREAM
+    status = [sys.executable, "-m", "dynaferry", "status", "--state-dir", str(tmp_path)]
+    _, out, _ = await ended(status)
+    assert "orders: its stream was enabled by this move" in out
+    assert f"--table-name {enabled.table} --stream-specification StreamEnabled=false" in out
     assert stat.S_IMODE((tmp_path / "orders.enabled-streams.jsonl").stat().st_mode) == 0o600
 
 

@@ -1,5 +1,6 @@
 """Every command that prints JSON, in every way that it ends. Each case begins with nothing."""
 
+import asyncio
 import fcntl
 import shutil
 import signal
@@ -172,6 +173,19 @@ def copy_dry_run_that_creates(world: ContractWorld, cwd: Path) -> Said:
 def copy_dry_run_refused(world: ContractWorld, cwd: Path) -> Said:
     world.make_tables(target=None)
     return world.run(cwd, *copy("--json", "--dry-run"))
+
+
+def move_dry_run(world: ContractWorld, cwd: Path) -> Said:
+    world.make_tables()
+    stream = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+    enabling = {"TableName": "orders", "StreamSpecification": stream}
+    asyncio.run(world.accounts.source_tables.call("UpdateTable", enabling))
+    return world.run(cwd, "move", *copy("--json", "--dry-run")[1:])
+
+
+def move_dry_run_refused(world: ContractWorld, cwd: Path) -> Said:
+    world.make_tables(target=None)
+    return world.run(cwd, "move", *copy("--json", "--dry-run")[1:])
 
 
 def copy_after_copy(world: ContractWorld, cwd: Path) -> Said:
@@ -447,6 +461,8 @@ CASES: Final = [
     Recorded("copy-dry-run", copy_dry_run),
     Recorded("copy-dry-run-that-creates", copy_dry_run_that_creates),
     Recorded("copy-dry-run-refused", copy_dry_run_refused),
+    Recorded("move-dry-run", move_dry_run),
+    Recorded("move-dry-run-refused", move_dry_run_refused),
     Recorded("copy-after-copy", copy_after_copy),
     Recorded("copy-after-copy-refused", copy_after_copy_refused),
     Recorded("copy-log", copy_log, lines=True),

@@ -159,7 +159,7 @@ async def test_without_a_stream_the_one_call_is_named_as_it_is_typed() -> None:
 async def test_a_stream_that_was_switched_off_is_named() -> None:
     service = Service(view=None)
     service.table_fields = {"LatestStreamArn": f"{TABLE}/orders/stream/{ENABLED_AT}"}
-    with pytest.raises(PreflightError, match=f"switched off .*{ENABLED_AT}"):
+    with pytest.raises(PreflightError, match=f"switched off: .*{ENABLED_AT}"):
         await inspected(service)
 
 

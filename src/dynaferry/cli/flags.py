@@ -173,7 +173,7 @@ def move_plan_from(flags: MoveFlags) -> CopyPlan:
     """
     from dynaferry.plan.validation import validate  # not for --help
 
-    plan = _apply(_named_tables(flags.copy), flags.copy)
+    plan = _apply(_named_tables(flags.copy, command="move"), flags.copy)
     changes = _given(flags, {name: name for name in ("enable_stream", "spool_max_bytes")})
     for side in ("source", "target"):
         given = _given(flags, {f"{side}_streams_endpoint_url": "streams_endpoint_url"})
@@ -181,7 +181,7 @@ def move_plan_from(flags: MoveFlags) -> CopyPlan:
     return validate(msgspec.structs.replace(plan, **changes))
 
 
-def _named_tables(flags: CopyFlags) -> CopyPlan:
+def _named_tables(flags: CopyFlags, command: str = "copy") -> CopyPlan:
     if flags.plan is not None:
         if flags.source is not None:
             raise PlanError(
@@ -194,13 +194,13 @@ def _named_tables(flags: CopyFlags) -> CopyPlan:
     if flags.source is None:
         raise PlanError(
             "nothing says what to copy",
-            hint="dynaferry copy SOURCE TARGET, or dynaferry copy --plan PLAN.toml",
+            hint=f"dynaferry {command} SOURCE TARGET, or dynaferry {command} --plan PLAN.toml",
         )
     if flags.target is None:
         raise PlanError(
             f"the source is {flags.source!r}, but no target is named",
-            hint=f"dynaferry copy {flags.source} TARGET; TARGET may have the same name in another"
-            " account or region",
+            hint=f"dynaferry {command} {flags.source} TARGET; TARGET may have the same name in"
+            " another account or region",
         )
     return CopyPlan(tables=(TablePlan(flags.source, flags.target),))
 

@@ -101,7 +101,9 @@ class _Moved:
         self._noted = anyio.Event()
         if self._seen.state != self._state:
             self._state = self._seen.state
-            self._say_how_it_stands()
+            # While it copies, the copy's own lines say how far it is.
+            if self._state not in ("capturing", "copying"):
+                self._say_how_it_stands()
 
     async def _write_and_stop(self, stop: StopSignal) -> None:
         await self._until(lambda seen: seen.shards_open > 0)  # it is captured from now on

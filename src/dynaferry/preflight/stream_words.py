@@ -38,11 +38,11 @@ def call_that_enables(table: TableDescription, region: str) -> str:
 
 def no_stream(table: TableDescription, region: str, acting_as: str) -> PreflightError:
     """The refusal of a table whose changes nobody could see."""
-    what = "has no stream"
-    if table.last_stream_arn is not None:
-        what = f"has no stream any more, it was switched off ({table.last_stream_arn})"
+    last = table.last_stream_arn
+    any_more = "" if last is None else f" any more (the last one was switched off: {last})"
     return PreflightError(
-        f"the source table {table.name} {what}, so what changes in it cannot be followed",
+        f"the source table {table.name} has no stream{any_more}, so what changes in it cannot be "
+        "followed",
         hint=f"enable one: {call_that_enables(table, region)} (it needs dynamodb:UpdateTable on "
         f"the table); or add --enable-stream, where {acting_as} may do that",
         table=table.name,

@@ -14,6 +14,7 @@ from dynaferry.cli.commands.copy_text import equation
 from dynaferry.cli.interrupts import run_async
 from dynaferry.control.effective import EffectiveControls, in_words, set_by_hand
 from dynaferry.copy.counters import summary_of
+from dynaferry.follow.enabled_streams import EnabledStream, enabled_streams
 from dynaferry.follow.stored_move import read_move
 from dynaferry.observe import formatting
 from dynaferry.observe.move_status import MoveStatus, overall
@@ -47,6 +48,7 @@ def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
         name = sole_run(state_dir, run)
         stored = run_async(partial(read_stored_run, state_dir, name))
         moved = read_move(state_dir, name, len(stored.tables))
+        enabled = enabled_streams(state_dir, name)
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
@@ -54,7 +56,7 @@ def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
     if as_json:
         screen.print_document(msgspec.json.encode(to_summary(stored, moved)).decode())
     else:
-        screen.print_lines(to_lines(stored) + move_lines(moved))
+        screen.print_lines(to_lines(stored) + move_lines(moved) + enabled_lines(enabled))
     return exit_codes.COMPLETE
 
 
@@ -161,6 +163,16 @@ def move_lines(tables: Sequence[MoveStatus]) -> list[str]:
     """The lines of a move, for people: how each table stands, and which one only falls behind."""
     losing = [losing_line(table) for table in tables if not table.will_catch_up]
     return [line_of(table) for table in tables] + losing
+
+
+def enabled_lines(streams: Sequence[EnabledStream]) -> list[str]:
+    """The streams that moves of this run have enabled, and how they are switched off."""
+    return [
+        f"{resource_name(stream.table)}: its stream was enabled by this move; when that is over: "
+        f"aws dynamodb update-table --table-name {stream.table} "
+        "--stream-specification StreamEnabled=false"
+        for stream in streams
+    ]
 
 
 def _limits_in_words(run: StoredRun) -> str | None:
