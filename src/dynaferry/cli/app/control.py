@@ -34,8 +34,9 @@ def pause(
     """Hold a run: nothing is read or written until resume; what is in flight is finished.
 
     It stays paused when it is stopped and started again. A verification and a replay of its dead
-    letters are paused too. A verification of tables that were not copied from this state directory
-    belongs to no run and cannot be paused: Ctrl-C stops it, and the same command goes on.
+    letters are paused too. Of a move the capture goes on: what changes meanwhile waits. A
+    verification of tables that were not copied from this state directory belongs to no run and
+    cannot be paused: Ctrl-C stops it, and the same command goes on.
     """
     from dynaferry.cli.commands.control import run_pause
 
@@ -47,7 +48,7 @@ def resume(
     state_dir: options.RunsDir = DEFAULT_STATE_DIR,
     json: options.Document = False,
 ) -> int:
-    """Let a paused run go on. A run that has stopped goes on by its copy command."""
+    """Let a paused run go on. A run that has stopped goes on by the command that began it."""
     from dynaferry.cli.commands.control import run_pause
 
     return run_pause(run, state_dir, paused=False, as_json=json)

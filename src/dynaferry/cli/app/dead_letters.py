@@ -128,6 +128,9 @@ def replay(
     otherwise. What is refused again is kept, with the new reason; when none is left, the run is
     complete. Not while the copy runs. The target's role needs dynamodb:PutItem.
 
+    Of a move no letter is written, since it may be old by now: while the move follows, its keys
+    are read again from the source, and its own --if-present and flags of the target do not count.
+
     Exit codes: 0 none is left; 2 usage error; 3 refused before anything was written; 4 items
     were refused again; 5 stopped by an error, and 130 interrupted: the same command goes on.
     """

@@ -25,7 +25,7 @@ from dynaferry.follow.letters import (
     pages_of_move_letters,
     still_asked,
 )
-from dynaferry.follow.stored_move import is_followed, is_moved
+from dynaferry.follow.stored_move import is_followed, is_moved, read_move
 from dynaferry.observe.summary import ReplaySummary, RunStatus
 from dynaferry.run.lifecycle import Say, closing, error_summary
 from dynaferry.shared.arn import resource_name
@@ -90,6 +90,14 @@ class _MoveReplay:
         """
         await self._check_followed("nothing was asked for")
         keys = await self._keys()
+        tables = await self._in_thread(read_move, len(keys))
+        if not all(table.is_applying for table in tables):
+            raise StateError(
+                f"the run {self._run} is being copied: its letters are not read again yet",
+                hint="once it follows (dynaferry status), replay again",
+            )
+        if any(table.paused for table in tables):
+            self._say(f"it is paused, and waits for: dynaferry resume {self._run}")
         count = sum(map(len, keys))
         if not count:
             return
