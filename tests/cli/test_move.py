@@ -218,6 +218,9 @@ async def test_a_run_that_copy_has_made_is_refused_since_nothing_was_captured(
     code, _, err = await ended(command(world, tmp_path))
     assert code == 3
     assert "without a capture" in err
+    code, _, err = await ended(command(world, tmp_path, "--dry-run"))
+    assert code == 3
+    assert "without a capture" in err
 
 
 async def test_a_move_goes_on_after_ctrl_c_and_ends_equal_though_the_source_is_written(

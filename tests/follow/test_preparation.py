@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
-from dynaferry.dynamodb.account.session import open_account
 from dynaferry.errors import PreflightError
 from dynaferry.follow.enabled_streams import enabled_streams, note_enabling
 from dynaferry.follow.preparation import Agree, prepare
 from dynaferry.plan.settings import CopyPlan, TablePlan
+from dynaferry.run.sides import open_sides
 from tests.worlds.moto import REGION, SOURCE_ACCOUNT_ID, MotoWorld
 
 TABLE = f"arn:aws:dynamodb:{REGION}:{SOURCE_ACCOUNT_ID}:table"
@@ -24,18 +24,22 @@ async def prepared(
     *tables: str,
     agree: Agree | None = None,
     enables: bool = True,
+    creates: bool = True,
 ) -> list[str]:
     """What is said when these tables are made ready to be moved."""
     said: list[str] = []
     plan = CopyPlan(
         tables=tuple(TablePlan(table, table) for table in tables),
         source=world.source,
+        target=world.target,
+        sts_endpoint_url=world.sts_endpoint_url,
+        create_target=creates,
         run="move",
         state_dir=state_dir,
         enable_stream=enables,
     )
-    async with open_account(world.source, "source") as source:
-        await prepare(plan, source, said.append, agree)
+    async with open_sides(plan) as sides:
+        await prepare(plan, sides, said.append, agree)
     return said
 
 
@@ -78,6 +82,16 @@ async def test_who_does_not_agree_changes_nothing(moto_world: MotoWorld, tmp_pat
     with pytest.raises(PreflightError, match="nobody agreed") as caught:
         await prepared(moto_world, tmp_path, "orders", agree=agree)
     assert "aws dynamodb update-table" in (caught.value.hint or "")
+    assert await stream_of(moto_world, "orders") == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_is_refused_later_is_refused_before_a_stream_is_enabled(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    await moto_world.source_tables.create_table("orders")
+    with pytest.raises(PreflightError, match="the target table orders does not exist"):
+        await prepared(moto_world, tmp_path, "orders", creates=False)
     assert await stream_of(moto_world, "orders") == {}
     assert list(tmp_path.iterdir()) == []
 

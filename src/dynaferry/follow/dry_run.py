@@ -8,6 +8,7 @@ import anyio
 from msgspec import Struct
 
 from dynaferry.errors import DynaferryError
+from dynaferry.follow.move_tables import move_of
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.plan.validation import validate
 from dynaferry.preflight.estimate import as_created
@@ -18,6 +19,7 @@ from dynaferry.preflight.stream_words import StreamFindings, all_of, parts_of, s
 from dynaferry.preflight.streams import inspect_streams, measured_rate
 from dynaferry.run.copy_tables import looked_at
 from dynaferry.run.lifecycle import Say, say_nothing
+from dynaferry.run.resume import stored_run
 from dynaferry.run.sides import Sides, open_sides
 
 # For so long the streams are watched to see how much changes.
@@ -49,7 +51,7 @@ async def dry_run(
     """
     plan, say = validate(plan), say or say_nothing
     async with open_sides(plan, say) as sides:
-        problems: list[DynaferryError] = []
+        problems = await _problems_of_the_run(plan)
         streams: tuple[StreamFindings, ...] = ()
         tables: tuple[TablePreflight, ...] = ()
         try:
@@ -67,6 +69,17 @@ async def dry_run(
         _estimate(plan, table, stream, rate)
         for table, stream, rate in zip(tables, streams, rates, strict=True)
     )
+
+
+async def _problems_of_the_run(plan: CopyPlan) -> list[DynaferryError]:
+    """A run of this name that is a copy cannot become a move."""
+    try:
+        run = None if plan.restart else await stored_run(plan)
+        if run is not None:
+            move_of(run)
+    except DynaferryError as error:
+        return [error]
+    return []
 
 
 def _each_once(problems: Sequence[DynaferryError]) -> list[DynaferryError]:

@@ -126,9 +126,9 @@ class _Move:
         )
         try:
             run = None if self._plan.restart else await stored_run(self._plan)
-            self._id = secrets.token_hex(16) if run is None else _move_of(run)
+            self._id = secrets.token_hex(16) if run is None else move_of(run)
             async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:
-                await prepare(self._plan, sides.source, self._say, self._agree)
+                await prepare(self._plan, sides, self._say, self._agree)
                 for number in range(len(self._plan.tables)):
                     table = await self._open_table(number, sides, stack, is_new=run is None)
                     self._tables.append(table)
@@ -264,7 +264,7 @@ class _Move:
             await anyio.sleep(STATUS_SECONDS)
 
 
-def _move_of(run: RunRecord) -> str:
+def move_of(run: RunRecord) -> str:
     """The id of the move that a run is.
 
     :raises StateError: it is a copy

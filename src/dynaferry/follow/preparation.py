@@ -16,26 +16,30 @@ from dynaferry.plan.settings import CopyPlan
 from dynaferry.preflight.side_by_side import for_each_table
 from dynaferry.preflight.stream_words import StreamFindings, call_that_enables, stream_notices
 from dynaferry.preflight.streams import inspect_streams
-from dynaferry.run.lifecycle import Say
+from dynaferry.run.copy_tables import looked_at
+from dynaferry.run.lifecycle import Say, say_nothing
+from dynaferry.run.sides import Sides
 
 # Is shown lines, and says whether somebody agrees to what they say.
 Agree = Callable[[Sequence[str]], Awaitable[bool]]
 
 
 async def prepare(
-    plan: CopyPlan, source: AccountSession, say: Say, agree: Agree | None = None
+    plan: CopyPlan, sides: Sides, say: Say, agree: Agree | None = None
 ) -> tuple[StreamFindings, ...]:
     """Returns when every source of the plan has a stream that may be read.
 
     Where one has none and the plan says to enable it, `agree` is asked first: the plan alone is
-    enough where it is None.
+    enough where it is None. What would be refused after that is refused before.
 
     :raises PreflightError: a source has no stream, or nobody agreed
     :raises AccessDeniedError: a right is missing
     """
+    source = sides.source
     found = await inspect_streams(plan, source, waits=True, say=say)
     without = [each.source for each in found if each.status is None]
     if without:
+        await looked_at(plan, sides, say_nothing)
         await _enable(plan, source, without, say, agree)
         found = await inspect_streams(plan, source, waits=True, say=say)
     await _complete_notes(plan, found)
