@@ -10,12 +10,15 @@ import anyio
 import pytest
 
 from dynaferry import CopyPlan
+from dynaferry.cli.commands.move_letters import letters_of
 from dynaferry.errors import TooManyRejectedError
 from dynaferry.follow import capture, status
 from dynaferry.follow.move_tables import execute
 from dynaferry.observe.move_status import MoveStatus
 from dynaferry.plan.settings import TablePlan
+from dynaferry.run.lifecycle import closing
 from dynaferry.run.outcome import Outcome  # the runtime's, as the others
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.stop import StopSignal
 from tests.cli.test_move import STREAM, ended, status_of
 from tests.cli.test_move_seen import told
@@ -88,12 +91,15 @@ async def moving(plan: CopyPlan) -> AsyncIterator[Moving]:
         move.stop.ask()
 
 
-async def letters(state_dir: Path) -> list[tuple[str, int]]:
+async def letters(state_dir: Path) -> dict[str, int]:
     """Which keys were refused, and of which segment they are."""
-    _, out, _ = await ended([*DYNAFERRY, "list", "--json", "--state-dir", str(state_dir)])
-    return sorted(
-        (each["key"]["pk"]["S"], each["segment"]) for each in json.loads(out)["dead_letters"]
-    )
+    store = await SqliteStore.open_for_reading(state_dir, "orders")
+    async with closing(store):
+        return {
+            json.loads(letter.key)["pk"]["S"]: letter.segment
+            async for _, page in letters_of(store, state_dir, "orders")
+            for letter in page
+        }
 
 
 async def replayed(state_dir: Path) -> tuple[int, dict[str, int], str]:
@@ -119,14 +125,16 @@ async def test_letters_of_a_move_are_read_again_and_no_old_item_comes_back(
             await put("orders", [an_item("followed", 1, refused=True)])
             await move.until(lambda now: now.rejected == 1)
             found = await letters(tmp_path)
-            assert {name for name, _ in found} == {"copied", "followed", "gone", "mended"}
-            assert {name for name, segment in found if segment < 0} == {"followed"}
+            assert found.keys() == {"copied", "followed", "gone", "mended"}
+            assert {name for name, segment in found.items() if segment < 0} == {"followed"}
+            _, out, _ = await told(tmp_path, "dead-letters", "list", "--json")
+            assert len(json.loads(out)["dead_letters"]) == 4
             assert (await status_of(tmp_path))["rejected"] == 1
             # What the source has made of them since is what counts, without anybody's replay.
             await world.source_tables.delete_item("orders", {"pk": {"S": "gone"}})
             await put("orders", [an_item("mended", 1)])
             await move.until(lambda now: now.changes_applied >= 2 and now.spool_rows == 0)
-            assert dict(await letters(tmp_path)).keys() == {"copied", "followed"}
+            assert (await letters(tmp_path)).keys() == {"copied", "followed"}
             # The cause is still there.
             code, summary, _ = await replayed(tmp_path)
             assert (code, summary["written"], summary["refused"], summary["left"]) == (
@@ -135,7 +143,7 @@ async def test_letters_of_a_move_are_read_again_and_no_old_item_comes_back(
                 2,
                 2,
             )
-            assert dict(await letters(tmp_path)) == {"copied": -1, "followed": -1}
+            assert await letters(tmp_path) == {"copied": -1, "followed": -1}
         stopped = await replayed(tmp_path)
     assert stopped[0] == 3
     assert "is a move, and no process follows it now" in stopped[2]
@@ -146,7 +154,7 @@ async def test_letters_of_a_move_are_read_again_and_no_old_item_comes_back(
         await move.until(lambda now: now.state == "following" and now.spool_rows == 0)
         code, summary, err = await replayed(tmp_path)
         assert (code, summary["written"], summary["left"]) == (0, 2, 0), err
-        assert await letters(tmp_path) == []
+        assert await letters(tmp_path) == {}
         source = await world.source_tables.read_table("orders")
         assert await world.target_tables.read_table("orders") == source
 
@@ -169,6 +177,10 @@ async def test_the_limit_of_refused_items_counts_copy_and_following_each_item_on
             outcome = await move.until_it_ends()
     assert isinstance(outcome.error, TooManyRejectedError)
     assert "more than 2 items were refused" in outcome.error.message
+    left = await status_of(tmp_path)
+    assert (left["is_running"], left["error"]) == (False, outcome.error.message)
+    _, out, _ = await told(tmp_path, "status")
+    assert "orders: the last process ended by an error: more than 2 items were refused" in out
 
 
 async def test_a_move_under_a_cap_that_is_too_low_says_so_and_what_to_raise(

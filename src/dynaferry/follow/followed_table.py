@@ -6,6 +6,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import StateWriteError
 from dynaferry.follow.applier import Applier
@@ -68,6 +70,7 @@ class FollowedTable:
         self._rates = Rates()
         self._catches_up = True
         self._read_until = self._polled_at = captured_until
+        self._said: MoveStatus | None = None
         self._sample: MovePoint | None = None
         self._sampled_at = -math.inf
 
@@ -99,11 +102,18 @@ class FollowedTable:
                 await self.spool.run(partial(SpoolFile.drop_images, limit=IMAGES_AT_ONCE))
         if self.applier is not None:
             self._enter(_next_state(counts, self._applies_since))
-        status = self._status(counts, now)
+        status = self._said = self._status(counts, now)
         with suppress(StateWriteError):
             sample = self._due_sample(status)
             await self.spool.run(partial(SpoolFile.note_status, status=status, sample=sample))
         return status
+
+    async def note_end(self, error: str) -> None:
+        """Keeps by which error its process ends, for those who look from outside."""
+        if self._said is not None:
+            ended = replace(self._said, error=error)
+            with suppress(StateWriteError):
+                await self.spool.run(partial(SpoolFile.note_status, status=ended))
 
     def say_if_losing(self, status: MoveStatus, say: Say) -> None:
         """Says once that it will not catch up, and once that it does."""

@@ -4,7 +4,7 @@ The table is read and changed by other processes: each look opens the file anew.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -35,24 +35,20 @@ def keys_of_letters(state_dir: Path, run: str, table: int) -> set[bytes]:
         raise unreadable(path, error) from error
 
 
-def pages_of_move_letters(
-    state_dir: Path, run: str, table: int, page: int
-) -> Iterator[list[DeadLetter]]:
-    """The table's dead letters in the order of their keys, so many at a time.
+def page_of_move_letters(
+    state_dir: Path, run: str, table: int, after: bytes, limit: int
+) -> list[DeadLetter]:
+    """The table's next dead letters behind this key, in the order of their keys.
 
     :raises StateError: the spool cannot be read
     """
-    path, after = spool_path(state_dir, run, table), b""
-    while True:
-        try:
-            with opened_to_look(path) as spool:
-                kept = spool_letters.read_letters(spool, after, page)
-        except sqlite3.Error as error:
-            raise unreadable(path, error) from error
-        if not kept:
-            return
-        yield [_as_dead_letter(each, table) for each in kept]
-        after = kept[-1].key
+    path = spool_path(state_dir, run, table)
+    try:
+        with opened_to_look(path) as spool:
+            kept = spool_letters.read_letters(spool, after, limit)
+    except sqlite3.Error as error:
+        raise unreadable(path, error) from error
+    return [_as_dead_letter(each, table) for each in kept]
 
 
 def ask_again(state_dir: Path, run: str, table: int, keys: Sequence[bytes]) -> None:

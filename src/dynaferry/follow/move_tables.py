@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from dynaferry.dynamodb.account.streams_endpoint import streams_endpoint
 from dynaferry.dynamodb.tables.describe import describe_table
-from dynaferry.errors import StateError
+from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.applier import LATE_WRITE_SECONDS
 from dynaferry.follow.cost_note import CostNote
 from dynaferry.follow.followed_table import FollowedTable, SpoolBudget
@@ -38,7 +38,14 @@ from dynaferry.plan.validation import validate
 from dynaferry.preflight.notices import WRITES_DURING_COPY
 from dynaferry.preflight.stream_words import STREAM_HISTORY_SECONDS
 from dynaferry.run import copy_tables
-from dynaferry.run.lifecycle import Say, Watch, attempted, before_it_begins, say_nothing
+from dynaferry.run.lifecycle import (
+    Say,
+    Watch,
+    attempted,
+    before_it_begins,
+    first_reason,
+    say_nothing,
+)
 from dynaferry.run.outcome import Outcome, without_summary
 from dynaferry.run.resume import check_state_can_be_kept, stored_run
 from dynaferry.run.sides import Sides, open_sides
@@ -133,7 +140,12 @@ class _Move:
                     table = await self._open_table(number, sides, stack, is_new=run is None)
                     self._tables.append(table)
                 begun.set()
-                return await self._go(sides)
+                try:
+                    return await self._go(sides)
+                except* DynaferryError as failed:
+                    for table in self._tables:
+                        await table.note_end(first_reason(failed).message)
+                    raise
         finally:
             lock.release()
 

@@ -27,12 +27,7 @@ from dynaferry.follow.spool_connection import (
 )
 from dynaferry.follow.spool_history import note_sample, note_state
 from dynaferry.follow.spool_letters import letter_keys, put_letter
-from dynaferry.follow.spool_positions import (
-    put_gaps,
-    put_positions,
-    read_open_gaps,
-    read_positions,
-)
+from dynaferry.follow.spool_positions import put_gaps, put_positions, read_open_gaps, read_positions
 from dynaferry.follow.spool_records import Letter, SpoolCounts, SpoolOrigin, Waiting
 from dynaferry.follow.spool_rows import UPSERT, read_rows, row_of
 from dynaferry.follow.timed_count import TimedCount

@@ -29,7 +29,7 @@ class MoveStatus(Struct, frozen=True, kw_only=True):
     `limited_by` is what holds the writes back, in words for people, `remedy` what to do about it.
     `late_writes` are writes of the source after the switch: none before there is one.
     `is_running` is whether a process moves it now; without one the ages go on from what it said
-    last, and the rates are 0.
+    last, and the rates are 0. `error` is what ended the last one, where it was an error.
     """
 
     source: str
@@ -63,6 +63,7 @@ class MoveStatus(Struct, frozen=True, kw_only=True):
     limited_by: str | None = None
     remedy: str | None = None
     trouble: str | None = None
+    error: str | None = None
     changes_captured: int
     changes_applied: int
     changes_compacted: int = 0
@@ -143,7 +144,7 @@ def _first(tables: Sequence[MoveStatus], name: str) -> Any:
     return next((f"{table.source}: {words}" for table, words in said if words is not None), None)
 
 
-_FIRST: Final = ("limited_by", "remedy", "trouble")
+_FIRST: Final = ("limited_by", "remedy", "trouble", "error")
 _SUMMED: Final = (
     "changes_in_per_second",
     "changes_out_per_second",

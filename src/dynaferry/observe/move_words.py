@@ -26,6 +26,13 @@ def line_of(table: MoveStatus) -> str:
     return f"{table.source}: {table.state}{paused}{behind} ({rates}; {waiting}{newest})"
 
 
+def ending_line(table: MoveStatus) -> str | None:
+    """Said of a table that no process follows: the error that ended the last one; None without."""
+    if table.is_running or table.error is None:
+        return None
+    return f"{table.source}: the last process ended by an error: {table.error}"
+
+
 def losing_line(table: MoveStatus) -> str:
     """Said once it is so: more comes in than goes out, what limits it, and what to do."""
     limited = "" if table.limited_by is None else f"; held back by {table.limited_by}"

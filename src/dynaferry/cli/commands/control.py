@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
-from anyio import to_thread
 from msgspec import Struct, field
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.interrupts import run_async
 from dynaferry.control.effective import EffectiveControls, effective_controls, in_words, set_by_hand
 from dynaferry.errors import PlanError, StateError
-from dynaferry.follow.stored_move import is_moved
 from dynaferry.limits import LEAST_CAP_UNITS
 from dynaferry.observe.health import is_stalled
 from dynaferry.plan.schedule import Units
@@ -115,7 +113,7 @@ async def _store(state_dir: Path, run: str, change: ControlsChange) -> tuple[Con
     try:
         record, state = await state_of(store, state_dir, run)
         under_way = await under_way_of(state, state_dir, run)
-        moved = await to_thread.run_sync(is_moved, state_dir, run)
+        moved = record.identity.move is not None
         _check_there_is_something_to_hold(record, state, under_way, moved=moved)
         now = time.time()
         is_paused = (await store.read_controls()).paused_at is not None

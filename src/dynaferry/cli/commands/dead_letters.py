@@ -16,7 +16,6 @@ from dynaferry.cli.commands.copy_text import equation, way_of
 from dynaferry.cli.commands.move_letters import letters_of
 from dynaferry.cli.interrupts import run_async, run_until_stopped
 from dynaferry.dead_letters.export import export_line, list_line, listed
-from dynaferry.follow.stored_move import is_moved
 from dynaferry.state.directory import overwritten_path, sole_run
 from dynaferry.state.sqlite.store import SqliteStore
 
@@ -48,15 +47,14 @@ def run_export(run: str | None, state_dir: Path, output: Path | None) -> int:
 
 def run_replay(flags: ReplayFlags) -> int:
     """Replays, prints the outcome and returns the exit code; every error is reported."""
-    from dynaferry.cli.commands.move_letters import replay_moved
+    from dynaferry.cli.commands.move_letters import is_move, replay_moved
     from dynaferry.dead_letters.replay import replay
 
     try:
         request = request_from(flags)
-        moved = is_moved(request.state_dir, request.run)
 
         async def body(stop: StopSignal) -> ReplayOutcome:
-            if moved:
+            if await is_move(request.state_dir, request.run):
                 return await replay_moved(request, stop=stop, say=screen.say)
             return await replay(request, stop=stop, say=screen.say)
 

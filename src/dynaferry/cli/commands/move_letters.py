@@ -22,7 +22,7 @@ from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.letters import (
     ask_again,
     keys_of_letters,
-    pages_of_move_letters,
+    page_of_move_letters,
     still_asked,
 )
 from dynaferry.follow.stored_move import is_followed, is_moved, read_move
@@ -50,13 +50,29 @@ async def letters_of(store: SqliteStore, state_dir: Path, run: str) -> Letters:
             copied = [each for each in letters if not newer or _key_of(each) not in newer]
             if copied:
                 yield name, copied
-        if newer:
-            for letters in pages_of_move_letters(state_dir, run, table, LETTERS_A_PAGE):
-                yield name, letters
+        after = b""
+        while newer and (letters := await _page(state_dir, run, table, after)):
+            yield name, letters
+            after = letters[-1].key
+
+
+async def _page(state_dir: Path, run: str, table: int, after: bytes) -> list[DeadLetter]:
+    reading = partial(page_of_move_letters, state_dir, run, table, after, LETTERS_A_PAGE)
+    return await to_thread.run_sync(reading)
 
 
 def _key_of(letter: DeadLetter) -> bytes:
     return canonical(Raw(letter.key))
+
+
+async def is_move(state_dir: Path, run: str) -> bool:
+    """Whether the run is a move, though its spools be lost.
+
+    :raises StateError: the run cannot be read
+    """
+    store = await SqliteStore.open_for_reading(state_dir, run)
+    async with closing(store):
+        return (await store.read_run()).identity.move is not None
 
 
 async def replay_moved(request: ReplayRequest, *, stop: StopSignal, say: Say) -> ReplayOutcome:

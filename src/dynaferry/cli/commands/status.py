@@ -18,7 +18,7 @@ from dynaferry.follow.enabled_streams import EnabledStream, enabled_streams
 from dynaferry.follow.stored_move import read_move
 from dynaferry.observe import formatting
 from dynaferry.observe.move_status import MoveStatus, overall
-from dynaferry.observe.move_words import line_of, losing_line
+from dynaferry.observe.move_words import ending_line, line_of, losing_line
 from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary, TableSummary
 from dynaferry.report.stored_run import (
     State,
@@ -160,9 +160,12 @@ def to_lines(run: StoredRun) -> list[str]:
 
 
 def move_lines(tables: Sequence[MoveStatus]) -> list[str]:
-    """The lines of a move, for people: how each table stands, and which one only falls behind."""
-    losing = [losing_line(table) for table in tables if not table.will_catch_up]
-    return [line_of(table) for table in tables] + losing
+    """The lines of a move, for people: how each table stands, which one only falls behind, and by
+    which error the last process has ended.
+    """
+    lines = [line_of(table) for table in tables]
+    lines += [losing_line(table) for table in tables if not table.will_catch_up]
+    return lines + [line for table in tables if (line := ending_line(table)) is not None]
 
 
 def enabled_lines(streams: Sequence[EnabledStream]) -> list[str]:
