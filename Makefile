@@ -129,7 +129,7 @@ lock: | $(BIN)/python  ## writes requirements/*.txt anew from pyproject.toml
 # DynamoDB Local -------------------------------------------------------------------------------
 # Strict checksums: Maven refuses a jar that is not what its repository says it is.
 
-$(EARLIER_LOCAL)/.fetched: ENGINE := -Dengine=2.6.1
+$(EARLIER_LOCAL)/.fetched: ENGINE := -Dengine=2.6.1 -Dengine.group=com.amazonaws
 $(DYNAMODB_LOCAL)/.fetched $(EARLIER_LOCAL)/.fetched: tests/local/pom.xml
 	rm -rf $(@D)
 	mvn --batch-mode --quiet --strict-checksums $(ENGINE) --file tests/local/pom.xml \

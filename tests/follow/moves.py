@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 from msgspec.structs import replace
@@ -21,6 +21,7 @@ from dynaferry.stop import StopSignal
 from dynaferry.verify.compare.side_reader import SideReader
 from tests.worlds.client import WireItem
 from tests.worlds.moto import MotoWorld
+from tests.worlds.table_client import TableClient
 
 ITEMS = 120
 STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
@@ -55,11 +56,21 @@ def plan_of(world: MotoWorld, state_dir: Path, *names: str, **settings: Any) -> 
     return replace(copy, **settings)
 
 
+class TwoAccounts(Protocol):
+    """The way past dynaferry to both accounts."""
+
+    @property
+    def source_tables(self) -> TableClient: ...
+
+    @property
+    def target_tables(self) -> TableClient: ...
+
+
 @dataclass
 class Moving:
     """A move that runs: what it said, how it stands, and how it ended."""
 
-    world: MotoWorld
+    world: TwoAccounts
     stop: StopSignal
     said: list[str] = field(default_factory=list)
     tables: Sequence[MoveStatus] = ()
@@ -103,7 +114,7 @@ class Moving:
 
 
 @asynccontextmanager
-async def moving(world: MotoWorld, plan: CopyPlan, *, ends: bool = True) -> AsyncIterator[Moving]:
+async def moving(world: TwoAccounts, plan: CopyPlan, *, ends: bool = True) -> AsyncIterator[Moving]:
     """Moves beside the block, and stops it in order at its end; without `ends`, at once."""
     move = Moving(world, StopSignal())
 

@@ -1,7 +1,7 @@
 """The capture beside the service's own engine, whose shards roll and records age on demand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -22,39 +22,17 @@ from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.table import open_capture, open_spool
 from dynaferry.follow.table_capture import TableCapture
 from dynaferry.ports import ChangeKind
-from tests.local.conftest import REQUIRED
-from tests.local.dynamodb_local import (
-    JARS,
-    DynamoDbLocalMissingError,
-    LocalWorld,
-    find_java,
-    running_rolling_local,
-)
+from tests.local.dynamodb_local import LocalWorld
 from tests.worlds.client import canonical
 
-ENGINES = {"3.1.0": JARS, "2.6.1": JARS.with_name("dynamodb-local-2.6.1")}
 ROLLS = 20
 HOUR = 3600.0
 MOST_SECONDS = 60
 
 
-@pytest.fixture(scope="module", params=list(ENGINES))
-def rolling_local(request: pytest.FixtureRequest) -> Iterator[LocalWorld]:
-    """One engine for the tests of this module; each has a table of its own."""
-    try:
-        java = find_java(ENGINES[request.param])
-    except DynamoDbLocalMissingError as error:
-        if REQUIRED and ENGINES[request.param] == JARS:
-            raise
-        pytest.skip(str(error))
-    with running_rolling_local(java, ENGINES[request.param]) as world:
-        yield world
-
-
 @pytest.fixture
-def world(rolling_local: LocalWorld, monkeypatch: pytest.MonkeyPatch) -> LocalWorld:
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(rolling_local.credentials_file))
-    return rolling_local
+def world(rolling_world: LocalWorld) -> LocalWorld:
+    return rolling_world
 
 
 async def create(world: LocalWorld, name: str) -> str:
