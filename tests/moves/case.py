@@ -27,9 +27,9 @@ RUN = "moved"
 
 # Where a process is when it is ended.
 Phase = Literal["starting", "copying", "replaying", "following"]
-# How records are lost: trimmed while nobody follows, trimmed while the stream cannot be read, or
-# with the stream, in whose place another is.
-GapKind = Literal["down", "unreadable", "another stream"]
+# How records are lost: trimmed while nobody follows, trimmed while the stream cannot be read, with
+# the stream, in whose place another is, or with the spool.
+GapKind = Literal["down", "unreadable", "another stream", "lost spool"]
 
 # Where it may lose what is younger than a minute, so that what it loses can be waited for.
 SHORT_RETENTION_SECONDS = 6.0
@@ -67,7 +67,7 @@ class Case(Struct, frozen=True, kw_only=True):
         """The case with this seed."""
         chance = random.Random(f"moves {seed}")
         gap: GapKind | None = chance.choice(
-            (None, None, None, None, None, "down", "unreadable", "another stream")
+            (None,) * 6 + ("down", "unreadable", "another stream", "lost spool")
         )
         sort_key = chance.choice((None, "sk"))
         stops = [_stop(chance) for _ in range(chance.choice((1, 2, 2, 3, 4)))]

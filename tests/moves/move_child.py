@@ -46,6 +46,7 @@ def compress(setup: Setup) -> None:
         "STREAM_HISTORY_SECONDS": 2.0,
         "STATUS_SECONDS": 0.3,
         "RESYNC_SECONDS": 0.5,
+        "LOOK_SECONDS": 0.3,
     }
     rooms = [room for name, room in sys.modules.items() if name.startswith(FOLLOW)]
     for name, value in seconds.items():

@@ -16,6 +16,7 @@ import msgspec
 from benchmarks.simulator import BrownOut, RunningSimulator, StreamEvent, simulator
 from dynaferry.follow.stored_move import read_move
 from dynaferry.observe.move_status import MOVE_STATES, MoveStatus
+from dynaferry.state.directory import log_paths, spool_path
 from tests.moves.case import RUN, SHORT_RETENTION_SECONDS, SOURCE, TARGET, Case, Phase, Stop
 from tests.moves.judge import Verdict, counts_of, judge, judge_counts, letters_of
 from tests.moves.move_child import Setup
@@ -232,8 +233,9 @@ def _endure(
         counts = counts_of(state_dir)
         if counts is not None:
             moved.verdict.miscounted += judge_counts(counts)
-        if number == len(case.stops) - 1 and case.gap in ("down", "another stream"):
-            _lose(case, simulated)
+        is_last = number == len(case.stops) - 1
+        if is_last and case.gap in ("down", "another stream", "lost spool"):
+            _lose(case, simulated, state_dir)
             moved.had_gap = True
         else:
             time.sleep(stop.down_seconds)
@@ -251,8 +253,13 @@ def _end(process: Move, stop: Stop, moved: Moved) -> None:
         moved.verdict.miscounted.append(f"exit code {code} and not {good}: {process.told()}")
 
 
-def _lose(case: Case, simulated: RunningSimulator) -> None:
-    """While nobody follows, records are trimmed, or go with their stream."""
+def _lose(case: Case, simulated: RunningSimulator, state_dir: Path) -> None:
+    """While nobody follows, records are trimmed, or go with their stream or with the spool."""
+    if case.gap == "lost spool":
+        spool = spool_path(state_dir, RUN, 0)
+        for path in (spool, *log_paths(spool)):
+            path.unlink(missing_ok=True)
+        return
     if case.gap == "another stream":
         simulated.stream(SOURCE, StreamEvent(do="disable"))
         time.sleep(0.5)
