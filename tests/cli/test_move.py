@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import anyio
+import pytest
 from anyio import to_thread
 
 import dynaferry
@@ -22,6 +23,7 @@ from dynaferry.follow.enabled_streams import enabled_streams
 from dynaferry.plan.settings import TablePlan
 from tests.worlds.client import WireItem
 from tests.worlds.moto import MotoWorld
+from tests.worlds.terminal import END_OF_INPUT, terminal
 
 SOURCE = Path(dynaferry.__file__).parents[1]
 ITEMS = 400
@@ -41,10 +43,15 @@ def command(world: MotoWorld, state_dir: Path, *more: str) -> list[str]:
 
 
 @contextmanager
-def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+def started(command: list[str], stdin: TextIO | None = None) -> Iterator[subprocess.Popen[str]]:
     environment = os.environ | {"PYTHONPATH": str(SOURCE)}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
     ) as child:
         try:
             yield child
@@ -52,8 +59,8 @@ def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
             child.kill()
 
 
-async def ended(command: list[str]) -> tuple[int, str, str]:
-    with started(command) as child:
+async def ended(command: list[str], stdin: TextIO | None = None) -> tuple[int, str, str]:
+    with started(command, stdin) as child:
         out, err = await to_thread.run_sync(lambda: child.communicate(timeout=60))
     return child.returncode, out, err
 
@@ -176,6 +183,36 @@ async def test_a_stream_is_not_enabled_where_nobody_can_be_asked(
     assert "nobody can be asked whether to enable a stream" in err
     described = await moto_world.source_tables.call("DescribeTable", {"TableName": "orders"})
     assert "LatestStreamArn" not in described["Table"]
+
+
+@pytest.mark.parametrize("answer", [b"n\n", b"\n", END_OF_INPUT])
+async def test_on_a_terminal_a_person_is_asked_and_only_yes_is_yes(
+    moto_world: MotoWorld, tmp_path: Path, answer: bytes
+) -> None:
+    await make_source(moto_world)
+    with terminal() as (person, stdin):
+        os.write(person, answer)
+        code, _, err = await ended(command(moto_world, tmp_path, "--enable-stream"), stdin)
+    assert code == 3, err
+    assert "orders (123456789012, us-east-1) has no stream; one with NEW_IMAGE is enabled" in err
+    assert "enable it? [y/N]" in err
+    assert "nobody agreed to enable one; nothing was changed" in err
+    described = await moto_world.source_tables.call("DescribeTable", {"TableName": "orders"})
+    assert "LatestStreamArn" not in described["Table"]
+
+
+async def test_a_person_who_says_yes_gets_a_stream(moto_world: MotoWorld, tmp_path: Path) -> None:
+    world = moto_world
+    await make_source(world)
+    with terminal() as (person, stdin):
+        os.write(person, b"y\n")
+        with started(command(world, tmp_path, "--enable-stream"), stdin) as child:
+            await until_followed(world, tmp_path)
+            child.send_signal(signal.SIGINT)
+            _, err = await to_thread.run_sync(lambda: child.communicate(timeout=60))
+    assert "enable it? [y/N]" in err
+    described = await world.source_tables.call("DescribeTable", {"TableName": "orders"})
+    assert described["Table"]["StreamSpecification"] == STREAM
 
 
 async def test_a_stream_is_enabled_once_and_remembered_and_a_resumed_move_changes_nothing(

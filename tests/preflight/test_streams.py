@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import pytest
 
 from dynaferry.dynamodb.account.session import open_account
@@ -352,8 +353,6 @@ async def test_the_rate_is_what_comes_behind_the_newest_record_of_all_open_shard
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
-        import anyio
-
         slept.append(seconds)
         await anyio.sleep(seconds)
 
@@ -364,13 +363,31 @@ async def test_the_rate_is_what_comes_behind_the_newest_record_of_all_open_shard
     assert left == {"LATEST shard-0": [], "LATEST shard-1": []}
 
 
+async def test_a_throttle_is_no_end_of_a_measurement() -> None:
+    service = Service(shards=1)
+    refusals = [refusal("LimitExceededException"), refusal("LimitExceededException")]
+
+    def records(body: dict[str, Any]) -> Behaviour:
+        if body["ShardIterator"].startswith("LATEST") and refusals:
+            return refusals.pop()
+        found = [_record(n) for n in range(100)] if "LATEST" in body["ShardIterator"] else []
+        return _says({"Records": found, "NextShardIterator": "n"})
+
+    service.answers["GetRecords"] = records
+
+    async def sleep(seconds: float) -> None:
+        await anyio.sleep(seconds)
+
+    assert (await rate_of(service, sleep=sleep) or 0) > 0
+
+
 async def test_a_rate_that_cannot_be_measured_is_none() -> None:
     async def sleep(_: float) -> None:
         pass
 
     service = Service()
     service.answers["GetShardIterator"] = lambda body: (
-        refusal("InternalServerError", status=500)
+        refusal("ValidationException")
         if body["ShardIteratorType"] == "LATEST"
         else _says({"ShardIterator": "i"})
     )

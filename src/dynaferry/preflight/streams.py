@@ -236,26 +236,28 @@ async def measured_rate(
     """The changes a second that come now, by what some open shards show for so long; None where
     that cannot be seen.
     """
+    retry = RetryPolicy("source", Patience(START_SECONDS))
     try:
         async with open_stream(source, table) as stream:
-            shards = [s for s in (await stream.list_shards()).shards if s.ending is None]
+            listing = await retry.call(stream.list_shards)
+            shards = [shard for shard in listing.shards if shard.ending is None]
             watched = shards[:_MOST_SHARDS_WATCHED]
             if not watched:
                 return None
             began = time.monotonic()
-            iterators = [await stream.newest(shard.id) for shard in watched]
+            iterators = [await retry.call(partial(stream.newest, shard.id)) for shard in watched]
             await sleep(seconds)
             took = time.monotonic() - began
-            changes = sum([await _changes_behind(stream, iterator) for iterator in iterators])
+            changes = sum([await _changes_behind(stream, each, retry) for each in iterators])
     except DynaferryError:
         return None
     return changes / took * len(shards) / len(watched)
 
 
-async def _changes_behind(stream: TableStream, iterator: str | None) -> int:
+async def _changes_behind(stream: TableStream, iterator: str | None, retry: RetryPolicy) -> int:
     changes = 0
     while iterator is not None:
-        page = await stream.read_changes(iterator)
+        page = await retry.call(partial(stream.read_changes, iterator))
         changes += len(page.changes)
         iterator = page.next_iterator if len(page.changes) >= FULL_PAGE_RECORDS else None
     return changes
