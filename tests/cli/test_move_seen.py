@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -58,6 +59,17 @@ class Scraper:
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def first_update(self) -> dict[str, Any]:
+        """What a page that is opened now is sent at first."""
+        connection = http.client.HTTPConnection(self.place, timeout=20)
+        try:
+            connection.request("GET", "/events")
+            line = connection.getresponse().readline()
+            found: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
+            return found
         finally:
             connection.close()
 
@@ -113,6 +125,11 @@ async def test_a_move_is_seen_while_it_copies_and_follows_and_is_paused_slowed_a
         await is_held_by_a_pause(world, tmp_path, scraper)
         await is_under_a_cap_that_was_set(tmp_path, scraper)
         assert (await scraper.ask("/healthz")) == (200, "following\n")
+        first = await to_thread.run_sync(scraper.first_update)
+        (table,) = first["tables"]
+        assert len(table["finished"]) == table["segments_total"]
+        assert first["move"][0]["state"] == "following"
+        assert first["move_points"]
         report = tmp_path / "report.html"
         assert (await told(tmp_path, "report", "orders", "-o", str(report)))[0] == 0
         child.send_signal(signal.SIGINT)

@@ -134,6 +134,7 @@ async def _stats(
         )
         own.dollars_before = counters.dollars - own.dollars
         own.state = "rejected" if totals.items_rejected else "complete"
+        own.segments.done_before(range(own.segments_total))
         reasons = await store.count_dead_letters(table.number, MOST_REASONS)
         own.rejections = {f"{e.error_code}: {e.error_message}": e.items for e in reasons}
         stats.tables.append(own)
