@@ -17,7 +17,9 @@ def main() -> int:
         QUICK
         if asked.quick
         else full._replace(
-            seconds=asked.seconds, rows=asked.rows, drained=min(asked.rows, full.drained)
+            seconds=asked.seconds,
+            rows=asked.rows,
+            drained_of_rows=min(asked.rows, full.drained_of_rows),
         )
     )
     kept = results.FollowResults() if asked.quick else results.read(asked.kept)

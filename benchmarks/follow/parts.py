@@ -26,14 +26,15 @@ class Sizes(NamedTuple):
     changes_per_second: float = 2_000.0
     seconds: float = 600.0
     flood: int = 400_000
+    drained: int = 400_000
     rows: int = 5_000_000
-    drained: int = 1_000_000
+    drained_of_rows: int = 400_000
     pages: int = 3_000
     changes_beside: float = 500.0
     rounds: int = 3
 
 
-QUICK = Sizes(400.0, 2.0, 4_000, 4_000, 4_000, 20, 100.0, 1)
+QUICK = Sizes(400.0, 2.0, 4_000, 4_000, 8_000, 1_000, 20, 100.0, 1)
 
 
 def lag(results: FollowResults, sizes: Sizes, say: Say) -> list[Figure]:
@@ -101,13 +102,38 @@ def capture(results: FollowResults, sizes: Sizes, say: Say) -> list[Figure]:
 
 
 def drain(results: FollowResults, sizes: Sizes, say: Say) -> list[Figure]:
-    """A spool that is full when the move goes on."""
-    setting = f"{sizes.drained:,} of {sizes.rows:,} rows of 1 KB"
+    """A spool that holds what a copy of some minutes has left, when the move goes on."""
+    drained = _drained(sizes.drained, sizes.drained, say)
+    least = {"items a second": 15_000.0, "items per CPU second": 40_000.0}
+    return [
+        _figure("drain", what, value, unit, drained.setting, at_least=least.get(what))
+        for what, value, unit in drained.figures
+    ]
+
+
+def deep(results: FollowResults, sizes: Sizes, say: Say) -> list[Figure]:
+    """A spool whose index is larger than its cache, as after days."""
+    drained = _drained(sizes.rows, sizes.drained_of_rows, say)
+    most = {"peak memory": 200.0}
+    return [
+        _figure("deep", what, value, unit, drained.setting, at_most=most.get(what))
+        for what, value, unit in drained.figures
+    ]
+
+
+class _Drained(NamedTuple):
+    """What was measured while rows left a spool."""
+
+    setting: str
+    figures: list[tuple[str, float, str]]
+
+
+def _drained(rows: int, count: int, say: Say) -> _Drained:
     with _world() as (endpoint, folder):
         with Command.move(endpoint.url, folder) as move:
             move.wait_until("following")
         began = time.monotonic()
-        spool_bytes = fill(folder, sizes.rows)
+        spool_bytes = fill(folder, rows)
         say(f"filled a spool of {spool_bytes:,} bytes in {time.monotonic() - began:.0f} s")
         started = time.monotonic()
         with Command.move(endpoint.url, folder) as move:
@@ -116,18 +142,19 @@ def drain(results: FollowResults, sizes: Sizes, say: Say) -> list[Figure]:
                 time.sleep(LOOK_SECONDS)
             cpu, began = move.cpu_seconds(), time.monotonic()
             before = endpoint.seen().applied
-            while (applied := endpoint.seen().applied) < sizes.drained:
+            while (applied := endpoint.seen().applied) < count:
                 move.cpu_seconds()
                 time.sleep(LOOK_SECONDS)
             took, used = time.monotonic() - began, move.cpu_seconds() - cpu
             peak = move.peak_bytes()
     done = applied - before
-    return [
-        _figure("drain", "first item after", began - started, "s", setting),
-        _figure("drain", "items a second", done / took, "", setting, at_least=15_000.0),
-        _figure("drain", "items per CPU second", done / used, "", setting, at_least=40_000.0),
-        _figure("drain", "peak memory", peak / MEGABYTE, "MB", setting, at_most=200.0),
+    figures = [
+        ("first item after", began - started, "s"),
+        ("items a second", done / took, ""),
+        ("items per CPU second", done / used, ""),
+        ("peak memory", peak / MEGABYTE, "MB"),
     ]
+    return _Drained(f"{count:,} of {rows:,} rows of 1 KB", figures)
 
 
 def beside(results: FollowResults, sizes: Sizes, say: Say) -> list[Figure]:
@@ -168,6 +195,7 @@ PARTS: dict[str, Callable[[FollowResults, Sizes, Say], list[Figure]]] = {
     "lag": lag,
     "capture": capture,
     "drain": drain,
+    "deep": deep,
     "beside": beside,
 }
 

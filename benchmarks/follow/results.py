@@ -30,7 +30,9 @@ class Figure(Struct, frozen=True, kw_only=True):
         """Whether it is what is asked; None where nothing is."""
         if self.at_most is None and self.at_least is None:
             return None
-        return self.value <= (self.at_most or self.value) and self.value >= (self.at_least or 0.0)
+        if self.at_most is not None and self.value > self.at_most:
+            return False
+        return self.at_least is None or self.value >= self.at_least
 
 
 class Moment(Struct, frozen=True):

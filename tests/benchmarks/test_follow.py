@@ -105,6 +105,10 @@ def test_the_table_says_what_was_missed() -> None:
     assert "| 0.50 s | ≤ 1.20 s |" in reached
     assert "| 0.50 s |  |" in free
     assert "≤ 1.20 s MISSED" in results.lines(made_up(1.3).figures)[2]
+    assert made_up(-0.1).figures[0].is_reached
+    drained = replace(made_up().figures[0], at_most=None, at_least=0.6)
+    assert not drained.is_reached
+    assert replace(drained, value=0.7).is_reached
 
 
 def test_a_part_that_is_measured_again_takes_the_place_of_what_was_kept(tmp_path: Path) -> None:
@@ -131,5 +135,5 @@ def test_every_part_runs(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     parts = {line.split(" | ")[0].strip("| ") for line in done.stdout.splitlines()[2:]}
-    assert parts == {"lag", "capture", "drain", "beside"}
+    assert parts == {"lag", "capture", "drain", "deep", "beside"}
     assert out.read_text().count("<svg") == 2

@@ -21,7 +21,7 @@ from msgspec import Struct
 from dynaferry.errors import RetryableError, StateWriteError, StoppedError, StreamGoneError
 from dynaferry.follow.lineage import OVERLAP_SECONDS, Gap, Lineage, ShardState
 from dynaferry.follow.shard_ages import ShardAges
-from dynaferry.follow.shard_reader import CaptureStats, Read, ShardReader
+from dynaferry.follow.shard_reader import CaptureStats, Polls, Read, ShardReader
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.ports import ChangePage, ChangeRecord, ChangeSource, Shard, StreamListing
@@ -68,11 +68,13 @@ class Capture:
         clock: Callable[[], float] = time.time,
         keys_only: Callable[[], bool] = lambda: False,
         stats: CaptureStats | None = None,
+        polls: Polls | None = None,
     ) -> None:
         self.source = source
         self.lineage = lineage
         self.clock = clock
         self.stats = stats or CaptureStats()
+        self.polls = polls or Polls()
         self.slots = anyio.Semaphore(MOST_PAGES_IN_MEMORY)
         self.is_enabled = True
         self._spool = spool

@@ -80,11 +80,13 @@ class FollowedTable:
         return self._state
 
     def is_being_copied(self) -> None:
-        """Its scan begins, or goes on."""
+        """Its scan begins, or goes on: nobody waits for what is captured."""
+        self.capture.polls.is_hasty = False
         self._enter("copying")
 
     def is_copied(self) -> None:
         """The copy is complete: what waits is to be applied as soon as that is safe."""
+        self.capture.polls.is_hasty = True
         self._enter("replaying")
 
     def apply_by(self, applier: Applier, held_back: HeldBack, now: float) -> None:

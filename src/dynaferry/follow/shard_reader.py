@@ -37,6 +37,12 @@ _OTHERS_READ: Final = (
 )
 
 
+class Polls(Struct):
+    """How often the shards are asked: less while nobody waits for their changes."""
+
+    is_hasty: bool = True
+
+
 class CaptureStats(Struct):
     """What the capture has done since this process began; times are the clock's seconds."""
 
@@ -72,6 +78,7 @@ class Captor(Protocol):
     source: ChangeSource
     lineage: Lineage
     stats: CaptureStats
+    polls: Polls
     clock: Callable[[], float]
     # One for each page with changes in memory; whoever stores it lets go of its own.
     slots: anyio.Semaphore
@@ -206,4 +213,5 @@ class ShardReader:
             return 0.0
         now = anyio.current_time()
         is_idle = now - self._quiet_since >= IDLE_AFTER_SECONDS
-        return max(0.0, began + (IDLE_POLL_SECONDS if is_idle else POLL_SECONDS) - now)
+        is_hasty = self._captor.polls.is_hasty and not is_idle
+        return max(0.0, began + (POLL_SECONDS if is_hasty else IDLE_POLL_SECONDS) - now)

@@ -17,7 +17,7 @@ from msgspec import Struct
 from dynaferry.errors import NotReadyError, RetryableError, StreamGoneError
 from dynaferry.follow.capture import Capture
 from dynaferry.follow.lineage import OVERLAP_SECONDS, Gap, Lineage
-from dynaferry.follow.shard_reader import RETENTION_SECONDS, CaptureStats
+from dynaferry.follow.shard_reader import RETENTION_SECONDS, CaptureStats, Polls
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_records import SpoolOrigin
@@ -53,7 +53,7 @@ class _Opened(Struct, frozen=True):
 
 
 class TableCapture:
-    """The capture of one table. `stats` go on from stream to stream."""
+    """The capture of one table. `stats` go on from stream to stream, and `polls` as well."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class TableCapture:
         keys_only: Callable[[], bool] = lambda: False,
     ) -> None:
         self.stats = CaptureStats()
+        self.polls = Polls()
         self._streams = streams
         self._spool = spool
         self.clock = clock
@@ -152,6 +153,7 @@ class TableCapture:
             clock=self.clock,
             keys_only=self._keys_only,
             stats=self.stats,
+            polls=self.polls,
         )
 
     async def _begun(self, arn: str, lost: str | None) -> _Opened:
