@@ -135,6 +135,26 @@ def test_an_idle_stream_is_not_written_about_at_each_poll() -> None:
     living(story)
 
 
+def test_a_shard_is_asked_less_often_while_nobody_waits_and_nothing_is_missed() -> None:
+    async def story() -> None:
+        world = StreamWorld(shards=1)
+        async with followed(world) as follower:
+            polls = []
+            for is_hasty in (True, False, True):
+                follower.capture.polls.is_hasty = is_hasty
+                await anyio.sleep(2)
+                before = follower.capture.stats.polls
+                for version in range(40):
+                    world.write("k", version)
+                    await anyio.sleep(0.5)
+                polls.append(follower.capture.stats.polls - before)
+            assert polls[1] <= 21 < 80 < min(polls[0], polls[2])
+            await anyio.sleep(2)
+            assert follower.capture.stats.changes == 120
+
+    living(story)
+
+
 def test_it_is_told_until_when_everything_is_in_the_spool_and_a_hidden_child_holds_that_back() -> (
     None
 ):
