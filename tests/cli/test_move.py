@@ -21,6 +21,7 @@ import dynaferry
 from dynaferry import CopyPlan, copy_table
 from dynaferry.follow.enabled_streams import enabled_streams
 from dynaferry.plan.settings import TablePlan
+from tests.cli.scraped import Scraper, page_of
 from tests.worlds.client import WireItem
 from tests.worlds.moto import MotoWorld
 from tests.worlds.terminal import END_OF_INPUT, terminal
@@ -310,7 +311,12 @@ async def test_after_a_gap_every_key_is_compared_and_the_move_follows_on(
     await world.target_tables.put_items("orders", [an_item(1, 99), an_item(ITEMS + 1, 99)])
     await world.target_tables.delete_item("orders", {"pk": {"S": "k2"}})
     await to_thread.run_sync(add_gap, tmp_path / "orders.spool.sqlite")
-    with started(command(world, tmp_path)) as child:
+    with started(command(world, tmp_path, "--metrics-listen", "127.0.0.1:0")) as child:
+        scraper = Scraper(await to_thread.run_sync(page_of, child))
+        seen = await scraper.until("move_state:re-syncing", 1)
+        assert (seen["gaps_open"], seen["gaps_total"], "lag_seconds" in seen) == (1, 1, True)
+        assert (await scraper.ask("/healthz")) == (200, "re-syncing\n")
+        await scraper.until("gaps_open", 0)
         status = await until_followed(world, tmp_path)
         child.send_signal(signal.SIGINT)
         _, err = await to_thread.run_sync(lambda: child.communicate(timeout=60))

@@ -1,19 +1,14 @@
 """A move of real processes is watched and steered from outside as a copy is."""
 
-import http.client
 import json
-import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import anyio
 from anyio import to_thread
-from prometheus_client.parser import text_string_to_metric_families
 
+from tests.cli.scraped import Scraper, page_of, token_of
 from tests.cli.test_move import (
     ITEMS,
     STREAM,
@@ -35,66 +30,6 @@ async def told(state_dir: Path, *typed: str) -> tuple[int, str, str]:
     return await ended([sys.executable, "-m", "dynaferry", *typed, "--state-dir", str(state_dir)])
 
 
-def page_of(child: subprocess.Popen[str]) -> str:
-    """Where the child serves what it does."""
-    for line in child.stderr or ():
-        found = re.search(r"metrics at (http://\S+/)metrics\)", line)
-        if found is not None:
-            return found[1]
-    raise AssertionError("it ended before it served its metrics")
-
-
-class Scraper:
-    """Asks a run's server as a scraper and a probe would."""
-
-    def __init__(self, url: str) -> None:
-        self.place = urlsplit(url).netloc
-
-    async def ask(self, path: str) -> tuple[int, str]:
-        return await to_thread.run_sync(self._ask, path)
-
-    def _ask(self, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection(self.place, timeout=20)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
-    def first_update(self) -> dict[str, Any]:
-        """What a page that is opened now is sent at first."""
-        connection = http.client.HTTPConnection(self.place, timeout=20)
-        try:
-            connection.request("GET", "/events")
-            line = connection.getresponse().readline()
-            found: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
-            return found
-        finally:
-            connection.close()
-
-    async def metrics(self) -> dict[str, float]:
-        """By name, with the state, direction or operation behind a colon where there is one."""
-        _, text = await self.ask("/metrics")
-        found = {}
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                kinds = ("state", "direction", "operation")
-                more = next((sample.labels[k] for k in kinds if k in sample.labels), None)
-                name = sample.name.removeprefix("dynaferry_")
-                found[f"{name}:{more}" if more else name] = sample.value
-        return found
-
-    async def until(self, name: str, value: float) -> dict[str, float]:
-        """The metrics once this one is so much."""
-        with anyio.fail_after(60):
-            while True:
-                found = await self.metrics()
-                if found.get(name) == value:
-                    return found
-                await anyio.sleep(0.2)
-
-
 async def write(world: MotoWorld, version: int) -> None:
     for number in range(CHANGES):
         await world.source_tables.put_items("orders", [an_item(number, version)])
@@ -105,9 +40,11 @@ async def test_a_move_is_seen_while_it_copies_and_follows_and_is_paused_slowed_a
 ) -> None:
     world = moto_world
     await make_source(world, StreamSpecification=STREAM)
-    more = ("--metrics-listen", "127.0.0.1:0", "--max-write-units", "10", "--log-format", "json")
-    with started(command(world, tmp_path, *more, "--log-level", "info")) as child:
+    more = ("--metrics-listen", "127.0.0.1:0", "--allow-control", "--max-write-units", "10")
+    logs = ("--log-format", "json", "--log-level", "info")
+    with started(command(world, tmp_path, *more, *logs)) as child:
         scraper = Scraper(await to_thread.run_sync(page_of, child))
+        token = await to_thread.run_sync(token_of, child)
         copying = await scraper.until("move_state:copying", 1)
         assert "lag_seconds" not in copying
         assert copying["stream_shards:open"] == 1
@@ -122,7 +59,7 @@ async def test_a_move_is_seen_while_it_copies_and_follows_and_is_paused_slowed_a
         following = await scraper.until("move_state:following", 1)
         assert following["lag_seconds"] < 60
         await until_followed(world, tmp_path)
-        await is_held_by_a_pause(world, tmp_path, scraper)
+        await is_held_by_a_pause(world, tmp_path, scraper, token)
         await is_under_a_cap_that_was_set(tmp_path, scraper)
         assert (await scraper.ask("/healthz")) == (200, "following\n")
         first = await to_thread.run_sync(scraper.first_update)
@@ -147,8 +84,12 @@ async def test_a_move_is_seen_while_it_copies_and_follows_and_is_paused_slowed_a
     assert (code, "this holds from its next attempt on" in err) == (0, True)
 
 
-async def is_held_by_a_pause(world: MotoWorld, state_dir: Path, scraper: Scraper) -> None:
-    """While it is paused changes are captured and not applied, and afterwards they are."""
+async def is_held_by_a_pause(
+    world: MotoWorld, state_dir: Path, scraper: Scraper, token: str
+) -> None:
+    """While it is paused changes are captured and not applied; and once its page lets it go on,
+    they are.
+    """
     code, _, err = await told(state_dir, "pause", "orders")
     assert (code, "its move is under way, and does so within two seconds" in err) == (0, True)
     await anyio.sleep(2)
@@ -167,7 +108,7 @@ async def is_held_by_a_pause(world: MotoWorld, state_dir: Path, scraper: Scraper
     assert "its move is under way, paused; dynaferry resume orders lets it go on" in out
     assert "orders: following, paused, " in out
     assert (await scraper.ask("/healthz")) == (200, "paused\n")
-    assert (await told(state_dir, "resume", "orders"))[0] == 0
+    assert await scraper.control(token, paused=False) == 200
     after = await scraper.until("spool_rows", 0)
     assert await is_equal(world)
     for name in ("requests_total", "request_seconds_count"):

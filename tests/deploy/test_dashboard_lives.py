@@ -10,9 +10,9 @@ import pytest
 from anyio import to_thread
 
 from benchmarks.null_endpoint import SOURCE, TARGET
+from tests.cli.scraped import page_of
 from tests.cli.test_move import ITEMS, STREAM, an_item, command, make_source
 from tests.cli.test_move import started as moving
-from tests.cli.test_move_seen import page_of
 from tests.deploy.places import DEPLOY, read_yaml
 from tests.deploy.test_grafana import queries, with_variables
 from tests.web.test_real_prometheus import PROMETHEUS, null_endpoint, prometheus, started, until
