@@ -6,7 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from dynaferry.cli.flags import CompressFlag, CopyFlags, OnRejectFlag, plan_from
+from dynaferry.cli.flags import (
+    CompressFlag,
+    CopyFlags,
+    MoveFlags,
+    OnRejectFlag,
+    move_plan_from,
+    plan_from,
+)
 from dynaferry.errors import PlanError
 from dynaferry.plan.settings import CopyPlan, TablePlan
 
@@ -176,3 +183,71 @@ def test_what_makes_no_sense_is_a_plan_error_that_says_so(
 
 def test_flags_do_not_show_an_external_id() -> None:
     assert "a-secret" not in repr(CopyFlags(target_external_id="a-secret"))
+
+
+# A move ----------------------------------------------------------------------------------------
+
+MOVE = """\
+enable_stream = true
+spool_max_bytes = 1000
+
+[source]
+streams_endpoint_url = "https://source.example"
+
+[target]
+streams_endpoint_url = "https://target.example"
+
+[[tables]]
+source = "orders"
+target = "orders"
+
+[[tables]]
+source = "events"
+target = "events-2026"
+"""
+
+
+def of_a_move(tmp_path: Path, **flags: Any) -> CopyPlan:
+    plan = tmp_path / "move.toml"
+    plan.write_text(MOVE)
+    return move_plan_from(MoveFlags(copy=CopyFlags(plan=plan), **flags))
+
+
+def test_the_keys_of_a_move_come_from_the_plan_and_hold_for_all_of_its_tables(
+    tmp_path: Path,
+) -> None:
+    plan = of_a_move(tmp_path)
+    assert (plan.enable_stream, plan.spool_max_bytes, len(plan.tables)) == (True, 1000, 2)
+    assert plan.source.streams_endpoint_url == "https://source.example"
+    assert plan.target.streams_endpoint_url == "https://target.example"
+
+
+def test_the_flags_of_a_move_go_before_its_plan(tmp_path: Path) -> None:
+    plan = of_a_move(
+        tmp_path,
+        enable_stream=False,
+        spool_max_bytes=0,
+        target_streams_endpoint_url="http://127.0.0.1:8000",
+    )
+    assert (plan.enable_stream, plan.spool_max_bytes) == (False, 0)
+    assert plan.source.streams_endpoint_url == "https://source.example"
+    assert plan.target.streams_endpoint_url == "http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_an_address_of_streams_that_is_none_is_refused_by_its_flag(
+    tmp_path: Path, side: str
+) -> None:
+    with pytest.raises(PlanError, match=f"--{side}-streams-endpoint-url 'nowhere' is not a URL"):
+        of_a_move(tmp_path, **{f"{side}_streams_endpoint_url": "nowhere"})
+
+
+def test_a_spool_of_less_than_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="--spool-max-bytes must be at least 0"):
+        of_a_move(tmp_path, spool_max_bytes=-1)
+
+
+def test_a_move_of_nothing_says_how_a_move_is_typed() -> None:
+    with pytest.raises(PlanError) as caught:
+        move_plan_from(MoveFlags(copy=CopyFlags()))
+    assert (caught.value.hint or "").startswith("dynaferry move SOURCE TARGET")

@@ -186,7 +186,7 @@ async def test_a_stream_is_not_enabled_where_nobody_can_be_asked(
     assert "LatestStreamArn" not in described["Table"]
 
 
-@pytest.mark.parametrize("answer", [b"n\n", b"\n", END_OF_INPUT])
+@pytest.mark.parametrize("answer", [b"n\n", END_OF_INPUT])
 async def test_on_a_terminal_a_person_is_asked_and_only_yes_is_yes(
     moto_world: MotoWorld, tmp_path: Path, answer: bytes
 ) -> None:
@@ -202,31 +202,20 @@ async def test_on_a_terminal_a_person_is_asked_and_only_yes_is_yes(
     assert "LatestStreamArn" not in described["Table"]
 
 
-async def test_a_person_who_says_yes_gets_a_stream(moto_world: MotoWorld, tmp_path: Path) -> None:
-    world = moto_world
-    await make_source(world)
-    with terminal() as (person, stdin):
-        os.write(person, b"y\n")
-        with started(command(world, tmp_path, "--enable-stream"), stdin) as child:
-            await until_followed(world, tmp_path)
-            child.send_signal(signal.SIGINT)
-            _, err = await to_thread.run_sync(lambda: child.communicate(timeout=60))
-    assert "enable it? [y/N]" in err
-    described = await world.source_tables.call("DescribeTable", {"TableName": "orders"})
-    assert described["Table"]["StreamSpecification"] == STREAM
-
-
-async def test_a_stream_is_enabled_once_and_remembered_and_a_resumed_move_changes_nothing(
+async def test_who_says_yes_gets_a_stream_which_is_remembered_and_never_changed_again(
     moto_world: MotoWorld, tmp_path: Path
 ) -> None:
     world = moto_world
     await make_source(world)
     for attempt in range(2):
-        with started(command(world, tmp_path, "--enable-stream", "--yes")) as child:
-            await until_followed(world, tmp_path)
-            child.send_signal(signal.SIGINT)
-            _, err = await to_thread.run_sync(lambda: child.communicate(timeout=60))
+        with terminal() as (person, stdin):
+            os.write(person, b"y\n")
+            with started(command(world, tmp_path, "--enable-stream"), stdin) as child:
+                await until_followed(world, tmp_path)
+                child.send_signal(signal.SIGINT)
+                _, err = await to_thread.run_sync(lambda: child.communicate(timeout=60))
         assert child.returncode == 130, err
+        assert ("enable it? [y/N]" in err) == (attempt == 0)
         assert ("enabling a stream with NEW_IMAGE" in err) == (attempt == 0)
         (enabled,) = await to_thread.run_sync(enabled_streams, tmp_path, "orders")
     described = await world.source_tables.call("DescribeTable", {"TableName": "orders"})

@@ -25,7 +25,7 @@ Watch = Callable[[RunStats], Awaitable[None]]
 UntilStopped = Callable[[Callable[[StopSignal], Awaitable[Outcome]]], Awaitable[Outcome]]
 
 # How long the table is written and followed once the copy has caught up.
-FOLLOWED_SECONDS: Final = 5.0
+FOLLOWED_SECONDS: Final = 4.5
 _LINE_SECONDS: Final = 2.0
 
 REAL_ACCOUNTS = f"""\
