@@ -8,10 +8,12 @@ from msgspec import Raw
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.limiters import Limiters
 from dynaferry.errors import DynaferryError, ThrottledError, UnavailableError
-from dynaferry.follow.measured import MeasuredTarget
-from dynaferry.observe.stats import TableStats
+from dynaferry.follow.measured import MeasuredLookup, MeasuredTarget
+from dynaferry.observe.monitor import RunMonitor
+from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.plan.settings import CopyPlan, TablePlan
-from dynaferry.ports import BatchExchange, Change, Delete, WriteResult
+from dynaferry.ports import BatchExchange, Change, Delete, FoundItems, WriteResult
+from tests.observe.test_prometheus import scrape
 
 BATCHES = [[Delete(Raw(b'{"pk":{"S":"a"}}'))], [Delete(Raw(b'{"pk":{"S":"b"}}'))]]
 
@@ -106,3 +108,32 @@ async def test_a_failure_is_counted_as_one() -> None:
         await measured_into(stats, UnavailableError("gone"))
     assert stats.batch_writes.outcomes == {"unavailable": 1}
     assert stats.bottleneck is None
+
+
+class Lookup:
+    """Answers as it is told."""
+
+    def __init__(self, *answers: FoundItems | DynaferryError) -> None:
+        self.answers = list(answers)
+
+    async def find_items(self, keys: Sequence[bytes]) -> FoundItems:
+        answer = self.answers.pop(0)
+        if isinstance(answer, DynaferryError):
+            raise answer
+        return answer
+
+
+async def test_what_is_read_again_is_counted_too_and_is_no_scan() -> None:
+    stats = TableStats("orders", "orders", 1)
+    lookup = Lookup(FoundItems([], []), FoundItems([], [b"{}"]), UnavailableError("gone"))
+    measuring = MeasuredLookup(lookup, stats)
+    await measuring.find_items([b"{}"])
+    await measuring.find_items([b"{}"])
+    with pytest.raises(UnavailableError):
+        await measuring.find_items([b"{}"])
+    assert stats.lookups.outcomes == {"ok": 1, "unprocessed": 1, "unavailable": 1}
+    assert stats.scans.count == 0
+    monitor = RunMonitor("orders", readers=1)
+    monitor.stats = RunStats("orders", [stats])
+    labels = {"source": "orders", "target": "orders", "operation": "BatchGetItem", "outcome": "ok"}
+    assert scrape(monitor)["dynaferry_requests_total", frozenset(labels.items())] == 1

@@ -1,4 +1,4 @@
-"""A follower's writes are counted and timed as a copy's are: a target that does it by itself."""
+"""A follower's requests are counted and timed as a copy's are: by a target and a lookup."""
 
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -8,7 +8,14 @@ from dynaferry.copy.measured import outcome_of
 from dynaferry.errors import DynaferryError, ThrottledError
 from dynaferry.observe.limiting_factor import resource_in_words
 from dynaferry.observe.stats import TableStats
-from dynaferry.ports import BatchExchange, BatchTarget, Change, WriteResult
+from dynaferry.ports import (
+    BatchExchange,
+    BatchTarget,
+    Change,
+    FoundItems,
+    KeyLookup,
+    WriteResult,
+)
 from dynaferry.shared.arn import resource_name
 
 
@@ -80,3 +87,29 @@ class MeasuredTarget:
                 is_table=not is_index and "KeyRange" not in reason,
                 undone_share=0.0,
             )
+
+
+class MeasuredLookup:
+    """A `KeyLookup` that notes in `stats` how its requests go."""
+
+    def __init__(
+        self,
+        lookup: KeyLookup,
+        stats: TableStats,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._lookup = lookup
+        self._lookups = stats.lookups
+        self._clock = clock
+
+    async def find_items(self, keys: Sequence[bytes]) -> FoundItems:
+        """Finds items, as the lookup does."""
+        began = self._clock()
+        try:
+            found = await self._lookup.find_items(keys)
+        except DynaferryError as error:
+            self._lookups.note(outcome_of(error), self._clock() - began)
+            raise
+        self._lookups.note("unprocessed" if found.unprocessed else "ok", self._clock() - began)
+        return found

@@ -24,7 +24,7 @@ from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.applier_work import RejectedChanges
-from dynaferry.follow.measured import MeasuredTarget
+from dynaferry.follow.measured import MeasuredLookup, MeasuredTarget
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_connection import SpoolLostError, set_aside
 from dynaferry.follow.spool_file import SpoolFile
@@ -156,7 +156,9 @@ async def open_applier(
             MeasuredTarget(
                 BatchWriteTarget(target_client, table=target.called, keys=keys), stats, limiters
             ),
-            BatchGetLookup(source_client, table=source.called, side="source"),
+            MeasuredLookup(
+                BatchGetLookup(source_client, table=source.called, side="source"), stats
+            ),
             rejected,
             writes=LimitedCall(limiters.write, write_retry, writes),
             reads=LimitedCall(limiters.read, read_retry, reads),

@@ -116,7 +116,7 @@ def _ended(tables: Sequence[TableStats]) -> Health:
 
 def failed_requests(table: TableStats) -> int:
     """Requests that failed for no fault of theirs, and not for their rate."""
-    outcomes = (table.scans.outcomes, table.batch_writes.outcomes)
+    outcomes = (table.scans.outcomes, table.batch_writes.outcomes, table.lookups.outcomes)
     return sum(each.get("unavailable", 0) + each.get("corrupt", 0) for each in outcomes)
 
 

@@ -27,7 +27,7 @@ from dynaferry.observe.request_stats import RequestStats
 from dynaferry.observe.stats import TableStats
 
 _TABLE_LABELS: Final = ("source", "target")
-_READS, _WRITES = "Scan", "BatchWriteItem"
+_READS, _WRITES, _LOOKUPS = "Scan", "BatchWriteItem", "BatchGetItem"
 
 _Family = TypeVar("_Family", CounterMetricFamily, GaugeMetricFamily)
 
@@ -209,6 +209,8 @@ def _gauge(name: str, text: str, tables: Sequence[TableStats], value: _OfTable) 
 def _by_operation(table: TableStats) -> Iterator[tuple[str, RequestStats]]:
     yield _READS, table.scans
     yield _WRITES, table.batch_writes
+    if table.lookups.count:  # of a move alone
+        yield _LOOKUPS, table.lookups
 
 
 def _requests(tables: Sequence[TableStats]) -> Metric:

@@ -67,6 +67,7 @@ class TableStats:
     ended_at: float | None = None
     scans: RequestStats = field(default_factory=RequestStats)
     batch_writes: RequestStats = field(default_factory=RequestStats)
+    lookups: RequestStats = field(default_factory=RequestStats)
     segments: SegmentMap = field(init=False)
     rejections: dict[str, int] = field(default_factory=dict)
     checkpointed_at: float | None = None
