@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.contract import shapes
+from tests.contract.move_cases import move_cases
 from tests.contract.world import (
     ENDPOINT,
     FIXTURES,
@@ -499,4 +500,5 @@ CASES: Final = [
     Recorded("bench-read", bench_read),
     Recorded("bench-refused", bench_refused),
     Recorded("bench-usage", bench_usage),
+    *(Recorded(name, run) for name, run in move_cases(with_state).items()),
 ]

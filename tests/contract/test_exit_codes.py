@@ -17,6 +17,7 @@ SHOWN = {
     "done, but items were rejected": ("copy-rejected", "dead-letters-replay-refused-again"),
     "stopped by an error, resumable": ("copy-failed", "copy-failed-by-rejections"),
     "different, or undecided": ("verify-different", "verify-undecided"),
+    "not ready, nothing was switched": ("cut-over-not-ready", "cut-over-check-not-ready"),
     "interrupted, resumable": ("copy-interrupted", "verify-interrupted"),
 }
 

@@ -12,6 +12,7 @@ REFUSED: Final = 3
 REJECTED: Final = 4
 FAILED: Final = 5
 DIFFERENT: Final = 6
+NOT_READY: Final = 7
 INTERRUPTED: Final = 130
 
 _BY_STATUS: Final[dict[str, int]] = {

@@ -13,6 +13,7 @@ from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.app.bench import bench_app
 from dynaferry.cli.app.control import add_control_commands
 from dynaferry.cli.app.copy import COPY_EXAMPLES, copy
+from dynaferry.cli.app.cut_over import add_switch_commands
 from dynaferry.cli.app.dead_letters import letters_app
 from dynaferry.cli.app.demo import DEMO_EXAMPLES, demo
 from dynaferry.cli.app.move import MOVE_EXAMPLES, move
@@ -71,6 +72,7 @@ def root(
 
 app.command(cls=PanelCommand, epilog=COPY_EXAMPLES)(copy)
 app.command(cls=PanelCommand, epilog=MOVE_EXAMPLES)(move)
+add_switch_commands(app)
 app.command(cls=PanelCommand, epilog=STATUS_EXAMPLES)(status)
 app.command(cls=PanelCommand, epilog=VERIFY_EXAMPLES)(verify)
 app.add_typer(letters_app, name="dead-letters")

@@ -101,6 +101,7 @@ class Applier:
         self._not_before: dict[bytes, tuple[float, float]] = {}
         self._doubts_seen_at = -math.inf
         self._drains = anyio.Event()
+        self._is_held = False
         self._has_settled = anyio.Event()
         self.stats = ApplierStats()
 
@@ -122,6 +123,15 @@ class Applier:
                 group.start_soon(self._work, takes, settles)
             group.start_soon(self._settle_for_ever, settled)
             await self._give_for_ever(gives)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is sent until it is let go on, and nothing is on its way."""
+        return self._is_held and self.is_idle
+
+    def hold(self, is_held: bool) -> None:
+        """Sends nothing new from now on; or lets it go on."""
+        self._is_held = is_held
 
     async def drain(self) -> None:
         """Sends nothing new, and returns once all that was sent is out of the spool."""
@@ -164,12 +174,12 @@ class Applier:
             self._in_flight.update([row.digest for row in free])
             self.stats.in_flight = len(self._in_flight)
             for work in portions(free, is_behind=is_behind):
-                if self._drains.is_set():
+                if self._drains.is_set() or self._is_held:
                     self._release(work.rows)
                     continue
                 await gives.send(work)
             await self._settlement.lags_behind(is_behind)
-            if not free and not cursor:
+            if self._is_held or (not free and not cursor):
                 await anyio.sleep(_IDLE_SECONDS)
 
     def _free(self, rows: Sequence[Waiting], busy: frozenset[bytes], held: Held) -> list[Waiting]:

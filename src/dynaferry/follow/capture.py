@@ -24,6 +24,7 @@ from dynaferry.follow.shard_ages import ShardAges
 from dynaferry.follow.shard_reader import CaptureStats, Polls, Read, ShardReader
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.stream_watch import StreamWatch
 from dynaferry.ports import ChangePage, ChangeRecord, ChangeSource, Shard, StreamListing
 
 # DescribeStream takes 10 calls a second for all of an account's streams [M:DescribeStream].
@@ -45,6 +46,7 @@ class _Listed(Struct, frozen=True):
     shards: Sequence[Shard]
     is_complete: bool
     is_enabled: bool = True
+    began_at: float = 0.0
 
 
 _News = Read | _Listed
@@ -86,6 +88,7 @@ class Capture:
         self._lookups = anyio.Semaphore(_LOOKUPS_AT_ONCE)
         self._reading: set[str] = set()
         self._ages = ShardAges(start)
+        self.watch = StreamWatch(clock)
         self._is_wanted = anyio.Event()
         self._is_listed = anyio.Event()
         self._listings_begun = self._listings_taken = 0
@@ -145,6 +148,7 @@ class Capture:
             reader = ShardReader(self, position.shard, position.sequence, seen)
             tasks.start_soon(reader.run)
             self._ages.begin(position.shard, position.parent)
+            self.watch.opened(position.shard)
         self._note_shards()
 
     def _note_shards(self) -> None:
@@ -227,17 +231,23 @@ class Capture:
             if isinstance(each, _Listed):
                 has_other_shards = True
                 self._listings_taken += each.is_complete
+                if each.is_complete:
+                    self.watch.listed(each.began_at, self.lineage)
                 continue
             if each.page is not None:
-                self.slots.release()
+                if each.page.changes:
+                    self.slots.release()
                 self._ages.note(each.shard, each.page, each.at)
+                if each.shard in self._reading:
+                    self.watch.stored(each)
             if each.is_over:
                 has_other_shards = True
                 tasks.start_soon(self._find_children, each.shard)
         if has_other_shards:
-            self._reading = {
-                s for s in self._reading if self.lineage.state_of(s) is ShardState.UNREAD
-            }
+            over = {s for s in self._reading if self.lineage.state_of(s) is not ShardState.UNREAD}
+            for shard in over:
+                self.watch.ended(shard)
+            self._reading -= over
             self._is_listed.set()
             self._is_listed = anyio.Event()
         return has_other_shards
@@ -300,6 +310,7 @@ class Capture:
                     await self._is_wanted.wait()
             self._is_wanted = anyio.Event()
             self._listings_begun += 1
+            began_at = self.clock()
             listing: StreamListing | None = None
             try:
                 listing = await self.source.list_shards(LISTING_PAGE_SECONDS)
@@ -316,7 +327,7 @@ class Capture:
                 self._listings_begun -= 1
                 self.want_listing()
                 continue
-            await self._sends.send(_Listed(listing.shards, True, listing.is_enabled))
+            await self._sends.send(_Listed(listing.shards, True, listing.is_enabled, began_at))
 
 
 def _together(first: _News, receives: MemoryObjectReceiveStream[_News]) -> list[_News]:

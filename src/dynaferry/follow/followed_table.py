@@ -73,6 +73,8 @@ class FollowedTable:
         self._said: MoveStatus | None = None
         self._sample: MovePoint | None = None
         self._sampled_at = -math.inf
+        self.last_status: MoveStatus | None = None
+        self.is_switched = False
 
     @property
     def state(self) -> MoveState:
@@ -103,11 +105,13 @@ class FollowedTable:
             if self._budget.note(counts.used_bytes):
                 await self.spool.run(partial(SpoolFile.drop_images, limit=IMAGES_AT_ONCE))
         if self.applier is not None:
-            self._enter(_next_state(counts, self._applies_since))
+            state = _next_state(counts, self._applies_since)
+            self._enter("switched" if self.is_switched else state)
         status = self._said = self._status(counts, now)
         with suppress(StateWriteError):
             sample = self._due_sample(status)
             await self.spool.run(partial(SpoolFile.note_status, status=status, sample=sample))
+        self.last_status = status
         return status
 
     async def note_end(self, error: str) -> None:
@@ -140,7 +144,7 @@ class FollowedTable:
 
     def _status(self, counts: SpoolCounts, now: float) -> MoveStatus:
         stats, held_back = self.capture.stats, self._held_back
-        rate_in, rate_out = self._rates.note(now, counts, applies=self.applier is not None)
+        rate_in, rate_out = self._rates.note(now, counts, applies=self._is_applied())
         lag, trouble = self._lag(counts, now), stats.disk_error or stats.trouble
         against = reasons_against(
             state=self._state,
@@ -159,7 +163,9 @@ class FollowedTable:
             state=self._state,
             paused=held_back is not None and held_back.run.paused,
             lag_seconds=lag,
-            oldest_waiting_seconds=_age(counts.oldest_at, now) or 0.0,
+            oldest_waiting_seconds=0.0 if self.is_switched else _age(counts.oldest_at, now) or 0.0,
+            # Behind the switch all that comes waits, and nothing applies it.
+            late_writes=counts.waiting if self.is_switched else 0,
             record_age_seconds=_age(stats.last_created_at, now),
             last_record_at=stats.last_created_at,
             changes_in_per_second=round(rate_in, 1),
@@ -174,6 +180,9 @@ class FollowedTable:
             **self._captured(now),
             **_counted(counts),
         )
+
+    def _is_applied(self) -> bool:
+        return self.applier is not None and not self.is_switched
 
     def _captured(self, now: float) -> dict[str, Any]:
         """How the capture stands."""
@@ -190,7 +199,7 @@ class FollowedTable:
     def _lag(self, counts: SpoolCounts, now: float) -> float | None:
         """The age of what the target may lack; None while it is copied."""
         self._read_until = self.capture.read_until or self._read_until
-        if self._state in ("capturing", "copying"):
+        if self._state in ("capturing", "copying", "switched"):
             return None
         return _age(min(t for t in (counts.oldest_at, self._read_until) if t is not None), now)
 

@@ -18,6 +18,7 @@ from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.follow.held_back import HeldBack
+from dynaferry.follow.open_switching import open_switching
 from dynaferry.follow.rejections import MoveRejections, rejections_of
 from dynaferry.follow.resync import Resync
 from dynaferry.follow.spool_file import SpoolFile
@@ -63,7 +64,11 @@ async def follow(
             )
             for table, there, rejected in zip(tables, targets, rejections, strict=True)
         ]
+        switching = await stack.enter_async_context(
+            open_switching(plan, sides, tables, targets, appliers, stop, say)
+        )
         async with anyio.create_task_group() as group:
+            group.start_soon(switching.run)
             for applier in appliers:
                 group.start_soon(applier.run)
             group.start_soon(controls.follow)

@@ -117,7 +117,7 @@ def _asked_once_over(command: MoveCommand, stage: Stage) -> AllowedCommand | Ref
         return AllowedCommand(stage, is_done_already=True)
     return RefusedCommand(
         f"the move is {stage}: nothing is captured any more",
-        "begin another with --run, or anew with --restart",
+        "begin another with --run" + (", or anew with --restart" if stage == "aborted" else ""),
     )
 
 

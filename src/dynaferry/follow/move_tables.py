@@ -22,6 +22,7 @@ from dynaferry.dynamodb.account.streams_endpoint import streams_endpoint
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.applier import LATE_WRITE_SECONDS
+from dynaferry.follow.asking import check_goes_on
 from dynaferry.follow.cost_note import CostNote
 from dynaferry.follow.followed_table import FollowedTable, SpoolBudget
 from dynaferry.follow.following import follow
@@ -132,6 +133,8 @@ class _Move:
             RunLock.acquire, self._plan.state_dir, move_name(self._plan.run_name)
         )
         try:
+            if not self._plan.restart:
+                await check_goes_on(self._plan.state_dir, self._plan.run_name)
             run = None if self._plan.restart else await stored_run(self._plan)
             self._id = secrets.token_hex(16) if run is None else move_of(run)
             async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:

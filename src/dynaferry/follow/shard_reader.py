@@ -32,7 +32,7 @@ IDLE_AFTER_SECONDS: Final = 10.0
 FULL_PAGE_RECORDS: Final = 500
 RETENTION_SECONDS: Final = 24 * 3600.0
 _RETRY_SECONDS: Final = (0.1, 5.0)
-_OTHERS_READ: Final = (
+OTHERS_READ: Final = (
     "a shard takes two readers: see which functions (Lambda) and replicas read the stream as well"
 )
 
@@ -204,7 +204,7 @@ class ShardReader:
         if isinstance(error, ThrottledError):
             self._captor.stats.throttled += 1
             if error.code == "LimitExceededException":
-                told = f"{told} ({_OTHERS_READ})"
+                told = f"{told} ({OTHERS_READ})"
         self._captor.stats.trouble = told
         _log.info("a shard cannot be read", extra={"operation": "GetRecords", "error": told})
 

@@ -83,6 +83,11 @@ class TableCapture:
         return None if self._capture is None else self._capture.read_until
 
     @property
+    def current(self) -> Capture | None:
+        """The capture of the stream that is read now; None between two of them."""
+        return self._capture
+
+    @property
     def is_capturing(self) -> bool:
         """Whether there is a stream: what changes in the table from now on is captured."""
         return self._capture is not None and self._capture.is_enabled and not self._capture.is_over

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-MoveState = Literal["capturing", "copying", "replaying", "following", "re-syncing"]
+MoveState = Literal["capturing", "copying", "replaying", "following", "re-syncing", "switched"]
 
 # From the least to the most that is done.
 MOVE_STATES: Final[tuple[MoveState, ...]] = (
@@ -16,6 +16,7 @@ MOVE_STATES: Final[tuple[MoveState, ...]] = (
     "replaying",
     "re-syncing",
     "following",
+    "switched",
 )
 NOBODY_FOLLOWS: Final = "no process follows it: the same move command goes on"
 
@@ -78,7 +79,7 @@ class MoveStatus(Struct, frozen=True, kw_only=True):
     @property
     def is_applying(self) -> bool:
         """Whether what waits is to be applied by now."""
-        return self.state not in ("capturing", "copying")
+        return self.state not in ("capturing", "copying", "switched")
 
 
 encode_status = msgspec.json.Encoder().encode

@@ -12,7 +12,7 @@ const STATES = {
   rejected: "complete, with rejected items", interrupted: "interrupted", failed: "failed",
   refused: "refused", unhealthy: "stalled", throttled: "throttled", lost: "connection lost",
   capturing: "capturing", copying: "copying", replaying: "replaying", following: "following",
-  "re-syncing": "re-syncing",
+  "re-syncing": "re-syncing", switched: "switched",
 };
 
 // Updates come once a second; after this time without one, the last is out of date.

@@ -1,0 +1,128 @@
+"""`dynaferry cut-over`, `abort` and `finish`: what can be typed."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from dynaferry.cli.app import options
+from dynaferry.cli.app.panels import SAFETY, SPEED, PanelCommand, examples, option
+from dynaferry.plan.settings import DEFAULT_STATE_DIR
+
+
+class VerifyFlag(StrEnum):
+    """What is compared before the go."""
+
+    RECENT = "recent"
+    NONE = "none"
+
+
+def cut_over(
+    run: options.Run = None,
+    check: Annotated[
+        bool,
+        option(
+            SAFETY,
+            "Only say whether anything speaks against it; stop no writers for that.",
+            "--check",
+            show_default=False,
+        ),
+    ] = False,
+    timeout: Annotated[
+        float,
+        option(
+            SPEED, "How long it may take; then nothing was switched.", metavar="SECONDS", min=1.0
+        ),
+    ] = 120.0,
+    verify: Annotated[
+        VerifyFlag,
+        option(
+            SAFETY,
+            "What is compared on both sides before the go: the 20,000 keys that changed last, or"
+            " nothing.",
+        ),
+    ] = VerifyFlag.RECENT,
+    on_stop_writers: Annotated[
+        str | None,
+        option(
+            SAFETY,
+            "A command of yours that stops the writers, run once nothing speaks against a switch;"
+            " it has stopped them when it ends.",
+            metavar="COMMAND",
+        ),
+    ] = None,
+    on_go: Annotated[
+        str | None,
+        option(
+            SAFETY,
+            "A command of yours that starts the writers on the target, run after the go.",
+            metavar="COMMAND",
+        ),
+    ] = None,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
+) -> int:
+    """Switch from the source to the target of a move that follows.
+
+    Stop the writers, then ask: it waits until nothing comes any more on any shard, everything is
+    applied, and the keys that changed last are equal on both sides. Then it says go: start the
+    writers on the target. All tables of a plan are switched together.
+
+    Exit codes: 0 go, or ready; 7 not ready, and nothing was switched (also after Ctrl-C); 5 the
+    command of --on-go failed, the switch stands; 2 usage error; 3 refused.
+    """
+    from dynaferry.cli.commands.cut_over import run_cut_over
+
+    return run_cut_over(
+        run,
+        state_dir,
+        check=check,
+        timeout_seconds=timeout,
+        verify=verify.value,
+        on_stop_writers=on_stop_writers,
+        on_go=on_go,
+        as_json=json,
+    )
+
+
+def abort(
+    run: options.Run = None,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
+) -> int:
+    """End a move for good before its switch: the source is as it was.
+
+    What waits to be applied is removed; the target keeps what it holds, and the call that drops it
+    is printed.
+    """
+    from dynaferry.cli.commands.end_move import run_end
+
+    return run_end("abort", run, state_dir, as_json=json)
+
+
+def finish(
+    run: options.Run = None,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
+) -> int:
+    """End a move for good after its switch, and say what is left to be done by hand.
+
+    Exit codes: 0 done; 6 the source was written behind the switch, and what was written is kept in
+    the files that are named; 3 refused, nothing was switched yet.
+    """
+    from dynaferry.cli.commands.end_move import run_end
+
+    return run_end("finish", run, state_dir, as_json=json)
+
+
+def add_switch_commands(app: typer.Typer) -> None:
+    """Adds the three commands."""
+    switching = examples(
+        "# Ask before anybody stops anything.",
+        "dynaferry cut-over orders --check",
+        "# Then stop the writers, and:",
+        "dynaferry cut-over orders && ./start-writers-on-the-target",
+    )
+    app.command("cut-over", cls=PanelCommand, epilog=switching)(cut_over)
+    app.command(cls=PanelCommand, epilog=examples("dynaferry finish orders"))(finish)
+    app.command(cls=PanelCommand, epilog=examples("dynaferry abort orders"))(abort)

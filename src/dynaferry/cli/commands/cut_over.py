@@ -1,0 +1,155 @@
+"""`dynaferry cut-over`: asks the running move for the switch, and shows each step of it."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec import Struct
+
+from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.errors import StateError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dynaferry.follow.asking import Answer
+    from dynaferry.state.move_records import CutOverVerify, TransitionRequest
+    from dynaferry.stop import StopSignal
+
+NOTHING_SWITCHED: Final = "nothing was switched: the writers may go on on the source"
+
+
+class CutOverReport(Struct, frozen=True, kw_only=True):
+    """What became of a cut-over or of a check, as `--json` prints it.
+
+    `state` is that of the move; `ready` says that a check found nothing against it, or that it is a
+    go. `seconds` are those from the last change that was seen to the go.
+    """
+
+    run: str
+    state: str | None
+    ready: bool
+    outcome: str
+    not_ready: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+    not_shown: tuple[str, ...] = ()
+    seconds: float | None = None
+    switched_at: float | None = None
+
+
+def run_cut_over(
+    run: str | None,
+    state_dir: Path,
+    *,
+    check: bool,
+    timeout_seconds: float,
+    verify: CutOverVerify,
+    on_stop_writers: str | None,
+    on_go: str | None,
+    as_json: bool,
+) -> int:
+    """Asks, and returns the exit code; every error is reported, none raised."""
+    from dynaferry.state.directory import sole_run
+    from dynaferry.state.move_records import TransitionRequest
+
+    try:
+        name = sole_run(state_dir, run)
+        check_request = TransitionRequest(what="check")
+        request = TransitionRequest(what="cut-over", timeout_seconds=timeout_seconds, verify=verify)
+        if check or on_stop_writers is not None:
+            # Who has writers stopped is told first what speaks against it.
+            answer = _asked(state_dir, name, check_request)
+            if check or not _is_ready(answer):
+                return _report(name, answer, is_check=True, as_json=as_json)
+            if not answer.is_done_already and _hook(on_stop_writers, "--on-stop-writers"):
+                screen.say(NOTHING_SWITCHED)
+                return exit_codes.NOT_READY
+        answer = _asked(state_dir, name, request)
+        code = _report(name, answer, is_check=False, as_json=as_json)
+    except KeyboardInterrupt:
+        screen.say(NOTHING_SWITCHED)
+        return exit_codes.NOT_READY
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
+        return failure.report(error, as_json=as_json, run=run)
+    if code == exit_codes.COMPLETE and on_go is not None and _hook(on_go, "--on-go"):
+        screen.say("the switch stands: the same command runs that of --on-go again")
+        return exit_codes.FAILED
+    return code
+
+
+def _asked(state_dir: Path, run: str, request: TransitionRequest) -> Answer:
+    from dynaferry.cli.interrupts import run_async, run_until_stopped
+
+    return run_async(partial(run_until_stopped, partial(_ask, state_dir, run, request)))
+
+
+async def _ask(state_dir: Path, run: str, request: TransitionRequest, stop: StopSignal) -> Answer:
+    from dynaferry.follow.asking import MoveAsker
+    from dynaferry.run.lifecycle import closing
+    from dynaferry.state.sqlite.move_file import MoveFile
+
+    file = await MoveFile.open(state_dir, run)
+    async with closing(file):
+        return await MoveAsker(file, state_dir, run, stop, screen.say).ask("cut-over", request)
+
+
+def _is_ready(answer: Answer) -> bool:
+    return answer.outcome in ("go", "done")
+
+
+def _report(run: str, answer: Answer, *, is_check: bool, as_json: bool) -> int:
+    """Says what became of it, and returns the exit code."""
+    reply, move, is_ready = answer.reply, answer.move, _is_ready(answer)
+    if answer.outcome == "refused":
+        return failure.report(StateError("; ".join(reply.reasons)), as_json=as_json, run=run)
+    outcome: str = answer.outcome
+    if is_ready:
+        outcome = "ready" if is_check and not answer.is_done_already else "go"
+    for line in _lines(answer, outcome, is_check=is_check):
+        screen.say(line)
+    if as_json:
+        report = CutOverReport(
+            run=run,
+            state=None if move is None else move.stage,
+            ready=is_ready,
+            outcome=outcome,
+            not_ready=reply.reasons,
+            shown=reply.shown,
+            not_shown=reply.not_shown,
+            seconds=reply.seconds,
+            switched_at=None if move is None else move.switched_at,
+        )
+        screen.print_document(msgspec.json.encode(report).decode())
+    return exit_codes.COMPLETE if is_ready else exit_codes.NOT_READY
+
+
+def _lines(answer: Answer, outcome: str, *, is_check: bool) -> list[str]:
+    reply = answer.reply
+    if outcome == "ready":
+        return ["ready", *(f"without {told}" for told in reply.not_shown)]
+    if outcome != "go":
+        ends = [] if is_check else [NOTHING_SWITCHED]
+        return [*(f"not ready: {reason}" for reason in reply.reasons), *ends]
+    if answer.is_done_already:
+        return ["go: it was switched already"]
+    seconds = "" if reply.seconds is None else f", {reply.seconds:.1f} s after the last change"
+    return [
+        *(f"shown: {told}" for told in reply.shown),
+        *(f"not shown: {told}" for told in reply.not_shown),
+        f"go{seconds}: start the writers on the target",
+    ]
+
+
+def _hook(command: str | None, flag: str) -> bool:
+    """Runs a command of the caller's; returns whether it failed, and says so."""
+    if command is None:
+        return False
+    screen.say(f"{flag}: {command}")
+    # What it prints is for people: stdout is the document's.
+    done = subprocess.run(command, shell=True, stdout=2, check=False)  # noqa: S602  # it is theirs
+    if done.returncode:
+        screen.say(f"the command of {flag} ended with {done.returncode}")
+    return done.returncode != 0

@@ -1,0 +1,154 @@
+"""`dynaferry abort` and `dynaferry finish`: end a move for good, and say what is left."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.errors import StateError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dynaferry.follow.asking import MoveAsker
+    from dynaferry.stop import StopSignal
+
+EndCommand = Literal["abort", "finish"]
+# The process of the move ends what is on its way first.
+ENDS_WITHIN_SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.2
+
+
+class EndOfMove(Struct, frozen=True, kw_only=True):
+    """The end of a move, as `--json` prints it.
+
+    `late_writes` are keys that were written to the source behind the switch; `kept` are the files
+    that hold them. `left` says what is to be done by hand.
+    """
+
+    run: str
+    state: str
+    late_writes: int = 0
+    kept: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def run_end(command: EndCommand, run: str | None, state_dir: Path, *, as_json: bool) -> int:
+    """Ends the move, and returns the exit code; every error is reported, none raised."""
+    from dynaferry.cli.interrupts import run_async, run_until_stopped
+    from dynaferry.state.directory import sole_run
+
+    try:
+        name = sole_run(state_dir, run)
+        ending = partial(run_until_stopped, partial(_end, command, state_dir, name))
+        ended: EndOfMove = run_async(ending)
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
+        return failure.report(error, as_json=as_json, run=run)
+    screen.say(f"{ended.run}: the move is {ended.state}")
+    for line in ended.left:
+        screen.say(line)
+    if as_json:
+        screen.print_document(msgspec.json.encode(ended).decode())
+    return exit_codes.DIFFERENT if ended.late_writes else exit_codes.COMPLETE
+
+
+async def _end(command: EndCommand, state_dir: Path, run: str, stop: StopSignal) -> EndOfMove:
+    from dynaferry.follow.asking import MoveAsker, end_alone
+    from dynaferry.follow.spools_left import remove_spools
+    from dynaferry.run.lifecycle import closing
+    from dynaferry.state.sqlite.move_file import MoveFile
+    from dynaferry.state.sqlite.store import SqliteStore
+
+    stage: Literal["aborted", "finished"] = "aborted" if command == "abort" else "finished"
+    file = await MoveFile.open(state_dir, run)
+    async with closing(file):
+        asker = MoveAsker(file, state_dir, run, stop, screen.say)
+        if await asker.is_running():
+            await _ask_the_process(command, asker, stop)
+        elif not await end_alone(file, stage):
+            move = await file.read_move()
+            raise StateError(f"the move is {move.stage if move else 'not there'}: {_WHY[command]}")
+        if not await _has_ended(asker):
+            raise StateError(
+                "the move's process does not end",
+                hint="stop it, then run the same command again",
+            )
+    store = await SqliteStore.open_for_reading(state_dir, run)
+    async with closing(store):
+        record = await store.read_run()
+    late, kept = remove_spools(
+        state_dir, run, len(record.settings.tables), keep_waiting=command == "finish"
+    )
+    names = [(table.source_name, table.target_name) for table in record.settings.tables]
+    left = _left_of(command, state_dir, run, names)
+    if late:
+        files = ", ".join(str(path) for path in kept)
+        told = f"{late:,} keys were written to the source behind the switch; they are in {files}"
+        left = (told, *left)
+    return EndOfMove(
+        run=run,
+        state=stage,
+        late_writes=late,
+        kept=tuple(str(path) for path in kept),
+        left=left,
+    )
+
+
+_WHY: Final[dict[EndCommand, str]] = {
+    "abort": "only a move that was not switched can be aborted",
+    "finish": "only a move that was switched can be finished; dynaferry abort ends it before",
+}
+
+
+async def _ask_the_process(command: EndCommand, asker: MoveAsker, stop: StopSignal) -> None:
+    from dynaferry.state.move_records import TransitionRequest
+
+    if command == "abort":
+        await asker.withdraw_another()
+    answer = await asker.ask(command, TransitionRequest(what=command, timeout_seconds=30.0))
+    if answer.outcome != "done":
+        hint = None
+        if answer.move is None:
+            hint = "stop it (Ctrl-C), then run the same command again"
+        raise StateError("; ".join(answer.reply.reasons), hint=hint)
+
+
+async def _has_ended(asker: MoveAsker) -> bool:
+    """Whether the process of the move has let go of it."""
+    import anyio
+
+    for _ in range(round(ENDS_WITHIN_SECONDS / _POLL_SECONDS)):
+        if not await asker.is_running():
+            return True
+        await anyio.sleep(_POLL_SECONDS)
+    return False
+
+
+def _left_of(
+    command: EndCommand, state_dir: Path, run: str, names: list[tuple[str, str]]
+) -> tuple[str, ...]:
+    """What is to be done by hand, with the calls that do it."""
+    from dynaferry.follow.enabled_streams import enabled_streams
+
+    left = [
+        f"its stream was enabled for this move; to disable it: aws dynamodb update-table"
+        f" --table-name {enabled.table} --stream-specification StreamEnabled=false"
+        for enabled in enabled_streams(state_dir, run)
+        if enabled.is_ours
+    ]
+    for source, target in names:
+        if command == "abort":
+            left.append(f"the source {source} is as it was; the target {target} holds a copy of it")
+            left.append(f"to drop that: aws dynamodb delete-table --table-name {target}")
+        else:
+            left.append(
+                f"the source {source} is there still; what denies writes to it, time to live and"
+                f" triggers of {target} are yours to set"
+            )
+    return tuple(left)

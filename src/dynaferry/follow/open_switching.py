@@ -1,0 +1,57 @@
+"""Puts together what answers a cut-over beside the appliers of a move."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from dynaferry.dynamodb.tables.describe import describe_table
+from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.follow.applier import Applier
+from dynaferry.follow.both_sides import open_both_sides
+from dynaferry.follow.followed_table import FollowedTable
+from dynaferry.follow.switched_table import SwitchedTable
+from dynaferry.follow.switching import Switching, stage_of
+from dynaferry.plan.settings import CopyPlan
+from dynaferry.run.lifecycle import Say, closing
+from dynaferry.run.sides import Sides
+from dynaferry.state.sqlite.move_file import MoveFile
+from dynaferry.stop import StopSignal
+
+
+@asynccontextmanager
+async def open_switching(
+    plan: CopyPlan,
+    sides: Sides,
+    tables: Sequence[FollowedTable],
+    targets: Sequence[TableDescription],
+    appliers: Sequence[Applier],
+    stop: StopSignal,
+    say: Say,
+) -> AsyncIterator[Switching]:
+    """What answers, in the state that is stored: behind a switch the appliers are held already."""
+    file = await MoveFile.open(plan.state_dir, plan.run_name)
+    async with closing(file), AsyncExitStack() as stack:
+        switched = [
+            SwitchedTable(
+                table,
+                applier,
+                await stack.enter_async_context(open_both_sides(sides, table.seen, there)),
+            )
+            for table, there, applier in zip(tables, targets, appliers, strict=True)
+        ]
+
+        async def refresh() -> None:
+            for table in switched:
+                there = await describe_table(sides.target, table.target)
+                table.target_status = there.status
+
+        switching = Switching(
+            file,
+            switched,
+            stop,
+            say,
+            stage_now=lambda: stage_of(switched),
+            refresh=refresh,
+            clock=tables[0].capture.clock,
+        )
+        await switching.begin()
+        yield switching

@@ -1,0 +1,105 @@
+"""One table of a move, as the switch sees it: how it stands, held or let go on, compared."""
+
+from typing import Final
+
+from dynaferry.follow.applier import Applier
+from dynaferry.follow.both_sides import BothSides
+from dynaferry.follow.cut_over import TableLook
+from dynaferry.follow.followed_table import FollowedTable
+from dynaferry.follow.quiet import Quiet, Spooled
+from dynaferry.follow.readiness import Standing, reasons_not_ready
+from dynaferry.follow.shard_reader import OTHERS_READ
+from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.observe.move_status import MoveStatus
+
+_ACTIVE: Final = "ACTIVE"
+
+
+class SwitchedTable:
+    """A followed table with its applier and both sides to look keys up in."""
+
+    def __init__(self, table: FollowedTable, applier: Applier, both: BothSides) -> None:
+        self._table = table
+        self._applier = applier
+        self._both = both
+        self.target_status = _ACTIVE
+
+    @property
+    def source(self) -> str:
+        """The source's name."""
+        return self._table.source
+
+    @property
+    def last_status(self) -> MoveStatus | None:
+        """How it stood a moment ago."""
+        return self._table.last_status
+
+    @property
+    def target(self) -> str:
+        """The target's name."""
+        return self._table.target
+
+    def hold(self, is_held: bool) -> None:
+        """Sends nothing new to the target from now on; or lets it go on."""
+        self._applier.hold(is_held)
+
+    def is_switched(self) -> None:
+        """Nothing is sent to the target any more, for good."""
+        self._applier.hold(True)
+        self._table.is_switched = True
+
+    def begin_anew(self) -> None:
+        """Silence counts from now on."""
+        if (capture := self._table.capture.current) is not None:
+            capture.watch.quiet.begin_anew(capture.clock())
+
+    async def differing(self) -> tuple[int, list[bytes]]:
+        """How many keys were compared of those that changed last, and which differ."""
+        capture = self._table.capture.current
+        keys = [] if capture is None else capture.watch.recent.latest_first()
+        return len(keys), await self._both.differing(keys)
+
+    async def late_writes(self) -> int:
+        """Behind the switch: the keys that were written to the source, which nothing applies."""
+        return (await self._table.spool.run(SpoolFile.counts)).waiting
+
+    async def look(self) -> TableLook:
+        """How it stands now."""
+        counts = await self._table.spool.run(SpoolFile.counts)
+        # Behind the counts: what is stored meanwhile is seen by one of both.
+        quiet = self._quiet(Spooled(counts.waiting, self._applier.stats.in_flight))
+        capture, status = self._table.capture, self._table.last_status
+        return TableLook(
+            table=self._table.source,
+            quiet=quiet,
+            captured=counts.captured,
+            last_change_at=capture.stats.last_change_at,
+            changes_per_second=0.0 if status is None else status.changes_in_per_second,
+            doubts=counts.doubts,
+            is_held=self._applier.is_held,
+            reasons=() if status is None else reasons_not_ready(self._standing(status)),
+        )
+
+    def _quiet(self, spooled: Spooled) -> Quiet:
+        capture = self._table.capture.current
+        if capture is None:
+            return Quiet(False, ("a stream that is enabled",), 0.0, self._table.capture.clock())
+        quiet = capture.watch.quiet.verdict(capture.clock(), spooled)
+        if quiet.needs_listing:
+            capture.want_listing()
+        return quiet
+
+    def _standing(self, status: MoveStatus) -> Standing:
+        trouble = status.trouble
+        return Standing(
+            stage=status.state,
+            lag_seconds=status.lag_seconds,
+            childless=status.shards_childless,
+            rejected=status.rejected,
+            open_gaps=status.gaps,
+            others_read=trouble is not None and OTHERS_READ in trouble,
+            trouble=trouble,
+            will_catch_up=status.will_catch_up,
+            target_status=self.target_status,
+            is_paused=status.paused,
+        )

@@ -1,0 +1,284 @@
+"""The running move's part of a switch: what others ask through the run's file is done here.
+
+It looks into the file a few times a second. A check is answered at once; a cut-over is taken step
+by step as `cut_over` decides, until it is a go, not ready, or withdrawn by who asked; whoever asked
+and shows no more to be there has withdrawn it as well. A go is stored together with the state
+behind it, and only then told; from the first moment on nothing is applied any more, in this process
+or in one after it.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+from msgspec.structs import replace
+
+from dynaferry.errors import DynaferryError
+from dynaferry.follow.cut_over import (
+    ComparedKeys,
+    CompareNow,
+    CutOverDecision,
+    CutOverProgress,
+    TableLook,
+    after_comparison,
+    keeps_writes_held,
+)
+from dynaferry.follow.cut_over_attempt import (
+    ABANDONED_SECONDS,
+    NO_WAY_BACK,
+    POLL_SECONDS,
+    CutOverAttempt,
+)
+from dynaferry.follow.move_state import AllowedCommand, asked
+from dynaferry.follow.switched_table import SwitchedTable
+from dynaferry.observe.move_status import overall
+from dynaferry.run.lifecycle import Say, first_reason
+from dynaferry.state.move_records import (
+    Stage,
+    TransitionOutcome,
+    TransitionRecord,
+    TransitionReply,
+)
+from dynaferry.state.sqlite.move_file import MoveFile
+from dynaferry.stop import StopSignal
+
+_MOST_KEYS_TOLD: Final = 5
+_FOLLOWED: Final[tuple[Stage, ...]] = ("replaying", "following", "re-syncing")
+
+
+class Switching:
+    """Answers what is asked of a move while it follows, and watches behind the switch."""
+
+    def __init__(
+        self,
+        file: MoveFile,
+        tables: Sequence[SwitchedTable],
+        stop: StopSignal,
+        say: Say,
+        *,
+        stage_now: Callable[[], Stage],
+        refresh: Callable[[], Awaitable[None]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`stage_now` is what the tables say of themselves; `refresh` looks at the targets."""
+        self._file = file
+        self._tables = tables
+        self._stop = stop
+        self._say = say
+        self._stage_now = stage_now
+        self._refresh = refresh
+        self._clock = clock
+        self._stage: Stage = "replaying"
+        self._late_writes = 0
+        self._attempted: int | None = None
+
+    async def begin(self) -> Stage:
+        """Takes up the stored state; what was under way when a process before ended was not done.
+
+        Returns the state: where nothing is to be applied any more, nothing is sent.
+        """
+        move = await self._file.begin_move("replaying", self._clock(), has_way_back=False)
+        for transition in await self._file.read_open():
+            reply = self._reply("not ready", reasons=("the move was started anew",))
+            await self._file.end(transition.number, "not ready", self._clock(), reply=reply)
+        after = asked("move", move.stage)
+        if isinstance(after, AllowedCommand) and after.to != move.stage:
+            await self._file.enter(after.to, move.stage, self._clock())
+            move = replace(move, stage=after.to)
+        self._stage = move.stage
+        self._hold_if_switched()
+        return self._stage
+
+    async def run(self) -> None:
+        """Does what is asked, until it is cancelled."""
+        async with anyio.create_task_group() as attempts:
+            while True:
+                await anyio.sleep(POLL_SECONDS)
+                try:
+                    await self._look_into_the_file(attempts)
+                except DynaferryError as error:
+                    self._say(f"what is asked of this move cannot be done: {error.message}")
+                    await anyio.sleep(ABANDONED_SECONDS)
+
+    async def _look_into_the_file(self, attempts: TaskGroup) -> None:
+        await self._keep_stage()
+        for transition in await self._file.read_open():
+            if transition.request.what != "cut-over":
+                await self._take(transition)
+            elif self._attempted is None:
+                self._attempted = transition.number
+                attempts.start_soon(self._cut_over, transition)
+        if self._stage == "switched":
+            await self._watch_for_late_writes()
+
+    # What is asked for --------------------------------------------------------------------------
+
+    async def _take(self, transition: TransitionRecord) -> None:
+        match transition.request.what:
+            case "check":
+                await self._check(transition)
+            case "abort":
+                await self._end_move(transition, "aborted")
+            case "finish":
+                await self._end_move(transition, "finished")
+            case "cut-back":
+                await self._refuse(transition, "the way back is not there yet")
+
+    async def _check(self, transition: TransitionRecord) -> None:
+        await self._refresh()
+        looks = await self._looks()
+        reasons = tuple(
+            f"{look.table}: {reason.told}" if len(looks) > 1 else reason.told
+            for look in looks
+            for reason in look.reasons
+        )
+        if self._stage not in ("following", "cutting-over") and not reasons:
+            reasons = (f"it is {self._stage}",)
+        reply = self._reply("check", reasons=reasons, not_shown=(NO_WAY_BACK,))
+        outcome: TransitionOutcome = "not ready" if reasons else "done"
+        await self._file.end(transition.number, outcome, self._clock(), reply=reply)
+
+    async def _end_move(self, transition: TransitionRecord, stage: Stage) -> None:
+        """Ends the move for good: this process stops, and none goes on."""
+        allowed = asked("abort" if stage == "aborted" else "finish", self._stage)
+        if not isinstance(allowed, AllowedCommand):
+            await self._refuse(transition, allowed.why)
+            return
+        self._hold(True)
+        stages = (self._stage, stage)
+        if await self._file.end(transition.number, "done", self._clock(), stage=stages):
+            self._stage = stage
+            self._say(f"the move is {stage}")
+            self._stop.ask()
+
+    async def _refuse(self, transition: TransitionRecord, why: str) -> None:
+        reply = self._reply("refused", reasons=(why,))
+        await self._file.end(transition.number, "refused", self._clock(), reply=reply)
+
+    # The cut-over -------------------------------------------------------------------------------
+
+    async def _cut_over(self, transition: TransitionRecord) -> None:
+        """Takes it to its end. What fails ends it, and the move follows on."""
+        try:
+            await self._refuse_or_switch(transition)
+        except* DynaferryError as group:
+            why = first_reason(group).message
+            self._say(f"the cut-over cannot go on: {why}")
+            with suppress(DynaferryError):
+                reply = self._reply("failed", reasons=(why,))
+                await self._file.end(transition.number, "not ready", self._clock(), reply=reply)
+        finally:
+            self._attempted = None
+
+    async def _refuse_or_switch(self, transition: TransitionRecord) -> None:
+        allowed = asked("cut-over", self._stage)
+        if not isinstance(allowed, AllowedCommand) or allowed.is_done_already:
+            why = "it was switched already" if self._stage == "switched" else f"it is {self._stage}"
+            await self._refuse(transition, why)
+            return
+        await self._refresh()
+        if not await self._file.enter("cutting-over", self._stage, self._clock()):
+            return  # it is taken up again in the state that it is in then
+        self._stage = "cutting-over"
+        self._say("a cut-over was asked for")
+        try:
+            attempt = CutOverAttempt(self, transition)
+            # Behind the moment from which on silence is to count.
+            for table in self._tables:
+                table.begin_anew()
+            await attempt.make()
+        finally:
+            if self._stage == "cutting-over":
+                self._hold(False)
+                with anyio.CancelScope(shield=True):
+                    await self._file.enter("following", "cutting-over", self._clock())
+                self._stage = "following"
+                self._say("nothing was switched: it follows on")
+
+    async def looks(self) -> list[TableLook]:
+        """How all tables stand now."""
+        return await self._looks()
+
+    async def act(self, progress: CutOverProgress, decision: CutOverDecision) -> CutOverProgress:
+        """Holds or lets go on, and compares where that was decided."""
+        self._hold(keeps_writes_held(decision))
+        if not isinstance(decision, CompareNow):
+            return progress
+        captured = tuple(look.captured for look in await self._looks())
+        keys, differing = 0, 0
+        for table in self._tables:
+            compared, differ = await table.differing()
+            keys, differing = keys + compared, differing + len(differ)
+            for key in differ[:_MOST_KEYS_TOLD]:
+                self._say(
+                    f"{table.source}: differs on both sides: {key.decode('utf-8', 'replace')}"
+                )
+        return after_comparison(progress, ComparedKeys(captured, keys, differing), self._clock())
+
+    async def end(self, number: int, outcome: TransitionOutcome, reply: TransitionReply) -> bool:
+        """Ends a cut-over: a go is durable with its state when this returns."""
+        stage: tuple[Stage, Stage] | None = None
+        if outcome == "go":
+            stage = ("cutting-over", "switched")
+        ended = await self._file.end(number, outcome, self._clock(), reply=reply, stage=stage)
+        if ended and outcome == "go":
+            self._stage = "switched"
+            self._hold_if_switched()
+            self._say("go: the target may be used; nothing is applied to it any more")
+        return ended
+
+    async def read(self, number: int) -> TransitionRecord:
+        """The transition as it stands in the file."""
+        return await self._file.read_transition(number)
+
+    async def tell(self, number: int, reply: TransitionReply) -> None:
+        """Says how far it is."""
+        await self._file.reply(number, reply)
+
+    def now(self) -> float:
+        """The time on the clock of the looks."""
+        return self._clock()
+
+    # Within -------------------------------------------------------------------------------------
+
+    def _hold_if_switched(self) -> None:
+        for table in self._tables if self._stage == "switched" else ():
+            table.is_switched()
+
+    def _hold(self, is_held: bool) -> None:
+        for table in self._tables:
+            table.hold(is_held)
+
+    async def _looks(self) -> list[TableLook]:
+        return [await table.look() for table in self._tables]
+
+    async def _keep_stage(self) -> None:
+        """Stores the state that the tables are in, where a switch has not changed it."""
+        now = self._stage_now()
+        # A status from before says that it is copied still.
+        if now != self._stage and {now, self._stage} <= set(_FOLLOWED):
+            await self._file.enter(now, self._stage, self._clock())
+            self._stage = now
+
+    async def _watch_for_late_writes(self) -> None:
+        late = sum([await table.late_writes() for table in self._tables])
+        if late > self._late_writes:
+            self._late_writes = late
+            self._say(
+                f"LATE WRITES: {late:,} keys of the source were written behind the switch, and are"
+                " not in the target"
+            )
+
+    def _reply(
+        self, step: str, *, reasons: tuple[str, ...] = (), not_shown: tuple[str, ...] = ()
+    ) -> TransitionReply:
+        return TransitionReply(step=step, since=self._clock(), reasons=reasons, not_shown=not_shown)
+
+
+def stage_of(tables: Sequence[SwitchedTable]) -> Stage:
+    """What the tables of a move do, all in all."""
+    found = [status for table in tables if (status := table.last_status) is not None]
+    return overall(found).state if found else "replaying"
