@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from dynaferry.follow import settlement as module
 from dynaferry.follow.applier_work import BATCHES_AT_ONCE, portions
+from dynaferry.follow.on_the_way import MOST_BYTES, OnTheWay
 from dynaferry.follow.settlement import MOST_SECONDS, Settlement
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
@@ -148,3 +151,33 @@ async def test_no_more_is_read_than_it_takes_to_have_so_many_bytes(world: World)
     for most, count in ((1, 1), (size, 1), (size + 1, 2), (100 * size, 3)):
         rows = await world.spool.run(lambda f, m=most: f.waiting(0, 100, most_bytes=m))  # type: ignore[misc]
         assert len(rows) == count
+
+
+async def test_no_more_images_are_handed_out_than_memory_has_room_for() -> None:
+    on_the_way = OnTheWay()
+    large = [waiting(n, size=MOST_BYTES // 2) for n in (1, 2)]
+    on_the_way.take(large[:1])
+    await on_the_way.until_there_is_room()
+    on_the_way.take(large[1:])
+    with anyio.move_on_after(0.01) as scope:
+        await on_the_way.until_there_is_room()
+    assert scope.cancelled_caught
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(on_the_way.until_there_is_room)
+        tasks.start_soon(on_the_way.until_answered)
+        await checkpoint()
+        on_the_way.release(large)
+    assert not on_the_way
+
+
+async def test_who_waits_for_answers_does_not_wait_for_what_is_sent_later() -> None:
+    on_the_way = OnTheWay()
+    on_the_way.take([waiting(1), waiting(2)])
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(on_the_way.until_answered)
+        await checkpoint()
+        on_the_way.take([waiting(3)])
+        on_the_way.release([waiting(1)])
+        await checkpoint()
+        on_the_way.release([waiting(2)])
+    assert on_the_way.keys() == {b"3"}

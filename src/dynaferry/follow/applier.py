@@ -11,7 +11,7 @@ is in doubt, and is read again once no such write can be on its way.
 
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence, Set
 from functools import partial
 from typing import Final
 
@@ -34,6 +34,7 @@ from dynaferry.follow.applier_work import (
     change_of,
     portions,
 )
+from dynaferry.follow.on_the_way import OnTheWay
 from dynaferry.follow.settlement import Held, Settlement
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
@@ -96,27 +97,24 @@ class Applier:
         self._read_retry = read_retry
         self._clock = clock
         self._workers = workers
-        self._in_flight: set[bytes] = set()
-        self._awaited: list[set[bytes]] = []
+        self._on_the_way = OnTheWay()
         self._not_before: dict[bytes, tuple[float, float]] = {}
         self._doubts_seen_at = -math.inf
         self._drains = anyio.Event()
         self._is_held = False
-        self._has_settled = anyio.Event()
         self.stats = ApplierStats()
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is on its way to the target, nor to be taken out of the spool."""
-        return not self._in_flight and self._settlement.is_empty
+        return not self._on_the_way and self._settlement.is_empty
 
     async def run(self) -> None:
         """Applies until it is cancelled. What is on its way then is applied again by the next.
 
         :raises StoppedError: the target takes nothing more, or too much was refused
         """
-        # Enough for the time in which many rows are taken out of the spool and none is read.
-        gives, takes = anyio.create_memory_object_stream[Work](2 * self._workers)
+        gives, takes = anyio.create_memory_object_stream[Work](self._workers)
         settles, settled = anyio.create_memory_object_stream[Settled](2 * self._workers)
         async with gives, takes, settles, settled, anyio.create_task_group() as group:
             for _ in range(self._workers):
@@ -136,19 +134,12 @@ class Applier:
     async def drain(self) -> None:
         """Sends nothing new, and returns once all that was sent is out of the spool."""
         self._drains.set()
-        while self._in_flight:
-            await self._has_settled.wait()
+        await self._on_the_way.until_empty()
         await self._settlement.take_out()
 
     async def until_answered(self) -> None:
         """Returns once all that is on its way now is settled, whatever is sent meanwhile."""
-        awaited = set(self._in_flight)
-        self._awaited.append(awaited)
-        try:
-            while awaited:
-                await self._has_settled.wait()
-        finally:
-            self._awaited.remove(awaited)
+        await self._on_the_way.until_answered()
 
     # What goes out next ------------------------------------------------------------------------
 
@@ -157,8 +148,9 @@ class Applier:
         cursor = 0
         while not self._drains.is_set():
             await self._revisit_doubts()
+            await self._on_the_way.until_there_is_room()
             # As it is before the rows are read: one that is acknowledged meanwhile is old by now.
-            busy, held = frozenset(self._in_flight), self._settlement.held()
+            busy, held = self._on_the_way.keys(), self._settlement.held()
             rows = await self._spool.run(
                 partial(
                     SpoolFile.waiting,
@@ -171,18 +163,18 @@ class Applier:
             cursor = rows[-1].number if is_behind else 0
             free = self._free(rows, busy, held)
             # From now on: what is read from the spool is older than what comes into it later.
-            self._in_flight.update([row.digest for row in free])
-            self.stats.in_flight = len(self._in_flight)
+            self._on_the_way.take(free)
+            self.stats.in_flight = len(self._on_the_way)
             for work in portions(free, is_behind=is_behind):
                 if self._drains.is_set() or self._is_held:
                     self._release(work.rows)
                     continue
                 await gives.send(work)
-            await self._settlement.lags_behind(is_behind)
+            await self._settlement.lags_behind(is_behind and not self._is_held)
             if self._is_held or (not free and not cursor):
                 await anyio.sleep(_IDLE_SECONDS)
 
-    def _free(self, rows: Sequence[Waiting], busy: frozenset[bytes], held: Held) -> list[Waiting]:
+    def _free(self, rows: Sequence[Waiting], busy: Set[bytes], held: Held) -> list[Waiting]:
         """Rows whose keys are in no request, and need not wait."""
         free = [row for row in held.without(rows) if row.digest not in busy]
         if not self._not_before:
@@ -350,10 +342,6 @@ class Applier:
             pause = min(most, 2 * waited or least)
             self._not_before[row.digest] = (now + pause, pause)
 
-    def _release(self, rows: Sequence[Waiting]) -> None:
-        digests = [row.digest for row in rows]
-        for keys in (self._in_flight, *self._awaited):
-            keys.difference_update(digests)
-        self.stats.in_flight = len(self._in_flight)
-        self._has_settled.set()
-        self._has_settled = anyio.Event()
+    def _release(self, rows: list[Waiting]) -> None:
+        self._on_the_way.release(rows)
+        self.stats.in_flight = len(self._on_the_way)

@@ -36,7 +36,7 @@ _WORK_BYTES: Final = 512 * 1024
 class Work(Struct, frozen=True):
     """Changes of different keys that go out one batch after the other, or keys to read again."""
 
-    rows: Sequence[Waiting]
+    rows: list[Waiting]
     reads: bool
 
 
@@ -48,7 +48,7 @@ class Settled(Struct):
     left: list[Waiting]
 
 
-def portions(rows: Sequence[Waiting], *, is_behind: bool) -> list[Work]:
+def portions(rows: list[Waiting], *, is_behind: bool) -> list[Work]:
     """Requests of images and of keys to read again, each in the rows' order; with `is_behind`
     several of them in one.
     """
