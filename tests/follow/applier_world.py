@@ -5,17 +5,21 @@ effect up to a minute after it was given up: as the model of `tests/model` has i
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
+from zlib import crc32
 
 import anyio
 from msgspec import Raw
 
 from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.errors import DynaferryError, ItemRefusedError, ThrottledError, UnavailableError
-from dynaferry.follow.applier import LATE_WRITE_SECONDS, Applier
+from dynaferry.follow.applier import Applier
+from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
+from dynaferry.follow.lanes import LANES, Lanes
 from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.spool_records import Waiting
 from dynaferry.ports import BatchExchange, Change, Delete, FoundItems, WriteResult
 from dynaferry.throttle.limited_call import LimitedCall
 from dynaferry.throttle.retry import Patience, RetryPolicy
@@ -27,9 +31,12 @@ FOR_EVER = 1e9
 
 
 class EveryRequest:
-    """A limiter that admits all, and counters that count nothing."""
+    """A limiter that admits all, and notes what it is told is the table's matter."""
 
     most_units_at_once = float("inf")
+
+    def __init__(self) -> None:
+        self.refused = 0.0
 
     def acquire_nowait(self, units: float, requests: int = 1) -> bool:
         return True
@@ -37,11 +44,19 @@ class EveryRequest:
     async def acquire(self, units: float, requests: int = 1) -> None:
         pass
 
-    def settle(self, *_: object, **__: object) -> None:
-        pass
+    def settle(
+        self,
+        admitted: float,
+        consumed: float | None,
+        *,
+        refused: float = 0.0,
+        latency_seconds: float = 0.0,
+        requests: int = 1,
+    ) -> None:
+        self.refused += refused
 
-    def throttled(self, *_: object) -> None:
-        pass
+    def throttled(self, error: ThrottledError, admitted: float) -> None:
+        self.refused += admitted
 
 
 class NoCounters:
@@ -173,12 +188,31 @@ class TargetWorld:
         assert counts.captured == counts.applied + counts.compacted + counts.rejected
 
 
+class NamedLanes(Lanes):
+    """Lanes by a part of the keys' names."""
+
+    def __init__(self, of: Callable[[bytes], bytes]) -> None:
+        super().__init__(None, clock=now)
+        self._of = of
+
+    def lane_of(self, row: Waiting) -> int:
+        return crc32(self._of(row.key.split(b'"')[5])) % LANES
+
+
 class LivingApplier:
     """An applier on the spool of a `Follower`, as often as it is started."""
 
-    def __init__(self, follower: Follower, target: TargetWorld) -> None:
+    def __init__(
+        self,
+        follower: Follower,
+        target: TargetWorld,
+        *,
+        lane_of: Callable[[bytes], bytes] | None = None,
+    ) -> None:
+        self.lanes = Lanes(None, clock=now) if lane_of is None else NamedLanes(lane_of)
         self.follower = follower
         self.target = target
+        self.limiter = EveryRequest()
         self.applier: Applier
         self._task: asyncio.Task[None] | None = None
 
@@ -190,9 +224,10 @@ class LivingApplier:
 
     def start(self) -> None:
         """Applies what is in the spool, from now on."""
-        write_retry = RetryPolicy("target", Patience(FOR_EVER, clock=now))
+        patience = Patience(FOR_EVER, clock=now)
+        write_retry = RetryPolicy("target", patience, passing=(ThrottledError,))
         read_retry = RetryPolicy("source", Patience(FOR_EVER, clock=now))
-        limiter, counters = EveryRequest(), NoCounters()
+        limiter, counters = self.limiter, NoCounters()
         self.applier = Applier(
             self.follower.spool,
             self.target,
@@ -202,6 +237,7 @@ class LivingApplier:
             reads=LimitedCall(limiter, read_retry, counters, clock=now),
             write_retry=write_retry,
             read_retry=read_retry,
+            lanes=self.lanes,
             clock=now,
             workers=4,
         )

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from dynaferry.__main__ import main
 from dynaferry.dynamodb.items.streams import TableStream
-from dynaferry.follow import applier, lineage, move_tables
+from dynaferry.follow import lineage, move_tables
+from dynaferry.follow.change_writer import ChangeWriter
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_records import Waiting
 
@@ -69,7 +70,7 @@ async def _latest(self: TableStream, shard: str, after: int | None) -> str:
     return iterator
 
 
-async def _no_doubt(self: applier.Applier, rows: Sequence[Waiting]) -> None:
+async def _no_doubt(self: ChangeWriter, rows: Sequence[Waiting]) -> None:
     """What became of a write is not asked."""
 
 
@@ -85,7 +86,7 @@ def put_in(defect: str) -> None:
     if defect == "latest":
         TableStream.iterator = _latest  # type: ignore[method-assign]
     elif defect == "no doubts":
-        applier.Applier._doubt = _no_doubt  # type: ignore[method-assign]
+        ChangeWriter._doubt = _no_doubt  # type: ignore[method-assign]
     elif defect == "newer goes":
         SpoolFile._take_out = _take_out_all  # type: ignore[method-assign]
     elif defect == "no gaps":

@@ -11,7 +11,7 @@ is in doubt, and is read again once no such write can be on its way.
 
 import math
 import time
-from collections.abc import Callable, Generator, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from typing import Final
 
@@ -22,9 +22,6 @@ from msgspec import Raw, Struct
 from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.errors import (
     ItemRefusedError,
-    RetryableError,
-    ThrottledError,
-    UnprocessedError,
 )
 from dynaferry.follow.applier_work import (
     RejectedChanges,
@@ -34,18 +31,18 @@ from dynaferry.follow.applier_work import (
     change_of,
     portions,
 )
+from dynaferry.follow.change_writer import ChangeWriter
+from dynaferry.follow.lanes import Lanes
 from dynaferry.follow.on_the_way import OnTheWay
 from dynaferry.follow.settlement import Held, Settlement
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_records import Letter, Waiting
 from dynaferry.limits import BATCH_MAX_ITEMS
-from dynaferry.ports import BatchTarget, Change, ChangeKind, Delete, KeyLookup, WriteResult
+from dynaferry.ports import BatchTarget, Change, ChangeKind, Delete, KeyLookup
 from dynaferry.throttle.limited_call import LimitedCall
 from dynaferry.throttle.retry import RetryPolicy
 
-# A request that was sent takes effect within this or never: a choice, the service names no bound.
-LATE_WRITE_SECONDS: Final = 60.0
 WORKERS: Final = 16
 _ROWS_AT_ONCE: Final = 1_000
 _BYTES_AT_ONCE: Final = 4 * 1024**2
@@ -60,12 +57,9 @@ class ApplierStats(Struct):
     """What has been applied since this process began."""
 
     changes: int = 0
-    requests: int = 0
     read_again: int = 0
     refused_images: int = 0
     rejected: int = 0
-    doubts: int = 0
-    undone: int = 0
     in_flight: int = 0
 
 
@@ -83,6 +77,7 @@ class Applier:
         reads: LimitedCall,
         write_retry: RetryPolicy,
         read_retry: RetryPolicy,
+        lanes: Lanes,
         clock: Callable[[], float] = time.time,
         workers: int = WORKERS,
     ) -> None:
@@ -91,9 +86,9 @@ class Applier:
         self._target = target
         self._lookup = lookup
         self._rejected = rejected
-        self._writes = writes
+        self._lanes = lanes
+        self._writer = ChangeWriter(spool, target, writes, write_retry, lanes, clock)
         self._reads = reads
-        self._write_retry = write_retry
         self._read_retry = read_retry
         self._clock = clock
         self._workers = workers
@@ -161,7 +156,7 @@ class Applier:
             )
             is_behind = len(rows) == _ROWS_AT_ONCE or bytes_of(rows) >= _BYTES_AT_ONCE
             cursor = rows[-1].number if is_behind else 0
-            free = self._free(rows, busy, held)
+            free = self._lanes.sendable(self._free(rows, busy, held))
             # From now on: what is read from the spool is older than what comes into it later.
             self._on_the_way.take(free)
             self.stats.in_flight = len(self._on_the_way)
@@ -238,7 +233,7 @@ class Applier:
         in two until an item stands alone.
         """
         try:
-            result = await self._write_retry.call(lambda: self._send(rows, changes))
+            result = await self._writer.write(rows, changes)
         except ItemRefusedError as error:
             if len(rows) > 1:
                 half = len(rows) // 2
@@ -253,38 +248,6 @@ class Applier:
         undone = {id(change) for change in result.unprocessed}
         for row, change in zip(rows, changes, strict=True):
             (settled.left if id(change) in undone else settled.done).append(row)
-        self.stats.undone += len(result.unprocessed)
-
-    async def _send(self, rows: Sequence[Waiting], batch: Sequence[Change]) -> WriteResult:
-        self.stats.requests += 1
-        try:
-            result = await self._writes.send(
-                "BatchWriteItem", lambda: self._write_one(batch), self._target.units_of(batch)
-            )
-        except RetryableError as error:
-            if not isinstance(error, ThrottledError):
-                await self._doubt(rows)
-            raise
-        if len(result.unprocessed) == len(batch):
-            raise UnprocessedError(
-                f"BatchWriteItem left all of {len(batch)} changes unprocessed",
-                operation="BatchWriteItem",
-            )
-        return result
-
-    async def _write_one(self, batch: Sequence[Change]) -> WriteResult:
-        results: list[WriteResult] = []
-
-        def exchange() -> Generator[Sequence[Change], WriteResult, None]:
-            results.append((yield batch))
-
-        await self._target.write_batches(exchange())
-        return results[0]
-
-    async def _doubt(self, rows: Sequence[Waiting]) -> None:
-        until = self._clock() + LATE_WRITE_SECONDS
-        self.stats.doubts += len(rows)
-        await self._spool.run(partial(SpoolFile.add_doubts, changes=rows, until=until))
 
     async def _refused(
         self, row: Waiting, item: Change, error: ItemRefusedError, sent_at: float
@@ -298,6 +261,8 @@ class Applier:
             kept = b"" if isinstance(item, Delete) else bytes(item)
             letter = Letter(kept, error.code, error.message, self._clock())
             self.stats.rejected += 1
+            # What the target held before it goes first: it would take the letter with it.
+            await self._settlement.take_out()
             await self._spool.run(
                 partial(SpoolFile.set_aside, change=row, letter=letter, sent_at=sent_at)
             )

@@ -21,8 +21,8 @@ from msgspec.structs import replace
 from dynaferry.dynamodb.account.streams_endpoint import streams_endpoint
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.errors import DynaferryError, StateError
-from dynaferry.follow.applier import LATE_WRITE_SECONDS
 from dynaferry.follow.asking import check_goes_on
+from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
 from dynaferry.follow.cost_note import CostNote
 from dynaferry.follow.followed_table import FollowedTable, SpoolBudget
 from dynaferry.follow.following import follow

@@ -22,8 +22,10 @@ from dynaferry.dynamodb.items.streams import TableStream
 from dynaferry.dynamodb.signing import STREAMS_API_PREFIX
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.errors import ThrottledError
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.applier_work import RejectedChanges
+from dynaferry.follow.lanes import Lanes
 from dynaferry.follow.measured import MeasuredLookup, MeasuredTarget
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_connection import SpoolLostError, set_aside
@@ -142,7 +144,7 @@ async def open_applier(
     patience, limits = SidePatience.of(plan, caps), plan.tables[table]
     keys = KeyReader([key.name for key in source.keys])
     read_retry = RetryPolicy("source", patience.source)
-    write_retry = RetryPolicy("target", patience.target)
+    write_retry = RetryPolicy("target", patience.target, passing=(ThrottledError,))
     writes, reads = WriteCounters(stats), ReadCounters(stats)
     limiters = Limiters(
         caps.read_limiter(limits.max_read_units), caps.write_limiter(limits.max_write_units)
@@ -164,9 +166,15 @@ async def open_applier(
             reads=LimitedCall(limiters.read, read_retry, reads),
             write_retry=write_retry,
             read_retry=read_retry,
+            lanes=Lanes(_partition_key(source)),
             clock=clock,
             workers=plan.writers,
         )
+
+
+def _partition_key(table: TableDescription) -> str | None:
+    """The name of the partition key; None where it is the whole key."""
+    return None if len(table.keys) == 1 else next(k.name for k in table.keys if k.role == "HASH")
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ the writer of batches, which admits and settles several at once, does it by itse
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from dynaferry.errors import (
     ConditionFailedError,
@@ -56,6 +56,31 @@ class Consuming(Protocol):
 
 
 Response = TypeVar("Response", bound=Consuming)
+Whole = TypeVar("Whole", contravariant=True)
+
+
+class Taken(NamedTuple):
+    """What a response means for the rate: the units of what it left undone since the whole table
+    is full, and whether it shows that the service is there.
+    """
+
+    refused_units: float = 0.0
+    is_progress: bool = True
+
+
+class Attribution(Protocol[Whole]):
+    """Says of one request whose matter its throttles are: those of a part concern no limiter."""
+
+    def taken(self, response: Whole, /) -> Taken:
+        """Looks at the response."""
+        ...
+
+    def is_for_all(self, error: ThrottledError, /) -> bool:
+        """Whether the refusal of the whole request concerns everybody."""
+        ...
+
+
+_ALL_TAKEN: Final = Taken()
 
 
 class LimitedCall:
@@ -75,11 +100,16 @@ class LimitedCall:
         self._clock = clock
 
     async def send(
-        self, operation: str, attempt: Callable[[], Awaitable[Response]], units: float
+        self,
+        operation: str,
+        attempt: Callable[[], Awaitable[Response]],
+        units: float,
+        attribution: Attribution[Response] | None = None,
     ) -> Response:
         """Waits until a request of about `units` may be sent, sends it, returns its response.
 
         Not tried again here: `RetryPolicy.call` goes around it, so that each try is admitted.
+        Without an `attribution` every throttle concerns all.
 
         :raises Exception: what `attempt` raises, as it is
         """
@@ -89,13 +119,17 @@ class LimitedCall:
         try:
             response = await attempt()
         except BaseException as error:
-            self._settle_failed(operation, error, units)
+            self._settle_failed(operation, error, units, attribution)
             raise
         finally:
             self._counters.ended()
-        consumed = response.consumed_units
-        self._limiter.settle(units, consumed, latency_seconds=self._clock() - sent_at)
-        self._retry.progress()
+        consumed, taken = response.consumed_units, _ALL_TAKEN
+        if attribution is not None:
+            taken = attribution.taken(response)
+        took = self._clock() - sent_at
+        self._limiter.settle(units, consumed, refused=taken.refused_units, latency_seconds=took)
+        if taken.is_progress:
+            self._retry.progress()
         if consumed is not None:
             self._counters.consumed(consumed)
         return response
@@ -107,12 +141,21 @@ class LimitedCall:
         finally:
             self._counters.waiting(-1)
 
-    def _settle_failed(self, operation: str, error: BaseException, units: float) -> None:
+    def _settle_failed(
+        self,
+        operation: str,
+        error: BaseException,
+        units: float,
+        attribution: Attribution[Any] | None,
+    ) -> None:
         if isinstance(error, RetryableError):
             self._counters.retried()
         if isinstance(error, ThrottledError):
             self._counters.throttled(operation, error.words)
-            self._limiter.throttled(error, units)
+            if attribution is None or attribution.is_for_all(error):
+                self._limiter.throttled(error, units)
+            else:
+                self._limiter.settle(units, 0.0)
             return
         self._limiter.settle(units, None)
         if isinstance(error, ItemRefusedError | ConditionFailedError):
