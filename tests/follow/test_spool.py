@@ -339,7 +339,7 @@ def test_a_spool_that_is_damaged_while_it_is_used_stops_and_is_lost_with_the_nex
 
     with pytest.raises(SpoolDamagedError, match="damaged") as raised:
         opened(path, damaged)
-    assert "compares every key" in (raised.value.hint or "")
+    assert "every key is compared" in (raised.value.hint or "")
     assert len(opened(path, told)[0]) == 1
 
 
