@@ -4,7 +4,8 @@ An empty read proves nothing [M:GetRecords]: the service shows a record some tim
 and no bound of that is published. So each open shard has to have been read empty several times, the
 last time so long after the latest record of any shard as is several times the longest delay that
 was seen of late; all shards have to be listed since, none unread and none without its children; and
-what came has to be applied. Any record begins it anew, and a new shard has its own time to wait.
+what came has to be applied. Any record begins it anew; a shard that appears meanwhile is read as
+often as the others, and listed once more.
 
 All times are those of one clock, in seconds since the epoch, which is handed in.
 """
@@ -166,7 +167,7 @@ class QuietWatch:
             polled_at is not None
             and watched.counted_for == self._records
             and watched.empty_polls >= LEAST_POLLS
-            and polled_at >= self._quiet_from(watched) + asked
+            and polled_at >= self._record_at + asked
         )
 
     def _for_listing(self) -> list[str]:
