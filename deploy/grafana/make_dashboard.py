@@ -355,6 +355,7 @@ def _move() -> list[Panel]:
                 (total(of_table("gaps_total")), f"losses ever, {BY_TABLE}"),
                 (total(of_table("doubts")), f"writes in doubt, {BY_TABLE}"),
                 (total(of_table("move_rejected")), f"items refused, {BY_TABLE}"),
+                (total(of_table("late_writes")), f"late writes, {BY_TABLE}"),
                 (total(of_table("will_catch_up")), f"catches up, {BY_TABLE}"),
             ],
         ),

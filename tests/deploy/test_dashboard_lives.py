@@ -31,6 +31,7 @@ OF_A_MOVE = tuple(
         "capture_silent_seconds",
         "gaps_",
         "doubts",
+        "late_writes",
         "will_catch_up",
     )
 )

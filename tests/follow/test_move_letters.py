@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from dynaferry.observe.move_status import MoveStatus
 from dynaferry.plan.settings import TablePlan
 from dynaferry.run.lifecycle import closing
 from dynaferry.run.outcome import Outcome  # the runtime's, as the others
+from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.stop import StopSignal
 from tests.cli.test_move import STREAM, ended, status_of
@@ -157,6 +159,14 @@ async def test_letters_of_a_move_are_read_again_and_no_old_item_comes_back(
         assert await letters(tmp_path) == {}
         source = await world.source_tables.read_table("orders")
         assert await world.target_tables.read_table("orders") == source
+    file = await MoveFile.open(tmp_path, "orders")
+    async with closing(file):
+        move_now = await file.read_move()
+        assert move_now is not None
+        assert await file.enter("aborted", move_now.stage, time.time())
+    code, _, err = await replayed(tmp_path)
+    assert code == 3
+    assert "the run orders is aborted: of its letters none is written" in err
 
 
 async def test_the_limit_of_refused_items_counts_copy_and_following_each_item_once(

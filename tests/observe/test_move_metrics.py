@@ -14,7 +14,18 @@ def monitor_of(**status: object) -> RunMonitor:
 
 
 def of_move(samples: Samples) -> set[str]:
-    words = ("lag", "spool", "changes", "stream", "capture", "gaps", "doubts", "move", "catch")
+    words = (
+        "lag",
+        "spool",
+        "changes",
+        "stream",
+        "capture",
+        "gaps",
+        "doubts",
+        "move",
+        "catch",
+        "late",
+    )
     return {name for name, _ in samples if any(word in name for word in words)}
 
 
@@ -37,6 +48,7 @@ def test_every_metric_of_a_move_is_there_by_its_name() -> None:
     assert value(samples, "doubts") == 4
     assert value(samples, "will_catch_up") == 1
     assert value(samples, "move_rejected") == 0
+    assert value(samples, "late_writes") == 0
     assert value(samples, "move_state", state="following") == 1
     assert value(samples, "move_state", state="copying") == 0
 

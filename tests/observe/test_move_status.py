@@ -38,6 +38,9 @@ def test_the_line_says_state_lag_rates_and_what_waits() -> None:
         a_move_status(paused=True, lag_seconds=135.0)
     )
     assert "; 3 items refused;" in line_of(a_move_status(rejected=3))
+    switched = a_move_status(state="switched", lag_seconds=None, late_writes=2)
+    assert line_of(switched).startswith("orders: switched (")
+    assert "; 2 late writes;" in line_of(switched)
 
 
 def test_without_a_process_ages_go_on_and_nothing_moves() -> None:

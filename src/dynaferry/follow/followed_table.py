@@ -70,7 +70,6 @@ class FollowedTable:
         self._rates = Rates()
         self._catches_up = True
         self._read_until = self._polled_at = captured_until
-        self._said: MoveStatus | None = None
         self._sample: MovePoint | None = None
         self._sampled_at = -math.inf
         self.last_status: MoveStatus | None = None
@@ -107,17 +106,16 @@ class FollowedTable:
         if self.applier is not None:
             state = _next_state(counts, self._applies_since)
             self._enter("switched" if self.is_switched else state)
-        status = self._said = self._status(counts, now)
+        status = self.last_status = self._status(counts, now)
         with suppress(StateWriteError):
             sample = self._due_sample(status)
             await self.spool.run(partial(SpoolFile.note_status, status=status, sample=sample))
-        self.last_status = status
         return status
 
     async def note_end(self, error: str) -> None:
         """Keeps by which error its process ends, for those who look from outside."""
-        if self._said is not None:
-            ended = replace(self._said, error=error)
+        if self.last_status is not None:
+            ended = replace(self.last_status, error=error)
             with suppress(StateWriteError):
                 await self.spool.run(partial(SpoolFile.note_status, status=ended))
 

@@ -48,6 +48,11 @@ _GAUGES: Final[Sequence[tuple[str, str, _OfMove]]] = (
         lambda t: t.rejected,
     ),
     (
+        "late_writes",
+        "Keys that were written to the source behind the switch, and that nobody applies.",
+        lambda t: t.late_writes,
+    ),
+    (
         "will_catch_up",
         "0 where for a minute more came in than went out, else 1.",
         lambda t: float(t.will_catch_up),

@@ -14,6 +14,8 @@ def line_of(table: MoveStatus) -> str:
     age = table.record_age_seconds
     newest = "" if age is None else f"; newest change was {_seconds(age)} old"
     waiting = f"{table.spool_rows:,} waiting; {table.shards_open:,} shards"
+    if table.late_writes:
+        waiting = f"{waiting}; {table.late_writes:,} late writes"
     if table.rejected:
         waiting = f"{waiting}; {table.rejected:,} items refused"
     if not table.is_running:

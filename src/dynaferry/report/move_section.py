@@ -72,6 +72,7 @@ def _facts(move: StoredMove) -> Sequence[tuple[str, str]]:
         ("losses of records", f"{status.gaps_ever:,}, {status.gaps:,} not mended"),
         ("writes in doubt", formatting.count(status.doubts)),
         ("dead letters of the move", formatting.count(status.rejected)),
+        ("late writes", formatting.count(status.late_writes)),
     )
 
 

@@ -69,6 +69,7 @@ class MoveNews(Struct, frozen=True, kw_only=True):
     gaps: int
     doubts: int
     rejected: int
+    late_writes: int
 
 
 class LatencyView(Struct, frozen=True, kw_only=True):
@@ -211,6 +212,7 @@ def _of_move(table: MoveStatus) -> MoveNews:
         gaps=table.gaps,
         doubts=table.doubts,
         rejected=table.rejected,
+        late_writes=table.late_writes,
     )
 
 

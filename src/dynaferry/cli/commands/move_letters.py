@@ -30,10 +30,16 @@ from dynaferry.observe.summary import ReplaySummary, RunStatus
 from dynaferry.run.lifecycle import Say, closing, error_summary
 from dynaferry.shared.arn import resource_name
 from dynaferry.state.records import DeadLetter
+from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.stop import StopSignal
 
 POLL_SECONDS: Final = 0.5
+# What the source holds is what counts. A cut-over that is asked for waits for what is read again.
+STAGES_OF_FOLLOWING: Final = (
+    *("capturing", "copying", "replaying", "following", "re-syncing"),
+    "cutting-over",
+)
 Result = TypeVar("Result")
 
 Letters = AsyncIterator[tuple[str, list[DeadLetter]]]  # the source's name, some of its letters
@@ -104,6 +110,7 @@ class _MoveReplay:
 
         :raises StateError: no process follows the run, or none does any more
         """
+        await self._check_before_the_switch()
         await self._check_followed("nothing was asked for")
         keys = await self._keys()
         tables = await self._in_thread(read_move, len(keys))
@@ -125,6 +132,18 @@ class _MoveReplay:
             await self._check_followed("the next one reads them again")
             with anyio.move_on_after(POLL_SECONDS):
                 await self._stop.finish.wait()
+
+    async def _check_before_the_switch(self) -> None:
+        """Behind it the application writes the target, and the source's items are old."""
+        file = await MoveFile.open(self._state_dir, self._run)
+        async with closing(file):
+            move = await file.read_move()
+        if move is not None and move.stage not in STAGES_OF_FOLLOWING:
+            raise StateError(
+                f"the run {self._run} is {move.stage}: of its letters none is written any more",
+                hint="the target does not follow the source any more: dynaferry dead-letters export"
+                " has the letters, and what is right is the application's to say",
+            )
 
     async def _check_followed(self, then: str) -> None:
         if not await to_thread.run_sync(is_followed, self._state_dir, self._run):

@@ -55,6 +55,7 @@ export class MoveCard {
       ["gaps open", count(total(tables, (t) => t.gaps))],
       ["in doubt", count(total(tables, (t) => t.doubts))],
       ["refused", count(total(tables, (t) => t.rejected))],
+      ["late writes", count(total(tables, (t) => t.late_writes))],
     ].map(pairOf));
     this.lag.show(this.points.limits((p) => p.lag), [], []);
     this.changes.show(this.points.rates((p) => p.captured), this.points.rates((p) => p.out), []);
