@@ -133,6 +133,10 @@ async def test_a_cut_over_begins_while_writers_write_and_goes_once_they_have_sto
     assert '{"M": {"pk": {"S": "k7"}, "version": {"N": "99999"}}}' in items.values()
     code, out, err = await ended(asking("abort", tmp_path))
     assert code == 3
+    # What is in use is not copied over.
+    code, _, err = await ended(command(world, tmp_path, "--restart"))
+    assert code == 3
+    assert "its target is in use" in err
     code, out, err = await ended(asking("finish", tmp_path))
     assert code == 6, err
     report = json.loads(out)

@@ -183,17 +183,25 @@ async def end_alone(file: MoveFile, stage: Stage) -> bool:
     return allowed.is_done_already or await file.enter(stage, move.stage, time.time())
 
 
-async def check_goes_on(state_dir: Path, run: str) -> None:
-    """Returns if the move of a run goes on, or has not begun: not where it has ended for good.
+async def check_goes_on(state_dir: Path, run: str, *, restart: bool) -> None:
+    """Returns if the move of a run goes on, or begins: not where it has ended for good. One that
+    was switched does not begin anew either: its target is in use.
 
-    :raises StateError: it was finished or aborted, or its file cannot be read
+    :raises StateError: it may not go on, or its file cannot be read
     """
     if not await to_thread.run_sync(has_state, state_dir, run):
         return
     file = await MoveFile.open(state_dir, run)
     async with closing(file):
         move = await file.read_move()
-    allowed = None if move is None else asked("move", move.stage)
+    if move is None or (restart and move.switched_at is None):
+        return
+    if restart:
+        raise StateError(
+            f"the move {run} was switched: its target is in use, and is not copied over",
+            hint="begin another move with --run",
+        )
+    allowed = asked("move", move.stage)
     if isinstance(allowed, RefusedCommand):
         raise StateError(allowed.why, hint=allowed.hint)
 

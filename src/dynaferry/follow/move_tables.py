@@ -133,8 +133,9 @@ class _Move:
             RunLock.acquire, self._plan.state_dir, move_name(self._plan.run_name)
         )
         try:
-            if not self._plan.restart:
-                await check_goes_on(self._plan.state_dir, self._plan.run_name)
+            await check_goes_on(
+                self._plan.state_dir, self._plan.run_name, restart=self._plan.restart
+            )
             run = None if self._plan.restart else await stored_run(self._plan)
             self._id = secrets.token_hex(16) if run is None else move_of(run)
             async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:

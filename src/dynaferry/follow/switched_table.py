@@ -10,6 +10,7 @@ from dynaferry.follow.quiet import Quiet, Spooled
 from dynaferry.follow.readiness import Standing, reasons_not_ready
 from dynaferry.follow.shard_reader import OTHERS_READ
 from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.spool_records import SpoolCounts
 from dynaferry.observe.move_status import MoveStatus
 
 _ACTIVE: Final = "ACTIVE"
@@ -77,7 +78,7 @@ class SwitchedTable:
             changes_per_second=0.0 if status is None else status.changes_in_per_second,
             doubts=counts.doubts,
             is_held=self._applier.is_held,
-            reasons=() if status is None else reasons_not_ready(self._standing(status)),
+            reasons=() if status is None else reasons_not_ready(self._standing(status, counts)),
         )
 
     def _quiet(self, spooled: Spooled) -> Quiet:
@@ -89,14 +90,15 @@ class SwitchedTable:
             capture.want_listing()
         return quiet
 
-    def _standing(self, status: MoveStatus) -> Standing:
+    def _standing(self, status: MoveStatus, counts: SpoolCounts) -> Standing:
+        """What was said last, within a second; what was lost or refused is as of now."""
         trouble = status.trouble
         return Standing(
             stage=status.state,
             lag_seconds=status.lag_seconds,
             childless=status.shards_childless,
-            rejected=status.rejected,
-            open_gaps=status.gaps,
+            rejected=counts.letters,
+            open_gaps=counts.open_gaps,
             others_read=trouble is not None and OTHERS_READ in trouble,
             trouble=trouble,
             will_catch_up=status.will_catch_up,

@@ -1,0 +1,76 @@
+"""What a stored move lets go on, and begin anew."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from dynaferry.errors import StateError
+from dynaferry.follow.asking import check_goes_on, end_alone
+from dynaferry.state.move_records import Stage
+from dynaferry.state.sqlite.move_file import MoveFile
+from dynaferry.state.sqlite.store import SqliteStore
+from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS, VERSION
+
+
+async def stored(state_dir: Path, *stages: Stage) -> None:
+    store = await SqliteStore.create(state_dir, "orders", IDENTITY, SETTINGS, VERSION, CREATED_AT)
+    await store.aclose()
+    if stages:
+        file = await MoveFile.open(state_dir, "orders")
+        await file.begin_move(stages[0], CREATED_AT, has_way_back=False)
+        for before, stage in itertools.pairwise(stages):
+            assert await file.enter(stage, before, CREATED_AT)
+        await file.aclose()
+
+
+@pytest.mark.parametrize(
+    ("stages", "restart", "told"),
+    [
+        ((), False, None),
+        ((), True, None),
+        (("following",), False, None),
+        (("following",), True, None),
+        (("cutting-over", "switched"), False, None),
+        (("cutting-over", "switched"), True, "in use"),
+        (("cutting-over", "switched", "finished"), False, "is finished"),
+        (("cutting-over", "switched", "finished"), True, "in use"),
+        (("following", "aborted"), False, "is aborted"),
+        (("following", "aborted"), True, None),
+    ],
+)
+async def test_a_move_goes_on_or_begins_anew_unless_its_target_is_in_use_or_it_is_over(
+    tmp_path: Path, stages: tuple[Stage, ...], restart: bool, told: str | None
+) -> None:
+    await stored(tmp_path, *stages)
+    if told is None:
+        await check_goes_on(tmp_path, "orders", restart=restart)
+    else:
+        with pytest.raises(StateError, match=told):
+            await check_goes_on(tmp_path, "orders", restart=restart)
+
+
+async def test_what_is_not_there_yet_goes_on(tmp_path: Path) -> None:
+    await check_goes_on(tmp_path, "orders", restart=False)
+
+
+@pytest.mark.parametrize(
+    ("stages", "end", "is_ended"),
+    [
+        (("following",), "aborted", True),
+        (("following", "aborted"), "aborted", True),
+        (("following",), "finished", False),
+        (("cutting-over", "switched"), "aborted", False),
+        (("cutting-over", "switched"), "finished", True),
+    ],
+)
+async def test_a_move_that_no_process_moves_is_ended_where_its_state_lets_it(
+    tmp_path: Path, stages: tuple[Stage, ...], end: Stage, is_ended: bool
+) -> None:
+    await stored(tmp_path, *stages)
+    file = await MoveFile.open(tmp_path, "orders")
+    assert await end_alone(file, end) == is_ended
+    move = await file.read_move()
+    assert move is not None
+    assert move.stage == (end if is_ended else stages[-1])
+    await file.aclose()
