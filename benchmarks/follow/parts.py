@@ -18,6 +18,8 @@ SHARDS = 16
 # The endpoint gives this many items a page of the table.
 ITEMS_A_PAGE = 1024
 ARRIVE_SECONDS = 30.0
+# What the machine had left for it, where others are busy: rates by the clock are to be read so.
+_SHARE = "of a core, as much as it got"
 
 
 class Sizes(NamedTuple):
@@ -97,6 +99,7 @@ def capture(results: FollowResults, sizes: Sizes, say: Say) -> list[Figure]:
     return [
         _figure("capture", "changes a second", wanted / took, "", setting, at_least=10_000.0),
         _figure("capture", "changes per CPU second", wanted / used, "", setting),
+        _figure("capture", _SHARE, used / took, "%", setting),
         _figure("capture", "peak memory", peak / MEGABYTE, "MB", setting),
     ]
 
@@ -152,6 +155,7 @@ def _drained(rows: int, count: int, say: Say) -> _Drained:
         ("first item after", began - started, "s"),
         ("items a second", done / took, ""),
         ("items per CPU second", done / used, ""),
+        (_SHARE, used / took, "%"),
         ("peak memory", peak / MEGABYTE, "MB"),
     ]
     return _Drained(f"{count:,} of {rows:,} rows of 1 KB", figures)

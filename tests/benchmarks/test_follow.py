@@ -111,6 +111,12 @@ def test_the_table_says_what_was_missed() -> None:
     assert replace(drained, value=0.7).is_reached
 
 
+def test_the_readmes_figures_are_the_kept_results() -> None:
+    """Else write what `results.lines` says into it."""
+    readme = (results.KEPT.parents[1] / "README.md").read_text()
+    assert "\n".join(results.lines(KEPT.figures)) in readme
+
+
 def test_a_part_that_is_measured_again_takes_the_place_of_what_was_kept(tmp_path: Path) -> None:
     kept = tmp_path / "follow.json"
     results.write(made_up(), kept)
