@@ -234,12 +234,21 @@ class SpoolAtHand(Spool):
 
     async def run(self, step: Callable[[SpoolFile], T]) -> T:
         await anyio.sleep(0.004)
-        if self.is_full:
-            raise StateWriteError("the disk is full")
         self.writes += 1
-        result = step(self._file)
+        result = self._on_a_full_disk(step) if self.is_full else step(self._file)
         await anyio.sleep(0.002)  # until the loop learns what the thread has done
         return result
+
+    def _on_a_full_disk(self, step: Callable[[SpoolFile], T]) -> T:
+        """What only reads is done."""
+        connection = self._file._connection
+        connection.execute("PRAGMA query_only = ON")
+        try:
+            return step(self._file)
+        except StateWriteError as error:
+            raise StateWriteError("the disk is full") from error
+        finally:
+            connection.execute("PRAGMA query_only = OFF")
 
 
 class Follower:

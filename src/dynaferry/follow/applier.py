@@ -182,7 +182,7 @@ class Applier:
         if now - self._doubts_seen_at < _DOUBTS_SECONDS:
             return
         self._doubts_seen_at = now
-        await self._spool.run(partial(SpoolFile.revisit_doubts, now=now))
+        await self._spool.insist(partial(SpoolFile.revisit_doubts, now=now))
 
     # The workers -------------------------------------------------------------------------------
 
@@ -255,7 +255,7 @@ class Applier:
         """An image is read again; what the source holds now is a dead letter."""
         if row.kind is not ChangeKind.READ_AGAIN and not isinstance(item, Delete):
             self.stats.refused_images += 1
-            await self._spool.run(partial(SpoolFile.read_again, changes=[row]))
+            await self._spool.insist(partial(SpoolFile.read_again, changes=[row]))
         else:
             self._rejected.check(row.key, error)
             kept = b"" if isinstance(item, Delete) else bytes(item)
@@ -263,7 +263,7 @@ class Applier:
             self.stats.rejected += 1
             # What the target held before it goes first: it would take the letter with it.
             await self._settlement.take_out()
-            await self._spool.run(
+            await self._spool.insist(
                 partial(SpoolFile.set_aside, change=row, letter=letter, sent_at=sent_at)
             )
         self._release([row])

@@ -77,7 +77,7 @@ class ChangeWriter:
 
     async def _doubt(self, rows: Sequence[Waiting]) -> None:
         until = self._clock() + LATE_WRITE_SECONDS
-        await self._spool.run(partial(SpoolFile.add_doubts, changes=rows, until=until))
+        await self._spool.insist(partial(SpoolFile.add_doubts, changes=rows, until=until))
 
 
 class _Sending:

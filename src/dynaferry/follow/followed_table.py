@@ -143,7 +143,10 @@ class FollowedTable:
     def _status(self, counts: SpoolCounts, now: float) -> MoveStatus:
         stats, held_back = self.capture.stats, self._held_back
         rate_in, rate_out = self._rates.note(now, counts, applies=self._is_applied())
-        lag, trouble = self._lag(counts, now), stats.disk_error or stats.trouble
+        lag, trouble = (
+            self._lag(counts, now),
+            stats.disk_error or self.spool.disk_error or stats.trouble,
+        )
         against = reasons_against(
             state=self._state,
             lag_seconds=lag,

@@ -66,10 +66,7 @@ class Resync:
         self._say = say
 
     async def run(self) -> None:
-        """Repairs every gap that there is and that comes, until it is cancelled.
-
-        :raises StateWriteError: a spool cannot be written
-        """
+        """Repairs every gap that there is and that comes, until it is cancelled."""
         while True:
             await anyio.sleep(LOOK_SECONDS)
             lost = await self._lost()
@@ -106,7 +103,7 @@ class Resync:
             self._say(f"{names}: not compared, again in {RESYNC_SECONDS:.0f} s: {error}")
             return False
         for table, gaps in lost:
-            await table.spool.run(
+            await table.spool.insist(
                 partial(SpoolFile.mend_gaps, up_to=gaps[-1][0], now=table.capture.clock())
             )
         self._say(
@@ -162,4 +159,4 @@ def _may_be_compared(table: FollowedTable) -> bool:
 async def _store(table: FollowedTable, keys: Sequence[bytes]) -> None:
     changes = [ChangeRecord(digest_of(key), key, ChangeKind.READ_AGAIN) for key in keys]
     now = table.capture.clock()
-    await table.spool.run(partial(SpoolFile.store, changes=changes, positions=(), now=now))
+    await table.spool.insist(partial(SpoolFile.store, changes=changes, positions=(), now=now))

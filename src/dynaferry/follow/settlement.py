@@ -103,6 +103,6 @@ class Settlement:
                 return
             self._leaving, self._held = self._held, {}
             self._rows, self._sent_at = [], math.inf
-            await self._spool.run(partial(SpoolFile.applied, changes=rows, sent_at=sent_at))
+            await self._spool.insist(partial(SpoolFile.applied, changes=rows, sent_at=sent_at))
             self._leaving = {}
             self._due_at = self._clock() + MOST_SECONDS

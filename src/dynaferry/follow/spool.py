@@ -4,11 +4,16 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
+
+import anyio
 
 from dynaferry.errors import StateWriteError
 from dynaferry.follow.spool_connection import SpoolDamagedError, SpoolLostError, is_damage
 from dynaferry.follow.spool_file import SpoolFile
+
+# So long after a disk was full it is tried again.
+DISK_SECONDS: Final = 2.0
 
 _Result = TypeVar("_Result")
 
@@ -23,6 +28,7 @@ class Spool:
         self._file = file
         self._thread = thread
         self.is_damaged = False
+        self.disk_error: str | None = None
 
     @classmethod
     async def opened_by(cls, opening: Callable[[], SpoolFile]) -> Self:
@@ -50,6 +56,21 @@ class Spool:
         except SpoolLostError as error:
             self.is_damaged = True
             raise SpoolDamagedError(self._file.path, error.message) from error
+
+    async def insist(self, step: Callable[[SpoolFile], _Result]) -> _Result:
+        """Does one thing that has to be stored, again and again while the disk is full.
+
+        :raises SpoolDamagedError: the file is damaged
+        """
+        while True:
+            try:
+                result = await self.run(step)
+            except StateWriteError as error:
+                self.disk_error = str(error)
+                await anyio.sleep(DISK_SECONDS)
+            else:
+                self.disk_error = None
+                return result
 
     async def aclose(self) -> None:
         """Lets go of the file after what is under way; also when cancelled."""

@@ -168,7 +168,7 @@ class TableCapture:
         lineage.begin(listing.shards, now)
         gaps = [] if lost is None else [Gap("", lost)]
         positions = lineage.take_changed()
-        await self._spool.run(
+        await self._spool.insist(
             partial(SpoolFile.begin, stream=arn, at=now, positions=positions, gaps=gaps)
         )
         self.stats.gaps += len(gaps)
@@ -196,7 +196,7 @@ class TableCapture:
     async def _note_gap(self, why: str) -> None:
         self.stats.gaps += 1
         now = self.clock()
-        await self._spool.run(
+        await self._spool.insist(
             partial(SpoolFile.store, changes=(), positions=(), now=now, gaps=[Gap("", why)])
         )
 
