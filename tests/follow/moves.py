@@ -25,7 +25,7 @@ from tests.worlds.table_client import TableClient
 
 ITEMS = 120
 STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
-MOST_SECONDS = 40
+MOST_SECONDS = 90
 # A comparison takes some seconds so.
 SECONDS_A_PAGE = 0.3
 

@@ -25,7 +25,7 @@ from tests.worlds.moto import MotoWorld
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here is on its way for longer."""
-    monkeypatch.setattr(move_tables, "LATE_WRITE_SECONDS", 2.0)
+    monkeypatch.setattr(move_tables, "LATE_WRITE_SECONDS", 0.5)
     monkeypatch.setattr(resync, "SETTLE_SECONDS", 0.5)
 
 
@@ -48,7 +48,9 @@ async def test_stopped_in_each_of_its_states_it_goes_on_and_ends_as_the_source(
     await make_source(world)
     async with moving(world, plan) as move:
         await move.until((tmp_path / "orders.sqlite").exists)  # while it is copied
-    await _stopped(world, plan, "until no earlier write can be on its way")
+    with monkeypatch.context() as patiently:
+        patiently.setattr(move_tables, "LATE_WRITE_SECONDS", 60.0)
+        await _stopped(world, plan, "until no earlier write can be on its way")
     await _stopped(world, plan, "following")
     in_spool(tmp_path, "INSERT INTO gaps (at, shard, why) VALUES (0, 'a', 'trimmed')")
     with monkeypatch.context() as slowly:
