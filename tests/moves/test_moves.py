@@ -9,10 +9,11 @@ from tests.faults.soak import strangers_environment
 from tests.moves.case import Case
 from tests.moves.soak import soak
 
-# Killed twice each: one that counts every record, one whose answers are lost.
-SEEDS = (51, 38)
+# Killed twice each: one that counts every record, one whose answers are lost, one whose stream is
+# made anew while the target refuses some items.
+SEEDS = (51, 41, 23)
 # One in which shards split and roll.
-WRONG_SEED = 27
+WRONG_SEED = 9
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,9 @@ def nobodys_account(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_moves_that_are_killed_while_their_source_is_written_lose_and_invent_nothing(
     tmp_path: Path,
 ) -> None:
-    assert [Case.of(seed).is_exact for seed in SEEDS] == [True, False]
+    cases = [Case.of(seed) for seed in SEEDS]
+    assert [case.is_exact for case in cases] == [True, False, False]
+    assert [case.gap for case in cases] == [None, None, "another stream"]
     tally = soak(SEEDS, tmp_path, at_once=len(SEEDS))
     assert tally.failures == {}
     assert tally.sums["kills"] == 2 * len(SEEDS)
