@@ -23,6 +23,8 @@ from tests.moves.case import Case
 from tests.moves.moved import Moved, move
 
 AT_ONCE = 3
+# So often a long soak tells its sums, should it be ended.
+SUMS_EVERY = 25
 
 
 @dataclass(slots=True)
@@ -102,6 +104,8 @@ def soak(
     with ThreadPoolExecutor(at_once) as threads:
         for seed, moved in zip(seeds, threads.map(one, seeds), strict=True):
             tally.add(seed, moved)
+            if tell and tally.moves % SUMS_EVERY == 0:
+                print("\n".join(tally.lines()), flush=True)  # noqa: T201  # what it is for
     return tally
 
 
