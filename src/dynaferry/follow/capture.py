@@ -316,7 +316,8 @@ class Capture:
                 listing = await self.source.list_shards(LISTING_PAGE_SECONDS)
                 not_there = 0
             except RetryableError as error:
-                self.stats.trouble = str(error)
+                # What a reader of a shard has met says more.
+                self.stats.trouble = self.stats.trouble or str(error)
             except StreamGoneError:
                 # A description is eventually consistent, too.
                 not_there += 1
