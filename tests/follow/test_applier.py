@@ -7,8 +7,8 @@ import pytest
 from msgspec import Raw
 
 from dynaferry.errors import ItemRefusedError
+from dynaferry.follow.applied_rows import AppliedRows
 from dynaferry.follow.applier_work import Settled
-from dynaferry.follow.settlement import Settlement
 from tests.follow.applier_stories import in_trouble, killed, write_for
 from tests.follow.applier_world import LivingApplier, TargetWorld
 from tests.follow.changes import change, image_of, key_named
@@ -35,7 +35,7 @@ def test_what_is_taken_out_of_the_spool_late_takes_no_newer_dead_letter_with_it(
         living_applier = LivingApplier(follower, TargetWorld(world, 0, trouble=0.0))
         living_applier.start()
         applier, file = living_applier.applier, follower.file
-        applier._settlement.is_behind, applier._settlement._due_at = True, float("inf")
+        applier._applied_rows.is_behind, applier._applied_rows._due_at = True, float("inf")
         file.store([change("bad", None)], (), 0.0)
         (deletion,) = file.waiting(0, 9)
         await applier._settle([Settled([deletion], 0.0, [])])
@@ -43,7 +43,7 @@ def test_what_is_taken_out_of_the_spool_late_takes_no_newer_dead_letter_with_it(
         (newer,) = file.waiting(0, 9)
         error = ItemRefusedError("it is bad", code="ValidationException")
         await applier._refused(newer, Raw(image_of("bad", 1)), error, 0.0)
-        await applier._settlement.take_out()
+        await applier._applied_rows.take_out()
         assert set(follower.file.letter_keys()) == {key_named("bad")}
         await living_applier.kill()
         await follower.kill()
@@ -83,16 +83,16 @@ def test_what_has_to_be_stored_is_stored_once_the_disk_has_room() -> None:
         await follower.start()
         follower.file.store([change("a", 1)], (), 0.0)
         spool = follower.spool = SpoolAtHand(follower.file)
-        settlement = Settlement(spool)
-        settlement.add(follower.file.waiting(0, 9), 0.0)
+        applied_rows = AppliedRows(spool)
+        applied_rows.add(follower.file.waiting(0, 9), 0.0)
         spool.is_full = True
         async with anyio.create_task_group() as group:
-            group.start_soon(settlement.take_out)
+            group.start_soon(applied_rows.take_out)
             await anyio.sleep(10)
             assert "full" in (spool.disk_error or "")
-            assert not settlement.is_empty
+            assert not applied_rows.is_empty
             spool.is_full = False
-        assert settlement.is_empty
+        assert applied_rows.is_empty
         assert spool.disk_error is None
         assert follower.file.counts().applied == 1
         await follower.kill()

@@ -41,7 +41,7 @@ def point(
     ],
     ids=lambda point: point.title,
 )
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])  # more: python -m benchmarks.throttle --grid N --seed N
 def test_a_shape_of_the_grid_is_used_and_hardly_throttled(point: Point, seed: int) -> None:
     reached = try_point(point, seed)
     assert reached.share >= 0.85

@@ -23,6 +23,7 @@ from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.errors import (
     ItemRefusedError,
 )
+from dynaferry.follow.applied_rows import AppliedRows, Held
 from dynaferry.follow.applier_work import (
     RejectedChanges,
     Settled,
@@ -34,7 +35,6 @@ from dynaferry.follow.applier_work import (
 from dynaferry.follow.change_writer import ChangeWriter
 from dynaferry.follow.lanes import Lanes
 from dynaferry.follow.on_the_way import OnTheWay
-from dynaferry.follow.settlement import Held, Settlement
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_records import Letter, Waiting
@@ -82,7 +82,7 @@ class Applier:
         workers: int = WORKERS,
     ) -> None:
         self._spool = spool
-        self._settlement = Settlement(spool)
+        self._applied_rows = AppliedRows(spool)
         self._target = target
         self._lookup = lookup
         self._rejected = rejected
@@ -102,7 +102,7 @@ class Applier:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is on its way to the target, nor to be taken out of the spool."""
-        return not self._on_the_way and self._settlement.is_empty
+        return not self._on_the_way and self._applied_rows.is_empty
 
     async def run(self) -> None:
         """Applies until it is cancelled. What is on its way then is applied again by the next.
@@ -130,7 +130,7 @@ class Applier:
         """Sends nothing new, and returns once all that was sent is out of the spool."""
         self._drains.set()
         await self._on_the_way.until_empty()
-        await self._settlement.take_out()
+        await self._applied_rows.take_out()
 
     async def until_answered(self) -> None:
         """Returns once all that is on its way now is settled, whatever is sent meanwhile."""
@@ -145,7 +145,7 @@ class Applier:
             await self._revisit_doubts()
             await self._on_the_way.until_there_is_room()
             # As it is before the rows are read: one that is acknowledged meanwhile is old by now.
-            busy, held = self._on_the_way.keys(), self._settlement.held()
+            busy, held = self._on_the_way.keys(), self._applied_rows.held()
             rows = await self._spool.run(
                 partial(
                     SpoolFile.waiting,
@@ -165,7 +165,7 @@ class Applier:
                     self._release(work.rows)
                     continue
                 await gives.send(work)
-            await self._settlement.lags_behind(is_behind and not self._is_held)
+            await self._applied_rows.lags_behind(is_behind and not self._is_held)
             if self._is_held or (not free and not cursor):
                 await anyio.sleep(_IDLE_SECONDS)
 
@@ -262,7 +262,7 @@ class Applier:
             letter = Letter(kept, error.code, error.message, self._clock())
             self.stats.rejected += 1
             # What the target held before it goes first: it would take the letter with it.
-            await self._settlement.take_out()
+            await self._applied_rows.take_out()
             await self._spool.insist(
                 partial(SpoolFile.set_aside, change=row, letter=letter, sent_at=sent_at)
             )
@@ -286,17 +286,17 @@ class Applier:
         left = [row for each in together for row in each.left]
         if done:
             await self._rejected.accepted([row.key for row in done])
-            self._settlement.add(done, min(each.sent_at for each in together if each.done))
+            self._applied_rows.add(done, min(each.sent_at for each in together if each.done))
             self.stats.changes += len(done)
         if self._not_before:
             for row in done:
                 self._not_before.pop(row.digest, None)
         if left:
             self._postpone(left)
-        if not self._settlement.is_behind:
-            await self._settlement.take_out()
+        if not self._applied_rows.is_behind:
+            await self._applied_rows.take_out()
         self._release([*done, *left])
-        await self._settlement.take_out_if_due()
+        await self._applied_rows.take_out_if_due()
 
     def _postpone(self, left: Sequence[Waiting]) -> None:
         """They wait a little, longer each time."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import StateWriteError
 from dynaferry.follow.applier import Applier
-from dynaferry.follow.held_back import HeldBack
+from dynaferry.follow.held_back import HeldBack, HeldBy
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_history import SAMPLE_SECONDS
@@ -154,10 +154,7 @@ class FollowedTable:
             counts=counts,
             trouble=trouble,
         )
-        held_by = None
-        if held_back is not None:
-            held_back.note(now)
-            held_by = held_back.by(reads_again=counts.read_again > 0)
+        held_by = self._held_by(counts, now)
         return MoveStatus(
             source=self.source,
             target=self.target,
@@ -181,6 +178,12 @@ class FollowedTable:
             **self._captured(now),
             **_counted(counts),
         )
+
+    def _held_by(self, counts: SpoolCounts, now: float) -> HeldBy | None:
+        if self._held_back is None:
+            return None
+        self._held_back.note(now)
+        return self._held_back.by(reads_again=counts.read_again > 0)
 
     def _is_applied(self) -> bool:
         return self.applier is not None and not self.is_switched

@@ -75,12 +75,19 @@ async def follow(
             group.start_soon(_say_controls, stats, say)
             group.start_soon(watched, watch, stats)
             group.start_soon(Resync(plan, tables, rejections, caps, stop, say).run)
-            await stop.finish.wait()
-            with anyio.move_on_after(DRAIN_SECONDS):
-                for table, applier in zip(tables, appliers, strict=True):
-                    await applier.drain()
-                    await table.spool.run(partial(SpoolFile.note_clean, is_clean=True))
+            await _until_stopped(stop, tables, appliers)
             group.cancel_scope.cancel()
+
+
+async def _until_stopped(
+    stop: StopSignal, tables: Sequence[FollowedTable], appliers: Sequence[Applier]
+) -> None:
+    """Until a stop is asked for, and what is on its way has arrived: nothing is in doubt then."""
+    await stop.finish.wait()
+    with anyio.move_on_after(DRAIN_SECONDS):
+        for table, applier in zip(tables, appliers, strict=True):
+            await applier.drain()
+            await table.spool.run(partial(SpoolFile.note_clean, is_clean=True))
 
 
 @asynccontextmanager

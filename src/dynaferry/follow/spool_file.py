@@ -35,6 +35,10 @@ from dynaferry.observe.move_history import MovePoint
 from dynaferry.observe.move_status import MoveStatus, encode_status
 from dynaferry.ports import ChangeKind, ChangeRecord
 
+_CAPTURED: Final = (
+    "UPDATE spool SET arrival = arrival + ?, captured = captured + ?,"
+    " compacted = compacted + ?, alive_at = coalesce(?, alive_at)"
+)
 _COUNT_READ_AGAIN: Final = "SELECT count(*) FROM changes WHERE kind = 2"
 
 
@@ -163,11 +167,7 @@ class SpoolFile:
             connection.executemany(
                 "DELETE FROM doubts WHERE digest = ?", [(digest,) for digest in settled]
             )
-            connection.execute(
-                "UPDATE spool SET arrival = arrival + ?, captured = captured + ?,"
-                " compacted = compacted + ?, alive_at = coalesce(?, alive_at)",
-                (count, count, count - inserted, alive_at),
-            )
+            connection.execute(_CAPTURED, (count, count, count - inserted, alive_at))
         self._arrival += count
         self._captured += count
         self._compacted += count - inserted

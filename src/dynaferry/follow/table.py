@@ -149,18 +149,13 @@ async def open_applier(
     limiters = Limiters(
         caps.read_limiter(limits.max_read_units), caps.write_limiter(limits.max_write_units)
     )
-    async with _open_clients(plan, sides, source, target, patience) as (
-        source_client,
-        target_client,
-    ):
+    async with _open_clients(plan, sides, source, target, patience) as clients:
+        lookup = BatchGetLookup(clients[0], table=source.called, side="source")
+        writer = BatchWriteTarget(clients[1], table=target.called, keys=keys)
         yield Applier(
             spool,
-            MeasuredTarget(
-                BatchWriteTarget(target_client, table=target.called, keys=keys), stats, limiters
-            ),
-            MeasuredLookup(
-                BatchGetLookup(source_client, table=source.called, side="source"), stats
-            ),
+            MeasuredTarget(writer, stats, limiters),
+            MeasuredLookup(lookup, stats),
             rejected,
             writes=LimitedCall(limiters.write, write_retry, writes),
             reads=LimitedCall(limiters.read, read_retry, reads),

@@ -44,7 +44,7 @@ class Held(NamedTuple):
         ]
 
 
-class Settlement:
+class AppliedRows:
     """The rows of one spool that the target holds. `is_behind` says that much waits."""
 
     def __init__(self, spool: Spool, *, clock: Callable[[], float] = time.monotonic) -> None:

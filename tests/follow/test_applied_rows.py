@@ -7,10 +7,10 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from dynaferry.follow import settlement as module
+from dynaferry.follow import applied_rows as module
+from dynaferry.follow.applied_rows import MOST_SECONDS, AppliedRows
 from dynaferry.follow.applier_work import BATCHES_AT_ONCE, portions
 from dynaferry.follow.on_the_way import MOST_BYTES, OnTheWay
-from dynaferry.follow.settlement import MOST_SECONDS, Settlement
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_records import Waiting
@@ -20,12 +20,12 @@ from tests.follow.changes import change, image_of
 
 
 class World:
-    """A spool with changes, a settlement of it and its clock."""
+    """A spool with changes, a applied_rows of it and its clock."""
 
     def __init__(self, spool: Spool) -> None:
         self.now = 100.0
         self.spool = spool
-        self.settlement = Settlement(spool, clock=lambda: self.now)
+        self.applied_rows = AppliedRows(spool, clock=lambda: self.now)
 
     async def arrive(self, *names: str, version: int = 1) -> None:
         changes = [change(name, version) for name in names]
@@ -47,26 +47,26 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def test_who_follows_closely_takes_out_at_once(world: World) -> None:
     rows = await world.rows()
-    world.settlement.add(rows[:2], 50.0)
-    assert not world.settlement.is_empty
-    await world.settlement.take_out_if_due()
+    world.applied_rows.add(rows[:2], 50.0)
+    assert not world.applied_rows.is_empty
+    await world.applied_rows.take_out_if_due()
     assert [row.key for row in await world.rows()] == [rows[2].key]
-    assert world.settlement.is_empty
+    assert world.applied_rows.is_empty
 
 
 async def test_while_much_waits_rows_are_held_back_and_not_handed_out_again(world: World) -> None:
-    settlement = world.settlement
-    await settlement.lags_behind(True)
+    applied_rows = world.applied_rows
+    await applied_rows.lags_behind(True)
     rows = await world.rows()
-    settlement.add(rows[:1], 50.0)
-    await settlement.take_out()  # from now on it is early
-    settlement.add(rows[1:2], 51.0)
-    await settlement.take_out_if_due()
+    applied_rows.add(rows[:1], 50.0)
+    await applied_rows.take_out()  # from now on it is early
+    applied_rows.add(rows[1:2], 51.0)
+    await applied_rows.take_out_if_due()
     left = await world.rows()
     assert left == rows[1:]
-    assert settlement.held().without(left) == rows[2:]
+    assert applied_rows.held().without(left) == rows[2:]
     world.now += MOST_SECONDS
-    await settlement.take_out_if_due()
+    await applied_rows.take_out_if_due()
     assert await world.rows() == rows[2:]
 
 
@@ -74,57 +74,57 @@ async def test_so_many_rows_are_not_held_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_ROWS", 2)
-    settlement = world.settlement
-    await settlement.lags_behind(True)
+    applied_rows = world.applied_rows
+    await applied_rows.lags_behind(True)
     rows = await world.rows()
-    settlement.add(rows[:1], 50.0)
-    await settlement.take_out()
-    settlement.add(rows[1:], 50.0)
-    await settlement.take_out_if_due()
+    applied_rows.add(rows[:1], 50.0)
+    await applied_rows.take_out()
+    applied_rows.add(rows[1:], 50.0)
+    await applied_rows.take_out_if_due()
     assert await world.rows() == []
 
 
 async def test_a_newer_change_of_a_row_that_is_held_back_is_handed_out(world: World) -> None:
-    settlement = world.settlement
-    await settlement.lags_behind(True)
-    settlement.add(await world.rows(), 50.0)
+    applied_rows = world.applied_rows
+    await applied_rows.lags_behind(True)
+    applied_rows.add(await world.rows(), 50.0)
     await world.arrive("b", version=2)
-    (newer,) = settlement.held().without(await world.rows())
+    (newer,) = applied_rows.held().without(await world.rows())
     assert newer.image == image_of("b", 2)
     # It is on its way when what was held back leaves; what stays of it goes out once more.
-    await settlement.take_out()
-    (row,) = settlement.held().without(await world.rows())
+    await applied_rows.take_out()
+    (row,) = applied_rows.held().without(await world.rows())
     assert (row.image, row.first_at) == (newer.image, 50.0)
-    settlement.add([newer], 60.0)
-    await settlement.take_out()
-    settlement.add([row], 61.0)
-    await settlement.take_out()
+    applied_rows.add([newer], 60.0)
+    await applied_rows.take_out()
+    applied_rows.add([row], 61.0)
+    await applied_rows.take_out()
     counts = await world.spool.run(SpoolFile.counts)
     assert (counts.waiting, counts.captured) == (0, 4)
     assert counts.applied + counts.compacted == 4
 
 
 async def test_both_states_of_a_row_may_be_held_back_together(world: World) -> None:
-    settlement = world.settlement
-    await settlement.lags_behind(True)
-    settlement.add(await world.rows(), 50.0)
+    applied_rows = world.applied_rows
+    await applied_rows.lags_behind(True)
+    applied_rows.add(await world.rows(), 50.0)
     await world.arrive("b", version=2)
-    settlement.add(settlement.held().without(await world.rows()), 51.0)
-    assert not settlement.held().without(await world.rows())
-    await settlement.lags_behind(False)
+    applied_rows.add(applied_rows.held().without(await world.rows()), 51.0)
+    assert not applied_rows.held().without(await world.rows())
+    await applied_rows.lags_behind(False)
     assert await world.rows() == []
 
 
 async def test_what_was_held_when_rows_were_read_is_known_when_they_are_looked_at(
     world: World,
 ) -> None:
-    settlement = world.settlement
-    await settlement.lags_behind(True)
+    applied_rows = world.applied_rows
+    await applied_rows.lags_behind(True)
     rows = await world.rows()
-    settlement.add(rows[:1], 50.0)
-    held = settlement.held()
-    settlement.add(rows[1:2], 50.0)
-    await settlement.take_out()
+    applied_rows.add(rows[:1], 50.0)
+    held = applied_rows.held()
+    applied_rows.add(rows[1:2], 50.0)
+    await applied_rows.take_out()
     assert held.without(rows) == rows[2:]
 
 
