@@ -55,8 +55,9 @@ SEEDS ?= 100
 fuzz-applier: $(VENV)/.dev  ## a target that throttles, refuses and loses responses, and an applier that is killed: make fuzz-applier SEEDS=100 FIRST=0
 	$(BIN)/python -m tests.follow.fuzz_applier --seeds $(SEEDS) --first $(FIRST)
 
-model: $(VENV)/.dev  ## every history of a copy that is followed, for two keys, to the last state; takes long
-	$(BIN)/python -m tests.model.follow_checks
+BEGIN ?=
+model: $(VENV)/.dev  ## every history of a copy that is followed, for two keys, to the last state; half an hour of a core: make model BEGIN="the check to go on with"
+	$(BIN)/python -m tests.model.follow_checks --begin "$(BEGIN)"
 	$(BIN)/python -m tests.model.follow_switch_checks
 
 test-image: $(VENV)/.dev  ## the steps of the image's build, without a container; installs anew

@@ -86,7 +86,14 @@ def test_the_help_groups_the_commands_and_forgets_none(capsys: pytest.CaptureFix
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     shown = [line.split()[0] for line in lines if re.match(r"  [a-z]\S*  ", line)]
     there = set(getattr(typer.main.get_command(app), "commands", {}))
-    assert headings == ["Options:", "Copy:", "Watch and control:", "Try and measure:", "Examples:"]
+    assert headings == [
+        "Options:",
+        "Copy:",
+        "Switch:",
+        "Watch and control:",
+        "Try and measure:",
+        "Examples:",
+    ]
     assert sorted(shown) == sorted(there)
 
 
