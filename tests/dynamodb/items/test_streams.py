@@ -23,7 +23,7 @@ from dynaferry.errors import (
     ImpossibleAnswerError,
     RequestRefusedError,
     ShardGoneError,
-    TableNotFoundError,
+    StreamGoneError,
     ThrottledError,
     TrimmedError,
     UnavailableError,
@@ -308,7 +308,7 @@ CALLS: dict[str, Callable[[TableStream], Awaitable[object]]] = {
         ("read", "ValidationException", RequestRefusedError),
         ("iterator", "TrimmedDataAccessException", TrimmedError),
         ("iterator", "ResourceNotFoundException", ShardGoneError),
-        ("list", "ResourceNotFoundException", TableNotFoundError),
+        ("list", "ResourceNotFoundException", StreamGoneError),
         ("list", "LimitExceededException", ThrottledError),
     ],
 )
