@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dynaferry.follow.lineage import Position
 from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.spool_records import arrivals_of
 from tests.follow.changes import change
 
 SPOOL_ID = "killed"
@@ -24,7 +25,7 @@ def work(path: Path) -> None:
         changes = [change(f"k{n % KEYS}", n) for n in range(first, first + CHANGES_AT_ONCE)]
         spool.store(changes, [position], float(first))
         if first % 5 == 0:
-            spool.applied(spool.waiting(0, 4), float(first))
+            spool.applied(arrivals_of(spool.waiting(0, 4)), float(first))
         sys.stdout.write(".")
         sys.stdout.flush()
 

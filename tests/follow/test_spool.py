@@ -26,7 +26,7 @@ from dynaferry.follow.lineage import Gap, Position, ShardState
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_connection import SpoolDamagedError, SpoolLostError
 from dynaferry.follow.spool_file import SpoolFile
-from dynaferry.follow.spool_records import Letter, Waiting
+from dynaferry.follow.spool_records import Letter, Waiting, arrivals_of
 from dynaferry.follow.table import open_spool
 from dynaferry.ports import ChangeKind
 from tests.follow.changes import change, image_of, key_named
@@ -83,14 +83,14 @@ def test_what_is_applied_goes_unless_something_newer_of_its_key_has_arrived(
     sent = spool.waiting(0, 10)
     # It looks like what was sent, and is something newer all the same.
     spool.store([change("a", 1), change("c", 1)], [], 30.0)
-    assert spool.applied(sent, 20.0) == 1
+    assert spool.applied(arrivals_of(sent), 20.0) == 1
     rows = spool.waiting(0, 10)
     assert [row.key for row in rows] == [key_named("a"), key_named("c")]
     # What came meanwhile has the place of its own arrival, and is as old as the request.
     assert rows[0].number == rows[0].arrival == 3
     assert (rows[0].first_at, spool.counts().oldest_at) == (20.0, 20.0)
     assert_adds_up(spool)
-    assert spool.applied(rows, 40.0) == 2
+    assert spool.applied(arrivals_of(rows), 40.0) == 2
     assert waiting(spool) == []
     assert_adds_up(spool)
 
@@ -99,7 +99,7 @@ def test_a_key_that_changes_all_the_time_goes_behind_the_others(spool: SpoolFile
     spool.store([change("hot", 1), change("cold", 1)], [], 0.0)
     (hot,) = spool.waiting(0, 1)
     spool.store([change("hot", 2)], [], 1.0)
-    spool.applied([hot], 0.5)
+    spool.applied(arrivals_of([hot]), 0.5)
     assert [row.key for row in spool.waiting(0, 10)] == [key_named("cold"), key_named("hot")]
 
 
@@ -159,7 +159,7 @@ def test_a_doubt_is_a_key_to_read_again_once_no_write_can_be_on_its_way(spool: S
     one, other = sent = spool.waiting(0, 10)
     spool.add_doubts([one], 60.0)
     spool.add_doubts(sent, 50.0)
-    spool.applied(sent, 0.0)
+    spool.applied(arrivals_of(sent), 0.0)
     assert (spool.counts().doubts, spool.revisit_doubts(49.0)) == (2, 0)
     assert spool.revisit_doubts(50.0) == 1
     assert waiting(spool) == [(other.key, ChangeKind.READ_AGAIN, None)]
@@ -539,7 +539,7 @@ class SpoolMachine(RuleBasedStateMachine):
             self.counted["rejected"] += len(there)
             self.letters.add(copies[0]["name"])
         else:
-            assert self.spool.applied(rows, sent_at) == len(there)
+            assert self.spool.applied(arrivals_of(rows), sent_at) == len(there)
             self.counted["applied"] += len(there)
             self.letters -= {copy["name"] for copy in copies}
         self.rows = [row for row in self.rows if row not in there]

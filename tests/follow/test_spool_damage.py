@@ -15,6 +15,7 @@ from dynaferry.follow.lineage import Position
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_connection import SpoolDamagedError, unreadable
 from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.spool_records import arrivals_of
 from dynaferry.follow.timed_count import TimedCount
 from dynaferry.ports import ChangeKind
 from tests.follow.changes import change, key_named
@@ -49,7 +50,7 @@ def all_that_is_read(path: Path) -> State:
         after = 0
         while rows := spool.waiting(after, 50):
             found |= {row.key: (row.kind, row.image) for row in rows}
-            spool.applied(rows, 2.0)
+            spool.applied(arrivals_of(rows), 2.0)
             after = rows[-1].number if len(rows) == 50 else 0
         return found
 

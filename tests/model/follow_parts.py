@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from dynaferry.follow.lineage import Gap, Lineage, Position, ShardState
 from dynaferry.follow.spool_file import SpoolFile
-from dynaferry.follow.spool_records import Waiting
+from dynaferry.follow.spool_records import Waiting, arrivals_of
 from dynaferry.follow.spool_schema import SCHEMA
 from dynaferry.ports import ChangeKind, ChangeRecord, Shard
 
@@ -79,7 +79,7 @@ def acknowledged(spool: Spooled, key: int, _held: int) -> Spooled:
     """The target holds what was sent of the key."""
     built = _Built(spool)
     if key in built.sent:
-        built.file.applied([built.sent[key]], 0.0)
+        built.file.applied(arrivals_of([built.sent[key]]), 0.0)
     return built.taken()
 
 

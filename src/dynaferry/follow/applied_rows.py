@@ -17,12 +17,10 @@ import anyio
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_connection import COPYING_PAGES, FOLLOWING_PAGES
 from dynaferry.follow.spool_file import SpoolFile
-from dynaferry.follow.spool_records import Waiting
+from dynaferry.follow.spool_records import Arrivals, Waiting, arrivals_of
 
-MOST_ROWS: Final = 20_000
+MOST_ROWS: Final = 60_000
 MOST_SECONDS: Final = 2.0
-
-Arrivals = dict[int, int]  # by the number of the row
 
 
 class Held(NamedTuple):
@@ -53,7 +51,6 @@ class AppliedRows:
         self._held: Arrivals = {}
         self._leaving: Arrivals = {}
         self._last = 0
-        self._rows: list[Waiting] = []
         self._sent_at = math.inf
         self._due_at = 0.0
         self._turn = anyio.Lock()
@@ -62,7 +59,7 @@ class AppliedRows:
     @property
     def is_empty(self) -> bool:
         """Whether the spool knows of everything."""
-        return not (self._rows or self._leaving)
+        return not (self._held or self._leaving)
 
     def held(self) -> Held:
         """What is held now: to be asked before rows are read that may be among them."""
@@ -71,13 +68,8 @@ class AppliedRows:
     def add(self, rows: Sequence[Waiting], sent_at: float) -> None:
         """The target holds these; they were sent at `sent_at` or later."""
         self._sent_at = min(self._sent_at, sent_at)
-        self._held.update({row.number: row.arrival for row in rows})
+        self._held.update(arrivals_of(rows))
         self._last = max(self._last, rows[-1].number)
-        # Without their images: thousands of them may be held.
-        self._rows += [
-            Waiting(row.number, row.digest, row.key, row.arrival, row.first_at, row.kind, None)
-            for row in rows
-        ]
 
     async def lags_behind(self, is_behind: bool) -> None:
         """Tells whether much waits; once no more, everything is taken out."""
@@ -86,23 +78,25 @@ class AppliedRows:
             # A long log saves writing the same pages of the index again and again.
             pages = COPYING_PAGES if is_behind else FOLLOWING_PAGES
             await self._spool.run(partial(SpoolFile.keep_log_below, pages=pages))
-        if not is_behind and self._rows:
+        if not is_behind and self._held:
             await self.take_out()
 
     async def take_out_if_due(self) -> None:
         """Takes out what is held, unless more may be waited for."""
-        is_early = self._clock() < self._due_at and len(self._rows) < MOST_ROWS
+        is_early = self._clock() < self._due_at and len(self._held) < MOST_ROWS
         if not (self.is_behind and is_early):
             await self.take_out()
 
     async def take_out(self) -> None:
         """Takes out of the spool what is held."""
         async with self._turn:
-            rows, sent_at = self._rows, self._sent_at
-            if not rows:
+            sent_at = self._sent_at
+            if not self._held:
                 return
             self._leaving, self._held = self._held, {}
-            self._rows, self._sent_at = [], math.inf
-            await self._spool.insist(partial(SpoolFile.applied, changes=rows, sent_at=sent_at))
+            self._sent_at = math.inf
+            await self._spool.insist(
+                partial(SpoolFile.applied, arrivals=self._leaving, sent_at=sent_at)
+            )
             self._leaving = {}
             self._due_at = self._clock() + MOST_SECONDS

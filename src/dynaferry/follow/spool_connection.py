@@ -152,6 +152,9 @@ def _set(connection: sqlite3.Connection) -> None:
         "synchronous = FULL",
         "fullfsync = ON",
         "temp_store = MEMORY",
+        # Where a build overwrites what is deleted, each change is written once more: and the file
+        # is deleted as a whole.
+        "secure_delete = OFF",
         f"cache_size = -{_CACHE_KIB}",
         f"wal_autocheckpoint = {FOLLOWING_PAGES}",
     ):

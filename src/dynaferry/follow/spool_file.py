@@ -28,7 +28,14 @@ from dynaferry.follow.spool_connection import (
 from dynaferry.follow.spool_history import note_sample, note_state
 from dynaferry.follow.spool_letters import letter_keys, put_letter
 from dynaferry.follow.spool_positions import put_gaps, put_positions, read_open_gaps, read_positions
-from dynaferry.follow.spool_records import Letter, SpoolCounts, SpoolOrigin, Waiting
+from dynaferry.follow.spool_records import (
+    Arrivals,
+    Letter,
+    SpoolCounts,
+    SpoolOrigin,
+    Waiting,
+    arrivals_of,
+)
 from dynaferry.follow.spool_rows import UPSERT, read_rows, row_of
 from dynaferry.follow.timed_count import TimedCount
 from dynaferry.observe.move_history import MovePoint
@@ -38,6 +45,9 @@ from dynaferry.ports import ChangeKind, ChangeRecord
 _CAPTURED: Final = (
     "UPDATE spool SET arrival = arrival + ?, captured = captured + ?,"
     " compacted = compacted + ?, alive_at = coalesce(?, alive_at)"
+)
+_LETTER_IS_OVER: Final = (
+    "DELETE FROM letters WHERE digest = (SELECT digest FROM changes WHERE number = ?)"
 )
 _COUNT_READ_AGAIN: Final = "SELECT count(*) FROM changes WHERE kind = 2"
 
@@ -195,20 +205,18 @@ class SpoolFile:
             raise damaged(self.path, f"{self._waiting} changes that wait are not there")
         return rows
 
-    def applied(self, changes: Sequence[Waiting], sent_at: float) -> int:
+    def applied(self, arrivals: Arrivals, sent_at: float) -> int:
         """The target holds these: they go, but for keys of which something newer has arrived.
 
         What stays takes the place of that arrival, and is as old as `sent_at`. Returns how many
         went.
         """
         with self._writing() as connection:
-            removed = self._take_out(changes, sent_at)
-            connection.execute("UPDATE spool SET applied = applied + ?", (removed,))
             if self._letters:
-                connection.executemany(
-                    "DELETE FROM letters WHERE digest = ?", [(c.digest,) for c in changes]
-                )
+                connection.executemany(_LETTER_IS_OVER, zip(arrivals))
                 self._letters = self._row("SELECT count(*) FROM letters")[0]
+            removed = self._take_out(arrivals, sent_at)
+            connection.execute("UPDATE spool SET applied = applied + ?", (removed,))
         self._applied += removed
         self._waiting -= removed
         return removed
@@ -221,7 +229,7 @@ class SpoolFile:
         with self._writing() as connection:
             put_letter(connection, change.digest, change.key, letter)
             self._letters = self._row("SELECT count(*) FROM letters")[0]
-            removed = self._take_out([change], sent_at)
+            removed = self._take_out(arrivals_of([change]), sent_at)
             connection.execute("UPDATE spool SET rejected = rejected + ?", (removed,))
         self._rejected += removed
         self._waiting -= removed
@@ -322,17 +330,16 @@ class SpoolFile:
 
     # Within ------------------------------------------------------------------------------------
 
-    def _take_out(self, changes: Sequence[Waiting], sent_at: float) -> int:
+    def _take_out(self, arrivals: Arrivals, sent_at: float) -> int:
         """Within a transaction: these go, but for keys of which something newer has arrived."""
-        sent = [(change.number, change.arrival) for change in changes]
         removed = self._connection.executemany(
-            "DELETE FROM changes WHERE number = ? AND arrival = ?", sent
+            "DELETE FROM changes WHERE number = ? AND arrival = ?", arrivals.items()
         ).rowcount
-        if removed < len(sent):
+        if removed < len(arrivals):
             self._connection.executemany(
                 "UPDATE changes SET number = arrival, first_at = max(first_at, ?)"
                 " WHERE number = ? AND arrival != number",
-                [(sent_at, number) for number, _ in sent],
+                [(sent_at, number) for number in arrivals],
             )
         return removed
 

@@ -1,5 +1,7 @@
 """What a spool keeps: changes that wait, dead letters, and what it tells of itself."""
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from dynaferry.ports import ChangeKind
@@ -19,6 +21,15 @@ class Waiting(Struct, frozen=True, gc=False):
     first_at: float
     kind: ChangeKind
     image: bytes | None
+
+
+# Changes without what they say: the arrival of each, by the number of its row.
+Arrivals = dict[int, int]
+
+
+def arrivals_of(changes: Iterable[Waiting]) -> Arrivals:
+    """Which changes these are."""
+    return {change.number: change.arrival for change in changes}
 
 
 class Letter(Struct, frozen=True):

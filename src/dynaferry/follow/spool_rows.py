@@ -27,6 +27,8 @@ _SELECT: Final = """
 SELECT number, digest, key, arrival, first_at, kind, image, checksum FROM changes
 WHERE number > ? ORDER BY number LIMIT ?
 """
+_READ_AGAIN: Final = int(ChangeKind.READ_AGAIN)
+_MOST: Final = 0x7FFFFFFF  # SQLite's integers have a sign
 _KINDS: Final = {int(kind): kind for kind in ChangeKind}
 
 
@@ -47,34 +49,37 @@ def read_rows(
     :raises StateError: one of them is not
     """
     rows: list[Waiting] = []
-    size = 0
+    size, crc, kinds = 0, zlib_ng.crc32, _KINDS
     for row in connection.execute(_SELECT, (after, limit)):
-        waiting = _waiting(row, path)
-        if waiting.number <= after:
-            raise damaged(path, f"row {waiting.number} stands behind row {after}")
+        number, digest, key, arrival, first_at, kind, image, stored = row
+        try:
+            # The sum of `_checksum`, written out: every row that waits goes through here.
+            is_whole = kind != _READ_AGAIN and stored == (
+                (crc(key, crc(digest)) & _MOST) << 32 | crc(image or b"", kind)
+            )
+            is_whole = is_whole or (kind == _READ_AGAIN and _is_to_be_read(row))
+            waiting = Waiting(number, digest, key, arrival, first_at, kinds[kind], image)
+        except (KeyError, TypeError):  # SQLite holds any type anywhere
+            is_whole = False
+        if not is_whole:
+            raise damaged(path, f"row {number} is not as it was stored")
+        if number <= after:
+            raise damaged(path, f"row {number} stands behind row {after}")
         rows.append(waiting)
-        after = waiting.number
-        if most_bytes is not None and waiting.image is not None:
-            size += len(waiting.image)
+        after = number
+        if most_bytes is not None and image is not None:
+            size += len(image)
             if size >= most_bytes:
                 break
     return rows
 
 
-def _waiting(row: Row, path: Path) -> Waiting:
-    number, digest, key, arrival, first_at, number_of_kind, image, stored = row
-    kind = _KINDS.get(number_of_kind)
-    try:
-        if kind is ChangeKind.READ_AGAIN:
-            # Its image is gone, and stands in the checksum yet.
-            is_whole = image is None and stored >> 32 == _of_key(digest, key)
-        else:
-            is_whole = kind is not None and stored == _checksum(digest, key, kind, image)
-    except TypeError:  # SQLite holds any type anywhere
-        is_whole = False
-    if kind is None or not is_whole:
-        raise damaged(path, f"row {number} is not as it was stored")
-    return Waiting(number, digest, key, arrival, first_at, kind, image)
+def _is_to_be_read(row: Row) -> bool:
+    """Whether a key to read again is as it was stored: its image is gone, and stands in the
+    checksum yet.
+    """
+    _, digest, key, _, _, _, image, stored = row
+    return image is None and stored >> 32 == _of_key(digest, key)
 
 
 def _checksum(digest: bytes, key: bytes, kind: int, image: bytes | None) -> int:
@@ -83,5 +88,4 @@ def _checksum(digest: bytes, key: bytes, kind: int, image: bytes | None) -> int:
 
 
 def _of_key(digest: bytes, key: bytes) -> int:
-    # SQLite's integers have a sign.
-    return zlib_ng.crc32(key, zlib_ng.crc32(digest)) & 0x7FFFFFFF
+    return zlib_ng.crc32(key, zlib_ng.crc32(digest)) & _MOST
