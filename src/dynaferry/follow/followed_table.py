@@ -56,6 +56,7 @@ class FollowedTable:
         capture: TableCapture,
         budget: SpoolBudget,
         captured_until: float,
+        opened_at: float,
     ) -> None:
         self.number = number
         self.source, self.target = names
@@ -65,6 +66,8 @@ class FollowedTable:
         self.applier: Applier | None = None
         self._held_back: HeldBack | None = None
         self._state: MoveState = "capturing"
+        # The states that are not kept yet: one may last for less than a status is good for.
+        self._entered: list[tuple[float, MoveState]] = [(opened_at, "capturing")]
         self._applies_since = 0.0
         self._budget = budget
         self._rates = Rates()
@@ -80,15 +83,15 @@ class FollowedTable:
         """What it does, as of the last status."""
         return self._state
 
-    def is_being_copied(self) -> None:
+    def is_being_copied(self, now: float) -> None:
         """Its scan begins, or goes on: nobody waits for what is captured."""
         self.capture.polls.is_hasty = False
-        self._enter("copying")
+        self._enter("copying", now)
 
-    def is_copied(self) -> None:
+    def is_copied(self, now: float) -> None:
         """The copy is complete: what waits is to be applied as soon as that is safe."""
         self.capture.polls.is_hasty = True
-        self._enter("replaying")
+        self._enter("replaying", now)
 
     def apply_by(self, applier: Applier, held_back: HeldBack, now: float) -> None:
         """From now on what waits is applied; what came before now is the replay."""
@@ -105,11 +108,15 @@ class FollowedTable:
                 await self.spool.run(partial(SpoolFile.drop_images, limit=IMAGES_AT_ONCE))
         if self.applier is not None:
             state = _next_state(counts, self._applies_since)
-            self._enter("switched" if self.is_switched else state)
+            self._enter("switched" if self.is_switched else state, now)
         status = self.last_status = self._status(counts, now)
+        entered = tuple(self._entered)
         with suppress(StateWriteError):
             sample = self._due_sample(status)
-            await self.spool.run(partial(SpoolFile.note_status, status=status, sample=sample))
+            await self.spool.run(
+                partial(SpoolFile.note_status, status=status, sample=sample, entered=entered)
+            )
+            del self._entered[: len(entered)]
         return status
 
     async def note_end(self, error: str) -> None:
@@ -125,9 +132,10 @@ class FollowedTable:
             self._catches_up = status.will_catch_up
             say(catching_line(status) if status.will_catch_up else losing_line(status))
 
-    def _enter(self, state: MoveState) -> None:
+    def _enter(self, state: MoveState, now: float) -> None:
         if state != self._state:
             self._state = state
+            self._entered.append((now, state))
             event = {"source": self.source, "target": self.target, "status": state}
             _log.info("the move goes on to its next state", extra=event)
 

@@ -179,7 +179,9 @@ class _Move:
             )
         )
         both = (names.source_name, names.target_name)
-        return FollowedTable(number, both, seen, spool, capture, budget, captured_until)
+        return FollowedTable(
+            number, both, seen, spool, capture, budget, captured_until, self._clock()
+        )
 
     async def _go(self, sides: Sides) -> Outcome:
         async with anyio.create_task_group() as captures:
@@ -200,7 +202,7 @@ class _Move:
         before = await stored_run(self._plan)
         self._copied_now = before is None or before.status not in ("complete", "rejected")
         for table in self._tables if self._copied_now else ():
-            table.is_being_copied()
+            table.is_being_copied(self._clock())
         outcome = await copy_tables.execute(
             self._plan,
             stop=self._stop,
@@ -237,7 +239,7 @@ class _Move:
     async def _follow(self, sides: Sides, outcome: Outcome) -> Outcome:
         """Applies until a stop is asked for."""
         for table in self._tables:
-            table.is_copied()
+            table.is_copied(self._clock())
         await self._let_late_writes_land(outcome.summary)
         if not self._stop.asked:  # else nothing may be applied, nor called clean
             await follow(

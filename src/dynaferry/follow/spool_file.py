@@ -26,7 +26,7 @@ from dynaferry.follow.spool_connection import (
     used_bytes,
 )
 from dynaferry.follow.spool_history import note_sample, note_state
-from dynaferry.follow.spool_letters import letter_keys, put_letter
+from dynaferry.follow.spool_letters import end_letters, letter_keys, put_letter
 from dynaferry.follow.spool_positions import put_gaps, put_positions, read_open_gaps, read_positions
 from dynaferry.follow.spool_records import (
     Arrivals,
@@ -36,18 +36,15 @@ from dynaferry.follow.spool_records import (
     Waiting,
     arrivals_of,
 )
-from dynaferry.follow.spool_rows import UPSERT, read_rows, row_of
+from dynaferry.follow.spool_rows import UPSERT, drop_images, read_rows, row_of
 from dynaferry.follow.timed_count import TimedCount
 from dynaferry.observe.move_history import MovePoint
-from dynaferry.observe.move_status import MoveStatus, encode_status
+from dynaferry.observe.move_status import MoveState, MoveStatus, encode_status
 from dynaferry.ports import ChangeKind, ChangeRecord
 
 _CAPTURED: Final = (
     "UPDATE spool SET arrival = arrival + ?, captured = captured + ?,"
     " compacted = compacted + ?, alive_at = coalesce(?, alive_at)"
-)
-_LETTER_IS_OVER: Final = (
-    "DELETE FROM letters WHERE digest = (SELECT digest FROM changes WHERE number = ?)"
 )
 _COUNT_READ_AGAIN: Final = "SELECT count(*) FROM changes WHERE kind = 2"
 
@@ -134,11 +131,19 @@ class SpoolFile:
         """Whether the process before ended with nothing on its way to the target."""
         return bool(self._row("SELECT is_clean FROM spool")[0])
 
-    def note_status(self, status: MoveStatus, sample: MovePoint | None = None) -> None:
-        """Keeps how the move stands, for those who look from outside, and a sample that is due."""
+    def note_status(
+        self,
+        status: MoveStatus,
+        sample: MovePoint | None = None,
+        entered: Sequence[tuple[float, MoveState]] = (),
+    ) -> None:
+        """Keeps how the move stands, for those who look from outside, a sample that is due, and
+        the states that were entered since the last, each with when.
+        """
         with self._writing() as connection:
             connection.execute("UPDATE spool SET status = ?", (encode_status(status),))
-            note_state(connection, status.state, status.at)
+            for at, state in (*entered, (status.at, status.state)):
+                note_state(connection, state, at)
             if sample is not None:
                 note_sample(connection, sample)
 
@@ -213,8 +218,7 @@ class SpoolFile:
         """
         with self._writing() as connection:
             if self._letters:
-                connection.executemany(_LETTER_IS_OVER, zip(arrivals))
-                self._letters = self._row("SELECT count(*) FROM letters")[0]
+                self._letters = end_letters(connection, arrivals)
             removed = self._take_out(arrivals, sent_at)
             connection.execute("UPDATE spool SET applied = applied + ?", (removed,))
         self._applied += removed
@@ -272,18 +276,11 @@ class SpoolFile:
     def drop_images(self, limit: int) -> int:
         """Makes up to `limit` of the oldest images keys to read again; returns how many."""
         with self._writing() as connection:
-            found = connection.execute(
-                "SELECT number FROM changes WHERE number >= ? AND image IS NOT NULL"
-                " ORDER BY number LIMIT ?",
-                (self._images_from, limit),
-            ).fetchall()
-            connection.executemany(
-                "UPDATE changes SET kind = 2, image = NULL WHERE number = ?", found
-            )
+            dropped = drop_images(connection, self._images_from, limit)
         # Those before have none, until one comes for a key that waits there.
-        if found:
-            self._images_from = found[-1][0]
-        return len(found)
+        if dropped:
+            self._images_from = dropped[-1]
+        return len(dropped)
 
     def add_doubts(self, changes: Iterable[Waiting], until: float) -> None:
         """Nobody knows what became of writes to these keys; none takes effect after `until`."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from dynaferry.dynamodb.items.canonical import digest_of
-from dynaferry.follow.spool_records import Letter
+from dynaferry.follow.spool_records import Arrivals, Letter
 
 
 class KeptLetter(Struct, frozen=True):
@@ -60,3 +60,12 @@ def still_asked(connection: sqlite3.Connection, keys: Iterable[bytes]) -> int:
         for digest in digests
         for table in ("doubts", "changes")
     )
+
+
+def end_letters(connection: sqlite3.Connection, arrivals: Arrivals) -> int:
+    """The target holds a newer state of these waiting keys; returns how many letters are left."""
+    connection.executemany(
+        "DELETE FROM letters WHERE digest = (SELECT digest FROM changes WHERE number = ?)",
+        zip(arrivals),
+    )
+    return connection.execute("SELECT count(*) FROM letters").fetchone()[0]  # type: ignore[no-any-return]

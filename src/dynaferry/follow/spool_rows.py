@@ -74,6 +74,17 @@ def read_rows(
     return rows
 
 
+def drop_images(connection: sqlite3.Connection, number: int, limit: int) -> list[int]:
+    """Makes up to `limit` images from this number on keys to read again; returns their numbers."""
+    found = connection.execute(
+        "SELECT number FROM changes WHERE number >= ? AND image IS NOT NULL"
+        " ORDER BY number LIMIT ?",
+        (number, limit),
+    ).fetchall()
+    connection.executemany("UPDATE changes SET kind = 2, image = NULL WHERE number = ?", found)
+    return [number for (number,) in found]
+
+
 def _is_to_be_read(row: Row) -> bool:
     """Whether a key to read again is as it was stored: its image is gone, and stands in the
     checksum yet.
