@@ -19,8 +19,10 @@ help:  ## this list
 demo: $(VENV)/.demo  ## two accounts on this machine: a table moved while it is written, checked
 	$(BIN)/dynaferry demo
 
+# At a time: most tests wait for processes, so there may be more than cores.
+WORKERS ?= 3
 test: $(VENV)/.dev  ## the tests; those that need DynamoDB Local skip where it is missing
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-local: $(VENV)/.dev $(DYNAMODB_LOCAL)/.fetched $(EARLIER_LOCAL)/.fetched  ## the tests against DynamoDB Local (Java 17, Maven)
 	DYNAFERRY_REQUIRE_DYNAMODB_LOCAL=1 $(BIN)/python -m pytest tests/local
