@@ -68,7 +68,7 @@ def test_what_is_private_is_for_its_owner_alone_and_all_else_as_the_umask_has_it
     assert mode_of(tmp_path / "file") == mode
 
 
-@pytest.mark.parametrize("name", [".file.new", f".file.{os.getpid()}.new"])
+@pytest.mark.parametrize("name", [".file.new", f".file.{os.getpid()}.new"], ids=["new", "own"])
 def test_an_unfinished_file_is_not_written_through_a_link_that_waits_for_it(
     tmp_path: Path, name: str
 ) -> None:
