@@ -18,7 +18,7 @@ from dynaferry.dynamodb.items.streams import TableStream
 from dynaferry.follow import lineage, move_tables
 from dynaferry.follow.change_writer import ChangeWriter
 from dynaferry.follow.spool_file import SpoolFile
-from dynaferry.follow.spool_records import Waiting
+from dynaferry.follow.spool_records import Arrivals, Waiting
 
 FOLLOW = move_tables.__name__.removesuffix("move_tables")
 
@@ -74,10 +74,10 @@ async def _no_doubt(self: ChangeWriter, rows: Sequence[Waiting]) -> None:
     """What became of a write is not asked."""
 
 
-def _take_out_all(self: SpoolFile, changes: Sequence[Waiting], sent_at: float) -> int:
+def _take_out_all(self: SpoolFile, arrivals: Arrivals, sent_at: float) -> int:
     """What has arrived since it was sent goes as well."""
     return self._connection.executemany(
-        "DELETE FROM changes WHERE number = ?", [(change.number,) for change in changes]
+        "DELETE FROM changes WHERE number = ?", zip(arrivals)
     ).rowcount
 
 
