@@ -13,7 +13,6 @@ from dynaferry.follow.spool_history import (
     thinned,
 )
 from dynaferry.observe.move_history import MovePoint
-from dynaferry.observe.move_status import MoveState
 from tests.observe.moves import AT, a_move_status
 
 
@@ -40,15 +39,18 @@ def test_each_state_is_kept_once_with_the_time_at_which_it_began(tmp_path: Path)
 def test_a_state_that_lasts_for_less_than_a_status_is_kept_as_well(tmp_path: Path) -> None:
     path = tmp_path / "spool.sqlite"
     with closing(SpoolFile.create(path, "id")) as spool:
-        entered: list[tuple[float, MoveState]] = [
+        spool.note_status(
+            a_move_status(state="replaying", at=AT),
+            entered=[(AT - 0.5, "capturing"), (AT - 0.4, "copying"), (AT - 0.1, "replaying")],
+        )
+        spool.note_status(a_move_status(state="following", at=AT + 1))
+    with closing(sqlite3.connect(path)) as connection:
+        assert read_states(connection) == [
             (AT - 0.5, "capturing"),
             (AT - 0.4, "copying"),
             (AT - 0.1, "replaying"),
+            (AT + 1, "following"),
         ]
-        spool.note_status(a_move_status(state="replaying", at=AT), entered=entered)
-        spool.note_status(a_move_status(state="following", at=AT + 1))
-    with closing(sqlite3.connect(path)) as connection:
-        assert read_states(connection) == [*entered, (AT + 1, "following")]
 
 
 def test_samples_are_kept_with_the_status(tmp_path: Path) -> None:
