@@ -5,7 +5,7 @@ import msgspec
 from dynaferry.observe.history import History
 from dynaferry.observe.move_history import MovePoint, move_point, with_worst_lag
 from dynaferry.observe.move_status import decode_status, encode_status, left_alone, overall
-from dynaferry.observe.move_words import line_of, losing_line
+from dynaferry.observe.move_words import late_line, line_of, losing_line
 from tests.observe.moves import AT, a_move_status
 
 # As the design names them.
@@ -41,6 +41,15 @@ def test_the_line_says_state_lag_rates_and_what_waits() -> None:
     switched = a_move_status(state="switched", lag_seconds=None, late_writes=2)
     assert line_of(switched).startswith("orders: switched (")
     assert "; 2 late writes;" in line_of(switched)
+
+
+def test_late_writes_have_a_line_of_their_own_that_says_what_to_do() -> None:
+    assert late_line(a_move_status()) is None
+    assert late_line(a_move_status(state="switched", late_writes=1)) == (
+        "LATE WRITES: 1 key was written to the source orders behind the switch, and nothing applies"
+        " that; dynaferry late-writes list says which"
+    )
+    assert "1,234 keys were written" in str(late_line(a_move_status(late_writes=1_234)))
 
 
 def test_without_a_process_ages_go_on_and_nothing_moves() -> None:

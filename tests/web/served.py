@@ -11,6 +11,7 @@ from dynaferry.observe.monitor import RunMonitor
 from dynaferry.web.address import Address, bind
 from dynaferry.web.control import ControlsView
 from dynaferry.web.server import Site, serving
+from dynaferry.web.switch import SwitchDesk
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,20 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    monitor: RunMonitor, controls: ControlsView | None = None
+    monitor: RunMonitor,
+    controls: ControlsView | None = None,
+    switch: SwitchDesk | None = None,
 ) -> AsyncIterator[Served]:
     """Serves what `monitor` sees."""
     address = Address("127.0.0.1", 0)
     listener = bind(address)
     port = listener.getsockname()[1]
-    site = Site(monitor=monitor, address=address, settings=[("writers", "32")], controls=controls)
+    site = Site(
+        monitor=monitor,
+        address=address,
+        settings=[("writers", "32")],
+        controls=controls,
+        switch=switch,
+    )
     async with serving(site, listener):
         yield Served(port)

@@ -16,6 +16,7 @@ from dynaferry.errors import StateError
 from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary
 from dynaferry.web import assets
 from dynaferry.web.control import Change, ControlsView
+from dynaferry.web.switch import SwitchDesk
 from tests.web.chromium import DESK, PHONE, chromium, complaints, needs_chromium
 from tests.web.served import Served, served
 from tests.web.staged import StagedRun
@@ -80,6 +81,7 @@ async def page_of(
     profile: Path,
     *,
     control: Callable[[Change], Awaitable[None]] | None = None,
+    desk: SwitchDesk | None = None,
     size: tuple[int, int] = DESK,
 ) -> AsyncIterator[Page]:
     """The page of a run that goes on, one of its seconds in a tenth of ours."""
@@ -93,7 +95,7 @@ async def page_of(
             await anyio.sleep(0.1)
 
     controls = None if control is None else ControlsView(TOKEN, control)
-    async with served(run.monitor, controls) as server, anyio.create_task_group() as beside:
+    async with served(run.monitor, controls, desk) as server, anyio.create_task_group() as beside:
         beside.start_soon(go_on)
         browser = await to_thread.run_sync(lambda: (c := chromium(profile, size), c.__enter__()))
         try:

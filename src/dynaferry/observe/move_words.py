@@ -45,6 +45,17 @@ def losing_line(table: MoveStatus) -> str:
     )
 
 
+def late_line(table: MoveStatus) -> str | None:
+    """Said of a source that is written behind the switch; None where it is not."""
+    if not table.late_writes:
+        return None
+    keys = "1 key was" if table.late_writes == 1 else f"{table.late_writes:,} keys were"
+    return (
+        f"LATE WRITES: {keys} written to the source {table.source} behind the switch, and nothing"
+        " applies that; dynaferry late-writes list says which"
+    )
+
+
 def catching_line(table: MoveStatus) -> str:
     """Said once it is so again."""
     return f"{table.source}: what waits grows no more"

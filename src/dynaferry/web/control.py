@@ -41,19 +41,20 @@ async def respond(request: web.Request, controls: ControlsView | None) -> web.Re
         expected_token=None if controls is None else controls.token,
     )
     if refusal is not None or controls is None:
-        return _message(403, refusal or "")
+        return message(403, refusal or "")
     if request.content_type != "application/json":
-        return _message(415, "a change is sent as JSON")
+        return message(415, "a change is sent as JSON")
     try:
         change = msgspec.json.decode(await request.read(), type=Change)
     except msgspec.MsgspecError as error:
-        return _message(400, f"the change is not understood: {error}")
+        return message(400, f"the change is not understood: {error}")
     try:
         await controls.control(change)
     except DynaferryError as error:
-        return _message(409, error.message)
-    return _message(200, "done")
+        return message(409, error.message)
+    return message(200, "done")
 
 
-def _message(status: int, message: str) -> web.Response:
-    return web.json_response({"message": message}, status=status)
+def message(status: int, text: str) -> web.Response:
+    """A response that says one thing."""
+    return web.json_response({"message": text}, status=status)

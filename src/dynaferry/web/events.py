@@ -1,6 +1,7 @@
 """The updates of a run for an open page, as server-sent events, until the run has ended."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
@@ -16,8 +17,10 @@ LISTENING_SECONDS = 30.0
 class Events:
     """The streams of server-sent events, one for each open page; at most `MOST_PAGES`."""
 
-    def __init__(self, monitor: RunMonitor) -> None:
+    def __init__(self, monitor: RunMonitor, note_pages: Callable[[int], None]) -> None:
+        """`note_pages` is told how many pages are open, as often as that changes."""
         self._monitor = monitor
+        self._note_pages = note_pages
         self._open = 0
 
     async def stream(self, request: web.Request, reader: Feed) -> web.StreamResponse:
@@ -25,10 +28,12 @@ class Events:
         if self._open >= MOST_PAGES:
             return web.Response(status=503, text=f"{MOST_PAGES} pages are open already\n")
         self._open += 1
+        self._note_pages(self._open)
         try:
             return await self._stream(request, reader)
         finally:
             self._open -= 1
+            self._note_pages(self._open)
 
     async def _stream(self, request: web.Request, reader: Feed) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})

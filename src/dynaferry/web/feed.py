@@ -4,7 +4,7 @@ A page that is open gets a few hundred bytes a second, however many segments the
 are a contract with web/static/page.js.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -14,10 +14,11 @@ from dynaferry.observe.history import Point
 from dynaferry.observe.monitor import Phase, RunMonitor
 from dynaferry.observe.move_history import MovePoint
 from dynaferry.observe.move_status import MoveState, MoveStatus
-from dynaferry.observe.move_words import line_of, losing_line
+from dynaferry.observe.move_words import late_line, line_of, losing_line
 from dynaferry.observe.progress import TableView
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import ErrorSummary, RunStatus
+from dynaferry.web.switch import SwitchNews
 
 _PERCENTILES: Final = (0.5, 0.95, 0.99)
 
@@ -50,7 +51,8 @@ class TableNews(Struct, frozen=True, kw_only=True):
 
 
 class MoveNews(Struct, frozen=True, kw_only=True):
-    """How one table of a move stands; `line` and `losing` are for people, as the terminal says it.
+    """How one table of a move stands; `line` and `losing` are for people, as the terminal says it;
+    `late` is said of late writes.
 
     Changes are of the last seconds, each second.
     """
@@ -70,6 +72,7 @@ class MoveNews(Struct, frozen=True, kw_only=True):
     doubts: int
     rejected: int
     late_writes: int
+    late: str | None
 
 
 class LatencyView(Struct, frozen=True, kw_only=True):
@@ -84,7 +87,8 @@ class LatencyView(Struct, frozen=True, kw_only=True):
 
 class FeedUpdate(Struct, frozen=True, kw_only=True):
     """The update of a run at one moment. `points` are those that were not sent yet;
-    `limits_in_words` says its pause and its caps for people. A copy has no `move`.
+    `limits_in_words` says its pause and its caps for people. A copy has no `move`; `switch` is None
+    where it is what it was in the update before.
     """
 
     run: str
@@ -105,6 +109,7 @@ class FeedUpdate(Struct, frozen=True, kw_only=True):
     throttles: list[tuple[str, str, int]]
     rejections: list[tuple[str, int]]
     latency: list[LatencyView]
+    switch: SwitchNews | None = None
     settings: Sequence[tuple[str, str]] | None = None
     can_control: bool | None = None
 
@@ -113,9 +118,16 @@ class Feed:
     """The updates for one open page; it keeps what that page was sent."""
 
     def __init__(
-        self, monitor: RunMonitor, *, settings: Sequence[tuple[str, str]], can_control: bool
+        self,
+        monitor: RunMonitor,
+        *,
+        settings: Sequence[tuple[str, str]],
+        can_control: bool,
+        switch: Callable[[], SwitchNews | None] = lambda: None,
     ) -> None:
         self._monitor = monitor
+        self._switch = switch
+        self._switch_sent: SwitchNews | None = None
         self._settings: Sequence[tuple[str, str]] | None = settings
         self._can_control: bool | None = can_control
         self._finished_sent: dict[int, int] = {}
@@ -149,6 +161,7 @@ class Feed:
             throttles=_throttles(stats),
             rejections=_rejections(stats),
             latency=[_latency(*each) for each in monitor.recent_latency().items()],
+            switch=self._new_switch(),
             settings=self._settings,
             can_control=self._can_control,
         )
@@ -167,6 +180,13 @@ class Feed:
         if points:
             self._move_sent_until = points[-1].seconds
         return points
+
+    def _new_switch(self) -> SwitchNews | None:
+        switch = self._switch()
+        if switch == self._switch_sent:
+            return None
+        self._switch_sent = switch
+        return switch
 
     def _of_table(self, index: int, table: TableStats, view: TableView) -> TableNews:
         sent = self._finished_sent.get(index, 0)
@@ -213,6 +233,7 @@ def _of_move(table: MoveStatus) -> MoveNews:
         doubts=table.doubts,
         rejected=table.rejected,
         late_writes=table.late_writes,
+        late=late_line(table),
     )
 
 

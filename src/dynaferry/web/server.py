@@ -26,6 +26,8 @@ from dynaferry.web.control import ControlsView, respond
 from dynaferry.web.doors import Doors, listening
 from dynaferry.web.events import Events
 from dynaferry.web.feed import Feed
+from dynaferry.web.switch import SwitchDesk
+from dynaferry.web.switch import respond as respond_to_switch
 
 SHUTDOWN_SECONDS = 1.0
 # Between two requests of one connection, and for one request.
@@ -41,13 +43,15 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Site(Struct, frozen=True, kw_only=True):
     """The settings of a server: what it serves, and where.
 
-    `settings` are shown as they are. Without `controls` nothing can be changed.
+    `settings` are shown as they are. Without `controls` nothing can be changed. `switch` is there
+    where tables are moved.
     """
 
     monitor: RunMonitor
     address: Address
     settings: Sequence[tuple[str, str]] = ()
     controls: ControlsView | None = None
+    switch: SwitchDesk | None = None
 
 
 @asynccontextmanager
@@ -82,7 +86,8 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
         middlewares=[_guard(site.address, doors)], client_max_size=MOST_REQUEST_BYTES
     )
     app.on_response_prepare.append(_add_headers)
-    registry, events = registry_for(site.monitor), Events(site.monitor)
+    registry = registry_for(site.monitor)
+    events = Events(site.monitor, _note_no_pages if site.switch is None else site.switch.note_pages)
 
     async def metrics(request: web.Request) -> web.Response:
         return _metrics(registry, ",".join(request.headers.getall("Accept", ())))
@@ -95,11 +100,20 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
 
     async def news(request: web.Request) -> web.StreamResponse:
         can_control = site.controls is not None
-        reader = Feed(site.monitor, settings=site.settings, can_control=can_control)
+        reader = Feed(
+            site.monitor,
+            settings=site.settings,
+            can_control=can_control,
+            switch=lambda: None if site.switch is None else site.switch.news,
+        )
         return await events.stream(request, reader)
 
     async def control(request: web.Request) -> web.Response:
         return await respond(request, site.controls)
+
+    async def switch(request: web.Request) -> web.Response:
+        token = None if site.controls is None else site.controls.token
+        return await respond_to_switch(request, site.switch, token)
 
     async def asset(request: web.Request) -> web.Response:
         found = assets[request.path]
@@ -110,9 +124,14 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
     app.router.add_get("/livez", livez)
     app.router.add_get(EVENTS, news)
     app.router.add_post("/control", control)
+    app.router.add_post("/switch", switch)
     for path in assets:
         app.router.add_get(path, asset)
     return app
+
+
+def _note_no_pages(_: int) -> None:
+    """Nobody is to know how many pages are open."""
 
 
 def _guard(address: Address, doors: Doors) -> Middleware:

@@ -13,12 +13,14 @@ import anyio
 
 from dynaferry.cli import screen
 from dynaferry.cli.commands.page_control import controls_of
+from dynaferry.cli.commands.page_switch import PageSwitch
 from dynaferry.cli.flags import CopyFlags
 from dynaferry.errors import PlanError
 from dynaferry.observe.metrics_export import FAILURES, Export, reason_of, to_gateway, to_textfile
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.stats import RunStats
 from dynaferry.plan.settings import CopyPlan
+from dynaferry.run.lifecycle import beside
 from dynaferry.stop import StopSignal
 from dynaferry.web import address
 from dynaferry.web.server import Site, serving
@@ -41,8 +43,11 @@ def moment_of(text: str) -> float:
 
 
 @asynccontextmanager
-async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncIterator[RunMonitor]:
+async def observed(
+    flags: CopyFlags, plan: CopyPlan, stop: StopSignal, *, is_moved: bool = False
+) -> AsyncIterator[RunMonitor]:
     """The monitor of the run that is made within; what it samples is served, pushed and written.
+    Where tables are moved, their page shows the switch as well.
 
     :raises PlanError: it cannot be served or written there
     """
@@ -50,13 +55,13 @@ async def observed(flags: CopyFlags, plan: CopyPlan, stop: StopSignal) -> AsyncI
     monitor.finish_by = None if flags.finish_by is None else moment_of(flags.finish_by)
     async with AsyncExitStack() as stack:
         if flags.metrics_listen is not None:
-            await _serve(stack, monitor, flags, plan)
+            switch = _switch_of(plan, monitor) if is_moved else None
+            await _serve(stack, monitor, flags, plan, switch)
+            if switch is not None:
+                await stack.enter_async_context(beside(switch.run))
         exports = await _exports(monitor, flags)
-        async with anyio.create_task_group() as beside:
-            for export in exports:
-                beside.start_soon(export.regularly)
+        async with beside(*(export.regularly for export in exports)):
             yield monitor
-            beside.cancel_scope.cancel()
         for export in exports:
             await export.last()
         await _linger(flags, stop)
@@ -80,13 +85,30 @@ async def still_served(
         yield
 
 
+def _switch_of(plan: CopyPlan, monitor: RunMonitor) -> PageSwitch:
+    def is_followed() -> bool:
+        return any(table.state not in ("capturing", "copying") for table in monitor.move)
+
+    return PageSwitch(plan.state_dir, plan.run_name, is_followed)
+
+
 async def _serve(
-    stack: AsyncExitStack, monitor: RunMonitor, flags: CopyFlags, plan: CopyPlan
+    stack: AsyncExitStack,
+    monitor: RunMonitor,
+    flags: CopyFlags,
+    plan: CopyPlan,
+    switch: PageSwitch | None,
 ) -> None:
     place = address.parse(flags.metrics_listen or "")
     listener = address.bind(place)
     controls = controls_of(plan) if flags.allow_control else None
-    site = Site(monitor=monitor, address=place, settings=settings_shown(plan), controls=controls)
+    site = Site(
+        monitor=monitor,
+        address=place,
+        settings=settings_shown(plan),
+        controls=controls,
+        switch=switch,
+    )
     await stack.enter_async_context(serving(site, listener))
     url = place.url(listener.getsockname()[1])
     screen.say(f"watch it at {url} (metrics at {url}metrics)")

@@ -92,7 +92,7 @@ def _observed(plan: CopyPlan, flags: MoveFlags) -> Body:
     async def body(stop: StopSignal) -> Outcome:
         typed = flags.copy
         watch = setting_start_aside(watcher(typed.progress, readers=plan.readers))
-        async with observed(typed, plan, stop) as monitor:
+        async with observed(typed, plan, stop, is_moved=True) as monitor:
             outcome = await execute(
                 plan,
                 stop=stop,

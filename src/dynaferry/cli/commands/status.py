@@ -18,7 +18,7 @@ from dynaferry.follow.enabled_streams import EnabledStream, enabled_streams
 from dynaferry.follow.stored_move import read_move
 from dynaferry.observe import formatting
 from dynaferry.observe.move_status import MoveStatus, overall
-from dynaferry.observe.move_words import ending_line, line_of, losing_line
+from dynaferry.observe.move_words import ending_line, late_line, line_of, losing_line
 from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary, TableSummary
 from dynaferry.report.stored_run import (
     State,
@@ -164,6 +164,7 @@ def move_lines(tables: Sequence[MoveStatus]) -> list[str]:
     which error the last process has ended.
     """
     lines = [line_of(table) for table in tables]
+    lines += [line for table in tables if (line := late_line(table)) is not None]
     lines += [losing_line(table) for table in tables if not table.will_catch_up]
     return lines + [line for table in tables if (line := ending_line(table)) is not None]
 

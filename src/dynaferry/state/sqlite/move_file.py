@@ -6,6 +6,7 @@ same moment are one of both, for either process, also where one is killed before
 """
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -14,6 +15,7 @@ import msgspec
 from dynaferry.state.move_records import (
     MoveRecord,
     Stage,
+    TransitionKind,
     TransitionOutcome,
     TransitionRecord,
     TransitionReply,
@@ -99,6 +101,21 @@ class MoveFile(FileThread):
     async def read_transition(self, number: int) -> TransitionRecord:
         """The transition of this number."""
         return await self._record(schema.transition_of, schema.SELECT_TRANSITION, number)
+
+    async def read_last(self, kinds: Sequence[TransitionKind]) -> TransitionRecord | None:
+        """The transition that was asked for last of those of these kinds."""
+        found: list[TransitionRecord] = []
+
+        def read() -> None:
+            with self._file.reading() as connection:
+                for row in connection.execute(schema.SELECT_LATEST):
+                    last = schema.transition_of(row)
+                    if last.request.what in kinds:
+                        found.append(last)
+                        return
+
+        await self._on_thread(read)
+        return found[0] if found else None
 
     async def beat(self, number: int) -> TransitionRecord:
         """Whoever asked is there still; gives what became of it by now."""

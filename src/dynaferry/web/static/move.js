@@ -44,6 +44,8 @@ export class MoveCard {
     $("move-lines").replaceChildren(...tables.map((table) => node("li", table.line)));
     const losing = tables.map((table) => table.losing).filter(Boolean);
     $("move-losing").textContent = losing.join(" · ");
+    const late = tables.map((table) => table.late).filter(Boolean);
+    if ($("move-late").textContent !== late.join("")) $("move-late").replaceChildren(...late.map((line) => node("li", line)));
     $("move-facts").replaceChildren(...[
       ["behind", seconds(lagOf(tables))],
       ["changes in/s", short(total(tables, (t) => t.changes_in))],

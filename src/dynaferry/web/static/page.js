@@ -4,6 +4,7 @@
 import { Points, RateChart } from "/chart.js";
 import { SegmentMap } from "/map.js";
 import { MoveCard, lagOf, moveState, seconds } from "/move.js";
+import { SwitchPanel } from "/switch.js";
 import { count, dollars, duration, latency, megabytes, percent, printable, short } from "/words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -21,7 +22,7 @@ const SILENT_SECONDS = 30;
 let last = null, updatedAt = 0;
 let points = new Points();
 let tables = [];
-let writes = null, reads = null, move = null;
+let writes = null, reads = null, move = null, cutOver = null;
 let paused = false;
 const token = takeToken();
 
@@ -57,6 +58,7 @@ function show(news) {
   showHeadline(news);
   showTables(news.tables);
   move.show(news, pairOf, node);
+  cutOver.show(news, moveState(news.move), node);
   $("max-write").placeholder = capInWords(news.write_cap);
   $("max-read").placeholder = capInWords(news.read_cap);
   points.add(news.points);
@@ -78,6 +80,7 @@ function begin(news) {
   $("controls").hidden = $("limits").hidden = !(news.can_control && token);
   points = new Points();
   move.begin();
+  cutOver.begin(news.can_control && Boolean(token));
   tables = [];
   $("tables").replaceChildren();
 }
@@ -231,15 +234,19 @@ const capInWords = (cap) => (cap == null ? "no limit" : `${count(cap)} now`);
 
 // Control --------------------------------------------------------------------------------------
 
-async function change(what) {
-  const response = await fetch("/control", {
+// What the run said to it, in words.
+async function post(path, what) {
+  const response = await fetch(path, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-Dynaferry-Token": token },
     body: JSON.stringify(what),
   }).catch(() => null);
   const reply = response === null ? { message: "the run does not respond" } : await response.json();
-  $("said").textContent = printable(reply.message);
-  return response !== null && response.ok;
+  return printable(reply.message);
+}
+
+async function change(what) {
+  $("said").textContent = await post("/control", what);
 }
 
 $("pause").addEventListener("click", async () => {
@@ -297,4 +304,5 @@ reads = new RateChart($("reads"), {
   rate: (p) => p.reads, limit: (p) => p.readLimit, throttles: (p) => p.throttledReads,
   hue: "--reads", onLegend: (said) => showLegend("reads", said) });
 move = new MoveCard();
+cutOver = new SwitchPanel((what) => post("/switch", { what }));
 listen();
