@@ -62,12 +62,12 @@ def run_cut_over(
         if check or on_stop_writers is not None:
             # Who has writers stopped is told first what speaks against it.
             answer = _asked(state_dir, name, check_request)
-            if check or not _is_ready(answer):
-                return _report(name, answer, is_check=True, as_json=as_json)
+            if check or not is_ready(answer):
+                return _report_check(state_dir, name, answer, as_json=as_json)
             if not answer.is_done_already and _hook(on_stop_writers, "--on-stop-writers"):
                 screen.say(NOTHING_SWITCHED)
                 return exit_codes.NOT_READY
-        answer = _asked(state_dir, name, request)
+        answer = _asked(state_dir, name, request, tells_how=on_stop_writers is None)
         code = _report(name, answer, is_check=False, as_json=as_json)
     except KeyboardInterrupt:
         screen.say(NOTHING_SWITCHED)
@@ -80,41 +80,93 @@ def run_cut_over(
     return code
 
 
-def _asked(state_dir: Path, run: str, request: TransitionRequest) -> Answer:
+def _asked(
+    state_dir: Path, run: str, request: TransitionRequest, *, tells_how: bool = False
+) -> Answer:
     from dynaferry.cli.interrupts import run_async, run_until_stopped
 
-    return run_async(partial(run_until_stopped, partial(_ask, state_dir, run, request)))
+    asking = partial(_ask, state_dir, run, request, tells_how)
+    return run_async(partial(run_until_stopped, asking))
 
 
-async def _ask(state_dir: Path, run: str, request: TransitionRequest, stop: StopSignal) -> Answer:
+async def _ask(
+    state_dir: Path, run: str, request: TransitionRequest, tells_how: bool, stop: StopSignal
+) -> Answer:
     from dynaferry.follow.asking import MoveAsker
     from dynaferry.run.lifecycle import closing
     from dynaferry.state.sqlite.move_file import MoveFile
 
+    how = await how_to_stop(state_dir, run) if tells_how else []
+
+    def say(line: str) -> None:
+        """The first line says that the writers are to be stopped now."""
+        say_all([line, *how])
+        how.clear()
+
     file = await MoveFile.open(state_dir, run)
     async with closing(file):
-        return await MoveAsker(file, state_dir, run, stop, screen.say).ask("cut-over", request)
+        return await MoveAsker(file, state_dir, run, stop, say).ask("cut-over", request)
 
 
-def _is_ready(answer: Answer) -> bool:
+async def how_to_stop(state_dir: Path, run: str) -> list[str]:
+    """How writers are stopped by those who may: what is said of each table of a move."""
+    from dynaferry.follow.deny_writes import call_that_allows, call_that_denies
+    from dynaferry.run.lifecycle import closing
+    from dynaferry.shared.arn import resource_name
+    from dynaferry.state.sqlite.store import SqliteStore
+
+    store = await SqliteStore.open_for_reading(state_dir, run)
+    async with closing(store):
+        tables = (await store.read_run()).identity.tables
+    lines = []
+    for table in tables:
+        arn = table.source_arn
+        lines += [
+            f"whoever may can deny writes to {resource_name(arn)}, which takes some seconds:",
+            f"  {call_that_denies(arn)}",
+            f"  and allow them again: {call_that_allows(arn)}",
+        ]
+    return lines
+
+
+def say_all(lines: list[str]) -> None:
+    """Says one line after the other."""
+    for line in lines:
+        screen.say(line)
+
+
+def answer_lines(answer: Answer, *, is_check: bool) -> list[str]:
+    """What has come of it, in words for people; the last line is the outcome."""
+    return _lines(answer, _outcome_of(answer, is_check=is_check), is_check=is_check)
+
+
+def is_ready(answer: Answer) -> bool:
+    """Whether it is a go, or nothing speaks against one."""
     return answer.outcome in ("go", "done")
+
+
+def _report_check(state_dir: Path, run: str, answer: Answer, *, as_json: bool) -> int:
+    """The same of a check: where it is ready, also how the writers may be stopped."""
+    from dynaferry.cli.interrupts import run_async
+
+    code = _report(run, answer, is_check=True, as_json=as_json)
+    if code == exit_codes.COMPLETE and not answer.is_done_already:
+        say_all(run_async(partial(how_to_stop, state_dir, run)))
+    return code
 
 
 def _report(run: str, answer: Answer, *, is_check: bool, as_json: bool) -> int:
     """Says what became of it, and returns the exit code."""
-    reply, move, is_ready = answer.reply, answer.move, _is_ready(answer)
+    reply, move = answer.reply, answer.move
     if answer.outcome == "refused":
         return failure.report(StateError("; ".join(reply.reasons)), as_json=as_json, run=run)
-    outcome: str = answer.outcome
-    if is_ready:
-        outcome = "ready" if is_check and not answer.is_done_already else "go"
-    for line in _lines(answer, outcome, is_check=is_check):
-        screen.say(line)
+    outcome = _outcome_of(answer, is_check=is_check)
+    say_all(_lines(answer, outcome, is_check=is_check))
     if as_json:
         report = CutOverReport(
             run=run,
             state=None if move is None else move.stage,
-            ready=is_ready,
+            ready=is_ready(answer),
             outcome=outcome,
             not_ready=reply.reasons,
             shown=reply.shown,
@@ -123,7 +175,13 @@ def _report(run: str, answer: Answer, *, is_check: bool, as_json: bool) -> int:
             switched_at=None if move is None else move.switched_at,
         )
         screen.print_document(msgspec.json.encode(report).decode())
-    return exit_codes.COMPLETE if is_ready else exit_codes.NOT_READY
+    return exit_codes.COMPLETE if is_ready(answer) else exit_codes.NOT_READY
+
+
+def _outcome_of(answer: Answer, *, is_check: bool) -> str:
+    if not is_ready(answer):
+        return answer.outcome
+    return "ready" if is_check and not answer.is_done_already else "go"
 
 
 def _lines(answer: Answer, outcome: str, *, is_check: bool) -> list[str]:

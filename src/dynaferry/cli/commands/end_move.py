@@ -9,15 +9,17 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.commands.end_move_text import EndCommand, late_lines, left_of
 from dynaferry.errors import StateError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dynaferry.follow.asking import MoveAsker
+    from dynaferry.state.move_records import MoveRecord
+    from dynaferry.state.records import RunRecord
     from dynaferry.stop import StopSignal
 
-EndCommand = Literal["abort", "finish"]
 # The process of the move ends what is on its way first.
 ENDS_WITHIN_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.2
@@ -27,12 +29,14 @@ class EndOfMove(Struct, frozen=True, kw_only=True):
     """The end of a move, as `--json` prints it.
 
     `late_writes` are keys that were written to the source behind the switch; `kept` are the files
-    that hold them. `left` says what is to be done by hand.
+    that hold them. `expired` counts deletes by time to live, which are none. `left` says what is to
+    be done by hand.
     """
 
     run: str
     state: str
     late_writes: int = 0
+    expired: int = 0
     kept: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
 
@@ -60,8 +64,8 @@ def run_end(command: EndCommand, run: str | None, state_dir: Path, *, as_json: b
 
 async def _end(command: EndCommand, state_dir: Path, run: str, stop: StopSignal) -> EndOfMove:
     from dynaferry.follow.asking import MoveAsker, end_alone
-    from dynaferry.follow.spools_left import remove_spools
     from dynaferry.run.lifecycle import closing
+    from dynaferry.state.move_records import MoveRecord
     from dynaferry.state.sqlite.move_file import MoveFile
     from dynaferry.state.sqlite.store import SqliteStore
 
@@ -79,24 +83,31 @@ async def _end(command: EndCommand, state_dir: Path, run: str, stop: StopSignal)
                 "the move's process does not end",
                 hint="stop it, then run the same command again",
             )
+        move = await file.read_move()
     store = await SqliteStore.open_for_reading(state_dir, run)
     async with closing(store):
         record = await store.read_run()
-    late, kept = remove_spools(
-        state_dir, run, len(record.settings.tables), keep_waiting=command == "finish"
-    )
-    names = [(table.source_name, table.target_name) for table in record.settings.tables]
-    left = _left_of(command, state_dir, run, names)
-    if late:
-        files = ", ".join(str(path) for path in kept)
-        told = f"{late:,} keys were written to the source behind the switch; they are in {files}"
-        left = (told, *left)
+    return _ended(command, state_dir, record, move or MoveRecord(stage=stage, since=0.0))
+
+
+def _ended(command: EndCommand, state_dir: Path, record: RunRecord, move: MoveRecord) -> EndOfMove:
+    """Removes what is not needed any more, and says what is left."""
+    from dynaferry.follow.enabled_streams import enabled_streams
+    from dynaferry.follow.late_writes import late_writes_of
+    from dynaferry.follow.spools_left import remove_spools
+
+    run, tables = record.run, record.identity.tables
+    known = [late_writes_of(state_dir, run, number) for number in range(len(tables))]
+    late, kept = remove_spools(state_dir, run, len(tables), keep_late_writes=command == "finish")
+    lost = [why for each in known for why in each.lost]
+    left = left_of(command, move, tables, enabled_streams(state_dir, run))
     return EndOfMove(
         run=run,
-        state=stage,
+        state=move.stage,
         late_writes=late,
+        expired=sum(each.expired for each in known),
         kept=tuple(str(path) for path in kept),
-        left=left,
+        left=(*(late_lines(run, late, kept, lost) if command == "finish" else ()), *left),
     )
 
 
@@ -128,27 +139,3 @@ async def _has_ended(asker: MoveAsker) -> bool:
             return True
         await anyio.sleep(_POLL_SECONDS)
     return False
-
-
-def _left_of(
-    command: EndCommand, state_dir: Path, run: str, names: list[tuple[str, str]]
-) -> tuple[str, ...]:
-    """What is to be done by hand, with the calls that do it."""
-    from dynaferry.follow.enabled_streams import enabled_streams
-
-    left = [
-        f"its stream was enabled for this move; to disable it: aws dynamodb update-table"
-        f" --table-name {enabled.table} --stream-specification StreamEnabled=false"
-        for enabled in enabled_streams(state_dir, run)
-        if enabled.is_ours
-    ]
-    for source, target in names:
-        if command == "abort":
-            left.append(f"the source {source} is as it was; the target {target} holds a copy of it")
-            left.append(f"to drop that: aws dynamodb delete-table --table-name {target}")
-        else:
-            left.append(
-                f"the source {source} is there still; what denies writes to it, time to live and"
-                f" triggers of {target} are yours to set"
-            )
-    return tuple(left)

@@ -1,0 +1,99 @@
+"""What is left to be done by hand once a move has ended, with the calls that do it. Pure."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+from dynaferry.follow.deny_writes import call_that_allows
+from dynaferry.follow.enabled_streams import EnabledStream
+from dynaferry.shared.arn import arn_region, resource_name
+from dynaferry.state.move_records import MoveRecord
+from dynaferry.state.records import TableIdentity
+
+EndCommand = Literal["abort", "finish"]
+
+_LATE: Final = (
+    "{keys:,} keys were written to the source behind the switch, and are not in the target:"
+    " dynaferry late-writes list {run}"
+)
+
+
+def left_of(
+    command: EndCommand,
+    move: MoveRecord,
+    tables: Sequence[TableIdentity],
+    enabled: Sequence[EnabledStream],
+) -> Iterator[str]:
+    """What a move leaves, whose sources' streams it has `enabled`."""
+    for stream in enabled:
+        if stream.is_ours:
+            yield (
+                f"the stream of {resource_name(stream.table)} was enabled for this move; to disable"
+                f" it: aws dynamodb update-table --table-name {stream.table}"
+                " --stream-specification StreamEnabled=false"
+            )
+    for table in tables:
+        if command == "abort":
+            yield from _of_an_aborted(table)
+        elif _went_back(move):
+            yield from _of_a_returned(table)
+        else:
+            yield from _of_a_finished(table)
+
+
+def late_lines(run: str, keys: int, kept: Sequence[Path], lost: Sequence[str]) -> Iterator[str]:
+    """What is said of late writes at the end, `kept` in these files; of `lost` nobody knows."""
+    if keys:
+        yield _LATE.format(keys=keys, run=run)
+        yield f"what was written is kept in {', '.join(map(str, kept))}"
+    for why in lost:
+        yield f"records of the source were lost behind the switch, so there may be more: {why}"
+
+
+def _went_back(move: MoveRecord) -> bool:
+    """Whether the source is in use again."""
+    returned, switched = move.returned_at, move.switched_at
+    return returned is not None and (switched is None or returned > switched)
+
+
+def _of_an_aborted(table: TableIdentity) -> Iterator[str]:
+    source, target = _names(table)
+    yield f"the source {source} is as it was; the target {target} holds a copy of it"
+    yield f"to drop that: {_drop(table.target_arn)}"
+    yield f"if a policy denies writes to {source}: {call_that_allows(table.source_arn)}"
+
+
+def _of_a_returned(table: TableIdentity) -> Iterator[str]:
+    source, target = _names(table)
+    yield f"the source {source} is in use; the target {target} is there still"
+    yield f"to drop that: {_drop(table.target_arn)}"
+    yield f"if a policy denies writes to {source}: {call_that_allows(table.source_arn)}"
+    yield f"if a policy denies writes to {target}: {call_that_allows(table.target_arn)}"
+
+
+def _of_a_finished(table: TableIdentity) -> Iterator[str]:
+    source, target = _names(table)
+    yield f"the source {source} is there still, and is yours to keep or to drop"
+    yield f"a policy that denies writes to {source} stays: {call_that_allows(table.source_arn)}"
+    yield (
+        f"time to live, if {source} has it: aws dynamodb update-time-to-live"
+        f" --table-name {target}{_in_region(table.target_arn)}"
+        " --time-to-live-specification Enabled=true,AttributeName=ATTRIBUTE"
+    )
+    yield (
+        f"triggers of {source} are to be attached to the stream of {target}, from LATEST on: aws"
+        f" lambda list-event-source-mappings{_in_region(table.source_arn)}"
+    )
+
+
+def _names(table: TableIdentity) -> tuple[str, str]:
+    return resource_name(table.source_arn), resource_name(table.target_arn)
+
+
+def _drop(arn: str) -> str:
+    return f"aws dynamodb delete-table --table-name {resource_name(arn)}{_in_region(arn)}"
+
+
+def _in_region(arn: str) -> str:
+    region = arn_region(arn)
+    return "" if region is None else f" --region {region}"
