@@ -234,6 +234,7 @@ class ChangeRecord(Struct, frozen=True, gc=False):
     `key` is the canonical wire form of the key, `digest` 16 bytes of its hash; `image` is the item
     in wire form where `kind` is PUT, and None otherwise: bytes of their own, not of the page.
     `created_at` is the service's time, in seconds since the epoch, rounded down to the second.
+    `is_expiry`: the service deleted the item since its time to live was over; nobody wrote.
     """
 
     digest: bytes
@@ -241,6 +242,7 @@ class ChangeRecord(Struct, frozen=True, gc=False):
     kind: ChangeKind
     image: bytes | None = None
     created_at: float = 0.0
+    is_expiry: bool = False
 
 
 class ChangePage(Struct, frozen=True):

@@ -95,6 +95,7 @@ async def test_a_cut_over_begins_while_writers_write_and_goes_once_they_have_sto
         assert code == 0, err
         assert (report["outcome"], report["state"], report["ready"]) == ("ready", "following", True)
         assert "a way back" in report["not_shown"][0]
+        assert "put-resource-policy --resource-arn arn:aws:dynamodb:us-east-1:" in err
         # Writers that do not stop: the time is over, and nothing was switched.
         code, report, err = await cut_over(tmp_path, "--timeout", "3")
         assert code == 7, err
@@ -117,6 +118,9 @@ async def test_a_cut_over_begins_while_writers_write_and_goes_once_they_have_sto
         assert report["switched_at"] >= writer.wrote_at + 5
         assert 5 <= report["seconds"] <= went_at - writer.wrote_at
         assert any("are equal on both sides" in shown for shown in report["shown"])
+        # How writers are stopped is said once, behind the first line.
+        assert err.splitlines()[1].startswith("whoever may can deny writes to orders")
+        assert err.count("put-resource-policy") == 1
         assert gone.exists()
         assert await is_equal(world)
         # Behind the go nothing is applied any more, and what is written to the source is told.
@@ -142,6 +146,18 @@ async def test_a_cut_over_begins_while_writers_write_and_goes_once_they_have_sto
     report = json.loads(out)
     assert (report["state"], report["late_writes"]) == ("finished", 1)
     assert Path(report["kept"][0]).exists()
+    assert "dynaferry late-writes list orders" in report["left"][0]
+    # They are listed still, each with what was written.
+    code, out, err = await ended(
+        [
+            *(sys.executable, "-m", "dynaferry", "late-writes", "list", "orders"),
+            *("--state-dir", str(tmp_path), "--json"),
+        ]
+    )
+    assert code == 0, err
+    (late,) = json.loads(out)["late_writes"]
+    assert (late["table"], late["key"]) == ("orders", {"pk": {"S": "k7"}})
+    assert (late["change"], late["writes"]) == ("put", 1)
     code, _, err = await ended(command(world, tmp_path))
     assert code == 3
     assert "the move is finished" in err

@@ -49,6 +49,7 @@ def move_cases(with_state: WithState) -> dict[str, Asked]:
         "cut-over-usage": of(_FOLLOWS, "cut-over", "--timeout", "soon"),
         "abort": of(_FOLLOWS, "abort"),
         "abort-refused": of(_SWITCHED, "abort"),
+        "late-writes-list": of(_SWITCHED, "late-writes", "list"),
         "finish": of(_SWITCHED, "finish"),
         "finish-refused": of(_FOLLOWS, "finish"),
     }

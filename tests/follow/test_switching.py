@@ -43,6 +43,9 @@ class Table:
         self.changes_when_held = 0
         self.fails: Exception | None = None
         self.late = 0
+        self.watched: list[str] = []
+        self.has_begun = anyio.Event()
+        self.held_when_watched: list[bool] = []
 
     def hold(self, is_held: bool) -> None:
         if is_held and not self.is_held and self.changes_when_held:
@@ -63,6 +66,14 @@ class Table:
         if self.fails is not None:
             raise self.fails
         return 3, []
+
+    async def begin_late_writes(self) -> None:
+        self.watched.append("begun")
+        self.has_begun.set()
+        self.held_when_watched.append(self.is_held)
+
+    async def end_late_writes(self, *, forget: bool) -> None:
+        self.watched.append("forgotten" if forget else "ended")
 
     async def late_writes(self) -> int:
         return self.late
@@ -147,9 +158,13 @@ async def test_a_go_is_stored_with_its_state_and_nothing_is_sent_any_more(tmp_pa
         assert ended.reply is not None
         assert ended.reply.seconds == pytest.approx(20.0, abs=0.1)
         assert move.table.has_switched
+        # What comes behind the last look is late: the watch begins before that look, while held.
+        assert move.table.watched == ["forgotten", "begun"]
+        assert move.table.held_when_watched == [True]
         move.table.late = 2
-        await anyio.sleep(0.1)
-        assert any("LATE WRITES: 2 keys" in line for line in move.said)
+        with anyio.fail_after(20):
+            while not any("LATE WRITES: 2 keys" in e for e in move.said):  # noqa: ASYNC110
+                await anyio.sleep(0.01)
         # Asked once more it is refused, and nothing changes.
         assert (await move.ended(CUT_OVER)).outcome == "refused"
         assert (await move.ended(TransitionRequest(what="abort"))).outcome == "refused"
@@ -164,6 +179,7 @@ async def test_a_change_that_comes_while_writes_are_held_has_all_of_it_done_agai
         ended = await move.ended(CUT_OVER)
         assert ended.outcome == "go"
         assert move.table.held == [True, False, True, False, True]
+        assert move.table.watched == ["forgotten", *(["begun", "forgotten"] * 2), "begun"]
         assert ended.reply is not None
         steps = [line.split("  ")[-1][:8] for line in ended.reply.lines]
         assert steps == ["compares", "writes t"] * 3
@@ -234,6 +250,19 @@ async def test_a_process_that_starts_behind_the_switch_sends_nothing(tmp_path: P
         await move.asks.enter("switched", "cutting-over", NOW)
         assert await move.switching.begin() == "switched"
         assert move.table.has_switched
+        assert move.table.watched == ["begun"]
+
+
+async def test_what_came_while_writes_were_held_in_vain_is_not_late(tmp_path: Path) -> None:
+    async with rehearsed(tmp_path) as move, running(move):
+        number = (await move.asks.ask(CUT_OVER, NOW)).number
+        move.table.changes_when_held = 1_000
+        with anyio.fail_after(20):
+            await move.table.has_begun.wait()
+        assert await move.asks.end(number, "withdrawn", NOW)
+        await anyio.sleep(0.2)
+        assert await move.stage() == "following"
+        assert move.table.watched[-1] == "forgotten"
 
 
 async def test_an_abort_ends_the_process_and_no_other_goes_on(tmp_path: Path) -> None:

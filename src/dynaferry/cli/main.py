@@ -16,6 +16,7 @@ from dynaferry.cli.app.copy import COPY_EXAMPLES, copy
 from dynaferry.cli.app.cut_over import add_switch_commands
 from dynaferry.cli.app.dead_letters import letters_app
 from dynaferry.cli.app.demo import DEMO_EXAMPLES, demo
+from dynaferry.cli.app.late_writes import late_app
 from dynaferry.cli.app.move import MOVE_EXAMPLES, move
 from dynaferry.cli.app.panels import PanelCommand, PanelGroup, examples
 from dynaferry.cli.app.report import REPORT_EXAMPLES, report
@@ -76,6 +77,7 @@ add_switch_commands(app)
 app.command(cls=PanelCommand, epilog=STATUS_EXAMPLES)(status)
 app.command(cls=PanelCommand, epilog=VERIFY_EXAMPLES)(verify)
 app.add_typer(letters_app, name="dead-letters")
+app.add_typer(late_app, name="late-writes")
 app.add_typer(bench_app, name="bench")
 add_control_commands(app)
 app.command(cls=PanelCommand, epilog=REPORT_EXAMPLES)(report)

@@ -4,14 +4,13 @@ Key and item are put into the line as they came from the source, never decoded (
 """
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from dynaferry.shared.printable import printable
-from dynaferry.state.json_lines import ExportedError, one_line
+from dynaferry.shared.printable import shortened
+from dynaferry.state.json_lines import ExportedError, iso_time, one_line
 from dynaferry.state.records import DeadLetter
 from dynaferry.state.store import StateStore
 
@@ -64,7 +63,7 @@ def export_line(letter: DeadLetter, table: str) -> bytes:
                 key=one_line(letter.key),
                 item=one_line(letter.item),
                 error=ExportedError(letter.error_code, letter.error_message),
-                time=_iso_time(letter.time),
+                time=iso_time(letter.time),
             )
         )
         + b"\n"
@@ -78,23 +77,13 @@ def listed(letter: DeadLetter, table: str) -> ListedLetter:
         segment=letter.segment,
         key=one_line(letter.key),
         error=ExportedError(letter.error_code, letter.error_message),
-        time=_iso_time(letter.time),
+        time=iso_time(letter.time),
     )
 
 
 def list_line(letter: DeadLetter, table: str) -> str:
     """The letter as one line for eyes: where, which key, and why. The item is left out."""
-    key = _shortened(letter.key.decode("utf-8", "replace"), _KEY_WIDTH)
-    message = _shortened(letter.error_message, _MESSAGE_WIDTH)
+    key = shortened(letter.key.decode("utf-8", "replace"), _KEY_WIDTH)
+    message = shortened(letter.error_message, _MESSAGE_WIDTH)
     place = f"segment {letter.segment}" if letter.segment >= 0 else "while following"
-    return f"{_iso_time(letter.time)}  {table}  {place}  {key}  {letter.error_code}: {message}"
-
-
-def _iso_time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _shortened(text: str, width: int) -> str:
-    """One line; shortened as it is shown, so that no escape is cut in what is not shown."""
-    line = printable(" ".join(text.split()))
-    return line if len(line) <= width else line[: width - 1] + "…"
+    return f"{iso_time(letter.time)}  {table}  {place}  {key}  {letter.error_code}: {message}"

@@ -170,8 +170,9 @@ class FollowedTable:
             paused=held_back is not None and held_back.run.paused,
             lag_seconds=lag,
             oldest_waiting_seconds=0.0 if self.is_switched else _age(counts.oldest_at, now) or 0.0,
-            # Behind the switch all that comes waits, and nothing applies it.
-            late_writes=counts.waiting if self.is_switched else 0,
+            # They are noted from a moment before the switch on.
+            late_writes=counts.late_writes if self.is_switched else 0,
+            expired_after_switch=counts.expired if self.is_switched else 0,
             record_age_seconds=_age(stats.last_created_at, now),
             last_record_at=stats.last_created_at,
             changes_in_per_second=round(rate_in, 1),

@@ -10,11 +10,12 @@ The file holds items: it is 0600. `SpoolFile` blocks; `spool.Spool` runs it on a
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
+from dynaferry.follow import spool_late_writes, spool_positions
 from dynaferry.follow.lineage import Gap, Position
 from dynaferry.follow.spool_connection import (
     connect,
@@ -25,9 +26,9 @@ from dynaferry.follow.spool_connection import (
     unreadable,
     used_bytes,
 )
+from dynaferry.follow.spool_doubts import due_doubts, put_doubts
 from dynaferry.follow.spool_history import note_sample, note_state
 from dynaferry.follow.spool_letters import end_letters, letter_keys, put_letter
-from dynaferry.follow.spool_positions import put_gaps, put_positions, read_open_gaps, read_positions
 from dynaferry.follow.spool_records import (
     Arrivals,
     Letter,
@@ -36,7 +37,7 @@ from dynaferry.follow.spool_records import (
     Waiting,
     arrivals_of,
 )
-from dynaferry.follow.spool_rows import UPSERT, drop_images, read_rows, row_of
+from dynaferry.follow.spool_rows import UPSERT, drop_images, drop_those, read_rows, rows_of
 from dynaferry.follow.timed_count import TimedCount
 from dynaferry.observe.move_history import MovePoint
 from dynaferry.observe.move_status import MoveState, MoveStatus, encode_status
@@ -46,6 +47,7 @@ _CAPTURED: Final = (
     "UPDATE spool SET arrival = arrival + ?, captured = captured + ?,"
     " compacted = compacted + ?, alive_at = coalesce(?, alive_at)"
 )
+_Result = TypeVar("_Result")
 _COUNT_READ_AGAIN: Final = "SELECT count(*) FROM changes WHERE kind = 2"
 
 
@@ -55,14 +57,10 @@ class SpoolFile:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self.path = path
-        row = self._row("SELECT arrival, captured, compacted, applied, rejected FROM spool")
-        self._arrival, *counted = row
-        self._captured, self._compacted, self._applied, self._rejected = counted
-        self._letters: int = self._row("SELECT count(*) FROM letters")[0]
-        # To count them would be to read a large part of the file.
-        self._waiting = self._captured - self._compacted - self._applied - self._rejected
         self._read_again = TimedCount(lambda: self._row(_COUNT_READ_AGAIN)[0])
-        self._images_from = 0
+        self._letters = self._waiting = 0
+        self._is_late = False
+        self._count_anew()
 
     @classmethod
     def create(cls, path: Path, spool_id: str, lost: str | None = None) -> Self:
@@ -103,6 +101,13 @@ class SpoolFile:
         """Folds the log into the file whenever it is longer than so many pages of 4 KB."""
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {pages:d}")
 
+    def change(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Does one thing to the tables, in one transaction; see `spool_late_writes`."""
+        with self._writing():
+            result = step(self._connection)
+        self._count_anew()
+        return result
+
     # The capture -------------------------------------------------------------------------------
 
     def begin(
@@ -117,8 +122,8 @@ class SpoolFile:
                 "UPDATE spool SET stream = ?, begun_at = ?, alive_at = ?", (stream, at, at)
             )
             self._connection.execute("DELETE FROM shards")
-            put_positions(self._connection, positions)
-            put_gaps(self._connection, gaps, at)
+            spool_positions.put_positions(self._connection, positions)
+            spool_positions.put_gaps(self._connection, gaps, at)
 
     def note_clean(self, is_clean: bool) -> None:
         """Whether all that was sent to the target has been answered, so that nothing is on its way
@@ -170,18 +175,15 @@ class SpoolFile:
         :raises StateWriteError: the disk is full, or fails; nothing of it is stored
         """
         first, count = self._arrival + 1, len(changes)
-        rows = [
-            row_of(change, first + place, now, keys_only=keys_only)
-            for place, change in enumerate(changes)
-        ]
+        rows = rows_of(changes, first, now, keys_only=keys_only)
         with self._writing() as connection:
             connection.executemany(UPSERT, rows)
+            if self._is_late and not settled:  # what was settled nobody has written
+                spool_late_writes.note(connection, rows, changes)
             inserted = self._row("SELECT count(*) FROM changes WHERE number >= ?", first)[0]
-            put_positions(connection, positions)
-            put_gaps(connection, gaps, now)
-            connection.executemany(
-                "DELETE FROM doubts WHERE digest = ?", [(digest,) for digest in settled]
-            )
+            spool_positions.put_positions(connection, positions)
+            spool_positions.put_gaps(connection, gaps, now)
+            connection.executemany("DELETE FROM doubts WHERE digest = ?", [(d,) for d in settled])
             connection.execute(_CAPTURED, (count, count, count - inserted, alive_at))
         self._arrival += count
         self._captured += count
@@ -195,7 +197,7 @@ class SpoolFile:
 
         :raises StateError: what is there is not what was stored
         """
-        return read_positions(self._connection, self.path)
+        return spool_positions.read_positions(self._connection, self.path)
 
     # The applier -------------------------------------------------------------------------------
 
@@ -245,16 +247,13 @@ class SpoolFile:
     def read_again(self, changes: Sequence[Waiting]) -> None:
         """The target refused these images: the source is asked what the items are now."""
         with self._writing() as connection:
-            connection.executemany(
-                "UPDATE changes SET kind = ?, image = NULL WHERE number = ? AND arrival = ?",
-                [(ChangeKind.READ_AGAIN, change.number, change.arrival) for change in changes],
-            )
+            drop_those(connection, changes)
 
     # Gaps, spill and doubts --------------------------------------------------------------------
 
     def open_gaps(self) -> list[tuple[int, Gap]]:
         """The gaps after which not every key has been compared, with their numbers."""
-        return read_open_gaps(self._connection)
+        return spool_positions.read_open_gaps(self._connection)
 
     def compared_since(self) -> int | None:
         """The number of the gap since which keys are compared; None where they are not."""
@@ -268,10 +267,7 @@ class SpoolFile:
     def mend_gaps(self, up_to: int, now: float) -> None:
         """Every key was compared since the gap number `up_to`."""
         with self._writing() as connection:
-            connection.execute(
-                "UPDATE gaps SET mended_at = ? WHERE number <= ? AND mended_at IS NULL",
-                (now, up_to),
-            )
+            spool_positions.close_gaps(connection, up_to, now)
 
     def drop_images(self, limit: int) -> int:
         """Makes up to `limit` of the oldest images keys to read again; returns how many."""
@@ -285,21 +281,11 @@ class SpoolFile:
     def add_doubts(self, changes: Iterable[Waiting], until: float) -> None:
         """Nobody knows what became of writes to these keys; none takes effect after `until`."""
         with self._writing() as connection:
-            connection.executemany(
-                "INSERT INTO doubts (digest, key, until) VALUES (?,?,?) ON CONFLICT (digest)"
-                " DO UPDATE SET until = max(until, excluded.until)",
-                [(change.digest, change.key, until) for change in changes],
-            )
+            put_doubts(connection, changes, until)
 
     def revisit_doubts(self, now: float) -> int:
-        """Keys of which no write can be on its way any more are read again; returns how many.
-
-        Whatever such a write has done is put right by what the source holds then.
-        """
-        due = self._connection.execute(
-            "SELECT digest, key FROM doubts WHERE until <= ?", (now,)
-        ).fetchall()
-        if not due:
+        """Keys of which no write can be on its way any more are read again; returns how many."""
+        if not (due := due_doubts(self._connection, now)):
             return 0
         keys = [ChangeRecord(digest, key, ChangeKind.READ_AGAIN) for digest, key in due]
         self.store(keys, (), now, settled=[digest for digest, _ in due])
@@ -310,6 +296,7 @@ class SpoolFile:
         oldest = self._connection.execute(
             "SELECT first_at FROM changes ORDER BY number LIMIT 1"
         ).fetchone()
+        late = spool_late_writes.counts(self._connection)
         return SpoolCounts(
             captured=self._captured,
             compacted=self._compacted,
@@ -323,6 +310,8 @@ class SpoolFile:
             doubts=self._row("SELECT count(*) FROM doubts")[0],
             open_gaps=self._row("SELECT count(*) FROM gaps WHERE mended_at IS NULL")[0],
             gaps=self._row("SELECT count(*) FROM gaps")[0],
+            late_writes=late.keys,
+            expired=late.expired,
         )
 
     # Within ------------------------------------------------------------------------------------
@@ -339,6 +328,16 @@ class SpoolFile:
                 [(sent_at, number) for number in arrivals],
             )
         return removed
+
+    def _count_anew(self) -> None:
+        row = self._row("SELECT arrival, captured, compacted, applied, rejected FROM spool")
+        self._arrival, *counted = row
+        self._captured, self._compacted, self._applied, self._rejected = counted
+        self._letters = self._row("SELECT count(*) FROM letters")[0]
+        # To count them would be to read a large part of the file.
+        self._waiting = self._captured - self._compacted - self._applied - self._rejected
+        self._images_from = 0
+        self._is_late = spool_late_writes.counts(self._connection).is_on
 
     def _row(self, query: str, *parameters: object) -> sqlite3.Row:
         row: sqlite3.Row = self._connection.execute(query, parameters).fetchone()

@@ -70,6 +70,13 @@ def put_gaps(connection: sqlite3.Connection, gaps: Sequence[Gap], now: float) ->
     )
 
 
+def close_gaps(connection: sqlite3.Connection, up_to: int, now: float) -> None:
+    """Every key was compared since the gap number `up_to`; within a transaction."""
+    connection.execute(
+        "UPDATE gaps SET mended_at = ? WHERE number <= ? AND mended_at IS NULL", (now, up_to)
+    )
+
+
 def read_open_gaps(connection: sqlite3.Connection) -> list[tuple[int, Gap]]:
     """The gaps after which not every key has been compared, with their numbers."""
     rows = connection.execute(

@@ -46,6 +46,8 @@ class SpoolCounts(Struct, frozen=True):
 
     `compacted` changes were replaced by a newer one of their key while they waited or were on
     their way. `oldest_at` is when the oldest waiting change arrived, to within one request's time.
+    `late_writes` are keys that were written behind a switch, `expired` deletes of what had expired
+    since, which are none.
     """
 
     captured: int
@@ -60,6 +62,8 @@ class SpoolCounts(Struct, frozen=True):
     letters: int
     open_gaps: int
     gaps: int = 0
+    late_writes: int = 0
+    expired: int = 0
 
 
 class SpoolOrigin(Struct, frozen=True):

@@ -5,6 +5,7 @@ is read: what a disk has changed in it is never taken for a change.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,12 +33,21 @@ _MOST: Final = 0x7FFFFFFF  # SQLite's integers have a sign
 _KINDS: Final = {int(kind): kind for kind in ChangeKind}
 
 
-def row_of(change: ChangeRecord, arrival: int, now: float, *, keys_only: bool) -> Row:
-    """The row of a change that has just come."""
+def rows_of(
+    changes: Sequence[ChangeRecord], first: int, now: float, *, keys_only: bool
+) -> list[Row]:
+    """The rows of changes that have just come, numbered from `first` on."""
+    return [
+        _row_of(change, first + place, now, keys_only=keys_only)
+        for place, change in enumerate(changes)
+    ]
+
+
+def _row_of(change: ChangeRecord, arrival: int, now: float, *, keys_only: bool) -> Row:
     image, kind = change.image, change.kind
     if keys_only and image is not None:
         image, kind = None, ChangeKind.READ_AGAIN
-    checksum = _checksum(change.digest, change.key, kind, image)
+    checksum = checksum_of(change.digest, change.key, kind, image)
     return arrival, change.digest, change.key, arrival, now, kind, image, checksum
 
 
@@ -53,7 +63,7 @@ def read_rows(
     for row in connection.execute(_SELECT, (after, limit)):
         number, digest, key, arrival, first_at, kind, image, stored = row
         try:
-            # The sum of `_checksum`, written out: every row that waits goes through here.
+            # The sum of `checksum_of`, written out: every row that waits goes through here.
             is_whole = kind != _READ_AGAIN and stored == (
                 (crc(key, crc(digest)) & _MOST) << 32 | crc(image or b"", kind)
             )
@@ -85,6 +95,14 @@ def drop_images(connection: sqlite3.Connection, number: int, limit: int) -> list
     return [number for (number,) in found]
 
 
+def drop_those(connection: sqlite3.Connection, changes: Sequence[Waiting]) -> None:
+    """Within a transaction: these become keys to read again, unless something newer has come."""
+    connection.executemany(
+        "UPDATE changes SET kind = ?, image = NULL WHERE number = ? AND arrival = ?",
+        [(ChangeKind.READ_AGAIN, change.number, change.arrival) for change in changes],
+    )
+
+
 def _is_to_be_read(row: Row) -> bool:
     """Whether a key to read again is as it was stored: its image is gone, and stands in the
     checksum yet.
@@ -93,7 +111,7 @@ def _is_to_be_read(row: Row) -> bool:
     return image is None and stored >> 32 == _of_key(digest, key)
 
 
-def _checksum(digest: bytes, key: bytes, kind: int, image: bytes | None) -> int:
+def checksum_of(digest: bytes, key: bytes, kind: int, image: bytes | None) -> int:
     """That of the key in the upper half, that of what it changed to in the lower."""
     return _of_key(digest, key) << 32 | zlib_ng.crc32(image or b"", kind)
 

@@ -1,7 +1,9 @@
 """One table of a move, as the switch sees it: how it stands, held or let go on, compared."""
 
+from functools import partial
 from typing import Final
 
+from dynaferry.follow import spool_late_writes
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.both_sides import BothSides
 from dynaferry.follow.cut_over import TableLook
@@ -60,9 +62,26 @@ class SwitchedTable:
         keys = [] if capture is None else capture.watch.recent.latest_first()
         return len(keys), await self._both.differing(keys)
 
+    async def begin_late_writes(self) -> None:
+        """What is written to the source from now on is late, as what waits by now.
+
+        :raises StateWriteError: it could not be stored
+        """
+        begin = partial(spool_late_writes.begin, at=self._table.capture.clock())
+        await self._table.spool.run(partial(SpoolFile.change, step=begin))
+
+    async def end_late_writes(self, *, forget: bool) -> None:
+        """What is written to the source from now on is not late; `forget`: nor was what came since
+        it began, as nothing was switched.
+
+        :raises StateWriteError: it could not be stored
+        """
+        end = partial(spool_late_writes.end, forget=forget)
+        await self._table.spool.run(partial(SpoolFile.change, step=end))
+
     async def late_writes(self) -> int:
         """Behind the switch: the keys that were written to the source, which nothing applies."""
-        return (await self._table.spool.run(SpoolFile.counts)).waiting
+        return (await self._table.spool.run(SpoolFile.counts)).late_writes
 
     async def look(self) -> TableLook:
         """How it stands now."""

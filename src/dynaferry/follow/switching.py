@@ -73,6 +73,7 @@ class Switching:
         self._clock = clock
         self._stage: Stage = "replaying"
         self._late_writes = 0
+        self._watches_late_writes: bool | None = None  # as a process before may have left it
         self._attempted: int | None = None
 
     async def begin(self) -> Stage:
@@ -90,6 +91,8 @@ class Switching:
             move = replace(move, stage=after.to)
         self._stage = move.stage
         self._hold_if_switched()
+        has_gone_back = self._stage in ("going-back", "returned")
+        await self._watch_late_writes(self._stage == "switched", forget=not has_gone_back)
         return self._stage
 
     async def run(self) -> None:
@@ -112,7 +115,7 @@ class Switching:
                 self._attempted = transition.number
                 attempts.start_soon(self._cut_over, transition)
         if self._stage == "switched":
-            await self._watch_for_late_writes()
+            await self._tell_late_writes()
 
     # What is asked for --------------------------------------------------------------------------
 
@@ -194,6 +197,8 @@ class Switching:
             if self._stage == "cutting-over":
                 self._hold(False)
                 with anyio.CancelScope(shield=True):
+                    with suppress(DynaferryError):
+                        await self._watch_late_writes(False)
                     await self._file.enter("following", "cutting-over", self._clock())
                 self._stage = "following"
                 self._say("nothing was switched: it follows on")
@@ -205,6 +210,8 @@ class Switching:
     async def act(self, progress: CutOverProgress, decision: CutOverDecision) -> CutOverProgress:
         """Holds or lets go on, and compares where that was decided."""
         self._hold(keeps_writes_held(decision))
+        # What comes behind the last look before a go is late.
+        await self._watch_late_writes(keeps_writes_held(decision))
         if not isinstance(decision, CompareNow):
             return progress
         captured = tuple(look.captured for look in await self._looks())
@@ -252,6 +259,17 @@ class Switching:
         for table in self._tables:
             table.hold(is_held)
 
+    async def _watch_late_writes(self, is_on: bool, *, forget: bool = True) -> None:
+        """Notes what comes from now on as late, or does not; `forget` what no go has followed."""
+        if is_on == self._watches_late_writes:
+            return
+        for table in self._tables:
+            if is_on:
+                await table.begin_late_writes()
+            else:
+                await table.end_late_writes(forget=forget)
+        self._watches_late_writes = is_on
+
     async def _looks(self) -> list[TableLook]:
         return [await table.look() for table in self._tables]
 
@@ -263,13 +281,13 @@ class Switching:
             await self._file.enter(now, self._stage, self._clock())
             self._stage = now
 
-    async def _watch_for_late_writes(self) -> None:
+    async def _tell_late_writes(self) -> None:
         late = sum([await table.late_writes() for table in self._tables])
         if late > self._late_writes:
             self._late_writes = late
             self._say(
                 f"LATE WRITES: {late:,} keys of the source were written behind the switch, and are"
-                " not in the target"
+                " not in the target; dynaferry late-writes list says which"
             )
 
     def _reply(

@@ -28,7 +28,8 @@ class MoveStatus(Struct, frozen=True, kw_only=True):
     `position_age_seconds`: what it showed before so long is in the spool; a stream keeps 24 hours.
     `capture_silent_seconds` is since the shard was polled that was not polled for the longest.
     `limited_by` is what holds the writes back, in words for people, `remedy` what to do about it.
-    `late_writes` are writes of the source after the switch: none before there is one.
+    `late_writes` are keys of the source that were written after the switch, `expired_after_switch`
+    deletes of what had expired, which are none; 0 before there is one.
     `is_running` is whether a process moves it now; without one the ages go on from what it said
     last, and the rates are 0. `error` is what ended the last one, where it was an error.
     """
@@ -57,6 +58,7 @@ class MoveStatus(Struct, frozen=True, kw_only=True):
     doubts: int
     rejected: int
     late_writes: int = 0
+    expired_after_switch: int = 0
     ready: bool
     not_ready: tuple[str, ...]
     last_record_at: float | None
@@ -160,6 +162,7 @@ _SUMMED: Final = (
     "doubts",
     "rejected",
     "late_writes",
+    "expired_after_switch",
     "changes_captured",
     "changes_applied",
     "changes_compacted",

@@ -16,6 +16,12 @@ def printable(text: str) -> str:
     return "".join(mark if mark.isprintable() else _escaped(mark) for mark in text)
 
 
+def shortened(text: str, width: int) -> str:
+    """One line; shortened as it is shown, so that no escape is cut in what is not shown."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
 def printable_json(document: str) -> str:
     """A JSON document that means the same, its strings without a character that is not printable.
 

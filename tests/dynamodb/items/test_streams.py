@@ -129,6 +129,36 @@ async def test_without_new_images_each_key_is_read_again(view: str, event: str) 
     assert (change.kind, change.image) == (AGAIN, None)
 
 
+BY_THE_SERVICE = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
+IN_THE_GUIDE = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+
+
+@pytest.mark.parametrize(
+    ("event", "identity", "is_expiry"),
+    [
+        ("REMOVE", BY_THE_SERVICE, True),
+        ("REMOVE", IN_THE_GUIDE, True),
+        ("REMOVE", ..., False),
+        ("REMOVE", None, False),
+        ("REMOVE", {}, False),
+        ("REMOVE", "Service", False),
+        ("REMOVE", BY_THE_SERVICE | {"Type": None}, False),
+        ("REMOVE", BY_THE_SERVICE | {"PrincipalId": "arn:aws:iam::1:user/ann"}, False),
+        ("MODIFY", BY_THE_SERVICE, False),
+    ],
+)
+@pytest.mark.parametrize("view", ["NEW_IMAGE", "KEYS_ONLY"])
+async def test_what_expired_is_told_from_what_somebody_deleted(
+    event: str, identity: object, is_expiry: bool, view: str
+) -> None:
+    given = record(event)
+    if identity is not ...:
+        given["userIdentity"] = identity
+    source, _ = stream(records(given), view=view)
+    (change,) = (await source.read_changes("iterator")).changes
+    assert change.is_expiry == is_expiry
+
+
 async def test_one_key_has_one_digest_however_it_is_written() -> None:
     source, _ = stream(
         b'{"Records":[%b,%b]}'

@@ -65,6 +65,7 @@ class _StreamRecord(Struct, frozen=True):
 class _Record(Struct, frozen=True):
     dynamodb: _StreamRecord
     event: str = msgspec.field(name="eventName", default="")
+    identity: Raw = msgspec.field(name="userIdentity", default=Raw())
 
 
 class _GetRecords(Struct, frozen=True):
@@ -76,6 +77,9 @@ class _GetRecords(Struct, frozen=True):
 _decode_description = msgspec.json.Decoder(_DescribeStream).decode
 _decode_iterator = msgspec.json.Decoder(_GetShardIterator).decode
 _decode_records = msgspec.json.Decoder(_GetRecords).decode
+_decode_identity = msgspec.json.Decoder(dict[str, object]).decode
+# Who deletes what has expired. The API writes the names of these with capitals, the guide without.
+_TIME_TO_LIVE: Final = ("dynamodb.amazonaws.com", "Service")
 
 
 class TableStream:
@@ -191,6 +195,7 @@ class TableStream:
             kind=kind,
             image=image,
             created_at=change.ApproximateCreationDateTime,
+            is_expiry=record.event == "REMOVE" and _is_time_to_live(record.identity),
         )
 
     async def _describe(self, more: dict[str, object]) -> _Description:
@@ -220,6 +225,19 @@ def _shards(page: _Description) -> list[Shard]:
 def _is_object(value: Raw) -> bool:
     """Whether there are attributes: what is `null` or empty says nothing of an item."""
     return len(value) > len(b"{}") and memoryview(value)[0] == ord("{")
+
+
+def _is_time_to_live(identity: Raw) -> bool:
+    """Whether it was the service that deleted an item which had expired; what is not understood
+    was somebody.
+    """
+    if not _is_object(identity):
+        return False
+    try:
+        told = {name.lower(): value for name, value in _decode_identity(identity).items()}
+    except UNREADABLE:
+        return False
+    return (told.get("principalid"), told.get("type")) == _TIME_TO_LIVE
 
 
 def _number(text: str | None) -> int | None:

@@ -1,0 +1,211 @@
+"""`dynaferry late-writes`: what was written to the source behind the switch, out of the spools.
+
+A few at a time, since there may be any number of them; keys and items are put into a line as they
+came from the stream, never decoded (invariant 3).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.interrupts import run_async
+from dynaferry.follow.late_writes import (
+    LateWritesOfTable,
+    late_writes_of,
+    pages_of_late_writes,
+)
+from dynaferry.ports import ChangeKind
+from dynaferry.shared.arn import resource_name
+from dynaferry.shared.files import refusals_raised, replacing
+from dynaferry.shared.printable import shortened
+from dynaferry.state.json_lines import iso_time, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dynaferry.follow.spool_late_writes import LateWrite
+
+    Use = Callable[["Sources"], int]  # gives how many there were
+
+ChangeWord = Literal["put", "deleted", "changed"]
+
+NOTHING: Final = "no late writes in the run {run}"
+NOT_APPLIED: Final = "nothing applies them: which is right, they or the target, is yours to say"
+_A_PAGE: Final = 100
+_ITEMS_A_PAGE: Final = 25  # of up to 400 KB
+_KEY_WIDTH: Final = 80
+_WORDS: Final[dict[ChangeKind, ChangeWord]] = {
+    ChangeKind.PUT: "put",
+    ChangeKind.DELETE: "deleted",
+    ChangeKind.READ_AGAIN: "changed",
+}
+
+
+class ListedLateWrite(Struct, frozen=True, kw_only=True):
+    """A key that was written behind the switch. Field names are a contract with scripts.
+
+    `change` is what it came to: `put`, `deleted`, or `changed` where the stream does not show the
+    item. `writes` counts all of them.
+    """
+
+    table: str
+    key: Raw
+    change: ChangeWord
+    writes: int
+    first_at: str
+    last_at: str
+
+
+class ExportedLateWrite(ListedLateWrite, frozen=True, kw_only=True):
+    """The same with its item as the stream showed it last; null where it is deleted, or unknown."""
+
+    item: Raw
+
+
+class Sources(Struct, frozen=True):
+    """The tables of a run, by the names of their sources, in order."""
+
+    state_dir: Path
+    run: str
+    tables: list[str]
+
+    def pages(self, size: int) -> Iterator[tuple[str, list[LateWrite]]]:
+        """Some late writes of a table at a time, at most `size`."""
+        for number, table in enumerate(self.tables):
+            for page in pages_of_late_writes(self.state_dir, self.run, number, size):
+                yield table, page
+
+    def known(self) -> list[tuple[str, LateWritesOfTable]]:
+        """What is known of each table's."""
+        return [
+            (table, late_writes_of(self.state_dir, self.run, number))
+            for number, table in enumerate(self.tables)
+        ]
+
+
+def run_list(run: str | None, state_dir: Path, *, as_json: bool) -> int:
+    """Prints them without their items and returns the exit code."""
+    return _read(run, state_dir, _print_json if as_json else _print_lines, as_json=as_json)
+
+
+def run_export(run: str | None, state_dir: Path, output: Path | None) -> int:
+    """Writes them with their items, as JSON lines; returns the exit code."""
+    use = _export_to_stdout if output is None else partial(_export_to_file, output)
+    return _read(run, state_dir, use, as_json=False)
+
+
+def _read(run: str | None, state_dir: Path, use: Use, *, as_json: bool) -> int:
+    from dynaferry.state.directory import sole_run
+
+    try:
+        name = sole_run(state_dir, run)
+        sources = Sources(state_dir, name, run_async(partial(_tables, state_dir, name)))
+        number = use(sources)
+        lines = list(_about(sources))
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
+        return failure.report(error, as_json=as_json, run=run)
+    screen.say(f"{number:,} keys; {NOT_APPLIED}" if number else NOTHING.format(run=name))
+    for line in lines:
+        screen.say(line)
+    return exit_codes.COMPLETE
+
+
+async def _tables(state_dir: Path, run: str) -> list[str]:
+    from dynaferry.run.lifecycle import closing
+    from dynaferry.state.sqlite.store import SqliteStore
+
+    store = await SqliteStore.open_for_reading(state_dir, run)
+    async with closing(store):
+        record = await store.read_run()
+    return [resource_name(table.source_arn) for table in record.identity.tables]
+
+
+def _about(sources: Sources) -> Iterator[str]:
+    """What is to be known of them besides: what does not count, and what may be missing."""
+    for table, known in sources.known():
+        if known.expired:
+            yield (
+                f"{table}: {known.expired:,} items were deleted since their time to live was over:"
+                " these are no late writes"
+            )
+        for why in known.lost:
+            yield f"{table}: records were lost, and late writes may be among them: {why}"
+
+
+def _print_lines(sources: Sources) -> int:
+    number = 0
+    for table, page in sources.pages(_A_PAGE):
+        screen.print_lines(_line(late, table) for late in page)
+        number += len(page)
+    return number
+
+
+def _print_json(sources: Sources) -> int:
+    """One document, though it is printed as it is read."""
+    number = 0
+    head = msgspec.json.encode(sources.run).decode()
+    screen.print_document(f'{{"run":{head},"late_writes":[')
+    for table, page in sources.pages(_A_PAGE):
+        rows = [msgspec.json.encode(_listed(late, table)).decode() for late in page]
+        screen.print_document(("," if number else "") + ",\n".join(rows))
+        number += len(page)
+    known = [each for _, each in sources.known()]
+    more = {
+        "expired": sum(each.expired for each in known),
+        "lost": [why for each in known for why in each.lost],
+    }
+    screen.print_document("]," + msgspec.json.encode(more).decode()[1:])
+    return number
+
+
+def _export_to_stdout(sources: Sources) -> int:
+    number = 0
+    for table, page in sources.pages(_ITEMS_A_PAGE):
+        screen.print_bytes(_export_lines(page, table))
+        number += len(page)
+    return number
+
+
+def _export_to_file(output: Path, sources: Sources) -> int:
+    number = 0
+    writing = refusals_raised(f"the file {output}", hint="name another with -o")
+    with writing, replacing(output, private=True) as file:
+        for table, page in sources.pages(_ITEMS_A_PAGE):
+            file.write(_export_lines(page, table))
+            number += len(page)
+    return number
+
+
+def _listed(late: LateWrite, table: str) -> ListedLateWrite:
+    return ListedLateWrite(
+        table=table,
+        key=Raw(late.key),
+        change=_WORDS[late.kind],
+        writes=late.writes,
+        first_at=iso_time(late.first_at),
+        last_at=iso_time(late.last_at),
+    )
+
+
+def _export_lines(page: list[LateWrite], table: str) -> bytes:
+    lines = []
+    for late in page:
+        item = Raw(b"null") if late.image is None else one_line(late.image)
+        listed = msgspec.structs.asdict(_listed(late, table))
+        lines.append(msgspec.json.encode(ExportedLateWrite(**listed, item=item)) + b"\n")
+    return b"".join(lines)
+
+
+def _line(late: LateWrite, table: str) -> str:
+    """One for eyes: when, which key, what it came to."""
+    key = shortened(late.key.decode("utf-8", "replace"), _KEY_WIDTH)
+    times = "" if late.writes == 1 else f", {late.writes:,} writes"
+    return f"{iso_time(late.last_at)}  {table}  {key}  {_WORDS[late.kind]}{times}"
