@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dynaferry.errors import PlanError, StateError
-from dynaferry.state.directory import exposures, find_runs, sole_run, state_path
+from dynaferry.state.directory import exposures, find_runs, sole_run, spool_path, state_path
 
 
 def begin(state_dir: Path, *runs: str) -> None:
@@ -101,3 +101,12 @@ def test_what_others_could_reach_is_said_with_what_to_do(
 
 def test_what_is_not_there_yet_is_no_exposure(tmp_path: Path) -> None:
     assert exposures(tmp_path / "not-yet", "orders") == []
+
+
+def test_a_move_that_has_copied_nothing_yet_is_told_as_such(tmp_path: Path) -> None:
+    begin(tmp_path, "users")
+    spool_path(tmp_path, "orders", 0).touch()
+    with pytest.raises(PlanError, match="the move 'orders' has copied nothing yet") as caught:
+        sole_run(tmp_path, "orders")
+    assert caught.value.hint is not None
+    assert "in a minute" in caught.value.hint

@@ -160,6 +160,12 @@ def sole_run(state_dir: Path, run: str | None) -> str:
     :raises StateError: the directory cannot be read
     """
     runs = find_runs(state_dir)
+    if run is not None and run not in runs and spool_path(state_dir, run, 0).is_file():
+        raise PlanError(
+            f"the move {run!r} has copied nothing yet",
+            hint="it waits for its stream, which was enabled just now: look again in a minute; "
+            "if no process moves it, the same move command goes on",
+        )
     if not runs:
         raise PlanError(
             f"there is no run in {state_dir}",
