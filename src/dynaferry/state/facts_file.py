@@ -69,9 +69,9 @@ def facts_path(state_dir: Path, account: str, region: str) -> Path:
     return state_dir / FACTS / f"{account}.{region}.json"
 
 
-def service_of(configured_url: str | None, *, is_aws: bool) -> str:
-    """What `ServiceFacts.endpoint` says of an endpoint; `configured_url` where one is set."""
-    return THE_SERVICE if is_aws or configured_url is None else configured_url.rstrip("/")
+def service_of(endpoint: str, *, is_aws: bool) -> str:
+    """What `ServiceFacts.endpoint` says of a table's endpoint, a URL."""
+    return THE_SERVICE if is_aws else endpoint.rstrip("/")
 
 
 def write_facts(state_dir: Path, facts: ServiceFacts) -> Path:
