@@ -17,7 +17,6 @@ from dynaferry.shared.arn import arn_account, arn_region
 from dynaferry.shared.files import read_bounded, refusals_raised, write_whole
 
 FACTS: Final = "facts"
-THE_SERVICE: Final = "aws"
 MOST_BYTES: Final = 262_144
 _NO_NAME: Final = re.compile(r"[^a-z0-9-]+")
 
@@ -40,13 +39,13 @@ class Fact(Struct, frozen=True, kw_only=True):
 class ServiceFacts(Struct, frozen=True, kw_only=True):
     """What was measured in one account and Region. `measured_at` is in UTC, as ISO 8601 has it.
 
-    `endpoint` is `aws` for the service itself, by whatever address, or the URL of a stand-in.
+    `service` is whose the endpoint is, as `whose_endpoint` of the network edge says it.
     """
 
     version: int = 1
     account: str
     region: str
-    endpoint: str
+    service: str
     measured_at: str
     dynaferry: str
     facts: list[Fact]
@@ -67,11 +66,6 @@ def facts_path(state_dir: Path, account: str, region: str) -> Path:
     """Where the facts of an account and Region are kept."""
     account, region = (_NO_NAME.sub("_", name) for name in (account, region))
     return state_dir / FACTS / f"{account}.{region}.json"
-
-
-def service_of(endpoint: str, *, is_aws: bool) -> str:
-    """What `ServiceFacts.endpoint` says of a table's endpoint, a URL."""
-    return THE_SERVICE if is_aws else endpoint.rstrip("/")
 
 
 def write_facts(state_dir: Path, facts: ServiceFacts) -> Path:
@@ -110,7 +104,7 @@ def closed_proof(state_dir: Path, table_arn: str, service: str) -> ClosedProof:
     """Whether a disabled stream that is read to its end proves that nothing is missing: only where
     it was measured, for the account and Region of this table, at this service. It blocks.
 
-    `service` is as `service_of` gives it. A file that cannot be read proves nothing, and is told.
+    `service` is whose the table's endpoint is, by `whose_endpoint`. A file that cannot be read proves nothing, and is told.
     """
     account, region = arn_account(table_arn) or "", arn_region(table_arn) or ""
     place = f"account {account} in {region}"
@@ -122,8 +116,8 @@ def closed_proof(state_dir: Path, table_arn: str, service: str) -> ClosedProof:
     # What the file says of itself counts, not its name: somebody may have copied it.
     if facts is None or (facts.account, facts.region) != (account, region):
         return ClosedProof(False, unmeasured)
-    if facts.endpoint != service:
-        return ClosedProof(False, f"{unmeasured} at {service}, but at {facts.endpoint}")
+    if facts.service != service:
+        return ClosedProof(False, f"{unmeasured} at {service}, but at {facts.service}")
     fact = facts.fact(CLOSED_SHARDS)
     if fact is None or fact.verdict == "not-measured":
         return ClosedProof(False, unmeasured)
