@@ -2,7 +2,8 @@
 Region; and what a cut-over may say by it.
 
 Much of what a move is built on is only read, in documentation that promises little. A file of
-another account or Region says nothing of this one, nor does one of a stand-in of the service itself.
+another account or Region says nothing of this one, nor does one of a stand-in say anything of the
+service itself.
 """
 
 import re
@@ -56,7 +57,7 @@ class ServiceFacts(Struct, frozen=True, kw_only=True):
 
 
 class ClosedProof(Struct, frozen=True):
-    """Whether closed shards that are read to their end are proof, and why or why not, for people."""
+    """Whether closed shards, read to their end, are proof; and why or why not, for people."""
 
     is_proof: bool
     why: str
@@ -104,7 +105,8 @@ def closed_proof(state_dir: Path, table_arn: str, service: str) -> ClosedProof:
     """Whether a disabled stream that is read to its end proves that nothing is missing: only where
     it was measured, for the account and Region of this table, at this service. It blocks.
 
-    `service` is whose the table's endpoint is, by `whose_endpoint`. A file that cannot be read proves nothing, and is told.
+    `service` is whose the table's endpoint is, by `whose_endpoint`. A file that cannot be read
+    proves nothing, and is told.
     """
     account, region = arn_account(table_arn) or "", arn_region(table_arn) or ""
     place = f"account {account} in {region}"
