@@ -1,28 +1,22 @@
 """A benchmark, from the table's description to the forecast."""
 
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
-import anyio.to_thread
 from msgspec.structs import replace
 
 from dynaferry.bench.meter import forecast
-from dynaferry.bench.scratch import Note, forget, notes, scratch_table
+from dynaferry.bench.scratch import new_note, report_leftovers, scratch_table
 from dynaferry.bench.settings import BenchPlan, BenchStatus, BenchSummary
 from dynaferry.bench.work import Measured, Step, reads_of, writes_of
 from dynaferry.dynamodb.account.session import AccountSession, open_account
 from dynaferry.dynamodb.client import DynamoClient, open_client
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
-from dynaferry.errors import (
-    DynaferryError,
-    TableNotFoundError,
-    ThrottledError,
-)
+from dynaferry.errors import DynaferryError, ThrottledError
 from dynaferry.observe.formatting import place
 from dynaferry.run.lifecycle import Say, Watch, attempted, beside, error_summary, watched
 from dynaferry.stop import StopSignal
@@ -77,7 +71,7 @@ class Bench:
         async with open_account(
             plan.account, plan.side, sts_endpoint_url=plan.sts_endpoint_url
         ) as session:
-            await self._report_leftovers(session)
+            await report_leftovers(session, plan.account.endpoint_url, plan.state_dir, self._say)
             if plan.table is not None:
                 table = self._table = await describe_table(session, plan.table)
                 if not await self._agreed(place(table.arn)):
@@ -92,35 +86,10 @@ class Bench:
     async def _agreed(self, where: str) -> bool:
         return self._approve is None or await self._approve(question(self._plan, where))
 
-    async def _report_leftovers(self, session: AccountSession) -> None:
-        """Says which scratch tables a killed run has left, and forgets those that are gone."""
-        for path, note in await anyio.to_thread.run_sync(notes, self._plan.state_dir):
-            if (note.region, note.endpoint_url, note.acting_as) == (
-                session.region,
-                self._plan.account.endpoint_url,
-                session.acting_as,
-            ):
-                try:
-                    await describe_table(session, note.called or note.table)
-                except TableNotFoundError:
-                    await forget(path)
-                    continue
-                except DynaferryError:
-                    pass  # it may be there: it is reported
-            self._say(
-                f"an earlier run has left the scratch table {note.table} in {note.region}"
-                f" ({note.acting_as}); drop it: {note.how_to_drop()}"
-            )
-
     @asynccontextmanager
     async def _a_scratch_table(self, session: AccountSession) -> AsyncIterator[TableDescription]:
         """A table to measure, while this lasts."""
-        note = Note(
-            table=f"dynaferry-bench-{secrets.token_hex(4)}",
-            region=session.region,
-            endpoint_url=self._plan.account.endpoint_url,
-            acting_as=session.acting_as,
-        )
+        note = new_note(session, self._plan.account.endpoint_url)
         self._scratch_dropped = False
         async with scratch_table(
             session,

@@ -4,11 +4,13 @@ The note is written before the table is created, so that one that a killed run h
 reported by the next run, and never forgotten.
 """
 
+import secrets
 import shlex
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -19,7 +21,7 @@ from msgspec.structs import replace
 from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.dynamodb.tables.create import call_when_allowed, called_when_made, is_active
 from dynaferry.dynamodb.tables.describe import call_service, describe_table
-from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.description import TableDescription, Throughput
 from dynaferry.errors import (
     DynaferryError,
     PreflightError,
@@ -78,22 +80,60 @@ async def forget(path: Path) -> None:
     await anyio.to_thread.run_sync(partial(path.unlink, missing_ok=True))
 
 
+async def report_leftovers(
+    session: AccountSession, endpoint_url: str | None, state_dir: Path, say: Callable[[str], None]
+) -> None:
+    """Says which scratch tables a killed run has left, and forgets those that are gone."""
+    for path, note in await anyio.to_thread.run_sync(notes, state_dir):
+        if (note.region, note.endpoint_url, note.acting_as) == (
+            session.region,
+            endpoint_url,
+            session.acting_as,
+        ):
+            try:
+                await describe_table(session, note.called or note.table)
+            except TableNotFoundError:
+                await forget(path)
+                continue
+            except DynaferryError:
+                pass  # it may be there: it is reported
+        say(
+            f"an earlier run has left the scratch table {note.table} in {note.region}"
+            f" ({note.acting_as}); drop it: {note.how_to_drop()}"
+        )
+
+
+def new_note(session: AccountSession, endpoint_url: str | None) -> Note:
+    """The note of a table that is about to be made, under a name that nobody has."""
+    return Note(
+        table=f"dynaferry-bench-{secrets.token_hex(4)}",
+        region=session.region,
+        endpoint_url=endpoint_url,
+        acting_as=session.acting_as,
+    )
+
+
 @asynccontextmanager
 async def scratch_table(
     session: AccountSession,
     note: Note,
     *,
-    sort_key: bool,
+    sort_key: bool = False,
+    provisioned: Throughput | None = None,
     state_dir: Path,
     dropped: Callable[[], None],
 ) -> AsyncIterator[TableDescription]:
     """Creates the table of `note`, and drops it at the end; `dropped` is called when that is done.
 
+    It is on demand, or with the capacity that is given.
+
     :raises PreflightError: it did not become active
     """
     path = await anyio.to_thread.run_sync(_write_note, state_dir, note)
     try:
-        note = replace(note, called=await _create(session, note.table, sort_key=sort_key))
+        capacity = _capacity(provisioned)
+        called = await _create(session, note.table, sort_key=sort_key, capacity=capacity)
+        note = replace(note, called=called)
         await anyio.to_thread.run_sync(_write_note, state_dir, note)
         created = await _active(session, note)
         note = replace(note, called=created.called)
@@ -119,7 +159,19 @@ def _write_note(state_dir: Path, note: Note) -> Path:
     return path
 
 
-async def _create(session: AccountSession, table: str, *, sort_key: bool) -> str:
+def _capacity(provisioned: Throughput | None) -> dict[str, Any]:
+    if provisioned is None:
+        return {"BillingMode": "PAY_PER_REQUEST"}
+    units = {
+        "ReadCapacityUnits": provisioned.read_units,
+        "WriteCapacityUnits": provisioned.write_units,
+    }
+    return {"BillingMode": "PROVISIONED", "ProvisionedThroughput": units}
+
+
+async def _create(
+    session: AccountSession, table: str, *, sort_key: bool, capacity: dict[str, Any]
+) -> str:
     """Creates the table, and gives what it is called from here on."""
     names = ("pk", "sk") if sort_key else ("pk",)
     roles = ("HASH", "RANGE")
@@ -129,7 +181,7 @@ async def _create(session: AccountSession, table: str, *, sort_key: bool) -> str
         table,
         patience_seconds=CREATE_SECONDS,
         TableName=table,
-        BillingMode="PAY_PER_REQUEST",
+        **capacity,
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
         KeySchema=[
             {"AttributeName": name, "KeyType": role}

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from dynaferry.bench.facts.stream_reading import StreamReading
 from dynaferry.bench.facts.subject import Subject, Writing
-from dynaferry.dynamodb.tables.create import call_when_allowed
+from dynaferry.dynamodb.tables.create import call_when_allowed, is_active
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.errors import NotReadyError
 
@@ -67,13 +67,14 @@ async def measure_closing(
 
 
 async def until_no_stream(subject: Subject) -> None:
-    """Returns once the table says that it has no stream, so that it may have another.
+    """Returns once the table says that it has no stream and is ACTIVE, so that it may have another.
 
     :raises NotReadyError: it does not for ten minutes
     """
 
     async def has_none() -> bool:
-        return (await describe_table(subject.session, subject.table.called)).stream_arn is None
+        seen = await describe_table(subject.session, subject.table.called)
+        return seen.stream_arn is None and is_active(seen)
 
     await _until(has_none, time.monotonic())
 

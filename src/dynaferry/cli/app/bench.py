@@ -23,7 +23,11 @@ from dynaferry.plan.settings import DEFAULT_STATE_DIR, Account
 bench_app = typer.Typer(
     cls=ExampleGroup,
     help="Measure your own tables: rate, latency, throttles, cost, and what a copy will take.",
-    epilog=examples("dynaferry bench read orders", "dynaferry bench write --item-bytes 2048"),
+    epilog=examples(
+        "dynaferry bench read orders",
+        "dynaferry bench write --item-bytes 2048",
+        "dynaferry bench facts",
+    ),
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -36,6 +40,12 @@ MaxCost = Annotated[
     option(SAFETY, "Stop before it has cost more than this. [default: 1.00]", metavar="DOLLARS"),
 ]
 Yes = Annotated[bool, option(SAFETY, "Do not ask before spending.", "--yes", show_default=False)]
+PricePerMillionReads = Annotated[
+    float | None, option(SAFETY, "Price of a million read units.", metavar="DOLLARS")
+]
+PricePerMillionWrites = Annotated[
+    float | None, option(SAFETY, "Price of a million write units.", metavar="DOLLARS")
+]
 StateDir = Annotated[
     Path, path_option(SAFETY, "Where a scratch table is noted until it is dropped.", metavar="DIR")
 ]
@@ -87,9 +97,7 @@ def write(
     max_cost: MaxCost = None,
     yes: Yes = False,
     state_dir: StateDir = DEFAULT_STATE_DIR,
-    price_per_million_writes: Annotated[
-        float | None, option(SAFETY, "Price of a million write units.", metavar="DOLLARS")
-    ] = None,
+    price_per_million_writes: PricePerMillionWrites = None,
     forecast_items: ForecastItems = None,
     json: options.Json = False,
 ) -> int:
@@ -149,9 +157,7 @@ def read(
     max_cost: MaxCost = None,
     yes: Yes = False,
     state_dir: StateDir = DEFAULT_STATE_DIR,
-    price_per_million_reads: Annotated[
-        float | None, option(SAFETY, "Price of a million read units.", metavar="DOLLARS")
-    ] = None,
+    price_per_million_reads: PricePerMillionReads = None,
     forecast_items: ForecastItems = None,
     json: options.Json = False,
 ) -> int:
@@ -177,6 +183,69 @@ def read(
             max_cost=max_cost,
             price_per_million=price_per_million_reads,
             forecast_items=forecast_items,
+            sts_endpoint_url=sts_endpoint_url,
+            state_dir=state_dir,
+        ),
+        yes=yes,
+        as_json=json,
+    )
+
+
+@bench_app.command(
+    "facts",
+    cls=PanelCommand,
+    epilog=examples(
+        "# In the source's account and Region; see docs/facts.md.",
+        "dynaferry bench facts --source-profile production --max-cost 0.10",
+    ),
+)
+def facts(
+    source_region: options.SourceRegion = None,
+    source_profile: options.SourceProfile = None,
+    source_role_arn: options.SourceRoleArn = None,
+    source_external_id: options.SourceExternalId = None,
+    source_endpoint_url: options.SourceEndpointUrl = None,
+    source_streams_endpoint_url: Annotated[
+        str | None,
+        option(SOURCE, "Where streams are read, as for a move.", metavar="URL"),
+    ] = None,
+    sts_endpoint_url: options.StsEndpointUrl = None,
+    seconds: Annotated[
+        float | None,
+        option(SPEED, "How long changes are written. [default: 20]", metavar="SECONDS"),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        option(SAFETY, "Stop before it has cost more. [default: 0.25]", metavar="DOLLARS"),
+    ] = None,
+    yes: Yes = False,
+    state_dir: Annotated[
+        Path,
+        path_option(SAFETY, "Where the file of facts is written, for cut-over.", metavar="DIR"),
+    ] = DEFAULT_STATE_DIR,
+    price_per_million_writes: PricePerMillionWrites = None,
+    price_per_million_reads: PricePerMillionReads = None,
+    json: options.Json = False,
+) -> int:
+    """Measure, in scratch tables, what a move assumes of the service."""
+    from dynaferry.bench.facts.settings import facts_plan
+    from dynaferry.cli.commands.bench_facts import run_facts
+
+    account = Account(
+        region=source_region,
+        profile=source_profile,
+        role_arn=source_role_arn,
+        external_id=source_external_id,
+        endpoint_url=source_endpoint_url,
+        streams_endpoint_url=source_streams_endpoint_url,
+    )
+    return run_facts(
+        lambda: facts_plan(
+            account,
+            seconds=seconds,
+            max_cost=max_cost,
+            price_per_million_writes=price_per_million_writes,
+            price_per_million_reads=price_per_million_reads,
             sts_endpoint_url=sts_endpoint_url,
             state_dir=state_dir,
         ),

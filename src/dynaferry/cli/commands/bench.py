@@ -17,7 +17,7 @@ from dynaferry.observe.formatting import place
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dynaferry.bench.settings import BenchPlan, Kind
+    from dynaferry.bench.settings import BenchPlan, BenchStatus, Kind
     from dynaferry.bench.work import Measured
     from dynaferry.cli.watchdog import LastWords
     from dynaferry.stop import StopSignal
@@ -37,7 +37,7 @@ def run_bench(kind: Kind, make_plan: Callable[[], BenchPlan], *, yes: bool, as_j
     try:
         plan = make_plan()
         if not yes:
-            _check_somebody_can_be_asked()
+            check_somebody_can_be_asked()
         last_words = partial(_print_failure, kind, as_json=as_json)
         summary, reason = _measure(plan, last_words, asks=not yes)
     except KeyboardInterrupt:
@@ -52,7 +52,11 @@ def _print_failure(kind: Kind, error: Exception, *, as_json: bool) -> int:
     return _print_summary(failed, error, as_json=as_json)
 
 
-def _check_somebody_can_be_asked() -> None:
+def check_somebody_can_be_asked() -> None:
+    """Returns if there is a terminal.
+
+    :raises PlanError: there is none
+    """
     if not sys.stdin.isatty():
         raise PlanError(
             "nobody can be asked whether to spend money: this is no terminal",
@@ -67,13 +71,14 @@ def _measure(
     from dynaferry.cli.interrupts import run_async, run_until_stopped
 
     async def body(stop: StopSignal) -> tuple[BenchSummary, DynaferryError | None]:
-        approve = partial(_agreed, Questions()) if asks else None
+        approve = partial(agreed, Questions()) if asks else None
         return await Bench(plan, stop=stop, say=screen.say, approve=approve, watch=_show).run()
 
     return run_async(partial(run_until_stopped, body), last_words=last_words)
 
 
-async def _agreed(questions: Questions, question: str) -> bool:
+async def agreed(questions: Questions, question: str) -> bool:
+    """Whether the person agrees to what is about to be done."""
     return await questions.agreed(f"{question} Go on? [y/N]")
 
 
@@ -101,7 +106,7 @@ def summary_lines(summary: BenchSummary) -> list[str]:
     """The lines that end a benchmark, for people."""
     table = place(summary.table_arn) if summary.table_arn else summary.table
     heading = " ".join(filter(None, ("bench", summary.bench, table)))
-    lines = [f"{heading}: {_STATUS_WORDS[summary.status]}"]
+    lines = [f"{heading}: {STATUS_WORDS[summary.status]}"]
     if summary.requests:
         lines.append(
             f"  rate      {summary.items_per_second:,.0f} items/s,"
@@ -129,7 +134,7 @@ def summary_lines(summary: BenchSummary) -> list[str]:
     return lines
 
 
-_STATUS_WORDS = {
+STATUS_WORDS = {
     "complete": "complete",
     "cost_ceiling": "stopped at the cost ceiling",
     "interrupted": "interrupted",
@@ -151,8 +156,13 @@ def _print_summary(summary: BenchSummary, error: Exception | None, *, as_json: b
         screen.say(line)
     if as_json:
         screen.print_document(msgspec.json.encode(summary).decode())
+    return exit_code(summary.status, error)
+
+
+def exit_code(status: BenchStatus, error: Exception | None) -> int:
+    """The exit code of a benchmark that ended so."""
     if isinstance(error, PlanError):
         return exit_codes.USAGE
     if error is not None and not isinstance(failure.sole_reason(error), DynaferryError):
         return exit_codes.INTERNAL
-    return _CODES[summary.status]
+    return _CODES[status]
