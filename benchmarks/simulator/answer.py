@@ -9,12 +9,17 @@ from benchmarks.simulator.refusals import Refusal
 
 
 class Answer(Struct, frozen=True):
-    """What to send, and how many seconds after the request came; lost, the connection is closed."""
+    """What to send, and how many seconds after the request came; lost, the connection is closed.
+
+    Checked, it goes with its checksum; packed, `body` is gzip.
+    """
 
     status: int
     body: bytes
     latency_seconds: float = 0.0
     is_lost: bool = False
+    is_checked: bool = True
+    is_packed: bool = False
 
 
 def refused(refusal: Refusal, latency_seconds: float = 0.0) -> Answer:

@@ -134,6 +134,32 @@ class TableRequest(Struct, frozen=True):
     StreamSpecification: StreamWish | None = None
 
 
+class KeyPart(Struct, frozen=True):
+    """One attribute of a key."""
+
+    AttributeName: str
+    KeyType: str
+
+
+class Units(Struct, frozen=True):
+    """Provisioned capacity."""
+
+    ReadCapacityUnits: int
+    WriteCapacityUnits: int
+
+
+class NewTableRequest(Struct, frozen=True, kw_only=True):
+    """A CreateTable; what is not here is passed over."""
+
+    TableName: str
+    KeySchema: list[KeyPart]
+    ProvisionedThroughput: Units | None = None
+
+    def key(self, role: str) -> str | None:
+        """The name of the attribute with this role in the key."""
+        return next((part.AttributeName for part in self.KeySchema if part.KeyType == role), None)
+
+
 class ItemChange(Struct, frozen=True, gc=False):
     """A put of `body`, or a delete where that is None. `size_bytes` is of the item or the key."""
 
@@ -146,6 +172,7 @@ decode_scan = msgspec.json.Decoder(ScanRequest).decode
 decode_batch_write = msgspec.json.Decoder(BatchWriteRequest).decode
 decode_batch_get = msgspec.json.Decoder(BatchGetRequest).decode
 decode_single_write = msgspec.json.Decoder(SingleWriteRequest).decode
+decode_new_table = msgspec.json.Decoder(NewTableRequest).decode
 decode_table_request = msgspec.json.Decoder(TableRequest).decode
 decode_item = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
@@ -222,7 +249,7 @@ def key_of(item: Mapping[str, Mapping[str, Any]], table: Table) -> Key:
         sort: str = "" if table.sort_key is None else item[table.sort_key]["S"]
     except KeyError:
         raise invalid("One of the required keys was not given a value") from None
-    return place_of(partition), partition, sort
+    return place_of(table.hash_salt + partition), partition, sort
 
 
 def wire_key(key: Key, table: Table) -> WireKey:

@@ -39,6 +39,7 @@ class ServedTable:
         self.items: StoredItems | None = None
         self.streams: TableStreams | None = None
         self.refused_items = 0
+        self.absent_until = now
         self._chance = random.Random(f"{server.seed} {settings.name} items")
         self._late: list[tuple[float, int, Effect]] = []
         self._effects = itertools.count()

@@ -7,12 +7,14 @@ One request at a time on a connection, as HTTP clients do: answers are not put i
 """
 
 import asyncio
+import gzip
 import re
 import sys
 import time
 import zlib
 
 import uvloop
+from msgspec.structs import replace
 
 from benchmarks.simulator.control import Control
 from benchmarks.simulator.report import Report
@@ -23,6 +25,11 @@ _ANSWER_HEAD = (
     b"HTTP/1.1 %d .\r\nContent-Type: application/x-amz-json-1.0\r\n"
     b"x-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n"
 )
+_UNCHECKED_HEAD = (
+    b"HTTP/1.1 %d .\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n\r\n"
+)
+_PACKED = b"Content-Encoding: gzip\r\n"
+_TAKES_GZIP = re.compile(rb"accept-encoding:[^\r]*gzip", re.IGNORECASE)
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _OPERATION = re.compile(rb"x-amz-target: *DynamoDB(Streams)?_20120810\.(\w+)", re.IGNORECASE)
@@ -36,6 +43,7 @@ class Simulator:
         self._started_at = time.monotonic()
         self._cpu_before = time.process_time()
         self._service = Service(settings, epoch=time.time())
+        self._settings = settings
         self._controlled = Control(self._service, self.report)
         self._worst_lag_seconds = 0.0
 
@@ -47,11 +55,23 @@ class Simulator:
     def answer(self, head: bytes, body: bytes) -> Answer:
         """The answer to one request."""
         if (operation := _OPERATION.search(head)) is not None:
-            return self._service.answer(
-                operation[2].decode(), body, self.now, is_of_streams=operation[1] is not None
+            is_of_streams = operation[1] is not None
+            answer = self._service.answer(
+                operation[2].decode(), body, self.now, is_of_streams=is_of_streams
             )
+            return self._as_sent(answer, head, is_of_streams=is_of_streams)
         method, path, _ = head.split(b" ", 2)
         return self._controlled.answer(method.decode(), path.decode(), body, self.now)
+
+    def _as_sent(self, answer: Answer, head: bytes, *, is_of_streams: bool) -> Answer:
+        """The answer without a checksum, or packed, where the settings say so."""
+        settings = self._settings
+        if is_of_streams and not settings.streams_have_checksums:
+            answer = replace(answer, is_checked=False)
+        least = settings.packed_from_bytes
+        if least is not None and len(answer.body) >= least and _TAKES_GZIP.search(head):
+            answer = replace(answer, body=gzip.compress(answer.body, 1), is_packed=True)
+        return answer
 
     def note_lag(self, seconds: float) -> None:
         """An answer went out this late."""
@@ -111,7 +131,12 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         body = answer.body
-        head = _ANSWER_HEAD % (answer.status, zlib.crc32(body), len(body))
+        if answer.is_checked:
+            head = _ANSWER_HEAD % (answer.status, zlib.crc32(body), len(body))
+        else:
+            head = _UNCHECKED_HEAD % (answer.status, len(body))
+        if answer.is_packed:
+            head = head.replace(b"Content-Length", _PACKED + b"Content-Length", 1)
         self._transport.writelines((head, body))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import cast
 
 import msgspec
+from msgspec.structs import replace
 
 from benchmarks.simulator import requests
 from benchmarks.simulator.answer import Answer
@@ -16,7 +17,13 @@ from benchmarks.simulator.reads import TableReads
 from benchmarks.simulator.refusals import Refusal, RefusedError, invalid, no_such_table
 from benchmarks.simulator.refusals import unknown_operation as unknown
 from benchmarks.simulator.served_table import ServedTable
-from benchmarks.simulator.settings import Settings, StreamView
+from benchmarks.simulator.settings import (
+    Capacity,
+    NewTables,
+    Provisioned,
+    Settings,
+    StreamView,
+)
 from benchmarks.simulator.stream_service import StreamService
 from benchmarks.simulator.table_streams import TableStreams
 from benchmarks.simulator.writes import TableWrites
@@ -35,13 +42,20 @@ class Service:
         self.tables = {
             table.name: ServedTable(table, settings, now, epoch) for table in settings.tables
         }
-        self._kept = [table for table in self.tables.values() if table.items is not None]
+        self._settings = settings
+        self._epoch = epoch
+        self._now = now
         self._operations: dict[str, _Operation] = {
             **TableReads(self).operations,
             **TableWrites(self).operations,
             "DescribeTable": self._describe_table,
             "UpdateTable": self._update_table,
         }
+        if settings.new_tables is not None:
+            self._operations |= {
+                "CreateTable": self._create_table,
+                "DeleteTable": self._delete_table,
+            }
         self._of_streams = StreamService(self, now).operations
 
     def answer(
@@ -62,14 +76,23 @@ class Service:
 
     def advance(self, now: float) -> None:
         """Makes up for what happens by itself to tables that keep something."""
-        for table in self._kept:
-            table.advance(now)
+        self._now = now
+        for table in self.tables.values():
+            if table.items is not None:
+                table.advance(now)
 
     def table(self, name_or_arn: str) -> ServedTable:
         """The table of this name or ARN.
 
         :raises RefusedError: it is not there
         """
+        table = self._made(name_or_arn)
+        if table.absent_until > self._now:
+            raise no_such_table(table.settings.name)
+        return table
+
+    def _made(self, name_or_arn: str) -> ServedTable:
+        """The table of this name or ARN, though no request for its items finds it yet."""
         name = name_or_arn.rpartition("/")[2]
         if name not in self.tables:
             raise no_such_table(name)
@@ -87,8 +110,39 @@ class Service:
         return table.streams
 
     def _describe_table(self, body: bytes, _: float) -> Answer:
-        table = self.table(requests.decode_table_request(body).TableName)
+        table = self._made(requests.decode_table_request(body).TableName)
         return Answer(200, msgspec.json.encode({"Table": _described(table)}))
+
+    def _create_table(self, body: bytes, now: float) -> Answer:
+        """Makes a table, ACTIVE at once, where the service takes some seconds."""
+        request, new = requests.decode_new_table(body), self._settings.new_tables or NewTables()
+        name, partition_key = request.TableName, request.key("HASH")
+        if name in self.tables or partition_key is None:
+            raise invalid("the table is there, or has no key")
+        capacity: Capacity = new.like.capacity
+        if (units := request.ProvisionedThroughput) is not None:
+            capacity = Provisioned(
+                write_units=units.WriteCapacityUnits,
+                read_units=units.ReadCapacityUnits,
+                burst_seconds=new.burst_seconds,
+            )
+        settings = replace(
+            new.like,
+            name=name,
+            partition_key=partition_key,
+            sort_key=request.key("RANGE"),
+            capacity=capacity,
+            hash_salt=name if new.own_hash else "",
+        )
+        made = ServedTable(settings, self._settings, now, self._epoch)
+        made.absent_until = now + new.absent_seconds
+        self.tables[name] = made
+        return Answer(200, msgspec.json.encode({"TableDescription": _described(made)}))
+
+    def _delete_table(self, body: bytes, _: float) -> Answer:
+        table = self._made(requests.decode_table_request(body).TableName)
+        del self.tables[table.settings.name]
+        return Answer(200, msgspec.json.encode({"TableDescription": _described(table)}))
 
     def _update_table(self, body: bytes, now: float) -> Answer:
         """Enables or disables the stream; at once, where the service takes some seconds."""

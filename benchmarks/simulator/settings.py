@@ -164,13 +164,18 @@ class Stream(_Settings, frozen=True, kw_only=True):
     least and at most, and not before one that stands in front of it. An `empty_page_share` of the
     pages holds nothing whatever there is, a `short_page_share` less than there is. A
     `stale_listing_share` of the listings is up to `stale_listing_seconds` old. `other_readers` read
-    every shard all the time. All of these are assumptions: the service says that such things occur.
+    every shard all the time. To disable it takes `disabling_seconds`, in which changes still come
+    into it; what was written in the last `lost_at_close_seconds` is then in no shard, for those who
+    look whether the service loses anything. All of these are assumptions: the service says that
+    such things occur, the last one excepted.
     """
 
     enabled: bool = True
     view: StreamView = "NEW_IMAGE"
     shards: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     enabled_before_seconds: NotNegative = 3600.0
+    disabling_seconds: NotNegative = 0.0
+    lost_at_close_seconds: NotNegative = 0.0
     delay_seconds: tuple[NotNegative, NotNegative] = (0.2, 0.8)
     retention_seconds: Positive = RETENTION_SECONDS
     iterator_seconds: Positive = ITERATOR_SECONDS
@@ -211,7 +216,7 @@ class Table(_Settings, frozen=True, kw_only=True):
     With `keeps_items`, or a `stream`, it is a table: what is written is read again, by Scan and
     BatchGetItem, and takes its memory. A read that is not consistent may then show any state of the
     last `stale_read_seconds`. An item with the `refused_attribute` is refused, as one that does not
-    suit an index is.
+    suit an index is. `hash_salt` gives it an order of its own, unlike that of other tables.
     """
 
     name: str
@@ -236,6 +241,7 @@ class Table(_Settings, frozen=True, kw_only=True):
     stale_read_seconds: NotNegative = 0.0
     lost_answers: LostAnswers | None = None
     refused_attribute: str | None = None
+    hash_salt: str = ""
 
     @property
     def is_kept(self) -> bool:
@@ -248,10 +254,32 @@ class Table(_Settings, frozen=True, kw_only=True):
         return (self.item_bytes,) if isinstance(self.item_bytes, int) else self.item_bytes
 
 
-class Settings(_Settings, frozen=True, kw_only=True):
-    """A server: its tables, and whose they are. The same `seed` gives the same latencies."""
+class NewTables(_Settings, frozen=True, kw_only=True):
+    """Tables that callers make by CreateTable, each `like` this one, under its own name and keys
+    and with its own capacity; one with `provisioned` capacity saves up `burst_seconds` of it.
 
-    tables: tuple[Table, ...]
+    For `absent_seconds` a table that is said to be ACTIVE is not found by requests for its items.
+    Each has a hash of its own with `own_hash`. All of these are assumptions.
+    """
+
+    like: Table = Table(name="new", stream=Stream(enabled=False))
+    absent_seconds: NotNegative = 0.0
+    burst_seconds: NotNegative = 10.0
+    own_hash: bool = False
+
+
+class Settings(_Settings, frozen=True, kw_only=True):
+    """A server: its tables, and whose they are. The same `seed` gives the same latencies.
+
+    With `new_tables` callers may make and drop tables. Responses have checksums, those of streams
+    only where `streams_have_checksums`, and come packed, where that is asked for, from
+    `packed_from_bytes` on.
+    """
+
+    tables: tuple[Table, ...] = ()
+    new_tables: NewTables | None = None
+    streams_have_checksums: bool = True
+    packed_from_bytes: int | None = None
     account: str = "123456789012"
     region: str = "us-east-1"
     seed: int = 1

@@ -98,6 +98,8 @@ class SimulatedStream:
         if event.do == "trim":
             self.trim(now - event.older_than_seconds)
         elif event.do == "disable":
+            for shard in self._open:
+                shard.lose(now - self.settings.lost_at_close_seconds)
             self._close(self._open, 0, now)
             self.disabled_at = now
         elif event.do in ("split", "roll") and self.is_enabled:

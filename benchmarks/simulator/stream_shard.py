@@ -49,6 +49,12 @@ class Shard:
         self._numbers.append(number)
         self._records.append(StreamRecord(number, written_at, shown_at, body))
 
+    def lose(self, since: float) -> None:
+        """Forgets the records that were written after this moment, as if they had never been."""
+        while self._records and self._records[-1].written_at > since:
+            self._records.pop()
+            self._numbers.pop()
+
     def close(self, now: float) -> None:
         """No record follows."""
         self.closed_at = now

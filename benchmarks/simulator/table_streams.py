@@ -42,6 +42,7 @@ class TableStreams:
         self._epoch = epoch
         self._started_at = now
         self._partitions = partitions
+        self._is_disabling = False
         self._streams: dict[str, SimulatedStream] = {}
         self._due = sorted(((event.at_seconds, event) for event in settings.events), key=_at)
         self._trims_at = now + TRIM_SECONDS
@@ -95,9 +96,15 @@ class TableStreams:
 
         :raises RefusedError: none is enabled
         """
-        if self.current is None:
+        if self.current is None or self._is_disabling:
             raise invalid("Table does not have a stream to disable")
-        self.do(StreamEvent(do="disable"), now)
+        event, seconds = StreamEvent(do="disable"), self.settings.disabling_seconds
+        if not seconds:
+            self.do(event, now)
+            return
+        self._is_disabling = True
+        self._due.append((now - self._started_at + seconds, event))
+        self._due.sort(key=_at)
 
     def do(self, event: StreamEvent, now: float) -> None:
         """Lets it happen now."""
@@ -109,7 +116,7 @@ class TableStreams:
         elif self.current is not None:
             self.current.do(event, now)
             if event.do == "disable":
-                self.current = None
+                self.current, self._is_disabling = None, False
 
     def brown_out(self, brown_out: BrownOut, now: float) -> None:
         """Refuses every read for a while; `start_seconds` counts from now."""
