@@ -23,8 +23,10 @@ from dynaferry.dynamodb.tables.create import call_when_allowed, called_when_made
 from dynaferry.dynamodb.tables.describe import call_service, describe_table
 from dynaferry.dynamodb.tables.description import TableDescription, Throughput
 from dynaferry.errors import (
+    AccessDeniedError,
     DynaferryError,
     PreflightError,
+    RequestRefusedError,
     StateError,
     TableNotFoundError,
 )
@@ -130,9 +132,14 @@ async def scratch_table(
     :raises PreflightError: it did not become active
     """
     path = await anyio.to_thread.run_sync(_write_note, state_dir, note)
+    is_refused = False
     try:
-        capacity = _capacity(provisioned)
-        called = await _create(session, note.table, sort_key=sort_key, capacity=capacity)
+        try:
+            capacity = _capacity(provisioned)
+            called = await _create(session, note.table, sort_key=sort_key, capacity=capacity)
+        except (AccessDeniedError, RequestRefusedError):
+            is_refused = True  # there is nothing to drop
+            raise
         note = replace(note, called=called)
         await anyio.to_thread.run_sync(_write_note, state_dir, note)
         created = await _active(session, note)
@@ -141,7 +148,8 @@ async def scratch_table(
         yield created
     finally:
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + DROP_SECONDS):
-            await _drop(session, note)
+            if not is_refused:
+                await _drop(session, note)
             await forget(path)
             dropped()
 

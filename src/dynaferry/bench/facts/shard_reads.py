@@ -3,10 +3,10 @@
 import time
 from typing import Final
 
-import anyio
 from msgspec import Struct
 
 from dynaferry.bench.facts.stream_reading import StreamReading
+from dynaferry.bench.facts.subject import sleep_until
 from dynaferry.errors import ThrottledError
 
 # A follower reads a shard so often while something comes.
@@ -38,7 +38,7 @@ async def measure_shard_reads(reading: StreamReading, for_seconds: float) -> Sha
     began = time.monotonic()
     steady = max(1, round(READS_PER_SECOND * min(STEADY_SECONDS, for_seconds)))
     for turn in range(steady):
-        await anyio.sleep(began + turn / READS_PER_SECOND - time.monotonic())
+        await sleep_until(began + turn / READS_PER_SECOND)
         await chain.read()
     steady_refused, chain.refused = chain.refused, 0
     began, flat_out = time.monotonic(), 0

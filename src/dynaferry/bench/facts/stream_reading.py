@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final, NoReturn
+from typing import Final
 
 import anyio
 
 from dynaferry.bench.facts.spending import Spending
+from dynaferry.bench.facts.subject import sleep_until
 from dynaferry.dynamodb.items.streams import TableStream
 from dynaferry.ports import ChangePage, StreamListing
 from dynaferry.throttle.retry import RetryPolicy
@@ -53,7 +54,7 @@ class StreamReading:
         self._spending.stream_read()
         return await self.stream.read_changes(iterator)
 
-    async def follow(self, seen: Seen) -> NoReturn:
+    async def follow(self, seen: Seen) -> None:
         """Reads all shards, those that appear later as well, until it is cancelled."""
         begun: set[str] = set()
         async with anyio.create_task_group() as group:
@@ -73,7 +74,7 @@ class StreamReading:
             for change in page.changes:
                 seen(change.key, now)
             iterator = page.next_iterator
-            await anyio.sleep(began + POLL_SECONDS - now)
+            await sleep_until(began + POLL_SECONDS)
 
     async def to_the_end(self, shard: str, after: int | None = None) -> tuple[set[bytes], int]:
         """The keys of all records of a closed shard, or of those behind one, and how many they

@@ -155,7 +155,7 @@ class Writing:
 
         async def one_after_the_other() -> None:
             for turn in turns:
-                await anyio.sleep(began + turn / per_second - time.monotonic())
+                await sleep_until(began + turn / per_second)
                 key = self._subject.new_key()
                 await self._subject.put(key)
                 self.acknowledged[stream_key(key)] = time.monotonic()
@@ -163,6 +163,11 @@ class Writing:
         async with anyio.create_task_group() as group:
             for _ in range(CONNECTIONS):
                 group.start_soon(one_after_the_other)
+
+
+async def sleep_until(moment: float) -> None:
+    """Returns at this moment of the monotonic clock, or at once where it is over."""
+    await anyio.sleep(max(0.0, moment - time.monotonic()))
 
 
 def stream_key(key: str) -> bytes:
