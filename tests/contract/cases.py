@@ -379,6 +379,10 @@ def bench_usage(_: ContractWorld, cwd: Path) -> Said:
     return look(cwd, "bench", "read", "orders", *REACH_SOURCE, "--json")
 
 
+def bench_facts_usage(_: ContractWorld, cwd: Path) -> Said:
+    return look(cwd, "bench", "facts", *REACH_SOURCE, "--json")
+
+
 # What they begin with ------------------------------------------------------------------------
 
 
@@ -500,5 +504,6 @@ CASES: Final = [
     Recorded("bench-read", bench_read),
     Recorded("bench-refused", bench_refused),
     Recorded("bench-usage", bench_usage),
+    Recorded("bench-facts-usage", bench_facts_usage),
     *(Recorded(name, run) for name, run in move_cases(with_state).items()),
 ]
