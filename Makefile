@@ -11,7 +11,7 @@ EARLIER_LOCAL := .cache/dynamodb-local-2.6.1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-local test-image soak soak-move rehearse fuzz fuzz-lineage fuzz-applier model check bench bench-quick bench-throttle bench-follow docs lock clean
+.PHONY: help demo test test-local test-image soak soak-move rehearse rehearse-passes fuzz fuzz-lineage fuzz-applier model check bench bench-quick bench-throttle bench-follow docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ rehearse: N = 20
 rehearse: $(VENV)/.dev  ## cut-overs at 2,000 changes a second, then some in which a process is killed: make rehearse N=20 FIRST=0
 	$(BIN)/python -m tests.moves.rehearse --times $(N) --first $(FIRST)
 	$(BIN)/python -m tests.moves.rehearse --times $(N) --first $(FIRST) --rate 300 --kills
+
+rehearse-passes: N = 5
+rehearse-passes: $(VENV)/.dev  ## switches without a stream, the told outage beside the real one, then some with kills: make rehearse-passes N=5 FIRST=0
+	$(BIN)/python -m tests.moves.rehearse_passes --times $(N) --first $(FIRST)
+	$(BIN)/python -m tests.moves.rehearse_passes --times $(N) --first $(FIRST) --kills
 
 FILES ?= 3000
 fuzz: $(VENV)/.dev  ## state files with something wrong in them, under every command: make fuzz FILES=3000 FIRST=0

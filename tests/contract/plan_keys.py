@@ -34,6 +34,7 @@ max_rejected = 7
 patience_seconds = 60.5
 price_per_million_writes = 0.7
 price_per_million_reads = 0.1
+without_stream = false
 enable_stream = true
 spool_max_bytes = 1000000
 

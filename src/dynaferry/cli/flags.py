@@ -150,6 +150,7 @@ class MoveFlags(Struct, frozen=True, kw_only=True):
     copy: CopyFlags
     source_streams_endpoint_url: str | None = None
     target_streams_endpoint_url: str | None = None
+    without_stream: bool | None = None
     enable_stream: bool | None = None
     yes: bool = False
     spool_max_bytes: int | None = None
@@ -174,7 +175,8 @@ def move_plan_from(flags: MoveFlags) -> CopyPlan:
     from dynaferry.plan.validation import validate  # not for --help
 
     plan = _apply(_named_tables(flags.copy, command="move"), flags.copy)
-    changes = _given(flags, {name: name for name in ("enable_stream", "spool_max_bytes")})
+    names = ("without_stream", "enable_stream", "spool_max_bytes")
+    changes = _given(flags, {name: name for name in names})
     for side in ("source", "target"):
         given = _given(flags, {f"{side}_streams_endpoint_url": "streams_endpoint_url"})
         changes[side] = msgspec.structs.replace(getattr(plan, side), **given)

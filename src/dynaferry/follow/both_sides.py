@@ -61,6 +61,23 @@ class BothSides:
                 group.start_soon(compare, keys[start : start + KEYS_A_LOOKUP])
         return found
 
+    async def of_source(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """What the source holds under these keys, by key, canonical both.
+
+        :raises DynaferryError: it does not respond, or may not be read
+        """
+        found: dict[bytes, bytes] = {}
+        slots = anyio.Semaphore(LOOKUPS_AT_ONCE)
+
+        async def find(part: Sequence[bytes]) -> None:
+            async with slots:
+                await self._find("source", self._source, part, found)
+
+        async with anyio.create_task_group() as group:
+            for start in range(0, len(keys), KEYS_A_LOOKUP):
+                group.start_soon(find, keys[start : start + KEYS_A_LOOKUP])
+        return found
+
     async def _find(
         self, side: str, lookup: KeyLookup, keys: Sequence[bytes], found: dict[bytes, bytes]
     ) -> None:

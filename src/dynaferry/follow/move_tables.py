@@ -26,6 +26,7 @@ from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
 from dynaferry.follow.cost_note import CostNote
 from dynaferry.follow.followed_table import FollowedTable, SpoolBudget
 from dynaferry.follow.following import follow
+from dynaferry.follow.passes.without_stream import MoveWithoutStream
 from dynaferry.follow.preparation import Agree, prepare
 from dynaferry.follow.spool_connection import COPYING_PAGES, FOLLOWING_PAGES
 from dynaferry.follow.spool_file import SpoolFile
@@ -85,7 +86,8 @@ async def execute(
     say: Say | None = None,
     agree: Agree | None = None,
 ) -> Outcome:
-    """Does what `move_tables` does, and tells errors in the outcome.
+    """Does what `move_tables` does, and tells errors in the outcome. A plan may say to do so
+    without a stream.
 
     `watch` runs beside the copy, `watch_following` beside what comes after it; `show` is told how
     the move stands from its first second on. A stop that is asked for ends it resumably. Where a
@@ -93,8 +95,12 @@ async def execute(
     """
     stop = stop or StopSignal()
     begun = anyio.Event()
-    watches = (watch, watch_following)
-    move = _Move(plan, stop, watches, show or (lambda _: None), say or say_nothing, agree)
+    show, say = show or (lambda _: None), say or say_nothing
+    move: _Move | MoveWithoutStream
+    if plan.without_stream:
+        move = MoveWithoutStream(plan, stop, watch, show, say)
+    else:
+        move = _Move(plan, stop, (watch, watch_following), show, say, agree)
     outcome, error = await attempted(
         partial(move.make, begun), cancel_when=before_it_begins(stop, begun.is_set)
     )

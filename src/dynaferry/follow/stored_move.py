@@ -3,16 +3,17 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from dynaferry.follow.lineage import ShardState
+from dynaferry.follow.passes.standing import read_standing
 from dynaferry.follow.spool_history import read_samples, read_states
 from dynaferry.observe.move_status import MoveStatus, decode_status, left_alone
 from dynaferry.report.stored_move import StoredGap, StoredMove
-from dynaferry.state.directory import move_name, spool_path
+from dynaferry.state.directory import move_name, spool_path, state_path
 from dynaferry.state.lock import is_locked
 
 
@@ -42,6 +43,7 @@ def read_whole_move(state_dir: Path, run: str, tables: int) -> list[StoredMove]:
 
 def _read_all(state_dir: Path, run: str, tables: int, *, whole: bool) -> Iterator[StoredMove]:
     if not is_moved(state_dir, run):
+        yield from _read_passes(state_dir, run)
         return
     running = is_followed(state_dir, run)
     for table in range(tables):
@@ -53,6 +55,14 @@ def _read_all(state_dir: Path, run: str, tables: int, *, whole: bool) -> Iterato
         if found is not None:
             status = found.status if running else left_alone(found.status, time.time())
             yield msgspec.structs.replace(found, status=status)
+
+
+def _read_passes(state_dir: Path, run: str) -> Iterator[StoredMove]:
+    """Of a move without a stream there is no spool."""
+    path, running = state_path(state_dir, run), is_followed(state_dir, run)
+    with suppress(sqlite3.Error, msgspec.MsgspecError):
+        for status in read_standing(path, time.time(), is_running=running):
+            yield StoredMove(status=status)
 
 
 @contextmanager

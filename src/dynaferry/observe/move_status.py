@@ -21,6 +21,23 @@ MOVE_STATES: Final[tuple[MoveState, ...]] = (
 NOBODY_FOLLOWS: Final = "no process follows it: the same move command goes on"
 
 
+class PassesStatus(Struct, frozen=True, kw_only=True):
+    """How the passes of a move without a stream stand, all of its tables together.
+
+    So many are `done`. The newest of them has `found` so many items that differed, in `seconds`.
+    `compared` is how much of the one under way is compared, of 1; None while none is. `next_at` is
+    when another one begins, in seconds since the epoch. `outage_seconds` is for how long nobody
+    might write if it were switched now; None before a pass has come to its end.
+    """
+
+    done: int
+    compared: float | None = None
+    found: int | None = None
+    seconds: float | None = None
+    next_at: float | None = None
+    outage_seconds: float | None = None
+
+
 class MoveStatus(Struct, frozen=True, kw_only=True):
     """How one table of a move stands; a field a script reads keeps its name and unit.
 
@@ -71,6 +88,7 @@ class MoveStatus(Struct, frozen=True, kw_only=True):
     changes_applied: int
     changes_compacted: int = 0
     changes_rejected: int = 0
+    passes: PassesStatus | None = None
     at: float
 
     @property
@@ -134,6 +152,7 @@ def overall(tables: Sequence[MoveStatus]) -> MoveStatus:
         ready=not against,
         not_ready=against,
         will_catch_up=all(table.will_catch_up for table in tables),
+        passes=tables[0].passes,
         at=min(table.at for table in tables),
         **{name: _first(tables, name) for name in _FIRST},
         **{name: sum(getattr(table, name) for table in tables) for name in _SUMMED},

@@ -1,13 +1,15 @@
 """How a move stands in words for people: its line, and what is said when it loses."""
 
 from dynaferry.observe import formatting
-from dynaferry.observe.move_status import NOBODY_FOLLOWS, MoveStatus
+from dynaferry.observe.move_status import NOBODY_FOLLOWS, MoveStatus, PassesStatus
 
 LOWER = "lower what is written to the source"
 
 
 def line_of(table: MoveStatus) -> str:
     """One line for people: `orders: following, 0.8 s behind (…)`."""
+    if table.passes is not None:
+        return _line_of_passes(table, table.passes)
     paused = ", paused" if table.paused else ""
     lag = table.lag_seconds
     behind = "" if lag is None else f", {_seconds(lag)} behind"
@@ -26,6 +28,27 @@ def line_of(table: MoveStatus) -> str:
         f"{table.changes_in_per_second:,.0f} changes/s in, {table.changes_out_per_second:,.0f} out"
     )
     return f"{table.source}: {table.state}{paused}{behind} ({rates}; {waiting}{newest})"
+
+
+def _line_of_passes(table: MoveStatus, passes: PassesStatus) -> str:
+    """`orders: following by passes, 2m 05s behind (pass 3 found 12 items in 41s; …)`."""
+    parts = []
+    if passes.found is not None:
+        took = formatting.duration(passes.seconds)
+        parts.append(f"pass {passes.done} found {passes.found:,} items in {took}")
+    if passes.compared is not None:
+        parts.append(f"the next is at {formatting.percent(passes.compared)}")
+    elif passes.next_at is not None:
+        parts.append(f"the next in {formatting.duration(max(0.0, passes.next_at - table.at))}")
+    if passes.outage_seconds is not None and table.state != "switched":
+        told = formatting.duration(passes.outage_seconds)
+        parts.append(f"a switch takes an outage of about {told}")
+    lag = table.lag_seconds
+    behind = "" if lag is None else f", {_seconds(lag)} behind"
+    gone = "" if table.is_running or table.state == "switched" else f", but {NOBODY_FOLLOWS}"
+    paused = ", paused" if table.paused else ""
+    more = f" ({'; '.join(parts)})" if parts else ""
+    return f"{table.source}: {table.state} by passes{paused}{behind}{gone}{more}"
 
 
 def ending_line(table: MoveStatus) -> str | None:

@@ -82,9 +82,9 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     size. `patience_seconds` is how long a side may accept nothing before the run stops, and
     `max_rejected` how many items the targets may refuse, in total, before it does.
 
-    For a move alone: `enable_stream` enables the stream of a source that has none, and the spools
-    of all tables may take `spool_max_bytes` of the disk, where None is half of what is free;
-    beyond, they keep keys alone.
+    For a move alone: `without_stream` follows by passes that compare all, `enable_stream` enables
+    the stream of a source that has none, and the spools of all tables may take `spool_max_bytes` of
+    the disk, where None is half of what is free; beyond, they keep keys alone.
     """
 
     tables: tuple[TablePlan, ...]
@@ -110,6 +110,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     patience_seconds: Annotated[float, Meta(gt=0)] = DEFAULT_PATIENCE_SECONDS
     price_per_million_writes: Annotated[float, Meta(ge=0)] = limits.PRICE_PER_MILLION_WRITES
     price_per_million_reads: Annotated[float, Meta(ge=0)] = limits.PRICE_PER_MILLION_READS
+    without_stream: bool = False
     enable_stream: bool = False
     spool_max_bytes: Annotated[int, Meta(ge=0)] | None = None
     limits: Schedule = Schedule()  # last: its name hides that of the module from here on

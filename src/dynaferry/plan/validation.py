@@ -44,6 +44,11 @@ def validate(plan: CopyPlan) -> CopyPlan:
     check_account("target", plan.target)
     if plan.sts_endpoint_url is not None:
         checked_url("--sts-endpoint-url", plan.sts_endpoint_url)
+    if plan.without_stream and plan.enable_stream:
+        raise PlanError(
+            "--without-stream and --enable-stream say the contrary of each other",
+            hint="leave one of them out",
+        )
     _check_run_name(plan.run_name)
     source = with_region(plan.source, [table.source for table in plan.tables])
     target = with_region(plan.target, [table.target for table in plan.tables])

@@ -55,7 +55,8 @@ class TransitionReply(Struct, frozen=True, kw_only=True):
     """What the move says of it by now: the step it is at and since when, in words.
 
     `lines` is everything that was said so far, in order. `reasons` are those against it, `shown`
-    and `not_shown` what a go rests on; `seconds` from the last change to the go.
+    and `not_shown` what a go rests on; `seconds` from the last change to the go. `outage_seconds`
+    is for how long nobody might write if it were switched now, where that is told beforehand.
     """
 
     step: str
@@ -65,6 +66,7 @@ class TransitionReply(Struct, frozen=True, kw_only=True):
     shown: tuple[str, ...] = ()
     not_shown: tuple[str, ...] = ()
     seconds: Amount | None = None
+    outage_seconds: Amount | None = None
 
 
 class TransitionRecord(Struct, frozen=True, kw_only=True):
@@ -80,3 +82,67 @@ class TransitionRecord(Struct, frozen=True, kw_only=True):
     reply: TransitionReply | None = None
     outcome: TransitionOutcome | None = None
     ended_at: EpochSeconds | None = None
+
+
+class TablePass(Struct, frozen=True, kw_only=True):
+    """What one pass found in one table, in items.
+
+    `found` differed when it came to them; of these `repaired` were put right, `in_flux` changed
+    while they were looked at, and `left` differ still, of which the target has `refused` some.
+    `rejected` are dead letters of the copy that differ.
+    """
+
+    source: str
+    target: str
+    items: Count = 0
+    found: Count = 0
+    repaired: Count = 0
+    in_flux: Count = 0
+    left: Count = 0
+    refused: Count = 0
+    rejected: Count = 0
+    is_equal: bool = False
+
+
+class PassRecord(Struct, frozen=True, kw_only=True):
+    """One pass over all tables of a move without a stream: every key compared, and repaired.
+
+    It is under way, or was killed, while `ended_at` is None. The parts of its time are in the order
+    in which they come: it is opened, both sides are read, what differs is read once more, and
+    repaired. No write of it can take effect later than `may_land_until`, where one may be on its
+    way. `error` is why it did not come to its end; `is_complete` says that it did.
+    """
+
+    number: Count
+    is_last: bool = False
+    began_at: EpochSeconds
+    ended_at: EpochSeconds | None = None
+    opening_seconds: Amount = 0.0
+    reading_seconds: Amount = 0.0
+    settling_seconds: Amount = 0.0
+    repairing_seconds: Amount = 0.0
+    may_land_until: EpochSeconds | None = None
+    is_complete: bool = False
+    error: str | None = None
+    tables: tuple[TablePass, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, as far as it came."""
+        parts = (self.opening_seconds, self.reading_seconds, self.settling_seconds)
+        return sum(parts) + self.repairing_seconds
+
+    @property
+    def found(self) -> int:
+        """The items of all tables that differed."""
+        return sum(table.found for table in self.tables)
+
+    @property
+    def repaired(self) -> int:
+        """The items of all tables that were put right."""
+        return sum(table.repaired for table in self.tables)
+
+    @property
+    def items(self) -> int:
+        """The items of all sources."""
+        return sum(table.items for table in self.tables)

@@ -246,6 +246,7 @@ class _Attempt:
         if not approved[0]:
             return True
         finished = await tools.repair.repair_all(self._stop)
+        stats.refused = len(tools.repair.refusals)
         for refusal in tools.repair.refusals[: self._plan.limit]:
             self._say(f"the target refused the item {refusal}")
         for key in tools.repair.overwritten[: self._plan.limit]:

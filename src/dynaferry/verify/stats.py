@@ -11,8 +11,9 @@ class ComparisonStats(TableStats):
     """One table's counters. What is compared of the source counts as done (`items_written`).
 
     Read units and requests are of both sides. `unconfirmed` items are still to be read again,
-    `differences` have been. `requests_in_flight` are of both sides, reads and writes; so are
-    `requests_waiting`, for a pause or the pace.
+    `differences` have been, and `refused` are those that the target does not take.
+    `requests_in_flight` are of both sides, reads and writes; so are `requests_waiting`, for a pause
+    or the pace.
     """
 
     target_items: int = 0
@@ -20,6 +21,7 @@ class ComparisonStats(TableStats):
     requests_waiting: int = 0
     unconfirmed: int = 0
     differences: int = 0
+    refused: int = 0
 
 
 @dataclass(slots=True)

@@ -46,6 +46,15 @@ def _follow_options(
             "--enable-stream/--no-enable-stream",
         ),
     ] = None,
+    without_stream: Annotated[
+        bool | None,
+        option(
+            SAFETY,
+            "Follow without a stream: compare and repair all, pass after pass; the outage of the"
+            " switch is one pass, and told beforehand.",
+            "--without-stream/--no-without-stream",
+        ),
+    ] = None,
     yes: Annotated[
         bool, option(SAFETY, "Enable it without asking.", "--yes", show_default=False)
     ] = False,

@@ -18,7 +18,7 @@ from dynaferry.cli.log_setup import log_set_up
 from dynaferry.errors import DynaferryError, LoopStalledError, PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from dynaferry.observe.monitor import RunMonitor
     from dynaferry.observe.stats import RunStats
@@ -37,7 +37,7 @@ def run_copy(flags: CopyFlags) -> int:
         try:
             plan = plan_from(flags)
             log.name = plan.run_name
-            return _dry_run(plan, flags) if flags.dry_run else _copy(plan, flags)
+            return print_dry_run(plan, flags) if flags.dry_run else _copy(plan, flags)
         except PlanError as error:
             return failure.report(error, as_json=flags.json, run=flags.run)
         except KeyboardInterrupt:
@@ -154,7 +154,12 @@ def watcher(progress: ProgressFlag, *, readers: int) -> Watch | None:
     return partial(watch_plain, readers=readers, write=screen.say)
 
 
-def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
+def print_dry_run(
+    plan: CopyPlan,
+    flags: CopyFlags,
+    more: Callable[[Sequence[TablePreflight]], list[str]] = lambda _: [],
+) -> int:
+    """Looks, prints the estimate and `more` lines, and returns the exit code."""
     from dynaferry.cli.interrupts import run_async
     from dynaferry.preflight.lines import render_estimate, render_total
     from dynaferry.run.copy_tables import dry_run
@@ -172,6 +177,8 @@ def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
             screen.say(line)
     if len(preflights) > 1:
         screen.say(render_total([preflight.estimate for preflight in preflights]))
+    for line in more(preflights):
+        screen.say(line)
     if flags.json:
         screen.print_document(msgspec.json.encode(_estimates(plan, preflights)).decode())
     return exit_codes.COMPLETE

@@ -26,7 +26,8 @@ class CutOverReport(Struct, frozen=True, kw_only=True):
     """What became of a cut-over or of a check, as `--json` prints it.
 
     `state` is that of the move; `ready` says that a check found nothing against it, or that it is a
-    go. `seconds` are those from the last change that was seen to the go.
+    go. `seconds` are those from the last change that was seen to the go. Without a stream
+    `outage_seconds` is what a check says beforehand, and what a go took since it was asked for.
     """
 
     run: str
@@ -37,6 +38,7 @@ class CutOverReport(Struct, frozen=True, kw_only=True):
     shown: tuple[str, ...] = ()
     not_shown: tuple[str, ...] = ()
     seconds: float | None = None
+    outage_seconds: float | None = None
     switched_at: float | None = None
 
 
@@ -57,7 +59,7 @@ def run_cut_over(
 
     try:
         name = sole_run(state_dir, run)
-        check_request = TransitionRequest(what="check")
+        check_request = TransitionRequest(what="check", timeout_seconds=timeout_seconds)
         request = TransitionRequest(what="cut-over", timeout_seconds=timeout_seconds, verify=verify)
         if check or on_stop_writers is not None:
             # Who has writers stopped is told first what speaks against it.
@@ -172,6 +174,7 @@ def _report(run: str, answer: Answer, *, is_check: bool, as_json: bool) -> int:
             shown=reply.shown,
             not_shown=reply.not_shown,
             seconds=reply.seconds,
+            outage_seconds=reply.outage_seconds,
             switched_at=None if move is None else move.switched_at,
         )
         screen.print_document(msgspec.json.encode(report).decode())

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dynaferry.cli import descriptors, exit_codes, failure, screen
-from dynaferry.cli.commands.copy import print_refusal, setting_start_aside, wants_monitor, watcher
+from dynaferry.cli.commands.copy import (
+    print_dry_run,
+    print_refusal,
+    setting_start_aside,
+    wants_monitor,
+    watcher,
+)
 from dynaferry.cli.flags import CopyFlags, MoveFlags, ProgressFlag, move_plan_from
 from dynaferry.cli.log_setup import log_set_up
 from dynaferry.cli.question import Questions
@@ -135,6 +141,10 @@ async def _agreed(questions: Questions, lines: Sequence[str]) -> bool:
 
 
 def _dry_run(plan: CopyPlan, flags: MoveFlags) -> int:
+    if plan.without_stream:
+        from dynaferry.cli.commands.move_text import first_outage_lines
+
+        return print_dry_run(plan, flags.copy, first_outage_lines)
     from dynaferry.cli.commands.move_text import move_document, move_lines
     from dynaferry.cli.interrupts import run_async
     from dynaferry.follow.dry_run import dry_run

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from dynaferry.cli.commands.copy import estimate_document
+from dynaferry.observe import formatting
 from dynaferry.preflight.following import cost_line
 from dynaferry.preflight.lines import render_move, render_total
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from dynaferry.follow.dry_run import MoveEstimate
     from dynaferry.plan.settings import CopyPlan
+    from dynaferry.preflight.inspection import TablePreflight
 
 
 def move_lines(estimates: Sequence[MoveEstimate]) -> list[str]:
@@ -28,6 +31,17 @@ def move_lines(estimates: Sequence[MoveEstimate]) -> list[str]:
         if changing:
             lines.append(f"following all of them: {cost_line(changing)}")
     return lines
+
+
+def first_outage_lines(tables: Sequence[TablePreflight]) -> list[str]:
+    """Without a stream: the outage of the switch as far as it can be told before any pass."""
+    # Read consistently, for twice the units of a scan.
+    seconds = sum(2 * table.estimate.read_pace.seconds for table in tables)
+    about = "" if math.isinf(seconds) else f", about {formatting.duration(seconds)} at that rate"
+    return [
+        f"without a stream a switch takes an outage of one pass of both tables{about};"
+        " each pass measures it"
+    ]
 
 
 def _following(estimate: MoveEstimate) -> str:

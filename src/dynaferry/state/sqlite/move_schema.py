@@ -17,6 +17,7 @@ import msgspec
 
 from dynaferry.state.move_records import (
     MoveRecord,
+    PassRecord,
     TransitionRecord,
     TransitionReply,
     TransitionRequest,
@@ -46,8 +47,15 @@ MOVE_TABLES: Final = (
     )
     """,
 )
+# Of a move without a stream alone.
+PASSES_TABLE: Final = """
+    CREATE TABLE IF NOT EXISTS passes (
+        number INTEGER PRIMARY KEY,
+        record BLOB NOT NULL
+    )
+"""
 
-_SELECT_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'move'"
+_SELECT_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 SELECT_MOVE: Final = "SELECT * FROM move"
 BEGIN_MOVE: Final = """
     INSERT INTO move VALUES (1, :stage, :since, :has_way_back, NULL, NULL)
@@ -74,6 +82,9 @@ END_TRANSITION: Final = """
     WHERE number = :number AND outcome IS NULL
 """
 
+STORE_IN_PASSES: Final = "INSERT OR REPLACE INTO passes VALUES (?, ?)"
+SELECT_PASSES: Final = "SELECT record FROM passes ORDER BY number"
+
 
 def move_of(row: sqlite3.Row) -> MoveRecord:
     """The move in `row`."""
@@ -93,7 +104,17 @@ def transition_of(row: sqlite3.Row) -> TransitionRecord:
 
 def has_move(connection: sqlite3.Connection) -> bool:
     """Whether the run is a move."""
-    return connection.execute(_SELECT_TABLE).fetchone() is not None
+    return connection.execute(_SELECT_TABLE, ("move",)).fetchone() is not None
+
+
+def has_passes(connection: sqlite3.Connection) -> bool:
+    """Whether it is a move without a stream."""
+    return connection.execute(_SELECT_TABLE, ("passes",)).fetchone() is not None
+
+
+def pass_of(row: sqlite3.Row) -> PassRecord:
+    """The pass in `row`."""
+    return msgspec.json.decode(row["record"], type=PassRecord)
 
 
 def fault_of_move(connection: sqlite3.Connection) -> str | None:
@@ -110,4 +131,7 @@ def fault_of_move(connection: sqlite3.Connection) -> str | None:
         transition = transition_of(row)
         if (transition.outcome is None) != (transition.ended_at is None):
             return f"the transition {transition.number} has half an end"
+    for row in connection.execute(SELECT_PASSES) if has_passes(connection) else ():
+        if (made := pass_of(row)).is_complete and made.ended_at is None:
+            return f"the pass {made.number} is complete and has no end"
     return None

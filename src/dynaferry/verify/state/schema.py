@@ -169,6 +169,8 @@ SELECT_UNEQUAL_KEYS: Final = """
     SELECT key FROM differences WHERE "table" = ? AND key > ? AND mended IS NULL
     ORDER BY key LIMIT ?
 """
+# Any of all that ever differed, so that it is known what changes.
+SELECT_SAMPLE: Final = 'SELECT key FROM differences WHERE "table" = ? ORDER BY random() LIMIT ?'
 SELECT_IN_FLUX: Final = """
     SELECT * FROM differences WHERE "table" = ? AND kind = 'in_flux' ORDER BY key LIMIT ?
 """

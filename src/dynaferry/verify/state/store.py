@@ -219,6 +219,10 @@ class VerificationStore(FileThread):
         rows = await self._rows(schema.SELECT_UNEQUAL_KEYS, table, after, limit)
         return [row["key"] for row in rows]
 
+    async def sample_keys(self, table: int, most: int) -> list[bytes]:
+        """So many keys of those that differed, whatever became of them since; all if fewer."""
+        return [row["key"] for row in await self._rows(schema.SELECT_SAMPLE, table, most)]
+
     async def read_in_flux(self, table: int, limit: int) -> list[Difference]:
         """The first items that were being changed while they were compared, by key."""
         return await self._records(schema.difference_of, schema.SELECT_IN_FLUX, table, limit)
