@@ -21,6 +21,7 @@ What is modelled, and where it stands:
     stream.py     shards that split and roll, and records of changes; stream_shard.py is one shard
     shard_limits.py  reads, bytes and readers of one shard
     table_streams.py  the stream that is enabled, those before it, and what happens to them
+    global_table.py  what being a replica adds to a table
     conditions.py  whether a condition of a repair holds
     record.py     counts per second; report.py is what comes of them
 
@@ -45,6 +46,7 @@ from benchmarks.simulator.settings import (
     NO_LATENCY,
     BrownOut,
     Change,
+    GlobalTable,
     Index,
     Latency,
     LostAnswers,
@@ -64,6 +66,7 @@ __all__ = [
     "Admission",
     "BrownOut",
     "Change",
+    "GlobalTable",
     "Index",
     "Latency",
     "LostAnswers",

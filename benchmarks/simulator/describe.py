@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from benchmarks.simulator import global_table
 from benchmarks.simulator.record import Offer
 from benchmarks.simulator.settings import Capacity, Index, Provisioned, Table
 from benchmarks.simulator.table_streams import TableStreams
@@ -43,6 +44,8 @@ def description(
         described["GlobalSecondaryIndexes"] = [
             _index(index, arn, offer.indexes[index.name]) for index in settings.indexes
         ]
+    if settings.global_table is not None:
+        described |= global_table.described(settings.global_table)
     return described | ({} if streams is None else _stream(streams))
 
 

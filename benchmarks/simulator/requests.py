@@ -160,6 +160,12 @@ class NewTableRequest(Struct, frozen=True, kw_only=True):
         return next((part.AttributeName for part in self.KeySchema if part.KeyType == role), None)
 
 
+class GlobalTableRequest(Struct, frozen=True):
+    """What is read of a DescribeGlobalTable."""
+
+    GlobalTableName: str
+
+
 class ItemChange(Struct, frozen=True, gc=False):
     """A put of `body`, or a delete where that is None. `size_bytes` is of the item or the key."""
 
@@ -173,6 +179,7 @@ decode_batch_write = msgspec.json.Decoder(BatchWriteRequest).decode
 decode_batch_get = msgspec.json.Decoder(BatchGetRequest).decode
 decode_single_write = msgspec.json.Decoder(SingleWriteRequest).decode
 decode_new_table = msgspec.json.Decoder(NewTableRequest).decode
+decode_global_table_request = msgspec.json.Decoder(GlobalTableRequest).decode
 decode_table_request = msgspec.json.Decoder(TableRequest).decode
 decode_item = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 

@@ -6,17 +6,19 @@ import random
 import uuid
 from collections.abc import Callable, Sequence
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 from benchmarks.simulator.admission import SizedKey
 from benchmarks.simulator.answer import Answer, refused
+from benchmarks.simulator.global_table import LEGACY, with_own_attributes
 from benchmarks.simulator.places import place_of
 from benchmarks.simulator.refusals import unavailable
 from benchmarks.simulator.report import TableReport
 from benchmarks.simulator.requests import ItemChange, decode_item, wire_key
 from benchmarks.simulator.seeded import ItemsDigest, SeededItems
 from benchmarks.simulator.settings import Settings, Stream, Table
-from benchmarks.simulator.stored_items import StoredItem, StoredItems
+from benchmarks.simulator.stored_items import Key, StoredItem, StoredItems
 from benchmarks.simulator.stream import Written
 from benchmarks.simulator.table import SimulatedTable
 from benchmarks.simulator.table_streams import TableStreams
@@ -40,6 +42,7 @@ class ServedTable:
         self.streams: TableStreams | None = None
         self.refused_items = 0
         self.absent_until = now
+        self._region = server.region
         self._chance = random.Random(f"{server.seed} {settings.name} items")
         self._late: list[tuple[float, int, Effect]] = []
         self._effects = itertools.count()
@@ -150,6 +153,23 @@ class ServedTable:
                 is_by_time_to_live,
             )
             self.streams.write(written, now)
+        if body is not None:
+            self._follow_by_own_write(items, change.key, now)
+
+    def _follow_by_own_write(self, items: StoredItems, key: Key, now: float) -> None:
+        """Has the service set its attributes a moment later, as version 2017.11.29 does."""
+        settings = self.settings.global_table
+        if settings is None or settings.version != LEGACY:
+            return
+
+        def set_attributes(at: float) -> None:
+            item = items.get(key)
+            body = None if item is None else with_own_attributes(item.body, self._region, at)
+            if item is not None and body is not None:
+                self._apply(items, ItemChange(key, item.size_bytes, Raw(body)), at)
+
+        at = now + settings.own_write_seconds
+        heapq.heappush(self._late, (at, next(self._effects), set_attributes))
 
 
 def _is_same(before: StoredItem | None, item: StoredItem | None) -> bool:

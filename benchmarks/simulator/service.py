@@ -10,7 +10,7 @@ from typing import cast
 import msgspec
 from msgspec.structs import replace
 
-from benchmarks.simulator import requests
+from benchmarks.simulator import global_table, requests
 from benchmarks.simulator.answer import Answer
 from benchmarks.simulator.describe import description
 from benchmarks.simulator.reads import TableReads
@@ -48,6 +48,7 @@ class Service:
         self._operations: dict[str, _Operation] = {
             **TableReads(self).operations,
             **TableWrites(self).operations,
+            "DescribeGlobalTable": self._describe_global_table,
             "DescribeTable": self._describe_table,
             "UpdateTable": self._update_table,
         }
@@ -144,6 +145,13 @@ class Service:
         del self.tables[table.settings.name]
         return Answer(200, msgspec.json.encode({"TableDescription": _described(table)}))
 
+    def _describe_global_table(self, body: bytes, _: float) -> Answer:
+        name = requests.decode_global_table_request(body).GlobalTableName
+        settings = self.table(name).settings
+        return global_table.describe_global_table(
+            settings, self._settings.region, self._settings.account
+        )
+
     def _update_table(self, body: bytes, now: float) -> Answer:
         """Enables or disables the stream; at once, where the service takes some seconds."""
         request = requests.decode_table_request(body)
@@ -156,6 +164,7 @@ class Service:
                 raise invalid("StreamViewType must be given when a stream is enabled")
             table.streams.enable(cast("StreamView", view), now)
         else:
+            global_table.check_may_be_disabled(table.settings)
             table.streams.disable(now)
         return Answer(200, msgspec.json.encode({"TableDescription": _described(table)}))
 

@@ -204,6 +204,18 @@ class LostAnswers(_Settings, frozen=True, kw_only=True):
     late_seconds: NotNegative = 0.0
 
 
+class GlobalTable(_Settings, frozen=True, kw_only=True):
+    """That a table is a replica, and in which `regions` the others are.
+
+    Of version 2017.11.29 each put is followed by a write of the service's own, so long after: an
+    assumption.
+    """
+
+    regions: Annotated[tuple[str, ...], Meta(min_length=1)]
+    version: Literal["2017.11.29", "2019.11.21"] = "2019.11.21"
+    own_write_seconds: NotNegative = 0.1
+
+
 class Table(_Settings, frozen=True, kw_only=True):
     """One table: what it holds at the start, what it can take, and what happens to it.
 
@@ -242,6 +254,7 @@ class Table(_Settings, frozen=True, kw_only=True):
     lost_answers: LostAnswers | None = None
     refused_attribute: str | None = None
     hash_salt: str = ""
+    global_table: GlobalTable | None = None
 
     @property
     def is_kept(self) -> bool:
