@@ -5,8 +5,10 @@ import pytest
 from msgspec.structs import replace
 
 from dynaferry.dynamodb.tables.description import (
+    LEGACY_GLOBAL_TABLES,
     IndexDescription,
     OnDemandLimits,
+    Replica,
     TableDescription,
     Throughput,
 )
@@ -269,3 +271,42 @@ def test_a_table_to_be_created_is_not_warm_and_has_the_sources_indexes() -> None
     estimate = estimated(source, as_created(source))
     assert estimate.write_units == 2000
     assert estimate.write_units_per_second == 4000
+
+
+TWO_OTHERS = (Replica(region="eu-west-1"), Replica(region="eu-north-1"))
+
+
+def test_each_replica_takes_every_write_again_and_its_index_entries_at_the_same_price() -> None:
+    source = described(item_count=1_000_000, size_bytes=1_000_000 * 1024)
+    alone = estimated(source, described(indexes=(BY_EMAIL,)))
+    global_table = estimated(source, described(indexes=(BY_EMAIL,), replicas=TWO_OTHERS))
+    assert (alone.write_units, alone.replicated_write_units) == (2_000_000, 0)
+    assert (global_table.write_units, global_table.replicated_write_units) == (2_000_000, 4_000_000)
+    assert global_table.write_cost == pytest.approx(3 * alone.write_cost)
+    assert global_table.dollars_per_write_unit == pytest.approx(3 * alone.dollars_per_write_unit)
+    assert global_table.seconds == alone.seconds  # nobody waits for the other replicas
+
+
+def test_a_put_of_the_old_version_is_two_writes_in_each_region_and_takes_twice_as_long() -> None:
+    source = described(item_count=10_000_000, size_bytes=10_000_000 * 1024)
+    legacy = described(
+        global_table_version=LEGACY_GLOBAL_TABLES, replicas=TWO_OTHERS, warm=Throughput(9, 1_000)
+    )
+    today = estimated(source, replace(legacy, global_table_version="2019.11.21"))
+    found = estimated(source, legacy)
+    assert (found.write_units, found.replicated_write_units) == (20_000_000, 40_000_000)
+    assert found.seconds == pytest.approx(2 * today.seconds)
+    assert found.write_cost == pytest.approx(60 * 0.625)
+    assert found.dollars_per_write_unit == pytest.approx(6 * 0.625e-6)
+
+
+def test_a_table_created_like_a_replica_is_none() -> None:
+    source = described(replicas=TWO_OTHERS, global_table_version=LEGACY_GLOBAL_TABLES)
+    created = as_created(source)
+    assert (created.replicas, created.is_legacy_global) == ((), False)
+
+
+def test_the_replicas_of_a_provisioned_target_cost_nothing_extra_either() -> None:
+    source = described(item_count=1_000, size_bytes=1_000 * 1024)
+    estimate = estimated(source, provisioned(10, 10, replicas=TWO_OTHERS))
+    assert (estimate.replicated_write_units, estimate.write_cost) == (2_000, 0.0)

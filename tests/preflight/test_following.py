@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.dynamodb.tables.description import TableDescription, Throughput
+from dynaferry.dynamodb.tables.description import (
+    LEGACY_GLOBAL_TABLES,
+    Replica,
+    TableDescription,
+    Throughput,
+)
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.preflight.estimate import estimate_copy
 from dynaferry.preflight.following import (
@@ -56,6 +61,17 @@ def test_indexes_and_large_items_take_more_units_for_each_change() -> None:
     found = cost(large, large)
     assert found.write_units_per_change == 3 + 3 + 1  # the item, an index of all, one of keys
     assert found.target_writes == pytest.approx(7 * 108.0)
+
+
+def test_each_change_is_written_in_every_region_and_twice_there_by_the_old_version() -> None:
+    source, replicas = of_items(1024), (Replica(region="eu-west-1"), Replica(region="us-west-2"))
+    found = cost(source, of_items(1024, replicas=replicas))
+    assert found.target_writes == pytest.approx(3 * 108.0)
+    assert found.write_units_per_change == 1  # in the target's own Region
+    legacy = of_items(1024, replicas=replicas, global_table_version=LEGACY_GLOBAL_TABLES)
+    found = cost(source, legacy)
+    assert found.target_writes == pytest.approx(6 * 108.0)
+    assert found.write_units_per_change == 2
 
 
 @pytest.mark.parametrize("view", ["KEYS_ONLY", "OLD_IMAGE"])

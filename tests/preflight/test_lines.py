@@ -1,6 +1,6 @@
 from msgspec.structs import replace
 
-from dynaferry.dynamodb.tables.description import TableDescription, Throughput
+from dynaferry.dynamodb.tables.description import Replica, TableDescription, Throughput
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.preflight.estimate import as_created, estimate_copy
 from dynaferry.preflight.inspection import TablePreflight
@@ -42,6 +42,13 @@ def test_a_large_table_is_estimated_in_units_time_and_money() -> None:
         "(us-east-1, on-demand, Standard class, as of 2026-09-29; check yours)",
         "  - mind the gap",
     ]
+
+
+def test_what_the_replicas_take_has_a_line() -> None:
+    source = described(item_count=7, size_bytes=700)
+    lines = render_estimate(seen(source, described(replicas=(Replica(region="eu-west-1"),))))
+    assert "    and 7 in the Regions of the target's replicas" in lines
+    assert not any("replicas" in line for line in render_estimate(seen(source, source)))
 
 
 def test_a_table_to_be_created_says_so() -> None:

@@ -3,7 +3,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from dynaferry.dynamodb.tables.describe import NotKnown, SideSettings
-from dynaferry.dynamodb.tables.description import KeyAttribute, TableDescription, Throughput
+from dynaferry.dynamodb.tables.description import (
+    KeyAttribute,
+    Replica,
+    TableDescription,
+    Throughput,
+)
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.preflight.estimate import as_created, estimate_copy
 from dynaferry.preflight.notices import Findings, notices_on
@@ -58,7 +63,7 @@ def test_what_a_created_target_will_not_have_is_said() -> None:
         item_count=1,
         kms_key_arn="arn:aws:kms:us-east-1:123456789012:key/k",
         warm=Throughput(50_000, 50_000),
-        replicas=("eu-west-1",),
+        replicas=(Replica(region="eu-west-1"),),
     )
     notices = noticed(source, tags=NotKnown("no permission for dynamodb:ListTagsOfResource"))
     assert the_only_one(notices, "tags") == (
@@ -67,7 +72,7 @@ def test_what_a_created_target_will_not_have_is_said() -> None:
     )
     assert "key/k" in the_only_one(notices, "encrypted")
     assert "4,000 write units a second" in the_only_one(notices, "warm throughput")
-    assert "eu-west-1" in the_only_one(notices, "without replicas")
+    assert "eu-west-1" in the_only_one(notices, "without the source's replicas")
 
 
 def test_a_target_that_may_hold_items_is_said_to_be_overwritten() -> None:
@@ -111,9 +116,13 @@ def test_a_stream_on_the_source_is_to_be_set_up_at_the_cut_over() -> None:
     assert "cut-over" in the_only_one(notices, "the source has a stream (NEW_IMAGE)")
 
 
-def test_replicas_of_the_target_cost_as_many_units_again() -> None:
-    notices = noticed(target=described("copy", replicas=("eu-west-1", "eu-north-1")))
-    assert "eu-west-1, eu-north-1" in the_only_one(notices, "global table")
+def test_replicas_of_both_sides_are_named() -> None:
+    there = (Replica(region="eu-west-1"), Replica(region="eu-north-1"))
+    notices = noticed(target=described("copy", replicas=there))
+    assert "eu-west-1, eu-north-1" in the_only_one(notices, "the target is a global table")
+    source = described(item_count=1, replicas=there)
+    notices = noticed(source, described("copy"))
+    assert "eu-west-1, eu-north-1" in the_only_one(notices, "the source is one replica")
 
 
 def test_expiry_on_the_source_is_to_be_switched_on_after_the_cut_over() -> None:

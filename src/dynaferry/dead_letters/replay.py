@@ -20,11 +20,13 @@ from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.items.put_item import PutItemTarget
 from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import DynaferryError
 from dynaferry.observe.progress import PlainLog
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import ReplaySummary, RunStatus, TableSummary
 from dynaferry.plan.settings import CopyPlan
+from dynaferry.preflight.item_cost import billed_for_each, unit_price
 from dynaferry.run.lifecycle import (
     END_OF_ATTEMPT_SECONDS,
     Say,
@@ -118,6 +120,7 @@ class _Replay:
             for table, counted in enumerate(totals):
                 if counted.items_rejected and not self._stop.asked:
                     target = await find_target(session, plan.tables[table].target, record, table)
+                    target = await with_replication(session, target)
                     await self._replay_table(plan, table, session, target, store, caps)
 
     async def _print_controls(self, stats: RunStats) -> None:
@@ -146,7 +149,12 @@ class _Replay:
             patience=patience,
         ) as client:
             replayer = Replayer(
-                PutItemTarget(client, table=target.called, partition_key=target.keys[0].name),
+                PutItemTarget(
+                    client,
+                    table=target.called,
+                    partition_key=target.keys[0].name,
+                    leave_out=target.is_legacy_global,
+                ),
                 await _stats_of(plan, table, target, store),
                 table=table,
                 store=store,
@@ -240,14 +248,14 @@ async def _stats_of(
     at the listed one for writes.
     """
     names, counters = plan.tables[table], await store.read_counters(table)
-    provisioned = target.billing_mode == "PROVISIONED"
     stats = stats_of(
         await store.read_totals(table),
         counters,
         source=names.source_name,
         target=names.target_name,
         segments_total=0,
-        dollars_per_write_unit=0.0 if provisioned else plan.price_per_million_writes / 1e6,
+        dollars_per_write_unit=unit_price(target, plan.price_per_million_writes)
+        * billed_for_each(target),
     )
     stats.dollars_before = counters.dollars - stats.dollars
     return stats

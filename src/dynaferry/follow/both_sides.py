@@ -12,7 +12,9 @@ from dynaferry.dynamodb.client import open_client
 from dynaferry.dynamodb.items.batch_get import BatchGetLookup
 from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.dynamodb.items.keys import KeyReader
+from dynaferry.dynamodb.items.replication_attributes import lookup_of
 from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.follow.applier_work import KEYS_A_LOOKUP
 from dynaferry.ports import KeyLookup
 from dynaferry.run.sides import Sides
@@ -99,6 +101,9 @@ async def open_both_sides(
 ) -> AsyncIterator[BothSides]:
     """Both tables, to be looked up in; with connections of their own, so that nothing waits."""
     keys = KeyReader([key.name for key in source.keys])
+    seen = [await with_replication(sides.source, source)]
+    seen += [await with_replication(sides.target, target)]
+    leave_out = any(table.is_legacy_global for table in seen)
     async with (
         open_client(
             sides.source,
@@ -114,7 +119,13 @@ async def open_both_sides(
         ) as target_client,
     ):
         yield BothSides(
-            BatchGetLookup(source_client, table=source.called, side="source"),
-            BatchGetLookup(target_client, table=target.called, side="target"),
+            lookup_of(
+                BatchGetLookup(source_client, table=source.called, side="source"),
+                leave_out=leave_out,
+            ),
+            lookup_of(
+                BatchGetLookup(target_client, table=target.called, side="target"),
+                leave_out=leave_out,
+            ),
             keys.wire_key,
         )

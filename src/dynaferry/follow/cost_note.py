@@ -6,6 +6,7 @@ from typing import Final
 from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import DynaferryError
 from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.observe.move_status import MoveStatus
@@ -58,7 +59,8 @@ class CostNote:
 
     async def _target_of(self, table: FollowedTable) -> TableDescription:
         try:
-            return await describe_table(self._target, table.target)
+            there = await describe_table(self._target, table.target)
+            return await with_replication(self._target, there)
         except DynaferryError:  # it is not there yet, or cannot be looked at now
             return as_created(table.seen)
 

@@ -15,6 +15,7 @@ from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.counters import stats_of
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.follow.held_back import HeldBack
@@ -26,6 +27,7 @@ from dynaferry.follow.table import open_applier
 from dynaferry.observe.progress import PlainLog
 from dynaferry.observe.stats import MOST_REASONS, RunStats
 from dynaferry.plan.settings import CopyPlan
+from dynaferry.preflight.item_cost import billed_for_each, unit_price
 from dynaferry.run.lifecycle import Say, Watch, closing, watched
 from dynaferry.run.sides import Sides, credentials_left
 from dynaferry.state.sqlite.store import SqliteStore
@@ -52,7 +54,10 @@ async def follow(
     """
     store = await SqliteStore.open(plan.state_dir, plan.run_name)
     async with closing(store), AsyncExitStack() as stack:
-        targets = [await describe_table(sides.target, table.target) for table in tables]
+        targets = [
+            await with_replication(sides.target, await describe_table(sides.target, table.target))
+            for table in tables
+        ]
         stats, caps = await _stats(plan, sides, tables, targets, store), RunCaps(plan)
         controls = ControlFollower(plan, store, (caps,), stats)
         for line in await controls.begin():
@@ -141,8 +146,9 @@ async def _stats(
             source=table.source,
             target=table.target,
             segments_total=segments[table.number],
-            dollars_per_read_unit=_price(plan.price_per_million_reads, table.seen),
-            dollars_per_write_unit=_price(plan.price_per_million_writes, there),
+            dollars_per_read_unit=unit_price(table.seen, plan.price_per_million_reads),
+            dollars_per_write_unit=unit_price(there, plan.price_per_million_writes)
+            * billed_for_each(there),
         )
         own.dollars_before = counters.dollars - own.dollars
         own.state = "rejected" if totals.items_rejected else "complete"
@@ -151,8 +157,3 @@ async def _stats(
         own.rejections = {f"{e.error_code}: {e.error_message}": e.items for e in reasons}
         stats.tables.append(own)
     return stats
-
-
-def _price(per_million: float, table: TableDescription) -> float:
-    """Dollars for a unit; provisioned capacity is paid by the hour."""
-    return 0.0 if table.billing_mode == "PROVISIONED" else per_million / 1e6

@@ -18,10 +18,12 @@ from dynaferry.dynamodb.client import DynamoClient, open_client
 from dynaferry.dynamodb.items.batch_get import BatchGetLookup
 from dynaferry.dynamodb.items.batch_write import BatchWriteTarget
 from dynaferry.dynamodb.items.keys import KeyReader
+from dynaferry.dynamodb.items.replication_attributes import lookup_of
 from dynaferry.dynamodb.items.streams import TableStream
 from dynaferry.dynamodb.signing import STREAMS_API_PREFIX
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import ThrottledError
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.applier_work import RejectedChanges
@@ -76,10 +78,13 @@ async def open_spool(path: Path, spool_id: str, *, is_new: bool) -> AsyncIterato
 class _Streams:
     """The streams of one table of an account. A `TableStreams`."""
 
-    def __init__(self, session: AccountSession, table: str, client: DynamoClient) -> None:
+    def __init__(
+        self, session: AccountSession, table: str, client: DynamoClient, *, leave_out: bool
+    ) -> None:
         self._session = session
         self._table = table
         self._client = client
+        self._leave_out = leave_out
 
     async def latest(self) -> str | None:
         """See `TableStreams`."""
@@ -91,7 +96,9 @@ class _Streams:
         return self._stream(arn, listing.view), listing
 
     def _stream(self, arn: str, view: str) -> TableStream:
-        return TableStream(self._client, arn=arn, table=self._table, view=view)
+        return TableStream(
+            self._client, arn=arn, table=self._table, view=view, leave_out=self._leave_out
+        )
 
 
 @asynccontextmanager
@@ -113,6 +120,7 @@ async def open_capture(
     """
     if table.stream_arn is None:
         raise no_stream(table, session.region, session.acting_as)
+    table = await with_replication(session, table)
     async with open_client(
         session,
         table=table.name,
@@ -120,7 +128,7 @@ async def open_capture(
         connections=STREAM_CONNECTIONS,
         api_prefix=STREAMS_API_PREFIX,
     ) as client:
-        streams = _Streams(session, table.name, client)
+        streams = _Streams(session, table.name, client, leave_out=table.is_legacy_global)
         capture = TableCapture(streams, spool, clock=clock, keys_only=keys_only)
         await capture.open()
         yield capture
@@ -143,6 +151,7 @@ async def open_applier(
     """The applier of a table, at the rates that the copy had. Not running."""
     patience, limits = SidePatience.of(plan, caps), plan.tables[table]
     keys = KeyReader([key.name for key in source.keys])
+    source = await with_replication(sides.source, source)
     read_retry = RetryPolicy("source", patience.source)
     write_retry = RetryPolicy("target", patience.target, passing=(ThrottledError,))
     writes, reads = WriteCounters(stats), ReadCounters(stats)
@@ -150,7 +159,10 @@ async def open_applier(
         caps.read_limiter(limits.max_read_units), caps.write_limiter(limits.max_write_units)
     )
     async with _open_clients(plan, sides, source, target, patience) as clients:
-        lookup = BatchGetLookup(clients[0], table=source.called, side="source")
+        lookup = lookup_of(
+            BatchGetLookup(clients[0], table=source.called, side="source"),
+            leave_out=source.is_legacy_global,
+        )
         writer = BatchWriteTarget(clients[1], table=target.called, keys=keys)
         yield Applier(
             spool,

@@ -18,8 +18,10 @@ from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.preflight.item_cost import (
     IndexCost,
     average_item_bytes,
+    billed_for_each,
     costs_of_indexes,
     is_provisioned,
+    puts_here,
     unit_price,
     units_to_read,
     units_to_write,
@@ -58,10 +60,11 @@ class ExpectedRate(Struct, frozen=True, kw_only=True):
 class Estimate(Struct, frozen=True, kw_only=True):
     """The estimate for one table.
 
-    `write_units` includes what the target's indexes add, and leaves out a global table's
-    replicas. The two paces are those of the slowest place on each side, be it the table, an index
-    or a given limit. Costs are US dollars for request units; 0 for a side whose capacity is
-    provisioned, and so paid by the hour whether it is used or not.
+    `write_units` includes what the target's indexes add; `replicated_write_units` is what the
+    other replicas of a global table take, each as many, in its own Region. The two paces are those
+    of the slowest place on each side, be it the table, an index or a given limit. Costs are US
+    dollars for request units; 0 for a side whose capacity is provisioned, and so paid by the hour
+    whether it is used or not.
     """
 
     items: int
@@ -70,6 +73,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
     segments: int
     read_units: int
     write_units: int
+    replicated_write_units: int = 0
     index_costs: tuple[IndexCost, ...]
     read_pace: ExpectedRate
     write_pace: ExpectedRate
@@ -143,6 +147,7 @@ def estimate_copy(
     read_pace = _reads(plan, table, source)
     paces = _write_paces(target, source)
     write_units = sum(pace.units for pace in paces)
+    replicated = write_units * len(target.replicas)
     paces[0] = _by_segments(paces[0], total_segments)
     given = _given("--max-write-units", write_units, plan.max_write_units, table.max_write_units)
     return Estimate(
@@ -152,13 +157,14 @@ def estimate_copy(
         segments=total_segments,
         read_units=read_pace.units,
         write_units=write_units,
+        replicated_write_units=replicated,
         index_costs=costs_of_indexes(target, average),
         read_pace=read_pace,
         write_pace=_slowest(paces, given=given),
         read_cost=read_pace.units * read_price,
-        write_cost=write_units * write_price,
+        write_cost=(write_units + replicated) * write_price,
         dollars_per_read_unit=read_price,
-        dollars_per_write_unit=write_price,
+        dollars_per_write_unit=write_price * billed_for_each(target),
         source_provisioned=is_provisioned(source),
         target_provisioned=is_provisioned(target),
         prices=_prices(plan),
@@ -210,6 +216,7 @@ def _write_paces(target: TableDescription, source: TableDescription) -> list[Exp
     One that is short of units slows down the whole table [DG:gsi-throttling].
     """
     items, average = source.item_count, average_item_bytes(source)
+    items *= puts_here(target)
     per_item = units_to_write(average)
     paces = []
     for cost in costs_of_indexes(target, average):
@@ -314,5 +321,7 @@ def as_created(source: TableDescription) -> TableDescription:
         source,
         warm=None,
         replicas=(),
+        global_table_version=None,
+        replicates_at_once=False,
         indexes=tuple(replace(index, warm=None) for index in source.indexes),
     )

@@ -20,6 +20,7 @@ from dynaferry.preflight.estimate import Estimate
 from dynaferry.preflight.item_cost import (
     average_item_bytes,
     costs_of_indexes,
+    puts_here,
     unit_price,
     units_to_read,
     units_to_write,
@@ -68,11 +69,14 @@ def following_cost(
 ) -> FollowingCost:
     """The cost of following `source` at this rate, spread evenly over so many open shards.
 
-    An item that changes is as large as the average one, unless its `item_bytes` are given.
+    The units of a change are those of the target's own Region; what the other replicas of a global
+    table take is in the cost. An item that changes is as large as the average one, unless its
+    `item_bytes` are given.
     """
     size = average_item_bytes(source) if item_bytes is None else item_bytes
     indexes = costs_of_indexes(target, size)
     units = units_to_write(size) + sum(cost.units_per_item for cost in indexes)
+    units *= puts_here(target)
     changes_a_day = changes_per_second * DAY_SECONDS
     write_price = unit_price(target, plan.price_per_million_writes)
     read_price = unit_price(source, plan.price_per_million_reads)
@@ -80,7 +84,7 @@ def following_cost(
     return FollowingCost(
         changes_per_second=changes_per_second,
         write_units_per_change=units,
-        target_writes=changes_a_day * units * write_price,
+        target_writes=changes_a_day * units * write_price * (1 + len(target.replicas)),
         stream_reads=_stream_reads_a_day(changes_per_second, shards)
         * limits.PRICE_PER_MILLION_STREAM_READS
         / 1e6,

@@ -19,9 +19,9 @@ from dynaferry.dynamodb.tables.describe import (
     describe_side_settings,
     describe_table,
     read_tags,
-    sets_replication_attributes,
 )
 from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.dynamodb.tables.warm_throughput import as_warmed, warm_up
 from dynaferry.errors import PreflightError, TableNotFoundError
 from dynaferry.plan.settings import CopyPlan, TablePlan
@@ -52,7 +52,6 @@ DESCRIBE_ATTEMPTS: Final = 5
 class TablePreflight(Struct, frozen=True, kw_only=True):
     """One table that may be copied. `target` is None only in a dry run that would create it.
 
-    `has_replication_attributes` says that attributes of the service's own are left out of the copy.
     One that was `just_made` may not be found everywhere for a moment.
     """
 
@@ -62,7 +61,6 @@ class TablePreflight(Struct, frozen=True, kw_only=True):
     total_segments: int
     estimate: Estimate
     notices: tuple[str, ...]
-    has_replication_attributes: bool = False
     just_made: bool = False
 
 
@@ -136,8 +134,8 @@ async def _inspect_table(
     check_region("target", table.target, plan.target, target.region)
     source_table = await describe_source(source, table.source)
     check_usable("source", source_table)
+    source_table = await with_replication(source, source_table)
     source_settings = await describe_side_settings(source, source_table.called)
-    has_own = await sets_replication_attributes(source, source_table)
     target_table = await _describe_target(target, table.target, has_been_there=resuming)
     if target_table is None:
         _check_may_be_created(plan, table, target, resuming=resuming)
@@ -147,11 +145,11 @@ async def _inspect_table(
             target=None,
             target_settings=None,
             tags=await read_tags(source, source_table),
-            has_replication_attributes=has_own,
         )
     check_not_the_same(source_table, target_table)
     check_usable("target", target_table, may_be_waited_for=True)
     check_keys_agree(source_table, target_table)
+    target_table = await with_replication(target, target_table)
     is_our_own = target_table.table_id in written_before
     may_hold_items = resuming or is_our_own or plan.allow_non_empty_target
     if not (may_hold_items or is_being_created(target_table)):
@@ -161,7 +159,6 @@ async def _inspect_table(
         source_settings=source_settings,
         target=target_table,
         target_settings=await describe_side_settings(target, target_table.called),
-        has_replication_attributes=has_own,
     )
 
 
@@ -188,7 +185,6 @@ def _conclude(
             *in_words,
             *notices_on(findings, estimate, target_may_hold_items=may_hold_items),
         ),
-        has_replication_attributes=findings.has_replication_attributes,
     )
 
 
@@ -199,6 +195,7 @@ async def _warm(
         return seen
     check_may_be_warmed(seen.target, plan.warm_target)
     warm = await warm_up(target, seen.target, plan.warm_target, say=say)
+    warm = await with_replication(target, warm)
     estimate = estimate_copy(
         plan, seen.table, seen.source, warm, total_segments=seen.total_segments
     )

@@ -41,6 +41,22 @@ def units_to_write(item_bytes: float) -> int:
     return max(1, math.ceil(item_bytes / limits.BYTES_PER_WRITE_UNIT))
 
 
+def puts_here(target: TableDescription) -> int:
+    """The writes that one put becomes in the table's own Region.
+
+    Version 2017.11.29 of global tables sets its attributes by a second [DG:V2globaltables_upgrade].
+    """
+    return 2 if target.is_legacy_global else 1
+
+
+def billed_for_each(target: TableDescription) -> int:
+    """The units that are billed, in all Regions, for each that the table's responses count.
+
+    Each replica takes every write once more, at the same price [DG:global-tables-billing].
+    """
+    return puts_here(target) * (1 + len(target.replicas))
+
+
 def _index_cost(index: IndexDescription, average: float) -> IndexCost:
     """An entry with all attributes is as long as the item; a smaller one is taken for one unit."""
     whole = index.projection == "ALL"

@@ -58,6 +58,7 @@ def estimate_lines(estimate: Estimate) -> list[str]:
         _side_line("reads", estimate.read_pace, estimate.read_units),
         _side_line("writes", estimate.write_pace, estimate.write_units),
         *(_index_line(cost) for cost in estimate.index_costs),
+        *_replica_lines(estimate),
         f"time: {_time(estimate)}",
         f"cost: {_cost(estimate)}",
         f"prices: {estimate.prices}",
@@ -76,6 +77,11 @@ def _index_line(cost: IndexCost) -> str:
         f"  of them {index.kind} {index.name} ({index.projection}): {cost.units_per_item} {units} "
         "a write; less where items lack its key"
     )
+
+
+def _replica_lines(estimate: Estimate) -> list[str]:
+    units = estimate.replicated_write_units
+    return [f"  and {count(units)} in the Regions of the target's replicas"] if units else []
 
 
 def _time(estimate: Estimate) -> str:

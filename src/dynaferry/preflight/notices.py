@@ -13,13 +13,13 @@ from dynaferry.dynamodb.tables.description import KeyAttribute, TableDescription
 from dynaferry.limits import NEW_ON_DEMAND_WRITE_UNITS
 from dynaferry.preflight.bottleneck import advise
 from dynaferry.preflight.estimate import Estimate
+from dynaferry.preflight.replication_words import on_source_replicas, on_target_replicas
 
 
 class Findings(Struct, frozen=True, kw_only=True):
     """The findings of an inspection: the target's settings are None where it is not there yet.
 
-    `tags` are read only where the target is to be created. `has_replication_attributes` says that
-    the service writes attributes of its own into the source's items, which are left out.
+    `tags` are read only where the target is to be created.
     """
 
     source: TableDescription
@@ -27,7 +27,6 @@ class Findings(Struct, frozen=True, kw_only=True):
     target: TableDescription | None
     target_settings: SideSettings | None
     tags: tuple[Tag, ...] | NotKnown = ()
-    has_replication_attributes: bool = False
 
 
 # Not said by a move, which captures them.
@@ -45,7 +44,7 @@ def notices_on(
         *_on_creation(findings),
         *_on_target(findings, estimate, target_may_hold_items=target_may_hold_items),
         *_on_speed(findings, estimate),
-        *_on_replication(findings),
+        *on_source_replicas(findings.source),
         *_on_source(findings.source),
         *_on_time_to_live(findings),
         *_on_backups(findings),
@@ -70,10 +69,8 @@ def _on_creation(findings: Findings) -> Iterator[str]:
             "raise its warm throughput (and its indexes') first to go faster; it is billed"
         )
     if source.replicas:
-        yield (
-            f"the source is a global table ({', '.join(source.replicas)}); the target is created "
-            "without replicas"
-        )
+        regions = ", ".join(source.other_regions)
+        yield f"the target is created without the source's replicas ({regions})"
 
 
 def _is_warmer_than_new(warm: Throughput | None) -> bool:
@@ -98,11 +95,8 @@ def _on_target(
             f"the target's stream is on ({target.stream_view_type}): whatever listens to it, such "
             "as a Lambda trigger, will see every copied item as a new one"
         )
-    if findings.target is not None and target.replicas:
-        yield (
-            f"the target is a global table: each replica ({', '.join(target.replicas)}) costs as "
-            "many replicated write units again, which the estimate leaves out"
-        )
+    if findings.target is not None:
+        yield from on_target_replicas(target)
     if findings.target is not None and target.status == "CREATING":
         yield "the target is being created: the copy waits until it is ACTIVE"
     if findings.target is not None and target.status == "UPDATING":
@@ -155,14 +149,6 @@ def _all_keys(table: TableDescription) -> Iterator[KeyAttribute]:
     yield from table.keys
     for index in table.indexes:
         yield from index.keys
-
-
-def _on_replication(findings: Findings) -> Iterator[str]:
-    if findings.has_replication_attributes:
-        yield (
-            "the source is a global table of version 2017.11.29, which writes attributes of its "
-            "own into each item (aws:rep:*): they are not copied"
-        )
 
 
 def _on_source(source: TableDescription) -> Iterator[str]:

@@ -126,7 +126,7 @@ def _source_of(task: TableTask, client: DynamoClient) -> PageSource:
         total_segments=task.total_segments,
         consistent_read=task.plan.consistent_read,
     )
-    return pages_of(scans, leave_out=task.checked.has_replication_attributes)
+    return pages_of(scans, leave_out=task.checked.source.is_legacy_global)
 
 
 def _target_of(task: TableTask, client: DynamoClient, there: TableDescription) -> BatchTarget:

@@ -15,8 +15,8 @@ from dynaferry.dynamodb.items.canonical import canonical
 from dynaferry.dynamodb.items.conditional_write import ConditionalWriter
 from dynaferry.dynamodb.items.keys import KeyReader
 from dynaferry.dynamodb.items.replication_attributes import (
-    LookupWithoutReplicationAttributes,
     RepairerWithoutReplicationAttributes,
+    lookup_of,
     pages_of,
 )
 from dynaferry.dynamodb.items.scan import ScanSource
@@ -117,7 +117,7 @@ class _OpenSide(NamedTuple):
         leaves_out = pair.has_replication_attributes
         return SideReader(
             pages_of(scans, leave_out=leaves_out),
-            LookupWithoutReplicationAttributes(lookup) if leaves_out else lookup,
+            lookup_of(lookup, leave_out=leaves_out),
             stats,
             key_of=key_of,
             limiter=self.caps.read_limiter(pair.table.max_read_units),

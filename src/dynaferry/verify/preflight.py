@@ -1,13 +1,14 @@
 """The inspection of both tables of each pair, before any item is read: refuse early."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from msgspec import Struct
 
 from dynaferry.dynamodb.account.session import AccountSession
-from dynaferry.dynamodb.tables.describe import describe_table, sets_replication_attributes
+from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import PreflightError, TableNotFoundError
 from dynaferry.plan.settings import TablePlan
 from dynaferry.preflight.checks import (
@@ -25,17 +26,19 @@ from dynaferry.verify.settings import VerifyPlan
 
 
 class TablePair(Struct, frozen=True, kw_only=True):
-    """Two tables that may be compared.
-
-    `has_replication_attributes` says that the service writes attributes of its own into the items
-    of one of them, which are left out on both sides.
-    """
+    """Two tables that may be compared."""
 
     table: TablePlan
     source: TableDescription
     target: TableDescription
     total_segments: int
-    has_replication_attributes: bool = False
+
+    @property
+    def has_replication_attributes(self) -> bool:
+        """Whether the service writes attributes of its own into the items of one of them, which
+        are left out on both sides.
+        """
+        return self.source.is_legacy_global or self.target.is_legacy_global
 
 
 async def inspect_pairs(
@@ -54,11 +57,22 @@ async def inspect_pairs(
 def what_is_left_out(pairs: Sequence[TablePair]) -> list[str]:
     """What people should know of items that are not compared as they are. Pure."""
     return [
-        f"{pair.table.source_name} → {pair.table.target_name}: attributes that a global table of "
-        "version 2017.11.29 writes by itself (aws:rep:*) are left out of the comparison"
+        f"{pair.table.source_name} → {pair.table.target_name}: {told}"
         for pair in pairs
-        if pair.has_replication_attributes
+        for told in _left_out_of(pair)
     ]
+
+
+def _left_out_of(pair: TablePair) -> Iterator[str]:
+    if pair.has_replication_attributes:
+        yield (
+            "attributes that a global table of version 2017.11.29 writes by itself (aws:rep:*) "
+            "are left out of the comparison"
+        )
+    for side, table in (("source", pair.source), ("target", pair.target)):
+        if table.replicas:
+            regions = ", ".join(table.other_regions)
+            yield f"the {side} is a global table: its other replicas ({regions}) are not compared"
 
 
 async def _inspect_pair(plan: VerifyPlan, sides: Sides, table: TablePlan) -> TablePair:
@@ -70,6 +84,8 @@ async def _inspect_pair(plan: VerifyPlan, sides: Sides, table: TablePlan) -> Tab
     check_usable("target", target)
     check_not_the_same(source, target)
     check_keys_agree(source, target)
+    source = await with_replication(sides.source, source)
+    target = await with_replication(sides.target, target)
     return TablePair(
         table=table,
         source=source,
@@ -81,10 +97,6 @@ async def _inspect_pair(plan: VerifyPlan, sides: Sides, table: TablePlan) -> Tab
             requested=table.segments or plan.copy.segments,
             sample_percent=plan.sample_percent,
             read_units_per_second=min(polite_read_units(source), polite_read_units(target)),
-        ),
-        has_replication_attributes=(
-            await sets_replication_attributes(sides.source, source)
-            or await sets_replication_attributes(sides.target, target)
         ),
     )
 

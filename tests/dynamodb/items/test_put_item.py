@@ -60,6 +60,14 @@ async def test_what_is_there_is_found_to_be_the_same_or_another() -> None:
     assert await target.put_item(ITEM, overwrite=False) == PutResult("other")
 
 
+async def test_what_a_legacy_global_table_has_written_into_it_makes_no_other_item() -> None:
+    present = b'{"n":{"N":"1.5"},"p k":{"S":"a"},"aws:rep:deleting":{"BOOL":false}}'
+    target, client = putter(*[condition_failed(present)] * 2)
+    assert await target.put_item(ITEM, overwrite=False) == PutResult("other")
+    legacy = PutItemTarget(client, table="orders", partition_key="p k", leave_out=True)
+    assert await legacy.put_item(ITEM, overwrite=False) == PutResult("same")
+
+
 async def test_what_is_there_and_not_shown_counts_as_another() -> None:
     target, _ = putter(refused(b'{"__type":"ConditionalCheckFailedException"}'))
     assert await target.put_item(ITEM, overwrite=False) == PutResult("other")

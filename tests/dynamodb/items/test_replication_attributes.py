@@ -1,7 +1,6 @@
 """What a global table of version 2017.11.29 writes into items by itself is left out."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from msgspec import Raw
@@ -10,12 +9,13 @@ from dynaferry.dynamodb.items.replication_attributes import (
     LookupWithoutReplicationAttributes,
     PagesWithoutThem,
     RepairerWithoutReplicationAttributes,
+    bytes_without_them,
+    lookup_of,
+    pages_of,
     without_them,
 )
-from dynaferry.dynamodb.tables.describe import sets_replication_attributes
 from dynaferry.errors import ConditionFailedError
 from dynaferry.ports import FoundItems, Page, Replaced
-from tests.worlds.described import described, scripted
 
 OWN = (
     b'"aws:rep:deleting":{"BOOL":false},"aws:rep:updateregion":{"S":"us-east-1"},'
@@ -83,25 +83,13 @@ async def test_what_a_write_replaced_or_found_in_its_way_is_without_them() -> No
     assert caught.value.item == PLAIN
 
 
-IMAGES = "NEW_AND_OLD_IMAGES"
-FOUND = {"Items": [{"pk": "a", "aws:rep:deleting": False}]}
+def test_what_is_kept_of_an_item_is_bytes_of_its_own() -> None:
+    assert bytes_without_them(Raw(WITH_OWN)) == PLAIN
+    assert bytes_without_them(Raw(PLAIN)) == PLAIN
 
 
-@pytest.mark.parametrize(
-    ("settings", "answer", "expected", "looks"),
-    [
-        ({"global_table_version": "2017.11.29"}, FOUND, True, 0),
-        ({"global_table_version": "2019.11.21", "stream_view_type": IMAGES}, FOUND, False, 0),
-        ({}, FOUND, False, 0),
-        ({"stream_view_type": "KEYS_ONLY"}, FOUND, False, 0),
-        ({"stream_view_type": IMAGES}, FOUND, True, 1),
-        ({"stream_view_type": IMAGES}, {"Items": [{"pk": "a"}]}, False, 1),
-        ({"stream_view_type": IMAGES}, {"Items": []}, False, 1),
-    ],
-)
-async def test_an_item_is_scanned_only_where_the_description_leaves_it_open(
-    settings: dict[str, Any], answer: dict[str, Any], expected: bool, looks: int
-) -> None:
-    session = scripted("source", scan=[answer])
-    found = await sets_replication_attributes(session, described(**settings))
-    assert (found, len(session.client.requests_of("scan"))) == (expected, looks)
+def test_where_nothing_is_left_out_pages_and_lookups_are_the_very_same() -> None:
+    fake = Fake()
+    assert pages_of(fake, leave_out=False) is fake
+    assert lookup_of(fake, leave_out=False) is fake
+    assert isinstance(lookup_of(fake, leave_out=True), LookupWithoutReplicationAttributes)

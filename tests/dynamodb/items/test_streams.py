@@ -159,6 +159,24 @@ async def test_what_expired_is_told_from_what_somebody_deleted(
     assert change.is_expiry == is_expiry
 
 
+async def test_an_image_is_kept_byte_by_byte_but_for_what_a_legacy_global_table_writes() -> None:
+    own = b'"aws:rep:updatetime":{"N":"1.5"}'
+    image = b'{"pk":{"S":"a"}, "n" : {"N":"1.50"}}'
+    with_own = b'{"pk":{"S":"a"},%b,"n":{"N":"1.50"}}' % own
+    page = b'{"Records":[%b,%b]}' % tuple(
+        b'{"dynamodb":{"Keys":{"pk":{"S":"a"}},"NewImage":%b,"SequenceNumber":"1",'
+        b'"ApproximateCreationDateTime":1.5}}' % each
+        for each in (image, with_own)
+    )
+    source, client = stream(page)
+    kept = [change.image for change in (await source.read_changes("i")).changes]
+    assert kept == [image, with_own]
+    client = CannedStream(page)
+    legacy = TableStream(client, arn=ARN, table="t", view="NEW_AND_OLD_IMAGES", leave_out=True)
+    kept = [change.image for change in (await legacy.read_changes("i")).changes]
+    assert kept == [image, b'{"pk":{"S":"a"},"n":{"N":"1.50"}}']
+
+
 async def test_one_key_has_one_digest_however_it_is_written() -> None:
     source, _ = stream(
         b'{"Records":[%b,%b]}'

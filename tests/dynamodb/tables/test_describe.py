@@ -14,7 +14,6 @@ from dynaferry.dynamodb.tables.describe import (
     describe_table,
     has_items,
     read_tags,
-    sets_replication_attributes,
 )
 from dynaferry.errors import (
     AccessDeniedError,
@@ -256,12 +255,6 @@ async def test_what_is_throttled_is_asked_for_again(monkeypatch: pytest.MonkeyPa
     )
     settings = await describe_side_settings(session, "orders")
     assert settings.ttl_attribute == "expires"
-
-
-async def test_what_decides_what_is_copied_is_not_only_for_notices() -> None:
-    session = scripted(scan=[refusal("InternalServerError", "Scan")])
-    with pytest.raises(UnavailableError):
-        await sets_replication_attributes(session, described(stream_view_type="NEW_AND_OLD_IMAGES"))
 
 
 async def test_what_is_only_for_notices_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 from dynaferry.dynamodb.tables.description import (
     KeyAttribute,
     OnDemandLimits,
+    Replica,
     TableDescription,
     Throughput,
     read_description,
@@ -59,7 +60,16 @@ def test_a_table_with_everything_is_read_whole() -> None:
         TableClassSummary={"TableClass": "STANDARD_INFREQUENT_ACCESS"},
         SSEDescription={"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": "the-key"},
         DeletionProtectionEnabled=True,
-        Replicas=[{"RegionName": "eu-west-1"}],
+        Replicas=[
+            {
+                "RegionName": "eu-west-1",
+                "ReplicaStatus": "CREATING",
+                "WarmThroughput": {"ReadUnitsPerSecond": 3, "WriteUnitsPerSecond": 4},
+            },
+            {"RegionName": "us-east-1"},
+        ],
+        GlobalTableVersion="2019.11.21",
+        MultiRegionConsistency="STRONG",
     )
     assert (table.table_id, table.created_at) == ("an-id", datetime(2026, 1, 2, tzinfo=UTC))
     assert table.keys == (KeyAttribute("pk", "S", "HASH"), KeyAttribute("sk", "N", "RANGE"))
@@ -74,7 +84,11 @@ def test_a_table_with_everything_is_read_whole() -> None:
     assert table.stream_view_type == "NEW_IMAGE"
     assert table.table_class == "STANDARD_INFREQUENT_ACCESS"
     assert (table.kms_key_arn, table.deletion_protection) == ("the-key", True)
-    assert table.replicas == ("eu-west-1",)
+    assert table.replicas == (
+        Replica(region="eu-west-1", status="CREATING", warm=Throughput(3, 4)),
+    )
+    assert table.other_regions == ("eu-west-1",)
+    assert (table.is_legacy_global, table.replicates_at_once) == (False, True)
     assert table.endpoint == "http://there"
 
 

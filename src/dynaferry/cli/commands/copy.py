@@ -216,6 +216,7 @@ def estimate_document(preflight: TablePreflight) -> dict[str, Any]:
         "segments_total": preflight.total_segments,
         "read_units": estimate.read_units,
         "write_units": estimate.write_units,
+        "replicated_write_units": estimate.replicated_write_units,
         "read_units_per_second": estimate.read_units_per_second,
         "write_units_per_second": estimate.write_units_per_second,
         # Without an end, where a table has no units at all, it is null.

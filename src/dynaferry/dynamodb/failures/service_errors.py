@@ -89,7 +89,9 @@ _PASSING = frozenset(
         "TransactionInProgressException",
     }
 )
-_NO_TABLE = frozenset({"ResourceNotFoundException", "TableNotFoundException"})
+_NO_TABLE = frozenset(
+    {"GlobalTableNotFoundException", "ResourceNotFoundException", "TableNotFoundException"}
+)
 _CONDITION = "ConditionalCheckFailedException"
 _KNOWN = _THROTTLES | REFUSALS | _ITEM_REFUSALS | _PASSING | _NO_TABLE | {_CONDITION}
 # Of somebody between who gives no code of the service's: too late, sent to another, too early, and

@@ -35,8 +35,13 @@ def without_them(item: Raw) -> Raw:
     return item if len(kept) == len(attributes) else Raw(msgspec.json.encode(kept))
 
 
-def _bytes_without_them(item: bytes | None) -> bytes | None:
-    return None if item is None else bytes(without_them(Raw(item)))
+def bytes_without_them(item: Raw) -> bytes:
+    """The same, as bytes of their own: they keep nothing else in memory."""
+    return bytes(without_them(item))
+
+
+def _if_there(item: bytes | None) -> bytes | None:
+    return None if item is None else bytes_without_them(Raw(item))
 
 
 class PagesWithoutThem:
@@ -84,7 +89,7 @@ class RepairerWithoutReplicationAttributes:
         try:
             return _replaced(await self._repairer.put_if_unchanged(item, seen))
         except ConditionFailedError as error:
-            error.item = _bytes_without_them(error.item)
+            error.item = _if_there(error.item)
             raise
 
     async def delete_if_unchanged(self, key: bytes, seen: bytes) -> Replaced:
@@ -92,8 +97,13 @@ class RepairerWithoutReplicationAttributes:
         try:
             return _replaced(await self._repairer.delete_if_unchanged(key, seen))
         except ConditionFailedError as error:
-            error.item = _bytes_without_them(error.item)
+            error.item = _if_there(error.item)
             raise
+
+
+def lookup_of(lookup: KeyLookup, *, leave_out: bool) -> KeyLookup:
+    """The lookup as it is, or without these attributes."""
+    return LookupWithoutReplicationAttributes(lookup) if leave_out else lookup
 
 
 def pages_of(pages: PageSource, *, leave_out: bool) -> PageSource:
@@ -102,4 +112,4 @@ def pages_of(pages: PageSource, *, leave_out: bool) -> PageSource:
 
 
 def _replaced(replaced: Replaced) -> Replaced:
-    return replace(replaced, item=_bytes_without_them(replaced.item))
+    return replace(replaced, item=_if_there(replaced.item))

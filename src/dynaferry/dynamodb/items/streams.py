@@ -5,7 +5,7 @@ documentation has. Images pass through as bytes; a key is brought into its canon
 stand-ins do not normalise it as the service does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 
 from dynaferry.dynamodb.client import DynamoClient
 from dynaferry.dynamodb.items.canonical import DIGEST_BYTES, canonical
+from dynaferry.dynamodb.items.replication_attributes import bytes_without_them
 from dynaferry.dynamodb.items.responses import UNREADABLE, ResponseReader
 from dynaferry.errors import ThrottledError
 from dynaferry.ports import ChangeKind, ChangePage, ChangeRecord, Shard, StreamListing
@@ -86,14 +87,18 @@ class TableStream:
     """The stream with this ARN. A `ChangeSource`.
 
     `view` is its StreamViewType, which never changes: images are complete with NEW_IMAGE and
-    NEW_AND_OLD_IMAGES, and with the others each key is to be read again.
+    NEW_AND_OLD_IMAGES, and with the others each key is to be read again. With `leave_out` they are
+    without the attributes that a global table of version 2017.11.29 writes by itself.
     """
 
-    def __init__(self, client: DynamoClient, *, arn: str, table: str, view: str) -> None:
+    def __init__(
+        self, client: DynamoClient, *, arn: str, table: str, view: str, leave_out: bool = False
+    ) -> None:
         self._client = client
         self._arn = arn
         self._table = table
         self._has_images = view.startswith("NEW_")
+        self._bytes_of: Callable[[Raw], bytes] = bytes_without_them if leave_out else bytes
 
     async def list_shards(self, seconds_a_page: float = 0.0) -> StreamListing:
         """Lists all shards, page by page; see `ChangeSource`."""
@@ -183,7 +188,7 @@ class TableStream:
         change = record.dynamodb
         kind, image = ChangeKind.READ_AGAIN, None
         if self._has_images and _is_object(change.NewImage):
-            kind, image = ChangeKind.PUT, bytes(change.NewImage)
+            kind, image = ChangeKind.PUT, self._bytes_of(change.NewImage)
         elif self._has_images and record.event == "REMOVE":
             kind = ChangeKind.DELETE
         if not _is_object(change.Keys):

@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.dynamodb.failures.service_errors import CALL_ERRORS, RESPONSE_ERRORS
-from dynaferry.dynamodb.items.replication_attributes import PREFIX
 from dynaferry.dynamodb.tables.description import TableDescription, read_description
 from dynaferry.errors import (
     AccessDeniedError,
@@ -32,10 +31,9 @@ __all__ = [
     "describe_table",
     "has_items",
     "read_tags",
-    "sets_replication_attributes",
+    "refusable_call",
 ]
 
-LEGACY_GLOBAL_TABLES = "2017.11.29"
 OPTIONAL_SECONDS: Final = 15.0  # what only makes notices better is not waited for any longer
 AGAIN_SECONDS: Final = 1.0  # after a throttle
 RESERVED_TAG_PREFIX = "aws:"  # such tags are the service's own: they cannot be set [M:Tag]
@@ -112,23 +110,6 @@ async def has_items(session: AccountSession, table: str) -> bool:
     return bool(response.get("Items")) or "LastEvaluatedKey" in response
 
 
-async def sets_replication_attributes(session: AccountSession, table: TableDescription) -> bool:
-    """Whether the service writes `aws:rep:*` into the table's items by itself.
-
-    So does a global table of version 2017.11.29. A description may leave that version out
-    [DG:V2globaltables_versions]; but such a table has a stream of new and old images, and where
-    there is one, an item is looked at: each of them has these attributes.
-    """
-    if table.global_table_version is not None:
-        return table.global_table_version == LEGACY_GLOBAL_TABLES
-    if table.stream_view_type != "NEW_AND_OLD_IMAGES":
-        return False
-    named = table.called
-    response = await _refusable_call(session, "Scan", named, TableName=named, Limit=1)
-    items = [] if isinstance(response, NotKnown) else response.get("Items", ())
-    return any(name.startswith(PREFIX) for item in items for name in item)
-
-
 async def describe_side_settings(session: AccountSession, table: str) -> SideSettings:
     """The table's time to live and point-in-time recovery, as far as they may be read."""
     return SideSettings(
@@ -175,6 +156,7 @@ _METHODS = {
     "CreateTable": "create_table",
     "DeleteTable": "delete_table",
     "DescribeContinuousBackups": "describe_continuous_backups",
+    "DescribeGlobalTable": "describe_global_table",
     "DescribeTable": "describe_table",
     "DescribeTimeToLive": "describe_time_to_live",
     "ListTagsOfResource": "list_tags_of_resource",
@@ -215,7 +197,7 @@ async def _optional_call(
     with anyio.move_on_after(OPTIONAL_SECONDS):
         while True:
             try:
-                return await _refusable_call(session, operation, table, **parameters)
+                return await refusable_call(session, operation, table, **parameters)
             except ThrottledError as error:
                 last = error.message
             except DynaferryError as error:
@@ -224,10 +206,10 @@ async def _optional_call(
     return NotKnown(f"not looked at: {last}")
 
 
-async def _refusable_call(
+async def refusable_call(
     session: AccountSession, operation: str, table: str, **parameters: Any
 ) -> Mapping[str, Any] | NotKnown:
-    """Like `call_service`, but returns `NotKnown` where it is refused.
+    """Does what `call_service` does, but returns `NotKnown` where it is refused.
 
     A resource-based policy cannot grant these reads to another account [DG:rbac-*], and DynamoDB
     Local has no backups and no tags.

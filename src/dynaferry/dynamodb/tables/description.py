@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from dynaferry.shared.arn import arn_region
+
 AttributeType = Literal["S", "N", "B"]
 KeyRole = Literal["HASH", "RANGE"]
 IndexKind = Literal["GSI", "LSI"]
@@ -17,6 +19,8 @@ ProjectionType = Literal["ALL", "KEYS_ONLY", "INCLUDE"]
 BillingMode = Literal["PROVISIONED", "PAY_PER_REQUEST"]
 
 STANDARD_CLASS = "STANDARD"
+# Its tables write attributes of their own into each item; see `items.replication_attributes`.
+LEGACY_GLOBAL_TABLES = "2017.11.29"
 
 
 class KeyAttribute(Struct, frozen=True):
@@ -56,13 +60,22 @@ class IndexDescription(Struct, frozen=True, kw_only=True):
     warm_status: str = "ACTIVE"
 
 
+class Replica(Struct, frozen=True, kw_only=True):
+    """Another replica of a global table. `warm` is None where the service does not say."""
+
+    region: str
+    status: str = "ACTIVE"
+    warm: Throughput | None = None
+
+
 class TableDescription(Struct, frozen=True, kw_only=True):
     """One table, as it was when it was described.
 
     `item_count` and `size_bytes` are up to six hours old [M:TableDescription]. `table_id` is None
     where an emulator gives none. `provisioned` is None for an on-demand table, `warm` where the
-    service does not say. `replicas` are the Regions of a global table's other replicas;
-    `global_table_version` may be left out for one of the first version.
+    service does not say. `replicas` are a global table's other replicas; where it
+    `replicates_at_once`, a write is in another Region before it is answered.
+    `global_table_version` is left out for one of the first version; see `tables.replication`.
     `stream_arn` is that of the stream that is on, and `last_stream_arn` that of the newest one, on
     or off. `endpoint` is where the calls for this table go. `takes_arns` is False where an emulator
     there knows tables by their names only.
@@ -89,14 +102,25 @@ class TableDescription(Struct, frozen=True, kw_only=True):
     table_class: str = STANDARD_CLASS
     kms_key_arn: str | None = None
     deletion_protection: bool = False
-    replicas: tuple[str, ...] = ()
+    replicas: tuple[Replica, ...] = ()
     global_table_version: str | None = None
+    replicates_at_once: bool = False
     takes_arns: bool = True
 
     @property
     def called(self) -> str:
         """What every call names it by: its ARN. A name means another table to another caller."""
         return self.arn if self.takes_arns else self.name
+
+    @property
+    def is_legacy_global(self) -> bool:
+        """Whether it is a global table that writes attributes of its own into each item."""
+        return self.global_table_version == LEGACY_GLOBAL_TABLES
+
+    @property
+    def other_regions(self) -> tuple[str, ...]:
+        """Where the other replicas of a global table are."""
+        return tuple(replica.region for replica in self.replicas)
 
     @property
     def stream_enabled_at(self) -> float | None:
@@ -159,9 +183,23 @@ def read_description(
         table_class=table.get("TableClassSummary", {}).get("TableClass", STANDARD_CLASS),
         kms_key_arn=table.get("SSEDescription", {}).get("KMSMasterKeyArn"),
         deletion_protection=table.get("DeletionProtectionEnabled", False),
-        replicas=tuple(replica["RegionName"] for replica in table.get("Replicas", ())),
+        replicas=read_replicas(table.get("Replicas") or (), table["TableArn"]),
         takes_arns=takes_arns,
         global_table_version=table.get("GlobalTableVersion"),
+        replicates_at_once=table.get("MultiRegionConsistency") == "STRONG",
+    )
+
+
+def read_replicas(described: Iterable[Mapping[str, Any]], arn: str) -> tuple[Replica, ...]:
+    """The records of a global table's replicas, but for the one with this ARN's region."""
+    return tuple(
+        Replica(
+            region=replica["RegionName"],
+            status=replica.get("ReplicaStatus", "ACTIVE"),
+            warm=_read_warm(replica),
+        )
+        for replica in described
+        if replica["RegionName"] != arn_region(arn)
     )
 
 
