@@ -146,7 +146,7 @@ async def test_a_dry_run_says_what_a_move_finds_and_costs_and_writes_nothing(
     assert following["stream_arn"].startswith(f"{table['source_arn']}/stream/")
     assert "following: at " in err
     assert "a second about $" in err
-    assert "who else reads the source's stream was not looked at" in err
+    assert "which Lambda functions read the source's stream is not known" in err
     assert "may or may not be copied" not in err
 
 

@@ -58,6 +58,7 @@ WRITES: dict[str, dict[str, object]] = {
 MAY_READ = {
     "dynamodb:BatchGetItem",
     "dynamodb:DescribeContinuousBackups",
+    "dynamodb:DescribeGlobalTable",
     "dynamodb:DescribeTable",
     "dynamodb:DescribeTimeToLive",
     "dynamodb:GetItem",
@@ -286,9 +287,12 @@ async def test_the_source_role_cannot_write(world: MotoWorld) -> None:
 def test_the_source_role_holds_reading_actions_of_the_named_tables_only(world: MotoWorld) -> None:
     deploy_roles(world)
     assert actions_of(SOURCE_ROLE_ARN) == MAY_READ
+    of_tables = [table_arn(SOURCE_ACCOUNT_ID, t) for t in COPIED]
+    of_global_tables = f"arn:aws:dynamodb::{SOURCE_ACCOUNT_ID}:global-table/*"
     for document in policies_of(SOURCE_ROLE_ARN).values():
         for statement in document["Statement"]:
-            assert statement["Resource"] == [table_arn(SOURCE_ACCOUNT_ID, t) for t in COPIED]
+            is_of_table = statement["Action"] != "dynamodb:DescribeGlobalTable"
+            assert statement["Resource"] == (of_tables if is_of_table else of_global_tables)
 
 
 # What can be left out, and who is let in -------------------------------------------------------
@@ -300,6 +304,7 @@ def test_what_goes_beyond_a_copy_can_be_left_out(world: MotoWorld) -> None:
     assert actions_of(TARGET_ROLE_ARN) == {
         "dynamodb:BatchWriteItem",
         "dynamodb:DescribeContinuousBackups",
+        "dynamodb:DescribeGlobalTable",
         "dynamodb:DescribeTable",
         "dynamodb:DescribeTimeToLive",
         "dynamodb:Scan",
@@ -467,6 +472,13 @@ def test_enabling_a_stream_adds_one_action_on_the_named_tables(world: MotoWorld)
     assert statement["Action"] == "dynamodb:UpdateTable"
     assert statement["Resource"] == [table_arn(SOURCE_ACCOUNT_ID, table) for table in COPIED]
     assert actions_of(SOURCE_ROLE_ARN) == {*MAY_READ, "dynamodb:UpdateTable"}
+
+
+def test_naming_other_readers_adds_one_action_of_another_service(world: MotoWorld) -> None:
+    deploy_roles(world, {"AllowNameReaders": "true"})
+    (statement,) = policies_of(SOURCE_ROLE_ARN)["name-readers"]["Statement"]
+    assert (statement["Action"], statement["Resource"]) == ("lambda:ListEventSourceMappings", "*")
+    assert actions_of(SOURCE_ROLE_ARN) == {*MAY_READ, "lambda:ListEventSourceMappings"}
 
 
 def test_following_reads_the_streams_of_the_tables_and_their_items_and_nothing_else(

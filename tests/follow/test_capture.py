@@ -10,6 +10,7 @@ import pytest
 from dynaferry.errors import StoppedError
 from dynaferry.follow.capture import MOST_PAGES_IN_MEMORY
 from dynaferry.follow.lineage import ShardState
+from dynaferry.follow.shard_reader import OTHERS_READ
 from tests.follow.stream_world import Follower, StreamWorld, living, now
 
 HOUR = 3600.0
@@ -294,6 +295,23 @@ def test_a_shard_that_nobody_could_read_for_a_day_is_a_gap_though_nothing_refuse
             assert gap.why == "it was not read for 24 hours"
             # It is read from there on, and what is newer keeps its image.
             assert [row.image is not None for row in follower.file.waiting(0, 9)] == [True]
+
+    living(story)
+
+
+def test_who_was_seen_to_read_the_stream_is_named_where_a_shard_refuses_a_third_reader() -> None:
+    async def story() -> None:
+        world = StreamWorld()
+        follower = Follower(world)
+        await follower.start()
+        stats = follower.capture.stats
+        stats.other_readers = ("the function audit", "the replication of this global table")
+        world.has_other_readers = True
+        await anyio.sleep(2.0)
+        trouble = stats.trouble or ""
+        assert OTHERS_READ in trouble
+        assert "seen: the function audit, the replication of this global table" in trouble
+        await follower.kill()
 
     living(story)
 

@@ -9,6 +9,8 @@ import anyio
 import pytest
 
 from dynaferry.dynamodb.account.session import open_account
+from dynaferry.dynamodb.tables.describe import NotKnown
+from dynaferry.dynamodb.tables.description import Replica
 from dynaferry.errors import (
     AccessDeniedError,
     NotReadyError,
@@ -19,6 +21,7 @@ from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from dynaferry.preflight import streams
 from dynaferry.preflight.stream_words import StreamFindings, parts_of, stream_notices
 from dynaferry.preflight.streams import inspect_streams, measured_rate
+from tests.worlds.described import described
 from tests.worlds.endpoint import Answer, Behaviour, Decide, Request, refusal, running_endpoint
 
 TABLE = "arn:aws:dynamodb:eu-central-1:123456789012:table"
@@ -58,6 +61,10 @@ class Service:
                 return _says({"ShardIterator": f"{body['ShardIteratorType']} {body['ShardId']}"})
             case "GetRecords":
                 return _says({"Records": [], "NextShardIterator": body["ShardIterator"]})
+            case "DescribeGlobalTable":
+                return refusal("GlobalTableNotFoundException")
+            case "Scan":
+                return _says({"Items": [], "Count": 0})
             case "BatchGetItem":
                 return _says({"Responses": {}, "UnprocessedKeys": {}})
         raise AssertionError(f"a dry run must not ask for {operation}")
@@ -310,13 +317,59 @@ async def test_a_young_stream_is_said_and_an_old_one_is_not() -> None:
     assert "enabled" not in " ".join(stream_notices(found, now=since + 61.0))
 
 
-async def test_that_nobody_searched_for_other_readers_is_said() -> None:
+async def test_readers_that_nobody_could_look_for_are_not_said_to_be_none() -> None:
+    (found,) = await inspected(Service())
+    told = stream_notices(found, 0.0)[-1]
+    assert "which Lambda functions read the source's stream is not known (nobody was asked" in told
+
+
+ONE, TWO = ("orders-indexer",), ("audit", "orders-indexer")
+REPLICATED: dict[str, Any] = {"replicas": (Replica(region="eu-west-1"),)}
+
+
+def told_of(functions: tuple[str, ...] | NotKnown, *, shared: bool = False, **table: Any) -> str:
+    """The notices on who reads the stream of a table."""
+    found = StreamFindings(
+        source=described(stream_view_type="NEW_IMAGE", **table),
+        status="ENABLED",
+        open_shards=1,
+        is_shared=shared,
+        functions=functions,
+    )
+    return " ".join(stream_notices(found, 0.0))
+
+
+def test_the_only_other_reader_is_named() -> None:
+    assert "is read by the function orders-indexer; the move is the second reader" in told_of(ONE)
+    told = told_of((), **REPLICATED)
+    assert "is read by the replication of this global table; the move is the second" in told
+    assert "no Lambda functions of this account" in told
+
+
+def test_of_two_readers_on_a_shard_both_are_named_before_a_third_begins() -> None:
+    assert "has 2 readers already (the function audit, the function orders-indexer)" in told_of(TWO)
+    told = told_of(ONE, **REPLICATED)
+    assert "(the function orders-indexer, the replication of this global table)" in told
+    assert "LimitExceededException" in told
+
+
+def test_readers_that_a_shard_has_refused_a_third_for_are_named() -> None:
+    told = told_of(TWO, shared=True)
+    assert "has other readers" in told
+    assert "(the function audit, the function orders-indexer)" in told
+    assert "since it takes two; take one of them away" in told_of(NotKnown("asleep"), shared=True)
+
+
+def test_a_strongly_consistent_global_table_does_not_replicate_by_its_stream() -> None:
+    assert "replication of this" not in told_of((), replicates_at_once=True, **REPLICATED)
+
+
+async def test_of_a_replica_the_switch_is_told_beforehand() -> None:
     service = Service()
-    (found,) = await inspected(service)
-    assert "who else reads the source's stream was not looked at" in stream_notices(found, 0.0)[-1]
     service.table_fields = {"Replicas": [{"RegionName": "us-east-1"}]}
     (found,) = await inspected(service)
-    assert "replication of this global table is one" in stream_notices(found, 0.0)[-1]
+    told = " ".join(stream_notices(found, 0.0))
+    assert "stop the writers in all Regions (us-east-1 as well)" in told
 
 
 # The rate --------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from dynaferry.dynamodb.account.streams_endpoint import streams_endpoint
 from dynaferry.dynamodb.tables.describe import describe_table
+from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.asking import check_goes_on
 from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
@@ -145,9 +146,10 @@ class _Move:
             run = None if self._plan.restart else await stored_run(self._plan)
             self._id = secrets.token_hex(16) if run is None else move_of(run)
             async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:
-                await prepare(self._plan, sides, self._say, self._agree)
+                found = await prepare(self._plan, sides, self._say, self._agree)
                 for number in range(len(self._plan.tables)):
                     table = await self._open_table(number, sides, stack, is_new=run is None)
+                    table.capture.stats.other_readers = found[number].readers
                     self._tables.append(table)
                 begun.set()
                 try:
@@ -165,6 +167,7 @@ class _Move:
         """Everything from now on will be captured when this returns."""
         names = self._plan.tables[number]
         seen = await describe_table(sides.source, names.source_name)
+        seen = await with_replication(sides.source, seen)
         path = spool_path(self._plan.state_dir, self._plan.run_name, number)
         if is_new:
             await to_thread.run_sync(_remove, path)

@@ -67,8 +67,9 @@ class WayBack(Struct, frozen=True):
 class Standing(Struct, frozen=True, kw_only=True):
     """How one table of a move stands, as far as it matters for the switch.
 
-    `others_read` says what other readers of the stream are refused or slowed by; `trouble` why the
-    stream cannot be read now. `way_back` is None where none is wanted.
+    `others_read` says what other readers of the stream are refused or slowed by, `other_readers`
+    who of them was seen; `trouble` why the stream cannot be read now. `way_back` is None where none
+    is wanted.
     """
 
     stage: Stage
@@ -77,6 +78,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     rejected: int = 0
     open_gaps: int = 0
     others_read: bool = False
+    other_readers: tuple[str, ...] = ()
     trouble: str | None = None
     will_catch_up: bool = True
     target_status: str = "ACTIVE"
@@ -110,9 +112,10 @@ def _of_the_stream(standing: Standing) -> Iterable[Reason]:
         shards = _counted(standing.childless, "shard has", "shards have")
         yield Reason("childless shards", f"{shards} ended and no listing shows children yet")
     if standing.others_read:
+        others = ", ".join(standing.other_readers) or "somebody else"
+        reads = "reads" if len(standing.other_readers) <= 1 else "read"
         yield Reason(
-            "another reader",
-            "somebody else reads the stream as well, and a shard takes two readers",
+            "another reader", f"{others} {reads} the stream as well, and a shard takes two readers"
         )
     elif standing.trouble is not None:
         yield Reason("unread stream", standing.trouble)

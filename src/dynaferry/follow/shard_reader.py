@@ -60,6 +60,8 @@ class CaptureStats(Struct):
     shards_reading: int = 0
     shards_waiting: int = 0
     shards_childless: int = 0
+    # Who was seen to read the stream as well, in words.
+    other_readers: tuple[str, ...] = ()
 
 
 class Read(Struct, frozen=True):
@@ -204,7 +206,8 @@ class ShardReader:
         if isinstance(error, ThrottledError):
             self._captor.stats.throttled += 1
             if error.code == "LimitExceededException":
-                told = f"{told} ({OTHERS_READ})"
+                seen = ", ".join(self._captor.stats.other_readers)
+                told = f"{told} ({OTHERS_READ}{f'; seen: {seen}' if seen else ''})"
         self._captor.stats.trouble = told
         _log.info("a shard cannot be read", extra={"operation": "GetRecords", "error": told})
 

@@ -5,27 +5,41 @@ from typing import Final
 
 from msgspec import Struct
 
+from dynaferry.dynamodb.tables.describe import NotKnown
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import AccessDeniedError, DynaferryError, PreflightError
 from dynaferry.observe.formatting import duration
 from dynaferry.preflight.following import has_new_images, units_to_read_again
 from dynaferry.preflight.item_cost import average_item_bytes
+from dynaferry.preflight.replication_words import on_moved_replicas
 
 # No eventually consistent read is older than this [INF: the service says "usually a second"].
 STREAM_HISTORY_SECONDS: Final = 60.0
+READERS_A_SHARD: Final = 2
 
 
 class StreamFindings(Struct, frozen=True, kw_only=True):
     """What was found of one source's stream.
 
     `status` is None where there is none yet, and one is to be enabled. `is_shared` says that a
-    shard refused to be read because others read it.
+    shard refused to be read because others read it, and `functions` which Lambda functions do.
     """
 
     source: TableDescription
     status: str | None
     open_shards: int = 0
     is_shared: bool = False
+    functions: tuple[str, ...] | NotKnown = NotKnown("not looked at")
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """Who is known to read each shard beside us, in words."""
+        functions = () if isinstance(self.functions, NotKnown) else self.functions
+        named = [f"the function {name}" for name in functions]
+        # A strongly consistent global table does not replicate by its stream.
+        if self.source.replicas and not self.source.replicates_at_once:
+            named.append("the replication of this global table")
+        return tuple(named)
 
 
 def call_that_enables(table: TableDescription, region: str) -> str:
@@ -85,7 +99,12 @@ def parts_of(error: DynaferryError) -> list[DynaferryError]:
 
 def stream_notices(found: StreamFindings, now: float) -> tuple[str, ...]:
     """The notices on one source's stream at the moment `now`."""
-    return (*_on_view(found), *_on_age(found, now), *_on_readers(found))
+    return (
+        *_on_view(found),
+        *_on_age(found, now),
+        *_on_readers(found),
+        *on_moved_replicas(found.source),
+    )
 
 
 def _on_view(found: StreamFindings) -> Iterator[str]:
@@ -121,15 +140,37 @@ def _on_age(found: StreamFindings, now: float) -> Iterator[str]:
 
 
 def _on_readers(found: StreamFindings) -> Iterator[str]:
+    if found.status is None:
+        return
+    readers = ", ".join(found.readers)
     if found.is_shared:
         yield (
             "the source's stream has other readers: a shard refused to be read "
-            "(LimitExceededException), since it takes two; find out which Lambda functions and "
-            "replicas they are, or what changes comes late"
+            f"(LimitExceededException), since it takes two{f' ({readers})' if readers else ''}; "
+            "take one of them away, or what changes comes late"
         )
-    if found.status is not None:
-        replicas = "; the replication of this global table is one" if found.source.replicas else ""
+    elif len(found.readers) >= READERS_A_SHARD:
         yield (
-            "who else reads the source's stream was not looked at: each shard takes two readers, "
-            f"and a Lambda trigger is one{replicas}"
+            f"the source's stream has {len(found.readers)} readers already ({readers}), and a "
+            "shard takes two: with the move one more, all of them are refused now and then "
+            "(LimitExceededException), and what changes comes late"
         )
+    elif readers:
+        yield (
+            f"the source's stream is read by {readers}; the move is the second reader of each "
+            "shard, which takes no third"
+        )
+    yield _on_unseen_readers(found.functions)
+
+
+def _on_unseen_readers(functions: tuple[str, ...] | NotKnown) -> str:
+    if isinstance(functions, NotKnown):
+        return (
+            f"which Lambda functions read the source's stream is {functions}: each is one of the "
+            "two readers that a shard takes, as are pipes and programs"
+        )
+    which = "other Lambda functions" if functions else "Lambda functions"
+    return (
+        f"no {which} of this account read the source's stream; those of other accounts, pipes and "
+        "programs cannot be seen"
+    )

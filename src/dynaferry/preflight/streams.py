@@ -18,6 +18,8 @@ from dynaferry.dynamodb.items.batch_get import BatchGetLookup
 from dynaferry.dynamodb.items.streams import TableStream
 from dynaferry.dynamodb.signing import STREAMS_API_PREFIX
 from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.replication import with_replication
+from dynaferry.dynamodb.tables.stream_readers import functions_reading
 from dynaferry.errors import (
     DynaferryError,
     ExpiredIteratorError,
@@ -97,6 +99,7 @@ async def _inspect(
     check_region("source", table.source, plan.source, source.region)
     described = await describe_source(source, table.source)
     check_usable("source", described)
+    described = await with_replication(source, described)
     retry = RetryPolicy("source", Patience(min(plan.patience_seconds, START_SECONDS)))
     found = StreamFindings(source=described, status=None)
     if described.stream_arn is not None:
@@ -132,6 +135,7 @@ async def _inspect_stream(
             status=listing.status,
             open_shards=len(open_shards),
             is_shared=bool(first) and await _is_shared(stream, first[0], retry),
+            functions=await functions_reading(session, source.stream_arn or ""),
         )
 
 

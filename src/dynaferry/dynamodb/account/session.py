@@ -25,6 +25,7 @@ from yarl import URL
 from dynaferry.dynamodb.account.callers import CallersCredentials, load_callers
 from dynaferry.dynamodb.account.credential_errors import Origin, ended_already, origin_of
 from dynaferry.dynamodb.account.credentials import Credentials, CredentialSource, SharedCredentials
+from dynaferry.dynamodb.account.functions import OpenFunctions, functions_of
 from dynaferry.dynamodb.account.mfa import CodeWantedError, Prompter, ask
 from dynaferry.dynamodb.account.redaction import Redactor
 from dynaferry.dynamodb.environment.characters import check_region
@@ -73,6 +74,7 @@ class AccountSession:
     endpoint knows a table by its ARN, as DynamoDB does, None while no stand-in for it was asked.
     `service_clock` is what the control plane signs by. `streams_url` is where the streams are,
     where something is set for them; see `streams_endpoint`.
+    `functions` opens the client of Lambda, None where there is nobody to ask.
     `end_in_words` is for people where the side's own credentials end and nothing renews them.
     """
 
@@ -86,6 +88,7 @@ class AccountSession:
     end_in_words: str | None = None
     takes_arns: bool | None = None
     streams_url: str | None = None
+    functions: OpenFunctions | None = None
     service_clock: ServiceClock = field(default_factory=ServiceClock)
 
     @property
@@ -160,6 +163,7 @@ async def open_account(
             end_in_words=caller.end_in_words(),
             takes_arns=True if is_aws(URL(client.meta.endpoint_url)) else None,
             streams_url=streams_url_of(session, account),
+            functions=functions_of(session, region, client.meta.endpoint_url, ca_bundle),
         )
 
 
