@@ -27,6 +27,7 @@ from dynaferry.follow.cut_over import (
 )
 from dynaferry.follow.quiet import LEAST_SECONDS, Quiet
 from dynaferry.follow.readiness import Reason, WayBack
+from dynaferry.preflight.replication_words import REPLICATION_SECONDS
 
 NOW = 1_800_000_000.0
 REQUEST = CutOverRequest(begun_at=NOW - 30.0, stopped_at=NOW - 8.0)
@@ -114,6 +115,49 @@ def test_writes_are_held_last_and_what_is_held_is_looked_at_once_more() -> None:
     assert not keeps_writes_held(late)
 
 
+REPLICA = replace(LOOK, replicas=("eu-west-1",))
+
+
+def test_a_global_table_is_quiet_for_as_long_as_other_regions_may_replicate() -> None:
+    waits = seen(LOOK, REPLICA)
+    assert isinstance(waits, KeepWaiting)
+    assert waits.step == "replication"
+    assert waits.told == "orders: waits 9 s more for what eu-west-1 may replicate yet"
+    assert waits.seconds == REPLICATION_SECONDS - 6.0
+    assert not keeps_writes_held(waits)
+    silent = replace(REPLICA, quiet=replace(QUIET, since=NOW - REPLICATION_SECONDS))
+    go = seen(silent, stopped_at=NOW - 20.0)
+    assert isinstance(go, Go)
+    assert any("a write in eu-west-1 that is not replicated yet" in told for told in go.not_shown)
+    assert not any("replicated" in told for told in _go_of(LOOK).not_shown)
+
+
+def test_what_is_in_every_region_before_it_is_answered_is_not_waited_for() -> None:
+    go = _go_of(replace(REPLICA, replicates_at_once=True))
+    assert not any("replicated" in told for told in go.not_shown)
+
+
+def test_a_change_from_another_region_has_the_wait_begin_anew() -> None:
+    came = replace(REPLICA, quiet=replace(QUIET, since=NOW - 14.9), captured=901)
+    waits = seen(came, stopped_at=NOW - 20.0)
+    assert isinstance(waits, KeepWaiting)
+    assert waits.step == "replication"
+
+
+def test_the_stream_of_a_replica_is_never_closed_and_that_is_said_before_anything_is_done() -> None:
+    refused = seen(replace(REPLICA, replicates_at_once=True), proof="closed")
+    assert isinstance(refused, NotReady)
+    assert refused.reasons == (
+        "the stream of a global table cannot be disabled: cut over without --proof closed",
+    )
+
+
+def _go_of(look: TableLook) -> Go:
+    go = seen(look)
+    assert isinstance(go, Go)
+    return go
+
+
 def test_a_change_since_the_comparison_has_it_done_again() -> None:
     assert seen(LOOK, progress=CutOverProgress()) == CompareNow("recent")
     assert seen(replace(LOOK, captured=901)) == CompareNow("recent")
@@ -184,6 +228,8 @@ LOOKS = st.builds(
     is_held=st.sampled_from([True, True, False]),
     reasons=st.sampled_from([(), (), (), (LAG,), (GAP,)]),
     way_back=st.sampled_from([None, WayBack(quiet_seconds=9.0), WayBack(quiet_seconds=1.0)]),
+    replicas=st.sampled_from([(), (), (), ("eu-west-1",)]),
+    replicates_at_once=st.booleans(),
 )
 
 
@@ -225,7 +271,9 @@ def test_there_is_a_go_exactly_where_all_conditions_hold_together(
         and all(not look.reasons for look in looks)
         and all(look.last_change_at in (None, NOW - 6.0) for look in looks)
         and all(look.way_back is None or look.way_back.quiet_seconds == 9.0 for look in looks)
-        and (proof == "observed" or all(look.is_drained for look in looks))
+        and (proof == "observed" or all(look.is_drained and not look.replicas for look in looks))
+        # Nothing has come for 6 s, and another Region is waited for for longer.
+        and all(look.replicates_at_once or not look.replicas for look in looks)
         and (verify == "none" or compared == tuple(look.captured for look in looks))
         and rounds < 2
         and differed != NOW - 1.0

@@ -20,9 +20,20 @@ from msgspec.structs import replace
 
 from dynaferry.follow.quiet import LEAST_SECONDS, Quiet
 from dynaferry.follow.readiness import Reason, WayBack
+from dynaferry.preflight.replication_words import REPLICATION_SECONDS
 from dynaferry.state.move_records import CutOverProof, CutOverVerify
 
-CutOverStep = Literal["writers", "quiet", "stream", "doubts", "compare", "way back", "hold", "go"]
+CutOverStep = Literal[
+    "writers",
+    "quiet",
+    "replication",
+    "stream",
+    "doubts",
+    "compare",
+    "way back",
+    "hold",
+    "go",
+]
 
 DEFAULT_TIMEOUT_SECONDS: Final = 120.0
 # As long as changes came within the last second the writers have not stopped.
@@ -51,7 +62,8 @@ class TableLook(Struct, frozen=True, kw_only=True):
     `captured` counts its changes: where it differs from before, something has come. `is_drained`:
     the stream is disabled and every shard read to its end. `doubts_due_at` is when the youngest
     doubt can be settled. `is_held`: its applier sends nothing, and nothing is on its way.
-    `way_back` is None where none is wanted.
+    `way_back` is None where none is wanted. `replicas` are the Regions from which what is written
+    there comes later, unless it `replicates_at_once`.
     """
 
     table: str
@@ -65,6 +77,8 @@ class TableLook(Struct, frozen=True, kw_only=True):
     is_held: bool = False
     reasons: tuple[Reason, ...] = ()
     way_back: WayBack | None = None
+    replicas: tuple[str, ...] = ()
+    replicates_at_once: bool = False
 
 
 class ComparedKeys(Struct, frozen=True):
@@ -130,7 +144,7 @@ def decide(
     request: CutOverRequest, progress: CutOverProgress, looks: Sequence[TableLook], now: float
 ) -> CutOverDecision:
     """What is to be done at `now`, where all tables of the move stand like this."""
-    lasting = _reasons(looks, only_lasting=True)
+    lasting = (*_reasons(looks, only_lasting=True), *_never_closed(request, looks))
     if progress.rounds_that_differed >= MOST_DIFFERING_ROUNDS:
         return NotReady(
             ("keys that changed of late differ on both sides, twice: dynaferry verify tells which",)
@@ -140,6 +154,7 @@ def decide(
     waits = (
         _for_writers(looks, now)
         or _for_quiet(request, progress, looks, now)
+        or _for_replication(looks, now)
         or _for_stream(request, progress, looks)
         or _for_doubts(looks, now)
         or _for_comparison(request, progress, looks)
@@ -202,6 +217,24 @@ def _for_quiet(
         if left > 0:
             return KeepWaiting("quiet", "a key differed: everything is looked at once more", left)
     return None
+
+
+def _for_replication(looks: Sequence[TableLook], now: float) -> KeepWaiting | None:
+    """b, for a global table: what was written in another Region is in no stream here yet."""
+    for look in looks:
+        left = look.quiet.since + REPLICATION_SECONDS - now
+        if (regions := _late_regions(look)) and left > 0:
+            told = f"waits {left:.0f} s more for what {', '.join(regions)} may replicate yet"
+            return KeepWaiting("replication", _of(look, looks, told), left)
+    return None
+
+
+def _never_closed(request: CutOverRequest, looks: Sequence[TableLook]) -> tuple[str, ...]:
+    """The stream of a replica cannot be disabled: the service refuses it."""
+    if request.proof != "closed":
+        return ()
+    told = "the stream of a global table cannot be disabled: cut over without --proof closed"
+    return tuple(_of(look, looks, told) for look in looks if look.replicas)
 
 
 def _for_stream(
@@ -271,6 +304,8 @@ def _go(
     else:
         shown.append(f"no record came for {silent:.1f} s, on any shard")
         not_shown.append("a record that the service still holds back, or a writer that only paused")
+    if regions := sorted({each for look in looks for each in _late_regions(look)}):
+        not_shown.append(f"a write in {', '.join(regions)} that is not replicated yet")
     if progress.compared is not None and request.verify != "none":
         whole = "all keys" if request.verify == "full" else "the keys that changed last"
         shown.append(f"{whole} are equal on both sides ({progress.compared.keys:,} compared)")
@@ -284,6 +319,10 @@ def _go(
         not_shown=tuple(not_shown),
         seconds=None if at is None else max(0.0, now - at),
     )
+
+
+def _late_regions(look: TableLook) -> tuple[str, ...]:
+    return () if look.replicates_at_once else look.replicas
 
 
 def _captured(looks: Sequence[TableLook]) -> tuple[int, ...]:

@@ -97,6 +97,8 @@ class SwitchedTable:
             changes_per_second=0.0 if status is None else status.changes_in_per_second,
             doubts=counts.doubts,
             is_held=self._applier.is_held,
+            replicas=self._table.seen.other_regions,
+            replicates_at_once=self._table.seen.replicates_at_once,
             reasons=() if status is None else reasons_not_ready(self._standing(status, counts)),
         )
 
@@ -119,6 +121,7 @@ class SwitchedTable:
             rejected=counts.letters,
             open_gaps=counts.open_gaps,
             others_read=trouble is not None and OTHERS_READ in trouble,
+            other_readers=self._table.capture.stats.other_readers,
             trouble=trouble,
             will_catch_up=status.will_catch_up,
             target_status=self.target_status,
