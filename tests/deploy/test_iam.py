@@ -491,3 +491,67 @@ def test_following_reads_the_streams_of_the_tables_and_their_items_and_nothing_e
     assert set(streams["Action"]) == OF_STREAMS
     assert items["Resource"] == tables
     assert items["Action"] == "dynamodb:BatchGetItem"
+
+
+# The way back ----------------------------------------------------------------------------------
+
+WAY_BACK_ROLE_ARN = f"arn:aws:iam::{SOURCE_ACCOUNT_ID}:role/dynaferry-way-back"
+BACK = {"AllowVerify": "false", "AllowRepair": "false", "AllowWayBack": "true"}
+
+
+def deploy_way_back(world: MotoWorld) -> None:
+    role = deploy(
+        world,
+        "source",
+        "way-back",
+        RunnerArn=RUNNER_ROLE_ARN,
+        ExternalId=SOURCE_SECRET,
+        TableArns=",".join(table_arn(SOURCE_ACCOUNT_ID, table) for table in COPIED),
+    )
+    assert role == WAY_BACK_ROLE_ARN
+
+
+def test_the_way_back_role_writes_items_of_the_named_tables_and_does_nothing_else(
+    world: MotoWorld,
+) -> None:
+    deploy_roles(world)
+    deploy_way_back(world)
+    assert actions_of(WAY_BACK_ROLE_ARN) == {"dynamodb:BatchWriteItem", "dynamodb:DescribeTable"}
+    (statement,) = policies_of(WAY_BACK_ROLE_ARN)["way-back"]["Statement"]
+    assert statement["Resource"] == [table_arn(SOURCE_ACCOUNT_ID, table) for table in COPIED]
+
+
+@pytest.mark.parametrize(("back", "reads"), [({}, False), (BACK, True)])
+def test_the_targets_streams_are_read_only_where_that_is_asked_for(
+    world: MotoWorld, back: dict[str, str], reads: bool
+) -> None:
+    deploy_roles(world, FOLLOW, **back)
+    found = actions_of(TARGET_ROLE_ARN)
+    assert OF_STREAMS & found == (OF_STREAMS if reads else set())
+    assert "dynamodb:UpdateTable" not in found
+
+
+@pytest.mark.parametrize("action", [*sorted(OF_STREAMS), "dynamodb:BatchGetItem", "UpdateTable"])
+async def test_what_the_way_back_lacks_is_named_before_anything_is_copied(
+    world: MotoWorld, tmp_path: Path, action: str
+) -> None:
+    await with_a_stream(world)
+    enables = "false" if action == "UpdateTable" else "true"
+    deploy_roles(world, FOLLOW, **BACK, AllowEnableStream=enables)
+    action = "dynamodb:UpdateTable" if action == "UpdateTable" else action
+    if enables == "true":
+        take_away(TARGET_ROLE_ARN, action)
+    outcome = await move_under_the_roles(plan_for(world, tmp_path, way_back="keep"))
+    assert isinstance(outcome.error, AccessDeniedError)
+    assert f"allow {action} " in (outcome.error.hint or "")
+    assert "--way-back none" in (outcome.error.hint or "")
+    assert await world.target_tables.read_table("orders") == {}
+
+
+async def test_a_move_with_a_way_back_runs_under_the_deployed_roles(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    await with_a_stream(world)
+    deploy_roles(world, FOLLOW, **BACK, AllowEnableStream="true")
+    outcome = await move_under_the_roles(plan_for(world, tmp_path, way_back="keep"))
+    assert (outcome.error, outcome.summary.status) == (None, "interrupted")
