@@ -22,6 +22,11 @@ INSERT INTO transitions VALUES (1, CAST('{"what":"cut-over","timeout_seconds":12
 """
 _FOLLOWS: Final = "INSERT INTO move VALUES (1, 'following', 1790000000.0, 0, NULL, NULL);"
 _SWITCHED: Final = "INSERT INTO move VALUES (1, 'switched', 1790000031.0, 0, 1790000031.0, NULL);"
+_KEPT: Final = "INSERT INTO move VALUES (1, 'switched', 1790000031.0, 1, 1790000031.0, NULL);"
+_RETURNED: Final = (
+    "INSERT INTO move VALUES (1, 'returned', 1790000051.0, 1, 1790000031.0, 1790000051.0);"
+)
+_AS_ROLE: Final = ("--source-write-role-arn", "arn:aws:iam::123456789012:role/dynaferry-way-back")
 
 WithState = Callable[[Path, str], None]
 Asked = Callable[[ContractWorld, Path], Said]
@@ -46,6 +51,11 @@ def move_cases(with_state: WithState) -> dict[str, Asked]:
         "cut-over-not-ready": of(_FOLLOWS, "cut-over"),
         "cut-over-check-not-ready": of(_FOLLOWS, "cut-over", "--check"),
         "cut-over-refused": of(None, "cut-over"),
+        "cut-back-refused": of(_SWITCHED, "cut-back", *_AS_ROLE),
+        "cut-back-not-ready": of(_KEPT, "cut-back", *_AS_ROLE),
+        "cut-back-check-not-ready": of(_KEPT, "cut-back", "--check"),
+        "cut-back-returned": of(_RETURNED, "cut-back", *_AS_ROLE),
+        "cut-back-usage": of(_KEPT, "cut-back"),
         "cut-over-usage": of(_FOLLOWS, "cut-over", "--timeout", "soon"),
         "abort": of(_FOLLOWS, "abort"),
         "abort-refused": of(_SWITCHED, "abort"),

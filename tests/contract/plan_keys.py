@@ -37,6 +37,7 @@ price_per_million_reads = 0.1
 without_stream = false
 enable_stream = true
 spool_max_bytes = 1000000
+way_back = "keep"
 
 [source]
 region = "us-east-1"

@@ -114,12 +114,16 @@ class Moving:
 
 
 @asynccontextmanager
-async def moving(world: TwoAccounts, plan: CopyPlan, *, ends: bool = True) -> AsyncIterator[Moving]:
+async def moving(
+    world: TwoAccounts, plan: CopyPlan, *, ends: bool = True, forward: bool = False
+) -> AsyncIterator[Moving]:
     """Moves beside the block, and stops it in order at its end; without `ends`, at once."""
     move = Moving(world, StopSignal())
 
     async def run() -> None:
-        move.outcome = await execute(plan, stop=move.stop, show=move.show, say=move.said.append)
+        move.outcome = await execute(
+            plan, stop=move.stop, show=move.show, say=move.said.append, goes_forward=forward
+        )
 
     async with anyio.create_task_group() as group:
         group.start_soon(run)

@@ -21,7 +21,14 @@ from dynaferry.follow.move_state import (
 )
 from dynaferry.state.move_records import Stage
 
-COMMANDS: tuple[MoveCommand, ...] = ("move", "cut-over", "cut-back", "finish", "abort")
+COMMANDS: tuple[MoveCommand, ...] = (
+    "move",
+    "forward",
+    "cut-over",
+    "cut-back",
+    "finish",
+    "abort",
+)
 EVENTS: tuple[MoveEvent, ...] = (
     "the scan begins",
     "the copy is complete",
@@ -36,6 +43,7 @@ BEFORE: tuple[Stage, ...] = ("capturing", "copying", "replaying", "following", "
 LEADS_TO: dict[MoveCommand, dict[Stage, Stage]] = {
     "move": {stage: stage for stage in (*BEFORE, "switched", "returned")}
     | {"cutting-over": "following", "going-back": "switched"},
+    "forward": {stage: stage for stage in (*BEFORE, "cutting-over")} | {"returned": "following"},
     "cut-over": {"following": "cutting-over", "switched": "switched"},
     "cut-back": {"switched": "going-back", "returned": "returned"},
     "finish": {"switched": "finished", "returned": "finished", "finished": "finished"},
@@ -115,6 +123,8 @@ class Orders(RuleBasedStateMachine):
             assert answer.is_done_already == (answer.to == self.stage)
             if command == "cut-back" and answer.to == "going-back":
                 self.has_asked_back = True
+            if command == "forward" and self.stage == "returned":
+                self.has_asked_back = self.has_switched = False
             self.enter(answer.to)
 
     @rule(event=st.sampled_from(EVENTS))

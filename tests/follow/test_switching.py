@@ -1,7 +1,7 @@
 """The running move's part of a switch: a go is durable and final, all else leaves it following."""
 
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -10,13 +10,18 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
-from dynaferry.errors import UnavailableError
+from dynaferry.errors import AccessDeniedError, UnavailableError
 from dynaferry.follow import cut_over_attempt
 from dynaferry.follow.cut_over import TableLook
 from dynaferry.follow.quiet import Quiet
 from dynaferry.follow.readiness import Reason
 from dynaferry.follow.switching import Switching
-from dynaferry.state.move_records import Stage, TransitionRecord, TransitionRequest
+from dynaferry.state.move_records import (
+    Stage,
+    TransitionRecord,
+    TransitionReply,
+    TransitionRequest,
+)
 from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.stop import StopSignal
@@ -24,15 +29,43 @@ from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS, VERSION
 
 NOW = CREATED_AT + 1_000.0
 CUT_OVER = TransitionRequest(what="cut-over", timeout_seconds=60.0)
+CUT_BACK = TransitionRequest(what="cut-back", timeout_seconds=60.0, write_role_arn="arn")
+BEHIND: tuple[Stage, ...] = ("switched", "going-back", "returned")
 CHECK = TransitionRequest(what="check")
 QUIET = Quiet(True, (), 0.0, NOW + 6.0)
 UNQUIET = Quiet(False, ("silence",), 5.0, NOW + 6.0)
+
+
+class Target:
+    """The capture of a target: what it was told, and what the move was then."""
+
+    target = "orders"
+
+    def __init__(self, stage_now: Callable[[], Awaitable[Stage]]) -> None:
+        self.told: list[tuple[str, Stage]] = []
+        self._stage_now = stage_now
+
+    async def arm(self) -> None:
+        self.told.append(("arm", await self._stage_now()))
+
+    async def keep(self) -> None:
+        self.told.append(("keep", await self._stage_now()))
+
+    async def pass_over(self) -> None:
+        self.told.append(("pass over", await self._stage_now()))
+
+    async def counts(self) -> None:
+        return None
+
+    def reasons(self, _: None) -> tuple[Reason, ...]:
+        return (Reason("unread stream", "no answer"),)
 
 
 class Table:
     """A table that is quiet, but for what a test puts into its way."""
 
     source, target, target_status = "orders", "orders", "ACTIVE"
+    way_back: "Target | None" = None
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
@@ -46,6 +79,8 @@ class Table:
         self.watched: list[str] = []
         self.has_begun = anyio.Event()
         self.held_when_watched: list[bool] = []
+        self.stands = ""
+        self.has_gone_forward = False
 
     def hold(self, is_held: bool) -> None:
         if is_held and not self.is_held and self.changes_when_held:
@@ -55,8 +90,12 @@ class Table:
             self.held.append(is_held)
         self.is_held = is_held
 
-    def is_switched(self) -> None:
+    def is_switched(self, stands: str) -> None:
         self.is_held = self.has_switched = True
+        self.stands = stands
+
+    async def go_forward(self) -> None:
+        self.has_gone_forward = True
 
     def begin_anew(self) -> None:
         quiet = replace(self.look_now.quiet, since=self.clock())
@@ -67,8 +106,8 @@ class Table:
             raise self.fails
         return 3, []
 
-    async def begin_late_writes(self) -> None:
-        self.watched.append("begun")
+    async def begin_late_writes(self, *, takes_waiting: bool) -> None:
+        self.watched.append("begun" if takes_waiting else "begun behind a cut-back")
         self.has_begun.set()
         self.held_when_watched.append(self.is_held)
 
@@ -82,10 +121,54 @@ class Table:
         return replace(self.look_now, is_held=self.is_held)
 
 
+class BackTableAtHand:
+    """A table on its way back, whose applier may fail."""
+
+    source = "orders"
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.look_now = TableLook(table="orders", quiet=QUIET, captured=1, last_change_at=NOW)
+        self.done: list[str] = []
+        self.is_held = False
+        self.fails: Exception | None = None
+
+    async def begin(self) -> None:
+        quiet = replace(self.look_now.quiet, since=self.clock() + 1)
+        self.look_now = replace(self.look_now, quiet=quiet)
+        self.done.append("begin")
+
+    async def run(self) -> None:
+        if self.fails is not None:
+            raise self.fails
+        await anyio.sleep_forever()
+
+    async def end(self) -> None:
+        self.done.append("end")
+
+    async def begin_late_writes(self) -> None:
+        self.done.append("late")
+
+    async def end_late_writes(self) -> None:
+        self.done.append("not late")
+
+    def hold(self, is_held: bool) -> None:
+        self.is_held = is_held
+
+    async def differing(self) -> tuple[int, list[bytes]]:
+        return 3, []
+
+    async def look(self) -> TableLook:
+        return replace(self.look_now, is_held=self.is_held)
+
+
 class Rehearsal:
     """A move with one table, and whoever asks."""
 
-    def __init__(self, moves: MoveFile, asks: MoveFile, table: Table) -> None:
+    def __init__(
+        self, moves: MoveFile, asks: MoveFile, table: Table, *, goes_forward: bool = False
+    ) -> None:
+        self.back = BackTableAtHand(table.clock)
         self.asks = asks
         self.table = table
         self.said: list[str] = []
@@ -97,11 +180,19 @@ class Rehearsal:
             self.said.append,
             stage_now=lambda: "following",
             refresh=self.refresh,
+            opens_back=self.opens_back,
+            goes_forward=goes_forward,
             clock=table.clock,
         )
 
     async def refresh(self) -> None:
         pass
+
+    @asynccontextmanager
+    async def opens_back(self, request: TransitionRequest) -> AsyncIterator[list[Any]]:
+        if request.write_role_arn is None:
+            raise AccessDeniedError("no role is named", operation="AssumeRole")
+        yield [self.back]
 
     async def ended(self, request: TransitionRequest) -> TransitionRecord:
         """What becomes of it while whoever asked shows to be there."""
@@ -120,20 +211,41 @@ class Rehearsal:
 
 
 @asynccontextmanager
-async def rehearsed(state_dir: Path, stage: Stage = "following") -> AsyncIterator[Rehearsal]:
+async def rehearsed(
+    state_dir: Path,
+    stage: Stage = "following",
+    *,
+    way_back: bool = False,
+    goes_forward: bool = False,
+) -> AsyncIterator[Rehearsal]:
     store = await SqliteStore.create(state_dir, "orders", IDENTITY, SETTINGS, VERSION, CREATED_AT)
     await store.aclose()
     moves = await MoveFile.open(state_dir, "orders")
     asks = await MoveFile.open(state_dir, "orders")
     try:
-        await moves.begin_move(stage, NOW, has_way_back=False)
+        first: Stage = "cutting-over" if stage in BEHIND else stage
+        await moves.begin_move(first, NOW, has_way_back=way_back)
+        for before, after in itertools.pairwise([first, *BEHIND[: _place(stage)]]):
+            await moves.enter(after, before, NOW)
         ticks = itertools.count()
         table = Table(lambda: NOW + 20.0 + next(ticks) / 1e6)
-        rehearsal = Rehearsal(moves, asks, table)
+
+        async def stage_now() -> Stage:
+            move = await asks.read_move()
+            assert move is not None
+            return move.stage
+
+        if way_back:
+            table.way_back = Target(stage_now)
+        rehearsal = Rehearsal(moves, asks, table, goes_forward=goes_forward)
         yield rehearsal
     finally:
         await asks.aclose()
         await moves.aclose()
+
+
+def _place(stage: Stage) -> int:
+    return BEHIND.index(stage) + 1 if stage in BEHIND else 0
 
 
 @asynccontextmanager
@@ -271,3 +383,127 @@ async def test_an_abort_ends_the_process_and_no_other_goes_on(tmp_path: Path) ->
         assert await move.stage() == "aborted"
         assert move.stop.asked
         assert move.table.is_held
+
+
+# The way back ------------------------------------------------------------------------------------
+
+
+async def test_the_target_is_kept_before_the_go_is_stored_and_armed_before_anything_is_applied(
+    tmp_path: Path,
+) -> None:
+    async with rehearsed(tmp_path, way_back=True) as move, running(move):
+        target = move.table.way_back
+        assert target is not None
+        assert target.told == [("arm", "following")]
+        ended = await move.ended(CUT_OVER)
+        assert ended.outcome == "go"
+        assert target.told[1:] == [("keep", "cutting-over")]
+        assert ended.reply is not None
+        assert not any("a way back" in told for told in ended.reply.not_shown)
+
+
+async def test_a_go_that_was_withdrawn_in_the_same_moment_keeps_nothing(tmp_path: Path) -> None:
+    async with rehearsed(tmp_path, way_back=True) as move:
+        target = move.table.way_back
+        assert target is not None
+        await move.switching.begin()
+        number = (await move.asks.ask(CUT_OVER, NOW)).number
+        await move.asks.end(number, "withdrawn", NOW)
+        reply = TransitionReply(step="go", since=NOW)
+        assert not await move.switching.end(number, "go", reply)
+        assert [told for told, _ in target.told] == ["arm", "keep", "pass over"]
+        assert await move.stage() == "following"
+
+
+@pytest.mark.parametrize("stage", ["switched", "returned"])
+async def test_a_process_behind_the_switch_arms_nothing_and_sends_nothing(
+    tmp_path: Path, stage: Stage
+) -> None:
+    async with rehearsed(tmp_path, stage, way_back=True) as move:
+        assert await move.switching.begin() == stage
+        assert move.table.way_back is not None
+        assert move.table.way_back.told == []
+        assert (move.table.has_switched, move.table.stands) == (True, stage)
+
+
+async def test_a_way_back_that_a_process_left_unfinished_is_switched_as_before(
+    tmp_path: Path,
+) -> None:
+    async with rehearsed(tmp_path, "going-back", way_back=True) as move:
+        assert await move.switching.begin() == "switched"
+        assert move.table.has_switched
+        assert move.table.watched == ["ended"]
+
+
+async def test_a_cut_back_is_a_go_with_its_state_and_once_only(tmp_path: Path) -> None:
+    async with rehearsed(tmp_path, "switched", way_back=True) as move, running(move):
+        ended = await move.ended(CUT_BACK)
+        assert (ended.outcome, await move.stage()) == ("go", "returned")
+        assert ended.reply is not None
+        assert any("writes to the source are held" in line for line in ended.reply.lines)
+        await anyio.sleep(0.1)
+        assert move.back.done == ["begin", "late", "end"]
+        # What we wrote to the source is not late.
+        assert move.table.watched == ["begun", "ended"]
+        assert (move.table.stands, move.table.has_switched) == ("returned", True)
+        assert (await move.ended(CUT_BACK)).outcome == "refused"
+        assert (await move.ended(CUT_OVER)).outcome == "refused"
+        assert (await move.ended(TransitionRequest(what="finish"))).outcome == "done"
+
+
+async def test_a_cut_back_whose_role_or_writes_are_refused_leaves_the_target_in_use(
+    tmp_path: Path,
+) -> None:
+    async with rehearsed(tmp_path, "switched", way_back=True) as move, running(move):
+        ended = await move.ended(TransitionRequest(what="cut-back"))
+        assert ended.outcome == "not ready"
+        assert ended.reply is not None
+        assert ended.reply.reasons == ("no role is named",)
+        assert move.back.done == []  # nothing of the source was touched
+        move.back.fails = AccessDeniedError("may not write", operation="BatchWriteItem")
+        move.back.look_now = replace(move.back.look_now, reasons=())
+        ended = await move.ended(CUT_BACK)
+        assert (ended.outcome, await move.stage()) == ("not ready", "switched")
+        assert ended.reply is not None
+        assert ended.reply.reasons == ("may not write",)
+        # Once the source's stream has shown what we wrote, others' writes are watched for again.
+        move.switching._late._again_at = 0.0
+        with anyio.fail_after(20):
+            while len(move.table.watched) < 3:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+        assert move.table.watched == ["begun", "ended", "begun behind a cut-back"]
+        move.back.fails = None
+        assert (await move.ended(CUT_BACK)).outcome == "go"
+
+
+async def test_nothing_goes_back_before_a_switch_or_without_a_way_back(tmp_path: Path) -> None:
+    async with rehearsed(tmp_path, way_back=True) as move, running(move):
+        assert (await move.ended(CUT_BACK)).outcome == "refused"
+        assert move.back.done == []
+    async with rehearsed(tmp_path / "other", "switched") as move, running(move):
+        ended = await move.ended(CUT_BACK)
+        assert ended.outcome == "refused"
+        assert move.back.done == []
+
+
+async def test_a_check_behind_the_switch_is_one_of_the_way_back(tmp_path: Path) -> None:
+    async with rehearsed(tmp_path, "switched", way_back=True) as move, running(move):
+        ended = await move.ended(CHECK)
+        assert ended.outcome == "not ready"
+        assert ended.reply is not None
+        assert ended.reply.reasons == ("no answer",)
+
+
+async def test_it_goes_forward_again_where_it_has_returned_and_nowhere_else(
+    tmp_path: Path,
+) -> None:
+    for stage, then in (("returned", "following"), ("switched", "switched")):
+        place = tmp_path / stage
+        async with rehearsed(place, cast("Stage", stage), way_back=True, goes_forward=True) as move:
+            assert await move.switching.begin() == then
+            assert await move.stage() == then
+            goes = then == "following"
+            assert move.table.has_gone_forward == goes
+            assert move.table.has_switched != goes
+            assert move.table.way_back is not None
+            assert bool(move.table.way_back.told) == goes

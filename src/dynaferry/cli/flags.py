@@ -37,6 +37,13 @@ class IfPresentFlag(StrEnum):
     ACCEPT = "accept"
 
 
+class WayBackFlag(StrEnum):
+    """The values of --way-back."""
+
+    KEEP = "keep"
+    NONE = "none"
+
+
 class ProgressFlag(StrEnum):
     """The values of --progress."""
 
@@ -154,6 +161,8 @@ class MoveFlags(Struct, frozen=True, kw_only=True):
     enable_stream: bool | None = None
     yes: bool = False
     spool_max_bytes: int | None = None
+    way_back: WayBackFlag | None = None
+    forward: bool = False
 
 
 def plan_from(flags: CopyFlags) -> CopyPlan:
@@ -175,7 +184,7 @@ def move_plan_from(flags: MoveFlags) -> CopyPlan:
     from dynaferry.plan.validation import validate  # not for --help
 
     plan = _apply(_named_tables(flags.copy, command="move"), flags.copy)
-    names = ("without_stream", "enable_stream", "spool_max_bytes")
+    names = ("without_stream", "enable_stream", "spool_max_bytes", "way_back")
     changes = _given(flags, {name: name for name in names})
     for side in ("source", "target"):
         given = _given(flags, {f"{side}_streams_endpoint_url": "streams_endpoint_url"})

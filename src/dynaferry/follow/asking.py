@@ -37,6 +37,15 @@ CHECK_SECONDS: Final = 10.0
 OTHERS_SECONDS: Final = 7.0
 # Beyond the time that was given the move has ended it, or is not there.
 GRACE_SECONDS: Final = 10.0
+# What is refused in these states may be done a moment later.
+_EARLY: Final[tuple[Stage, ...]] = (
+    "capturing",
+    "copying",
+    "replaying",
+    "re-syncing",
+    "cutting-over",
+    "going-back",
+)
 NOT_RUNNING: Final = "no process moves it now: the same move command goes on"
 
 
@@ -77,7 +86,7 @@ class MoveAsker:
             return await self._answer_without_move()
         allowed = asked(command, move.stage, has_way_back=move.has_way_back)
         # What is under way may be over in a moment, as where who asked for it was killed.
-        is_asked = request.what == "check" or move.stage == "cutting-over"
+        is_asked = request.what == "check" or move.stage in ("cutting-over", "going-back")
         if isinstance(allowed, RefusedCommand) and not is_asked:
             return self._refused(move, allowed)
         if isinstance(allowed, AllowedCommand) and allowed.is_done_already:
@@ -111,7 +120,7 @@ class MoveAsker:
 
     def _refused(self, move: MoveRecord, refused: RefusedCommand) -> Answer:
         told = refused.why if refused.hint is None else f"{refused.why} ({refused.hint})"
-        is_early = move.stage in ("capturing", "copying", "replaying", "re-syncing", "cutting-over")
+        is_early = move.stage in _EARLY
         outcome: TransitionOutcome = "not ready" if is_early else "refused"
         return Answer(outcome=outcome, reply=_reply(told), move=move)
 
@@ -183,19 +192,19 @@ async def end_alone(file: MoveFile, stage: Stage) -> bool:
     return allowed.is_done_already or await file.enter(stage, move.stage, time.time())
 
 
-async def check_goes_on(state_dir: Path, run: str, *, restart: bool) -> None:
-    """Returns if the move of a run goes on, or begins: not where it has ended for good. One that
-    was switched does not begin anew either: its target is in use.
+async def check_goes_on(state_dir: Path, run: str, *, restart: bool) -> MoveRecord | None:
+    """The move of a run that goes on, None where one begins: not where it has ended for good. One
+    that was switched does not begin anew either: its target is in use.
 
     :raises StateError: it may not go on, or its file cannot be read
     """
     if not await to_thread.run_sync(has_state, state_dir, run):
-        return
+        return None
     file = await MoveFile.open(state_dir, run)
     async with closing(file):
         move = await file.read_move()
     if move is None or (restart and move.switched_at is None):
-        return
+        return None
     if restart:
         raise StateError(
             f"the move {run} was switched: its target is in use, and is not copied over",
@@ -204,6 +213,7 @@ async def check_goes_on(state_dir: Path, run: str, *, restart: bool) -> None:
     allowed = asked("move", move.stage)
     if isinstance(allowed, RefusedCommand):
         raise StateError(allowed.why, hint=allowed.hint)
+    return move
 
 
 def _reply(*reasons: str) -> TransitionReply:

@@ -21,6 +21,7 @@ from dynaferry.follow.cut_over import (
     TableLook,
     decide,
 )
+from dynaferry.follow.move_state import Side
 from dynaferry.state.move_records import TransitionOutcome, TransitionRecord, TransitionReply
 
 POLL_SECONDS: Final = 0.2
@@ -61,8 +62,18 @@ class SwitchingMove(Protocol):
 class CutOverAttempt:
     """One cut-over, from when it was asked for to its end."""
 
-    def __init__(self, switching: SwitchingMove, transition: TransitionRecord) -> None:
+    def __init__(
+        self,
+        switching: SwitchingMove,
+        transition: TransitionRecord,
+        *,
+        written: Side = "target",
+        not_shown: tuple[str, ...] = (),
+    ) -> None:
+        """`written` is the side that is to be used; `not_shown` what no go of this move shows."""
         self._switching = switching
+        self._written = written
+        self._not_shown = not_shown
         self._number = transition.number
         now = switching.now()
         self._request = CutOverRequest(
@@ -111,7 +122,7 @@ class CutOverAttempt:
             case KeepWaiting(step=step, told=told):
                 pass
             case HoldWrites():
-                step, told = "hold", "writes to the target are held: one look more"
+                step, told = "hold", f"writes to the {self._written} are held: one look more"
             case _:
                 step, told = "compare", "compares the keys that changed last on both sides"
         reply = self._reply
@@ -133,7 +144,7 @@ class CutOverAttempt:
             step="go",
             since=self._switching.now(),
             shown=decision.shown,
-            not_shown=(*decision.not_shown, NO_WAY_BACK),
+            not_shown=(*decision.not_shown, *self._not_shown),
             seconds=decision.seconds,
         )
         await self._switching.end(self._number, "go", reply)

@@ -4,7 +4,7 @@ import logging
 import math
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -13,6 +13,7 @@ from dynaferry.errors import StateWriteError
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.held_back import HeldBack, HeldBy
 from dynaferry.follow.spool import Spool
+from dynaferry.follow.spool_budget import IMAGES_AT_ONCE, SpoolBudget
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_history import SAMPLE_SECONDS
 from dynaferry.follow.spool_records import SpoolCounts
@@ -23,22 +24,10 @@ from dynaferry.observe.move_status import MoveState, MoveStatus
 from dynaferry.observe.move_words import catching_line, losing_line
 from dynaferry.run.lifecycle import Say
 
+if TYPE_CHECKING:
+    from dynaferry.follow.target_capture import TargetCapture
+
 _log = logging.getLogger(__name__)
-
-IMAGES_AT_ONCE: Final = 10_000
-
-
-class SpoolBudget:
-    """What a spool may take of the disk: beyond, keys are kept and items are read again."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
-        self.is_over = False
-
-    def note(self, used_bytes: int) -> bool:
-        """Takes what is used now; returns whether it is too much."""
-        self.is_over = used_bytes > self.most_bytes
-        return self.is_over
 
 
 class FollowedTable:
@@ -77,6 +66,9 @@ class FollowedTable:
         self._sampled_at = -math.inf
         self.last_status: MoveStatus | None = None
         self.is_switched = False
+        # What it does where nothing is applied to the target any more.
+        self.stands: MoveState = "switched"
+        self.way_back: TargetCapture | None = None
 
     @property
     def state(self) -> MoveState:
@@ -106,9 +98,11 @@ class FollowedTable:
         with suppress(StateWriteError):
             if self._budget.note(counts.used_bytes):
                 await self.spool.run(partial(SpoolFile.drop_images, limit=IMAGES_AT_ONCE))
+        if self.way_back is not None:
+            await self.way_back.keep_within_budget()
         if self.applier is not None:
             state = _next_state(counts, self._applies_since)
-            self._enter("switched" if self.is_switched else state, now)
+            self._enter(self.stands if self.is_switched else state, now)
         status = self.last_status = self._status(counts, now)
         entered = tuple(self._entered)
         with suppress(StateWriteError):
@@ -161,6 +155,7 @@ class FollowedTable:
             childless=stats.shards_childless,
             counts=counts,
             trouble=trouble,
+            no_way_back=None if self.way_back is None else self.way_back.trouble,
         )
         held_by = self._held_by(counts, now)
         return MoveStatus(
@@ -212,7 +207,7 @@ class FollowedTable:
     def _lag(self, counts: SpoolCounts, now: float) -> float | None:
         """The age of what the target may lack; None while it is copied."""
         self._read_until = self.capture.read_until or self._read_until
-        if self._state in ("capturing", "copying", "switched"):
+        if self.is_switched or self._state in ("capturing", "copying"):
             return None
         return _age(min(t for t in (counts.oldest_at, self._read_until) if t is not None), now)
 

@@ -47,8 +47,10 @@ async def follow(
     *,
     watch: Watch[RunStats] | None,
     say: Say,
+    goes_forward: bool = False,
 ) -> None:
     """Applies what is captured until a stop is asked for, with `watch` beside it, and repairs gaps.
+    With `goes_forward` it follows again behind a way back.
 
     :raises DynaferryError: it cannot go on, or too much was refused
     """
@@ -70,10 +72,15 @@ async def follow(
             for table, there, rejected in zip(tables, targets, rejections, strict=True)
         ]
         switching = await stack.enter_async_context(
-            open_switching(plan, sides, tables, targets, appliers, stop, say)
+            open_switching(
+                plan, sides, tables, targets, appliers, stop, say, goes_forward=goes_forward
+            )
         )
         async with anyio.create_task_group() as group:
             group.start_soon(switching.run)
+            for table in tables:
+                if table.way_back is not None:
+                    group.start_soon(table.way_back.run)
             for applier in appliers:
                 group.start_soon(applier.run)
             group.start_soon(controls.follow)

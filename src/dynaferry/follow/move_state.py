@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from dynaferry.state.move_records import Stage
 
-MoveCommand = Literal["move", "cut-over", "cut-back", "finish", "abort"]
+MoveCommand = Literal["move", "forward", "cut-over", "cut-back", "finish", "abort"]
 # What a move does by itself, or what a transition ends with.
 MoveEvent = Literal[
     "the scan begins",
@@ -69,6 +69,8 @@ def asked(
     match command:
         case "move":
             return _asked_to_move(stage)
+        case "forward":
+            return _asked_to_go_forward(stage)
         case "cut-over":
             return _asked_to_cut_over(stage)
         case "cut-back":
@@ -129,6 +131,18 @@ def _asked_to_move(stage: Stage) -> AllowedCommand:
         # What was written back already is the newest state of its keys, and is written again.
         return AllowedCommand("switched")
     return AllowedCommand(stage)
+
+
+def _asked_to_go_forward(stage: Stage) -> AllowedCommand | RefusedCommand:
+    """What changed in the source since it went back is applied to the target."""
+    if stage == "returned":
+        return AllowedCommand("following")
+    if stage in (*_BEFORE_THE_SWITCH, "cutting-over"):
+        return AllowedCommand(stage, is_done_already=True)
+    return RefusedCommand(
+        "the target is in use since the switch: what it holds is not to be written over",
+        "dynaferry cut-back goes back to the source first",
+    )
 
 
 def _asked_to_cut_over(stage: Stage) -> AllowedCommand | RefusedCommand:

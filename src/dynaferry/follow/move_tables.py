@@ -25,10 +25,13 @@ from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.asking import check_goes_on
 from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
 from dynaferry.follow.cost_note import CostNote
-from dynaferry.follow.followed_table import FollowedTable, SpoolBudget
+from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.follow.following import follow
+from dynaferry.follow.open_way_back import WayBackWanted, open_target_capture
 from dynaferry.follow.passes.without_stream import MoveWithoutStream
 from dynaferry.follow.preparation import Agree, prepare
+from dynaferry.follow.prepare_way_back import prepare_way_back, tell_of_created
+from dynaferry.follow.spool_budget import SpoolBudget
 from dynaferry.follow.spool_connection import COPYING_PAGES, FOLLOWING_PAGES
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.steady_clock import SteadyClock
@@ -86,13 +89,15 @@ async def execute(
     show: Show | None = None,
     say: Say | None = None,
     agree: Agree | None = None,
+    goes_forward: bool = False,
 ) -> Outcome:
     """Does what `move_tables` does, and tells errors in the outcome. A plan may say to do so
     without a stream.
 
     `watch` runs beside the copy, `watch_following` beside what comes after it; `show` is told how
     the move stands from its first second on. A stop that is asked for ends it resumably. Where a
-    plan enables a source's stream, `agree` is asked first.
+    plan enables a source's stream, `agree` is asked first. With `goes_forward` the source is
+    followed again behind a way back.
     """
     stop = stop or StopSignal()
     begun = anyio.Event()
@@ -101,7 +106,7 @@ async def execute(
     if plan.without_stream:
         move = MoveWithoutStream(plan, stop, watch, show, say)
     else:
-        move = _Move(plan, stop, (watch, watch_following), show, say, agree)
+        move = _Move(plan, stop, (watch, watch_following), show, say, agree, goes_forward)
     outcome, error = await attempted(
         partial(move.make, begun), cancel_when=before_it_begins(stop, begun.is_set)
     )
@@ -119,6 +124,7 @@ class _Move:
         show: Show,
         say: Say,
         agree: Agree | None,
+        goes_forward: bool,
     ) -> None:
         self._plan = plan
         self._stop = stop
@@ -126,6 +132,7 @@ class _Move:
         self._show = show
         self._say = say
         self._agree = agree
+        self._goes_forward = goes_forward
         self._clock = SteadyClock()
         self._id = ""
         self._tables: list[FollowedTable] = []
@@ -140,13 +147,16 @@ class _Move:
             RunLock.acquire, self._plan.state_dir, move_name(self._plan.run_name)
         )
         try:
-            await check_goes_on(
+            move = await check_goes_on(
                 self._plan.state_dir, self._plan.run_name, restart=self._plan.restart
             )
+            self._way_back = WayBackWanted.of(self._plan, move, self._say)
             run = None if self._plan.restart else await stored_run(self._plan)
             self._id = secrets.token_hex(16) if run is None else move_of(run)
             async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:
                 found = await prepare(self._plan, sides, self._say, self._agree)
+                if self._way_back.is_wanted and not self._way_back.is_switched:
+                    await prepare_way_back(self._plan, sides.target, self._say)
                 for number in range(len(self._plan.tables)):
                     table = await self._open_table(number, sides, stack, is_new=run is None)
                     table.capture.stats.other_readers = found[number].readers
@@ -176,7 +186,8 @@ class _Move:
         )
         captured_until = (await spool.run(SpoolFile.origin)).alive_at or self._clock()
         most_bytes = await to_thread.run_sync(_most_bytes, self._plan.spool_max_bytes, path)
-        budget = SpoolBudget(most_bytes // len(self._plan.tables))
+        shares = len(self._plan.tables) * (2 if self._way_back.is_wanted else 1)
+        budget = SpoolBudget(most_bytes // shares)
         capture = await stack.enter_async_context(
             open_capture(
                 sides.source,
@@ -188,15 +199,29 @@ class _Move:
             )
         )
         both = (names.source_name, names.target_name)
-        return FollowedTable(
+        table = FollowedTable(
             number, both, seen, spool, capture, budget, captured_until, self._clock()
         )
+        table.way_back = await open_target_capture(
+            self._plan,
+            number,
+            sides.target,
+            stack,
+            self._way_back,
+            spool_id=f"{self._id}/{number}/back",
+            budget=SpoolBudget(most_bytes // shares),
+            say=self._say,
+            clock=self._clock,
+        )
+        return table
 
     async def _go(self, sides: Sides) -> Outcome:
         async with anyio.create_task_group() as captures:
             for table in self._tables:
                 captures.start_soon(table.capture.run)
             captures.start_soon(self._tell_for_ever, sides)
+            if self._way_back.is_wanted and not self._way_back.is_switched:
+                captures.start_soon(tell_of_created, self._plan, sides.target, self._say)
             outcome = await self._copy()
             if outcome.error is None and outcome.summary.status in ("complete", "rejected"):
                 outcome = await self._follow(sides, outcome)
@@ -258,6 +283,7 @@ class _Move:
                 self._stop,
                 watch=self._watch_following,
                 say=self._say,
+                goes_forward=self._goes_forward,
             )
         return Outcome(replace(outcome.summary, status="interrupted"), None)
 

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.both_sides import open_both_sides
 from dynaferry.follow.followed_table import FollowedTable
+from dynaferry.follow.open_way_back import open_back
 from dynaferry.follow.switched_table import SwitchedTable
 from dynaferry.follow.switching import Switching, stage_of
 from dynaferry.plan.settings import CopyPlan
@@ -26,6 +28,8 @@ async def open_switching(
     appliers: Sequence[Applier],
     stop: StopSignal,
     say: Say,
+    *,
+    goes_forward: bool = False,
 ) -> AsyncIterator[Switching]:
     """What answers, in the state that is stored: behind a switch the appliers are held already."""
     file = await MoveFile.open(plan.state_dir, plan.run_name)
@@ -51,6 +55,8 @@ async def open_switching(
             say,
             stage_now=lambda: stage_of(switched),
             refresh=refresh,
+            opens_back=partial(open_back, plan, sides, tables, switched),
+            goes_forward=goes_forward,
             clock=tables[0].capture.clock,
         )
         await switching.begin()

@@ -29,6 +29,10 @@ class RecentKeys:
         while len(self._keys) > self._most:
             self._keys.popitem(last=False)
 
+    def clear(self) -> None:
+        """Forgets them all."""
+        self._keys.clear()
+
     def latest_first(self) -> Sequence[bytes]:
         """The keys, of which the latest come first."""
         return list(reversed(self._keys))

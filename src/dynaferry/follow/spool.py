@@ -30,6 +30,11 @@ class Spool:
         self.is_damaged = False
         self.disk_error: str | None = None
 
+    @property
+    def passes_over(self) -> bool:
+        """Whether what comes is passed over; see `spool_keeping`."""
+        return self._file.passes_over
+
     @classmethod
     async def opened_by(cls, opening: Callable[[], SpoolFile]) -> Self:
         """Opens or makes the file on the thread that will use it."""

@@ -28,6 +28,7 @@ from dynaferry.follow.spool_connection import (
 )
 from dynaferry.follow.spool_doubts import due_doubts, put_doubts
 from dynaferry.follow.spool_history import note_sample, note_state
+from dynaferry.follow.spool_keeping import is_passing_over
 from dynaferry.follow.spool_letters import end_letters, letter_keys, put_letter
 from dynaferry.follow.spool_records import (
     Arrivals,
@@ -59,7 +60,7 @@ class SpoolFile:
         self.path = path
         self._read_again = TimedCount(lambda: self._row(_COUNT_READ_AGAIN)[0])
         self._letters = self._waiting = 0
-        self._is_late = False
+        self._is_late = self.passes_over = False
         self._count_anew()
 
     @classmethod
@@ -94,7 +95,7 @@ class SpoolFile:
             raise
 
     def close(self) -> None:
-        """Lets go of the file; what was stored is on the disk already."""
+        """Lets go of the file."""
         self._connection.close()
 
     def keep_log_below(self, pages: int) -> None:
@@ -102,7 +103,7 @@ class SpoolFile:
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {pages:d}")
 
     def change(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Does one thing to the tables, in one transaction; see `spool_late_writes`."""
+        """Does one thing to the tables, in one transaction; see `spool_keeping`."""
         with self._writing():
             result = step(self._connection)
         self._count_anew()
@@ -111,11 +112,14 @@ class SpoolFile:
     # The capture -------------------------------------------------------------------------------
 
     def begin(
-        self, stream: str, at: float, positions: Sequence[Position] = (), gaps: Sequence[Gap] = ()
+        self,
+        stream: str | None,
+        at: float,
+        positions: Sequence[Position] = (),
+        gaps: Sequence[Gap] = (),
     ) -> None:
-        """From now on the changes are those of this stream, of which these are the shards.
-
-        `gaps` are what was lost of the stream before, or with the spool before.
+        """From now on the changes are those of this stream, of which these are the shards; without
+        one, of the next that is opened. `gaps` are what was lost before.
         """
         with self._writing():
             self._connection.execute(
@@ -126,14 +130,12 @@ class SpoolFile:
             spool_positions.put_gaps(self._connection, gaps, at)
 
     def note_clean(self, is_clean: bool) -> None:
-        """Whether all that was sent to the target has been answered, so that nothing is on its way
-        should this process end now.
-        """
+        """Whether all that was sent has been answered: nothing is on its way should it end now."""
         with self._writing() as connection:
             connection.execute("UPDATE spool SET is_clean = ?", (int(is_clean),))
 
     def is_clean(self) -> bool:
-        """Whether the process before ended with nothing on its way to the target."""
+        """Whether the process before ended with nothing on its way."""
         return bool(self._row("SELECT is_clean FROM spool")[0])
 
     def note_status(
@@ -142,9 +144,7 @@ class SpoolFile:
         sample: MovePoint | None = None,
         entered: Sequence[tuple[float, MoveState]] = (),
     ) -> None:
-        """Keeps how the move stands, for those who look from outside, a sample that is due, and
-        the states that were entered since the last, each with when.
-        """
+        """Keeps how the move stands, a sample that is due, and the states that were entered."""
         with self._writing() as connection:
             connection.execute("UPDATE spool SET status = ?", (encode_status(status),))
             for at, state in (*entered, (status.at, status.state)):
@@ -170,10 +170,13 @@ class SpoolFile:
         """Stores what was read and how far, in one transaction, and gaps behind it.
 
         The doubts with the digests `settled` are over; the stream was read last at `alive_at`.
-        With `keys_only` no image is kept: its key is read again when its turn comes.
+        With `keys_only` no image is kept: its key is read again when its turn comes. Where it
+        passes over what comes, it keeps the positions alone.
 
         :raises StateWriteError: the disk is full, or fails; nothing of it is stored
         """
+        if self.passes_over:
+            changes, gaps = (), ()
         first, count = self._arrival + 1, len(changes)
         rows = rows_of(changes, first, now, keys_only=keys_only)
         with self._writing() as connection:
@@ -228,10 +231,7 @@ class SpoolFile:
         return removed
 
     def set_aside(self, change: Waiting, letter: Letter, sent_at: float) -> None:
-        """The target refuses the item that the source holds under this key: it is a dead letter.
-
-        It goes once a newer state of its key is applied.
-        """
+        """The target refuses what the source holds: a dead letter, until its key is applied."""
         with self._writing() as connection:
             put_letter(connection, change.digest, change.key, letter)
             self._letters = self._row("SELECT count(*) FROM letters")[0]
@@ -330,14 +330,15 @@ class SpoolFile:
         return removed
 
     def _count_anew(self) -> None:
-        row = self._row("SELECT arrival, captured, compacted, applied, rejected FROM spool")
-        self._arrival, *counted = row
+        counted = self._row("SELECT captured, compacted, applied, rejected FROM spool")
+        self._arrival = self._row("SELECT arrival FROM spool")[0]
         self._captured, self._compacted, self._applied, self._rejected = counted
         self._letters = self._row("SELECT count(*) FROM letters")[0]
         # To count them would be to read a large part of the file.
         self._waiting = self._captured - self._compacted - self._applied - self._rejected
         self._images_from = 0
         self._is_late = spool_late_writes.counts(self._connection).is_on
+        self.passes_over = is_passing_over(self._connection)
 
     def _row(self, query: str, *parameters: object) -> sqlite3.Row:
         row: sqlite3.Row = self._connection.execute(query, parameters).fetchone()

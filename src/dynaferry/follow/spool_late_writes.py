@@ -103,16 +103,17 @@ class LateCounts(Struct, frozen=True):
     is_on: bool = False
 
 
-def begin(connection: sqlite3.Connection, at: float) -> None:
+def begin(connection: sqlite3.Connection, at: float, *, takes_waiting: bool = True) -> None:
     """Within a transaction: what comes from now on is late, and what waits by now. What is watched
-    already goes on.
+    already goes on. Without `takes_waiting` what waits is none: we wrote it.
     """
     for statement in _TABLES:
         connection.execute(statement)
     if counts(connection).is_on:
         return
     connection.execute(_BEGIN, (at,))
-    connection.execute(_TAKE_WAITING)
+    if takes_waiting:
+        connection.execute(_TAKE_WAITING)
     _count_keys(connection)
 
 

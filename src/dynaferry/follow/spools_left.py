@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dynaferry.follow import spool_late_writes
 from dynaferry.follow.spool_connection import connect, unreadable
-from dynaferry.state.directory import log_paths, spool_path
+from dynaferry.state.directory import log_paths, spool_path, way_back_path
 
 
 def remove_spools(
@@ -26,9 +26,32 @@ def remove_spools(
             late += found
             kept.append(path)
             continue
-        for each in (path, *log_paths(path)):
-            each.unlink(missing_ok=True)
+        _remove(path)
     return late, kept
+
+
+def remove_ways_back(
+    state_dir: Path, run: str, tables: int, *, keep_late_writes: bool
+) -> tuple[int, list[Path]]:
+    """The same of what was captured of the targets: late there is what was written behind a return.
+
+    :raises StateError: one cannot be read
+    """
+    late, kept = 0, []
+    for number in range(tables):
+        path = way_back_path(state_dir, run, number)
+        found = _late_writes(path) if keep_late_writes and path.exists() else 0
+        if found:
+            late += found
+            kept.append(path)
+        else:
+            _remove(path)
+    return late, kept
+
+
+def _remove(path: Path) -> None:
+    for each in (path, *log_paths(path)):
+        each.unlink(missing_ok=True)
 
 
 def _late_writes(path: Path) -> int:

@@ -21,6 +21,7 @@ def reasons_against(
     childless: int,
     counts: SpoolCounts,
     trouble: str | None,
+    no_way_back: str | None = None,
 ) -> tuple[str, ...]:
     """Why the application may not be switched over yet; empty where nothing speaks against it."""
     reasons: list[str] = []
@@ -38,6 +39,8 @@ def reasons_against(
         reasons.append(f"the target refuses {counts.letters:,} items as the source holds them")
     if trouble:
         reasons.append(trouble)
+    if no_way_back:
+        reasons.append(f"there would be no way back: {no_way_back}")
     return tuple(reasons)
 
 

@@ -12,10 +12,14 @@ from dynaferry.follow.quiet import Quiet, Spooled
 from dynaferry.follow.readiness import Standing, reasons_not_ready
 from dynaferry.follow.shard_reader import OTHERS_READ
 from dynaferry.follow.spool_file import SpoolFile
+from dynaferry.follow.spool_keeping import read_all_again
 from dynaferry.follow.spool_records import SpoolCounts
-from dynaferry.observe.move_status import MoveStatus
+from dynaferry.follow.target_capture import TargetCapture
+from dynaferry.observe.move_status import MoveState, MoveStatus
+from dynaferry.ports import ChangeKind, ChangeRecord
 
 _ACTIVE: Final = "ACTIVE"
+_ROWS_AT_ONCE: Final = 1_000
 
 
 class SwitchedTable:
@@ -24,7 +28,7 @@ class SwitchedTable:
     def __init__(self, table: FollowedTable, applier: Applier, both: BothSides) -> None:
         self._table = table
         self._applier = applier
-        self._both = both
+        self.both = both
         self.target_status = _ACTIVE
 
     @property
@@ -42,14 +46,38 @@ class SwitchedTable:
         """The target's name."""
         return self._table.target
 
+    @property
+    def way_back(self) -> TargetCapture | None:
+        """The capture of the target; None where no way back is wanted."""
+        return self._table.way_back
+
     def hold(self, is_held: bool) -> None:
         """Sends nothing new to the target from now on; or lets it go on."""
         self._applier.hold(is_held)
 
-    def is_switched(self) -> None:
-        """Nothing is sent to the target any more, for good."""
+    def is_switched(self, stands: MoveState = "switched") -> None:
+        """Nothing is sent to the target any more, in whatever state it `stands`."""
         self._applier.hold(True)
-        self._table.is_switched = True
+        self._table.is_switched, self._table.stands = True, stands
+
+    async def go_forward(self) -> None:
+        """Before anything is applied, behind a way back: the source is what counts again.
+
+        What waited is older than what was written back since; and what was written to the target
+        behind the return is in no other place. All of it is read again from the source.
+        """
+        spool = self._table.spool
+        await spool.run(partial(SpoolFile.change, step=read_all_again))
+        if self.way_back is None:
+            return
+        after = 0
+        while rows := await self.way_back.spool.run(
+            partial(SpoolFile.waiting, after=after, limit=_ROWS_AT_ONCE)
+        ):
+            after = rows[-1].number
+            keys = [ChangeRecord(row.digest, row.key, ChangeKind.READ_AGAIN) for row in rows]
+            now = self._table.capture.clock()
+            await spool.insist(partial(SpoolFile.store, changes=keys, positions=(), now=now))
 
     def begin_anew(self) -> None:
         """Silence counts from now on."""
@@ -60,14 +88,16 @@ class SwitchedTable:
         """How many keys were compared of those that changed last, and which differ."""
         capture = self._table.capture.current
         keys = [] if capture is None else capture.watch.recent.latest_first()
-        return len(keys), await self._both.differing(keys)
+        return len(keys), await self.both.differing(keys)
 
-    async def begin_late_writes(self) -> None:
-        """What is written to the source from now on is late, as what waits by now.
+    async def begin_late_writes(self, *, takes_waiting: bool) -> None:
+        """What is written to the source from now on is late, and what waits by now; without
+        `takes_waiting` that is ours.
 
         :raises StateWriteError: it could not be stored
         """
-        begin = partial(spool_late_writes.begin, at=self._table.capture.clock())
+        now = self._table.capture.clock()
+        begin = partial(spool_late_writes.begin, at=now, takes_waiting=takes_waiting)
         await self._table.spool.run(partial(SpoolFile.change, step=begin))
 
     async def end_late_writes(self, *, forget: bool) -> None:
@@ -100,6 +130,7 @@ class SwitchedTable:
             replicas=self._table.seen.other_regions,
             replicates_at_once=self._table.seen.replicates_at_once,
             reasons=() if status is None else reasons_not_ready(self._standing(status, counts)),
+            way_back=None if self.way_back is None else self.way_back.way_back(),
         )
 
     def _quiet(self, spooled: Spooled) -> Quiet:
@@ -126,4 +157,5 @@ class SwitchedTable:
             will_catch_up=status.will_catch_up,
             target_status=self.target_status,
             is_paused=status.paused,
+            way_back=None if self.way_back is None else self.way_back.way_back(),
         )

@@ -14,9 +14,9 @@ from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
-from msgspec.structs import replace
 
 from dynaferry.errors import DynaferryError
+from dynaferry.follow.checks import reasons_against, reasons_against_back
 from dynaferry.follow.cut_over import (
     ComparedKeys,
     CompareNow,
@@ -32,8 +32,11 @@ from dynaferry.follow.cut_over_attempt import (
     POLL_SECONDS,
     CutOverAttempt,
 )
-from dynaferry.follow.move_state import AllowedCommand, asked
+from dynaferry.follow.going_back import GoingBack, OpenBack
+from dynaferry.follow.late_watch import LateWatch
+from dynaferry.follow.move_state import AllowedCommand, RefusedCommand, asked, direction
 from dynaferry.follow.switched_table import SwitchedTable
+from dynaferry.follow.target_capture import TargetCapture
 from dynaferry.observe.move_status import overall
 from dynaferry.run.lifecycle import Say, first_reason
 from dynaferry.state.move_records import (
@@ -61,19 +64,25 @@ class Switching:
         *,
         stage_now: Callable[[], Stage],
         refresh: Callable[[], Awaitable[None]],
+        opens_back: OpenBack | None = None,
+        goes_forward: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`stage_now` is what the tables say of themselves; `refresh` looks at the targets."""
+        """`stage_now` is what the tables say of themselves; `refresh` looks at the targets;
+        `opens_back` the source to be written. `goes_forward`: it follows again behind a way back.
+        """
         self._file = file
         self._tables = tables
         self._stop = stop
         self._say = say
         self._stage_now = stage_now
         self._refresh = refresh
+        self._opens_back = opens_back
+        self._goes_forward = goes_forward
+        self._has_way_back = all(table.way_back is not None for table in tables)
         self._clock = clock
         self._stage: Stage = "replaying"
-        self._late_writes = 0
-        self._watches_late_writes: bool | None = None  # as a process before may have left it
+        self._late = LateWatch(tables, say, clock)
         self._attempted: int | None = None
 
     async def begin(self) -> Stage:
@@ -81,19 +90,42 @@ class Switching:
 
         Returns the state: where nothing is to be applied any more, nothing is sent.
         """
-        move = await self._file.begin_move("replaying", self._clock(), has_way_back=False)
+        move = await self._file.begin_move(
+            "replaying", self._clock(), has_way_back=self._has_way_back
+        )
         for transition in await self._file.read_open():
             reply = self._reply("not ready", reasons=("the move was started anew",))
             await self._file.end(transition.number, "not ready", self._clock(), reply=reply)
         after = asked("move", move.stage)
-        if isinstance(after, AllowedCommand) and after.to != move.stage:
+        if not isinstance(after, AllowedCommand):
+            after = AllowedCommand(move.stage)  # it is over
+        if after.to != move.stage:
             await self._file.enter(after.to, move.stage, self._clock())
-            move = replace(move, stage=after.to)
-        self._stage = move.stage
+        was_going_back, self._stage = move.stage == "going-back", after.to
+        if self._goes_forward:
+            await self._go_forward()
         self._hold_if_switched()
-        has_gone_back = self._stage in ("going-back", "returned")
-        await self._watch_late_writes(self._stage == "switched", forget=not has_gone_back)
+        has_gone_back = was_going_back or self._stage == "returned"
+        is_late = self._stage == "switched" and not was_going_back
+        await self._late.turn(is_late, forget=not has_gone_back)
+        if was_going_back:
+            self._late.turn_on_soon()
+        if direction(self._stage) == "forward":
+            for way_back in self._ways_back():
+                await way_back.arm()
         return self._stage
+
+    async def _go_forward(self) -> None:
+        """Follows again behind a way back; says why where it does not."""
+        allowed = asked("forward", self._stage)
+        if not isinstance(allowed, AllowedCommand):
+            self._say(f"it does not go forward: {allowed.why}")
+        elif not allowed.is_done_already:
+            for table in self._tables:
+                await table.go_forward()
+            await self._file.enter(allowed.to, self._stage, self._clock())
+            self._stage = allowed.to
+            self._say("it follows the source again, from where it went back")
 
     async def run(self) -> None:
         """Does what is asked, until it is cancelled."""
@@ -109,13 +141,13 @@ class Switching:
     async def _look_into_the_file(self, attempts: TaskGroup) -> None:
         await self._keep_stage()
         for transition in await self._file.read_open():
-            if transition.request.what != "cut-over":
+            if transition.request.what not in ("cut-over", "cut-back"):
                 await self._take(transition)
             elif self._attempted is None:
                 self._attempted = transition.number
-                attempts.start_soon(self._cut_over, transition)
+                attempts.start_soon(self._attempt, transition)
         if self._stage == "switched":
-            await self._tell_late_writes()
+            await self._late.tell()
 
     # What is asked for --------------------------------------------------------------------------
 
@@ -127,20 +159,15 @@ class Switching:
                 await self._end_move(transition, "aborted")
             case "finish":
                 await self._end_move(transition, "finished")
-            case "cut-back":
-                await self._refuse(transition, "the way back is not there yet")
 
     async def _check(self, transition: TransitionRecord) -> None:
-        await self._refresh()
-        looks = await self._looks()
-        reasons = tuple(
-            f"{look.table}: {reason.told}" if len(looks) > 1 else reason.told
-            for look in looks
-            for reason in look.reasons
-        )
-        if self._stage not in ("following", "cutting-over") and not reasons:
-            reasons = (f"it is {self._stage}",)
-        reply = self._reply("check", reasons=reasons, not_shown=(NO_WAY_BACK,))
+        """Asked of a cut-over, or behind the switch of a cut-back."""
+        if self._stage in ("switched", "going-back") and self._has_way_back:
+            reasons = await reasons_against_back(self._ways_back())
+        else:
+            await self._refresh()
+            reasons = reasons_against(await self._looks(), self._stage)
+        reply = self._reply("check", reasons=reasons, not_shown=self._never_shown())
         outcome: TransitionOutcome = "not ready" if reasons else "done"
         await self._file.end(transition.number, outcome, self._clock(), reply=reply)
 
@@ -163,13 +190,17 @@ class Switching:
 
     # The cut-over -------------------------------------------------------------------------------
 
-    async def _cut_over(self, transition: TransitionRecord) -> None:
-        """Takes it to its end. What fails ends it, and the move follows on."""
+    async def _attempt(self, transition: TransitionRecord) -> None:
+        """Takes it to its end. What fails ends it, and the move goes on as before."""
+        what = transition.request.what
         try:
-            await self._refuse_or_switch(transition)
+            if what == "cut-back":
+                await self._refuse_or_go_back(transition)
+            else:
+                await self._refuse_or_switch(transition)
         except* DynaferryError as group:
             why = first_reason(group).message
-            self._say(f"the cut-over cannot go on: {why}")
+            self._say(f"the {what} cannot go on: {why}")
             with suppress(DynaferryError):
                 reply = self._reply("failed", reasons=(why,))
                 await self._file.end(transition.number, "not ready", self._clock(), reply=reply)
@@ -188,7 +219,7 @@ class Switching:
         self._stage = "cutting-over"
         self._say("a cut-over was asked for")
         try:
-            attempt = CutOverAttempt(self, transition)
+            attempt = CutOverAttempt(self, transition, not_shown=self._never_shown())
             # Behind the moment from which on silence is to count.
             for table in self._tables:
                 table.begin_anew()
@@ -198,10 +229,31 @@ class Switching:
                 self._hold(False)
                 with anyio.CancelScope(shield=True):
                     with suppress(DynaferryError):
-                        await self._watch_late_writes(False)
+                        await self._late.turn(False)
                     await self._file.enter("following", "cutting-over", self._clock())
                 self._stage = "following"
                 self._say("nothing was switched: it follows on")
+
+    async def _refuse_or_go_back(self, transition: TransitionRecord) -> None:
+        allowed = asked("cut-back", self._stage, has_way_back=self._has_way_back)
+        is_new = isinstance(allowed, AllowedCommand) and not allowed.is_done_already
+        if not is_new or self._opens_back is None:
+            why = allowed.why if isinstance(allowed, RefusedCommand) else "it went back already"
+            await self._refuse(transition, why)
+            return
+        async with self._opens_back(transition.request) as tables:
+            going = GoingBack(self._file, tables, self._say, enters=self._enter, clock=self._clock)
+            # What the source's stream shows from now on is ours.
+            await self._late.turn(False, forget=False)
+            try:
+                await going.make(transition)
+            finally:
+                if self._stage == "switched":
+                    self._late.turn_on_soon()
+
+    def _enter(self, stage: Stage) -> None:
+        self._stage = stage
+        self._hold_if_switched()
 
     async def looks(self) -> list[TableLook]:
         """How all tables stand now."""
@@ -211,7 +263,7 @@ class Switching:
         """Holds or lets go on, and compares where that was decided."""
         self._hold(keeps_writes_held(decision))
         # What comes behind the last look before a go is late.
-        await self._watch_late_writes(keeps_writes_held(decision))
+        await self._late.turn(keeps_writes_held(decision))
         if not isinstance(decision, CompareNow):
             return progress
         captured = tuple(look.captured for look in await self._looks())
@@ -230,7 +282,13 @@ class Switching:
         stage: tuple[Stage, Stage] | None = None
         if outcome == "go":
             stage = ("cutting-over", "switched")
+            # Before the go is stored: nothing that comes behind it may be passed over.
+            for way_back in self._ways_back():
+                await way_back.keep()
         ended = await self._file.end(number, outcome, self._clock(), reply=reply, stage=stage)
+        if outcome == "go" and not ended:
+            for way_back in self._ways_back():
+                await way_back.pass_over()
         if ended and outcome == "go":
             self._stage = "switched"
             self._hold_if_switched()
@@ -252,23 +310,19 @@ class Switching:
     # Within -------------------------------------------------------------------------------------
 
     def _hold_if_switched(self) -> None:
-        for table in self._tables if self._stage == "switched" else ():
-            table.is_switched()
+        if self._stage in ("switched", "going-back", "returned"):
+            for table in self._tables:
+                table.is_switched(self._stage)
+
+    def _ways_back(self) -> list[TargetCapture]:
+        return [table.way_back for table in self._tables if table.way_back is not None]
+
+    def _never_shown(self) -> tuple[str, ...]:
+        return () if self._has_way_back else (NO_WAY_BACK,)
 
     def _hold(self, is_held: bool) -> None:
         for table in self._tables:
             table.hold(is_held)
-
-    async def _watch_late_writes(self, is_on: bool, *, forget: bool = True) -> None:
-        """Notes what comes from now on as late, or does not; `forget` what no go has followed."""
-        if is_on == self._watches_late_writes:
-            return
-        for table in self._tables:
-            if is_on:
-                await table.begin_late_writes()
-            else:
-                await table.end_late_writes(forget=forget)
-        self._watches_late_writes = is_on
 
     async def _looks(self) -> list[TableLook]:
         return [await table.look() for table in self._tables]
@@ -280,15 +334,6 @@ class Switching:
         if now != self._stage and {now, self._stage} <= set(_FOLLOWED):
             await self._file.enter(now, self._stage, self._clock())
             self._stage = now
-
-    async def _tell_late_writes(self) -> None:
-        late = sum([await table.late_writes() for table in self._tables])
-        if late > self._late_writes:
-            self._late_writes = late
-            self._say(
-                f"LATE WRITES: {late:,} keys of the source were written behind the switch, and are"
-                " not in the target; dynaferry late-writes list says which"
-            )
 
     def _reply(
         self, step: str, *, reasons: tuple[str, ...] = (), not_shown: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import ThrottledError
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.applier_work import RejectedChanges
+from dynaferry.follow.from_now import FromNow
 from dynaferry.follow.lanes import Lanes
 from dynaferry.follow.measured import MeasuredLookup, MeasuredTarget
 from dynaferry.follow.spool import Spool
@@ -79,12 +80,19 @@ class _Streams:
     """The streams of one table of an account. A `TableStreams`."""
 
     def __init__(
-        self, session: AccountSession, table: str, client: DynamoClient, *, leave_out: bool
+        self,
+        session: AccountSession,
+        table: str,
+        client: DynamoClient,
+        passes_over: Callable[[], bool] | None,
+        *,
+        leave_out: bool,
     ) -> None:
         self._session = session
         self._table = table
         self._client = client
         self._leave_out = leave_out
+        self._passes_over = passes_over
 
     async def latest(self) -> str | None:
         """See `TableStreams`."""
@@ -93,7 +101,10 @@ class _Streams:
     async def opened(self, arn: str) -> tuple[ChangeSource, StreamListing]:
         """See `TableStreams`."""
         listing = await self._stream(arn, "").list_shards()
-        return self._stream(arn, listing.view), listing
+        stream = self._stream(arn, listing.view)
+        if self._passes_over is None:
+            return stream, listing
+        return FromNow(stream, self._passes_over), listing
 
     def _stream(self, arn: str, view: str) -> TableStream:
         return TableStream(
@@ -110,10 +121,12 @@ async def open_capture(
     endpoint: str,
     clock: Callable[[], float] = time.time,
     keys_only: Callable[[], bool] = lambda: False,
+    passes_over: Callable[[], bool] | None = None,
 ) -> AsyncIterator[TableCapture]:
     """The capture of a table, where an earlier one stopped or from now on. Not running.
 
-    When this returns, every change from now on will be captured: the scan may begin.
+    When this returns, every change from now on will be captured: the scan may begin. While
+    `passes_over` says so, what the stream showed before is not read.
 
     :raises PreflightError: the table has no stream
     :raises StoppedError: the stream may not be read
@@ -128,7 +141,8 @@ async def open_capture(
         connections=STREAM_CONNECTIONS,
         api_prefix=STREAMS_API_PREFIX,
     ) as client:
-        streams = _Streams(session, table.name, client, leave_out=table.is_legacy_global)
+        leave_out = table.is_legacy_global
+        streams = _Streams(session, table.name, client, passes_over, leave_out=leave_out)
         capture = TableCapture(streams, spool, clock=clock, keys_only=keys_only)
         await capture.open()
         yield capture

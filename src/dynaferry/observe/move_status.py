@@ -7,7 +7,16 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-MoveState = Literal["capturing", "copying", "replaying", "following", "re-syncing", "switched"]
+MoveState = Literal[
+    "capturing",
+    "copying",
+    "replaying",
+    "following",
+    "re-syncing",
+    "switched",
+    "going-back",
+    "returned",
+]
 
 # From the least to the most that is done.
 MOVE_STATES: Final[tuple[MoveState, ...]] = (
@@ -17,7 +26,10 @@ MOVE_STATES: Final[tuple[MoveState, ...]] = (
     "re-syncing",
     "following",
     "switched",
+    "going-back",
+    "returned",
 )
+_NOT_APPLYING: Final = ("capturing", "copying", "switched", "going-back", "returned")
 NOBODY_FOLLOWS: Final = "no process follows it: the same move command goes on"
 
 
@@ -99,7 +111,7 @@ class MoveStatus(Struct, frozen=True, kw_only=True):
     @property
     def is_applying(self) -> bool:
         """Whether what waits is to be applied by now."""
-        return self.state not in ("capturing", "copying", "switched")
+        return self.state not in _NOT_APPLYING
 
 
 encode_status = msgspec.json.Encoder().encode

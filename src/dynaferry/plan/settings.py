@@ -18,6 +18,7 @@ from dynaferry.shared.arn import resource_name
 OnReject = Literal["dead-letter", "stop"]
 Compress = Literal["auto", "on", "off"]
 IfPresent = Literal["keep", "overwrite", "accept"]
+WayBack = Literal["keep", "none"]
 
 DEFAULT_READERS = 32
 DEFAULT_WRITERS = 128
@@ -26,7 +27,8 @@ DEFAULT_PATIENCE_SECONDS = 300.0
 DEFAULT_MAX_REJECTED = 1000
 # Of the file beside a run's own that keeps its verification.
 RESERVED_RUN_SUFFIX: Final = ".verify"
-SPOOL_RUN_NAME: Final = re.compile(r"\.spool(\.[0-9]+)?$")  # where a move's spools are kept
+# Where a move's spools are kept.
+SPOOL_RUN_NAME: Final = re.compile(r"\.(spool|way-back)(\.[0-9]+)?$")
 # With what is added to it, a run's name is that of a file: 255 bytes everywhere.
 MAX_RUN_NAME = 200
 _DIGEST_DIGITS = 16
@@ -84,7 +86,8 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     For a move alone: `without_stream` follows by passes that compare all, `enable_stream` enables
     the stream of a source that has none, and the spools of all tables may take `spool_max_bytes` of
-    the disk, where None is half of what is free; beyond, they keep keys alone.
+    the disk, where None is half of what is free; beyond, they keep keys alone. With `way_back`
+    "keep" the targets' streams are captured, too.
     """
 
     tables: tuple[TablePlan, ...]
@@ -113,6 +116,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     without_stream: bool = False
     enable_stream: bool = False
     spool_max_bytes: Annotated[int, Meta(ge=0)] | None = None
+    way_back: WayBack = "none"
     limits: Schedule = Schedule()  # last: its name hides that of the module from here on
 
     @classmethod

@@ -49,6 +49,11 @@ def validate(plan: CopyPlan) -> CopyPlan:
             "--without-stream and --enable-stream say the contrary of each other",
             hint="leave one of them out",
         )
+    if plan.without_stream and plan.way_back == "keep":
+        raise PlanError(
+            "--without-stream has no way back: nothing is captured of either side",
+            hint="leave --way-back keep out, or move with a stream",
+        )
     _check_run_name(plan.run_name)
     source = with_region(plan.source, [table.source for table in plan.tables])
     target = with_region(plan.target, [table.target for table in plan.tables])

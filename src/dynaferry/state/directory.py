@@ -37,6 +37,13 @@ def spool_path(state_dir: Path, run: str, table: int) -> Path:
     return state_dir / f"{run}.spool{f'.{table}' if table else ''}{_SUFFIX}"
 
 
+def way_back_path(state_dir: Path, run: str, table: int) -> Path:
+    """Where the changes wait that were made to the target of its table number `table` since the
+    switch of a move of this run.
+    """
+    return state_dir / f"{run}.way-back{f'.{table}' if table else ''}{_SUFFIX}"
+
+
 def overwritten_path(state_dir: Path, run: str) -> Path:
     """Where the items are kept that a repair of this run overwrote though it had not seen them."""
     return state_dir / f"{run}.overwritten.jsonl"

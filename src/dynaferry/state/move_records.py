@@ -43,12 +43,17 @@ class MoveRecord(Struct, frozen=True, kw_only=True):
 
 
 class TransitionRequest(Struct, frozen=True, kw_only=True):
-    """What is asked of a move, and for how long it may take."""
+    """What is asked of a move, and for how long it may take.
+
+    A cut-back names the role or the profile that may write to the source.
+    """
 
     what: TransitionKind
     timeout_seconds: Annotated[float, Meta(gt=0, le=86_400 * 7)] = 120.0
     proof: CutOverProof = "observed"
     verify: CutOverVerify = "recent"
+    write_role_arn: str | None = None
+    write_profile: str | None = None
 
 
 class TransitionReply(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""`dynaferry cut-over`, `abort` and `finish`: what can be typed."""
+"""`dynaferry cut-over`, `cut-back`, `abort` and `finish`: what can be typed."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dynaferry.cli.app import options
-from dynaferry.cli.app.panels import SAFETY, SPEED, PanelCommand, examples, option
+from dynaferry.cli.app.panels import SAFETY, SOURCE, SPEED, PanelCommand, examples, option
 from dynaferry.plan.settings import DEFAULT_STATE_DIR
 
 
@@ -85,6 +85,92 @@ def cut_over(
     )
 
 
+def cut_back(
+    run: options.Run = None,
+    source_write_role_arn: Annotated[
+        str | None,
+        option(
+            SOURCE,
+            "The role to write the source as, which the move's process assumes now.",
+            metavar="ARN",
+        ),
+    ] = None,
+    source_write_profile: Annotated[
+        str | None,
+        option(SOURCE, "Instead of a role, or to assume it by: a profile.", metavar="NAME"),
+    ] = None,
+    check: Annotated[
+        bool,
+        option(
+            SAFETY,
+            "Only say whether anything speaks against it; stop no writers for that.",
+            "--check",
+            show_default=False,
+        ),
+    ] = False,
+    timeout: Annotated[
+        float,
+        option(
+            SPEED, "How long it may take; then nothing was switched.", metavar="SECONDS", min=1.0
+        ),
+    ] = 120.0,
+    verify: Annotated[
+        VerifyFlag,
+        option(
+            SAFETY,
+            "What is compared on both sides before the go: the 20,000 keys that changed last, or"
+            " nothing.",
+        ),
+    ] = VerifyFlag.RECENT,
+    on_stop_writers: Annotated[
+        str | None,
+        option(
+            SAFETY,
+            "A command of yours that stops the writers on the target, run once nothing speaks"
+            " against it.",
+            metavar="COMMAND",
+        ),
+    ] = None,
+    on_go: Annotated[
+        str | None,
+        option(
+            SAFETY,
+            "A command of yours that starts the writers on the source, run after the go.",
+            metavar="COMMAND",
+        ),
+    ] = None,
+    state_dir: options.RunsDir = DEFAULT_STATE_DIR,
+    json: options.Document = False,
+) -> int:
+    """Go back to the source, with what was written to the target since the switch.
+
+    Takes the steps of cut-over with the sides exchanged. It is the only command that has items of
+    the source written, by the role that it names; the move has to run, with --way-back keep.
+
+    Exit codes: 0 go, or ready; 7 not ready, and nothing was switched; 5 the command of --on-go
+    failed, the switch stands; 2 usage error; 3 refused.
+    """
+    from dynaferry.cli.commands.cut_over import CUT_BACK, run_cut_over
+
+    if source_write_role_arn is None and source_write_profile is None and not check:
+        raise typer.BadParameter(
+            "name who may write to the source: --source-write-role-arn or --source-write-profile"
+        )
+    return run_cut_over(
+        run,
+        state_dir,
+        check=check,
+        timeout_seconds=timeout,
+        verify=verify.value,
+        on_stop_writers=on_stop_writers,
+        on_go=on_go,
+        as_json=json,
+        way=CUT_BACK,
+        write_role_arn=source_write_role_arn,
+        write_profile=source_write_profile,
+    )
+
+
 def abort(
     run: options.Run = None,
     state_dir: options.RunsDir = DEFAULT_STATE_DIR,
@@ -116,7 +202,7 @@ def finish(
 
 
 def add_switch_commands(app: typer.Typer) -> None:
-    """Adds the three commands."""
+    """Adds the four commands."""
     switching = examples(
         "# Ask before anybody stops anything.",
         "dynaferry cut-over orders --check",
@@ -124,5 +210,13 @@ def add_switch_commands(app: typer.Typer) -> None:
         "dynaferry cut-over orders && ./start-writers-on-the-target",
     )
     app.command("cut-over", cls=PanelCommand, epilog=switching)(cut_over)
+    back = examples(
+        "# Ask before anybody stops anything.",
+        "dynaferry cut-back orders --check",
+        "# Then stop the writers on the target, and:",
+        "dynaferry cut-back orders \\",
+        "    --source-write-role-arn arn:aws:iam::111111111111:role/dynaferry-way-back",
+    )
+    app.command("cut-back", cls=PanelCommand, epilog=back)(cut_back)
     app.command(cls=PanelCommand, epilog=examples("dynaferry finish orders"))(finish)
     app.command(cls=PanelCommand, epilog=examples("dynaferry abort orders"))(abort)

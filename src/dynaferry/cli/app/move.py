@@ -5,7 +5,7 @@ from typing import Annotated, Any, get_type_hints
 
 from dynaferry.cli.app.copy import copy
 from dynaferry.cli.app.panels import SAFETY, SOURCE, TARGET, examples, option
-from dynaferry.cli.flags import CopyFlags, MoveFlags
+from dynaferry.cli.flags import CopyFlags, MoveFlags, WayBackFlag
 
 MOVE_EXAMPLES = examples(
     "# Check first: the tables, the stream, the rights, the cost; writes nothing.",
@@ -33,7 +33,7 @@ def _follow_options(
         str | None,
         option(
             TARGET,
-            "Where the target's stream is read, which a way back will need; nothing does yet.",
+            "Where the target's stream is read, which a way back needs.",
             metavar="URL",
         ),
     ] = None,
@@ -67,6 +67,23 @@ def _follow_options(
             metavar="N",
         ),
     ] = None,
+    way_back: Annotated[
+        WayBackFlag | None,
+        option(
+            SAFETY,
+            "Whether the target's stream is captured, so that cut-back can go back; a target"
+            " without a stream gets one. [default: none]",
+        ),
+    ] = None,
+    forward: Annotated[
+        bool,
+        option(
+            SAFETY,
+            "Follow the source again after a cut-back.",
+            "--forward",
+            show_default=False,
+        ),
+    ] = False,
 ) -> None:
     """The options that only a move has."""
 

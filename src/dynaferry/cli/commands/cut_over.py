@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dynaferry.stop import StopSignal
 
 NOTHING_SWITCHED: Final = "nothing was switched: the writers may go on on the source"
+NOTHING_SWITCHED_BACK: Final = "nothing was switched: the writers may go on on the target"
 
 
 class CutOverReport(Struct, frozen=True, kw_only=True):
@@ -42,6 +43,18 @@ class CutOverReport(Struct, frozen=True, kw_only=True):
     switched_at: float | None = None
 
 
+class Way(Struct, frozen=True):
+    """Which way is switched: the command, the side that is to be used, and what is said if not."""
+
+    command: Literal["cut-over", "cut-back"]
+    to: Literal["target", "source"]
+    nothing_switched: str
+
+
+CUT_OVER: Final = Way("cut-over", "target", NOTHING_SWITCHED)
+CUT_BACK: Final = Way("cut-back", "source", NOTHING_SWITCHED_BACK)
+
+
 def run_cut_over(
     run: str | None,
     state_dir: Path,
@@ -52,6 +65,9 @@ def run_cut_over(
     on_stop_writers: str | None,
     on_go: str | None,
     as_json: bool,
+    way: Way = CUT_OVER,
+    write_role_arn: str | None = None,
+    write_profile: str | None = None,
 ) -> int:
     """Asks, and returns the exit code; every error is reported, none raised."""
     from dynaferry.state.directory import sole_run
@@ -60,19 +76,25 @@ def run_cut_over(
     try:
         name = sole_run(state_dir, run)
         check_request = TransitionRequest(what="check", timeout_seconds=timeout_seconds)
-        request = TransitionRequest(what="cut-over", timeout_seconds=timeout_seconds, verify=verify)
+        request = TransitionRequest(
+            what=way.command,
+            timeout_seconds=timeout_seconds,
+            verify=verify,
+            write_role_arn=write_role_arn,
+            write_profile=write_profile,
+        )
         if check or on_stop_writers is not None:
             # Who has writers stopped is told first what speaks against it.
-            answer = _asked(state_dir, name, check_request)
+            answer = _asked(state_dir, name, way, check_request)
             if check or not is_ready(answer):
-                return _report_check(state_dir, name, answer, as_json=as_json)
+                return _report_check(state_dir, name, answer, way, as_json=as_json)
             if not answer.is_done_already and _hook(on_stop_writers, "--on-stop-writers"):
-                screen.say(NOTHING_SWITCHED)
+                screen.say(way.nothing_switched)
                 return exit_codes.NOT_READY
-        answer = _asked(state_dir, name, request, tells_how=on_stop_writers is None)
-        code = _report(name, answer, is_check=False, as_json=as_json)
+        answer = _asked(state_dir, name, way, request, tells_how=on_stop_writers is None)
+        code = _report(name, answer, way, is_check=False, as_json=as_json)
     except KeyboardInterrupt:
-        screen.say(NOTHING_SWITCHED)
+        screen.say(way.nothing_switched)
         return exit_codes.NOT_READY
     except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=as_json, run=run)
@@ -83,22 +105,27 @@ def run_cut_over(
 
 
 def _asked(
-    state_dir: Path, run: str, request: TransitionRequest, *, tells_how: bool = False
+    state_dir: Path, run: str, way: Way, request: TransitionRequest, *, tells_how: bool = False
 ) -> Answer:
     from dynaferry.cli.interrupts import run_async, run_until_stopped
 
-    asking = partial(_ask, state_dir, run, request, tells_how)
+    asking = partial(_ask, state_dir, run, way, request, tells_how)
     return run_async(partial(run_until_stopped, asking))
 
 
 async def _ask(
-    state_dir: Path, run: str, request: TransitionRequest, tells_how: bool, stop: StopSignal
+    state_dir: Path,
+    run: str,
+    way: Way,
+    request: TransitionRequest,
+    tells_how: bool,
+    stop: StopSignal,
 ) -> Answer:
     from dynaferry.follow.asking import MoveAsker
     from dynaferry.run.lifecycle import closing
     from dynaferry.state.sqlite.move_file import MoveFile
 
-    how = await how_to_stop(state_dir, run) if tells_how else []
+    how = await how_to_stop(state_dir, run, way) if tells_how else []
 
     def say(line: str) -> None:
         """The first line says that the writers are to be stopped now."""
@@ -107,10 +134,10 @@ async def _ask(
 
     file = await MoveFile.open(state_dir, run)
     async with closing(file):
-        return await MoveAsker(file, state_dir, run, stop, say).ask("cut-over", request)
+        return await MoveAsker(file, state_dir, run, stop, say).ask(way.command, request)
 
 
-async def how_to_stop(state_dir: Path, run: str) -> list[str]:
+async def how_to_stop(state_dir: Path, run: str, way: Way = CUT_OVER) -> list[str]:
     """How writers are stopped by those who may: what is said of each table of a move."""
     from dynaferry.follow.deny_writes import call_that_allows, call_that_denies
     from dynaferry.run.lifecycle import closing
@@ -122,7 +149,7 @@ async def how_to_stop(state_dir: Path, run: str) -> list[str]:
         tables = (await store.read_run()).identity.tables
     lines = []
     for table in tables:
-        arn = table.source_arn
+        arn = table.source_arn if way.to == "target" else table.target_arn
         lines += [
             f"whoever may can deny writes to {resource_name(arn)}, which takes some seconds:",
             f"  {call_that_denies(arn)}",
@@ -137,9 +164,9 @@ def say_all(lines: list[str]) -> None:
         screen.say(line)
 
 
-def answer_lines(answer: Answer, *, is_check: bool) -> list[str]:
+def answer_lines(answer: Answer, *, is_check: bool, way: Way = CUT_OVER) -> list[str]:
     """What has come of it, in words for people; the last line is the outcome."""
-    return _lines(answer, _outcome_of(answer, is_check=is_check), is_check=is_check)
+    return _lines(answer, _outcome_of(answer, is_check=is_check), way, is_check=is_check)
 
 
 def is_ready(answer: Answer) -> bool:
@@ -147,23 +174,23 @@ def is_ready(answer: Answer) -> bool:
     return answer.outcome in ("go", "done")
 
 
-def _report_check(state_dir: Path, run: str, answer: Answer, *, as_json: bool) -> int:
+def _report_check(state_dir: Path, run: str, answer: Answer, way: Way, *, as_json: bool) -> int:
     """The same of a check: where it is ready, also how the writers may be stopped."""
     from dynaferry.cli.interrupts import run_async
 
-    code = _report(run, answer, is_check=True, as_json=as_json)
+    code = _report(run, answer, way, is_check=True, as_json=as_json)
     if code == exit_codes.COMPLETE and not answer.is_done_already:
-        say_all(run_async(partial(how_to_stop, state_dir, run)))
+        say_all(run_async(partial(how_to_stop, state_dir, run, way)))
     return code
 
 
-def _report(run: str, answer: Answer, *, is_check: bool, as_json: bool) -> int:
+def _report(run: str, answer: Answer, way: Way, *, is_check: bool, as_json: bool) -> int:
     """Says what became of it, and returns the exit code."""
     reply, move = answer.reply, answer.move
     if answer.outcome == "refused":
         return failure.report(StateError("; ".join(reply.reasons)), as_json=as_json, run=run)
     outcome = _outcome_of(answer, is_check=is_check)
-    say_all(_lines(answer, outcome, is_check=is_check))
+    say_all(_lines(answer, outcome, way, is_check=is_check))
     if as_json:
         report = CutOverReport(
             run=run,
@@ -187,12 +214,12 @@ def _outcome_of(answer: Answer, *, is_check: bool) -> str:
     return "ready" if is_check and not answer.is_done_already else "go"
 
 
-def _lines(answer: Answer, outcome: str, *, is_check: bool) -> list[str]:
+def _lines(answer: Answer, outcome: str, way: Way, *, is_check: bool) -> list[str]:
     reply = answer.reply
     if outcome == "ready":
         return ["ready", *(f"without {told}" for told in reply.not_shown)]
     if outcome != "go":
-        ends = [] if is_check else [NOTHING_SWITCHED]
+        ends = [] if is_check else [way.nothing_switched]
         return [*(f"not ready: {reason}" for reason in reply.reasons), *ends]
     if answer.is_done_already:
         return ["go: it was switched already"]
@@ -200,7 +227,7 @@ def _lines(answer: Answer, outcome: str, *, is_check: bool) -> list[str]:
     return [
         *(f"shown: {told}" for told in reply.shown),
         *(f"not shown: {told}" for told in reply.not_shown),
-        f"go{seconds}: start the writers on the target",
+        f"go{seconds}: start the writers on the {way.to}",
     ]
 
 

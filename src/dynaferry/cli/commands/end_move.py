@@ -9,7 +9,12 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry.cli import exit_codes, failure, screen
-from dynaferry.cli.commands.end_move_text import EndCommand, late_lines, left_of
+from dynaferry.cli.commands.end_move_text import (
+    EndCommand,
+    late_lines,
+    late_lines_of_targets,
+    left_of,
+)
 from dynaferry.errors import StateError
 
 if TYPE_CHECKING:
@@ -94,20 +99,26 @@ def _ended(command: EndCommand, state_dir: Path, record: RunRecord, move: MoveRe
     """Removes what is not needed any more, and says what is left."""
     from dynaferry.follow.enabled_streams import enabled_streams
     from dynaferry.follow.late_writes import late_writes_of
-    from dynaferry.follow.spools_left import remove_spools
+    from dynaferry.follow.spools_left import remove_spools, remove_ways_back
 
     run, tables = record.run, record.identity.tables
     known = [late_writes_of(state_dir, run, number) for number in range(len(tables))]
-    late, kept = remove_spools(state_dir, run, len(tables), keep_late_writes=command == "finish")
+    keeps = command == "finish"
+    late, kept = remove_spools(state_dir, run, len(tables), keep_late_writes=keeps)
+    late_back, kept_back = remove_ways_back(state_dir, run, len(tables), keep_late_writes=keeps)
     lost = [why for each in known for why in each.lost]
     left = left_of(command, move, tables, enabled_streams(state_dir, run))
     return EndOfMove(
         run=run,
         state=move.stage,
-        late_writes=late,
+        late_writes=late + late_back,
         expired=sum(each.expired for each in known),
-        kept=tuple(str(path) for path in kept),
-        left=(*(late_lines(run, late, kept, lost) if command == "finish" else ()), *left),
+        kept=tuple(str(path) for path in (*kept, *kept_back)),
+        left=(
+            *(late_lines(run, late, kept, lost) if keeps else ()),
+            *late_lines_of_targets(late_back, kept_back),
+            *left,
+        ),
     )
 
 

@@ -50,6 +50,15 @@ def late_lines(run: str, keys: int, kept: Sequence[Path], lost: Sequence[str]) -
         yield f"records of the source were lost behind the switch, so there may be more: {why}"
 
 
+def late_lines_of_targets(keys: int, kept: Sequence[Path]) -> Iterator[str]:
+    """What is said of writes to the targets behind a return, `kept` in these files."""
+    if keys:
+        yield (
+            f"{keys:,} keys were written to the target behind the way back, and are not in the"
+            f" source; what was written is kept in {', '.join(map(str, kept))}"
+        )
+
+
 def _went_back(move: MoveRecord) -> bool:
     """Whether the source is in use again."""
     returned, switched = move.returned_at, move.switched_at

@@ -85,6 +85,7 @@ def _alone(plan: CopyPlan, flags: MoveFlags) -> Body:
             show=_shown(typed),
             say=screen.say,
             agree=_agree(flags),
+            goes_forward=flags.forward,
         )
 
     return body
@@ -107,6 +108,7 @@ def _observed(plan: CopyPlan, flags: MoveFlags) -> Body:
                 show=_shown(typed, monitor.note_move),
                 say=screen.say,
                 agree=_agree(flags),
+                goes_forward=flags.forward,
             )
             monitor.ended(outcome.summary)
             return outcome

@@ -60,6 +60,7 @@ SELECT_MOVE: Final = "SELECT * FROM move"
 BEGIN_MOVE: Final = """
     INSERT INTO move VALUES (1, :stage, :since, :has_way_back, NULL, NULL)
     ON CONFLICT (only) DO UPDATE SET has_way_back = excluded.has_way_back
+        WHERE switched_at IS NULL
 """
 ENTER_STAGE: Final = """
     UPDATE move SET stage = :stage, since = :now,

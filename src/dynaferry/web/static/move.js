@@ -5,7 +5,9 @@ import { count, megabytes, short } from "/words.js";
 
 const $ = (id) => document.getElementById(id);
 // From the least to the most that is done; what is said of a move is said of its slowest table.
-const ORDER = ["capturing", "copying", "replaying", "re-syncing", "following", "switched"];
+const ORDER = [
+  "capturing", "copying", "replaying", "re-syncing", "following", "switched", "going-back", "returned",
+];
 
 const named = ([, lag, captured, out, rows]) => ({ lag, captured, out, rows });
 const total = (tables, of) => tables.reduce((sum, table) => sum + of(table), 0);

@@ -13,7 +13,7 @@ const STATES = {
   rejected: "complete, with rejected items", interrupted: "interrupted", failed: "failed",
   refused: "refused", unhealthy: "stalled", throttled: "throttled", lost: "connection lost",
   capturing: "capturing", copying: "copying", replaying: "replaying", following: "following",
-  "re-syncing": "re-syncing", switched: "switched",
+  "re-syncing": "re-syncing", switched: "switched", "going-back": "going back", returned: "returned",
 };
 
 // Updates come once a second; after this time without one, the last is out of date.

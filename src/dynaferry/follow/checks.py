@@ -1,0 +1,29 @@
+"""What a check tells: everything that speaks against a switch, or against a way back, as of now."""
+
+from collections.abc import Sequence
+
+from dynaferry.follow.cut_over import TableLook
+from dynaferry.follow.target_capture import TargetCapture
+from dynaferry.state.move_records import Stage
+
+
+def reasons_against(looks: Sequence[TableLook], stage: Stage) -> tuple[str, ...]:
+    """Against the switch of a move that is in this state."""
+    reasons = tuple(
+        f"{look.table}: {reason.told}" if len(looks) > 1 else reason.told
+        for look in looks
+        for reason in look.reasons
+    )
+    if stage not in ("following", "cutting-over") and not reasons:
+        return (f"it is {stage}",)
+    return reasons
+
+
+async def reasons_against_back(targets: Sequence[TargetCapture]) -> tuple[str, ...]:
+    """Against the way back of a move that was switched."""
+    found = [(each.target, await each.counts(), each) for each in targets]
+    return tuple(
+        f"{target}: {reason.told}" if len(targets) > 1 else reason.told
+        for target, counts, each in found
+        for reason in each.reasons(counts)
+    )

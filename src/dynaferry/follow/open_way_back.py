@@ -1,0 +1,194 @@
+"""Puts together the way back of a move: the capture of its targets, and what applies it."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+from anyio import to_thread
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dynaferry.control.run_limits import RunCaps
+from dynaferry.dynamodb.account.session import AccountSession
+from dynaferry.dynamodb.account.streams_endpoint import streams_endpoint
+from dynaferry.dynamodb.tables.describe import describe_table
+from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.errors import ItemRefusedError, NotReadyError, PlanError
+from dynaferry.follow.back_table import BackTable
+from dynaferry.follow.followed_table import FollowedTable
+from dynaferry.follow.spool_budget import SpoolBudget
+from dynaferry.follow.switched_table import SwitchedTable
+from dynaferry.follow.table import open_applier, open_capture, open_spool
+from dynaferry.follow.table_capture import TableCapture
+from dynaferry.follow.target_capture import TargetCapture
+from dynaferry.observe.stats import TableStats
+from dynaferry.plan.settings import Account, CopyPlan
+from dynaferry.preflight.stream_words import call_that_enables
+from dynaferry.run.lifecycle import Say
+from dynaferry.run.sides import Sides, open_side
+from dynaferry.state.directory import log_paths, way_back_path
+from dynaferry.state.move_records import MoveRecord, TransitionRequest
+
+
+class WayBackWanted(Struct, frozen=True):
+    """Whether a move captures its targets, and whether what was captured of them counts already."""
+
+    is_wanted: bool
+    is_switched: bool
+
+    @classmethod
+    def of(cls, plan: CopyPlan, move: MoveRecord | None, say: Say) -> Self:
+        """Before the switch what the plan says counts, behind it what was captured."""
+        wanted = plan.way_back == "keep"
+        if move is None or move.switched_at is None:
+            return cls(wanted, is_switched=False)
+        if wanted and not move.has_way_back:
+            say("there is no way back: it was switched with --way-back none")
+        return cls(move.has_way_back, is_switched=True)
+
+
+async def open_target_capture(
+    plan: CopyPlan,
+    number: int,
+    target: AccountSession,
+    stack: AsyncExitStack,
+    wanted: WayBackWanted,
+    *,
+    spool_id: str,
+    budget: SpoolBudget,
+    say: Say,
+    clock: Callable[[], float],
+) -> TargetCapture | None:
+    """The capture of a target, with its spool, for as long as `stack` is open. Not running.
+
+    What stands in the spool's place before the switch is nobody's.
+    """
+    path = way_back_path(plan.state_dir, plan.run_name, number)
+    if not wanted.is_switched:
+        await to_thread.run_sync(remove_way_back, path)
+    if not wanted.is_wanted:
+        return None
+    opening = open_spool(path, spool_id, is_new=not wanted.is_switched)
+    spool = await stack.enter_async_context(opening)
+    name = plan.tables[number].target_name
+
+    @asynccontextmanager
+    async def opens() -> AsyncIterator[TableCapture]:
+        there = await describe_table(target, name)
+        if there.stream_arn is None:
+            raise _without_stream(there, target.region)
+        async with open_capture(
+            target,
+            there,
+            spool,
+            endpoint=await streams_endpoint(target),
+            clock=clock,
+            keys_only=lambda: budget.is_over,
+            passes_over=lambda: spool.passes_over,
+        ) as capture:
+            yield capture
+
+    return TargetCapture(name, spool, budget, opens, say, clock)
+
+
+def remove_way_back(path: Path) -> None:
+    """Removes the spool of a way back, if there is one. It blocks."""
+    for each in (path, *log_paths(path)):
+        each.unlink(missing_ok=True)
+
+
+class _RefusedBySource:
+    """What the source refuses is set aside in the spool: it speaks against a go. See
+    `RejectedChanges`.
+    """
+
+    def check(self, key: bytes, error: ItemRefusedError) -> None:
+        pass
+
+    async def accepted(self, keys: Sequence[bytes]) -> None:
+        pass
+
+
+@asynccontextmanager
+async def open_back(
+    plan: CopyPlan,
+    sides: Sides,
+    followed: Sequence[FollowedTable],
+    switched: Sequence[SwitchedTable],
+    request: TransitionRequest,
+) -> AsyncIterator[list[BackTable]]:
+    """The tables of a move to be gone back, with the source opened by the role that may write it.
+
+    :raises AccessDeniedError: the role may not be assumed
+    :raises PlanError: none is named
+    """
+    back = _exchanged(plan)
+    caps = RunCaps(back)
+    async with AsyncExitStack() as stack:
+        writer = await stack.enter_async_context(
+            open_side(plan, writing_account(plan.source, request), "source")
+        )
+        exchanged = Sides(source=sides.target, target=writer)
+        tables = []
+        for table, looked_up in zip(followed, switched, strict=True):
+            capture = table.way_back
+            if capture is None:
+                raise NotReadyError(f"the target of {table.source} was not captured")
+            seen = await describe_table(writer, table.source)
+            there = await describe_table(sides.target, table.target)
+            applier = await stack.enter_async_context(
+                open_applier(
+                    back,
+                    table.number,
+                    exchanged,
+                    there,
+                    seen,
+                    capture.spool,
+                    _RefusedBySource(),
+                    TableStats(source=table.target, target=table.source, segments_total=1),
+                    caps,
+                    clock=capture.clock,
+                )
+            )
+            tables.append(BackTable(table.source, capture, applier, looked_up.both, capture.clock))
+        yield tables
+
+
+def writing_account(source: Account, request: TransitionRequest) -> Account:
+    """The source's account under the role or profile that a cut-back names.
+
+    :raises PlanError: it names none
+    """
+    if request.write_role_arn is None and request.write_profile is None:
+        raise PlanError(
+            "nothing says who may write to the source",
+            hint="dynaferry cut-back RUN --source-write-role-arn ARN",
+        )
+    named = {} if request.write_profile is None else {"profile": request.write_profile}
+    return replace(source, role_arn=request.write_role_arn, **named)
+
+
+def _exchanged(plan: CopyPlan) -> CopyPlan:
+    """The plan from the target to the source, under no cap: those of the plan are its target's."""
+    tables = tuple(
+        replace(t, source=t.target, target=t.source, max_read_units=None, max_write_units=None)
+        for t in plan.tables
+    )
+    return replace(
+        plan,
+        tables=tables,
+        source=plan.target,
+        target=plan.source,
+        max_read_units=None,
+        max_write_units=None,
+    )
+
+
+def _without_stream(table: TableDescription, region: str) -> NotReadyError:
+    return NotReadyError(
+        f"the target table {table.name} has no stream",
+        hint=f"enable one: {call_that_enables(table, region)}",
+        operation="DescribeTable",
+        table=table.name,
+    )
