@@ -135,6 +135,8 @@ async def test_time_to_live_deletes_under_the_services_own_name() -> None:
         "PrincipalId": "dynamodb.amazonaws.com",
         "Type": "Service",
     }
+    put, deleted = await ReadShards(table).changes()
+    assert (put.is_expiry, deleted.is_expiry) == (False, True)
 
 
 @pytest.mark.parametrize(
