@@ -1,20 +1,17 @@
 """`dynaferry dead-letters`: what can be typed."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dynaferry.cli.app import options
 from dynaferry.cli.app.panels import (
-    OUTPUT,
     SAFETY,
     TARGET,
     ExampleGroup,
     PanelCommand,
     examples,
     option,
-    path_option,
 )
 from dynaferry.cli.flags import IfPresentFlag, ReplayFlags
 from dynaferry.plan.settings import DEFAULT_STATE_DIR
@@ -54,16 +51,7 @@ def list_letters(
 )
 def export(
     run: options.Run = None,
-    output: Annotated[
-        Path | None,
-        path_option(
-            OUTPUT,
-            "The file to write, readable by you alone. [default: stdout]",
-            "--output",
-            "-o",
-            metavar="FILE",
-        ),
-    ] = None,
+    output: options.ExportFile = None,
     state_dir: options.RunsDir = DEFAULT_STATE_DIR,
 ) -> int:
     """Write the refused items as JSON lines.

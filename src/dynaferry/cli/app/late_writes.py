@@ -1,12 +1,9 @@
 """`dynaferry late-writes`: what can be typed."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from dynaferry.cli.app import options
-from dynaferry.cli.app.panels import OUTPUT, ExampleGroup, PanelCommand, examples, path_option
+from dynaferry.cli.app.panels import ExampleGroup, PanelCommand, examples
 from dynaferry.plan.settings import DEFAULT_STATE_DIR
 
 late_app = typer.Typer(
@@ -45,16 +42,7 @@ def list_late_writes(
 )
 def export_late_writes(
     run: options.Run = None,
-    output: Annotated[
-        Path | None,
-        path_option(
-            OUTPUT,
-            "The file to write, readable by you alone. [default: stdout]",
-            "--output",
-            "-o",
-            metavar="FILE",
-        ),
-    ] = None,
+    output: options.ExportFile = None,
     state_dir: options.RunsDir = DEFAULT_STATE_DIR,
 ) -> int:
     """Write the late writes as JSON lines.

@@ -249,3 +249,13 @@ Json = Annotated[
 Document = Annotated[
     bool, option(OUTPUT, "Print one JSON document on stdout.", "--json", show_default=False)
 ]
+ExportFile = Annotated[
+    Path | None,
+    path_option(
+        OUTPUT,
+        "The file to write, readable by you alone. [default: stdout]",
+        "--output",
+        "-o",
+        metavar="FILE",
+    ),
+]
