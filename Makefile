@@ -46,9 +46,9 @@ rehearse: $(VENV)/.dev  ## cut-overs at 2,000 changes a second, then some in whi
 	$(BIN)/python -m tests.moves.rehearse --times $(N) --first $(FIRST) --rate 300 --kills
 
 rehearse-passes: N = 5
-rehearse-passes: $(VENV)/.dev  ## switches without a stream, the told outage beside the real one, then some with kills: make rehearse-passes N=5 FIRST=0
+rehearse-passes: $(VENV)/.dev  ## switches without a stream, the told outage beside the real one, then with faults and kills: make rehearse-passes N=5 FIRST=0
 	$(BIN)/python -m tests.moves.rehearse_passes --times $(N) --first $(FIRST)
-	$(BIN)/python -m tests.moves.rehearse_passes --times $(N) --first $(FIRST) --kills
+	$(BIN)/python -m tests.moves.rehearse_passes --times $(N) --first $(FIRST) --faults
 
 FILES ?= 3000
 fuzz: $(VENV)/.dev  ## state files with something wrong in them, under every command: make fuzz FILES=3000 FIRST=0

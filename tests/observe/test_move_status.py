@@ -4,7 +4,13 @@ import msgspec
 
 from dynaferry.observe.history import History
 from dynaferry.observe.move_history import MovePoint, move_point, with_worst_lag
-from dynaferry.observe.move_status import decode_status, encode_status, left_alone, overall
+from dynaferry.observe.move_status import (
+    PassesStatus,
+    decode_status,
+    encode_status,
+    left_alone,
+    overall,
+)
 from dynaferry.observe.move_words import late_line, line_of, losing_line
 from tests.observe.moves import AT, a_move_status
 
@@ -41,6 +47,26 @@ def test_the_line_says_state_lag_rates_and_what_waits() -> None:
     switched = a_move_status(state="switched", lag_seconds=None, late_writes=2)
     assert line_of(switched).startswith("orders: switched (")
     assert "; 2 late writes;" in line_of(switched)
+
+
+def test_the_line_of_a_move_by_passes_says_what_the_newest_found_and_the_outage() -> None:
+    passes = PassesStatus(done=3, found=1_204, seconds=161.0, next_at=AT + 90, outage_seconds=170.2)
+    assert line_of(a_move_status(passes=passes, lag_seconds=251.0)) == (
+        "orders: following by passes, 4m 11s behind (pass 3 found 1,204 items in 2m 41s;"
+        " the next in 1m 30s; a switch takes an outage of about 2m 50s)"
+    )
+    reading = PassesStatus(done=0, compared=0.434)
+    assert line_of(a_move_status(state="replaying", passes=reading, lag_seconds=None)) == (
+        "orders: replaying by passes (the next is at 43%)"
+    )
+    gone = a_move_status(passes=passes, is_running=False, paused=True)
+    assert "following by passes, paused" in line_of(gone)
+    assert "but no process follows it" in line_of(gone)
+    switched = a_move_status(state="switched", lag_seconds=None, passes=passes, is_running=False)
+    assert line_of(switched) == (
+        "orders: switched by passes (pass 3 found 1,204 items in 2m 41s; the next in 1m 30s)"
+    )
+    assert overall([gone, gone]).passes == passes
 
 
 def test_late_writes_have_a_line_of_their_own_that_says_what_to_do() -> None:

@@ -6,7 +6,7 @@ The capture is not held by a pause: what comes meanwhile waits in the spool.
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
@@ -60,7 +60,7 @@ async def follow(
             await with_replication(sides.target, await describe_table(sides.target, table.target))
             for table in tables
         ]
-        stats, caps = await _stats(plan, sides, tables, targets, store), RunCaps(plan)
+        stats, caps = await stats_of_copied(plan, sides, tables, targets, store), RunCaps(plan)
         controls = ControlFollower(plan, store, (caps,), stats)
         for line in await controls.begin():
             say(line)
@@ -134,10 +134,23 @@ async def _say_controls(stats: RunStats, say: Say) -> None:
             say(line)
 
 
-async def _stats(
+class CopiedTable(Protocol):
+    """A table whose copy is complete: its number in the plan, its names, its source as seen."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def seen(self) -> TableDescription: ...
+
+
+async def stats_of_copied(
     plan: CopyPlan,
     sides: Sides,
-    tables: Sequence[FollowedTable],
+    tables: Sequence[CopiedTable],
     targets: Sequence[TableDescription],
     store: StateStore,
 ) -> RunStats:

@@ -104,7 +104,7 @@ async def execute(
     show, say = show or (lambda _: None), say or say_nothing
     move: _Move | MoveWithoutStream
     if plan.without_stream:
-        move = MoveWithoutStream(plan, stop, watch, show, say)
+        move = MoveWithoutStream(plan, stop, (watch, watch_following), show, say)
     else:
         move = _Move(plan, stop, (watch, watch_following), show, say, agree, goes_forward)
     outcome, error = await attempted(

@@ -86,6 +86,11 @@ class PassesAnswering:
 
     async def _check(self, transition: TransitionRecord) -> None:
         reasons = await self._reasons(transition)
+        if (left := self._passes.may_land_until - self._clock()) > 0:
+            reasons = (
+                *reasons,
+                f"of a write nobody knows what became of it, for {left:.0f} s more",
+            )
         told = self._passes.outage()
         lines: list[str] = []
         if told is not None:

@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 from anyio import to_thread
 from msgspec.structs import replace
 
 from dynaferry.dynamodb.tables.describe import describe_table
+from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.asking import check_goes_on
 from dynaferry.follow.both_sides import open_both_sides
 from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
+from dynaferry.follow.following import stats_of_copied
 from dynaferry.follow.passes.answering import PassesAnswering
 from dynaferry.follow.passes.one_pass import OnePass
 from dynaferry.follow.passes.passes import Passes
@@ -28,11 +30,11 @@ from dynaferry.follow.passes.watched_keys import WatchedKeys
 from dynaferry.follow.steady_clock import SteadyClock
 from dynaferry.observe.move_status import MoveStatus
 from dynaferry.observe.stats import RunStats
-from dynaferry.plan.settings import CopyPlan
+from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.plan.validation import validate
 from dynaferry.preflight.notices import WRITES_DURING_COPY
 from dynaferry.run import copy_tables
-from dynaferry.run.lifecycle import Say, Watch, closing
+from dynaferry.run.lifecycle import Say, Watch, beside, closing, watched
 from dynaferry.run.outcome import Outcome
 from dynaferry.run.resume import check_state_can_be_kept, stored_run
 from dynaferry.run.sides import Sides, open_sides
@@ -58,13 +60,13 @@ class MoveWithoutStream:
         self,
         plan: CopyPlan,
         stop: StopSignal,
-        watch: Watch[RunStats] | None,
+        watches: tuple[Watch[RunStats] | None, Watch[RunStats] | None],
         show: Show,
         say: Say,
     ) -> None:
         self._plan = plan
         self._stop = stop
-        self._watch = watch
+        self._watch, self._watch_passes = watches
         self._show = show
         self._say = say
         self._clock = SteadyClock()
@@ -140,21 +142,19 @@ class MoveWithoutStream:
         """Until it is switched, stopped or ended; returns the state then."""
         run = await store.read_run()
         async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:
+            numbered = enumerate(self._plan.tables)
+            pairs = [await _pair(sides, number, table) for number, table in numbered]
             both = [
-                await stack.enter_async_context(
-                    open_both_sides(
-                        sides,
-                        await describe_table(sides.source, table.source_name),
-                        await describe_table(sides.target, table.target_name),
-                    )
-                )
-                for table in self._plan.tables
+                await stack.enter_async_context(open_both_sides(sides, pair.seen, pair.there))
+                for pair in pairs
             ]
-            watched = WatchedKeys(both, self._plan.state_dir, self._plan.run_name)
+            targets = [pair.there for pair in pairs]
+            stats = await stats_of_copied(self._plan, sides, pairs, targets, store)
+            keys = WatchedKeys(both, self._plan.state_dir, self._plan.run_name)
 
             async def note_pass(has_converged: bool) -> None:
                 with suppress(StateError):  # somebody verifies just now: the keys of before stay
-                    await watched.choose()
+                    await keys.choose()
                 if has_converged:
                     await answering.note_converged()
 
@@ -170,9 +170,10 @@ class MoveWithoutStream:
             )
             against = partial(self._against, store, sides)
             answering = PassesAnswering(
-                file, passes, watched, against, self._stop, self._say, move.stage, self._clock
+                file, passes, keys, against, self._stop, self._say, move.stage, self._clock
             )
-            await self._until_stopped(passes, answering, run.created_at)
+            async with beside(partial(watched, self._watch_passes, stats)):
+                await self._until_stopped(passes, answering, run.created_at)
         return await file.read_move() or move
 
     def _one_pass(self, begun: PassRecord, stop: StopSignal) -> OnePass:
@@ -219,6 +220,22 @@ class MoveWithoutStream:
             if status != "ACTIVE":
                 reasons.append(f"the target {table.target_name} is {status}, not ACTIVE")
         return tuple(reasons)
+
+
+class _Pair(NamedTuple):
+    """Both tables of a pair, as they were when the passes began."""
+
+    number: int
+    source: str
+    target: str
+    seen: TableDescription
+    there: TableDescription
+
+
+async def _pair(sides: Sides, number: int, table: TablePlan) -> _Pair:
+    seen = await describe_table(sides.source, table.source_name)
+    there = await describe_table(sides.target, table.target_name)
+    return _Pair(number, table.source_name, table.target_name, seen, there)
 
 
 def check_is_no_other(run: RunRecord) -> None:
