@@ -79,8 +79,9 @@ def test_the_front_page_is_one_that_people_read() -> None:
     assert len(lines) <= MOST_LINES_OF_A_FRONT_PAGE
 
 
-def test_the_picture_says_in_words_what_it_shows_and_knows_the_dark() -> None:
-    text = (ROOT / "docs" / "data-way.svg").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["data-way.svg", "switch.svg"])
+def test_a_picture_says_in_words_what_it_shows_and_knows_the_dark(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
     picture = ElementTree.fromstring(text)  # noqa: S314  # the project's own file
     space = "{http://www.w3.org/2000/svg}"
     assert picture.findtext(f"{space}title")
