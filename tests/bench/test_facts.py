@@ -5,12 +5,14 @@ that fail, and on moto, where some of them do not.
 import io
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
 import pytest
+from moto.core.responses import BaseResponse
 
 from benchmarks.simulator import (
     NO_LATENCY,
@@ -41,6 +43,7 @@ from dynaferry.stop import StopSignal
 from tests.worlds.moto import REGION, MotoWorld
 from tests.worlds.terminal import terminal
 
+ROOT = Path(__file__).parents[2]
 STREAM = Stream(enabled=False, shards=2, delay_seconds=(0.05, 0.2))
 LIKE = Table(name="new", latency=NO_LATENCY, stream=STREAM)
 GOOD = Settings(new_tables=NewTables(like=LIKE, absent_seconds=0.2), packed_from_bytes=3000)
@@ -156,8 +159,9 @@ async def test_where_assumptions_fail_each_is_named_and_closed_is_no_proof(tmp_p
 
 
 async def test_moto_shows_no_stream_that_is_disabled_and_the_rest_is_measured(
-    moto_world: MotoWorld, tmp_path: Path
+    moto_world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked = _actions_of_moto(monkeypatch)
     plan = _plan(moto_world.url, tmp_path, seconds=0.3, patience_seconds=2.0)
     summary, error, _ = await _measured(plan)
     assert error is None
@@ -171,8 +175,23 @@ async def test_moto_shows_no_stream_that_is_disabled_and_the_rest_is_measured(
     closed = summary.facts.fact(CLOSED_SHARDS)
     assert closed is not None
     assert "accepted nothing" in closed.line
+    page = (ROOT / "docs" / "facts.md").read_text(encoding="utf-8")
+    assert set(re.findall(r'"dynamodb:(\w+)"', page)) == asked
     tables = await moto_world.source_tables.call("ListTables", {})
     assert tables["TableNames"] == []
+
+
+def _actions_of_moto(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """What is asked of moto from now on."""
+    asked: set[str] = set()
+    answer = BaseResponse.call_action
+
+    def noted(self: BaseResponse) -> Any:
+        asked.add(self._get_action())
+        return answer(self)
+
+    monkeypatch.setattr(BaseResponse, "call_action", noted)
+    return asked
 
 
 async def test_a_stop_drops_the_tables_and_writes_nothing(tmp_path: Path) -> None:
