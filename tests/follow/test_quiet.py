@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dynaferry.follow.delays import DELAY_WINDOW_SECONDS
 from dynaferry.follow.quiet import (
-    DELAY_WINDOW_SECONDS,
     LEAST_POLLS,
     LEAST_SECONDS,
     Listing,
@@ -38,7 +38,7 @@ class Watched:
 
     def record(self, shard: str, delay: float = 0.0) -> None:
         created = self.now - delay
-        self.watch.read(shard, self.now, self.now, records=1, oldest_created_at=created)
+        self.watch.read(shard, self.now, self.now, records=1, created_at=(created, created))
 
     def list(self, unread: int = 0, childless: int = 0) -> None:
         self.watch.listed(Listing(self.now, unread, childless))
@@ -197,9 +197,10 @@ def test_a_stream_whose_shards_have_all_ended_needs_no_time() -> None:
 
 def test_the_longest_delay_of_late_makes_it_wait_three_times_as_long() -> None:
     world = Watched("a")
-    world.poll(1.0)
-    world.record("a", delay=4.0)
-    assert world.watch.asked_seconds == 12.0
+    world.poll(5.0)
+    # Of 5 s one is the second that its time is rounded to: 4 s are surely the service's.
+    world.record("a", delay=5.0)
+    assert world.watch.asked_seconds == pytest.approx(12.0)
     world.poll(11.0)
     world.list()
     assert not world.verdict().holds
@@ -207,38 +208,56 @@ def test_the_longest_delay_of_late_makes_it_wait_three_times_as_long() -> None:
     assert world.verdict().holds
 
 
+def test_a_delay_that_may_have_been_makes_it_wait_twice_as_long() -> None:
+    world = Watched("a")
+    world.poll(5.0)
+    # Two seconds before it was not there. What is surely the service's is 0.9 s of 3.9 s.
+    world.now += 1.8
+    world.record("a", delay=3.7)
+    assert world.watch.delays.at_least == pytest.approx(0.9)
+    assert world.watch.asked_seconds == pytest.approx(2 * 3.7)
+
+
+def test_polls_and_whole_seconds_alone_ask_for_no_more_than_the_least() -> None:
+    world = Watched("a")
+    world.poll(5.0)
+    # 0.8 s are the service's; nearly a second the rounding's, and a poll and the disk ours.
+    asked_at, created = world.now + TICK, world.now + TICK - 1.95
+    world.watch.read(
+        "a", asked_at, asked_at + 3.0, records=9, came_at=asked_at + 0.1, created_at=(created,) * 2
+    )
+    assert world.watch.asked_seconds == LEAST_SECONDS
+
+
 def test_a_delay_is_forgotten_after_ten_minutes_and_a_shorter_one_counts_then() -> None:
     world = Watched("a")
-    world.poll(1.0)
-    world.record("a", delay=9.0)
+    world.poll(10.0)
+    world.record("a", delay=10.0)
     world.poll(300.0)
-    world.record("a", delay=3.0)
+    world.record("a", delay=4.0)
     world.poll(DELAY_WINDOW_SECONDS - 299.0)
     world.verdict()
-    assert world.watch.asked_seconds == 9.0
+    assert world.watch.asked_seconds == pytest.approx(9.0)
 
 
 def test_what_waited_because_nobody_read_says_nothing_of_the_service() -> None:
     world = Watched("a")
+    delays = world.watch.delays
     world.record("a", delay=900.0)  # the first read after a pause of a quarter of an hour
-    assert world.watch.largest_delay == 0.0
+    assert delays.at_most == 0.0
     world.watch.read("a", world.now, world.now, records=1000, is_full=True)
     world.record("a", delay=800.0)  # behind a full page
-    assert world.watch.largest_delay == 0.0
+    assert delays.at_most == 0.0
+    world.now += TICK
+    world.record("a", delay=700.0)  # it may have shown before the shard was read
+    assert delays.at_most == pytest.approx(TICK)
     world.poll(TICK)
     world.now += 600.0
     world.record("a", delay=500.0)
-    assert world.watch.largest_delay == 0.0  # it was written while nobody read
+    assert delays.at_most == pytest.approx(TICK)  # it was written while nobody read
     world.now += 3.0
     world.record("a", delay=8.0)
-    assert world.watch.largest_delay == 5.0  # it could have been read 5 s after it was written
-
-
-def test_times_that_are_rounded_to_the_minute_are_no_delay() -> None:
-    watch = QuietWatch(NOW, rounded_by=60.0)
-    watch.read("a", NOW, NOW)
-    watch.read("a", NOW + TICK, NOW + TICK, records=1, oldest_created_at=NOW - 59.0)
-    assert watch.largest_delay == 0.0
+    assert delays.at_least == pytest.approx(4.0)  # 3 s of it nobody read, and 1 s is rounding
 
 
 EVENTS = st.tuples(

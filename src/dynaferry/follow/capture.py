@@ -71,6 +71,7 @@ class Capture:
         keys_only: Callable[[], bool] = lambda: False,
         stats: CaptureStats | None = None,
         polls: Polls | None = None,
+        watch: StreamWatch | None = None,
     ) -> None:
         self.source = source
         self.lineage = lineage
@@ -88,7 +89,7 @@ class Capture:
         self._lookups = anyio.Semaphore(_LOOKUPS_AT_ONCE)
         self._reading: set[str] = set()
         self._ages = ShardAges(start)
-        self.watch = StreamWatch(clock)
+        self.watch = watch or StreamWatch(clock)
         self._is_wanted = anyio.Event()
         self._is_listed = anyio.Event()
         self._listings_begun = self._listings_taken = 0

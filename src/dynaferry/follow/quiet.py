@@ -7,20 +7,25 @@ was seen of late; all shards have to be listed since, none unread and none witho
 what came has to be applied. Any record begins it anew; a shard that appears meanwhile is read as
 often as the others, and listed once more.
 
+A hidden record is missed only where the service holds it back for longer than is waited. How long
+it held others back is known within two bounds (`delays`). It is waited three times as long as it
+surely took once, and twice as long as it may have taken: so always for twice the longest delay that
+there was, and never three times for what our own polls and the rounding of times add to it.
+
 All times are those of one clock, in seconds since the epoch, which is handed in.
 """
 
-from collections import deque
 from typing import Final
 
 from msgspec import Struct
 
+from dynaferry.follow.delays import ROUNDED_SECONDS, DelayWatch, ReadRecords
+
 LEAST_POLLS: Final = 5
 LEAST_SECONDS: Final = 5.0
-DELAYS_FOR: Final = 3.0  # so many times the longest delay
-DELAY_WINDOW_SECONDS: Final = 600.0
-# A shard that was not read for longer shows what came meanwhile late by our own fault.
-_AT_THE_TIP_SECONDS: Final = 2.0
+# So many times the longest delay that there surely was, and that there may have been.
+SURE_DELAYS_FOR: Final = 3.0
+POSSIBLE_DELAYS_FOR: Final = 2.0
 # A listing that begins sooner after a record is likely to be one too early.
 _LIST_AFTER_SECONDS: Final = 1.0
 
@@ -68,25 +73,24 @@ class _Watched(Struct):
 class QuietWatch:
     """Watches one stream: told of each read once it is stored, asked whether it is quiet."""
 
-    def __init__(self, now: float, rounded_by: float = 0.0) -> None:
-        """Begins at `now`. `rounded_by`: so many seconds are lost of the times of records."""
+    def __init__(self, now: float, rounded_by: float = ROUNDED_SECONDS) -> None:
+        """Begins at `now`. `rounded_by`: records' times are rounded down to so many seconds."""
         self._shards: dict[str, _Watched] = {}
         self._record_at = now
         self._shards_changed_at = now
         self._records = 0
-        self._rounded_by = rounded_by
         self._listing: Listing | None = None
-        self._delays: deque[tuple[float, float]] = deque()
-
-    @property
-    def largest_delay(self) -> float:
-        """The longest from a write to its record, of those that were seen at once."""
-        return self._delays[0][1] if self._delays else 0.0
+        self.delays = DelayWatch(rounded_by)
 
     @property
     def asked_seconds(self) -> float:
         """How long it has to stay empty."""
-        return max(LEAST_SECONDS, DELAYS_FOR * self.largest_delay)
+        delays = self.delays
+        return max(
+            LEAST_SECONDS,
+            SURE_DELAYS_FOR * delays.at_least,
+            POSSIBLE_DELAYS_FOR * delays.at_most,
+        )
 
     def opened(self, shard: str, now: float) -> None:
         """The shard is read from now on."""
@@ -101,15 +105,21 @@ class QuietWatch:
         now: float,
         *,
         records: int = 0,
-        oldest_created_at: float | None = None,
+        came_at: float | None = None,
+        created_at: tuple[float, float] | None = None,
         is_full: bool = False,
     ) -> None:
-        """A read that was asked for at `asked_at` gave so many records; `is_full`: more wait."""
+        """A read that was asked for at `asked_at` gave so many records; `is_full`: more wait.
+
+        The page was here at `came_at` and is stored `now`. `created_at` are the earliest time that
+        a record of it says and the last record's.
+        """
         self.opened(shard, asked_at)
         watched = self._shards[shard]
         if records:
-            if oldest_created_at is not None:
-                self._note_delay(watched, asked_at, now, oldest_created_at)
+            if created_at is not None:
+                came = now if came_at is None else came_at
+                self._note_delay(watched, (asked_at, came), created_at)
             self._record_at = max(self._record_at, now)
             self._records += records
         elif asked_at > self._quiet_from(watched):
@@ -136,7 +146,7 @@ class QuietWatch:
         """Whether it is quiet at `now`. `is_drained`: the stream is disabled and each of its shards
         read to its end, so that nothing can come.
         """
-        self._forget_delays(now)
+        self.delays.forget(now)
         asked = self.asked_seconds
         needs_listing = self._listing_is_old() and now - self._record_at >= _LIST_AFTER_SECONDS
         waits = _for_spool(spooled)
@@ -187,21 +197,11 @@ class QuietWatch:
         return listing is None or listing.began_at <= since
 
     def _note_delay(
-        self, watched: _Watched, asked_at: float, now: float, created_at: float
+        self, watched: _Watched, read_at: tuple[float, float], created_at: tuple[float, float]
     ) -> None:
-        """Takes a delay where the shard was read all the time: then the service caused it."""
-        before = watched.polled_at
-        if before is None or watched.was_full:
-            return
-        shown_by = now if asked_at - before <= _AT_THE_TIP_SECONDS else before
-        delay = max(0.0, shown_by - created_at - self._rounded_by)
-        while self._delays and self._delays[-1][1] <= delay:
-            self._delays.pop()
-        self._delays.append((now, delay))
-
-    def _forget_delays(self, now: float) -> None:
-        while self._delays and self._delays[0][0] < now - DELAY_WINDOW_SECONDS:
-            self._delays.popleft()
+        """Takes a delay where the page before left nothing behind."""
+        if watched.polled_at is not None and not watched.was_full:
+            self.delays.note(ReadRecords(*read_at, *created_at, watched.since, watched.polled_at))
 
 
 def _for_spool(spooled: Spooled) -> list[str]:

@@ -65,13 +65,17 @@ class CaptureStats(Struct):
 
 
 class Read(Struct, frozen=True):
-    """What a reader hands over: a page that it asked for `at`, a gap, or that the shard is over."""
+    """What a reader hands over: a page that it asked for `at`, a gap, or that the shard is over.
+
+    The page was here at `came_at`; None where that is not known.
+    """
 
     shard: str
     page: ChangePage | None = None
     gap: Gap | None = None
     is_over: bool = False
     at: float = 0.0
+    came_at: float | None = None
 
 
 class Captor(Protocol):
@@ -158,8 +162,10 @@ class ShardReader:
             self._is_told = False
         if not page.changes:
             self._captor.slots.release()
-        is_over = page.next_iterator is None
-        await self._captor.hand_over(Read(self._shard, page, is_over=is_over, at=at))
+        is_over, came_at = page.next_iterator is None, self._captor.clock()
+        await self._captor.hand_over(
+            Read(self._shard, page, is_over=is_over, at=at, came_at=came_at)
+        )
 
     async def _tell_if_too_late(self) -> None:
         """At a shard's beginning nothing is refused as trimmed, and records may be gone."""

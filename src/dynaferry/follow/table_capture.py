@@ -16,11 +16,13 @@ from msgspec import Struct
 
 from dynaferry.errors import NotReadyError, RetryableError, StreamGoneError
 from dynaferry.follow.capture import Capture
+from dynaferry.follow.delays import rounding_of
 from dynaferry.follow.lineage import OVERLAP_SECONDS, Gap, Lineage
 from dynaferry.follow.shard_reader import RETENTION_SECONDS, CaptureStats, Polls
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_records import SpoolOrigin
+from dynaferry.follow.stream_watch import StreamWatch
 from dynaferry.ports import ChangeSource, StreamListing
 
 # So often a table whose stream is over is looked at for another one.
@@ -159,6 +161,7 @@ class TableCapture:
             keys_only=self._keys_only,
             stats=self.stats,
             polls=self.polls,
+            watch=StreamWatch(self.clock, rounding_of(opened.arn)),
         )
 
     async def _begun(self, arn: str, lost: str | None) -> _Opened:
