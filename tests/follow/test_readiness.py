@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from dynaferry.follow.readiness import ReasonName, Standing, WayBack, reasons_not_ready
+from dynaferry.follow.readiness import (
+    ReasonName,
+    Standing,
+    WayBack,
+    reasons_not_ready,
+    standing_of,
+)
+from dynaferry.follow.shard_reader import OTHERS_READ
+from dynaferry.observe.move_status import MoveStatus
 
 READY = Standing(stage="following", lag_seconds=0.4, way_back=WayBack(quiet_seconds=9.0))
 AGAINST: list[tuple[dict[str, Any], ReasonName, str, bool]] = [
@@ -15,6 +23,7 @@ AGAINST: list[tuple[dict[str, Any], ReasonName, str, bool]] = [
     ({"childless": 2}, "childless shards", "2 shards have ended", False),
     ({"rejected": 1}, "rejected items", "the target refuses 1 item as", True),
     ({"open_gaps": 1}, "open gap", "records were lost", True),
+    ({"doubts": 2}, "doubts", "of 2 writes nobody knows yet", False),
     ({"others_read": True}, "another reader", "a shard takes two readers", False),
     (
         {"others_read": True, "other_readers": ("the function audit",)},
@@ -59,6 +68,7 @@ def test_all_that_speaks_against_it_is_told_at_once() -> None:
         childless=1,
         rejected=2,
         open_gaps=1,
+        doubts=1,
         others_read=True,
         will_catch_up=False,
         target_status="UPDATING",
@@ -72,3 +82,42 @@ def test_all_that_speaks_against_it_is_told_at_once() -> None:
 def test_a_lag_that_nobody_knows_yet_is_the_state_that_speaks_against_it() -> None:
     copying = Standing(stage="copying")
     assert [reason.name for reason in reasons_not_ready(copying)] == ["state"]
+
+
+def test_what_a_status_says_is_how_a_table_stands() -> None:
+    status = MoveStatus(
+        source="orders",
+        target="orders",
+        state="following",
+        paused=True,
+        lag_seconds=61.0,
+        oldest_waiting_seconds=61.0,
+        record_age_seconds=None,
+        changes_in_per_second=0.0,
+        changes_out_per_second=0.0,
+        spool_rows=7,
+        spool_bytes=0,
+        spool_read_again=0,
+        shards_open=1,
+        shards_waiting=0,
+        shards_childless=2,
+        gaps=1,
+        doubts=3,
+        rejected=4,
+        ready=False,
+        not_ready=(),
+        last_record_at=None,
+        will_catch_up=False,
+        changes_captured=0,
+        changes_applied=0,
+        trouble=f"no answer ({OTHERS_READ})",
+        at=0.0,
+    )
+    standing = standing_of(status, target_status="UPDATING", way_back=WayBack(foreign=1))
+    told = {reason.name for reason in reasons_not_ready(standing)}
+    others = {"state", "unread stream", "way back not armed"}
+    assert told == {name for _, name, _, _ in AGAINST} - others
+    other = standing_of(replace(status, trouble="no answer", state="re-syncing"))
+    told = {reason.name for reason in reasons_not_ready(other)}
+    assert {"state", "unread stream"} <= told
+    assert "another reader" not in told

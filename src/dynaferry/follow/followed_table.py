@@ -12,12 +12,13 @@ from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import StateWriteError
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.held_back import HeldBack, HeldBy
+from dynaferry.follow.readiness import reasons_not_ready, standing_of
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_budget import IMAGES_AT_ONCE, SpoolBudget
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_history import SAMPLE_SECONDS
 from dynaferry.follow.spool_records import SpoolCounts
-from dynaferry.follow.status import Rates, reasons_against
+from dynaferry.follow.status import Rates
 from dynaferry.follow.table_capture import TableCapture
 from dynaferry.observe.move_history import MovePoint, move_point, with_worst_lag
 from dynaferry.observe.move_status import MoveState, MoveStatus
@@ -103,7 +104,7 @@ class FollowedTable:
         if self.applier is not None:
             state = _next_state(counts, self._applies_since)
             self._enter(self.stands if self.is_switched else state, now)
-        status = self.last_status = self._status(counts, now)
+        status = self.last_status = self._with_reasons(self._status(counts, now))
         entered = tuple(self._entered)
         with suppress(StateWriteError):
             sample = self._due_sample(status)
@@ -145,25 +146,13 @@ class FollowedTable:
     def _status(self, counts: SpoolCounts, now: float) -> MoveStatus:
         stats, held_back = self.capture.stats, self._held_back
         rate_in, rate_out = self._rates.note(now, counts, applies=self._is_applied())
-        lag, trouble = (
-            self._lag(counts, now),
-            stats.disk_error or self.spool.disk_error or stats.trouble,
-        )
-        against = reasons_against(
-            state=self._state,
-            lag_seconds=lag,
-            childless=stats.shards_childless,
-            counts=counts,
-            trouble=trouble,
-            no_way_back=None if self.way_back is None else self.way_back.trouble,
-        )
         held_by = self._held_by(counts, now)
         return MoveStatus(
             source=self.source,
             target=self.target,
             state=self._state,
             paused=held_back is not None and held_back.run.paused,
-            lag_seconds=lag,
+            lag_seconds=self._lag(counts, now),
             oldest_waiting_seconds=0.0 if self.is_switched else _age(counts.oldest_at, now) or 0.0,
             # They are noted from a moment before the switch on.
             late_writes=counts.late_writes if self.is_switched else 0,
@@ -172,16 +161,26 @@ class FollowedTable:
             last_record_at=stats.last_created_at,
             changes_in_per_second=round(rate_in, 1),
             changes_out_per_second=round(rate_out, 1),
-            ready=not against,
-            not_ready=against,
+            ready=False,
+            not_ready=(),
             will_catch_up=not self._rates.is_losing,
             limited_by=None if held_by is None else held_by.what,
             remedy=None if held_by is None else held_by.remedy,
-            trouble=trouble,
+            trouble=stats.disk_error or self.spool.disk_error or stats.trouble,
             at=now,
             **self._captured(now),
             **_counted(counts),
         )
+
+    def _with_reasons(self, status: MoveStatus) -> MoveStatus:
+        """With what speaks against a switch."""
+        standing = standing_of(
+            status,
+            other_readers=self.capture.stats.other_readers,
+            way_back=None if self.way_back is None else self.way_back.way_back(),
+        )
+        against = tuple(reason.told for reason in reasons_not_ready(standing))
+        return replace(status, ready=not against, not_ready=against)
 
     def _held_by(self, counts: SpoolCounts, now: float) -> HeldBy | None:
         if self._held_back is None:

@@ -1,4 +1,5 @@
-"""Why the writers may not be stopped yet: what `cut-over --check` is asked before any outage. Pure.
+"""Why the writers may not be stopped yet: what `cut-over --check` is asked before any outage, and
+`status` says all the time. Pure.
 
 A reason that lasts goes only if somebody acts, or after hours; the others may go by themselves, so
 a cut-over that has begun waits for them until its time is over.
@@ -9,6 +10,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from dynaferry.follow.shard_reader import OTHERS_READ
+from dynaferry.observe.move_status import MoveStatus
 from dynaferry.state.move_records import Stage
 
 READY_LAG_SECONDS: Final = 10.0
@@ -20,6 +23,7 @@ ReasonName = Literal[
     "unread stream",
     "rejected items",
     "open gap",
+    "doubts",
     "another reader",
     "growing spool",
     "target not active",
@@ -77,6 +81,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     childless: int = 0
     rejected: int = 0
     open_gaps: int = 0
+    doubts: int = 0
     others_read: bool = False
     other_readers: tuple[str, ...] = ()
     trouble: str | None = None
@@ -84,6 +89,32 @@ class Standing(Struct, frozen=True, kw_only=True):
     target_status: str = "ACTIVE"
     is_paused: bool = False
     way_back: WayBack | None = None
+
+
+def standing_of(
+    status: MoveStatus,
+    *,
+    target_status: str = "ACTIVE",
+    other_readers: tuple[str, ...] = (),
+    way_back: WayBack | None = None,
+) -> Standing:
+    """How a table stands that says this of itself."""
+    trouble = status.trouble
+    return Standing(
+        stage=status.state,
+        lag_seconds=status.lag_seconds,
+        childless=status.shards_childless,
+        rejected=status.rejected,
+        open_gaps=status.gaps,
+        doubts=status.doubts,
+        others_read=trouble is not None and OTHERS_READ in trouble,
+        other_readers=other_readers,
+        trouble=trouble,
+        will_catch_up=status.will_catch_up,
+        target_status=target_status,
+        is_paused=status.paused,
+        way_back=way_back,
+    )
 
 
 def reasons_not_ready(standing: Standing) -> tuple[Reason, ...]:
@@ -122,6 +153,9 @@ def _of_the_stream(standing: Standing) -> Iterable[Reason]:
 
 
 def _of_the_target(standing: Standing) -> Iterable[Reason]:
+    if standing.doubts:
+        writes = _counted(standing.doubts, "write", "writes")
+        yield Reason("doubts", f"of {writes} nobody knows yet what became of them")
     if standing.rejected:
         items = _counted(standing.rejected, "item", "items")
         yield Reason("rejected items", f"the target refuses {items} as the source holds them")

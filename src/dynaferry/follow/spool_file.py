@@ -297,6 +297,7 @@ class SpoolFile:
             "SELECT first_at FROM changes ORDER BY number LIMIT 1"
         ).fetchone()
         late = spool_late_writes.counts(self._connection)
+        doubts, doubts_due_at = self._row("SELECT count(*), max(until) FROM doubts")
         return SpoolCounts(
             captured=self._captured,
             compacted=self._compacted,
@@ -307,7 +308,8 @@ class SpoolFile:
             oldest_at=oldest[0] if oldest else None,
             used_bytes=used_bytes(self._connection),
             letters=self._letters,
-            doubts=self._row("SELECT count(*) FROM doubts")[0],
+            doubts=doubts,
+            doubts_due_at=doubts_due_at,
             open_gaps=self._row("SELECT count(*) FROM gaps WHERE mended_at IS NULL")[0],
             gaps=self._row("SELECT count(*) FROM gaps")[0],
             late_writes=late.keys,

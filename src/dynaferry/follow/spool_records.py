@@ -45,7 +45,8 @@ class SpoolCounts(Struct, frozen=True):
     """What a spool holds and has held: `captured = applied + compacted + waiting + rejected`.
 
     `compacted` changes were replaced by a newer one of their key while they waited or were on
-    their way. `oldest_at` is when the oldest waiting change arrived, to within one request's time.
+    their way. `oldest_at` is when the oldest waiting change arrived, to within one request's time,
+    and `doubts_due_at` when the youngest doubt can be settled.
     `late_writes` are keys that were written behind a switch, `expired` deletes of what had expired
     since, which are none.
     """
@@ -64,6 +65,7 @@ class SpoolCounts(Struct, frozen=True):
     gaps: int = 0
     late_writes: int = 0
     expired: int = 0
+    doubts_due_at: float | None = None
 
 
 class SpoolOrigin(Struct, frozen=True):

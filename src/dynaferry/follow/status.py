@@ -1,9 +1,8 @@
-"""What is concluded from what a spool holds: whether it is ready, and whether it only grows."""
+"""What is concluded from what a spool holds and has held: its rates, and whether it only grows."""
 
 from typing import Final
 
 from dynaferry.follow.spool_records import SpoolCounts
-from dynaferry.observe.move_status import MoveState
 
 # Where more comes in than goes out for so long, it is said that it will not catch up.
 LOSING_SECONDS: Final = 60.0
@@ -11,37 +10,6 @@ LOSING_SECONDS: Final = 60.0
 LOSING_ROWS: Final = 1_000
 # Of what comes in, what stays for it to be so: a queue that is kept short goes up and down.
 LOSING_SHARE: Final = 0.05
-READY_LAG_SECONDS: Final = 10.0
-
-
-def reasons_against(
-    *,
-    state: MoveState,
-    lag_seconds: float | None,
-    childless: int,
-    counts: SpoolCounts,
-    trouble: str | None,
-    no_way_back: str | None = None,
-) -> tuple[str, ...]:
-    """Why the application may not be switched over yet; empty where nothing speaks against it."""
-    reasons: list[str] = []
-    if state != "following":
-        reasons.append(f"it is {state}")
-    if lag_seconds is not None and lag_seconds > READY_LAG_SECONDS:
-        reasons.append(f"the target is {lag_seconds:,.0f} s behind")
-    if childless:
-        reasons.append(f"{childless} shards have ended and show no children yet")
-    if counts.open_gaps:
-        reasons.append("records were lost, and not every key has been compared since")
-    if counts.doubts:
-        reasons.append(f"of {counts.doubts:,} writes nobody knows yet what became of them")
-    if counts.letters:
-        reasons.append(f"the target refuses {counts.letters:,} items as the source holds them")
-    if trouble:
-        reasons.append(trouble)
-    if no_way_back:
-        reasons.append(f"there would be no way back: {no_way_back}")
-    return tuple(reasons)
 
 
 class Rates:

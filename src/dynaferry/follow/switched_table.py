@@ -3,14 +3,15 @@
 from functools import partial
 from typing import Final
 
+from msgspec.structs import replace
+
 from dynaferry.follow import spool_late_writes
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.both_sides import BothSides
 from dynaferry.follow.cut_over import TableLook
 from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.follow.quiet import Quiet, Spooled
-from dynaferry.follow.readiness import Standing, reasons_not_ready
-from dynaferry.follow.shard_reader import OTHERS_READ
+from dynaferry.follow.readiness import Standing, reasons_not_ready, standing_of
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_keeping import read_all_again
 from dynaferry.follow.spool_records import SpoolCounts
@@ -126,6 +127,7 @@ class SwitchedTable:
             last_change_at=capture.stats.last_change_at,
             changes_per_second=0.0 if status is None else status.changes_in_per_second,
             doubts=counts.doubts,
+            doubts_due_at=counts.doubts_due_at,
             is_held=self._applier.is_held,
             replicas=self._table.seen.other_regions,
             replicates_at_once=self._table.seen.replicates_at_once,
@@ -144,18 +146,10 @@ class SwitchedTable:
 
     def _standing(self, status: MoveStatus, counts: SpoolCounts) -> Standing:
         """What was said last, within a second; what was lost or refused is as of now."""
-        trouble = status.trouble
-        return Standing(
-            stage=status.state,
-            lag_seconds=status.lag_seconds,
-            childless=status.shards_childless,
-            rejected=counts.letters,
-            open_gaps=counts.open_gaps,
-            others_read=trouble is not None and OTHERS_READ in trouble,
-            other_readers=self._table.capture.stats.other_readers,
-            trouble=trouble,
-            will_catch_up=status.will_catch_up,
+        now = replace(status, rejected=counts.letters, gaps=counts.open_gaps, doubts=counts.doubts)
+        return standing_of(
+            now,
             target_status=self.target_status,
-            is_paused=status.paused,
+            other_readers=self._table.capture.stats.other_readers,
             way_back=None if self.way_back is None else self.way_back.way_back(),
         )
