@@ -173,6 +173,7 @@ class Rehearsal:
         self.table = table
         self.said: list[str] = []
         self.stop = StopSignal()
+        self.refresh_fails: Exception | None = None
         self.switching = Switching(
             moves,
             cast("Any", [table]),
@@ -186,7 +187,8 @@ class Rehearsal:
         )
 
     async def refresh(self) -> None:
-        pass
+        if self.refresh_fails is not None:
+            raise self.refresh_fails
 
     @asynccontextmanager
     async def opens_back(self, request: TransitionRequest) -> AsyncIterator[list[Any]]:
@@ -347,6 +349,15 @@ async def test_a_check_tells_every_reason_and_changes_nothing(tmp_path: Path) ->
         assert ended.reply.reasons == ("the target is 11 s behind", "lost")
         assert move.table.held == []
         assert await move.stage() == "following"
+
+
+async def test_a_check_whose_target_cannot_be_described_says_so(tmp_path: Path) -> None:
+    async with rehearsed(tmp_path) as move, running(move):
+        move.refresh_fails = UnavailableError("no answer", operation="DescribeTable")
+        ended = await move.ended(CHECK)
+        assert ended.outcome == "not ready"
+        assert ended.reply is not None
+        assert ended.reply.reasons == ("no answer",)
 
 
 async def test_what_was_under_way_when_a_process_ended_was_not_done(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+import anyio
+
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.follow.applier import Applier
@@ -43,10 +45,13 @@ async def open_switching(
             for table, there, applier in zip(tables, targets, appliers, strict=True)
         ]
 
+        async def look_at(table: SwitchedTable) -> None:
+            table.target_status = (await describe_table(sides.target, table.target)).status
+
         async def refresh() -> None:
-            for table in switched:
-                there = await describe_table(sides.target, table.target)
-                table.target_status = there.status
+            async with anyio.create_task_group() as group:
+                for table in switched:
+                    group.start_soon(look_at, table)
 
         switching = Switching(
             file,

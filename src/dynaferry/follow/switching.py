@@ -165,8 +165,12 @@ class Switching:
         if self._stage in ("switched", "going-back") and self._has_way_back:
             reasons = await reasons_against_back(self._ways_back())
         else:
-            await self._refresh()
-            reasons = reasons_against(await self._looks(), self._stage)
+            unknown: tuple[str, ...] = ()
+            try:
+                await self._refresh()
+            except* DynaferryError as group:
+                unknown = (first_reason(group).message,)
+            reasons = unknown + reasons_against(await self._looks(), self._stage)
         reply = self._reply("check", reasons=reasons, not_shown=self._never_shown())
         outcome: TransitionOutcome = "not ready" if reasons else "done"
         await self._file.end(transition.number, outcome, self._clock(), reply=reply)
