@@ -41,9 +41,12 @@ soak-move: $(VENV)/.dev  ## moves that are killed while their source is written:
 	$(BIN)/python -m tests.moves.soak --moves $(N) --first-seed $(FIRST) --tell
 
 rehearse: N = 20
-rehearse: $(VENV)/.dev  ## cut-overs at 2,000 changes a second, then some in which a process is killed: make rehearse N=20 FIRST=0
+rehearse: $(VENV)/.dev  ## cut-overs at 2,000 changes a second, then with trouble, then killed in every state: make rehearse N=20 KILLS=200 FIRST=0
 	$(BIN)/python -m tests.moves.rehearse --times $(N) --first $(FIRST)
-	$(BIN)/python -m tests.moves.rehearse --times $(N) --first $(FIRST) --rate 300 --kills
+	for scenario in late throttled lost-answers never-stop kill; do \
+		$(BIN)/python -m tests.moves.rehearse --times 2 --first $(FIRST) --scenario $$scenario || exit 1; \
+	done
+	$(BIN)/python -m tests.moves.rehearse --kills $(KILLS) --first $(FIRST)
 
 rehearse-passes: N = 5
 rehearse-passes: $(VENV)/.dev  ## switches without a stream, the told outage beside the real one, then with faults and kills: make rehearse-passes N=5 FIRST=0

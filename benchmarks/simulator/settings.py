@@ -30,7 +30,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 ItemBytes = Annotated[int, Meta(ge=64, le=400 * 1024)]  # 400 KB is the service's [DG:Constraints]
 BrownOutAnswer = Literal["throttle", "500", "503"]
 StreamView = Literal["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"]
-StreamAction = Literal["split", "roll", "trim", "disable", "enable"]
+StreamAction = Literal["split", "roll", "trim", "delay", "disable", "enable"]
 
 
 class _Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,8 +145,9 @@ class StreamEvent(_Settings, frozen=True, kw_only=True):
 
     `split` and `roll` close so many `shards` that are open, chosen by chance, 0 for all of them:
     each is followed by two children, or by one. `trim` drops what is `older_than_seconds`, whatever
-    the retention. `disable` closes every shard for good; `enable` begins another stream, of another
-    `view` where one is given.
+    the retention. What is written behind a `delay` shows after `delay_seconds`, at least and at
+    most. `disable` closes every shard for good; `enable` begins another stream, of another `view`
+    where one is given.
     """
 
     do: StreamAction
@@ -154,6 +155,7 @@ class StreamEvent(_Settings, frozen=True, kw_only=True):
     every_seconds: Positive | None = None
     shards: Annotated[int, Meta(ge=0)] = 1
     older_than_seconds: NotNegative = 0.0
+    delay_seconds: tuple[NotNegative, NotNegative] = (0.0, 0.0)
     view: StreamView | None = None
 
 

@@ -60,6 +60,7 @@ class SimulatedStream:
         self.disabled_at: float | None = None
         self.records = 0
         self.shards: dict[str, Shard] = {}
+        self._delay_seconds = settings.delay_seconds
         self.last_number = first_number
         self._chance = chance
         self._open: list[Shard] = []
@@ -87,16 +88,18 @@ class SimulatedStream:
     def write(self, change: Written, now: float) -> None:
         """Makes the record of a change."""
         shard = self._open[bisect_right(self._lows, change.place) - 1]
-        least, most = self.settings.delay_seconds
+        least, most = self._delay_seconds
         number = self._next_number()
         body = self._record(change, number, now)
         shard.append(number, now, now + self._chance.uniform(least, most), body)
         self.records += 1
 
     def do(self, event: StreamEvent, now: float) -> None:
-        """Splits, rolls, trims or ends it. To enable another is the table's."""
+        """Splits, rolls, trims, slows or ends it. To enable another is the table's."""
         if event.do == "trim":
             self.trim(now - event.older_than_seconds)
+        elif event.do == "delay":
+            self._delay_seconds = event.delay_seconds
         elif event.do == "disable":
             for shard in self._open:
                 shard.lose(now - self.settings.lost_at_close_seconds)

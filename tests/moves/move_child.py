@@ -7,8 +7,11 @@ simulator keeps to the same times, so what they promise holds: nothing takes eff
 A `defect` may be put in, to see that it is found.
 """
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -19,18 +22,22 @@ from dynaferry.follow import lineage, move_tables
 from dynaferry.follow.change_writer import ChangeWriter
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_records import Arrivals, Waiting
+from dynaferry.state.move_records import TransitionOutcome
+from dynaferry.state.sqlite.move_file import MoveFile, MoveMoment
 
 FOLLOW = move_tables.__name__.removesuffix("move_tables")
 
 
 class Setup(Struct, frozen=True):
-    """The times that would be too long to wait for, and a defect."""
+    """The times that would be too long to wait for, a defect, and a moment to die at."""
 
     late_write_seconds: float = 2.0
     retention_seconds: float = 3600.0
     settle_seconds: float = 1.0
     gone_after_seconds: float = 2.5
+    quiet_seconds: float = 1.5
     defect: str | None = None
+    dies_at: str | None = None
 
 
 def compress(setup: Setup) -> None:
@@ -48,6 +55,9 @@ def compress(setup: Setup) -> None:
         "STATUS_SECONDS": 0.3,
         "RESYNC_SECONDS": 0.5,
         "LOOK_SECONDS": 0.3,
+        "LEAST_SECONDS": setup.quiet_seconds,
+        "ABANDONED_SECONDS": 1.5,
+        "OTHERS_SECONDS": 4.0,
     }
     rooms = [room for name, room in sys.modules.items() if name.startswith(FOLLOW)]
     for name, value in seconds.items():
@@ -95,11 +105,32 @@ def put_in(defect: str) -> None:
         raise ValueError(f"no such defect: {defect}")
 
 
+def die_at(dies_at: str) -> None:
+    """Dies of SIGKILL once it ends a transition with a go and has come to this moment of it."""
+    end, goes = MoveFile.end, False
+
+    async def noted(
+        self: MoveFile, number: int, outcome: TransitionOutcome, *given: Any, **more: Any
+    ) -> bool:
+        nonlocal goes
+        goes = outcome == "go"
+        return await end(self, number, outcome, *given, **more)
+
+    def reached(_: MoveFile, moment: MoveMoment) -> None:
+        if goes and moment == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    MoveFile.end = noted  # type: ignore[method-assign]
+    MoveFile.reached = reached  # type: ignore[method-assign]
+
+
 def prepare(setup: Setup) -> None:
     """Makes this process what a move in it is to meet."""
     compress(setup)
     if setup.defect is not None:
         put_in(setup.defect)
+    if setup.dies_at is not None:
+        die_at(setup.dies_at)
 
 
 if __name__ == "__main__":

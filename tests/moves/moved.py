@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from benchmarks.simulator import BrownOut, RunningSimulator, StreamEvent, simulator
 from dynaferry.follow.stored_move import read_move
@@ -60,9 +61,16 @@ class Move:
     """The process of a move, as often as it is started."""
 
     def __init__(
-        self, case: Case, simulated: RunningSimulator, state_dir: Path, *, is_forked: bool
+        self,
+        setup: Setup,
+        simulated: RunningSimulator,
+        state_dir: Path,
+        *,
+        options: Sequence[str] = (),
+        is_forked: bool,
     ) -> None:
-        self._case = case
+        self._setup = setup
+        self._options = options
         self._is_forked = is_forked
         self._simulated = simulated
         self._state_dir = state_dir
@@ -70,8 +78,9 @@ class Move:
         self._process: subprocess.Popen[bytes] | ForkedMove | None = None
         self._started_at = 0.0
 
-    def start(self) -> None:
-        """Begins, or goes on."""
+    def start(self, *, dies_at: str | None = None) -> None:
+        """Begins, or goes on; may be told to die at a moment of a switch."""
+        setup = replace(self._setup, dies_at=dies_at)
         side = "--{0}-region us-east-1 --{0}-endpoint-url {1}"
         url = self._simulated.url
         options = [
@@ -79,14 +88,19 @@ class Move:
             *side.format("target", url).split(),
             *("--state-dir", str(self._state_dir), "--run", RUN, "--progress", "plain"),
             *("--readers", "2", "--writers", "4", "--segments", "4", "--max-rejected", "1000000"),
-            *(("--consistent-read",) if self._case.consistent_read else ()),
+            *self._options,
         ]
         command = ["move", SOURCE, TARGET, *options]
         if self._is_forked:
-            self._process = ForkedMove(self._case.setup, command, self._log)
+            self._process = ForkedMove(setup, command, self._log)
         else:
-            self._process = _started(self._case.setup, command, self._log)
+            self._process = _started(setup, command, self._log)
         self._started_at = time.time()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def status(self) -> MoveStatus | None:
         """How it stands, as the process that runs now has said; None before it has."""
@@ -195,7 +209,8 @@ def move(case: Case, directory: Path, *, is_forked: bool = False) -> Moved:
             changes_per_second=case.changes_per_second,
             bad_share=case.bad_share,
         )
-        process = Move(case, simulated, state_dir, is_forked=is_forked)
+        options = ("--consistent-read",) if case.consistent_read else ()
+        process = Move(case.setup, simulated, state_dir, options=options, is_forked=is_forked)
         writer.start()
         try:
             _endure(case, simulated, process, state_dir, moved)

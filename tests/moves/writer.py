@@ -1,4 +1,4 @@
-"""Who goes on writing to the source: puts, deletes and batches, over HTTP, in a thread of its own.
+"""Who goes on writing to a table: puts, deletes and batches, over HTTP, in a thread of its own.
 
 Every state that a key has had is remembered: whatever else a target shows was invented.
 """
@@ -44,7 +44,7 @@ def name_of(item: Mapping[str, Any]) -> tuple[str, str]:
 
 
 class Writer:
-    """Writes to the source from `start` to `stop`."""
+    """Writes to a table, the source, from `start` to `stop`."""
 
     def __init__(
         self,
@@ -54,14 +54,18 @@ class Writer:
         chance: random.Random,
         changes_per_second: float,
         bad_share: float,
+        table: str = SOURCE,
     ) -> None:
         self.changes = 0
         self.states: dict[tuple[str, str], set[bytes]] = defaultdict(set)
+        # What it wrote last of each key, None for a deletion: so the table is once it has stopped.
+        self.latest: dict[tuple[str, str], bytes | None] = {}
         self.error: BaseException | None = None
         self._address = urlsplit(url).netloc
         self._chance = chance
         self._pause_seconds = 1 / changes_per_second
         self._bad_share = bad_share
+        self._table = table
         self._keys: list[Item] = []
         self._has_sort_key = False
         for body in seeded:
@@ -75,6 +79,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._connection = http.client.HTTPConnection(self._address, timeout=30)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it writes."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Begins."""
         self._thread.start()
@@ -82,7 +91,8 @@ class Writer:
     def stop(self) -> None:
         """Ends, and raises what it met."""
         self._stops.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         if self.error is not None:
             raise self.error
 
@@ -102,23 +112,24 @@ class Writer:
     def _write(self) -> int:
         chance = self._chance.random()
         if chance < 0.5:
-            self._send("PutItem", {"TableName": SOURCE, "Item": self._item(self._some_key())})
+            self._send("PutItem", {"TableName": self._table, "Item": self._item(self._some_key())})
             return 1
         if chance < 0.6:
-            self._send("DeleteItem", {"TableName": SOURCE, "Key": self._some_key()})
+            request = self._deleted(self._some_key())
+            self._send("DeleteItem", {"TableName": self._table, **request})
             return 1
         keys = {name_of(key): key for key in (self._some_key() for _ in range(25))}
         requests = [self._request(key) for key in keys.values()]
         left: list[Any] = requests[: self._chance.randint(1, len(requests))]
         count = len(left)
         while left:
-            answer = self._send("BatchWriteItem", {"RequestItems": {SOURCE: left}})
-            left = answer["UnprocessedItems"].get(SOURCE, [])
+            answer = self._send("BatchWriteItem", {"RequestItems": {self._table: left}})
+            left = answer["UnprocessedItems"].get(self._table, [])
         return count
 
     def _request(self, key: Item) -> Item:
         if self._chance.random() < 0.25:
-            return {"DeleteRequest": {"Key": key}}
+            return {"DeleteRequest": self._deleted(key)}
         return {"PutRequest": {"Item": self._item(key)}}
 
     def _some_key(self) -> Item:
@@ -134,6 +145,10 @@ class Writer:
     def _key(self, name: str) -> Item:
         return {"pk": {"S": name}, "sk": {"S": "1"}} if self._has_sort_key else {"pk": {"S": name}}
 
+    def _deleted(self, key: Item) -> Item:
+        self.latest[name_of(key)] = None
+        return {"Key": key}
+
     def _item(self, key: Item) -> msgspec.Raw:
         self._version += 1
         item = dict(key) | {"version": {"N": str(self._version)}}
@@ -145,6 +160,7 @@ class Writer:
             item[BAD] = {"S": "refused"}
         body = _encode(item)
         self.states[name_of(key)].add(body)
+        self.latest[name_of(key)] = body
         return msgspec.Raw(body)
 
     def _send(self, operation: str, request: Item) -> Item:
@@ -159,5 +175,5 @@ class Writer:
                 return _decode(answer)
             code = _decode(answer)["__type"].rpartition("#")[2]
             if code == "ValidationException":
-                raise AssertionError(f"the source refuses {request}: {answer!r}")
+                raise AssertionError(f"the table refuses {request}: {answer!r}")
             time.sleep(0.02)

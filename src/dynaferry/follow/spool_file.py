@@ -49,6 +49,7 @@ _CAPTURED: Final = (
     " compacted = compacted + ?, alive_at = coalesce(?, alive_at)"
 )
 _Result = TypeVar("_Result")
+_OLDEST: Final = "SELECT (SELECT first_at FROM changes ORDER BY number LIMIT 1)"
 _COUNT_READ_AGAIN: Final = "SELECT count(*) FROM changes WHERE kind = 2"
 
 
@@ -293,9 +294,7 @@ class SpoolFile:
 
     def counts(self) -> SpoolCounts:
         """What it holds and has held."""
-        oldest = self._connection.execute(
-            "SELECT first_at FROM changes ORDER BY number LIMIT 1"
-        ).fetchone()
+        (oldest_at,) = self._row(_OLDEST)
         late = spool_late_writes.counts(self._connection)
         doubts, doubts_due_at = self._row("SELECT count(*), max(until) FROM doubts")
         return SpoolCounts(
@@ -305,7 +304,7 @@ class SpoolFile:
             rejected=self._rejected,
             waiting=self._waiting,
             read_again=self._read_again.value(),
-            oldest_at=oldest[0] if oldest else None,
+            oldest_at=oldest_at,
             used_bytes=used_bytes(self._connection),
             letters=self._letters,
             doubts=doubts,
