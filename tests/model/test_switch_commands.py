@@ -112,7 +112,7 @@ class Switches(RuleBasedStateMachine):
         if self.machine.process is None:
             return  # what was asked before has ended it
         self.the_last_write_shows_late(delay)
-        self.machine.process.file.dies_at = dies_at  # type: ignore[union-attr]
+        self.machine.process.file.dies_at = dies_at
         self.ask("cut-over")
         for _ in range(patience):
             self._tick(SHOWS_WITHIN)

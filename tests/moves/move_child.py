@@ -116,7 +116,7 @@ def die_at(dies_at: str) -> None:
         goes = outcome == "go"
         return await end(self, number, outcome, *given, **more)
 
-    def reached(_: MoveFile, moment: MoveMoment) -> None:
+    def reached(self: MoveFile, moment: MoveMoment) -> None:
         if goes and moment == dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
