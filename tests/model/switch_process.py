@@ -78,6 +78,7 @@ class NumberTable:
     source = target = RUN
     target_status = "ACTIVE"
     last_status = None
+    way_back = None
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -97,9 +98,15 @@ class NumberTable:
         """Sends nothing new, or goes on."""
         self._holds = is_held
 
-    def is_switched(self) -> None:
+    def is_switched(self, _: Stage) -> None:
         """Sends nothing any more."""
         self._holds = self.has_switched = True
+
+    async def begin_late_writes(self, *, takes_waiting: bool) -> None:
+        """What waits is counted as it is."""
+
+    async def end_late_writes(self, *, forget: bool = True) -> None:
+        """What waits is counted as it is."""
 
     def begin_anew(self) -> None:
         """Silence counts from now on."""

@@ -49,7 +49,6 @@ _CAPTURED: Final = (
     " compacted = compacted + ?, alive_at = coalesce(?, alive_at)"
 )
 _Result = TypeVar("_Result")
-_OLDEST: Final = "SELECT (SELECT first_at FROM changes ORDER BY number LIMIT 1)"
 _COUNT_READ_AGAIN: Final = "SELECT count(*) FROM changes WHERE kind = 2"
 
 
@@ -294,7 +293,6 @@ class SpoolFile:
 
     def counts(self) -> SpoolCounts:
         """What it holds and has held."""
-        (oldest_at,) = self._row(_OLDEST)
         late = spool_late_writes.counts(self._connection)
         doubts, doubts_due_at = self._row("SELECT count(*), max(until) FROM doubts")
         return SpoolCounts(
@@ -304,7 +302,7 @@ class SpoolFile:
             rejected=self._rejected,
             waiting=self._waiting,
             read_again=self._read_again.value(),
-            oldest_at=oldest_at,
+            oldest_at=self._row("SELECT (SELECT first_at FROM changes ORDER BY number LIMIT 1)")[0],
             used_bytes=used_bytes(self._connection),
             letters=self._letters,
             doubts=doubts,
