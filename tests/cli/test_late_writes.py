@@ -13,7 +13,7 @@ from dynaferry.cli.main import run_command
 from dynaferry.follow import spool_late_writes
 from dynaferry.follow.lineage import Gap
 from dynaferry.follow.spool_file import SpoolFile
-from dynaferry.state.directory import spool_path
+from dynaferry.state.directory import spool_path, way_back_path
 from dynaferry.state.sqlite.store import SqliteStore
 from tests.follow.changes import change, image_of, key_named
 from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS, VERSION
@@ -88,6 +88,7 @@ def test_list_json_is_one_document_without_items(
     assert len(document["late_writes"]) == 133
     assert document["late_writes"][130] == {
         "table": "source-1",
+        "side": "source",
         "key": {"pk": {"S": "a"}},
         "change": "put",
         "writes": 2,
@@ -116,6 +117,27 @@ def test_export_has_each_item_as_the_stream_gave_it_last(
         json.dumps(json.loads(key_named("b"))): None,
         json.dumps(json.loads(key_named("c"))): None,
     }
+
+
+def test_what_was_written_to_a_target_behind_a_way_back_is_told_as_such(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(tmp_path)
+    for make, name in ((spool_path, "s"), (way_back_path, "t")):
+        spool = SpoolFile.create(make(tmp_path, RUN, 1), "id")
+        spool.change(partial(spool_late_writes.begin, at=CREATED_AT))
+        spool.store([change(name, 1)], (), CREATED_AT)
+        spool.close()
+    assert late_writes("list", state_dir=tmp_path) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith('  source-1  {"pk":{"S":"s"}}  put')
+    assert second.endswith('  the target target-1  {"pk":{"S":"t"}}  put')
+    assert late_writes("export", state_dir=tmp_path) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["table"], line["side"]) for line in lines] == [
+        ("source-1", "source"),
+        ("target-1", "target"),
+    ]
 
 
 def test_an_item_is_exported_byte_for_byte_on_one_line(

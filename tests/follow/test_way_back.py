@@ -15,6 +15,7 @@ from dynaferry.errors import AccessDeniedError
 from dynaferry.follow import capture, cut_over, quiet, shard_reader, target_capture
 from dynaferry.follow.asking import Answer, MoveAsker
 from dynaferry.follow.enabled_streams import enabled_streams
+from dynaferry.follow.late_writes import late_writes_of
 from dynaferry.follow.spools_left import remove_ways_back
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.state.directory import way_back_path
@@ -111,7 +112,8 @@ async def test_what_was_written_to_the_target_goes_back_and_then_it_goes_forward
         # The application is back on the source; a writer of the target did not hear of it.
         await world.source_tables.put_items("orders", [an_item(11, 8_001), an_item(500, 8_002)])
         await world.target_tables.put_items("orders", [an_item(12, -1)])
-        await anyio.sleep(0.7)
+        await move.until(lambda: move.has_said("LATE WRITES: 1 keys of the target"))
+        await move.until(lambda: move.tables[0].late_writes == 1)
         answer = await asked(tmp_path, "cut-over")
         assert answer.outcome == "refused"
         assert "--forward" in answer.reply.reasons[0]
@@ -127,6 +129,9 @@ async def test_what_was_written_to_the_target_goes_back_and_then_it_goes_forward
         await use_target(world, 40, 5)
         assert (await asked(tmp_path, "cut-back", WRITER_ROLE)).outcome == "go", move.said
         assert await is_same(world)
+        # What was late behind the first return stays so; what was written in use is not.
+        late = await to_thread.run_sync(late_writes_of, tmp_path, "orders", 0, "target")
+        assert late.keys == 1
 
 
 async def test_a_cut_back_that_finds_no_end_leaves_the_target_in_use_and_loses_nothing(

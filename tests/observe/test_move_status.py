@@ -75,6 +75,9 @@ def test_late_writes_have_a_line_of_their_own_that_says_what_to_do() -> None:
         "LATE WRITES: 1 key was written to the source orders behind the switch, and nothing applies"
         " that; dynaferry late-writes list says which"
     )
+    assert str(late_line(a_move_status(state="returned", late_writes=2))).startswith(
+        "LATE WRITES: 2 keys were written to the target orders-copy behind the way back"
+    )
     assert "1,234 keys were written" in str(late_line(a_move_status(late_writes=1_234)))
 
 

@@ -104,7 +104,8 @@ class FollowedTable:
         if self.applier is not None:
             state = _next_state(counts, self._applies_since)
             self._enter(self.stands if self.is_switched else state, now)
-        status = self.last_status = self._with_reasons(self._status(counts, now))
+        late = await self.late_counts() if self.is_switched else None
+        status = self.last_status = self._with_reasons(self._status(counts, late, now))
         entered = tuple(self._entered)
         with suppress(StateWriteError):
             sample = self._due_sample(status)
@@ -113,6 +114,12 @@ class FollowedTable:
             )
             del self._entered[: len(entered)]
         return status
+
+    async def late_counts(self) -> SpoolCounts:
+        """What the spool counts of the side that was left: the target's behind a return."""
+        if self.stands == "returned" and self.way_back is not None:
+            return await self.way_back.counts()
+        return await self.spool.run(SpoolFile.counts)
 
     async def note_end(self, error: str) -> None:
         """Keeps by which error its process ends, for those who look from outside."""
@@ -143,7 +150,7 @@ class FollowedTable:
         due, self._sample, self._sampled_at = self._sample, None, status.at
         return due
 
-    def _status(self, counts: SpoolCounts, now: float) -> MoveStatus:
+    def _status(self, counts: SpoolCounts, late: SpoolCounts | None, now: float) -> MoveStatus:
         stats, held_back = self.capture.stats, self._held_back
         rate_in, rate_out = self._rates.note(now, counts, applies=self._is_applied())
         held_by = self._held_by(counts, now)
@@ -155,8 +162,8 @@ class FollowedTable:
             lag_seconds=self._lag(counts, now),
             oldest_waiting_seconds=0.0 if self.is_switched else _age(counts.oldest_at, now) or 0.0,
             # They are noted from a moment before the switch on.
-            late_writes=counts.late_writes if self.is_switched else 0,
-            expired_after_switch=counts.expired if self.is_switched else 0,
+            late_writes=0 if late is None else late.late_writes,
+            expired_after_switch=0 if late is None else late.expired,
             record_age_seconds=_age(stats.last_created_at, now),
             last_record_at=stats.last_created_at,
             changes_in_per_second=round(rate_in, 1),

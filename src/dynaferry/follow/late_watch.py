@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from dynaferry.follow.move_state import Side
 from dynaferry.follow.switched_table import SwitchedTable
 from dynaferry.run.lifecycle import Say
 
@@ -39,14 +40,15 @@ class LateWatch:
         """Once the sources' streams have shown what we wrote to them."""
         self._again_at = self._clock() + OWN_WRITES_SECONDS
 
-    async def tell(self) -> None:
-        """Behind the switch: says that there are more of them."""
+    async def tell(self, left: Side = "source") -> None:
+        """Behind a switch: says that there are more of them on the side that was `left`."""
+        used = "target" if left == "source" else "source"
         if self._clock() >= self._again_at:
             await self.turn(True)
         late = sum([await table.late_writes() for table in self._tables])
         if late > self._told:
             self._told = late
             self._say(
-                f"LATE WRITES: {late:,} keys of the source were written behind the switch, and are"
-                " not in the target; dynaferry late-writes list says which"
+                f"LATE WRITES: {late:,} keys of the {left} were written behind the switch, and are"
+                f" not in the {used}; dynaferry late-writes list says which"
             )

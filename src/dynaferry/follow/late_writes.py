@@ -11,10 +11,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from dynaferry.follow import spool_late_writes
+from dynaferry.follow.move_state import Side
 from dynaferry.follow.spool_connection import unreadable
 from dynaferry.follow.spool_late_writes import LateWrite
 from dynaferry.follow.stored_move import opened_to_look
-from dynaferry.state.directory import spool_path
+from dynaferry.state.directory import spool_path, way_back_path
 
 
 class LateWritesOfTable(Struct, frozen=True, kw_only=True):
@@ -31,12 +32,14 @@ class LateWritesOfTable(Struct, frozen=True, kw_only=True):
     lost: tuple[str, ...] = ()
 
 
-def late_writes_of(state_dir: Path, run: str, table: int) -> LateWritesOfTable:
-    """How many late writes a table has; none where its spool is gone.
+def late_writes_of(
+    state_dir: Path, run: str, table: int, side: Side = "source"
+) -> LateWritesOfTable:
+    """How many late writes a side of a table has; none where its spool is gone.
 
     :raises StateError: the spool cannot be read
     """
-    path = spool_path(state_dir, run, table)
+    path = _path(state_dir, run, table, side)
     if not path.exists():
         return LateWritesOfTable()
     try:
@@ -51,13 +54,13 @@ def late_writes_of(state_dir: Path, run: str, table: int) -> LateWritesOfTable:
 
 
 def pages_of_late_writes(
-    state_dir: Path, run: str, table: int, page: int
+    state_dir: Path, run: str, table: int, page: int, side: Side = "source"
 ) -> Iterator[list[LateWrite]]:
-    """A table's late writes in the order in which they came first, `page` at a time.
+    """The late writes of a side in the order in which they came first, `page` at a time.
 
     :raises StateError: the spool cannot be read
     """
-    path, after = spool_path(state_dir, run, table), 0
+    path, after = _path(state_dir, run, table, side), 0
     while path.exists():
         try:
             with opened_to_look(path) as spool:
@@ -68,3 +71,9 @@ def pages_of_late_writes(
             return
         yield found
         after = found[-1].number
+
+
+def _path(state_dir: Path, run: str, table: int, side: Side) -> Path:
+    """Where it is kept what a side was written to behind the switch away from it."""
+    path_of = spool_path if side == "source" else way_back_path
+    return path_of(state_dir, run, table)

@@ -111,8 +111,8 @@ class SwitchedTable:
         await self._table.spool.run(partial(SpoolFile.change, step=end))
 
     async def late_writes(self) -> int:
-        """Behind the switch: the keys that were written to the source, which nothing applies."""
-        return (await self._table.spool.run(SpoolFile.counts)).late_writes
+        """Behind a switch: the keys that were written to the side that was left."""
+        return (await self._table.late_counts()).late_writes
 
     async def look(self) -> TableLook:
         """How it stands now."""

@@ -146,8 +146,8 @@ class Switching:
             elif self._attempted is None:
                 self._attempted = transition.number
                 attempts.start_soon(self._attempt, transition)
-        if self._stage == "switched":
-            await self._late.tell()
+        if self._stage in ("switched", "returned"):
+            await self._late.tell("source" if self._stage == "switched" else "target")
 
     # What is asked for --------------------------------------------------------------------------
 

@@ -57,7 +57,8 @@ class MoveStatus(Struct, frozen=True, kw_only=True):
     `position_age_seconds`: what it showed before so long is in the spool; a stream keeps 24 hours.
     `capture_silent_seconds` is since the shard was polled that was not polled for the longest.
     `limited_by` is what holds the writes back, in words for people, `remedy` what to do about it.
-    `late_writes` are keys of the source that were written after the switch, `expired_after_switch`
+    `late_writes` are keys that were written after the switch to the side that was left, the source
+    or behind a way back the target, `expired_after_switch`
     deletes of what had expired, which are none; 0 before there is one.
     `is_running` is whether a process moves it now; without one the ages go on from what it said
     last, and the rates are 0. `error` is what ended the last one, where it was an error.

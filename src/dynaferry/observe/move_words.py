@@ -69,13 +69,16 @@ def losing_line(table: MoveStatus) -> str:
 
 
 def late_line(table: MoveStatus) -> str | None:
-    """Said of a source that is written behind the switch; None where it is not."""
+    """Said of the side that was left and is written all the same; None where it is not."""
     if not table.late_writes:
         return None
     keys = "1 key was" if table.late_writes == 1 else f"{table.late_writes:,} keys were"
+    left = f"the source {table.source} behind the switch"
+    if table.state == "returned":
+        left = f"the target {table.target} behind the way back"
     return (
-        f"LATE WRITES: {keys} written to the source {table.source} behind the switch, and nothing"
-        " applies that; dynaferry late-writes list says which"
+        f"LATE WRITES: {keys} written to {left}, and nothing applies that; dynaferry late-writes"
+        " list says which"
     )
 
 

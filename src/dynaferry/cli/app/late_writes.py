@@ -8,7 +8,7 @@ from dynaferry.plan.settings import DEFAULT_STATE_DIR
 
 late_app = typer.Typer(
     cls=ExampleGroup,
-    help="What was written to the source behind the switch: list and export.",
+    help="What was written behind the switch to the side that was left: list and export.",
     epilog=examples(
         "# Which keys; and with their items.",
         "dynaferry late-writes list orders",
@@ -25,10 +25,10 @@ def list_late_writes(
     state_dir: options.RunsDir = DEFAULT_STATE_DIR,
     json: options.Document = False,
 ) -> int:
-    """Say which keys of the source were written behind the switch. One line a key.
+    """Say which keys were written behind the switch to the side that was left. One line a key.
 
-    Nothing applies them. What the service deleted since its time to live was over is not among
-    them, and only counted.
+    That is the source, or behind a way back the target. Nothing applies them. What the service
+    deleted since its time to live was over is not among them, and only counted.
     """
     from dynaferry.cli.commands.late_writes import run_list
 
@@ -47,9 +47,9 @@ def export_late_writes(
 ) -> int:
     """Write the late writes as JSON lines.
 
-    Each has table, key, change (put, deleted, or changed where the stream shows no item), writes,
-    first_at, last_at and item. Key and item are DynamoDB JSON, as the stream gave them; the item is
-    null where it is deleted or not known.
+    Each has table, side, key, change (put, deleted, or changed where the stream shows no item),
+    writes, first_at, last_at and item. Key and item are DynamoDB JSON, as the stream gave them;
+    the item is null where it is deleted or not known.
     """
     from dynaferry.cli.commands.late_writes import run_export
 

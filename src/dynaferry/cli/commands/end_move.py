@@ -102,7 +102,11 @@ def _ended(command: EndCommand, state_dir: Path, record: RunRecord, move: MoveRe
     from dynaferry.follow.spools_left import remove_spools, remove_ways_back
 
     run, tables = record.run, record.identity.tables
-    known = [late_writes_of(state_dir, run, number) for number in range(len(tables))]
+    known = [
+        late_writes_of(state_dir, run, number, side)
+        for side in ("source", "target")
+        for number in range(len(tables))
+    ]
     keeps = command == "finish"
     late, kept = remove_spools(state_dir, run, len(tables), keep_late_writes=keeps)
     late_back, kept_back = remove_ways_back(state_dir, run, len(tables), keep_late_writes=keeps)

@@ -47,7 +47,7 @@ def late_lines(run: str, keys: int, kept: Sequence[Path], lost: Sequence[str]) -
         yield _LATE.format(keys=keys, run=run)
         yield f"what was written is kept in {', '.join(map(str, kept))}"
     for why in lost:
-        yield f"records of the source were lost behind the switch, so there may be more: {why}"
+        yield f"records were lost behind the switch, so there may be more: {why}"
 
 
 def late_lines_of_targets(keys: int, kept: Sequence[Path]) -> Iterator[str]:
@@ -55,7 +55,7 @@ def late_lines_of_targets(keys: int, kept: Sequence[Path]) -> Iterator[str]:
     if keys:
         yield (
             f"{keys:,} keys were written to the target behind the way back, and are not in the"
-            f" source; what was written is kept in {', '.join(map(str, kept))}"
+            f" source (dynaferry late-writes list); kept in {', '.join(map(str, kept))}"
         )
 
 

@@ -1,4 +1,4 @@
-"""`dynaferry late-writes`: what was written to the source behind the switch, out of the spools.
+"""`dynaferry late-writes`: what was written behind the switch to the side that was left.
 
 A few at a time, since there may be any number of them; keys and items are put into a line as they
 came from the stream, never decoded (invariant 3).
@@ -20,6 +20,7 @@ from dynaferry.follow.late_writes import (
     late_writes_of,
     pages_of_late_writes,
 )
+from dynaferry.follow.move_state import Side
 from dynaferry.ports import ChangeKind
 from dynaferry.shared.arn import resource_name
 from dynaferry.shared.files import refusals_raised, replacing
@@ -31,12 +32,12 @@ if TYPE_CHECKING:
 
     from dynaferry.follow.spool_late_writes import LateWrite
 
-    Use = Callable[["Sources"], int]  # gives how many there were
+    Use = Callable[["LateTables"], int]  # gives how many there were
 
 ChangeWord = Literal["put", "deleted", "changed"]
 
 NOTHING: Final = "no late writes in the run {run}"
-NOT_APPLIED: Final = "nothing applies them: which is right, they or the target, is yours to say"
+NOT_APPLIED: Final = "nothing applies them: which is right, they or the other side, is yours to say"
 _A_PAGE: Final = 100
 _ITEMS_A_PAGE: Final = 25  # of up to 400 KB
 _KEY_WIDTH: Final = 80
@@ -50,11 +51,13 @@ _WORDS: Final[dict[ChangeKind, ChangeWord]] = {
 class ListedLateWrite(Struct, frozen=True, kw_only=True):
     """A key that was written behind the switch. Field names are a contract with scripts.
 
-    `change` is what it came to: `put`, `deleted`, or `changed` where the stream does not show the
-    item. `writes` counts all of them.
+    `table` is the one that was written, `side` whether that is a source or a target: behind a way
+    back it is the target that was left. `change` is what it came to: `put`, `deleted`, or `changed`
+    where the stream does not show the item. `writes` counts all of them.
     """
 
     table: str
+    side: Side
     key: Raw
     change: ChangeWord
     writes: int
@@ -68,24 +71,34 @@ class ExportedLateWrite(ListedLateWrite, frozen=True, kw_only=True):
     item: Raw
 
 
-class Sources(Struct, frozen=True):
-    """The tables of a run, by the names of their sources, in order."""
+class WrittenTable(Struct, frozen=True):
+    """A side of one of a run's tables, by its name."""
+
+    number: int
+    side: Side
+    name: str
+
+
+class LateTables(Struct, frozen=True):
+    """Both sides of all tables of a run, the sources first."""
 
     state_dir: Path
     run: str
-    tables: list[str]
+    tables: list[WrittenTable]
 
-    def pages(self, size: int) -> Iterator[tuple[str, list[LateWrite]]]:
+    def pages(self, size: int) -> Iterator[tuple[WrittenTable, list[LateWrite]]]:
         """Some late writes of a table at a time, at most `size`."""
-        for number, table in enumerate(self.tables):
-            for page in pages_of_late_writes(self.state_dir, self.run, number, size):
+        for table in self.tables:
+            for page in pages_of_late_writes(
+                self.state_dir, self.run, table.number, size, table.side
+            ):
                 yield table, page
 
-    def known(self) -> list[tuple[str, LateWritesOfTable]]:
+    def known(self) -> list[tuple[WrittenTable, LateWritesOfTable]]:
         """What is known of each table's."""
         return [
-            (table, late_writes_of(self.state_dir, self.run, number))
-            for number, table in enumerate(self.tables)
+            (table, late_writes_of(self.state_dir, self.run, table.number, table.side))
+            for table in self.tables
         ]
 
 
@@ -105,9 +118,9 @@ def _read(run: str | None, state_dir: Path, use: Use, *, as_json: bool) -> int:
 
     try:
         name = sole_run(state_dir, run)
-        sources = Sources(state_dir, name, run_async(partial(_tables, state_dir, name)))
-        number = use(sources)
-        lines = list(_about(sources))
+        tables = LateTables(state_dir, name, run_async(partial(_tables, state_dir, name)))
+        number = use(tables)
+        lines = list(_about(tables))
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
@@ -118,46 +131,50 @@ def _read(run: str | None, state_dir: Path, use: Use, *, as_json: bool) -> int:
     return exit_codes.COMPLETE
 
 
-async def _tables(state_dir: Path, run: str) -> list[str]:
+async def _tables(state_dir: Path, run: str) -> list[WrittenTable]:
     from dynaferry.run.lifecycle import closing
     from dynaferry.state.sqlite.store import SqliteStore
 
     store = await SqliteStore.open_for_reading(state_dir, run)
     async with closing(store):
         record = await store.read_run()
-    return [resource_name(table.source_arn) for table in record.identity.tables]
+    moved = list(enumerate(record.identity.tables))
+    return [
+        *(WrittenTable(n, "source", resource_name(table.source_arn)) for n, table in moved),
+        *(WrittenTable(n, "target", resource_name(table.target_arn)) for n, table in moved),
+    ]
 
 
-def _about(sources: Sources) -> Iterator[str]:
+def _about(tables: LateTables) -> Iterator[str]:
     """What is to be known of them besides: what does not count, and what may be missing."""
-    for table, known in sources.known():
+    for table, known in tables.known():
         if known.expired:
             yield (
-                f"{table}: {known.expired:,} items were deleted since their time to live was over:"
-                " these are no late writes"
+                f"{table.name}: {known.expired:,} items were deleted since their time to live was"
+                " over: these are no late writes"
             )
         for why in known.lost:
-            yield f"{table}: records were lost, and late writes may be among them: {why}"
+            yield f"{table.name}: records were lost, and late writes may be among them: {why}"
 
 
-def _print_lines(sources: Sources) -> int:
+def _print_lines(tables: LateTables) -> int:
     number = 0
-    for table, page in sources.pages(_A_PAGE):
+    for table, page in tables.pages(_A_PAGE):
         screen.print_lines(_line(late, table) for late in page)
         number += len(page)
     return number
 
 
-def _print_json(sources: Sources) -> int:
+def _print_json(tables: LateTables) -> int:
     """One document, though it is printed as it is read."""
     number = 0
-    head = msgspec.json.encode(sources.run).decode()
+    head = msgspec.json.encode(tables.run).decode()
     screen.print_document(f'{{"run":{head},"late_writes":[')
-    for table, page in sources.pages(_A_PAGE):
+    for table, page in tables.pages(_A_PAGE):
         rows = [msgspec.json.encode(_listed(late, table)).decode() for late in page]
         screen.print_document(("," if number else "") + ",\n".join(rows))
         number += len(page)
-    known = [each for _, each in sources.known()]
+    known = [each for _, each in tables.known()]
     more = {
         "expired": sum(each.expired for each in known),
         "lost": [why for each in known for why in each.lost],
@@ -166,27 +183,28 @@ def _print_json(sources: Sources) -> int:
     return number
 
 
-def _export_to_stdout(sources: Sources) -> int:
+def _export_to_stdout(tables: LateTables) -> int:
     number = 0
-    for table, page in sources.pages(_ITEMS_A_PAGE):
+    for table, page in tables.pages(_ITEMS_A_PAGE):
         screen.print_bytes(_export_lines(page, table))
         number += len(page)
     return number
 
 
-def _export_to_file(output: Path, sources: Sources) -> int:
+def _export_to_file(output: Path, tables: LateTables) -> int:
     number = 0
     writing = refusals_raised(f"the file {output}", hint="name another with -o")
     with writing, replacing(output, private=True) as file:
-        for table, page in sources.pages(_ITEMS_A_PAGE):
+        for table, page in tables.pages(_ITEMS_A_PAGE):
             file.write(_export_lines(page, table))
             number += len(page)
     return number
 
 
-def _listed(late: LateWrite, table: str) -> ListedLateWrite:
+def _listed(late: LateWrite, table: WrittenTable) -> ListedLateWrite:
     return ListedLateWrite(
-        table=table,
+        table=table.name,
+        side=table.side,
         key=Raw(late.key),
         change=_WORDS[late.kind],
         writes=late.writes,
@@ -195,7 +213,7 @@ def _listed(late: LateWrite, table: str) -> ListedLateWrite:
     )
 
 
-def _export_lines(page: list[LateWrite], table: str) -> bytes:
+def _export_lines(page: list[LateWrite], table: WrittenTable) -> bytes:
     lines = []
     for late in page:
         item = Raw(b"null") if late.image is None else one_line(late.image)
@@ -204,8 +222,9 @@ def _export_lines(page: list[LateWrite], table: str) -> bytes:
     return b"".join(lines)
 
 
-def _line(late: LateWrite, table: str) -> str:
+def _line(late: LateWrite, table: WrittenTable) -> str:
     """One for eyes: when, which key, what it came to."""
     key = shortened(late.key.decode("utf-8", "replace"), _KEY_WIDTH)
     times = "" if late.writes == 1 else f", {late.writes:,} writes"
-    return f"{iso_time(late.last_at)}  {table}  {key}  {_WORDS[late.kind]}{times}"
+    name = table.name if table.side == "source" else f"the target {table.name}"
+    return f"{iso_time(late.last_at)}  {name}  {key}  {_WORDS[late.kind]}{times}"

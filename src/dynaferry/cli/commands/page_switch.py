@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from msgspec.structs import replace
 
-from dynaferry.cli.commands.cut_over import answer_lines, is_ready
+from dynaferry.cli.commands.cut_over import CUT_BACK, CUT_OVER, answer_lines, is_ready
 from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.asking import Answer, MoveAsker
 from dynaferry.run.lifecycle import beside, first_reason, say_nothing
@@ -159,7 +159,8 @@ def _ended(news: SwitchNews, answer: Answer) -> SwitchNews:
     is_check = news.what == "check"
     told = answer.reply.reasons
     if answer.outcome != "refused":
-        told = tuple(answer_lines(answer, is_check=is_check))
+        way = CUT_BACK if news.what == "cut-back" else CUT_OVER
+        told = tuple(answer_lines(answer, is_check=is_check, way=way))
     return replace(
         news, outcome=answer.outcome, told=told, is_good=is_ready(answer), may_withdraw=False
     )
