@@ -72,10 +72,11 @@ async def switched(
 
 
 async def until_gone(state_dir: Path, what: TransitionKind, role: str | None = None) -> Answer:
-    """The way back may be armed a moment later."""
+    """The way back may be armed a moment later, and the state be stored a moment later."""
+    passing = ("no way back", "it is replaying")
     for _ in range(50):
         answer = await asked(state_dir, what, role)
-        if not any("no way back" in reason for reason in answer.reply.reasons):
+        if not any(told in reason for reason in answer.reply.reasons for told in passing):
             return answer
         await anyio.sleep(0.2)
     return answer
