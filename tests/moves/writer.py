@@ -55,6 +55,7 @@ class Writer:
         changes_per_second: float,
         bad_share: float,
         table: str = SOURCE,
+        first_version: int = 0,
     ) -> None:
         self.changes = 0
         self.states: dict[tuple[str, str], set[bytes]] = defaultdict(set)
@@ -74,7 +75,7 @@ class Writer:
             self._has_sort_key = "sk" in item
             self._keys.append({name: item[name] for name in ("pk", "sk") if name in item})
         self._keys += [self._key(name) for name in ODD_NAMES]
-        self._version = 0
+        self._version = first_version
         self._stops = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._connection = http.client.HTTPConnection(self._address, timeout=30)

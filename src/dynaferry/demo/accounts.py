@@ -14,6 +14,7 @@ SOURCE_REGION = "us-east-1"
 TARGET_REGION = "eu-west-1"
 ROLE_NAME = "dynaferry-target"
 ROLE_ARN = f"arn:aws:iam::{TARGET_ACCOUNT}:role/{ROLE_NAME}"
+WAY_BACK_ROLE_ARN = f"arn:aws:iam::{SOURCE_ACCOUNT}:role/dynaferry-way-back"
 EXTERNAL_ID = "dynaferry-demo"
 TABLE = "orders"
 
@@ -57,6 +58,7 @@ def plan_for(endpoint_url: str, state_dir: Path) -> CopyPlan:
         writers=4,
         create_target=True,
         enable_stream=True,
+        way_back="keep",
         state_dir=state_dir,
     )
 

@@ -1,4 +1,6 @@
-"""The demo: two accounts, a move of a table that is written meanwhile, a check of every item."""
+"""The demo: two accounts, a move of a table that is written meanwhile, a switch and its way back, a
+check of every item.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ from dynaferry.demo import accounts
 from dynaferry.demo.check import Comparison, compare, read_table
 from dynaferry.demo.items import Item, make_items
 from dynaferry.demo.server_process import start_server
+from dynaferry.demo.there_and_back import switch_and_go_back
 from dynaferry.demo.writer import SourceWriter, WriteCounts
 from dynaferry.dynamodb.account.session import open_account
 from dynaferry.follow.move_tables import execute
@@ -25,7 +28,7 @@ Watch = Callable[[RunStats], Awaitable[None]]
 UntilStopped = Callable[[Callable[[StopSignal], Awaitable[Outcome]]], Awaitable[Outcome]]
 
 # How long the table is written and followed once the copy has caught up.
-FOLLOWED_SECONDS: Final = 4.5
+FOLLOWED_SECONDS: Final = 3.0
 _LINE_SECONDS: Final = 2.0
 
 REAL_ACCOUNTS = f"""\
@@ -70,7 +73,7 @@ async def show(
             outcome = await until_stopped(moved.make)
         if not moved.is_done:
             return outcome, None
-        say("4. both tables, read back with plain Scans and compared with what was written")
+        say("6. both tables, read back with plain Scans and compared with what was written")
         return outcome, await _check(writer.items, plan, say)
 
 
@@ -121,6 +124,9 @@ class _Moved:
             lambda seen: seen.changes_captured >= written.total and not seen.spool_rows
         )
         self._say_how_it_stands()
+        await self._until(lambda seen: seen.ready)
+        await switch_and_go_back(self._plan, self._writer, stop, self._say)
+        await self._until(lambda seen: seen.state == "returned")
         self.is_done = True
         stop.ask()
 

@@ -60,6 +60,12 @@ class SourceWriter:
             with anyio.move_on_after(PAUSE_SECONDS):
                 await self._stopped.wait()
 
+    async def write_to(self, client: Any, writes: int) -> None:
+        """Writes so many times to another place that holds the same."""
+        self._client = client
+        for _ in range(writes):
+            await self._write(self._random.random())
+
     async def _write(self, chance: float) -> None:
         number = self.written.total
         if chance < 0.2:

@@ -274,7 +274,8 @@ class _Move:
         """Applies until a stop is asked for."""
         for table in self._tables:
             table.is_copied(self._clock())
-        await self._let_late_writes_land(outcome.summary)
+        if self._way_back.is_applied:  # else nothing was on its way at the go, nor is anything now
+            await self._let_late_writes_land(outcome.summary)
         if not self._stop.asked:  # else nothing may be applied, nor called clean
             await follow(
                 self._plan,

@@ -32,10 +32,14 @@ from dynaferry.state.move_records import MoveRecord, TransitionRequest
 
 
 class WayBackWanted(Struct, frozen=True):
-    """Whether a move captures its targets, and whether what was captured of them counts already."""
+    """Whether a move captures its targets, and whether what was captured of them counts already.
+
+    `is_applied`: it stands on this side of a switch, so that what waits goes to the targets.
+    """
 
     is_wanted: bool
     is_switched: bool
+    is_applied: bool = True
 
     @classmethod
     def of(cls, plan: CopyPlan, move: MoveRecord | None, say: Say) -> Self:
@@ -45,7 +49,8 @@ class WayBackWanted(Struct, frozen=True):
             return cls(wanted, is_switched=False)
         if wanted and not move.has_way_back:
             say("there is no way back: it was switched with --way-back none")
-        return cls(move.has_way_back, is_switched=True)
+        is_applied = move.stage not in ("switched", "going-back", "returned")
+        return cls(move.has_way_back, is_switched=True, is_applied=is_applied)
 
 
 async def open_target_capture(

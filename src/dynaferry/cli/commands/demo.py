@@ -64,7 +64,7 @@ def _run_in(directory: Path, count: int, *, keep: bool) -> int:
         return exit_codes.DIFFERENT
     for table in outcome.summary.tables:
         screen.say(f"   the copy: {equation(table)}, in {table.seconds:.1f} s")
-    screen.say("every item is there as it was last written, and the application never stopped")
+    screen.say("every item is there as it was last written, through a switch and its way back")
     screen.say("")
     for line in REAL_ACCOUNTS.splitlines():
         screen.say(line)
