@@ -11,7 +11,7 @@ EARLIER_LOCAL := .cache/dynamodb-local-2.6.1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-local test-image soak soak-move rehearse rehearse-passes fuzz fuzz-lineage fuzz-applier model check bench bench-quick bench-throttle bench-follow docs lock clean
+.PHONY: help demo test test-local test-image soak soak-move rehearse rehearse-back rehearse-passes fuzz fuzz-lineage fuzz-applier model check bench bench-quick bench-throttle bench-follow docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ rehearse: $(VENV)/.dev  ## cut-overs at 2,000 changes a second, then with troubl
 		$(BIN)/python -m tests.moves.rehearse --times 2 --first $(FIRST) --scenario $$scenario || exit 1; \
 	done
 	$(BIN)/python -m tests.moves.rehearse --kills $(KILLS) --first $(FIRST)
+
+rehearse-back: N = 5
+rehearse-back: $(VENV)/.dev  ## switches and ways back, then some in which processes are killed: make rehearse-back N=20 FIRST=0
+	$(BIN)/python -m tests.moves.go_back --times $(N) --first $(FIRST)
+	$(BIN)/python -m tests.moves.go_back --times $(N) --first $(FIRST) --kills
 
 rehearse-passes: N = 5
 rehearse-passes: $(VENV)/.dev  ## switches without a stream, the told outage beside the real one, then with faults and kills: make rehearse-passes N=5 FIRST=0

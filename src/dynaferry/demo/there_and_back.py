@@ -1,7 +1,7 @@
 """The switch of the demo, and its way back: asked of the running move as the commands ask it."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dynaferry.demo import accounts
 from dynaferry.demo.writer import SourceWriter
@@ -13,6 +13,9 @@ from dynaferry.run.lifecycle import closing
 from dynaferry.state.move_records import TransitionRequest
 from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.stop import StopSignal
+
+if TYPE_CHECKING:
+    from dynaferry.follow.move_state import MoveCommand
 
 Say = Callable[[str], None]
 
@@ -38,7 +41,7 @@ async def switch_and_go_back(
 
 
 async def _ask(plan: CopyPlan, request: TransitionRequest, stop: StopSignal, say: Say) -> None:
-    what = "cut-back" if request.what == "cut-back" else "cut-over"
+    what: MoveCommand = "cut-back" if request.what == "cut-back" else "cut-over"
     file = await MoveFile.open(plan.state_dir, plan.run_name)
     async with closing(file):
         asker = MoveAsker(file, plan.state_dir, plan.run_name, stop, lambda line: say(f"  {line}"))
