@@ -7,6 +7,7 @@ from typing import Final
 import anyio
 
 from dynaferry.dynamodb.items.canonical import digest_of
+from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.both_sides import BothSides
 from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
@@ -25,17 +26,21 @@ _MOST_BYTES: Final = 64 * 1024**2
 
 
 class BackTable:
-    """The capture of a target with what applies it to the source, and both sides to look in."""
+    """The capture of a target, as it was described, with what applies it to the source, and both
+    sides to look in.
+    """
 
     def __init__(
         self,
         source: str,
+        target: TableDescription,
         capture: TargetCapture,
         applier: Applier,
         both: BothSides,
         clock: Callable[[], float],
     ) -> None:
         self.source = source
+        self._target = target
         self._capture = capture
         self._spool = capture.spool
         self._applier = applier
@@ -116,4 +121,6 @@ class BackTable:
             doubts_due_at=self._may_send_at if is_waited_for else None,
             is_held=self._is_held and self._applier.is_held,
             reasons=self._capture.reasons(counts),
+            replicas=self._target.other_regions,
+            replicates_at_once=self._target.replicates_at_once,
         )

@@ -14,6 +14,7 @@ from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.dynamodb.account.streams_endpoint import streams_endpoint
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import ItemRefusedError, NotReadyError, PlanError
 from dynaferry.follow.back_table import BackTable
 from dynaferry.follow.followed_table import FollowedTable
@@ -142,6 +143,7 @@ async def open_back(
                 raise NotReadyError(f"the target of {table.source} was not captured")
             seen = await describe_table(writer, table.source)
             there = await describe_table(sides.target, table.target)
+            there = await with_replication(sides.target, there)
             applier = await stack.enter_async_context(
                 open_applier(
                     back,
@@ -156,7 +158,9 @@ async def open_back(
                     clock=capture.clock,
                 )
             )
-            tables.append(BackTable(table.source, capture, applier, looked_up.both, capture.clock))
+            tables.append(
+                BackTable(table.source, there, capture, applier, looked_up.both, capture.clock)
+            )
         yield tables
 
 
