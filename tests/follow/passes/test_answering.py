@@ -114,6 +114,7 @@ class Rehearsal:
         self.said: list[str] = []
         self.stop = StopSignal()
         self.against: tuple[str, ...] = ()
+        self.regions: tuple[str, ...] = ()
         self.failed: BaseException | None = None
         ticks = itertools.count()
         self._clock = lambda: NOW + anyio.current_time() + next(ticks) / 1e6
@@ -125,6 +126,7 @@ class Rehearsal:
             self.said.append,
             made=await self.moves.read_passes(),
             copied_since=CREATED_AT,
+            regions=self.regions,
             after_one=self._after_one,
             clock=self._clock,
         )
@@ -229,6 +231,26 @@ async def test_a_go_is_stored_behind_a_last_pass_and_no_pass_begins_any_more(
         stored = await move.asks.read_passes()
         assert stored == move.tables.made
         assert move.tables.most_under_way == 1
+
+
+async def test_of_a_global_table_what_other_regions_replicate_is_waited_for_and_told_beforehand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_pass, "REPLICATION_SECONDS", 0.6)
+    async with rehearsed(tmp_path) as move:
+        move.regions = ("eu-west-1",)
+        async with running(move):
+            await move.until_stage("following")
+            ready = await move.ended(CHECK)
+            assert ready.reply is not None
+            assert "15s for what other Regions may replicate" in ready.reply.lines[0]
+            began = anyio.current_time()
+            ended = await move.ended(CUT_OVER)
+            assert ended.outcome == "go"
+            assert anyio.current_time() - began >= 0.6
+            assert ended.reply is not None
+            assert any("what eu-west-1 may replicate yet" in line for line in ended.reply.lines)
+            assert "eu-west-1" in ended.reply.not_shown[-1]
 
 
 async def test_before_the_passes_have_converged_a_check_says_so(tmp_path: Path) -> None:

@@ -36,17 +36,19 @@ ENOUGH_REPAIRED: Final = 20
 class Outage(Struct, frozen=True, kw_only=True):
     """For how long nobody might write if it were switched now.
 
-    `reading_seconds` of it are one pass of both tables, `writing_seconds` the repair of `keys`.
+    `reading_seconds` of it are one pass of both tables, `writing_seconds` the repair of `keys`,
+    `replication_seconds` the wait for what was written in other Regions.
     """
 
     reading_seconds: float
     writing_seconds: float
     keys: int
+    replication_seconds: float = 0.0
 
     @property
     def seconds(self) -> float:
         """All of it."""
-        return self.reading_seconds + self.writing_seconds
+        return self.reading_seconds + self.writing_seconds + self.replication_seconds
 
 
 def complete(passes: Sequence[PassRecord]) -> list[PassRecord]:
@@ -109,6 +111,9 @@ def outage_line(told: Outage) -> str:
     if told.writing_seconds >= 1:
         writing = formatting.duration(told.writing_seconds)
         parts += f", and about {told.keys:,} keys to write, {writing}"
+    if told.replication_seconds:
+        waits = formatting.duration(told.replication_seconds)
+        parts += f", and {waits} for what other Regions may replicate"
     return (
         f"a switch now takes an outage of about {formatting.duration(told.seconds)}: {parts};"
         " warm both tables to make it shorter"

@@ -1,9 +1,10 @@
 """The switch of a move without a stream: one pass more, once the writers have stopped.
 
-a. the passes beside the application end; b. the keys that changed of late change no more; c. no
-write of ours is on its way any more; d. every key of both sides is compared, and what differs
-repaired; e. the watched keys are what they were before, so nobody was seen to write; f. where a
-write of that pass was sent again, what is left of it has landed. Then the go is stored.
+a. the passes beside the application end; b. the keys that changed of late change no more, and what
+was written in other Regions of a global table has had the time to come; c. no write of ours is on
+its way any more; d. every key of both sides is compared, and what differs repaired; e. the watched
+keys are what they were before, so nobody was seen to write; f. where a write of that pass was sent
+again, what is left of it has landed. Then the go is stored.
 
 Whoever asked may withdraw at any moment, and the time that was given ends it. A go is never due to
 time: everything before it was true when it was looked at.
@@ -26,6 +27,7 @@ from dynaferry.follow.passes.convergence import (
 from dynaferry.follow.passes.passes import Passes
 from dynaferry.follow.passes.watched_keys import Seen, WatchedKeys, changed
 from dynaferry.observe import formatting
+from dynaferry.preflight.replication_words import REPLICATION_SECONDS
 from dynaferry.run.lifecycle import beside
 from dynaferry.state.move_records import PassRecord, TransitionRecord, TransitionReply
 from dynaferry.state.sqlite.pass_file import PassFile
@@ -59,7 +61,7 @@ class LastPass:
         self._timeout = transition.request.timeout_seconds
         self._beats = transition.beats
         self._clock = clock
-        self._begun_at = self._beaten_at = clock()
+        self._begun_at = self._beaten_at = self._changed_at = clock()
         self._reply = TransitionReply(step="passes", since=clock())
         self._stop = StopSignal()
         self._over: str | None = None
@@ -80,7 +82,8 @@ class LastPass:
 
     async def _decided(self) -> Go | NotReady:
         settled = (self._wait_for_what_may_land, self._compare, self._look_again)
-        reasons = await self._in_order(self._wait_for_writers, *settled)
+        still = (self._wait_for_writers, self._wait_for_replication)
+        reasons = await self._in_order(*still, *settled)
         while not reasons and self._may_land_seconds > 0:
             # A write of that pass was sent again: what it did late is found by another one.
             reasons = await self._in_order(*settled)
@@ -88,7 +91,7 @@ class LastPass:
             return NotReady(reasons)
         seconds = self._clock() - self._begun_at
         shown = () if self._made is None else shown_by(self._made, self._watched.count, seconds)
-        return Go(shown=shown, not_shown=NOT_SHOWN, seconds=None)
+        return Go(shown=shown, not_shown=(*NOT_SHOWN, *self._not_replicated), seconds=None)
 
     async def _in_order(self, *steps: Callable[[], Awaitable[tuple[str, ...]]]) -> tuple[str, ...]:
         """Takes the steps up to the first that has reasons against a go, or until it is over."""
@@ -114,10 +117,31 @@ class LastPass:
             changing, before = changed(before, now), now
             if not changing:
                 break
+            self._changed_at = self._clock()
             of = f"{changing:,} of {self._watched.count:,} watched keys changed just now"
             await self._tell("writers", f"stop the writers now: {of}")
         self._before = before
         return ()
+
+    async def _wait_for_replication(self) -> tuple[str, ...]:
+        """What is written in another Region comes to a global table's replica a little later."""
+        regions = ", ".join(self._passes.regions)
+        while regions and self._over is None:
+            left = self._changed_at + REPLICATION_SECONDS - self._clock()
+            if left <= 0:
+                break
+            told = f"waits {left:.0f} s more for what {regions} may replicate yet"
+            await self._tell("replication", told)
+            await self._sleep(left)
+            before, self._before = self._before, await self._watched.seen()
+            if changed(before, self._before):
+                self._changed_at = self._clock()
+        return ()
+
+    @property
+    def _not_replicated(self) -> tuple[str, ...]:
+        regions = ", ".join(self._passes.regions)
+        return (f"a write in {regions} that is not replicated yet",) if regions else ()
 
     async def _wait_for_what_may_land(self) -> tuple[str, ...]:
         """What lands behind the comparison of its key would undo what is newer."""

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import anyio
+from msgspec.structs import replace
 
 from dynaferry.errors import AccessDeniedError, PlanError, PreflightError, TableNotFoundError
 from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
@@ -23,6 +24,7 @@ from dynaferry.follow.passes.convergence import (
 )
 from dynaferry.follow.passes.one_pass import OnePass
 from dynaferry.observe import formatting
+from dynaferry.preflight.replication_words import REPLICATION_SECONDS
 from dynaferry.run.lifecycle import Say
 from dynaferry.state.move_records import PassRecord
 from dynaferry.state.sqlite.pass_file import PassFile
@@ -38,7 +40,9 @@ MakePass = Callable[[PassRecord, StopSignal], OnePass]
 
 
 class Passes:
-    """The passes of one move. `may_land_until` is when no write of ours is on its way any more."""
+    """The passes of one move. `may_land_until` is when no write of ours is on its way any more, and
+    `regions` are those whose writes come to the source by replication.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Passes:
         made: Sequence[PassRecord],
         copied_since: float,
         may_land_until: float = 0.0,
+        regions: Sequence[str] = (),
         after_one: Callable[[bool], Awaitable[None]],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -61,6 +66,7 @@ class Passes:
         self._after_one = after_one
         self._clock = clock
         self._copied_since = copied_since
+        self.regions = tuple(regions)
         self._turn = anyio.Lock()
         self._wanted = anyio.Event()
         self._is_over = False
@@ -75,7 +81,10 @@ class Passes:
 
     def outage(self) -> Outage | None:
         """The outage that a switch would take now; None before a pass has come to its end."""
-        return outage(self.made, self._clock(), self._copied_since)
+        told = outage(self.made, self._clock(), self._copied_since)
+        if told is None or not self.regions:
+            return told
+        return replace(told, replication_seconds=REPLICATION_SECONDS)
 
     async def run(self) -> None:
         """Makes passes, with rests between them once they have converged, until cancelled.

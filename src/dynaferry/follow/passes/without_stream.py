@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.asking import check_goes_on
 from dynaferry.follow.both_sides import open_both_sides
@@ -165,6 +166,7 @@ class MoveWithoutStream:
                 made=await file.read_passes(),
                 copied_since=run.created_at,
                 may_land_until=self._landed_by(run, before, copied),
+                regions=_late_regions(pairs),
                 after_one=note_pass,
                 clock=self._clock,
             )
@@ -234,8 +236,16 @@ class _Pair(NamedTuple):
 
 async def _pair(sides: Sides, number: int, table: TablePlan) -> _Pair:
     seen = await describe_table(sides.source, table.source_name)
+    seen = await with_replication(sides.source, seen)
     there = await describe_table(sides.target, table.target_name)
+    there = await with_replication(sides.target, there)
     return _Pair(number, table.source_name, table.target_name, seen, there)
+
+
+def _late_regions(pairs: Sequence[_Pair]) -> list[str]:
+    """Where what is written comes to a source a little later."""
+    late = [pair.seen for pair in pairs if not pair.seen.replicates_at_once]
+    return sorted({region for table in late for region in table.other_regions})
 
 
 def check_is_no_other(run: RunRecord) -> None:
