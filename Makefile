@@ -11,7 +11,7 @@ EARLIER_LOCAL := .cache/dynamodb-local-2.6.1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-local test-image soak soak-move rehearse rehearse-back rehearse-passes fuzz fuzz-lineage fuzz-applier model check bench bench-quick bench-throttle bench-follow docs lock clean
+.PHONY: help demo test test-local test-image soak soak-move rehearse rehearse-back rehearse-passes after-go fuzz fuzz-lineage fuzz-applier model check bench bench-quick bench-throttle bench-follow docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ rehearse-passes: N = 5
 rehearse-passes: $(VENV)/.dev  ## switches without a stream, the told outage beside the real one, then with faults and kills: make rehearse-passes N=5 FIRST=0
 	$(BIN)/python -m tests.moves.rehearse_passes --times $(N) --first $(FIRST)
 	$(BIN)/python -m tests.moves.rehearse_passes --times $(N) --first $(FIRST) --faults
+
+ITEMS ?= 1000000
+after-go: $(VENV)/.dev  ## a million items compared behind a go, beside 500 writes a second to the target: make after-go ITEMS=1000000
+	$(BIN)/python -m tests.moves.after_go --items $(ITEMS)
 
 FILES ?= 3000
 fuzz: $(VENV)/.dev  ## state files with something wrong in them, under every command: make fuzz FILES=3000 FIRST=0

@@ -96,6 +96,9 @@ async def test_a_cut_over_begins_while_writers_write_and_goes_once_they_have_sto
         assert (report["outcome"], report["state"], report["ready"]) == ("ready", "following", True)
         assert "a way back" in report["not_shown"][0]
         assert "put-resource-policy --resource-arn arn:aws:dynamodb:us-east-1:" in err
+        code, report, err = await cut_over(tmp_path, "--check", "--proof", "closed")
+        assert code == 7, err
+        assert "was not enabled by this move" in report["not_ready"][0]
         # Writers that do not stop: the time is over, and nothing was switched.
         code, report, err = await cut_over(tmp_path, "--timeout", "3")
         assert code == 7, err
@@ -118,6 +121,8 @@ async def test_a_cut_over_begins_while_writers_write_and_goes_once_they_have_sto
         assert report["switched_at"] >= writer.wrote_at + 5
         assert 5 <= report["seconds"] <= went_at - writer.wrote_at
         assert any("are equal on both sides" in shown for shown in report["shown"])
+        assert report["proven"] == ["recent keys equal"]
+        assert report["not_proven"] == ["drained", "all keys equal", "no later writes"]
         # How writers are stopped is said once, behind the first line.
         assert err.splitlines()[1].startswith("whoever may can deny writes to orders")
         assert err.count("put-resource-policy") == 1

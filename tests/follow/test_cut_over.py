@@ -28,6 +28,7 @@ from dynaferry.follow.cut_over import (
 from dynaferry.follow.quiet import LEAST_SECONDS, Quiet
 from dynaferry.follow.readiness import Reason, WayBack
 from dynaferry.preflight.replication_words import REPLICATION_SECONDS
+from dynaferry.state.facts_file import ClosedProof
 
 NOW = 1_800_000_000.0
 REQUEST = CutOverRequest(begun_at=NOW - 30.0, stopped_at=NOW - 8.0)
@@ -59,7 +60,7 @@ def test_with_everything_true_in_one_look_it_goes_and_says_what_it_shows_and_wha
         "the keys that changed last are equal on both sides (412 compared)",
     )
     assert any("holds back" in told for told in go.not_shown)
-    assert any("dynaferry verify" in told for told in go.not_shown)
+    assert any("behind the go" in told for told in go.not_shown)
 
 
 @pytest.mark.parametrize(
@@ -206,14 +207,28 @@ def test_tables_of_a_plan_go_together_and_the_one_that_holds_them_up_is_named() 
 def test_a_proof_has_the_streams_closed_behind_quiet_and_waits_until_they_are_read() -> None:
     assert seen(replace(LOOK, quiet=UNQUIET), proof="closed") == seen(replace(LOOK, quiet=UNQUIET))
     assert seen(LOOK, proof="closed") == CloseStreams()
-    closing = after_closing(COMPARED)
+    closing = after_closing(COMPARED, ClosedProof(False, "not measured"))
     waits = seen(LOOK, progress=closing, proof="closed")
     assert isinstance(waits, KeepWaiting)
     assert waits.step == "stream"
     go = seen(replace(LOOK, is_drained=True), progress=closing, proof="closed")
     assert isinstance(go, Go)
     assert "read to its end" in go.shown[0]
-    assert "leaves no record" in go.not_shown[0]
+    assert "not measured" in go.not_shown[0]
+    assert "leaves no record" in go.not_shown[1]
+    assert "drained" in go.not_proven
+    measured = after_closing(COMPARED, ClosedProof(True, "measured"))
+    go = seen(replace(LOOK, is_drained=True), progress=measured, proof="closed")
+    assert isinstance(go, Go)
+    assert go.proven == ("drained", "recent keys equal")
+    assert go.not_proven == ("all keys equal", "no later writes")
+
+
+def test_a_stream_that_is_being_closed_is_not_waited_for_as_one_that_is_read() -> None:
+    closing = after_closing(COMPARED, ClosedProof(False, "not measured"))
+    waits = seen(replace(LOOK, quiet=UNQUIET), progress=closing, proof="closed")
+    assert isinstance(waits, KeepWaiting)
+    assert waits.step == "stream"
 
 
 LOOKS = st.builds(
@@ -260,7 +275,7 @@ def test_there_is_a_go_exactly_where_all_conditions_hold_together(
         compared=None if compared is None else ComparedKeys(compared, 5, 0),
         rounds_that_differed=rounds,
         differed_at=differed,
-        is_closing=is_closing,
+        closed=ClosedProof(False, "not measured") if is_closing else None,
     )
     request = CutOverRequest(
         begun_at=NOW - 30.0, stopped_at=stopped, timeout_seconds=timeout, proof=proof, verify=verify

@@ -64,3 +64,16 @@ def test_what_lies_behind_a_full_page_has_waited_for_us() -> None:
         watch.stored(Read("a", page(b"k", created_at=now - 5.5), at=now, came_at=now))
         is_the_services = changes < 500 and not body_bytes
         assert (watch.quiet.delays.at_least > 0) is is_the_services
+
+
+def test_what_was_written_before_anybody_read_tells_nothing_of_the_services_delay() -> None:
+    now = NOW
+    watch = StreamWatch(lambda: now)
+    watch.opened("a")
+    for _ in range(3):  # a backlog, in pages that are not full
+        now += 0.2
+        watch.stored(Read("a", page(b"k1", created_at=NOW - 60.0), at=now))
+    assert watch.quiet.delays.at_most == 0
+    now += 0.2
+    watch.stored(Read("a", page(b"k1", created_at=now - 0.5), at=now))
+    assert watch.quiet.delays.at_most > 0

@@ -15,8 +15,11 @@ from dynaferry.follow import cut_over_attempt
 from dynaferry.follow.cut_over import TableLook
 from dynaferry.follow.quiet import Quiet
 from dynaferry.follow.readiness import Reason
+from dynaferry.follow.switch_proof import Looks
 from dynaferry.follow.switching import Switching
+from dynaferry.state.facts_file import ClosedProof
 from dynaferry.state.move_records import (
+    CutOverProof,
     Stage,
     TransitionRecord,
     TransitionReply,
@@ -162,6 +165,34 @@ class BackTableAtHand:
         return replace(self.look_now, is_held=self.is_held)
 
 
+class Proof:
+    """What takes long, and does not here. A `SwitchProof`."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.why_not: tuple[str, ...] = ()
+        self.found: list[tuple[int, int] | None] = []
+        self.takes_seconds = 0.0
+        self.is_closed = False
+        self.done: list[str] = []
+
+    async def refusals(self, proof: CutOverProof) -> tuple[str, ...]:
+        return self.why_not if proof == "closed" else ()
+
+    async def close(self) -> ClosedProof:
+        self.done.append("closed")
+        self.table.look_now = replace(self.table.look_now, is_drained=True)
+        return ClosedProof(True, "measured")
+
+    async def undo(self) -> None:
+        self.done.append("undone")
+
+    async def compare_all(self, looks: Looks) -> tuple[int, int] | None:
+        self.done.append("compared")
+        await anyio.sleep(self.takes_seconds)
+        return self.found.pop(0)
+
+
 class Rehearsal:
     """A move with one table, and whoever asks."""
 
@@ -174,6 +205,7 @@ class Rehearsal:
         self.said: list[str] = []
         self.stop = StopSignal()
         self.refresh_fails: Exception | None = None
+        self.proof = Proof(table)
         self.switching = Switching(
             moves,
             cast("Any", [table]),
@@ -181,6 +213,7 @@ class Rehearsal:
             self.said.append,
             stage_now=lambda: "following",
             refresh=self.refresh,
+            proof=self.proof,
             opens_back=self.opens_back,
             goes_forward=goes_forward,
             clock=table.clock,
@@ -394,6 +427,85 @@ async def test_an_abort_ends_the_process_and_no_other_goes_on(tmp_path: Path) ->
         assert await move.stage() == "aborted"
         assert move.stop.asked
         assert move.table.is_held
+
+
+async def test_all_keys_are_compared_before_a_go_that_asks_for_it_and_again_if_one_came(
+    tmp_path: Path,
+) -> None:
+    async with rehearsed(tmp_path) as move, running(move):
+        # Something came during the first; the second is whole.
+        move.proof.found = [None, (1_000, 0)]
+        ended = await move.ended(replace(CUT_OVER, verify="full"))
+        assert ended.outcome == "go"
+        assert move.proof.done == ["compared", "compared"]
+        assert ended.reply is not None
+        assert "all keys are equal on both sides (1,000 compared)" in ended.reply.shown
+        assert ended.reply.proven == ("recent keys equal", "all keys equal")
+
+
+async def test_a_comparison_of_all_keys_that_differs_twice_ends_it_with_nothing_switched(
+    tmp_path: Path,
+) -> None:
+    async with rehearsed(tmp_path) as move, running(move):
+        move.table.clock = lambda: NOW + 30.0
+        move.proof.found = [(1_000, 1), (1_000, 1)]
+        move.switching._clock = _hurried()
+        ended = await move.ended(replace(CUT_OVER, verify="full"))
+        assert ended.outcome == "not ready"
+        assert ended.reply is not None
+        assert "keys differ on both sides, twice" in ended.reply.reasons[0]
+        await anyio.sleep(0.1)
+        assert (await move.stage(), move.table.is_held) == ("following", False)
+
+
+def _hurried() -> Callable[[], float]:
+    """A second at each look: what is waited for comes soon."""
+    ticks = itertools.count()
+    return lambda: NOW + 21.0 + next(ticks) * 0.2
+
+
+async def test_a_long_comparison_is_left_once_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
+    async with rehearsed(tmp_path) as move, running(move):
+        move.proof.takes_seconds = 60.0
+        number = (await move.asks.ask(replace(CUT_OVER, verify="full"), NOW)).number
+        await anyio.sleep(0.2)
+        assert move.proof.done == ["compared"]
+        assert await move.asks.end(number, "withdrawn", NOW)
+        await anyio.sleep(0.3)
+        assert await move.stage() == "following"
+
+
+async def test_streams_are_closed_for_a_proof_and_the_go_says_that_it_is_one(
+    tmp_path: Path,
+) -> None:
+    async with rehearsed(tmp_path) as move, running(move):
+        ended = await move.ended(replace(CUT_OVER, proof="closed"))
+        assert ended.outcome == "go"
+        assert ended.reply is not None
+        assert ended.reply.proven == ("drained", "recent keys equal")
+        assert move.proof.done == ["closed"]
+
+
+async def test_streams_that_were_closed_for_nothing_are_opened_again(tmp_path: Path) -> None:
+    async with rehearsed(tmp_path) as move, running(move):
+        move.table.fails = UnavailableError("no answer", operation="BatchGetItem")
+        ended = await move.ended(replace(CUT_OVER, proof="closed"))
+        assert ended.outcome == "not ready"
+        await anyio.sleep(0.1)
+        assert move.proof.done == ["closed", "undone"]
+        assert await move.stage() == "following"
+
+
+async def test_a_proof_that_cannot_be_had_is_told_by_a_check_and_refused(tmp_path: Path) -> None:
+    async with rehearsed(tmp_path) as move, running(move):
+        move.proof.why_not = ("orders: its stream is somebody else's",)
+        checked = await move.ended(replace(CHECK, proof="closed"))
+        assert checked.outcome == "not ready"
+        assert checked.reply is not None
+        assert checked.reply.reasons == move.proof.why_not
+        assert (await move.ended(CHECK)).outcome == "done"
+        assert (await move.ended(replace(CUT_OVER, proof="closed"))).outcome == "refused"
+        assert (move.proof.done, await move.stage()) == ([], "following")
 
 
 # The way back ------------------------------------------------------------------------------------

@@ -19,9 +19,11 @@ from dynaferry.follow import cut_over_attempt, switching
 from dynaferry.follow.asking import check_goes_on
 from dynaferry.follow.cut_over import TableLook
 from dynaferry.follow.quiet import LEAST_SECONDS, Quiet
+from dynaferry.follow.switch_proof import Looks
 from dynaferry.follow.switching import Switching
 from dynaferry.run.lifecycle import say_nothing
-from dynaferry.state.move_records import Stage, TransitionOutcome
+from dynaferry.state.facts_file import ClosedProof
+from dynaferry.state.move_records import CutOverProof, Stage, TransitionOutcome
 from dynaferry.state.sqlite.move_file import MoveFile, MoveMoment
 from dynaferry.stop import StopSignal
 
@@ -215,6 +217,22 @@ class _Gate:
         event.set()
 
 
+class NothingLong:
+    """All that takes long is asked for by nobody here. A `SwitchProof`."""
+
+    async def refusals(self, _: CutOverProof) -> tuple[str, ...]:
+        return ()
+
+    async def close(self) -> ClosedProof:
+        raise AssertionError("no proof was asked for")
+
+    async def undo(self) -> None:
+        pass
+
+    async def compare_all(self, _: Looks) -> tuple[int, int] | None:
+        raise AssertionError("not all keys were asked for")
+
+
 class Process:
     """The process of the move, from its start until it ends or is killed."""
 
@@ -230,6 +248,7 @@ class Process:
             say_nothing,
             stage_now=lambda: "replaying" if world.now < table.settled_at else "following",
             refresh=self._nothing,
+            proof=NothingLong(),
             clock=lambda: world.now,
         )
         self._task: asyncio.Task[None] | None = None

@@ -44,7 +44,7 @@ def name_of(item: Mapping[str, Any]) -> tuple[str, str]:
 
 
 class Writer:
-    """Writes to a table, the source, from `start` to `stop`."""
+    """Writes to a table, the source unless told otherwise, from `start` to `stop`."""
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from dynaferry.stop import StopSignal
 from dynaferry.throttle.retry import Patience, RetryPolicy
 from dynaferry.verify.assembly import TableTools, VerifyCaps, assemble
 from dynaferry.verify.compare.side_reader import SideReader
+from dynaferry.verify.compare.written_since import WrittenSince
 from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.state.records import ComparisonTotals, Difference, Verification
 from dynaferry.verify.state.store import VerificationStore
@@ -69,6 +70,7 @@ def tools_of(
     *,
     stats: ComparisonStats | None = None,
     rejected: Collection[bytes] = (),
+    written_since: WrittenSince | None = None,
     clock: Callable[[], float] = time.time,
     caps: VerifyCaps | None = None,
 ) -> TableTools:
@@ -100,6 +102,7 @@ def tools_of(
         key_of=KEY_OF,
         target_arn="arn:target",
         rejected=rejected,
+        written_since=written_since,
         clock=clock,
     )
 

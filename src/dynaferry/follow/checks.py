@@ -1,10 +1,22 @@
 """What a check tells: everything that speaks against a switch, or against a way back, as of now."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
+from dynaferry.errors import DynaferryError
 from dynaferry.follow.cut_over import TableLook
 from dynaferry.follow.target_capture import TargetCapture
+from dynaferry.run.lifecycle import first_reason
 from dynaferry.state.move_records import Stage
+
+
+async def not_looked_at(refresh: Callable[[], Awaitable[None]]) -> tuple[str, ...]:
+    """Looks at the targets; why they could not be looked at, which speaks against a switch."""
+    unknown: tuple[str, ...] = ()
+    try:
+        await refresh()
+    except* DynaferryError as group:
+        unknown = (first_reason(group).message,)
+    return unknown
 
 
 def reasons_against(looks: Sequence[TableLook], stage: Stage) -> tuple[str, ...]:

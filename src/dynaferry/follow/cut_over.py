@@ -18,9 +18,11 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dynaferry.follow.evidence import ProofName, evidence_of
 from dynaferry.follow.quiet import LEAST_SECONDS, Quiet
 from dynaferry.follow.readiness import Reason, WayBack
 from dynaferry.preflight.replication_words import REPLICATION_SECONDS
+from dynaferry.state.facts_file import ClosedProof
 from dynaferry.state.move_records import CutOverProof, CutOverVerify
 
 CutOverStep = Literal[
@@ -90,12 +92,19 @@ class ComparedKeys(Struct, frozen=True):
 
 
 class CutOverProgress(Struct, frozen=True):
-    """What of earlier looks matters. After a difference quiet begins again at `differed_at`."""
+    """What of earlier looks matters. After a difference quiet begins again at `differed_at`;
+    `closed` is what is known of streams that are disabled, once these are.
+    """
 
     compared: ComparedKeys | None = None
     rounds_that_differed: int = 0
     differed_at: float | None = None
-    is_closing: bool = False
+    closed: ClosedProof | None = None
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the streams are asked to be disabled."""
+        return self.closed is not None
 
 
 class KeepWaiting(Struct, frozen=True):
@@ -129,11 +138,14 @@ class NotReady(Struct, frozen=True):
 class Go(Struct, frozen=True, kw_only=True):
     """The target may be used, once this is durable: what was shown by it, and what was not.
 
-    `seconds` are those from the last change to now, None where none was seen.
+    `proven` and `not_proven` say the same by the names of `evidence`; `seconds` are those from the
+    last change to now, None where none was seen.
     """
 
     shown: tuple[str, ...]
     not_shown: tuple[str, ...]
+    proven: tuple[ProofName, ...] = ()
+    not_proven: tuple[ProofName, ...] = ()
     seconds: float | None
 
 
@@ -146,13 +158,12 @@ def decide(
     """What is to be done at `now`, where all tables of the move stand like this."""
     lasting = (*_reasons(looks, only_lasting=True), *_never_closed(request, looks))
     if progress.rounds_that_differed >= MOST_DIFFERING_ROUNDS:
-        return NotReady(
-            ("keys that changed of late differ on both sides, twice: dynaferry verify tells which",)
-        )
+        return NotReady(("keys differ on both sides, twice: dynaferry verify tells which",))
     if lasting:
         return NotReady(lasting)
     waits = (
         _for_writers(looks, now)
+        or (_for_stream(request, progress, looks) if progress.is_closing else None)
         or _for_quiet(request, progress, looks, now)
         or _for_replication(looks, now)
         or _for_stream(request, progress, looks)
@@ -186,9 +197,9 @@ def after_comparison(
     )
 
 
-def after_closing(progress: CutOverProgress) -> CutOverProgress:
-    """The streams are asked to be disabled."""
-    return replace(progress, is_closing=True)
+def after_closing(progress: CutOverProgress, closed: ClosedProof) -> CutOverProgress:
+    """The streams are asked to be disabled, and that is proof or is not."""
+    return replace(progress, closed=closed)
 
 
 def _for_writers(looks: Sequence[TableLook], now: float) -> KeepWaiting | None:
@@ -266,7 +277,7 @@ def _for_comparison(
     """d. What changed last is the same on both sides; a comparison ends with the next change."""
     if request.verify == "none":
         return None
-    compared, captured = progress.compared, _captured(looks)
+    compared, captured = progress.compared, captured_of(looks)
     if compared is not None and compared.captured == captured:
         return None
     return CompareNow(request.verify)
@@ -296,27 +307,21 @@ def _once_timed_out(request: CutOverRequest, waits: CutOverDecision | None) -> t
 def _go(
     request: CutOverRequest, progress: CutOverProgress, looks: Sequence[TableLook], now: float
 ) -> Go:
-    silent = min(now - look.quiet.since for look in looks)
-    shown, not_shown = [], []
-    if request.proof == "closed":
-        shown.append("every shard of the stream has ended and is read to its end")
-        not_shown.append("a write to the source after its stream was disabled leaves no record")
-    else:
-        shown.append(f"no record came for {silent:.1f} s, on any shard")
-        not_shown.append("a record that the service still holds back, or a writer that only paused")
-    if regions := sorted({each for look in looks for each in _late_regions(look)}):
-        not_shown.append(f"a write in {', '.join(regions)} that is not replicated yet")
-    if progress.compared is not None and request.verify != "none":
-        whole = "all keys" if request.verify == "full" else "the keys that changed last"
-        shown.append(f"{whole} are equal on both sides ({progress.compared.keys:,} compared)")
-    if request.verify == "none":
-        not_shown.append("that both sides are equal: no key was compared")
-    elif request.verify == "recent":
-        not_shown.append("that all other keys are equal: dynaferry verify compares them")
+    evidence = evidence_of(
+        request.proof,
+        request.verify,
+        closed=progress.closed,
+        compared=None if progress.compared is None else progress.compared.keys,
+        silent_seconds=min(now - look.quiet.since for look in looks),
+    )
+    regions = sorted({each for look in looks for each in _late_regions(look)})
+    late = (f"a write in {', '.join(regions)} that is not replicated yet",) if regions else ()
     at = max((look.last_change_at for look in looks if look.last_change_at), default=None)
     return Go(
-        shown=tuple(shown),
-        not_shown=tuple(not_shown),
+        shown=evidence.shown,
+        not_shown=(*evidence.not_shown, *late),
+        proven=evidence.proven,
+        not_proven=evidence.not_proven,
         seconds=None if at is None else max(0.0, now - at),
     )
 
@@ -325,7 +330,8 @@ def _late_regions(look: TableLook) -> tuple[str, ...]:
     return () if look.replicates_at_once else look.replicas
 
 
-def _captured(looks: Sequence[TableLook]) -> tuple[int, ...]:
+def captured_of(looks: Sequence[TableLook]) -> tuple[int, ...]:
+    """How many changes of each table were captured."""
     return tuple(look.captured for look in looks)
 
 

@@ -10,6 +10,7 @@ import anyio
 from msgspec.structs import replace
 
 from dynaferry.follow.cut_over import (
+    CloseStreams,
     CompareNow,
     CutOverDecision,
     CutOverProgress,
@@ -99,9 +100,29 @@ class CutOverAttempt:
                 await self._end(decision)
                 return
             await self._tell(decision)
-            progress = await self._switching.act(progress, decision)
+            progress = await self._acted(progress, decision)
             if not isinstance(decision, CompareNow):
                 await anyio.sleep(POLL_SECONDS)
+
+    async def _acted(self, progress: CutOverProgress, decision: CutOverDecision) -> CutOverProgress:
+        """What takes long is left where nobody waits for it any more, or its time is over: with the
+        next look it ends for that reason.
+        """
+        if not (isinstance(decision, CloseStreams) or decision == CompareNow("full")):
+            return await self._switching.act(progress, decision)
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._leave_once_over, group.cancel_scope)
+            progress = await self._switching.act(progress, decision)
+            group.cancel_scope.cancel()
+        return progress
+
+    async def _leave_once_over(self, acting: anyio.CancelScope) -> None:
+        request = self._request
+        while self._switching.now() - request.begun_at < request.timeout_seconds:
+            await anyio.sleep(POLL_SECONDS)
+            if await self._is_withdrawn():
+                break
+        acting.cancel()
 
     async def _is_withdrawn(self) -> bool:
         now = self._switching.now()
@@ -123,8 +144,12 @@ class CutOverAttempt:
                 pass
             case HoldWrites():
                 step, told = "hold", f"writes to the {self._written} are held: one look more"
+            case CloseStreams():
+                step, told = "stream", "disables the streams, so that each shard has an end"
             case _:
-                step, told = "compare", "compares the keys that changed last on both sides"
+                is_full = self._request.verify == "full"
+                whole = "all keys" if is_full else "the keys that changed last"
+                step, told = "compare", f"compares {whole} on both sides"
         reply = self._reply
         lines = reply.lines
         if step != reply.step or not lines:
@@ -145,6 +170,8 @@ class CutOverAttempt:
             since=self._switching.now(),
             shown=decision.shown,
             not_shown=(*decision.not_shown, *self._not_shown),
+            proven=decision.proven,
+            not_proven=decision.not_proven,
             seconds=decision.seconds,
         )
         await self._switching.end(self._number, "go", reply)

@@ -1,4 +1,5 @@
-"""Which streams of its sources a move has enabled, so that whoever ends it can switch them off.
+"""Which streams of its sources a move has enabled, so that whoever ends it can switch them off,
+and which of them it has disabled itself for the proof of a cut-over.
 
 One JSON object a line, only ever added to: a line before the call, since a process may end between
 the call and its answer, and another with the stream's name once it is there. No restart and no
@@ -25,30 +26,37 @@ class EnabledStream(Struct, frozen=True):
     """A table whose stream was enabled `at`, in seconds since the epoch.
 
     `stream` is None where the answer to that call was never seen; `is_ours` is False where
-    somebody else was faster.
+    somebody else was faster. `closed_at` is when it was asked for that it is disabled again.
     """
 
     table: str
     at: float
     stream: str | None = None
     is_ours: bool = True
+    closed_at: float | None = None
 
 
 async def note_enabling(
-    state_dir: Path, run: str, table: str, stream: str | None = None, *, is_ours: bool = True
+    state_dir: Path,
+    run: str,
+    table: str,
+    stream: str | None = None,
+    *,
+    is_ours: bool = True,
+    closed_at: float | None = None,
 ) -> None:
     """Returns when it is on the disk that the stream of the table (its ARN) is being enabled, or
-    has been.
+    has been; or, with `closed_at`, that it is being disabled.
 
     :raises StateWriteError: it cannot be kept
     """
     path = enabled_streams_path(state_dir, run)
-    line = msgspec.json.encode(EnabledStream(table, time.time(), stream, is_ours))
+    line = msgspec.json.encode(EnabledStream(table, time.time(), stream, is_ours, closed_at))
     try:
         await to_thread.run_sync(append_line, path, line)
     except OSError as error:
         raise StateWriteError(
-            f"it cannot be kept in {path} that the stream of {table} is enabled: {error.strerror}",
+            f"it cannot be kept in {path} that the stream of {table} is changed: {error.strerror}",
             hint="make room, or remove what is in the way, then run the same command again",
             operation="UpdateTable",
             table=table,
@@ -56,10 +64,24 @@ async def note_enabling(
 
 
 def enabled_streams(state_dir: Path, run: str) -> list[EnabledStream]:
-    """The streams that moves of this run have enabled, the newest of each table. It blocks.
+    """The streams that moves of this run have enabled and that are on, the newest of each table. It
+    blocks.
 
     A line that a crash cut short says nothing; nor does a file that cannot be read.
     """
+    noted = _noted(state_dir, run)
+    return [each for each in noted if each.is_ours and each.closed_at is None]
+
+
+def closed_streams(state_dir: Path, run: str) -> list[EnabledStream]:
+    """The streams that moves of this run have enabled and disabled again, or were about to, where
+    none was enabled since. It blocks.
+    """
+    return [each for each in _noted(state_dir, run) if each.closed_at is not None]
+
+
+def _noted(state_dir: Path, run: str) -> list[EnabledStream]:
+    """What was noted last of each table."""
     found: dict[str, EnabledStream] = {}
     with suppress(OSError):
         content = read_bounded(enabled_streams_path(state_dir, run), _MOST_BYTES)
@@ -67,4 +89,4 @@ def enabled_streams(state_dir: Path, run: str) -> list[EnabledStream]:
             with suppress(msgspec.MsgspecError):
                 enabled = msgspec.json.decode(line, type=EnabledStream)
                 found[enabled.table] = enabled
-    return [enabled for enabled in found.values() if enabled.is_ours]
+    return list(found.values())

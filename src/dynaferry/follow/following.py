@@ -16,6 +16,7 @@ from dynaferry.copy.counters import stats_of
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.dynamodb.tables.replication import with_replication
+from dynaferry.follow.after_go import AfterGo
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.follow.held_back import HeldBack
@@ -87,6 +88,7 @@ async def follow(
             group.start_soon(_say_controls, stats, say)
             group.start_soon(watched, watch, stats)
             group.start_soon(Resync(plan, tables, rejections, caps, stop, say).run)
+            group.start_soon(AfterGo(plan, sides.target, tables, stop, say).run)
             await _until_stopped(stop, tables, appliers)
             group.cancel_scope.cancel()
 

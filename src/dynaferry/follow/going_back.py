@@ -8,7 +8,6 @@ and what waits is kept.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Final
 
 import anyio
 
@@ -23,6 +22,7 @@ from dynaferry.follow.cut_over import (
     keeps_writes_held,
 )
 from dynaferry.follow.cut_over_attempt import CutOverAttempt
+from dynaferry.follow.recent_comparison import compare_recent
 from dynaferry.run.lifecycle import Say
 from dynaferry.state.move_records import (
     Stage,
@@ -33,7 +33,6 @@ from dynaferry.state.move_records import (
 )
 from dynaferry.state.sqlite.move_file import MoveFile
 
-MOST_KEYS_TOLD: Final = 5
 # Opens the source to be written by the role that a cut-back names, and the tables to be gone back.
 OpenBack = Callable[[TransitionRequest], AbstractAsyncContextManager[Sequence[BackTable]]]
 
@@ -94,14 +93,8 @@ class GoingBack:
         if not isinstance(decision, CompareNow):
             return progress
         captured = tuple(look.captured for look in await self.looks())
-        compared, found = 0, 0
-        for table in self._tables:
-            keys, differing = await table.differing()
-            compared, found = compared + keys, found + len(differing)
-            for key in differing[:MOST_KEYS_TOLD]:
-                told = key.decode("utf-8", "replace")
-                self._say(f"{table.source}: differs on both sides: {told}")
-        return after_comparison(progress, ComparedKeys(captured, compared, found), self._clock())
+        found = await compare_recent(self._tables, self._say)
+        return after_comparison(progress, ComparedKeys(captured, *found), self._clock())
 
     async def end(self, number: int, outcome: TransitionOutcome, reply: TransitionReply) -> bool:
         """Ends a cut-back: a go is durable with its state when this returns."""

@@ -35,6 +35,7 @@ from dynaferry.follow.spool_budget import SpoolBudget
 from dynaferry.follow.spool_connection import COPYING_PAGES, FOLLOWING_PAGES
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.steady_clock import SteadyClock
+from dynaferry.follow.stream_closing import closed_on_purpose
 from dynaferry.follow.table import open_capture, open_spool
 from dynaferry.observe.move_status import MoveStatus
 from dynaferry.observe.stats import RunStats
@@ -154,7 +155,10 @@ class _Move:
             run = None if self._plan.restart else await stored_run(self._plan)
             self._id = secrets.token_hex(16) if run is None else move_of(run)
             async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:
-                found = await prepare(self._plan, sides, self._say, self._agree)
+                is_switched = move is not None and move.stage in ("switched", "going-back")
+                found = await prepare(
+                    self._plan, sides, self._say, self._agree, is_switched=is_switched
+                )
                 if self._way_back.is_wanted and not self._way_back.is_switched:
                     await prepare_way_back(self._plan, sides.target, self._say)
                 for number in range(len(self._plan.tables)):
@@ -175,7 +179,7 @@ class _Move:
         self, number: int, sides: Sides, stack: AsyncExitStack, *, is_new: bool
     ) -> FollowedTable:
         """Everything from now on will be captured when this returns."""
-        names = self._plan.tables[number]
+        plan, names = self._plan, self._plan.tables[number]
         seen = await describe_table(sides.source, names.source_name)
         seen = await with_replication(sides.source, seen)
         path = spool_path(self._plan.state_dir, self._plan.run_name, number)
@@ -196,6 +200,7 @@ class _Move:
                 endpoint=await streams_endpoint(sides.source),
                 clock=self._clock,
                 keys_only=lambda: budget.is_over,
+                is_to_end=seen.stream_arn is None and seen.arn in await closed_on_purpose(plan),
             )
         )
         both = (names.source_name, names.target_name)

@@ -12,8 +12,9 @@ from dynaferry.follow.applier import Applier
 from dynaferry.follow.both_sides import open_both_sides
 from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.follow.open_way_back import open_back
-from dynaferry.follow.switched_table import SwitchedTable
-from dynaferry.follow.switching import Switching, stage_of
+from dynaferry.follow.switch_proof import MoveProof
+from dynaferry.follow.switched_table import SwitchedTable, stage_of
+from dynaferry.follow.switching import Switching
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.run.lifecycle import Say, closing
 from dynaferry.run.sides import Sides
@@ -62,6 +63,7 @@ async def open_switching(
             refresh=refresh,
             opens_back=partial(open_back, plan, sides, tables, switched),
             goes_forward=goes_forward,
+            proof=MoveProof(plan, sides.source, tables, stop, say),
             clock=tables[0].capture.clock,
         )
         await switching.begin()

@@ -1,20 +1,27 @@
 """Before a move begins: the sources' streams inspected, and enabled where that was asked for."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 from anyio import to_thread
+from msgspec.structs import replace
 
 from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.dynamodb.tables.enable_stream import enable_stream
 from dynaferry.errors import AccessDeniedError, PreflightError
 from dynaferry.follow.enabled_streams import enabled_streams, note_enabling
+from dynaferry.follow.stream_closing import closed_on_purpose, enabled_again
 from dynaferry.observe.formatting import place
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.preflight.side_by_side import for_each_table
-from dynaferry.preflight.stream_words import StreamFindings, call_that_enables, stream_notices
+from dynaferry.preflight.stream_words import (
+    StreamFindings,
+    call_that_enables,
+    no_stream,
+    stream_notices,
+)
 from dynaferry.preflight.streams import inspect_streams
 from dynaferry.run.copy_tables import looked_at
 from dynaferry.run.lifecycle import Say, say_nothing
@@ -25,27 +32,58 @@ Agree = Callable[[Sequence[str]], Awaitable[bool]]
 
 
 async def prepare(
-    plan: CopyPlan, sides: Sides, say: Say, agree: Agree | None = None
+    plan: CopyPlan,
+    sides: Sides,
+    say: Say,
+    agree: Agree | None = None,
+    *,
+    is_switched: bool = False,
 ) -> tuple[StreamFindings, ...]:
     """Returns when every source of the plan has a stream that may be read.
 
     Where one has none and the plan says to enable it, `agree` is asked first: the plan alone is
-    enough where it is None. What would be refused after that is refused before.
+    enough where it is None. What would be refused after that is refused before. One that a cut-over
+    has disabled is enabled again without a question, and stays as it is once that `is_switched`.
 
     :raises PreflightError: a source has no stream, or nobody agreed
     :raises AccessDeniedError: a right is missing
     """
-    source = sides.source
+    source, closed = sides.source, await closed_on_purpose(plan)
+    asked = plan
+    if closed:
+        plan = replace(plan, enable_stream=True)
     found = await inspect_streams(plan, source, waits=True, say=say)
-    without = [each.source for each in found if each.status is None]
+    ended = [each for each in found if each.source.arn in closed] if is_switched else []
+    if closed and not is_switched:
+        found = await _enabled_again(plan, source, found, closed, say)
+    without = [each.source for each in found if each.status is None and each not in ended]
+    if without and not asked.enable_stream:
+        raise no_stream(without[0], source.region, source.acting_as)
     if without:
         await looked_at(plan, sides, say_nothing)
         await _enable(plan, source, without, say, agree)
         found = await inspect_streams(plan, source, waits=True, say=say)
     await _complete_notes(plan, found)
-    for line in dict.fromkeys(n for each in found for n in stream_notices(each, time.time())):
+    read = [each for each in found if each not in ended]
+    for line in dict.fromkeys(n for each in read for n in stream_notices(each, time.time())):
         say(line)
     return found
+
+
+async def _enabled_again(
+    plan: CopyPlan,
+    source: AccountSession,
+    found: Sequence[StreamFindings],
+    closed: Collection[str],
+    say: Say,
+) -> tuple[StreamFindings, ...]:
+    """What is found once the sources whose streams were disabled for nothing have streams again."""
+    for each in found:
+        if each.source.arn in closed:
+            name = place(each.source.arn)
+            say(f"{name}: its stream was disabled for a cut-over that has not switched")
+            await enabled_again(plan, source, each.source, say)
+    return await inspect_streams(plan, source, waits=True, say=say)
 
 
 async def _enable(

@@ -6,7 +6,12 @@ from pathlib import Path
 
 from dynaferry.follow import spool_late_writes
 from dynaferry.follow.spool_connection import connect, unreadable
-from dynaferry.state.directory import log_paths, spool_path, way_back_path
+from dynaferry.state.directory import (
+    log_paths,
+    spool_path,
+    way_back_path,
+    witness_path,
+)
 
 
 def remove_spools(
@@ -17,6 +22,7 @@ def remove_spools(
     :raises StateError: one cannot be read
     """
     late, kept = 0, []
+    remove_witnesses(state_dir, run, tables)
     for number in range(tables):
         path = spool_path(state_dir, run, number)
         if not path.exists():
@@ -52,6 +58,12 @@ def remove_ways_back(
 def _remove(path: Path) -> None:
     for each in (path, *log_paths(path)):
         each.unlink(missing_ok=True)
+
+
+def remove_witnesses(state_dir: Path, run: str, tables: int) -> None:
+    """Removes what was kept to compare the tables behind the switch."""
+    for number in range(tables):
+        _remove(witness_path(state_dir, run, number))
 
 
 def _late_writes(path: Path) -> int:

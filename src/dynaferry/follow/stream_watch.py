@@ -21,6 +21,7 @@ class StreamWatch:
 
     def __init__(self, clock: Callable[[], float], rounded_by: float = ROUNDED_SECONDS) -> None:
         self._clock = clock
+        self._began_at = clock()
         self.quiet = QuietWatch(clock(), rounded_by)
         self.recent = RecentKeys()
 
@@ -41,7 +42,9 @@ class StreamWatch:
         if changes:
             self.recent.note(change.key for change in changes)
             earliest = min(change.created_at for change in changes)
-            created_at = (earliest, changes[-1].created_at)
+            # What was written before anybody read has waited for us, not for the service.
+            if earliest >= self._began_at:
+                created_at = (earliest, changes[-1].created_at)
         self.quiet.read(
             read.shard,
             read.at,

@@ -1,5 +1,6 @@
 """One table of a move, as the switch sees it: how it stands, held or let go on, compared."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -16,8 +17,9 @@ from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_keeping import read_all_again
 from dynaferry.follow.spool_records import SpoolCounts
 from dynaferry.follow.target_capture import TargetCapture
-from dynaferry.observe.move_status import MoveState, MoveStatus
+from dynaferry.observe.move_status import MoveState, MoveStatus, overall
 from dynaferry.ports import ChangeKind, ChangeRecord
+from dynaferry.state.move_records import Stage
 
 _ACTIVE: Final = "ACTIVE"
 _ROWS_AT_ONCE: Final = 1_000
@@ -128,6 +130,7 @@ class SwitchedTable:
             changes_per_second=0.0 if status is None else status.changes_in_per_second,
             doubts=counts.doubts,
             doubts_due_at=counts.doubts_due_at,
+            is_drained=self._table.capture.is_drained,
             is_held=self._applier.is_held,
             replicas=self._table.seen.other_regions,
             replicates_at_once=self._table.seen.replicates_at_once,
@@ -139,17 +142,28 @@ class SwitchedTable:
         capture = self._table.capture.current
         if capture is None:
             return Quiet(False, ("a stream that is enabled",), 0.0, self._table.capture.clock())
-        quiet = capture.watch.quiet.verdict(capture.clock(), spooled)
+        is_drained = self._table.capture.is_drained
+        quiet = capture.watch.quiet.verdict(capture.clock(), spooled, is_drained=is_drained)
         if quiet.needs_listing:
             capture.want_listing()
         return quiet
 
     def _standing(self, status: MoveStatus, counts: SpoolCounts) -> Standing:
-        """What was said last, within a second; what was lost or refused is as of now."""
+        """What was said last, within a second; what was lost or refused is as of now. A stream that
+        is disabled on purpose has no children to wait for, and no lag once it is read to its end.
+        """
         now = replace(status, rejected=counts.letters, gaps=counts.open_gaps, doubts=counts.doubts)
+        if self._table.capture.is_to_end:
+            now = replace(now, lag_seconds=None, shards_childless=0)
         return standing_of(
             now,
             target_status=self.target_status,
             other_readers=self._table.capture.stats.other_readers,
             way_back=None if self.way_back is None else self.way_back.way_back(),
         )
+
+
+def stage_of(tables: Sequence[SwitchedTable]) -> Stage:
+    """What the tables of a move do, all in all."""
+    found = [status for table in tables if (status := table.last_status) is not None]
+    return overall(found).state if found else "replaying"

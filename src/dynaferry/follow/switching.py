@@ -16,14 +16,17 @@ import anyio
 from anyio.abc import TaskGroup
 
 from dynaferry.errors import DynaferryError
-from dynaferry.follow.checks import reasons_against, reasons_against_back
+from dynaferry.follow.checks import not_looked_at, reasons_against, reasons_against_back
 from dynaferry.follow.cut_over import (
+    CloseStreams,
     ComparedKeys,
     CompareNow,
     CutOverDecision,
     CutOverProgress,
     TableLook,
+    after_closing,
     after_comparison,
+    captured_of,
     keeps_writes_held,
 )
 from dynaferry.follow.cut_over_attempt import (
@@ -35,9 +38,10 @@ from dynaferry.follow.cut_over_attempt import (
 from dynaferry.follow.going_back import GoingBack, OpenBack
 from dynaferry.follow.late_watch import LateWatch
 from dynaferry.follow.move_state import AllowedCommand, RefusedCommand, asked, direction
+from dynaferry.follow.recent_comparison import compare_recent
+from dynaferry.follow.switch_proof import SwitchProof
 from dynaferry.follow.switched_table import SwitchedTable
 from dynaferry.follow.target_capture import TargetCapture
-from dynaferry.observe.move_status import overall
 from dynaferry.run.lifecycle import Say, first_reason
 from dynaferry.state.move_records import (
     Stage,
@@ -48,7 +52,6 @@ from dynaferry.state.move_records import (
 from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.stop import StopSignal
 
-_MOST_KEYS_TOLD: Final = 5
 _FOLLOWED: Final[tuple[Stage, ...]] = ("replaying", "following", "re-syncing")
 
 
@@ -64,12 +67,14 @@ class Switching:
         *,
         stage_now: Callable[[], Stage],
         refresh: Callable[[], Awaitable[None]],
+        proof: SwitchProof,
         opens_back: OpenBack | None = None,
         goes_forward: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`stage_now` is what the tables say of themselves; `refresh` looks at the targets;
-        `opens_back` the source to be written. `goes_forward`: it follows again behind a way back.
+        """`stage_now` is what the tables say of themselves; `refresh` looks at the targets; `proof`
+        compares all keys, and disables streams; `opens_back` the source to be written.
+        `goes_forward`: it follows again behind a way back.
         """
         self._file = file
         self._tables = tables
@@ -77,6 +82,7 @@ class Switching:
         self._say = say
         self._stage_now = stage_now
         self._refresh = refresh
+        self._proof = proof
         self._opens_back = opens_back
         self._goes_forward = goes_forward
         self._has_way_back = all(table.way_back is not None for table in tables)
@@ -165,12 +171,9 @@ class Switching:
         if self._stage in ("switched", "going-back") and self._has_way_back:
             reasons = await reasons_against_back(self._ways_back())
         else:
-            unknown: tuple[str, ...] = ()
-            try:
-                await self._refresh()
-            except* DynaferryError as group:
-                unknown = (first_reason(group).message,)
-            reasons = unknown + reasons_against(await self._looks(), self._stage)
+            reasons = await not_looked_at(self._refresh)
+            reasons += reasons_against(await self.looks(), self._stage)
+            reasons += await self._proof.refusals(transition.request.proof)
         reply = self._reply("check", reasons=reasons, not_shown=self._never_shown())
         outcome: TransitionOutcome = "not ready" if reasons else "done"
         await self._file.end(transition.number, outcome, self._clock(), reply=reply)
@@ -218,6 +221,9 @@ class Switching:
             await self._refuse(transition, why)
             return
         await self._refresh()
+        if refusals := await self._proof.refusals(transition.request.proof):
+            await self._refuse(transition, "; ".join(refusals))
+            return
         if not await self._file.enter("cutting-over", self._stage, self._clock()):
             return  # it is taken up again in the state that it is in then
         self._stage = "cutting-over"
@@ -237,6 +243,7 @@ class Switching:
                     await self._file.enter("following", "cutting-over", self._clock())
                 self._stage = "following"
                 self._say("nothing was switched: it follows on")
+                await self._proof.undo()
 
     async def _refuse_or_go_back(self, transition: TransitionRecord) -> None:
         allowed = asked("cut-back", self._stage, has_way_back=self._has_way_back)
@@ -261,25 +268,25 @@ class Switching:
 
     async def looks(self) -> list[TableLook]:
         """How all tables stand now."""
-        return await self._looks()
+        return [await table.look() for table in self._tables]
 
     async def act(self, progress: CutOverProgress, decision: CutOverDecision) -> CutOverProgress:
         """Holds or lets go on, and compares where that was decided."""
         self._hold(keeps_writes_held(decision))
         # What comes behind the last look before a go is late.
         await self._late.turn(keeps_writes_held(decision))
+        if isinstance(decision, CloseStreams):
+            return after_closing(progress, await self._proof.close())
         if not isinstance(decision, CompareNow):
             return progress
-        captured = tuple(look.captured for look in await self._looks())
-        keys, differing = 0, 0
-        for table in self._tables:
-            compared, differ = await table.differing()
-            keys, differing = keys + compared, differing + len(differ)
-            for key in differ[:_MOST_KEYS_TOLD]:
-                self._say(
-                    f"{table.source}: differs on both sides: {key.decode('utf-8', 'replace')}"
-                )
-        return after_comparison(progress, ComparedKeys(captured, keys, differing), self._clock())
+        captured = captured_of(await self.looks())
+        if decision.what == "full":
+            found = await self._proof.compare_all(self.looks)
+        else:
+            found = await compare_recent(self._tables, self._say)
+        if found is None:
+            return progress
+        return after_comparison(progress, ComparedKeys(captured, *found), self._clock())
 
     async def end(self, number: int, outcome: TransitionOutcome, reply: TransitionReply) -> bool:
         """Ends a cut-over: a go is durable with its state when this returns."""
@@ -328,9 +335,6 @@ class Switching:
         for table in self._tables:
             table.hold(is_held)
 
-    async def _looks(self) -> list[TableLook]:
-        return [await table.look() for table in self._tables]
-
     async def _keep_stage(self) -> None:
         """Stores the state that the tables are in, where a switch has not changed it."""
         now = self._stage_now()
@@ -343,9 +347,3 @@ class Switching:
         self, step: str, *, reasons: tuple[str, ...] = (), not_shown: tuple[str, ...] = ()
     ) -> TransitionReply:
         return TransitionReply(step=step, since=self._clock(), reasons=reasons, not_shown=not_shown)
-
-
-def stage_of(tables: Sequence[SwitchedTable]) -> Stage:
-    """What the tables of a move do, all in all."""
-    found = [status for table in tables if (status := table.last_status) is not None]
-    return overall(found).state if found else "replaying"

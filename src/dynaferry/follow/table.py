@@ -122,16 +122,19 @@ async def open_capture(
     clock: Callable[[], float] = time.time,
     keys_only: Callable[[], bool] = lambda: False,
     passes_over: Callable[[], bool] | None = None,
+    since: float | None = None,
+    is_to_end: bool = False,
 ) -> AsyncIterator[TableCapture]:
     """The capture of a table, where an earlier one stopped or from now on. Not running.
 
     When this returns, every change from now on will be captured: the scan may begin. While
-    `passes_over` says so, what the stream showed before is not read.
+    `passes_over` says so, what the stream showed before is not read; `since` and `is_to_end` are as
+    `TableCapture` has them.
 
     :raises PreflightError: the table has no stream
     :raises StoppedError: the stream may not be read
     """
-    if table.stream_arn is None:
+    if table.stream_arn is None and not is_to_end:
         raise no_stream(table, session.region, session.acting_as)
     table = await with_replication(session, table)
     async with open_client(
@@ -143,7 +146,8 @@ async def open_capture(
     ) as client:
         leave_out = table.is_legacy_global
         streams = _Streams(session, table.name, client, passes_over, leave_out=leave_out)
-        capture = TableCapture(streams, spool, clock=clock, keys_only=keys_only)
+        capture = TableCapture(streams, spool, clock=clock, keys_only=keys_only, since=since)
+        capture.is_to_end = is_to_end
         await capture.open()
         yield capture
 

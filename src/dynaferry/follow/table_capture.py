@@ -55,7 +55,12 @@ class _Opened(Struct, frozen=True):
 
 
 class TableCapture:
-    """The capture of one table. `stats` go on from stream to stream, and `polls` as well."""
+    """The capture of one table. `stats` go on from stream to stream, and `polls` as well.
+
+    One that begins captures from now on, or where `since` is given what was written since then.
+    While `is_to_end` the stream is disabled on purpose: its end is no gap, and behind it no other
+    one is waited for.
+    """
 
     def __init__(
         self,
@@ -64,13 +69,16 @@ class TableCapture:
         *,
         clock: Callable[[], float] = time.time,
         keys_only: Callable[[], bool] = lambda: False,
+        since: float | None = None,
     ) -> None:
         self.stats = CaptureStats()
         self.polls = Polls()
+        self.is_to_end = False
         self._streams = streams
         self._spool = spool
         self.clock = clock
         self._keys_only = keys_only
+        self._since = since
         self._stream: str | None = None
         self._capture: Capture | None = None
 
@@ -94,6 +102,11 @@ class TableCapture:
         """Whether there is a stream: what changes in the table from now on is captured."""
         return self._capture is not None and self._capture.is_enabled and not self._capture.is_over
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether the stream was disabled on purpose, and each of its shards is read to its end."""
+        return self.is_to_end and self._capture is not None and self._capture.is_over
+
     async def open(self) -> None:
         """Goes on where an earlier capture stopped, or begins: what changes from now on will be
         captured once it runs.
@@ -102,14 +115,17 @@ class TableCapture:
         """
         origin = await self._spool.run(SpoolFile.origin)
         latest = await self._streams.latest()
-        if latest is None:
+        if latest is None and not self.is_to_end:
             raise NotReadyError(DISABLED, hint="enable one; the same command goes on then")
         if origin.stream is None:
-            self._take(await self._begun(latest, None))
+            if latest is not None:
+                self._take(await self._begun(latest, None))
             return
         try:
             self._take(await self._resumed(origin, origin.stream))
         except StreamGoneError:
+            if latest is None:
+                return  # it was read to its end, or what was left of it is gone: nothing comes
             lost = f"the stream {origin.stream} is not there any more"
             self._take(await self._begun(latest, lost))
 
@@ -123,10 +139,18 @@ class TableCapture:
                 await self._capture.run()
             except* StreamGoneError:
                 pass  # what was not read of it is lost with what was written since
+            await self._until_another_is_wanted()
             self._capture = None
             self.stats.shards_reading = self.stats.shards_waiting = self.stats.shards_childless = 0
             latest = await self._another()
             self._take(await self._begun(latest, f"the table has another stream now: {latest}"))
+
+    async def _until_another_is_wanted(self) -> None:
+        """Behind a stream that was disabled on purpose."""
+        while True:
+            if not self.is_to_end:
+                return
+            await anyio.sleep(_RETRY_SECONDS)
 
     async def _another(self) -> str:
         """The ARN of the stream that comes after the one that is over. Until there is one, that is
@@ -167,15 +191,19 @@ class TableCapture:
     async def _begun(self, arn: str, lost: str | None) -> _Opened:
         """The capture of a stream from now on, behind what was `lost` before for that reason."""
         source, listing = await self._patiently_opened(arn)
-        now, lineage = self.clock(), Lineage()
-        lineage.begin(listing.shards, now)
+        start = seen = self.clock()
+        if lost is None and self._since is not None:
+            # A capture goes back by the overlap before its start.
+            start, seen = self._since + OVERLAP_SECONDS, self._since
+        lineage = Lineage()
+        lineage.begin(listing.shards, start)
         gaps = [] if lost is None else [Gap("", lost)]
         positions = lineage.take_changed()
         await self._spool.insist(
-            partial(SpoolFile.begin, stream=arn, at=now, positions=positions, gaps=gaps)
+            partial(SpoolFile.begin, stream=arn, at=start, positions=positions, gaps=gaps)
         )
         self.stats.gaps += len(gaps)
-        return _Opened(arn, source, lineage, now, now)
+        return _Opened(arn, source, lineage, start, seen)
 
     async def _resumed(self, origin: SpoolOrigin, arn: str) -> _Opened:
         source, _ = await self._patiently_opened(arn)

@@ -44,6 +44,18 @@ def way_back_path(state_dir: Path, run: str, table: int) -> Path:
     return state_dir / f"{run}.way-back{f'.{table}' if table else ''}{_SUFFIX}"
 
 
+def witness_path(state_dir: Path, run: str, table: int) -> Path:
+    """Where the keys are kept that were written to the target of table number `table` behind the
+    switch, as long as every key is compared.
+    """
+    return state_dir / f"{run}.witness.spool{f'.{table}' if table else ''}{_SUFFIX}"
+
+
+def after_go_path(state_dir: Path, run: str) -> Path:
+    """Where it is certified what both sides of a move were compared to be behind its switch."""
+    return state_dir / f"{run}.after-go.json"
+
+
 def overwritten_path(state_dir: Path, run: str) -> Path:
     """Where the items are kept that a repair of this run overwrote though it had not seen them."""
     return state_dir / f"{run}.overwritten.jsonl"

@@ -60,8 +60,9 @@ class TransitionReply(Struct, frozen=True, kw_only=True):
     """What the move says of it by now: the step it is at and since when, in words.
 
     `lines` is everything that was said so far, in order. `reasons` are those against it, `shown`
-    and `not_shown` what a go rests on; `seconds` from the last change to the go. `outage_seconds`
-    is for how long nobody might write if it were switched now, where that is told beforehand.
+    and `not_shown` what a go rests on, `proven` and `not_proven` the same by name; `seconds` from
+    the last change to the go. `outage_seconds` is for how long nobody might write if it were
+    switched now, where that is told beforehand.
     """
 
     step: str
@@ -72,6 +73,8 @@ class TransitionReply(Struct, frozen=True, kw_only=True):
     not_shown: tuple[str, ...] = ()
     seconds: Amount | None = None
     outage_seconds: Amount | None = None
+    proven: tuple[str, ...] = ()
+    not_proven: tuple[str, ...] = ()
 
 
 class TransitionRecord(Struct, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ from dynaferry.verify.compare.join import Side
 from dynaferry.verify.compare.repair import Repair
 from dynaferry.verify.compare.side_reader import SideReader
 from dynaferry.verify.compare.table_comparison import TableComparison
+from dynaferry.verify.compare.written_since import WrittenSince
 from dynaferry.verify.preflight import TablePair
 from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.state.overwritten import OverwrittenItems
@@ -69,6 +70,7 @@ async def open_tools(
     stats: ComparisonStats,
     caps: VerifyCaps,
     rejected: Collection[bytes],
+    written_since: WrittenSince | None = None,
 ) -> AsyncIterator[TableTools]:
     """Opens the data path to both sides of the table number `table`."""
     key_names = [key.name for key in pair.source.keys]
@@ -86,6 +88,7 @@ async def open_tools(
             key_of=key_of,
             target_arn=pair.target.arn,
             rejected=rejected,
+            written_since=written_since,
         )
 
 
@@ -176,10 +179,13 @@ def assemble(
     key_of: Callable[[bytes], bytes],
     target_arn: str,
     rejected: Collection[bytes] = (),
+    written_since: WrittenSince | None = None,
     clock: Callable[[], float] = time.time,
 ) -> TableTools:
     """The tools for any two sides, with the plan's settings."""
-    confirmer = Confirmer(source, target, rejected=rejected, clock=clock)
+    confirmer = Confirmer(
+        source, target, rejected=rejected, written_since=written_since, clock=clock
+    )
     comparison = TableComparison(
         source,
         target,

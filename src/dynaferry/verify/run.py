@@ -31,6 +31,7 @@ from dynaferry.verify.assembly import TableTools, VerifyCaps, open_tools
 from dynaferry.verify.certificate import certificate_of, check_place, iso_time, write_certificate
 from dynaferry.verify.compare.confirm import KEYS_AT_ONCE
 from dynaferry.verify.compare.repair import RepairPlan, repair_plan
+from dynaferry.verify.compare.written_since import WrittenSince
 from dynaferry.verify.outcome import Items, summarize, without_summary
 from dynaferry.verify.preflight import TablePair, inspect_pairs, what_is_left_out
 from dynaferry.verify.rejections import rejected_keys, unreadable_line
@@ -69,12 +70,14 @@ async def execute(
     say: Say | None = None,
     approve: Approve | None = None,
     caps: VerifyCaps | None = None,
+    written_since: Sequence[WrittenSince] = (),
 ) -> VerifyOutcome:
     """Does what `verify_tables` does, and returns errors in the outcome.
 
     `watch` runs beside and is cancelled at the end; `say` is given what people should know, line
     by line; `approve` is asked before anything is written; `caps` are those of whoever it runs
-    beside. A stop that is asked for before the comparison has begun cancels at once.
+    beside; `written_since` sees, for each table, what is written to it meanwhile. A stop that is
+    asked for before the comparison has begun cancels at once.
     """
     stop, begun = stop or StopSignal(), anyio.Event()
     outcome, error = await attempted(
@@ -86,6 +89,7 @@ async def execute(
             say or say_nothing,
             approve or _approve,
             caps or VerifyCaps(plan),
+            written_since,
             begun,
         ),
         cancel_when=before_it_begins(stop, begun.is_set),
@@ -100,6 +104,7 @@ async def _prepare_and_verify(
     say: Say,
     approve: Approve,
     caps: VerifyCaps,
+    written_since: Sequence[WrittenSince],
     begun: anyio.Event,
 ) -> VerifyOutcome:
     plan = validate_verify(plan)
@@ -112,7 +117,7 @@ async def _prepare_and_verify(
             say(line)
         async with open_state(plan, pairs, stored) as store:
             begun.set()
-            attempt = _Attempt(plan, sides, pairs, store, stop, say, approve, caps)
+            attempt = _Attempt(plan, sides, pairs, store, stop, say, approve, caps, written_since)
             return await attempt.make(watch)
 
 
@@ -129,6 +134,7 @@ class _Attempt:
         say: Say,
         approve: Approve,
         caps: VerifyCaps,
+        written_since: Sequence[WrittenSince],
     ) -> None:
         self._plan = plan
         self._sides = sides
@@ -138,6 +144,7 @@ class _Attempt:
         self._say = say
         self._approve = approve
         self._caps = caps
+        self._written_since = written_since
         self._rejected: list[frozenset[bytes]] = []
         self._values: dict[int, tuple[Items, Items]] = {}
 
@@ -200,6 +207,7 @@ class _Attempt:
                 stats=stats,
                 caps=self._caps,
                 rejected=self._rejected[table],
+                written_since=self._written_since[table] if self._written_since else None,
             ) as tools:
                 complete = await self._compare_and_repair(table, record, stats, tools)
             stats.state = "complete" if complete else "interrupted"

@@ -14,7 +14,22 @@ class VerifyFlag(StrEnum):
     """What is compared before the go."""
 
     RECENT = "recent"
+    FULL = "full"
     NONE = "none"
+
+
+class VerifyBackFlag(StrEnum):
+    """What is compared before going back."""
+
+    RECENT = "recent"
+    NONE = "none"
+
+
+class ProofFlag(StrEnum):
+    """What says that nothing is missing."""
+
+    OBSERVED = "observed"
+    CLOSED = "closed"
 
 
 def cut_over(
@@ -38,10 +53,18 @@ def cut_over(
         VerifyFlag,
         option(
             SAFETY,
-            "What is compared on both sides before the go: the 20,000 keys that changed last, or"
-            " nothing.",
+            "What is compared on both sides before the go: the 20,000 keys that changed last, all"
+            " keys (give --timeout time for that), or nothing.",
         ),
     ] = VerifyFlag.RECENT,
+    proof: Annotated[
+        ProofFlag,
+        option(
+            SAFETY,
+            "What says that nothing is missing: silence that was observed, or a stream that is"
+            " disabled and read to its end (only one that --enable-stream has enabled).",
+        ),
+    ] = ProofFlag.OBSERVED,
     on_stop_writers: Annotated[
         str | None,
         option(
@@ -79,6 +102,7 @@ def cut_over(
         check=check,
         timeout_seconds=timeout,
         verify=verify.value,
+        proof=proof.value,
         on_stop_writers=on_stop_writers,
         on_go=on_go,
         as_json=json,
@@ -115,13 +139,13 @@ def cut_back(
         ),
     ] = 120.0,
     verify: Annotated[
-        VerifyFlag,
+        VerifyBackFlag,
         option(
             SAFETY,
             "What is compared on both sides before the go: the 20,000 keys that changed last, or"
             " nothing.",
         ),
-    ] = VerifyFlag.RECENT,
+    ] = VerifyBackFlag.RECENT,
     on_stop_writers: Annotated[
         str | None,
         option(
@@ -162,6 +186,7 @@ def cut_back(
         check=check,
         timeout_seconds=timeout,
         verify=verify.value,
+        proof="observed",
         on_stop_writers=on_stop_writers,
         on_go=on_go,
         as_json=json,

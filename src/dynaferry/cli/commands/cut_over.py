@@ -16,11 +16,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dynaferry.follow.asking import Answer
-    from dynaferry.state.move_records import CutOverVerify, TransitionRequest
+    from dynaferry.state.move_records import CutOverProof, CutOverVerify, TransitionRequest
     from dynaferry.stop import StopSignal
 
 NOTHING_SWITCHED: Final = "nothing was switched: the writers may go on on the source"
 NOTHING_SWITCHED_BACK: Final = "nothing was switched: the writers may go on on the target"
+
+
+class AfterGoReport(Struct, frozen=True, kw_only=True):
+    """What every key was compared to be behind the go, and the file that certifies it."""
+
+    status: str
+    certificate: str
 
 
 class CutOverReport(Struct, frozen=True, kw_only=True):
@@ -29,6 +36,8 @@ class CutOverReport(Struct, frozen=True, kw_only=True):
     `state` is that of the move; `ready` says that a check found nothing against it, or that it is a
     go. `seconds` are those from the last change that was seen to the go. Without a stream
     `outage_seconds` is what a check says beforehand, and what a go took since it was asked for.
+    `proven` and `not_proven` say by name what `shown` and `not_shown` say in words. `after_go` is
+    what the comparison behind the go has found, null until it has.
     """
 
     run: str
@@ -41,6 +50,9 @@ class CutOverReport(Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     outage_seconds: float | None = None
     switched_at: float | None = None
+    proven: tuple[str, ...] = ()
+    not_proven: tuple[str, ...] = ()
+    after_go: AfterGoReport | None = None
 
 
 class Way(Struct, frozen=True):
@@ -62,6 +74,7 @@ def run_cut_over(
     check: bool,
     timeout_seconds: float,
     verify: CutOverVerify,
+    proof: CutOverProof,
     on_stop_writers: str | None,
     on_go: str | None,
     as_json: bool,
@@ -75,11 +88,14 @@ def run_cut_over(
 
     try:
         name = sole_run(state_dir, run)
-        check_request = TransitionRequest(what="check", timeout_seconds=timeout_seconds)
+        check_request = TransitionRequest(
+            what="check", timeout_seconds=timeout_seconds, proof=proof
+        )
         request = TransitionRequest(
             what=way.command,
             timeout_seconds=timeout_seconds,
             verify=verify,
+            proof=proof,
             write_role_arn=write_role_arn,
             write_profile=write_profile,
         )
@@ -92,7 +108,7 @@ def run_cut_over(
                 screen.say(way.nothing_switched)
                 return exit_codes.NOT_READY
         answer = _asked(state_dir, name, way, request, tells_how=on_stop_writers is None)
-        code = _report(name, answer, way, is_check=False, as_json=as_json)
+        code = _report(state_dir, name, answer, way, is_check=False, as_json=as_json)
     except KeyboardInterrupt:
         screen.say(way.nothing_switched)
         return exit_codes.NOT_READY
@@ -178,19 +194,25 @@ def _report_check(state_dir: Path, run: str, answer: Answer, way: Way, *, as_jso
     """The same of a check: where it is ready, also how the writers may be stopped."""
     from dynaferry.cli.interrupts import run_async
 
-    code = _report(run, answer, way, is_check=True, as_json=as_json)
+    code = _report(state_dir, run, answer, way, is_check=True, as_json=as_json)
     if code == exit_codes.COMPLETE and not answer.is_done_already:
         say_all(run_async(partial(how_to_stop, state_dir, run, way)))
     return code
 
 
-def _report(run: str, answer: Answer, way: Way, *, is_check: bool, as_json: bool) -> int:
+def _report(
+    state_dir: Path, run: str, answer: Answer, way: Way, *, is_check: bool, as_json: bool
+) -> int:
     """Says what became of it, and returns the exit code."""
     reply, move = answer.reply, answer.move
     if answer.outcome == "refused":
         return failure.report(StateError("; ".join(reply.reasons)), as_json=as_json, run=run)
     outcome = _outcome_of(answer, is_check=is_check)
     say_all(_lines(answer, outcome, way, is_check=is_check))
+    after_go = _after_go(state_dir, run, answer)
+    if after_go is not None:
+        screen.say(f"behind the go every key was compared: {after_go.status}")
+        screen.say(f"certificate: {after_go.certificate}")
     if as_json:
         report = CutOverReport(
             run=run,
@@ -203,6 +225,9 @@ def _report(run: str, answer: Answer, way: Way, *, is_check: bool, as_json: bool
             seconds=reply.seconds,
             outage_seconds=reply.outage_seconds,
             switched_at=None if move is None else move.switched_at,
+            proven=reply.proven,
+            not_proven=reply.not_proven,
+            after_go=after_go,
         )
         screen.print_document(msgspec.json.encode(report).decode())
     return exit_codes.COMPLETE if is_ready(answer) else exit_codes.NOT_READY
@@ -212,6 +237,18 @@ def _outcome_of(answer: Answer, *, is_check: bool) -> str:
     if not is_ready(answer):
         return answer.outcome
     return "ready" if is_check and not answer.is_done_already else "go"
+
+
+def _after_go(state_dir: Path, run: str, answer: Answer) -> AfterGoReport | None:
+    """What the comparison behind this very go has found, if it has come to its end."""
+    from dynaferry.follow.after_go_certificate import read_after_go
+    from dynaferry.state.directory import after_go_path
+
+    found, move = read_after_go(state_dir, run), answer.move
+    if found is None or move is None or found.go != move.switched_at:
+        return None
+    path = after_go_path(state_dir, run)
+    return AfterGoReport(status=found.status, certificate=str(path))
 
 
 def _lines(answer: Answer, outcome: str, way: Way, *, is_check: bool) -> list[str]:

@@ -1,5 +1,5 @@
-"""Enables the stream of a table: the one call by which dynaferry ever changes a source, and only
-where it was asked for.
+"""Enables the stream of a table, and disables one that it has enabled: the only calls by which
+dynaferry ever changes a source that is not gone back to, and only where they were asked for.
 """
 
 import time
@@ -15,6 +15,7 @@ from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import NotReadyError, RequestRefusedError
 
 NEW_STREAM: Final = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+NO_STREAM: Final = {"StreamEnabled": False}
 PATIENCE_SECONDS: Final = 600.0
 _POLL_SECONDS: Final = 2.0
 
@@ -56,6 +57,37 @@ async def enable_stream(
             raise
         is_ours = False
     return await _until(session, table, deadline, sleep, has_stream=True), is_ours
+
+
+async def disable_stream(
+    session: AccountSession,
+    table: TableDescription,
+    *,
+    say: Say = lambda _: None,
+    patience_seconds: float = PATIENCE_SECONDS,
+    sleep: Sleep = anyio.sleep,
+) -> None:
+    """Asks for the end of the table's stream: its shards are closed some seconds later, and are
+    readable for a day. A table that has none by then is left as it is.
+
+    :raises AccessDeniedError: the role lacks dynamodb:UpdateTable
+    :raises NotReadyError: not now: the table is not ACTIVE within `patience_seconds`
+    """
+    try:
+        await call_when_allowed(
+            session,
+            "UpdateTable",
+            table.called,
+            patience_seconds=patience_seconds,
+            say=say,
+            sleep=sleep,
+            TableName=table.called,
+            StreamSpecification=NO_STREAM,
+        )
+    except RequestRefusedError:
+        # "Table is already disabled", or so: what is asked for is there.
+        if (await describe_table(session, table.called)).stream_arn is not None:
+            raise
 
 
 async def _until(

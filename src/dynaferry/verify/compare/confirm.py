@@ -4,7 +4,8 @@ A scan is no snapshot: what it shows may have been changed, on either side, befo
 was scanned. So an item that did not cancel out is read by its key on both sides (the first read),
 and what differs is read once more a while later (the second). What is missing in both reads is
 missing, what is extra in both is extra, and what differs in both is different, whatever was written
-in between; only what was one of these and then another is undecided (in flux).
+in between; only what was one of these and then another is undecided (in flux). A key of which it is
+known that it was written since the tables parted is settled without a look at what it holds.
 """
 
 import time
@@ -15,6 +16,7 @@ from msgspec import Struct
 
 from dynaferry.dynamodb.items.canonical import differing_attributes, digest_of
 from dynaferry.verify.compare.side_reader import SideReader
+from dynaferry.verify.compare.written_since import NothingWritten, WrittenSince
 from dynaferry.verify.state.records import Difference, DifferenceKind, Suspect
 
 # A request may ask for 100 keys, but its response would hold up to 16 MB (invariant 5).
@@ -25,7 +27,8 @@ READS_AT_ONCE = 4
 class FirstRead(Struct, frozen=True):
     """The result of reading keys the first time: how many of the source's are equal, and the rest.
 
-    `settled` counts every key that is no suspect, those that both sides no longer have included.
+    `settled` counts every key that is no suspect, those that both sides no longer have and those
+    that were written since included.
     """
 
     matching: int
@@ -52,11 +55,13 @@ class Confirmer:
         target: SideReader,
         *,
         rejected: Collection[bytes] = (),
+        written_since: WrittenSince | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
         self._target = target
         self._rejected = rejected
+        self._written_since = written_since or NothingWritten()
         self._clock = clock
         self._reads = anyio.CapacityLimiter(READS_AT_ONCE)
 
@@ -65,11 +70,14 @@ class Confirmer:
 
         :raises StoppedError: a side cannot be read now
         """
-        source, target = await self.read_both(list(keys))
+        written = await self._written_since.among(keys)
+        left = [key for key in keys if key not in written]
+        source, target = await self.read_both(left) if left else ({}, {})
         read_at = self._clock()
         matching = 0
         suspects = []
-        for key, in_source in keys.items():
+        for key in left:
+            in_source = keys[key]
             there, here = _digest(source.get(key)), _digest(target.get(key))
             if there != here:
                 suspects.append(Suspect(segment, key, in_source, there, here, read_at))
@@ -82,16 +90,29 @@ class Confirmer:
 
         :raises StoppedError: a side cannot be read now
         """
-        source, target = await self.read_both(list({suspect.key for suspect in suspects}))
+        written = await self._written_since.among({suspect.key for suspect in suspects})
+        left = [suspect for suspect in suspects if suspect.key not in written]
+        keys = list({suspect.key for suspect in left})
+        source, target = await self.read_both(keys) if keys else ({}, {})
         matching = 0
         differences = []
-        for suspect in suspects:
+        for suspect in left:
             there, here = source.get(suspect.key), target.get(suspect.key)
             if _digest(there) != _digest(here):
                 differences.append(self._difference(suspect, there, here))
             elif there is not None and suspect.in_source:
                 matching += 1
-        return SecondRead(matching, differences)
+        return SecondRead(matching, await self._unexplained(left, differences))
+
+    async def _unexplained(
+        self, suspects: Sequence[Suspect], differences: list[Difference]
+    ) -> list[Difference]:
+        """Without the keys that were written since: what made the first read differ is known."""
+        if not differences:
+            return differences
+        await self._written_since.known_until(max(suspect.seen_at for suspect in suspects))
+        written = await self._written_since.among([one.key for one in differences])
+        return [one for one in differences if one.key not in written]
 
     async def read_both(
         self, keys: Sequence[bytes]
