@@ -154,6 +154,7 @@ class NewTableRequest(Struct, frozen=True, kw_only=True):
     TableName: str
     KeySchema: list[KeyPart]
     ProvisionedThroughput: Units | None = None
+    StreamSpecification: StreamWish | None = None
 
     def key(self, role: str) -> str | None:
         """The name of the attribute with this role in the key."""

@@ -22,6 +22,7 @@ from benchmarks.simulator.settings import (
     NewTables,
     Provisioned,
     Settings,
+    Stream,
     StreamView,
 )
 from benchmarks.simulator.stream_service import StreamService
@@ -134,6 +135,7 @@ class Service:
             sort_key=request.key("RANGE"),
             capacity=capacity,
             hash_salt=name if new.own_hash else "",
+            stream=_new_stream(new.like.stream or Stream(), request.StreamSpecification),
         )
         made = ServedTable(settings, self._settings, now, self._epoch)
         made.absent_until = now + new.absent_seconds
@@ -167,6 +169,14 @@ class Service:
             global_table.check_may_be_disabled(table.settings)
             table.streams.disable(now)
         return Answer(200, msgspec.json.encode({"TableDescription": _described(table)}))
+
+
+def _new_stream(like: Stream, wanted: requests.StreamWish | None) -> Stream:
+    """The stream of a new table, or what it would be."""
+    if wanted is None or not wanted.StreamEnabled:
+        return replace(like, enabled=False)
+    view = msgspec.convert(wanted.StreamViewType, StreamView)
+    return replace(like, enabled=True, view=view, enabled_before_seconds=0.0)
 
 
 def _described(table: ServedTable) -> dict[str, object]:
