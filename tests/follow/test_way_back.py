@@ -12,7 +12,7 @@ import pytest
 from anyio import to_thread
 
 from dynaferry.errors import AccessDeniedError
-from dynaferry.follow import capture, cut_over, quiet, shard_reader, target_capture
+from dynaferry.follow import capture, cut_over, own_writes, quiet, shard_reader, target_capture
 from dynaferry.follow.asking import Answer, MoveAsker
 from dynaferry.follow.enabled_streams import enabled_streams
 from dynaferry.follow.late_writes import late_writes_of
@@ -187,17 +187,27 @@ async def test_without_a_role_or_a_switch_or_a_way_back_nothing_is_written_to_th
     assert not way_back_path(other, "orders", 0).exists()
 
 
-async def test_a_target_that_is_there_without_a_stream_gets_one_and_that_is_remembered(
-    moto_world: MotoWorld, tmp_path: Path
+async def test_a_target_without_a_stream_gets_one_and_who_else_writes_there_is_told(
+    moto_world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = moto_world
     await make_source(world)
     await world.target_tables.create_table("orders")
+    monkeypatch.setattr(own_writes, "_LANDS_WITHIN_SECONDS", 0.0)
     async with moving(world, kept(world, tmp_path, create_target=False)) as move:
         await move.until_equal()
         assert move.has_said("enabling a stream with NEW_IMAGE, for the way back")
         answer = await until_gone(tmp_path, "check")
         assert answer.outcome == "done", answer
+        await world.source_tables.put_items("orders", [an_item(1, 1)])
+        await move.until_equal()
+        assert (await until_gone(tmp_path, "check")).outcome == "done"
+        # Somebody writes to the target before the switch.
+        await world.target_tables.put_items("orders", [an_item(900, -2)])
+        await move.until(lambda: move.has_said("orders: somebody else writes to the target"))
+        answer = await until_gone(tmp_path, "cut-over")
+        assert answer.outcome == "not ready"
+        assert "somebody else writes to the target: 1 change not ours" in answer.reply.reasons[0]
     (enabled,) = await to_thread.run_sync(enabled_streams, tmp_path, "orders")
     assert ":222222222222:table/orders" in enabled.table
     ending = partial(remove_ways_back, tmp_path, "orders", 1, keep_late_writes=True)

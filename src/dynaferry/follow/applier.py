@@ -97,6 +97,8 @@ class Applier:
         self._doubts_seen_at = -math.inf
         self._drains = anyio.Event()
         self._is_held = False
+        # Is told of rows before they are sent, where somebody wants to know what is ours.
+        self.tells_sent: Callable[[Sequence[Waiting]], None] | None = None
         self.stats = ApplierStats()
 
     @property
@@ -159,6 +161,8 @@ class Applier:
             free = self._lanes.sendable(self._free(rows, busy, held))
             # From now on: what is read from the spool is older than what comes into it later.
             self._on_the_way.take(free)
+            if self.tells_sent is not None:
+                self.tells_sent(free)
             self.stats.in_flight = len(self._on_the_way)
             for work in portions(free, is_behind=is_behind):
                 if self._drains.is_set() or self._is_held:

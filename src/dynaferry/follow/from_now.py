@@ -10,7 +10,7 @@ after it, and would pass over what is to be kept: it is not taken.
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from dynaferry.ports import ChangePage, ChangeSource, Shard, StreamListing
+from dynaferry.ports import ChangePage, ChangeRecord, ChangeSource, Shard, StreamListing
 
 
 class NewestSource(ChangeSource, Protocol):
@@ -24,9 +24,16 @@ class NewestSource(ChangeSource, Protocol):
 class FromNow:
     """The stream `source`, read from now on while `passes_over` says so. A `ChangeSource`."""
 
-    def __init__(self, source: NewestSource, passes_over: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        source: NewestSource,
+        passes_over: Callable[[], bool],
+        seen: Callable[[Sequence[ChangeRecord]], None] = lambda _: None,
+    ) -> None:
+        """`seen` is told of what is passed over."""
         self._source = source
         self._passes_over = passes_over
+        self._seen = seen
 
     async def list_shards(self, seconds_a_page: float = 0.0) -> StreamListing:
         """See `ChangeSource`."""
@@ -46,4 +53,7 @@ class FromNow:
 
     async def read_changes(self, iterator: str) -> ChangePage:
         """See `ChangeSource`."""
-        return await self._source.read_changes(iterator)
+        page = await self._source.read_changes(iterator)
+        if page.changes and self._passes_over():
+            self._seen(page.changes)
+        return page

@@ -18,6 +18,7 @@ from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import ItemRefusedError, NotReadyError, PlanError
 from dynaferry.follow.back_table import BackTable
 from dynaferry.follow.followed_table import FollowedTable
+from dynaferry.follow.own_writes import OwnWrites
 from dynaferry.follow.spool_budget import SpoolBudget
 from dynaferry.follow.switched_table import SwitchedTable
 from dynaferry.follow.table import open_applier, open_capture, open_spool
@@ -25,6 +26,7 @@ from dynaferry.follow.table_capture import TableCapture
 from dynaferry.follow.target_capture import TargetCapture
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import Account, CopyPlan
+from dynaferry.ports import ChangeRecord
 from dynaferry.preflight.stream_words import call_that_enables
 from dynaferry.run.lifecycle import Say
 from dynaferry.run.sides import Sides, open_side
@@ -78,6 +80,11 @@ async def open_target_capture(
     opening = open_spool(path, spool_id, is_new=not wanted.is_switched)
     spool = await stack.enter_async_context(opening)
     name = plan.tables[number].target_name
+    own = OwnWrites()
+
+    def seen(changes: Sequence[ChangeRecord]) -> None:
+        if own.seen(changes, clock()):
+            say(f"{name}: somebody else writes to the target, where nobody has to before a switch")
 
     @asynccontextmanager
     async def opens() -> AsyncIterator[TableCapture]:
@@ -91,11 +98,11 @@ async def open_target_capture(
             endpoint=await streams_endpoint(target),
             clock=clock,
             keys_only=lambda: budget.is_over,
-            passes_over=lambda: spool.passes_over,
+            passes_over=(lambda: spool.passes_over, seen),
         ) as capture:
             yield capture
 
-    return TargetCapture(name, spool, budget, opens, say, clock)
+    return TargetCapture(name, spool, budget, own, opens, say, clock)
 
 
 def remove_way_back(path: Path) -> None:

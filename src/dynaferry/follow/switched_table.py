@@ -31,6 +31,8 @@ class SwitchedTable:
     def __init__(self, table: FollowedTable, applier: Applier, both: BothSides) -> None:
         self._table = table
         self._applier = applier
+        if table.way_back is not None:
+            applier.tells_sent = table.way_back.note_sent
         self.both = both
         self.target_status = _ACTIVE
 
@@ -90,7 +92,9 @@ class SwitchedTable:
     async def differing(self) -> tuple[int, list[bytes]]:
         """How many keys were compared of those that changed last, and which differ."""
         capture = self._table.capture.current
-        keys = [] if capture is None else capture.watch.recent.latest_first()
+        keys = [] if capture is None else list(capture.watch.recent.latest_first())
+        if self.way_back is not None:
+            keys = list(dict.fromkeys([*keys, *self.way_back.foreign_keys()]))
         return len(keys), await self.both.differing(keys)
 
     async def begin_late_writes(self, *, takes_waiting: bool) -> None:

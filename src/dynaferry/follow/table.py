@@ -5,7 +5,7 @@ once the copy is complete; `lag_seconds` says how far behind the source the targ
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from dynaferry.follow.table_capture import TableCapture
 from dynaferry.observe.request_counters import ReadCounters, WriteCounters
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import CopyPlan
-from dynaferry.ports import ChangeSource, StreamListing
+from dynaferry.ports import ChangeRecord, ChangeSource, StreamListing
 from dynaferry.preflight.stream_words import no_stream
 from dynaferry.run.assembly import SidePatience
 from dynaferry.run.sides import Sides
@@ -76,6 +76,10 @@ async def open_spool(path: Path, spool_id: str, *, is_new: bool) -> AsyncIterato
             await to_thread.run_sync(set_aside, path)
 
 
+# Whether what a stream shows is passed over, and who is told of it then.
+PassesOver = tuple[Callable[[], bool], Callable[[Sequence[ChangeRecord]], None]]
+
+
 class _Streams:
     """The streams of one table of an account. A `TableStreams`."""
 
@@ -84,7 +88,7 @@ class _Streams:
         session: AccountSession,
         table: str,
         client: DynamoClient,
-        passes_over: Callable[[], bool] | None,
+        passes_over: PassesOver | None,
         *,
         leave_out: bool,
     ) -> None:
@@ -104,7 +108,7 @@ class _Streams:
         stream = self._stream(arn, listing.view)
         if self._passes_over is None:
             return stream, listing
-        return FromNow(stream, self._passes_over), listing
+        return FromNow(stream, *self._passes_over), listing
 
     def _stream(self, arn: str, view: str) -> TableStream:
         return TableStream(
@@ -121,14 +125,15 @@ async def open_capture(
     endpoint: str,
     clock: Callable[[], float] = time.time,
     keys_only: Callable[[], bool] = lambda: False,
-    passes_over: Callable[[], bool] | None = None,
+    passes_over: PassesOver | None = None,
     since: float | None = None,
     is_to_end: bool = False,
 ) -> AsyncIterator[TableCapture]:
     """The capture of a table, where an earlier one stopped or from now on. Not running.
 
     When this returns, every change from now on will be captured: the scan may begin. While
-    `passes_over` says so, what the stream showed before is not read; `since` and `is_to_end` are as
+    `passes_over` says so, what the stream showed before is not read, and what it
+    shows is told; `since` and `is_to_end` are as
     `TableCapture` has them.
 
     :raises PreflightError: the table has no stream

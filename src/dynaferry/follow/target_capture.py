@@ -7,7 +7,7 @@ spool of its own, until a cut-back applies it to the source or the move is finis
 Nothing that goes wrong here ends the move: it is tried again, and meanwhile nothing is switched.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from typing import Final
@@ -17,13 +17,14 @@ import anyio
 from dynaferry.errors import DynaferryError, StateWriteError
 from dynaferry.follow import spool_late_writes
 from dynaferry.follow.capture import Capture
+from dynaferry.follow.own_writes import OwnWrites
 from dynaferry.follow.quiet import Quiet, Spooled
 from dynaferry.follow.readiness import Reason, WayBack
 from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_budget import IMAGES_AT_ONCE, SpoolBudget
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.spool_keeping import begin_to_keep, begin_to_pass_over
-from dynaferry.follow.spool_records import SpoolCounts
+from dynaferry.follow.spool_records import SpoolCounts, Waiting
 from dynaferry.follow.table_capture import DISABLED, TableCapture
 from dynaferry.run.lifecycle import Say, first_reason
 
@@ -44,6 +45,7 @@ class TargetCapture:
         target: str,
         spool: Spool,
         budget: SpoolBudget,
+        own: OwnWrites,
         opens: OpenCapture,
         say: Say,
         clock: Callable[[], float],
@@ -52,6 +54,7 @@ class TargetCapture:
         self.spool = spool
         self.clock = clock
         self._budget = budget
+        self._own = own
         self._opens = opens
         self._say = say
         self._capture: TableCapture | None = None
@@ -78,6 +81,7 @@ class TargetCapture:
 
     async def arm(self) -> None:
         """Before a process reads: nothing is kept, and the stream is read from now on."""
+        self._own.begin(self.clock())
         await self.pass_over()
         await self.spool.run(partial(SpoolFile.begin, stream=None, at=self.clock()))
 
@@ -135,7 +139,17 @@ class TargetCapture:
             return WayBack(trouble=trouble)
         now = self.clock()
         since = capture.watch.quiet.verdict(now, Spooled()).since
-        return WayBack(quiet_seconds=max(0.0, now - since))
+        foreign = len(self._own.foreign(now))
+        return WayBack(foreign=foreign, quiet_seconds=max(0.0, now - since))
+
+    def note_sent(self, rows: Sequence[Waiting]) -> None:
+        """These are about to be sent to the target: they are ours."""
+        if self.spool.passes_over:
+            self._own.sent(rows, self.clock())
+
+    def foreign_keys(self) -> list[bytes]:
+        """The keys that somebody else has written to the target of late."""
+        return self._own.foreign(self.clock())
 
     def quiet(self, spooled: Spooled) -> Quiet:
         """Whether nothing comes from it any more, where so much of it is not applied."""
