@@ -15,7 +15,12 @@ def image_of(name: str, version: int) -> bytes:
 
 
 def change(
-    name: str, version: int | None, *, view: str = "NEW_IMAGE", created_at: float = 0.0
+    name: str,
+    version: int | None,
+    *,
+    view: str = "NEW_IMAGE",
+    created_at: float = 0.0,
+    is_expiry: bool = False,
 ) -> ChangeRecord:
     """The item is of this version now; None: it is deleted."""
     key = key_named(name)
@@ -23,4 +28,4 @@ def change(
     if view.startswith("NEW_"):
         kind = ChangeKind.DELETE if version is None else ChangeKind.PUT
         image = None if version is None else image_of(name, version)
-    return ChangeRecord(digest_of(key), key, kind, image, created_at)
+    return ChangeRecord(digest_of(key), key, kind, image, created_at, is_expiry)

@@ -96,14 +96,16 @@ class StreamWorld:
 
     # What happens to the table -------------------------------------------------------------------
 
-    def write(self, name: str, version: int | None) -> None:
-        """A change of one item, shown 200 to 800 ms later, behind those before it in its shard."""
+    def write(self, name: str, version: int | None, *, is_expiry: bool = False) -> None:
+        """A change of one item, or its end by time to live, shown 200 to 800 ms later, behind those
+        before it in its shard.
+        """
         shard = self._owner(name)
         self._number += self.chance.randint(1, 10**6)
         shown_at = now() + self.chance.uniform(0.2, 0.8)
         if shard.records:
             shown_at = max(shown_at, shard.records[-1].shown_at)
-        made = change(name, version, created_at=float(int(now())))
+        made = change(name, version, created_at=float(int(now())), is_expiry=is_expiry)
         record = Record(self._number, made, name, shown_at)
         shard.records.append(record)
         self.written.append(record)

@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 
 import anyio
 import pytest
 
 from dynaferry.errors import StoppedError
+from dynaferry.follow import spool_late_writes
 from dynaferry.follow.capture import MOST_PAGES_IN_MEMORY
 from dynaferry.follow.lineage import ShardState
 from dynaferry.follow.shard_reader import OTHERS_READ
+from dynaferry.follow.spool_file import SpoolFile
 from tests.follow.stream_world import Follower, StreamWorld, living, now
 
 HOUR = 3600.0
@@ -115,6 +118,29 @@ def test_what_was_over_before_the_overlap_is_read_and_passed_over() -> None:
             assert follower.file.counts().captured == 3
             # What stood in a shard that was closed before was not even read.
             assert follower.capture.stats.passed_over <= 10
+
+    living(story)
+
+
+def test_what_expires_is_known_from_what_is_written_and_captured_like_it() -> None:
+    async def story() -> None:
+        world = StreamWorld()
+        async with followed(world) as follower:
+            begin = partial(spool_late_writes.begin, at=now())
+            await follower.spool.run(partial(SpoolFile.change, step=begin))
+            world.write("a", 1)
+            await anyio.sleep(5)
+            before = follower.capture.stats.last_expiry_at
+            assert before is None
+            world.write("a", None, is_expiry=True)
+            world.write("b", None, is_expiry=True)
+            await anyio.sleep(5)
+            expired_at = follower.capture.stats.last_expiry_at
+            assert expired_at is not None
+            assert now() - expired_at < 5
+            counts = follower.file.counts()
+            assert (counts.captured, counts.late_writes, counts.expired) == (3, 1, 2)
+            follower.assert_has_everything()
 
     living(story)
 

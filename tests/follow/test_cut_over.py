@@ -83,6 +83,22 @@ def test_each_thing_that_is_not_so_yet_is_waited_for_and_writes_go_on(
     assert not keeps_writes_held(decision)
 
 
+@pytest.mark.parametrize("quiet", [QUIET, UNQUIET])
+@pytest.mark.parametrize(("age", "is_told"), [(0.3, True), (59.0, True), (61.0, False)])
+def test_that_items_expire_is_told_as_no_stopped_writer_ends_that(
+    quiet: Quiet, age: float, is_told: bool
+) -> None:
+    changed_at = NOW - 0.4 if quiet is QUIET else NOW - 6.0
+    look = replace(LOOK, quiet=quiet, last_change_at=changed_at, last_expiry_at=NOW - age)
+    decision = seen(replace(LOOK), look)
+    assert isinstance(decision, KeepWaiting)
+    assert decision.step == ("writers" if quiet is QUIET else "quiet")
+    assert ("time to live deletes items there, too" in decision.told) == is_told
+    timed_out = seen(look, timeout_seconds=10.0)
+    assert isinstance(timed_out, NotReady)
+    assert ("time to live" in timed_out.reasons[0]) == is_told
+
+
 def test_the_writers_are_told_to_stop_with_the_rate_and_the_age_of_the_last_change() -> None:
     writing = replace(LOOK, last_change_at=NOW - 0.4, changes_per_second=1203.0)
     decision = seen(writing, replace(LOOK, changes_per_second=7.0))

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from dynaferry.errors import StateError
 from dynaferry.follow import spool_late_writes
@@ -51,7 +50,7 @@ def store(spool: SpoolFile, now: float, *changes: ChangeRecord, keys_only: bool 
 
 
 def expired(name: str) -> ChangeRecord:
-    return replace(change(name, None), is_expiry=True)
+    return change(name, None, is_expiry=True)
 
 
 def all_late(state_dir: Path, page: int = 2) -> list[LateWrite]:

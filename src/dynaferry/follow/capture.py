@@ -285,6 +285,8 @@ class Capture:
             self.stats.changes += len(changes)
             self.stats.last_change_at = now
             self.stats.last_created_at = max(change.created_at for change in changes)
+            if any(change.is_expiry for change in changes):
+                self.stats.last_expiry_at = now
 
     # Listing -----------------------------------------------------------------------------------
 

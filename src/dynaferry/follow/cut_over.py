@@ -19,6 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dynaferry.follow.evidence import ProofName, evidence_of
+from dynaferry.follow.expiring import expiring
 from dynaferry.follow.quiet import LEAST_SECONDS, Quiet
 from dynaferry.follow.readiness import Reason, WayBack
 from dynaferry.preflight.replication_words import REPLICATION_SECONDS
@@ -72,6 +73,7 @@ class TableLook(Struct, frozen=True, kw_only=True):
     quiet: Quiet
     captured: int
     last_change_at: float | None = None
+    last_expiry_at: float | None = None
     changes_per_second: float = 0.0
     doubts: int = 0
     doubts_due_at: float | None = None
@@ -209,7 +211,7 @@ def _for_writers(looks: Sequence[TableLook], now: float) -> KeepWaiting | None:
         return None
     rate = sum(look.changes_per_second for look in looks)
     told = f"stop the writers now: {rate:,.0f} changes/s, the last {max(0.0, min(ages)):.1f} s ago"
-    return KeepWaiting("writers", told)
+    return KeepWaiting("writers", told + expiring([look.last_expiry_at for look in looks], now))
 
 
 def _for_quiet(
@@ -221,7 +223,7 @@ def _for_quiet(
             told = "silence is counted from when the writers were to have stopped"
             return KeepWaiting("quiet", _of(look, looks, told), look.quiet.asked_seconds)
         if not look.quiet.holds:
-            waits = ", ".join(look.quiet.waits_for)
+            waits = ", ".join(look.quiet.waits_for) + expiring([look.last_expiry_at], now)
             return KeepWaiting("quiet", _of(look, looks, f"waits for {waits}"), look.quiet.seconds)
     if progress.differed_at is not None:
         left = progress.differed_at + LEAST_SECONDS - now

@@ -53,6 +53,7 @@ class CaptureStats(Struct):
     gaps: int = 0
     throttled: int = 0
     last_change_at: float | None = None
+    last_expiry_at: float | None = None
     last_created_at: float | None = None
     last_poll_at: float | None = None
     disk_error: str | None = None

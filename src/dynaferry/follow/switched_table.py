@@ -131,6 +131,7 @@ class SwitchedTable:
             quiet=quiet,
             captured=counts.captured,
             last_change_at=capture.stats.last_change_at,
+            last_expiry_at=capture.stats.last_expiry_at,
             changes_per_second=0.0 if status is None else status.changes_in_per_second,
             doubts=counts.doubts,
             doubts_due_at=counts.doubts_due_at,
