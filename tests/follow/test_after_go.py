@@ -8,7 +8,14 @@ from typing import Any
 import anyio
 import pytest
 
-from dynaferry.follow import move_tables, quiet, whole_comparison, written_behind
+from dynaferry.follow import (
+    capture,
+    move_tables,
+    quiet,
+    shard_reader,
+    whole_comparison,
+    written_behind,
+)
 from dynaferry.follow.after_go_certificate import AfterGoCertificate, read_after_go
 from dynaferry.follow.asking import Answer, MoveAsker
 from dynaferry.ports import Page
@@ -39,7 +46,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here is on its way for longer."""
     monkeypatch.setattr(move_tables, "LATE_WRITE_SECONDS", 0.5)
     monkeypatch.setattr(whole_comparison, "SETTLE_SECONDS", 0.5)
-    monkeypatch.setattr(quiet, "LEAST_SECONDS", 1.5)
+    monkeypatch.setattr(capture, "HASTY_LISTING_SECONDS", 0.2)
+    monkeypatch.setattr(quiet, "LEAST_SECONDS", 0.8)
+    monkeypatch.setattr(quiet, "LEAST_POLLS", 2)
+    monkeypatch.setattr(quiet, "_LIST_AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(shard_reader, "IDLE_POLL_SECONDS", 0.2)
 
 
 async def switched(state_dir: Path, **asked: Any) -> Answer:
@@ -101,8 +112,28 @@ async def test_what_was_lost_is_told_and_what_the_application_wrote_is_not_also_
     assert not witness_path(tmp_path, "orders", 0).exists()
     # It is certified: another process does not begin again.
     async with moving(world, plan) as move:
-        await anyio.sleep(2.0)
+        await move.until(lambda: bool(move.tables) and move.tables[0].state == "switched")
+        await anyio.sleep(1.0)
         assert not move.has_said("every key is compared now")
+
+
+async def test_with_a_way_back_its_capture_knows_what_was_written_and_nobody_else_reads(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    world, plan = moto_world, plan_of(moto_world, tmp_path, way_back="keep")
+    await make_source(world)
+    async with moving(world, plan) as move:
+        await move.until_equal()
+        for _ in range(20):  # the way back is armed a moment later
+            if (await switched(tmp_path)).outcome == "go":
+                break
+            await anyio.sleep(0.5)
+        await world.target_tables.put_items("orders", [an_item(n, 1_000) for n in (1, 2, 900)])
+        certificate = await certified(move, tmp_path)
+        assert not witness_path(tmp_path, "orders", 0).exists()
+    found = certificate.tables[0]
+    assert (certificate.status, found.unknown) == ("equal", None)
+    assert (found.written_to_target, found.written_to_source) == (3, 0)
 
 
 async def test_of_a_target_without_a_stream_nobody_knows_who_wrote_what_differs(

@@ -27,7 +27,7 @@ from benchmarks.simulator import (
 from benchmarks.simulator.report import StreamReport
 from dynaferry.dynamodb.environment.settings import whose_endpoint
 from dynaferry.dynamodb.items.canonical import canonical
-from dynaferry.follow import capture, move_tables, quiet, resync, table_capture
+from dynaferry.follow import capture, move_tables, quiet, resync, shard_reader, table_capture
 from dynaferry.follow.enabled_streams import (
     EnabledStream,
     closed_streams,
@@ -58,7 +58,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here is on its way for longer."""
     monkeypatch.setattr(move_tables, "LATE_WRITE_SECONDS", 0.5)
     monkeypatch.setattr(resync, "SETTLE_SECONDS", 0.5)
-    monkeypatch.setattr(quiet, "LEAST_SECONDS", 1.5)
+    monkeypatch.setattr(quiet, "LEAST_SECONDS", 0.8)
+    monkeypatch.setattr(quiet, "LEAST_POLLS", 2)
+    monkeypatch.setattr(quiet, "_LIST_AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(shard_reader, "IDLE_POLL_SECONDS", 0.2)
     monkeypatch.setattr(capture, "HASTY_LISTING_SECONDS", 0.3)
     monkeypatch.setattr(table_capture, "LOOK_SECONDS", 0.5)
 

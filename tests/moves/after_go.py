@@ -57,11 +57,13 @@ class Certified:
         return found == (self.lost,) * 3 + (0,) and self.certificate.status == status
 
 
-def certify(items: int, rate: float, lost: int, seed: int = 1) -> Certified:
+def certify(
+    items: int, rate: float, lost: int, seed: int = 1, *, way_back: str = "none"
+) -> Certified:
     """Moves, loses, switches, and waits for the certificate. It blocks."""
     with tempfile.TemporaryDirectory() as place, simulator(_settings(items, seed)) as simulated:
         state_dir = Path(place) / "state"
-        with _move(simulated, state_dir) as move:
+        with _move(simulated, state_dir, way_back) as move:
             try:
                 _until_it_follows(move, state_dir)
                 keys = list(_some_items(simulated))
@@ -157,12 +159,13 @@ def _send(simulated: RunningSimulator, operation: str, request: Item) -> Item:
     return answer
 
 
-def _move(simulated: RunningSimulator, state_dir: Path) -> subprocess.Popen[str]:
+def _move(simulated: RunningSimulator, state_dir: Path, way_back: str) -> subprocess.Popen[str]:
     side = "--{0}-region us-east-1 --{0}-endpoint-url {1}"
     options = [
         *side.format("source", simulated.url).split(),
         *side.format("target", simulated.url).split(),
         *("--state-dir", str(state_dir), "--run", RUN, "--progress", "none"),
+        *("--way-back", way_back),
     ]
     command = [sys.executable, "-m", "dynaferry", "move", SOURCE, TARGET, *options]
     with (state_dir.parent / "move.log").open("a") as log:
@@ -211,9 +214,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--rate", type=float, default=500.0, help="writes a second to the target")
     parser.add_argument("--lost", type=int, default=40, help="of each kind")
+    parser.add_argument("--way-back", choices=("keep", "none"), default="none")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args(arguments)
-    found = certify(asked.items, asked.rate, asked.lost, asked.seed)
+    found = certify(asked.items, asked.rate, asked.lost, asked.seed, way_back=asked.way_back)
     table = found.certificate.tables[0]
     sys.stdout.write(
         f"{found.certificate.status} after {found.seconds:.0f} s:"

@@ -166,6 +166,8 @@ class AfterGo:
             for number, compared in enumerate(summary.tables):
                 table = await self._judged(store, number, compared, written[number])
                 tables.append(table)
+        if await self._switched_at() != go:
+            return  # it is on its way back, and what was written since leaves its spool
         certificate = certificate_of(
             summary,
             tables,
