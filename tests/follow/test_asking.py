@@ -3,13 +3,15 @@
 import itertools
 from pathlib import Path
 
+import anyio
 import pytest
 
 from dynaferry.errors import StateError
-from dynaferry.follow.asking import check_goes_on, end_alone
-from dynaferry.state.move_records import Stage
+from dynaferry.follow.asking import MoveAsker, check_goes_on, end_alone
+from dynaferry.state.move_records import Stage, TransitionOutcome, TransitionRequest
 from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.state.sqlite.store import SqliteStore
+from dynaferry.stop import StopSignal
 from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS, VERSION
 
 
@@ -74,3 +76,38 @@ async def test_a_move_that_no_process_moves_is_ended_where_its_state_lets_it(
     assert move is not None
     assert move.stage == (end if is_ended else stages[-1])
     await file.aclose()
+
+
+@pytest.mark.parametrize(("stage", "outcome"), [("switched", "done"), ("re-syncing", "refused")])
+async def test_what_is_refused_because_it_was_done_meanwhile_was_done(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: Stage,
+    outcome: TransitionOutcome,
+) -> None:
+    """Whoever asked before was killed, and its cut-over went on for a moment."""
+    await stored(tmp_path, "following")
+    moves = await MoveFile.open(tmp_path, "orders")
+    asks = await MoveFile.open(tmp_path, "orders")
+
+    async def is_running(_: MoveAsker) -> bool:
+        return True
+
+    async def goes_meanwhile() -> None:
+        while True:
+            await anyio.sleep(0.01)
+            if found := await moves.read_open():
+                await moves.enter("cutting-over", "following", CREATED_AT)
+                await moves.enter(stage, "cutting-over", CREATED_AT)
+                await moves.end(found[0].number, "refused", CREATED_AT)
+                return
+
+    monkeypatch.setattr(MoveAsker, "is_running", is_running)
+    asker = MoveAsker(asks, tmp_path, "orders", StopSignal(), lambda _: None)
+    async with anyio.create_task_group() as group:
+        group.start_soon(goes_meanwhile)
+        answer = await asker.ask("cut-over", TransitionRequest(what="cut-over"))
+    assert answer.outcome == outcome
+    assert answer.is_done_already is (outcome == "done")
+    await asks.aclose()
+    await moves.aclose()

@@ -97,7 +97,7 @@ class MoveAsker:
         if transition is None:
             why = "something else that was asked of it is under way"
             return Answer(outcome="not ready", reply=_reply(why), move=move)
-        return await self._until_ended(transition)
+        return _unless_done(command, await self._until_ended(transition))
 
     async def is_running(self) -> bool:
         """Whether a process moves the run's tables."""
@@ -181,6 +181,16 @@ class MoveAsker:
         for line in lines[self._said :]:
             self._say(line)
         self._said = len(lines)
+
+
+def _unless_done(command: MoveCommand, answer: Answer) -> Answer:
+    """What was refused because it was done meanwhile, as somebody else had asked, was done."""
+    if answer.outcome != "refused" or answer.move is None:
+        return answer
+    now = asked(command, answer.move.stage, has_way_back=answer.move.has_way_back)
+    if isinstance(now, AllowedCommand) and now.is_done_already:
+        return Answer(outcome="done", reply=_reply(), move=answer.move, is_done_already=True)
+    return answer
 
 
 async def end_alone(file: MoveFile, stage: Stage) -> bool:
