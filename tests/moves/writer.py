@@ -120,8 +120,8 @@ class Writer:
             self._send("DeleteItem", {"TableName": self._table, **request})
             return 1
         keys = {name_of(key): key for key in (self._some_key() for _ in range(25))}
-        requests = [self._request(key) for key in keys.values()]
-        left: list[Any] = requests[: self._chance.randint(1, len(requests))]
+        chosen = list(keys.values())[: self._chance.randint(1, len(keys))]
+        left: list[Any] = [self._request(key) for key in chosen]
         count = len(left)
         while left:
             answer = self._send("BatchWriteItem", {"RequestItems": {self._table: left}})
