@@ -47,7 +47,7 @@ from dynaferry.follow.stored_move import read_move
 from tests.faults.soak import strangers_environment
 from tests.moves.case import RUN, SOURCE, TARGET
 from tests.moves.switch_case import SwitchCase
-from tests.moves.switched import switch
+from tests.moves.switched import CONFIG, switch
 from tests.moves.writer import Writer
 
 Scenario = Literal["plain", "late", "throttled", "lost-answers", "never-stop", "kill"]
@@ -211,18 +211,19 @@ def _settings(seed: int, rate: float, scenario: Scenario) -> Settings:
 def kill(kills: int, first: int, directory: Path) -> int:
     """Makes switches until so many processes were killed; returns how many went wrong."""
     killed: Counter[str] = Counter()
-    wrong = asked = not_ready = switches = 0
+    wrong = asked = not_ready = switches = gone = 0
     while killed.total() < kills:
         seed = first + switches
         found = switch(SwitchCase.of(seed), directory / str(seed))
         killed.update(found.killed)
         asked, not_ready = asked + found.asked, not_ready + found.not_ready
+        gone += found.gone
         switches, wrong = switches + 1, wrong + bool(found.wrong)
         what = "; ".join(found.wrong) or "good"
         _say(f"{seed}: {found.seconds:.0f} s, killed {', '.join(found.killed)}: {what}")
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(killed.items()))
     _say(
-        f"{switches} switches, asked {asked} times, {not_ready} times not ready; {killed.total()}"
+        f"{switches} moves, asked {asked} times: {gone} go, {not_ready} not ready; {killed.total()}"
         f" kills ({kinds}): {wrong} wrong"
     )
     return wrong
@@ -248,6 +249,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     strangers_environment(os.environ)
     if asked.kills is not None:
         with tempfile.TemporaryDirectory() as place:
+            config = Path(place) / "config"
+            config.write_text(CONFIG)
+            os.environ["AWS_CONFIG_FILE"] = str(config)
             return 1 if kill(asked.kills, asked.first, Path(place)) else 0
     found = []
     for seed in range(asked.first, asked.first + asked.times):

@@ -1,15 +1,17 @@
 """One switch with the processes that people have, each of which is killed in some state of it.
 
 At a go the writers are still, so the target has to be the source, byte for byte; and from then on
-nobody but its application writes to it. Of each process only its exit code is believed.
+nobody but its application writes to it. The same holds of the way back, with the sides exchanged.
+Of each process only its exit code is believed.
 """
 
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import anyio
 import msgspec
@@ -22,14 +24,21 @@ from dynaferry.state.move_records import Stage
 from dynaferry.state.sqlite.move_file import MoveFile
 from tests.moves.case import RUN, SOURCE, TARGET
 from tests.moves.moved import Move, NotSettledError
-from tests.moves.switch_case import BEFORE, BEHIND, DURING, LATE_SECONDS, SwitchCase, Victim
+from tests.moves.switch_case import BACK, BEFORE, DURING, LATE_SECONDS, SwitchCase, Victim
 from tests.moves.warm import ForkedMove
 from tests.moves.writer import Writer, name_of
 
 GO, DIFFERENT, NOT_READY = 0, 6, 7
-MOST_ASKED = 6
-ASKED_SECONDS = 40.0
-_LOOK_SECONDS = 0.05
+MOST_ASKED: Final = 7
+ASKED_SECONDS: Final = 40.0
+# Who may write to the source: a profile of the file that AWS_CONFIG_FILE names.
+PROFILE: Final = "way-back"
+CONFIG: Final = f"""[profile {PROFILE}]
+region = us-east-1
+aws_access_key_id = AKIAIOSFODNN7EXAMPLE
+aws_secret_access_key = secret
+"""
+_LOOK_SECONDS: Final = 0.05
 
 
 @dataclass(slots=True)
@@ -40,7 +49,27 @@ class Switched:
     wrong: list[str] = field(default_factory=list)
     asked: int = 0
     not_ready: int = 0
+    gone: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """There, or back: the command, the state that it is asked in and that it leads to, whose
+    writers stop, and who is killed.
+    """
+
+    command: tuple[str, ...]
+    begins: Stage
+    ends: Stage
+    written: str
+    victims: Sequence[Victim]
+
+
+_THERE: Final = _Way(("cut-over",), "following", "switched", SOURCE, DURING)
+_BACK: Final = _Way(
+    ("cut-back", "--source-write-profile", PROFILE), "switched", "returned", TARGET, BACK
+)
 
 
 class _Switch:
@@ -52,136 +81,146 @@ class _Switch:
         self._simulated = simulated
         self._state_dir = state_dir
         self._log = state_dir.with_suffix(".log")
-        self._after = dict(zip(case.victims, case.after_seconds, strict=True))
-        self._move = Move(case.setup, simulated, state_dir, is_forked=True)
+        options = ("--way-back", "keep") if case.goes_back else ()
+        self._move = Move(case.setup, simulated, state_dir, options=options, is_forked=True)
         self._asks: ForkedMove | None = None
-        self._writer = self._writing(SOURCE, "writes")
+        self._writers: list[Writer] = []
 
     def make(self) -> None:
         """Goes all the way, and notes what is wrong on it."""
         try:
-            self._writer.start()
+            writer = self._writing(SOURCE, "writes")
             for phase in BEFORE:
                 if phase in self._case.victims:
                     self._move.start()
                     self._move.wait_for(phase)
-                    time.sleep(self._after[phase])
-                    self._kill_move(phase)
-            self._go()
-            self._use_the_target()
+                    self._kill_after(phase)
+            self._go(_THERE, writer)
+            if self._case.goes_back:
+                self._go(_BACK, self._use(TARGET, "switched"))
+                self._check_untouched(SOURCE, self._use(SOURCE, "returned"))
+            else:
+                application = self._use(TARGET, "switched")
+                self._check_untouched(TARGET, application)
+            self._finish()
         finally:
             self._move.kill_if_there()
             if self._asks is not None:
                 self._asks.kill()
                 self._asks.wait()
-            self._writer.stop()
+            for writer in self._writers:
+                writer.stop()
 
     # To the go ----------------------------------------------------------------------------------
 
-    def _go(self) -> None:
-        victims = [each for each in DURING if each in self._case.victims]
-        while self.found.asked < MOST_ASKED and self._asked(victims) != GO:
-            pass
-        self._check_the_go()
+    def _go(self, way: _Way, writer: Writer) -> None:
+        asked_before = self.found.asked
+        victims = [each for each in way.victims if each in self._case.victims]
+        while self.found.asked - asked_before < MOST_ASKED:
+            if self._asked(way, victims, writer) == GO:
+                break
+        if self._stage() != way.ends:
+            raise NotSettledError(f"no go: it is {self._stage()}: {self._told()}")
+        self.found.gone += 1
+        different = self._items(SOURCE) ^ self._items(TARGET)
+        if different:
+            told = f"{way.ends} with {len(different)} different"
+            self.found.wrong.append(f"{told}: {self._told()}")
 
-    def _asked(self, victims: list[Victim]) -> int | None:
+    def _asked(self, way: _Way, victims: list[Victim], writer: Writer) -> int | None:
         """Asks once, and kills whose turn it is; gives the exit code, None for a killed one."""
         # Where whoever asked was killed it may have gone meanwhile: then nobody is left to kill.
-        victim = victims.pop(0) if victims and self._stage() != "switched" else None
-        is_at_go = victim is not None and victim.endswith("a go")
-        if self._move.is_running and is_at_go:
-            self._kill_move("following")
+        victim = victims.pop(0) if victims and self._stage() != way.ends else None
+        moment = _moment(victim)
+        if self._move.is_running and moment is not None:
+            self._kill(way.begins)
         if not self._move.is_running:
-            self._move.start(dies_at=victim if is_at_go else None)
-        self._wait(self._is_ready_to_be_asked, "it does not follow")
+            self._move.start(dies_at=moment)
+        self._wait(lambda: self._stands((way.begins, way.ends)), f"it is not {way.begins}")
         self.found.asked += 1
-        self._asks = self._command("cut-over", "--timeout", f"{ASKED_SECONDS:g}")
-        self._stop_writers()
-        if victim == "asks":
-            time.sleep(self._after[victim])
-            self._asks.send_signal(signal.SIGKILL)
-            self.found.killed.append(victim)
-        elif victim == "cutting-over":
-            time.sleep(self._after[victim])
-            self._kill_move(victim)
+        command, *options = way.command
+        self._asks = self._command(command, *options, "--timeout", f"{ASKED_SECONDS:g}")
+        self._stop(writer, way.written)
+        if victim is not None and moment is None:
+            time.sleep(self._case.victims[victim])
+            if victim.startswith("asks"):
+                self._asks.send_signal(signal.SIGKILL)
+                self.found.killed.append(victim)
+            else:
+                self._kill(victim)
         code = self._asks.wait(ASKED_SECONDS + 60)
-        if victim is not None and is_at_go:
-            if code != (GO if victim == "after a go" else NOT_READY) or self._move.is_running:
+        if victim is not None and moment is not None:
+            if code != (GO if moment == "after a go" else NOT_READY) or self._move.is_running:
                 self.found.wrong.append(f"not killed {victim}: exit code {code}: {self._told()}")
-            self._kill_move(victim)
-        return self._judged(code)
+            self._kill(victim)
+        return self._judged(way, code)
 
-    def _judged(self, code: int) -> int | None:
+    def _judged(self, way: _Way, code: int) -> int | None:
         if code == -signal.SIGKILL:
             return None
         if code not in (GO, NOT_READY):
-            self.found.wrong.append(f"exit code {code} of a cut-over: {self._told()}")
+            self.found.wrong.append(f"exit code {code}: {self._told()}")
         if code == NOT_READY:
             self.found.not_ready += 1
-            if self._stage() == "switched":
-                self.found.wrong.append("not ready was said of what is switched")
+            if self._stage() == way.ends:
+                self.found.wrong.append(f"not ready was said of what is {way.ends}")
         return code
 
-    def _stop_writers(self) -> None:
-        """A moment after it was asked for; what they write last may show late."""
-        if not self._writer.is_running:
+    def _stop(self, writer: Writer, table: str) -> None:
+        """A moment after it was asked for; what is written last may show late."""
+        if not writer.is_running:
             return
         time.sleep(self._case.stop_after_seconds)
         if self._case.shows_late:
             late = StreamEvent(do="delay", delay_seconds=(LATE_SECONDS / 2, LATE_SECONDS))
-            self._simulated.stream(SOURCE, late)
+            self._simulated.stream(table, late)
             time.sleep(0.1)
-        self._writer.stop()
+        writer.stop()
+        if self._case.loses_answers and table == TARGET:
+            time.sleep(self._case.setup.late_write_seconds)  # its own writes may be late
         if self._case.splits:
-            self._simulated.stream(SOURCE, StreamEvent(do="split", shards=0))
-
-    def _check_the_go(self) -> None:
-        if self._stage() != "switched":
-            self.found.wrong.append(f"no go: it is {self._stage()}: {self._told()}")
-        different = self._items(SOURCE) ^ self._items(TARGET)
-        if different:
-            self.found.wrong.append(f"a go with {len(different)} different: {self._told()}")
+            self._simulated.stream(table, StreamEvent(do="split", shards=0))
 
     # Behind it ----------------------------------------------------------------------------------
 
-    def _use_the_target(self) -> None:
-        """The application writes to the target, somebody else still to the source; nothing of the
-        move's comes between, whatever is killed.
-        """
+    def _use(self, table: str, stage: Victim) -> Writer:
+        """The application writes to the table that is in use, while the move is killed."""
         if not self._move.is_running:
             self._move.start()
-        application = self._writing(TARGET, "uses")
-        application.start()
-        was_written = self._write_late()
-        time.sleep(self._after[BEHIND])
-        self._kill_move(BEHIND)
-        self._move.start()
+        application = self._writing(table, f"uses {table}")
         time.sleep(0.5)
+        self._kill_after(stage)
+        time.sleep(0.5)
+        self._move.start()
+        return application
+
+    def _check_untouched(self, table: str, application: Writer) -> None:
+        """Nothing of the move's comes between what its application writes."""
+        was_written = self._write_late()
         application.stop()
-        self._wait(self._is_switched, "it does not say that it is switched")
+        stage: Stage = "returned" if table == SOURCE else "switched"
+        self._wait(lambda: self._stands((stage,)), f"it does not say that it is {stage}")
         # For as long as anything of its own could be on its way.
         time.sleep(self._case.setup.late_write_seconds + 0.5)
-        if wrong := self._not_as_written(application):
-            self.found.wrong.append(f"the target was written behind the go: {wrong[:3]}")
+        if wrong := self._not_as_written(table, application):
+            self.found.wrong.append(f"{table} was written behind the go: {wrong[:3]}")
         status = self._move.status()
         if status is None or bool(status.late_writes) != was_written:
             self.found.wrong.append(f"late writes: {status}")
-        self._finish(has_late_writes=was_written)
 
     def _write_late(self) -> bool:
         """Whether it changed anything."""
         before = self._items(SOURCE)
         if self._case.late_writes:
             late = self._writing(SOURCE, "late")
-            late.start()
             time.sleep(0.5)
             late.stop()
-        return self._items(SOURCE) != before
+        return self._case.late_writes and self._items(SOURCE) != before
 
-    def _not_as_written(self, application: Writer) -> list[str]:
-        items = self._simulated.items(TARGET)
+    def _not_as_written(self, table: str, application: Writer) -> list[str]:
+        items = self._simulated.items(table)
         there = {name_of(msgspec.json.decode(item)): canonical(item) for item in items}
-        if self._case.settings.tables[1].lost_answers is not None:
+        if self._case.loses_answers and table == TARGET:
             # Its own writes may take effect late as well, so it may be any that it has made.
             states = application.states
             return [
@@ -193,9 +232,11 @@ class _Switch:
         wanted = {name: body if body is None else canonical(body) for name, body in latest}
         return [f"{name}" for name, body in wanted.items() if there.get(name) != body]
 
-    def _finish(self, *, has_late_writes: bool) -> None:
+    def _finish(self) -> None:
+        status = self._move.status()
+        has_late_writes = status is not None and bool(status.late_writes)
         code = self._command("finish").wait(60)
-        if code != (DIFFERENT if has_late_writes else 0):
+        if code != (DIFFERENT if has_late_writes else GO):
             self.found.wrong.append(f"exit code {code} of a finish: {self._told()}")
         if self._stage() != "finished":
             self.found.wrong.append(f"it is {self._stage()} behind a finish")
@@ -203,7 +244,8 @@ class _Switch:
     # Within -------------------------------------------------------------------------------------
 
     def _writing(self, table: str, what: str) -> Writer:
-        return Writer(
+        """Writes to a table from now on."""
+        writer = Writer(
             self._simulated.url,
             self._simulated.items(table),
             chance=random.Random(f"{what} {self._case.seed}"),
@@ -211,24 +253,27 @@ class _Switch:
             bad_share=0.0,
             table=table,
         )
+        self._writers.append(writer)
+        writer.start()
+        return writer
 
     def _command(self, what: str, *more: str) -> ForkedMove:
         typed = [what, RUN, "--state-dir", str(self._state_dir), *more]
         return ForkedMove(self._case.setup, typed, self._log)
 
-    def _kill_move(self, victim: Victim) -> None:
+    def _kill_after(self, victim: Victim) -> None:
+        time.sleep(self._case.victims[victim])
+        self._kill(victim)
+
+    def _kill(self, victim: str) -> None:
         self._move.end(signal.SIGKILL)
         self.found.killed.append(victim)
 
-    def _is_switched(self) -> bool:
-        status = self._move.status()
-        return status is not None and status.state == "switched"
-
-    def _is_ready_to_be_asked(self) -> bool:
+    def _stands(self, stages: Sequence[Stage]) -> bool:
         if not self._move.is_running:
             raise NotSettledError(f"it ended: {self._move.told()}")
         status = self._move.status()
-        return status is not None and status.state in ("following", "switched")
+        return status is not None and status.state in stages
 
     def _wait(self, holds: Callable[[], bool], else_told: str) -> None:
         until = time.monotonic() + 60.0
@@ -246,7 +291,14 @@ class _Switch:
         return anyio.run(_stage_of, self._state_dir)
 
     def _told(self) -> str:
-        return self._log.read_text(errors="replace")[-1500:] + self._move.told()[-1500:]
+        return self._log.read_text(errors="replace")[-2500:]
+
+
+def _moment(victim: Victim | None) -> str | None:
+    """The moment of a go at which this one dies; None where it is killed from outside."""
+    if victim is None or not victim.endswith((" a go", " a return")):
+        return None
+    return victim.replace("return", "go")
 
 
 async def _stage_of(state_dir: Path) -> Stage | None:
@@ -262,6 +314,9 @@ def switch(case: SwitchCase, directory: Path) -> Switched:
     began = time.monotonic()
     with simulator(case.settings) as simulated:
         made = _Switch(case, simulated, directory / "state")
-        made.make()
+        try:
+            made.make()
+        except NotSettledError as error:
+            made.found.wrong.append(str(error))
     made.found.seconds = time.monotonic() - began
     return made.found
