@@ -169,9 +169,13 @@ class Writer:
         headers = {"X-Amz-Target": f"DynamoDB_20120810.{operation}"}
         body = _encode(request)
         while True:
-            self._connection.request("POST", "/", body, headers)
-            response = self._connection.getresponse()
-            answer = response.read()
+            try:
+                self._connection.request("POST", "/", body, headers)
+                response = self._connection.getresponse()
+                answer = response.read()
+            except (http.client.HTTPException, OSError):
+                self._connection.close()  # its answer is lost: it is sent again
+                continue
             if response.status == 200:
                 return _decode(answer)
             code = _decode(answer)["__type"].rpartition("#")[2]
