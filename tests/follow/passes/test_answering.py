@@ -8,12 +8,14 @@ from typing import Any, cast
 
 import anyio
 import pytest
+from anyio import to_thread
 from msgspec.structs import replace
 
 from dynaferry.errors import AccessDeniedError, DynaferryError, UnavailableError
 from dynaferry.follow.passes import last_pass
 from dynaferry.follow.passes.answering import PassesAnswering
 from dynaferry.follow.passes.passes import Passes
+from dynaferry.follow.stored_move import read_move
 from dynaferry.state.move_records import PassRecord, Stage, TransitionRecord, TransitionRequest
 from dynaferry.state.sqlite.pass_file import PassFile
 from dynaferry.state.sqlite.store import SqliteStore
@@ -443,6 +445,7 @@ async def test_a_move_by_passes_is_ended_for_good_in_the_states_that_let_it(
             ended = await move.ended(TransitionRequest(what=what))
         assert (ended.outcome, await move.stage()) == ("done", stage)
         assert move.stop.asked
+        assert await to_thread.run_sync(read_move, tmp_path, "orders", 1) == []
 
 
 async def test_a_go_that_cannot_be_stored_is_none(

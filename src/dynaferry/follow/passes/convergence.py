@@ -31,6 +31,7 @@ WATCH_SECONDS: Final = 2.0
 # What is reckoned with until a pass has repaired enough to tell.
 REPAIR_SECONDS_A_KEY: Final = 1 / 300
 ENOUGH_REPAIRED: Final = 20
+LEAST_REPAIR_SECONDS_A_KEY: Final = 1 / 2_000
 
 
 class Outage(Struct, frozen=True, kw_only=True):
@@ -96,7 +97,7 @@ def _seconds_a_key(done: Sequence[PassRecord]) -> float:
     most = max(reversed(done), key=lambda made: made.repaired)
     if most.repaired < ENOUGH_REPAIRED:
         return REPAIR_SECONDS_A_KEY
-    return most.repairing_seconds / most.repaired
+    return max(most.repairing_seconds / most.repaired, LEAST_REPAIR_SECONDS_A_KEY)
 
 
 def lag_seconds(passes: Sequence[PassRecord], now: float) -> float | None:

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from dynaferry.follow.move_state import is_over
 from dynaferry.follow.passes.convergence import complete, lag_seconds, outage
 from dynaferry.follow.passes.passes import Passes
 from dynaferry.observe.move_status import NOBODY_FOLLOWS, MoveState, MoveStatus, PassesStatus
@@ -19,7 +20,6 @@ _STATES: Final[dict[Stage, MoveState]] = {
     "following": "following",
     "cutting-over": "following",
     "switched": "switched",
-    "finished": "switched",
 }
 
 
@@ -124,7 +124,9 @@ def standing_now(
 
 
 def read_standing(path: Path, now: float, *, is_running: bool) -> list[MoveStatus]:
-    """How each table stands by what the run's file holds; none where it is no such move. It blocks.
+    """How each table stands by what the run's file holds. It blocks.
+
+    None where it is no such move, or one that has ended for good.
 
     :raises sqlite3.Error: it cannot be read
     :raises msgspec.MsgspecError: it is not understood
@@ -136,6 +138,8 @@ def read_standing(path: Path, now: float, *, is_running: bool) -> list[MoveStatu
         run = run_of(file.execute(SELECT_RUN).fetchone())
         stages = [schema.move_of(row).stage for row in file.execute(schema.SELECT_MOVE)]
         passes = [schema.pass_of(row) for row in file.execute(schema.SELECT_PASSES)]
+    if stages and is_over(stages[0]):
+        return []
     names = [
         (resource_name(table.source_arn), resource_name(table.target_arn))
         for table in run.identity.tables
