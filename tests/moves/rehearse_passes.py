@@ -195,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--rate", type=float, default=100.0)
+    parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--faults", action="store_true")
     parser.add_argument("--defect", default="")

@@ -85,19 +85,21 @@ def outage(passes: Sequence[PassRecord], now: float, copied_since: float) -> Out
     before = done[-2].began_at if len(done) > 1 else copied_since
     a_second = newest.found / max(newest.began_at - before, 1.0)
     keys = min(a_second * max(0.0, now - newest.began_at), max(newest.items, newest.found))
-    settling = max(newest.settling_seconds - SETTLE_SECONDS, 0.0) + LAST_SETTLE_SECONDS
+    reading = newest.opening_seconds + newest.reading_seconds
     return Outage(
-        reading_seconds=newest.opening_seconds + newest.reading_seconds + settling + WATCH_SECONDS,
+        reading_seconds=reading + LAST_SETTLE_SECONDS + WATCH_SECONDS,
         writing_seconds=keys * _seconds_a_key(done),
         keys=round(keys),
     )
 
 
 def _seconds_a_key(done: Sequence[PassRecord]) -> float:
+    """What a key that differs takes: it is read once more on both sides, and written."""
     most = max(reversed(done), key=lambda made: made.repaired)
     if most.repaired < ENOUGH_REPAIRED:
         return REPAIR_SECONDS_A_KEY
-    return max(most.repairing_seconds / most.repaired, LEAST_REPAIR_SECONDS_A_KEY)
+    reading = max(most.settling_seconds - SETTLE_SECONDS, 0.0)
+    return max((reading + most.repairing_seconds) / most.repaired, LEAST_REPAIR_SECONDS_A_KEY)
 
 
 def lag_seconds(passes: Sequence[PassRecord], now: float) -> float | None:
