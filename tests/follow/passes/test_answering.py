@@ -379,7 +379,7 @@ async def test_a_write_that_may_land_is_waited_for_before_the_last_pass_and_behi
 ) -> None:
     async with rehearsed(tmp_path) as move, running(move):
         await move.until_stage("following")
-        move.tables.may_land_seconds = 0.5
+        move.tables.may_land_seconds = 3.0
         move.passes.want_one()
         await move.until(lambda: move.passes.may_land_until > 0)
         lands_at = move.passes.may_land_until
@@ -391,7 +391,7 @@ async def test_a_write_that_may_land_is_waited_for_before_the_last_pass_and_behi
         assert any("nobody knows what became of it" in line for line in ended.reply.lines)
     async with rehearsed(tmp_path / "other") as move, running(move):
         await move.until_stage("following")
-        move.tables.may_land_seconds = 0.5  # of the last pass itself
+        move.tables.may_land_seconds = 3.0  # of the last pass itself
         assert (await move.ended(CUT_OVER)).outcome == "go"
         first, second = (made for made in move.tables.made if made.is_last)
         assert first.may_land_until is not None
