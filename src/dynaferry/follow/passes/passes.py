@@ -125,6 +125,7 @@ class Passes:
         number = self.made[-1].number + 1 if self.made else 1
         begun = PassRecord(number=number, is_last=is_last, began_at=self._clock())
         self.next_at = None
+        self._wanted = anyio.Event()
         await self._file.store_pass(begun)
         self.under_way = self._make_pass(begun, stop or StopSignal())
         try:
@@ -163,6 +164,5 @@ class Passes:
             return  # at once: each finds less than the one before, and this one was ended
         self.next_at = self._clock() + seconds
         self._say(f"the next pass begins in {formatting.duration(seconds)}")
-        self._wanted = anyio.Event()
         with anyio.move_on_after(seconds):
             await self._wanted.wait()
