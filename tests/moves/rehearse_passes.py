@@ -117,6 +117,8 @@ class Rehearsal:
                 move = self._killed(asks, move)
             out, said = asks.communicate(timeout=MOST_SECONDS)
             code = asks.returncode
+        if code:
+            said += (self._state_dir.parent / "move.log").read_text()[-3000:]
         went_at = (json.loads(out) if code == 0 else {}).get("switched_at") or time.time()
         differing = held(self._simulated, SOURCE) ^ held(self._simulated, TARGET)
         if has_faults:

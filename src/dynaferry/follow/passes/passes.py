@@ -92,6 +92,7 @@ class Passes:
         :raises DynaferryError: they cannot go on, as where a right is missing
         """
         while True:
+            self._wanted = anyio.Event()
             async with self._turn:
                 made = None if self._is_over else await self._one(is_last=False)
                 if made is not None and made.is_complete:
@@ -125,7 +126,6 @@ class Passes:
         number = self.made[-1].number + 1 if self.made else 1
         begun = PassRecord(number=number, is_last=is_last, began_at=self._clock())
         self.next_at = None
-        self._wanted = anyio.Event()
         await self._file.store_pass(begun)
         self.under_way = self._make_pass(begun, stop or StopSignal())
         try:
