@@ -375,5 +375,12 @@ def test_what_is_assumed_is_what_the_follower_does() -> None:
     assert 1 / record_delay.WRITES_PER_SECOND < POLL_SECONDS
 
 
+def test_the_page_of_facts_has_each_assumption_by_its_name_and_in_its_words() -> None:
+    page = (ROOT / "docs" / "facts.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"(?m)^\| `([a-z-]+)` \| (.+?) \| ", page))
+    plain = {name: words.replace("`", "") for name, words in told.items()}
+    assert plain == verdicts.ASSUMPTIONS
+
+
 def test_a_summary_that_came_to_nothing_is_one_line() -> None:
     assert summary_lines(FactsSummary(status="refused")) == ["bench facts: nothing was done"]

@@ -101,6 +101,13 @@ def test_a_file_that_cannot_be_read_proves_nothing_and_is_told(tmp_path: Path) -
         read_facts(tmp_path, "111111111111", "us-east-1")
 
 
+def test_a_file_of_another_version_proves_nothing(tmp_path: Path) -> None:
+    write_facts(tmp_path, replace(_facts(), version=2))
+    proof = closed_proof(tmp_path, TABLE, THE_SERVICE_ITSELF)
+    assert not proof.is_proof
+    assert "it is of version 2" in proof.why
+
+
 def test_only_its_owner_reads_the_file_and_it_replaces_an_earlier_one(tmp_path: Path) -> None:
     write_facts(tmp_path, _facts("fails"))
     path = write_facts(tmp_path, _facts())

@@ -18,6 +18,7 @@ from dynaferry.shared.arn import arn_account, arn_region
 from dynaferry.shared.files import read_bounded, refusals_raised, write_whole
 
 FACTS: Final = "facts"
+FACTS_VERSION: Final = 1
 MOST_BYTES: Final = 262_144
 _NO_NAME: Final = re.compile(r"[^a-z0-9-]+")
 
@@ -43,7 +44,7 @@ class ServiceFacts(Struct, frozen=True, kw_only=True):
     `service` is whose the endpoint is, as `whose_endpoint` of the network edge says it.
     """
 
-    version: int = 1
+    version: int = FACTS_VERSION
     account: str
     region: str
     service: str
@@ -91,9 +92,11 @@ def read_facts(state_dir: Path, account: str, region: str) -> ServiceFacts | Non
     path = facts_path(state_dir, account, region)
     try:
         facts = msgspec.json.decode(read_bounded(path, MOST_BYTES), type=ServiceFacts)
+        if facts.version != FACTS_VERSION:
+            raise ValueError(f"it is of version {facts.version}")
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError) as error:  # msgspec's is one
         raise StateError(
             f"the facts file {path} cannot be read: {error}",
             hint="measure anew with `dynaferry bench facts`, or remove the file",
