@@ -66,6 +66,19 @@ async def measure_closing(
     )
 
 
+async def until_enabled(reading: StreamReading) -> None:
+    """Returns once the stream is ENABLED and has a shard: what is written sooner need not be in it.
+
+    :raises NotReadyError: it is not for ten minutes
+    """
+
+    async def is_enabled() -> bool:
+        listing = await reading.listing()
+        return listing.status == "ENABLED" and bool(listing.shards)
+
+    await _until(is_enabled, time.monotonic(), "enabled")
+
+
 async def until_no_stream(subject: Subject) -> None:
     """Returns once the table says that it has no stream and is ACTIVE, so that it may have another.
 
@@ -76,7 +89,7 @@ async def until_no_stream(subject: Subject) -> None:
         seen = await describe_table(subject.session, subject.table.called)
         return seen.stream_arn is None and is_active(seen)
 
-    await _until(has_none, time.monotonic())
+    await _until(has_none, time.monotonic(), "gone from its table")
 
 
 class _Position(Struct, frozen=True):
@@ -105,7 +118,7 @@ async def _closed_shards(reading: StreamReading, began: float) -> list[str]:
         shards[:] = [shard.id for shard in listing.shards]
         return not listing.is_enabled and all(shard.ending is not None for shard in listing.shards)
 
-    await _until(are_closed, began)
+    await _until(are_closed, began, "disabled")
     return shards
 
 
@@ -130,8 +143,8 @@ async def _read_all(
     return keys, lost
 
 
-async def _until(is_so: Callable[[], Awaitable[bool]], began: float) -> None:
+async def _until(is_so: Callable[[], Awaitable[bool]], began: float, what: str) -> None:
     while not await is_so():
         if time.monotonic() - began > CLOSED_SECONDS:
-            raise NotReadyError(f"the stream is not disabled after {CLOSED_SECONDS:.0f} s")
+            raise NotReadyError(f"the stream is not {what} after {CLOSED_SECONDS:.0f} s")
         await anyio.sleep(_LOOK_SECONDS)

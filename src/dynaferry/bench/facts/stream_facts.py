@@ -15,6 +15,7 @@ from dynaferry.bench.facts.closing import (
     WRITES,
     Closing,
     measure_closing,
+    until_enabled,
     until_no_stream,
 )
 from dynaferry.bench.facts.headers import noted
@@ -90,7 +91,9 @@ async def _enabled(subject: Subject, client: DynamoClient, retry: RetryPolicy, s
     table, _ = await enable_stream(subject.session, subject.table, say=say)
     arn, view = table.stream_arn or "", table.stream_view_type or ""
     stream = TableStream(client, arn=arn, table=table.name, view=view)
-    return _Stream(StreamReading(stream, retry, subject.spending), Writing(subject))
+    reading = StreamReading(stream, retry, subject.spending)
+    await until_enabled(reading)
+    return _Stream(reading, Writing(subject))
 
 
 async def _delays(plan: FactsPlan, stream: _Stream) -> list[Fact]:
