@@ -166,16 +166,18 @@ class Stream(_Settings, frozen=True, kw_only=True):
     least and at most, and not before one that stands in front of it. An `empty_page_share` of the
     pages holds nothing whatever there is, a `short_page_share` less than there is. A
     `stale_listing_share` of the listings is up to `stale_listing_seconds` old. `other_readers` read
-    every shard all the time. To disable it takes `disabling_seconds`, in which changes still come
-    into it; what was written in the last `lost_at_close_seconds` is then in no shard, for those who
-    look whether the service loses anything. All of these are assumptions: the service says that
-    such things occur, the last one excepted.
+    every shard all the time. To enable it takes `enabling_seconds`, in which changes leave no
+    record; to disable it takes `disabling_seconds`, in which changes still come into it; what was
+    written in the last `lost_at_close_seconds` is then in no shard, for those who look whether the
+    service loses anything. All of these are assumptions: the service says that such things occur,
+    the last one excepted.
     """
 
     enabled: bool = True
     view: StreamView = "NEW_IMAGE"
     shards: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     enabled_before_seconds: NotNegative = 3600.0
+    enabling_seconds: NotNegative = 0.0
     disabling_seconds: NotNegative = 0.0
     lost_at_close_seconds: NotNegative = 0.0
     delay_seconds: tuple[NotNegative, NotNegative] = (0.2, 0.8)

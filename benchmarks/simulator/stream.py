@@ -57,6 +57,7 @@ class SimulatedStream:
         self.label = enabled.isoformat(timespec="milliseconds")
         self.arn = f"{table_arn}/stream/{self.label}"
         self.region = table_arn.split(":")[3]
+        self.enabled_at = enabled_at
         self.disabled_at: float | None = None
         self.records = 0
         self.shards: dict[str, Shard] = {}
@@ -75,6 +76,12 @@ class SimulatedStream:
         """Whether changes still come into it."""
         return self.disabled_at is None
 
+    def status(self, now: float) -> str:
+        """The service's word for whether it is."""
+        if not self.is_enabled:
+            return "DISABLED"
+        return "ENABLED" if now >= self.enabled_at else "ENABLING"
+
     @property
     def open_shards(self) -> int:
         """How many shards records may still come into."""
@@ -86,7 +93,9 @@ class SimulatedStream:
         return sum(shard.unread for shard in self.shards.values())
 
     def write(self, change: Written, now: float) -> None:
-        """Makes the record of a change."""
+        """Makes the record of a change, once it is enabled."""
+        if now < self.enabled_at:
+            return
         shard = self._open[bisect_right(self._lows, change.place) - 1]
         least, most = self._delay_seconds
         number = self._next_number()

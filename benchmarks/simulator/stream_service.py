@@ -119,7 +119,7 @@ class StreamService:
         described: dict[str, Any] = {
             "StreamArn": stream.arn,
             "StreamLabel": stream.label,
-            "StreamStatus": "ENABLED" if stream.is_enabled else "DISABLED",
+            "StreamStatus": stream.status(now),
             "StreamViewType": stream.view,
             "Shards": shown,
         }

@@ -89,7 +89,7 @@ class TableStreams:
         """
         if self.current is not None:
             raise invalid("Table already has an enabled stream")
-        self._begin(now, view)
+        self._begin(now + self.settings.enabling_seconds, view)
 
     def disable(self, now: float) -> None:
         """Ends the stream; its records are there until they are trimmed.

@@ -44,7 +44,7 @@ from tests.worlds.moto import REGION, MotoWorld
 from tests.worlds.terminal import terminal
 
 ROOT = Path(__file__).parents[2]
-STREAM = Stream(enabled=False, shards=2, delay_seconds=(0.05, 0.2))
+STREAM = Stream(enabled=False, shards=2, delay_seconds=(0.05, 0.2), enabling_seconds=0.2)
 LIKE = Table(name="new", latency=NO_LATENCY, stream=STREAM)
 GOOD = Settings(new_tables=NewTables(like=LIKE, absent_seconds=0.2), packed_from_bytes=3000)
 
