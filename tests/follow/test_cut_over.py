@@ -132,7 +132,7 @@ def test_writes_are_held_last_and_what_is_held_is_looked_at_once_more() -> None:
     assert not keeps_writes_held(late)
 
 
-REPLICA = replace(LOOK, replicas=("eu-west-1",))
+REPLICA = replace(LOOK, late_regions=("eu-west-1",))
 
 
 def test_a_global_table_is_quiet_for_as_long_as_other_regions_may_replicate() -> None:
@@ -149,11 +149,6 @@ def test_a_global_table_is_quiet_for_as_long_as_other_regions_may_replicate() ->
     assert not any("replicated" in told for told in _go_of(LOOK).not_shown)
 
 
-def test_what_is_in_every_region_before_it_is_answered_is_not_waited_for() -> None:
-    go = _go_of(replace(REPLICA, replicates_at_once=True))
-    assert not any("replicated" in told for told in go.not_shown)
-
-
 def test_a_change_from_another_region_has_the_wait_begin_anew() -> None:
     came = replace(REPLICA, quiet=replace(QUIET, since=NOW - 14.9), captured=901)
     waits = seen(came, stopped_at=NOW - 20.0)
@@ -161,12 +156,9 @@ def test_a_change_from_another_region_has_the_wait_begin_anew() -> None:
     assert waits.step == "replication"
 
 
-def test_the_stream_of_a_replica_is_never_closed_and_that_is_said_before_anything_is_done() -> None:
-    refused = seen(replace(REPLICA, replicates_at_once=True), proof="closed")
-    assert isinstance(refused, NotReady)
-    assert refused.reasons == (
-        "the stream of a global table cannot be disabled: cut over without --proof closed",
-    )
+def test_of_a_global_target_the_other_regions_are_not_said_to_have_everything() -> None:
+    go = _go_of(replace(LOOK, target_regions=("eu-west-1",)))
+    assert go.not_shown[-1].startswith("that eu-west-1 have everything too")
 
 
 def _go_of(look: TableLook) -> Go:
@@ -259,8 +251,7 @@ LOOKS = st.builds(
     is_held=st.sampled_from([True, True, False]),
     reasons=st.sampled_from([(), (), (), (LAG,), (GAP,)]),
     way_back=st.sampled_from([None, WayBack(quiet_seconds=9.0), WayBack(quiet_seconds=1.0)]),
-    replicas=st.sampled_from([(), (), (), ("eu-west-1",)]),
-    replicates_at_once=st.booleans(),
+    late_regions=st.sampled_from([(), (), (), ("eu-west-1",)]),
 )
 
 
@@ -302,9 +293,9 @@ def test_there_is_a_go_exactly_where_all_conditions_hold_together(
         and all(not look.reasons for look in looks)
         and all(look.last_change_at in (None, NOW - 6.0) for look in looks)
         and all(look.way_back is None or look.way_back.quiet_seconds == 9.0 for look in looks)
-        and (proof == "observed" or all(look.is_drained and not look.replicas for look in looks))
+        and (proof == "observed" or all(look.is_drained for look in looks))
         # Nothing has come for 6 s, and another Region is waited for for longer.
-        and all(look.replicates_at_once or not look.replicas for look in looks)
+        and not any(look.late_regions for look in looks)
         and (verify == "none" or compared == tuple(look.captured for look in looks))
         and rounds < 2
         and differed != NOW - 1.0

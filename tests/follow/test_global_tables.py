@@ -170,13 +170,14 @@ async def until_switched(state_dir: Path) -> None:
     """By what was observed, once other Regions have had the time to replicate."""
     stopped_at = time.monotonic()
     refused = await cut_over(state_dir, proof="closed")
-    assert refused.outcome == "not ready"
-    assert "cannot be disabled" in refused.reply.reasons[0]
+    assert refused.outcome == "refused"
+    assert "a global table, whose stream cannot be disabled" in refused.reply.reasons[0]
     answer = await cut_over(state_dir)
     assert answer.outcome == "go", answer
     assert time.monotonic() - stopped_at >= REPLICATION_SECONDS
     assert any("equal on both sides" in line for line in answer.reply.shown)
-    assert any("eu-west-1" in line for line in answer.reply.not_shown)
+    assert "a write in eu-west-1 that is not replicated yet" in answer.reply.not_shown
+    assert any("that eu-west-1 have everything" in line for line in answer.reply.not_shown)
 
 
 async def until_gone_back(state_dir: Path) -> None:

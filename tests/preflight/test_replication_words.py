@@ -59,3 +59,5 @@ def test_before_a_switch_all_writers_stop_and_what_they_replicate_is_waited_for(
     assert "no --proof closed" in notice
     (notice,) = on_moved_replicas(described(replicas=(WEST,), replicates_at_once=True))
     assert "waits" not in notice
+    (notice,) = on_moved_replicas(described(global_table_version=LEGACY_GLOBAL_TABLES))
+    assert "in all Regions (others as well)" in notice

@@ -121,6 +121,5 @@ class BackTable:
             doubts_due_at=self._may_send_at if is_waited_for else None,
             is_held=self._is_held and self._applier.is_held,
             reasons=self._capture.reasons(counts),
-            replicas=self._target.other_regions,
-            replicates_at_once=self._target.replicates_at_once,
+            late_regions=self._target.late_regions,
         )

@@ -12,7 +12,7 @@ does a difference; a second one ends it. The time that was given never leads to 
 Who acts on a decision asks again with the next look; nothing here waits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -65,8 +65,8 @@ class TableLook(Struct, frozen=True, kw_only=True):
     `captured` counts its changes: where it differs from before, something has come. `is_drained`:
     the stream is disabled and every shard read to its end. `doubts_due_at` is when the youngest
     doubt can be settled. `is_held`: its applier sends nothing, and nothing is on its way.
-    `way_back` is None where none is wanted. `replicas` are the Regions from which what is written
-    there comes later, unless it `replicates_at_once`.
+    `way_back` is None where none is wanted. `late_regions` are those from which what is written
+    there comes a little later, and `target_regions` those to which what is in the target does.
     """
 
     table: str
@@ -81,8 +81,8 @@ class TableLook(Struct, frozen=True, kw_only=True):
     is_held: bool = False
     reasons: tuple[Reason, ...] = ()
     way_back: WayBack | None = None
-    replicas: tuple[str, ...] = ()
-    replicates_at_once: bool = False
+    late_regions: tuple[str, ...] = ()
+    target_regions: tuple[str, ...] = ()
 
 
 class ComparedKeys(Struct, frozen=True):
@@ -158,7 +158,7 @@ def decide(
     request: CutOverRequest, progress: CutOverProgress, looks: Sequence[TableLook], now: float
 ) -> CutOverDecision:
     """What is to be done at `now`, where all tables of the move stand like this."""
-    lasting = (*_reasons(looks, only_lasting=True), *_never_closed(request, looks))
+    lasting = _reasons(looks, only_lasting=True)
     if progress.rounds_that_differed >= MOST_DIFFERING_ROUNDS:
         return NotReady(("keys differ on both sides, twice: dynaferry verify tells which",))
     if lasting:
@@ -236,18 +236,11 @@ def _for_replication(looks: Sequence[TableLook], now: float) -> KeepWaiting | No
     """b, for a global table: what was written in another Region is in no stream here yet."""
     for look in looks:
         left = look.quiet.since + REPLICATION_SECONDS - now
-        if (regions := _late_regions(look)) and left > 0:
-            told = f"waits {left:.0f} s more for what {', '.join(regions)} may replicate yet"
+        if look.late_regions and left > 0:
+            regions = ", ".join(look.late_regions)
+            told = f"waits {left:.0f} s more for what {regions} may replicate yet"
             return KeepWaiting("replication", _of(look, looks, told), left)
     return None
-
-
-def _never_closed(request: CutOverRequest, looks: Sequence[TableLook]) -> tuple[str, ...]:
-    """The stream of a replica cannot be disabled: the service refuses it."""
-    if request.proof != "closed":
-        return ()
-    told = "the stream of a global table cannot be disabled: cut over without --proof closed"
-    return tuple(_of(look, looks, told) for look in looks if look.replicas)
 
 
 def _for_stream(
@@ -316,20 +309,22 @@ def _go(
         compared=None if progress.compared is None else progress.compared.keys,
         silent_seconds=min(now - look.quiet.since for look in looks),
     )
-    regions = sorted({each for look in looks for each in _late_regions(look)})
-    late = (f"a write in {', '.join(regions)} that is not replicated yet",) if regions else ()
     at = max((look.last_change_at for look in looks if look.last_change_at), default=None)
     return Go(
         shown=evidence.shown,
-        not_shown=(*evidence.not_shown, *late),
+        not_shown=(*evidence.not_shown, *_not_replicated(looks)),
         proven=evidence.proven,
         not_proven=evidence.not_proven,
         seconds=None if at is None else max(0.0, now - at),
     )
 
 
-def _late_regions(look: TableLook) -> tuple[str, ...]:
-    return () if look.replicates_at_once else look.replicas
+def _not_replicated(looks: Sequence[TableLook]) -> Iterator[str]:
+    """What other Regions of global tables may have and may lack."""
+    if late := sorted({each for look in looks for each in look.late_regions}):
+        yield f"a write in {', '.join(late)} that is not replicated yet"
+    if behind := sorted({each for look in looks for each in look.target_regions}):
+        yield f"that {', '.join(behind)} have everything too: the target replicates a moment later"
 
 
 def captured_of(looks: Sequence[TableLook]) -> tuple[int, ...]:

@@ -42,6 +42,7 @@ async def open_switching(
                 table,
                 applier,
                 await stack.enter_async_context(open_both_sides(sides, table.seen, there)),
+                there.late_regions,
             )
             for table, there, applier in zip(tables, targets, appliers, strict=True)
         ]

@@ -22,6 +22,7 @@ from dynaferry.dynamodb.environment.settings import whose_endpoint
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.dynamodb.tables.enable_stream import disable_stream, enable_stream
+from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import DynaferryError
 from dynaferry.follow.enabled_streams import closed_streams, enabled_streams, note_enabling
 from dynaferry.follow.followed_table import FollowedTable
@@ -43,7 +44,7 @@ def why_not_closed(seen: TableDescription, ours: Collection[str]) -> str | None:
 
     `ours` are the ARNs of the streams that the move has enabled.
     """
-    if seen.replicas:
+    if seen.replicas or seen.is_legacy_global:
         return OF_A_GLOBAL_TABLE
     if seen.stream_arn is None:
         return NO_LONGER_THERE
@@ -79,6 +80,7 @@ class StreamClosing:
         found = []
         for table in self._tables:
             seen = await describe_table(self._source, table.source)
+            seen = await with_replication(self._source, seen)
             if (why := why_not_closed(seen, ours)) is not None:
                 found.append(f"{table.source}: {why}")
         return tuple(found)

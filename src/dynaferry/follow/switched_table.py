@@ -28,7 +28,15 @@ _ROWS_AT_ONCE: Final = 1_000
 class SwitchedTable:
     """A followed table with its applier and both sides to look keys up in."""
 
-    def __init__(self, table: FollowedTable, applier: Applier, both: BothSides) -> None:
+    def __init__(
+        self,
+        table: FollowedTable,
+        applier: Applier,
+        both: BothSides,
+        target_regions: tuple[str, ...] = (),
+    ) -> None:
+        """`target_regions` are those to which the target replicates a little later."""
+        self._target_regions = target_regions
         self._table = table
         self._applier = applier
         if table.way_back is not None:
@@ -137,8 +145,8 @@ class SwitchedTable:
             doubts_due_at=counts.doubts_due_at,
             is_drained=self._table.capture.is_drained,
             is_held=self._applier.is_held,
-            replicas=self._table.seen.other_regions,
-            replicates_at_once=self._table.seen.replicates_at_once,
+            late_regions=self._table.seen.late_regions,
+            target_regions=self._target_regions,
             reasons=() if status is None else reasons_not_ready(self._standing(status, counts)),
             way_back=None if self.way_back is None else self.way_back.way_back(),
         )

@@ -58,10 +58,11 @@ def on_target_replicas(target: TableDescription) -> Iterator[str]:
 
 def on_moved_replicas(source: TableDescription) -> Iterator[str]:
     """The notices on the switch of a source that is one of several replicas."""
-    if not source.replicas:
+    if not (source.replicas or source.is_legacy_global):
         return
-    waits = f"stop the writers in all Regions ({_regions(source)} as well) before the cut-over"
-    if not source.replicates_at_once:
+    also = _regions(source) or "others"
+    waits = f"stop the writers in all Regions ({also} as well) before the cut-over"
+    if source.late_regions:
         waits += f", which then waits {REPLICATION_SECONDS:.0f} s for what they replicate"
     yield (
         f"{waits}; the stream of a global table cannot be disabled, so that the cut-over takes no "

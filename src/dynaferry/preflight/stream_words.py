@@ -37,7 +37,7 @@ class StreamFindings(Struct, frozen=True, kw_only=True):
         functions = () if isinstance(self.functions, NotKnown) else self.functions
         named = [f"the function {name}" for name in functions]
         # A strongly consistent global table does not replicate by its stream.
-        if self.source.replicas and not self.source.replicates_at_once:
+        if self.source.late_regions:
             named.append("the replication of this global table")
         return tuple(named)
 

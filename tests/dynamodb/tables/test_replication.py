@@ -94,3 +94,14 @@ async def test_what_decides_what_is_copied_is_not_only_for_notices() -> None:
     )
     with pytest.raises(UnavailableError):
         await with_replication(session, described(**IMAGES))
+
+
+def test_what_is_written_elsewhere_comes_later_unless_it_is_everywhere_before_it_is_answered() -> (
+    None
+):
+    there = (Replica(region="eu-west-1"),)
+    assert described().late_regions == ()
+    assert described(replicas=there).late_regions == ("eu-west-1",)
+    assert described(replicas=there, replicates_at_once=True).late_regions == ()
+    # Where nobody said which they are.
+    assert described(**LEGACY).late_regions == ("other Regions",)

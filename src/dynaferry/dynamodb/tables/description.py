@@ -123,6 +123,13 @@ class TableDescription(Struct, frozen=True, kw_only=True):
         return tuple(replica.region for replica in self.replicas)
 
     @property
+    def late_regions(self) -> tuple[str, ...]:
+        """Where what is written comes to this table a little later, by replication."""
+        if self.replicates_at_once:
+            return ()
+        return self.other_regions or (("other Regions",) if self.is_legacy_global else ())
+
+    @property
     def stream_enabled_at(self) -> float | None:
         """When its stream was enabled, in seconds since the epoch: the ARN ends in that moment;
         None where it does not.

@@ -244,8 +244,7 @@ async def _pair(sides: Sides, number: int, table: TablePlan) -> _Pair:
 
 def _late_regions(pairs: Sequence[_Pair]) -> list[str]:
     """Where what is written comes to a source a little later."""
-    late = [pair.seen for pair in pairs if not pair.seen.replicates_at_once]
-    return sorted({region for table in late for region in table.other_regions})
+    return sorted({region for pair in pairs for region in pair.seen.late_regions})
 
 
 def check_is_no_other(run: RunRecord) -> None:
