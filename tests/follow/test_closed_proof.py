@@ -34,12 +34,14 @@ from dynaferry.follow.enabled_streams import (
     enabled_streams,
     note_enabling,
 )
+from dynaferry.follow.late_writes import late_writes_of
 from dynaferry.follow.stream_closing import (
     NO_LONGER_THERE,
     NOT_OURS,
     OF_A_GLOBAL_TABLE,
     why_not_closed,
 )
+from dynaferry.follow.switched_table import CLOSED
 from dynaferry.follow.table_capture import TableCapture
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from dynaferry.state.facts_file import CLOSED_SHARDS, Fact, ServiceFacts, write_facts
@@ -190,6 +192,8 @@ async def test_a_go_by_a_closed_stream_holds_everything_and_is_proof_where_that_
             assert await ours_of(tmp_path) == []
             # What is written behind it leaves no record: the comparison behind the go finds it.
             await until_it_is(move, tmp_path, "switched")
+            late = await to_thread.run_sync(late_writes_of, tmp_path, plan.run_name, 0)
+            assert (late.keys, late.lost) == (0, (CLOSED,))
         ended = await stream_of(service)
         assert ended.open_shards == 0
         # Another process goes on behind the switch, though the source has no stream.

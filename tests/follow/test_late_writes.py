@@ -196,6 +196,14 @@ def test_records_that_were_lost_behind_the_switch_are_told(
     assert late_writes_of(tmp_path, RUN, 0).lost == ("the stream was trimmed",)
 
 
+def test_that_late_writes_leave_no_record_is_told(spool: SpoolFile, tmp_path: Path) -> None:
+    spool.change(partial(spool_late_writes.begin, at=100.0, unseen="the stream was disabled"))
+    assert late_writes_of(tmp_path, RUN, 0).lost == ("the stream was disabled",)
+    end(spool, forget=True)
+    begin(spool, at=200.0)
+    assert late_writes_of(tmp_path, RUN, 0).lost == ()
+
+
 def test_a_spool_that_never_watched_or_is_gone_has_none(spool: SpoolFile, tmp_path: Path) -> None:
     store(spool, 1.0, change("a", 1))
     for table in (0, 1):

@@ -22,8 +22,7 @@ class LateWritesOfTable(Struct, frozen=True, kw_only=True):
     """What is known of a table's late writes.
 
     `watched_since` is when the watch for them began, None where it did not; `expired` counts
-    deletes by time to live, which are none. `lost` are the reasons why records of that time are
-    missing: late writes may be among them.
+    deletes by time to live, which are none. `lost` are the reasons why late writes may be missing.
     """
 
     keys: int = 0

@@ -31,7 +31,8 @@ _TABLES: Final = (
         keys INTEGER NOT NULL,
         expired INTEGER NOT NULL,
         keys_before INTEGER NOT NULL,
-        expired_before INTEGER NOT NULL
+        expired_before INTEGER NOT NULL,
+        unseen TEXT
     )
     """,
     """
@@ -50,9 +51,9 @@ _TABLES: Final = (
 )
 _HAS_TABLES: Final = "SELECT 1 FROM sqlite_master WHERE name = 'late_watch'"
 _BEGIN: Final = """
-    INSERT INTO late_watch VALUES (1, ?, 1, 0, 0, 0, 0)
+    INSERT INTO late_watch VALUES (1, ?, 1, 0, 0, 0, 0, ?)
     ON CONFLICT (only) DO UPDATE SET since = excluded.since, is_on = 1,
-        keys_before = keys, expired_before = expired
+        keys_before = keys, expired_before = expired, unseen = excluded.unseen
 """
 # What has come and is not applied when it begins is applied by nobody either.
 _TAKE_WAITING: Final = """
@@ -103,15 +104,22 @@ class LateCounts(Struct, frozen=True):
     is_on: bool = False
 
 
-def begin(connection: sqlite3.Connection, at: float, *, takes_waiting: bool = True) -> None:
+def begin(
+    connection: sqlite3.Connection,
+    at: float,
+    *,
+    takes_waiting: bool = True,
+    unseen: str | None = None,
+) -> None:
     """Within a transaction: what comes from now on is late, and what waits by now. What is watched
-    already goes on. Without `takes_waiting` what waits is none: we wrote it.
+    already goes on. Without `takes_waiting` what waits is none: we wrote it. `unseen` says why late
+    writes are not seen.
     """
     for statement in _TABLES:
         connection.execute(statement)
     if counts(connection).is_on:
         return
-    connection.execute(_BEGIN, (at,))
+    connection.execute(_BEGIN, (at, unseen))
     if takes_waiting:
         connection.execute(_TAKE_WAITING)
     _count_keys(connection)
@@ -170,12 +178,13 @@ def read(connection: sqlite3.Connection, path: Path, after: int, limit: int) -> 
 
 
 def lost_since(connection: sqlite3.Connection) -> list[str]:
-    """Why records are missing of the time in which late writes were watched for."""
+    """Why late writes may be missing of the time in which they were watched for."""
     since = counts(connection).since
     if since is None:
         return []
-    found = connection.execute("SELECT why FROM gaps WHERE at >= ? ORDER BY number", (since,))
-    return [why for (why,) in found]
+    unseen = connection.execute("SELECT unseen FROM late_watch WHERE unseen IS NOT NULL").fetchall()
+    lost = connection.execute("SELECT why FROM gaps WHERE at >= ? ORDER BY number", (since,))
+    return [why for (why,) in (*unseen, *lost)]
 
 
 def _count_keys(connection: sqlite3.Connection) -> None:

@@ -22,6 +22,7 @@ from dynaferry.ports import ChangeKind, ChangeRecord
 from dynaferry.state.move_records import Stage
 
 _ACTIVE: Final = "ACTIVE"
+CLOSED: Final = "the stream was disabled for the switch, so what is written since leaves no record"
 _ROWS_AT_ONCE: Final = 1_000
 
 
@@ -111,8 +112,13 @@ class SwitchedTable:
 
         :raises StateWriteError: it could not be stored
         """
-        now = self._table.capture.clock()
-        begin = partial(spool_late_writes.begin, at=now, takes_waiting=takes_waiting)
+        capture = self._table.capture
+        begin = partial(
+            spool_late_writes.begin,
+            at=capture.clock(),
+            takes_waiting=takes_waiting,
+            unseen=CLOSED if capture.is_to_end else None,
+        )
         await self._table.spool.run(partial(SpoolFile.change, step=begin))
 
     async def end_late_writes(self, *, forget: bool) -> None:

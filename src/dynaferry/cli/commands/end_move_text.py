@@ -47,7 +47,7 @@ def late_lines(run: str, keys: int, kept: Sequence[Path], lost: Sequence[str]) -
         yield _LATE.format(keys=keys, run=run)
         yield f"what was written is kept in {', '.join(map(str, kept))}"
     for why in lost:
-        yield f"records were lost behind the switch, so there may be more: {why}"
+        yield f"there may be more late writes: {why}"
 
 
 def late_lines_of_targets(keys: int, kept: Sequence[Path]) -> Iterator[str]:

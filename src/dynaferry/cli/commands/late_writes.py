@@ -154,7 +154,7 @@ def _about(tables: LateTables) -> Iterator[str]:
                 " over: these are no late writes"
             )
         for why in known.lost:
-            yield f"{table.name}: records were lost, and late writes may be among them: {why}"
+            yield f"{table.name}: there may be more late writes: {why}"
 
 
 def _print_lines(tables: LateTables) -> int:
