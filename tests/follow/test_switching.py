@@ -4,6 +4,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
@@ -47,6 +48,11 @@ class Target:
     def __init__(self, stage_now: Callable[[], Awaitable[Stage]]) -> None:
         self.told: list[tuple[str, Stage]] = []
         self._stage_now = stage_now
+        self.spool = SimpleNamespace(passes_over=False)
+        self.catches_up = self.has_caught_up = False
+
+    def begin_to_catch_up(self) -> None:
+        self.catches_up = True
 
     async def arm(self) -> None:
         self.told.append(("arm", await self._stage_now()))
@@ -84,6 +90,7 @@ class Table:
         self.held_when_watched: list[bool] = []
         self.stands = ""
         self.has_gone_forward = False
+        self.taken_over = 0
 
     def hold(self, is_held: bool) -> None:
         if is_held and not self.is_held and self.changes_when_held:
@@ -99,6 +106,11 @@ class Table:
 
     async def go_forward(self) -> None:
         self.has_gone_forward = True
+
+    async def take_over_target(self) -> None:
+        assert self.way_back is not None
+        self.way_back.has_caught_up = False
+        self.taken_over += 1
 
     def begin_anew(self) -> None:
         quiet = replace(self.look_now.quiet, since=self.clock())
@@ -628,5 +640,27 @@ async def test_it_goes_forward_again_where_it_has_returned_and_nowhere_else(
             goes = then == "following"
             assert move.table.has_gone_forward == goes
             assert move.table.has_switched != goes
+            # What the target was written behind the return is not forgotten before it is seen.
             assert move.table.way_back is not None
-            assert bool(move.table.way_back.told) == goes
+            assert move.table.way_back.told == []
+            assert move.table.way_back.catches_up == goes
+
+
+async def test_what_was_written_behind_a_return_is_taken_over_once_all_of_it_is_seen(
+    tmp_path: Path,
+) -> None:
+    async with rehearsed(tmp_path, "returned", way_back=True, goes_forward=True) as move:
+        async with running(move):
+            await anyio.sleep(0.1)
+            target = move.table.way_back
+            assert target is not None
+            assert move.table.taken_over == 0
+            target.has_caught_up = True
+            with anyio.fail_after(20):
+                while target.has_caught_up:  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+            assert move.table.taken_over == 1
+        # One that passes over already is armed.
+        target.spool.passes_over = True
+        await move.switching.begin()
+        assert [told for told, _ in target.told] == ["arm"]

@@ -38,6 +38,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capture, "HASTY_LISTING_SECONDS", 0.1)
     monkeypatch.setattr(cut_over, "WAY_BACK_QUIET_SECONDS", 0.3)
     monkeypatch.setattr(target_capture, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(target_capture, "SHOWN_WITHIN_SECONDS", 0.5)
 
 
 def kept(world: MotoWorld, state_dir: Path, *names: str, **settings: Any) -> CopyPlan:
@@ -73,7 +74,7 @@ async def switched(
 
 async def until_gone(state_dir: Path, what: TransitionKind, role: str | None = None) -> Answer:
     """The way back may be armed a moment later, and the state be stored a moment later."""
-    passing = ("no way back", "it is replaying")
+    passing = ("no way back", "it is replaying", "not all read yet")
     for _ in range(50):
         answer = await asked(state_dir, what, role)
         if not any(told in reason for reason in answer.reply.reasons for told in passing):

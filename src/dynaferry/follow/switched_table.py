@@ -11,6 +11,7 @@ from dynaferry.follow.applier import Applier
 from dynaferry.follow.both_sides import BothSides
 from dynaferry.follow.cut_over import TableLook
 from dynaferry.follow.followed_table import FollowedTable
+from dynaferry.follow.lineage import Gap
 from dynaferry.follow.quiet import Quiet, Spooled
 from dynaferry.follow.readiness import Standing, reasons_not_ready, standing_of
 from dynaferry.follow.spool_file import SpoolFile
@@ -66,8 +67,11 @@ class SwitchedTable:
         return self._table.way_back
 
     def hold(self, is_held: bool) -> None:
-        """Sends nothing new to the target from now on; or lets it go on."""
-        self._applier.hold(is_held)
+        """Sends nothing new to the target from now on; or lets it go on, unless what was written
+        there behind a return is not all seen.
+        """
+        is_behind = self.way_back is not None and self.way_back.is_catching_up
+        self._applier.hold(is_held or is_behind)
 
     def is_switched(self, stands: MoveState = "switched") -> None:
         """Nothing is sent to the target any more, in whatever state it `stands`."""
@@ -75,23 +79,30 @@ class SwitchedTable:
         self._table.is_switched, self._table.stands = True, stands
 
     async def go_forward(self) -> None:
-        """Before anything is applied, behind a way back: the source is what counts again.
-
-        What waited is older than what was written back since; and what was written to the target
-        behind the return is in no other place. All of it is read again from the source.
+        """Before anything is applied, behind a way back: what waited is older than what was written
+        back since, so all of it is read again from the source.
         """
-        spool = self._table.spool
-        await spool.run(partial(SpoolFile.change, step=read_all_again))
-        if self.way_back is None:
+        await self._table.spool.run(partial(SpoolFile.change, step=read_all_again))
+
+    async def take_over_target(self) -> None:
+        """What was written to the target behind the return is in no other place: the source is what
+        counts again, and is read under these keys; all keys are, where records were lost.
+        """
+        if (back := self.way_back) is None:
             return
-        after = 0
-        while rows := await self.way_back.spool.run(
+        spool, now, after = self._table.spool, self._table.capture.clock(), 0
+        while rows := await back.spool.run(
             partial(SpoolFile.waiting, after=after, limit=_ROWS_AT_ONCE)
         ):
             after = rows[-1].number
             keys = [ChangeRecord(row.digest, row.key, ChangeKind.READ_AGAIN) for row in rows]
-            now = self._table.capture.clock()
             await spool.insist(partial(SpoolFile.store, changes=keys, positions=(), now=now))
+        if (await back.counts()).open_gaps:
+            gaps = [Gap("", "records of the target's stream were lost behind the return")]
+            await spool.insist(
+                partial(SpoolFile.store, changes=(), positions=(), now=now, gaps=gaps)
+            )
+        await back.end_catching_up()
 
     def begin_anew(self) -> None:
         """Silence counts from now on."""

@@ -41,7 +41,7 @@ from dynaferry.follow.move_state import AllowedCommand, RefusedCommand, asked, d
 from dynaferry.follow.recent_comparison import compare_recent
 from dynaferry.follow.switch_proof import SwitchProof
 from dynaferry.follow.switched_table import SwitchedTable
-from dynaferry.follow.target_capture import TargetCapture
+from dynaferry.follow.ways_back import WaysBack
 from dynaferry.run.lifecycle import Say, first_reason
 from dynaferry.state.move_records import (
     Stage,
@@ -85,7 +85,7 @@ class Switching:
         self._proof = proof
         self._opens_back = opens_back
         self._goes_forward = goes_forward
-        self._has_way_back = all(table.way_back is not None for table in tables)
+        self._ways_back = WaysBack(tables)
         self._clock = clock
         self._stage: Stage = "replaying"
         self._late = LateWatch(tables, say, clock)
@@ -97,7 +97,7 @@ class Switching:
         Returns the state: where nothing is to be applied any more, nothing is sent.
         """
         move = await self._file.begin_move(
-            "replaying", self._clock(), has_way_back=self._has_way_back
+            "replaying", self._clock(), has_way_back=self._ways_back.is_wanted
         )
         for transition in await self._file.read_open():
             reply = self._reply("not ready", reasons=("the move was started anew",))
@@ -117,8 +117,7 @@ class Switching:
         if was_going_back:
             self._late.turn_on_soon()
         if direction(self._stage) == "forward":
-            for way_back in self._ways_back():
-                await way_back.arm()
+            await self._ways_back.begin(has_returned=move.returned_at is not None)
         return self._stage
 
     async def _go_forward(self) -> None:
@@ -152,6 +151,7 @@ class Switching:
             elif self._attempted is None:
                 self._attempted = transition.number
                 attempts.start_soon(self._attempt, transition)
+        await self._ways_back.take_over()
         if self._stage in ("switched", "returned"):
             await self._late.tell("source" if self._stage == "switched" else "target")
 
@@ -168,8 +168,8 @@ class Switching:
 
     async def _check(self, transition: TransitionRecord) -> None:
         """Asked of a cut-over, or behind the switch of a cut-back."""
-        if self._stage in ("switched", "going-back") and self._has_way_back:
-            reasons = await reasons_against_back(self._ways_back())
+        if self._stage in ("switched", "going-back") and self._ways_back.is_wanted:
+            reasons = await reasons_against_back(self._ways_back.captures)
         else:
             reasons = await not_looked_at(self._refresh)
             reasons += reasons_against(await self.looks(), self._stage)
@@ -246,7 +246,7 @@ class Switching:
                 await self._proof.undo()
 
     async def _refuse_or_go_back(self, transition: TransitionRecord) -> None:
-        allowed = asked("cut-back", self._stage, has_way_back=self._has_way_back)
+        allowed = asked("cut-back", self._stage, has_way_back=self._ways_back.is_wanted)
         is_new = isinstance(allowed, AllowedCommand) and not allowed.is_done_already
         if not is_new or self._opens_back is None:
             why = allowed.why if isinstance(allowed, RefusedCommand) else "it went back already"
@@ -294,12 +294,10 @@ class Switching:
         if outcome == "go":
             stage = ("cutting-over", "switched")
             # Before the go is stored: nothing that comes behind it may be passed over.
-            for way_back in self._ways_back():
-                await way_back.keep()
+            await self._ways_back.keep()
         ended = await self._file.end(number, outcome, self._clock(), reply=reply, stage=stage)
         if outcome == "go" and not ended:
-            for way_back in self._ways_back():
-                await way_back.pass_over()
+            await self._ways_back.pass_over()
         if ended and outcome == "go":
             self._stage = "switched"
             self._hold_if_switched()
@@ -325,11 +323,8 @@ class Switching:
             for table in self._tables:
                 table.is_switched(self._stage)
 
-    def _ways_back(self) -> list[TargetCapture]:
-        return [table.way_back for table in self._tables if table.way_back is not None]
-
     def _never_shown(self) -> tuple[str, ...]:
-        return () if self._has_way_back else (NO_WAY_BACK,)
+        return () if self._ways_back.is_wanted else (NO_WAY_BACK,)
 
     def _hold(self, is_held: bool) -> None:
         for table in self._tables:

@@ -132,9 +132,8 @@ async def open_capture(
     """The capture of a table, where an earlier one stopped or from now on. Not running.
 
     When this returns, every change from now on will be captured: the scan may begin. While
-    `passes_over` says so, what the stream showed before is not read, and what it
-    shows is told; `since` and `is_to_end` are as
-    `TableCapture` has them.
+    `passes_over` says so, what the stream showed before is not read, and what it shows is told;
+    `since` and `is_to_end` are as `TableCapture` has them.
 
     :raises PreflightError: the table has no stream
     :raises StoppedError: the stream may not be read

@@ -32,6 +32,9 @@ RETRY_SECONDS: Final = 5.0
 # A shard that was not read for so long is more than a moment's trouble.
 SILENT_SECONDS: Final = 10.0
 NOT_YET: Final = "the target's stream is not read yet"
+CATCHES_UP: Final = "what was written to the target behind the return is not all read yet"
+# A stream shows within this what was written.
+SHOWN_WITHIN_SECONDS: Final = 10.0
 
 # Opens the capture of the table's stream; it is described anew each time.
 OpenCapture = Callable[[], AbstractAsyncContextManager[TableCapture]]
@@ -59,6 +62,7 @@ class TargetCapture:
         self._say = say
         self._capture: TableCapture | None = None
         self._failed: str | None = None
+        self._catches_up_to: float | None = None
 
     @property
     def current(self) -> Capture | None:
@@ -84,6 +88,29 @@ class TargetCapture:
         self._own.begin(self.clock())
         await self.pass_over()
         await self.spool.run(partial(SpoolFile.begin, stream=None, at=self.clock()))
+
+    def begin_to_catch_up(self) -> None:
+        """Goes on keeping until all is seen that was written before now."""
+        self._catches_up_to = self.clock() + SHOWN_WITHIN_SECONDS
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether it has to, or what it has kept is not taken over yet."""
+        return self._catches_up_to is not None
+
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether all of that is in the spool, and not taken over yet."""
+        until, capture = self._catches_up_to, self._capture
+        if until is None or capture is None:
+            return False
+        return capture.read_until is not None and capture.read_until >= until
+
+    async def end_catching_up(self) -> None:
+        """It is taken over: what comes from now on is ours."""
+        self._own.begin(self.clock())
+        await self.pass_over()
+        self._catches_up_to = None
 
     async def pass_over(self) -> None:
         """Keeps nothing from now on, and forgets what it has kept."""
@@ -124,6 +151,8 @@ class TargetCapture:
         capture = self._capture
         if capture is None:
             return self._failed or NOT_YET
+        if self._catches_up_to is not None:
+            return CATCHES_UP
         if not capture.is_capturing:
             return DISABLED
         if capture.stats.disk_error is not None:
