@@ -73,3 +73,24 @@ def test_a_child_knows_what_its_parent_showed_and_a_shard_that_is_over_counts_no
     assert (ages.polled_at, ages.read_until) == (NOW, NOW)
     ages.note("child", page(), NOW + 1)
     assert ages.read_until == NOW + 1
+
+
+def test_what_was_shown_reaches_to_the_newest_record_and_to_now_only_behind_empty_pages() -> None:
+    ages = ShardAges(NOW)
+    ages.begin("a", None)
+    assert not ages.shown_until
+    # Records of a moment ago, behind which there may be any number of newer ones.
+    ages.note("a", page(NOW - 100), NOW + 1)
+    assert (ages.read_until, ages.shown_until) == (NOW + 1, NOW - 100)
+    for step in range(EMPTY_PAGES_AT_THE_END - 1):
+        ages.note("a", page(), NOW + 2 + step)
+    assert ages.shown_until == NOW - 100
+    ages.note("a", page(), NOW + 5)
+    assert ages.shown_until == NOW + 5
+    # The clock of the service may be ahead of ours.
+    ages.note("a", page(NOW + 60), NOW + 6)
+    assert ages.shown_until == NOW + 6
+    ages.begin("b", "a")
+    assert ages.shown_until == NOW + 6
+    ages.begin("c", None)
+    assert not ages.shown_until

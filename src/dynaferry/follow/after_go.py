@@ -102,6 +102,9 @@ class AfterGo:
                 if known.unknown is not None:
                     how = f"what the application writes is not known apart: {known.unknown}"
                 self._say(f"{table.source}: every key is compared now, with nobody waiting; {how}")
+            for known in written:
+                # What was written to a target long before the go may have to be read past.
+                await known.known_until(go)
             stop = StopSignal()
             async with beside(partial(self._stop_with, stop)):
                 outcome = await compare_whole(

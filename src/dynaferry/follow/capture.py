@@ -88,7 +88,7 @@ class Capture:
         self._sends: MemoryObjectSendStream[_News]
         self._lookups = anyio.Semaphore(_LOOKUPS_AT_ONCE)
         self._reading: set[str] = set()
-        self._ages = ShardAges(start)
+        self.ages = ShardAges(start)
         self.watch = watch or StreamWatch(clock)
         self._is_wanted = anyio.Event()
         self._is_listed = anyio.Event()
@@ -98,12 +98,12 @@ class Capture:
     @property
     def polled_at(self) -> float | None:
         """When the shard was polled that was not for the longest; None while nobody knows."""
-        return self._ages.polled_at
+        return self.ages.polled_at
 
     @property
     def read_until(self) -> float | None:
         """What the stream showed before then is in the spool; None while nobody knows."""
-        return self._ages.read_until
+        return self.ages.read_until
 
     @property
     def is_over(self) -> bool:
@@ -148,7 +148,7 @@ class Capture:
             seen = position.since if seen_at is None else seen_at
             reader = ShardReader(self, position.shard, position.sequence, seen)
             tasks.start_soon(reader.run)
-            self._ages.begin(position.shard, position.parent)
+            self.ages.begin(position.shard, position.parent)
             self.watch.opened(position.shard)
         self._note_shards()
 
@@ -156,7 +156,7 @@ class Capture:
         childless = self.lineage.childless()
         # Behind a shard without a child something may be that nobody has seen.
         kept = self._reading | set(childless if self.is_enabled else ())
-        self._ages.keep(kept)
+        self.ages.keep(kept)
         self.stats.shards_reading = len(self._reading)
         self.stats.shards_waiting = len(self.lineage.waiting())
         self.stats.shards_childless = len(childless)
@@ -238,7 +238,7 @@ class Capture:
             if each.page is not None:
                 if each.page.changes:
                     self.slots.release()
-                self._ages.note(each.shard, each.page, each.at)
+                self.ages.note(each.shard, each.page, each.at)
                 if each.shard in self._reading:
                     self.watch.stored(each)
             if each.is_over:

@@ -2,6 +2,9 @@
 
 A page does not say whether more lies behind it. So a shard counts as read up to now once a page had
 records of late, or several in a row had none: a single empty page may lie in the middle.
+
+What was shown for sure reaches less far: to the newest record that was read, which may lie far back
+where a shard is caught up with, or to the last of several empty pages.
 """
 
 from collections.abc import Iterable
@@ -21,6 +24,7 @@ class _Age(Struct):
 
     polled_at: float | None = None
     read_until: float | None = None
+    shown_until: float | None = None
     empty_pages: int = 0
 
 
@@ -34,7 +38,7 @@ class ShardAges:
     def begin(self, shard: str, parent: str | None) -> None:
         """A shard is read from now on: what its parent showed is known, and nothing of its own."""
         known = self._ages.get(parent or "", _Age())
-        self._ages.setdefault(shard, _Age(known.polled_at, known.read_until))
+        self._ages.setdefault(shard, _Age(known.polled_at, known.read_until, known.shown_until))
 
     def keep(self, shards: Iterable[str]) -> None:
         """The others are over."""
@@ -46,9 +50,12 @@ class ShardAges:
         age.polled_at = at
         if page.changes:
             age.empty_pages, newest = 0, max(self._since, page.changes[-1].created_at)
+            age.shown_until = min(at, page.changes[-1].created_at)
             age.read_until = at if at - newest < BEHIND_SECONDS else newest
             return
         age.empty_pages += 1
+        if age.empty_pages >= EMPTY_PAGES_AT_THE_END:
+            age.shown_until = at
         is_near = age.read_until is not None and at - age.read_until < BEHIND_SECONDS
         if is_near or age.empty_pages >= EMPTY_PAGES_AT_THE_END:
             age.read_until = at
@@ -62,6 +69,11 @@ class ShardAges:
     def read_until(self) -> float | None:
         """What the stream showed before then is stored; None while nobody knows."""
         return _least([age.read_until for age in self._ages.values()])
+
+    @property
+    def shown_until(self) -> float | None:
+        """Each shard has shown what it held then, or what is newer; None while nobody knows."""
+        return _least([age.shown_until for age in self._ages.values()])
 
 
 def _least(times: list[float | None]) -> float | None:

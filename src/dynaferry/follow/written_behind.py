@@ -20,8 +20,9 @@ from dynaferry.follow.capture import Capture
 from dynaferry.follow.spool_connection import unreadable
 from dynaferry.follow.stored_move import opened_to_look
 
-# For so long at most a stream is waited for that is not read.
+# For so long at most a stream is waited for of which nothing is read.
 PATIENCE_SECONDS: Final = 60.0
+_POLLED_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.2
 _HELD: Final = "SELECT 1 FROM changes WHERE digest = ?"
 _COUNT: Final = "SELECT count(*) FROM changes"
@@ -97,16 +98,18 @@ class WrittenBehind:
 
 
 async def _was_read(stream: WatchedStream, moment: float) -> bool:
-    """Whether it was, before patience was over."""
-    with anyio.move_on_after(PATIENCE_SECONDS):
-        while True:
-            if _is_read(stream.captor.current, moment):
-                return True
-            await anyio.sleep(_LOOK_SECONDS)
-    return False
+    """Whether it was, before nothing was read of it for too long: to catch up may take an hour."""
+    read_at = anyio.current_time()
+    while not _is_shown(stream.captor.current, moment):
+        if _was_polled(stream.captor.current):
+            read_at = anyio.current_time()
+        if anyio.current_time() - read_at >= PATIENCE_SECONDS:
+            return False
+        await anyio.sleep(_LOOK_SECONDS)
+    return True
 
 
-def _is_read(capture: Capture | None, moment: float) -> bool:
+def _is_shown(capture: Capture | None, moment: float) -> bool:
     """Whether what was written before then has been shown, as far as can be observed: by the
     longest delay of late, several times.
     """
@@ -114,8 +117,18 @@ def _is_read(capture: Capture | None, moment: float) -> bool:
         return False
     if capture.is_over:
         return True
-    read_until = capture.read_until
-    return read_until is not None and read_until >= moment + capture.watch.quiet.asked_seconds
+    shown_until = capture.ages.shown_until
+    return shown_until is not None and shown_until >= moment + capture.watch.quiet.asked_seconds
+
+
+def _was_polled(capture: Capture | None) -> bool:
+    """Whether all of its shards were read a moment ago."""
+    polled_at = None if capture is None else capture.polled_at
+    return (
+        capture is not None
+        and polled_at is not None
+        and capture.clock() - polled_at < _POLLED_SECONDS
+    )
 
 
 def _held(path: Path, digests: Sequence[bytes]) -> set[bytes]:
