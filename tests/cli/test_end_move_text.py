@@ -1,11 +1,22 @@
 """What a move leaves is said with the calls that do it, for the side that is in use."""
 
+import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
-from dynaferry.cli.commands.end_move_text import late_lines, left_of
+import pytest
+
+from dynaferry.cli.commands.end_move_text import compared_lines, late_lines, left_of
+from dynaferry.follow.after_go_certificate import (
+    AfterGoCertificate,
+    AfterGoStatus,
+    write_after_go,
+)
 from dynaferry.follow.enabled_streams import EnabledStream
 from dynaferry.state.move_records import MoveRecord
-from tests.state.contract import table_identity
+from tests.follow.test_asking import stored
+from tests.state.contract import CREATED_AT, table_identity
 
 TABLE = table_identity(0)
 STREAM = EnabledStream(TABLE.source_arn, 1.0, "a-stream")
@@ -61,3 +72,43 @@ def test_late_writes_are_said_first_with_where_they_are_and_what_is_lost() -> No
         "there may be more late writes: trimmed",
     ]
     assert list(late_lines("orders", 0, [], [])) == []
+
+
+def certificate(status: AfterGoStatus, go: float) -> AfterGoCertificate:
+    return AfterGoCertificate(
+        run="orders",
+        status=status,
+        go=go,
+        switched_at="",
+        began_at="",
+        ended_at="",
+        attempts=1,
+        consistent_read=True,
+        settle_seconds=5.0,
+        tables=(),
+    )
+
+
+def test_what_the_comparison_behind_this_very_go_found_is_said_or_that_it_has_not_ended() -> None:
+    assert list(compared_lines(FINISHED, certificate("equal", 5.0))) == [
+        "behind the go every key was compared: equal"
+    ]
+    for found in (None, certificate("equal", 4.0)):
+        (line,) = compared_lines(FINISHED, found)
+        assert "not every key was compared" in line
+    returned = MoveRecord(stage="finished", since=9.0, switched_at=5.0, returned_at=7.0)
+    assert list(compared_lines(returned, certificate("equal", 5.0))) == []
+
+
+@pytest.mark.parametrize(("status", "code"), [("equal", 0), ("undecided", 0), ("different", 6)])
+def test_finish_ends_with_6_where_keys_were_lost(
+    tmp_path: Path, status: AfterGoStatus, code: int
+) -> None:
+    asyncio.run(stored(tmp_path, "cutting-over", "switched"))
+    write_after_go(tmp_path, certificate(status, CREATED_AT))
+    command = ["finish", "orders", "--state-dir", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "dynaferry", *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert f"every key was compared: {status}" in done.stderr

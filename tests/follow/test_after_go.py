@@ -14,7 +14,6 @@ from dynaferry.follow import (
     quiet,
     shard_reader,
     whole_comparison,
-    written_behind,
 )
 from dynaferry.follow.after_go_certificate import AfterGoCertificate, read_after_go
 from dynaferry.follow.asking import Answer, MoveAsker
@@ -153,17 +152,3 @@ async def test_of_a_target_without_a_stream_nobody_knows_who_wrote_what_differs(
     assert (found.missing, found.different, found.extra) == (1, 1, 1)
     assert (found.written_to_target, found.unknown) == (None, "the target has no stream")
     assert move.has_said("who wrote what differs is not known: the target has no stream")
-
-
-async def test_a_stream_that_is_not_read_leaves_what_differs_undecided(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Unread:
-        current = None
-
-    monkeypatch.setattr(written_behind, "PATIENCE_SECONDS", 0.1)
-    stream = written_behind.WatchedStream(tmp_path / "none", Unread())
-    written = written_behind.WrittenBehind(stream, None)
-    await written.known_until(0.0)
-    assert written.unknown == "a stream could not be read"
-    await written.known_until(0.0)  # at once

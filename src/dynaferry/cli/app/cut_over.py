@@ -219,7 +219,8 @@ def finish(
     """End a move for good after its switch, and say what is left to be done by hand.
 
     Exit codes: 0 done; 6 the source was written behind the switch, and what was written is kept in
-    the files that are named; 3 refused, nothing was switched yet.
+    the files that are named, or the comparison behind the go found what differs; 3 refused, nothing
+    was switched yet.
     """
     from dynaferry.cli.commands.end_move import run_end
 

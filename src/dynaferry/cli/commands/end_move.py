@@ -11,6 +11,7 @@ from msgspec import Struct
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.cli.commands.end_move_text import (
     EndCommand,
+    compared_lines,
     late_lines,
     late_lines_of_targets,
     left_of,
@@ -34,14 +35,16 @@ class EndOfMove(Struct, frozen=True, kw_only=True):
     """The end of a move, as `--json` prints it.
 
     `late_writes` are keys that were written to the source behind the switch; `kept` are the files
-    that hold them. `expired` counts deletes by time to live, which are none. `left` says what is to
-    be done by hand.
+    that hold them. `expired` counts deletes by time to live, which are none. `after_go` is what the
+    comparison behind the go has found, null where it has not ended. `left` says what is to be done
+    by hand.
     """
 
     run: str
     state: str
     late_writes: int = 0
     expired: int = 0
+    after_go: str | None = None
     kept: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
 
@@ -64,7 +67,8 @@ def run_end(command: EndCommand, run: str | None, state_dir: Path, *, as_json: b
         screen.say(line)
     if as_json:
         screen.print_document(msgspec.json.encode(ended).decode())
-    return exit_codes.DIFFERENT if ended.late_writes else exit_codes.COMPLETE
+    is_wrong = ended.late_writes or ended.after_go == "different"
+    return exit_codes.DIFFERENT if is_wrong else exit_codes.COMPLETE
 
 
 async def _end(command: EndCommand, state_dir: Path, run: str, stop: StopSignal) -> EndOfMove:
@@ -97,6 +101,7 @@ async def _end(command: EndCommand, state_dir: Path, run: str, stop: StopSignal)
 
 def _ended(command: EndCommand, state_dir: Path, record: RunRecord, move: MoveRecord) -> EndOfMove:
     """Removes what is not needed any more, and says what is left."""
+    from dynaferry.follow.after_go_certificate import read_after_go
     from dynaferry.follow.enabled_streams import enabled_streams
     from dynaferry.follow.late_writes import late_writes_of
     from dynaferry.follow.spools_left import remove_spools, remove_ways_back
@@ -111,15 +116,19 @@ def _ended(command: EndCommand, state_dir: Path, record: RunRecord, move: MoveRe
     late, kept = remove_spools(state_dir, run, len(tables), keep_late_writes=keeps)
     late_back, kept_back = remove_ways_back(state_dir, run, len(tables), keep_late_writes=keeps)
     lost = [why for each in known for why in each.lost]
+    found = read_after_go(state_dir, run) if keeps else None
+    is_of_this_go = found is not None and found.go == move.switched_at
     left = left_of(command, move, tables, enabled_streams(state_dir, run))
     return EndOfMove(
         run=run,
         state=move.stage,
         late_writes=late + late_back,
         expired=sum(each.expired for each in known),
+        after_go=found.status if found is not None and is_of_this_go else None,
         kept=tuple(str(path) for path in (*kept, *kept_back)),
         left=(
             *(late_lines(run, late, kept, lost) if keeps else ()),
+            *(compared_lines(move, found) if keeps else ()),
             *late_lines_of_targets(late_back, kept_back),
             *left,
         ),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
+from dynaferry.follow.after_go_certificate import AfterGoCertificate
 from dynaferry.follow.deny_writes import call_that_allows
 from dynaferry.follow.enabled_streams import EnabledStream
 from dynaferry.shared.arn import arn_region, resource_name
@@ -39,6 +40,16 @@ def left_of(
             yield from _of_a_returned(table)
         else:
             yield from _of_a_finished(table)
+
+
+def compared_lines(move: MoveRecord, found: AfterGoCertificate | None) -> Iterator[str]:
+    """What is said of the comparison behind a go, which `found` this, or has not ended."""
+    if _went_back(move) or move.switched_at is None:
+        return
+    if found is None or found.go != move.switched_at:
+        yield "not every key was compared behind the go: dynaferry verify compares them"
+    else:
+        yield f"behind the go every key was compared: {found.status}"
 
 
 def late_lines(run: str, keys: int, kept: Sequence[Path], lost: Sequence[str]) -> Iterator[str]:
