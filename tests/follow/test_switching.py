@@ -11,7 +11,7 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
-from dynaferry.errors import AccessDeniedError, UnavailableError
+from dynaferry.errors import AccessDeniedError, StateWriteError, UnavailableError
 from dynaferry.follow import cut_over_attempt
 from dynaferry.follow.cut_over import TableLook
 from dynaferry.follow.quiet import Quiet
@@ -439,6 +439,106 @@ async def test_an_abort_ends_the_process_and_no_other_goes_on(tmp_path: Path) ->
         assert await move.stage() == "aborted"
         assert move.stop.asked
         assert move.table.is_held
+
+
+async def test_an_abort_that_is_withdrawn_in_the_same_moment_holds_nothing(
+    tmp_path: Path,
+) -> None:
+    async with rehearsed(tmp_path) as move:
+        end = move.switching._file.end
+
+        async def withdrawn_first(number: int, *args: Any, **more: Any) -> bool:
+            await move.asks.end(number, "withdrawn", NOW)
+            return await end(number, *args, **more)
+
+        move.switching._file.end = withdrawn_first  # type: ignore[method-assign]
+        async with running(move):
+            ended = await move.ended(TransitionRequest(what="abort"))
+            assert ended.outcome == "withdrawn"
+            await anyio.sleep(0.1)
+            assert (await move.stage(), move.table.is_held) == ("following", False)
+
+
+async def test_an_abort_while_a_cut_over_ends_is_done_a_moment_later(tmp_path: Path) -> None:
+    """What is stored is ahead of what the process has heard."""
+    async with rehearsed(tmp_path) as move, running(move):
+        move.switching._stage = "cutting-over"
+        move.switching._attempted = -1
+        number = (await move.asks.ask(TransitionRequest(what="abort"), NOW)).number
+        await anyio.sleep(0.1)
+        assert (await move.asks.read_transition(number)).outcome is None
+        move.switching._attempted = None
+        await anyio.sleep(0.2)
+        assert (await move.asks.read_transition(number)).outcome == "done"
+        assert await move.stage() == "aborted"
+
+
+async def test_a_go_that_is_stored_is_one_though_storing_it_seemed_to_fail(tmp_path: Path) -> None:
+    async with rehearsed(tmp_path) as move:
+        end = move.switching._file.end
+
+        async def stored_but_failed(*args: Any, **more: Any) -> bool:
+            if await end(*args, **more) and args[1] == "go":
+                raise StateWriteError("the disk did not answer")
+            return True
+
+        move.switching._file.end = stored_but_failed  # type: ignore[method-assign]
+        async with running(move):
+            assert (await move.ended(CUT_OVER)).outcome == "go"
+            await anyio.sleep(0.1)
+            assert await move.stage() == "switched"
+            assert move.table.has_switched
+            assert move.table.is_held
+            assert not any("nothing was switched" in line for line in move.said)
+            assert move.proof.done == []
+
+
+@pytest.mark.parametrize("proof", ["observed", "closed"])
+async def test_that_nothing_was_switched_is_stored_once_the_disk_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proof: CutOverProof
+) -> None:
+    monkeypatch.setattr("dynaferry.follow.switching.ABANDONED_SECONDS", 0.05)
+    async with rehearsed(tmp_path) as move:
+        enter, full = move.switching._file.enter, [True]
+
+        async def refused(stage: Stage, before: Stage, now: float) -> bool:
+            if full[0] and stage == "following":
+                raise StateWriteError("the disk is full")
+            return await enter(stage, before, now)
+
+        move.switching._file.enter = refused  # type: ignore[method-assign]
+        async with running(move):
+            move.table.fails = UnavailableError("no answer", operation="BatchGetItem")
+            assert (await move.ended(replace(CUT_OVER, proof=proof))).outcome == "not ready"
+            await anyio.sleep(0.1)
+            # Its streams do not wait for the disk.
+            assert move.proof.done == (["closed"] if proof == "closed" else []) + ["undone"]
+            full[0], move.table.fails = False, None
+            await anyio.sleep(0.3)
+            assert (await move.stage(), move.table.is_held) == ("following", False)
+            assert (await move.ended(CUT_OVER)).outcome == "go"
+
+
+async def test_that_nothing_went_back_is_stored_once_the_disk_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dynaferry.follow.switching.ABANDONED_SECONDS", 0.05)
+    async with rehearsed(tmp_path, "switched", way_back=True) as move:
+        enter, full = move.switching._file.enter, [True]
+
+        async def refused(stage: Stage, before: Stage, now: float) -> bool:
+            if full[0] and stage == "switched":
+                raise StateWriteError("the disk is full")
+            return await enter(stage, before, now)
+
+        move.switching._file.enter = refused  # type: ignore[method-assign]
+        async with running(move):
+            move.back.fails = AccessDeniedError("denied", operation="PutItem")
+            assert (await move.ended(CUT_BACK)).outcome == "not ready"
+            full[0], move.back.fails = False, None
+            await anyio.sleep(0.3)
+            assert (await move.stage(), move.table.is_held) == ("switched", True)
+            assert (await move.ended(CUT_BACK)).outcome == "go"
 
 
 async def test_all_keys_are_compared_before_a_go_that_asks_for_it_and_again_if_one_came(

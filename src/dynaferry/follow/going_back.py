@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 
 import anyio
 
+from dynaferry.follow.attempt_file import AttemptFile
 from dynaferry.follow.back_table import BackTable
 from dynaferry.follow.cut_over import (
     ComparedKeys,
@@ -37,7 +38,7 @@ from dynaferry.state.sqlite.move_file import MoveFile
 OpenBack = Callable[[TransitionRequest], AbstractAsyncContextManager[Sequence[BackTable]]]
 
 
-class GoingBack:
+class GoingBack(AttemptFile):
     """A move on its way back. A `SwitchingMove`; `enters` is told of each state of the move."""
 
     def __init__(
@@ -49,11 +50,10 @@ class GoingBack:
         enters: Callable[[Stage], None],
         clock: Callable[[], float],
     ) -> None:
-        self._file = file
+        super().__init__(file, clock)
         self._tables = tables
         self._say = say
         self._enters = enters
-        self._clock = clock
         self._is_back = False
 
     async def make(self, transition: TransitionRecord) -> None:
@@ -77,10 +77,10 @@ class GoingBack:
                 appliers.cancel_scope.cancel()
         finally:
             if not self._is_back:
-                with anyio.CancelScope(shield=True):
-                    await self._file.enter("switched", "going-back", self._clock())
-                self._enters("switched")
-                self._say("nothing was switched: the target stays in use")
+                stage = await self.as_before("going-back", "switched")
+                self._enters(stage)
+                if stage == "switched":
+                    self._say("nothing was switched: the target stays in use")
 
     async def looks(self) -> list[TableLook]:
         """How all tables stand now."""
@@ -112,15 +112,3 @@ class GoingBack:
             self._enters("returned")
             self._say("go: the source may be used; nothing is applied to it any more")
         return ended
-
-    async def read(self, number: int) -> TransitionRecord:
-        """The transition as it stands in the file."""
-        return await self._file.read_transition(number)
-
-    async def tell(self, number: int, reply: TransitionReply) -> None:
-        """Says how far it is."""
-        await self._file.reply(number, reply)
-
-    def now(self) -> float:
-        """The time on the clock of the looks."""
-        return self._clock()

@@ -16,6 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from dynaferry.errors import DynaferryError
+from dynaferry.follow.attempt_file import AttemptFile
 from dynaferry.follow.checks import not_looked_at, reasons_against, reasons_against_back
 from dynaferry.follow.cut_over import (
     CloseStreams,
@@ -55,7 +56,7 @@ from dynaferry.stop import StopSignal
 _FOLLOWED: Final[tuple[Stage, ...]] = ("replaying", "following", "re-syncing")
 
 
-class Switching:
+class Switching(AttemptFile):
     """Answers what is asked of a move while it follows, and watches behind the switch."""
 
     def __init__(
@@ -76,7 +77,7 @@ class Switching:
         compares all keys, and disables streams; `opens_back` the source to be written.
         `goes_forward`: it follows again behind a way back.
         """
-        self._file = file
+        super().__init__(file, clock)
         self._tables = tables
         self._stop = stop
         self._say = say
@@ -86,7 +87,6 @@ class Switching:
         self._opens_back = opens_back
         self._goes_forward = goes_forward
         self._ways_back = WaysBack(tables)
-        self._clock = clock
         self._stage: Stage = "replaying"
         self._late = LateWatch(tables, say, clock)
         self._attempted: int | None = None
@@ -190,6 +190,8 @@ class Switching:
             self._stage = stage
             self._say(f"the move is {stage}")
             self._stop.ask()
+        elif self._stage in _FOLLOWED:
+            self._hold(False)  # it was withdrawn in the same moment, and follows on
 
     async def _refuse(self, transition: TransitionRecord, why: str) -> None:
         reply = self._reply("refused", reasons=(why,))
@@ -236,14 +238,23 @@ class Switching:
             await attempt.make()
         finally:
             if self._stage == "cutting-over":
-                self._hold(False)
-                with anyio.CancelScope(shield=True):
-                    with suppress(DynaferryError):
-                        await self._late.turn(False)
-                    await self._file.enter("following", "cutting-over", self._clock())
-                self._stage = "following"
-                self._say("nothing was switched: it follows on")
-                await self._proof.undo()
+                try:
+                    await self._go_on_as_before()
+                finally:
+                    if self._stage != "switched":
+                        await self._proof.undo()
+
+    async def _go_on_as_before(self) -> None:
+        """Behind an attempt that was no go, or of which nobody has heard here that it was one."""
+        if self._stage == "going-back":
+            self._enter(await self.as_before("going-back", "switched"))
+            return
+        self._enter(await self.as_before("cutting-over", "following"))
+        if self._stage == "following":
+            self._hold(False)
+            self._say("nothing was switched: it follows on")
+            with anyio.CancelScope(shield=True), suppress(DynaferryError):
+                await self._late.turn(False)
 
     async def _refuse_or_go_back(self, transition: TransitionRecord) -> None:
         allowed = asked("cut-back", self._stage, has_way_back=self._ways_back.is_wanted)
@@ -304,18 +315,6 @@ class Switching:
             self._say("go: the target may be used; nothing is applied to it any more")
         return ended
 
-    async def read(self, number: int) -> TransitionRecord:
-        """The transition as it stands in the file."""
-        return await self._file.read_transition(number)
-
-    async def tell(self, number: int, reply: TransitionReply) -> None:
-        """Says how far it is."""
-        await self._file.reply(number, reply)
-
-    def now(self) -> float:
-        """The time on the clock of the looks."""
-        return self._clock()
-
     # Within -------------------------------------------------------------------------------------
 
     def _hold_if_switched(self) -> None:
@@ -331,7 +330,9 @@ class Switching:
             table.hold(is_held)
 
     async def _keep_stage(self) -> None:
-        """Stores the state that the tables are in, where a switch has not changed it."""
+        """Stores the state that the tables are in; or that of no switch, if that failed before."""
+        if self._stage in ("cutting-over", "going-back") and self._attempted is None:
+            await self._go_on_as_before()
         now = self._stage_now()
         # A status from before says that it is copied still.
         if now != self._stage and {now, self._stage} <= set(_FOLLOWED):

@@ -28,6 +28,10 @@ from dynaferry.state.sqlite.thread import FileThread
 MoveMoment = Literal["before a go", "inside a go", "after a go"]
 
 
+class _AnotherStageError(Exception):
+    """The move is in another state by now: all of the transaction is rolled back."""
+
+
 class MoveFile(FileThread):
     """The move of one run. All but `read_move` and `begin_move` need one that has begun."""
 
@@ -137,7 +141,8 @@ class MoveFile(FileThread):
         stage: tuple[Stage, Stage] | None = None,
     ) -> bool:
         """Ends it, unless it has ended; `stage` is that of the move before and after, stored with
-        it. Returns whether this was its end: where it was not, nothing is stored.
+        it. Returns whether this was its end: where it was not, nothing is stored. Nor is it where
+        the move is not in the state before any more.
 
         :raises StateWriteError: it could not be stored; nothing of it is
         """
@@ -153,9 +158,12 @@ class MoveFile(FileThread):
                 before, after = stage
                 entering = {"stage": after, "before": before, "now": now}
                 if connection.execute(schema.ENTER_STAGE, entering).rowcount != 1:
-                    raise RuntimeError(f"the move is not {before} any more")
+                    raise _AnotherStageError
 
-        await self._write(store, lambda: self.reached("after a go"))
+        try:
+            await self._write(store, lambda: self.reached("after a go"))
+        except _AnotherStageError:
+            return False
         return was_its_end[0]
 
     def reached(self, moment: MoveMoment) -> None:
