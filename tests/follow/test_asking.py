@@ -8,6 +8,7 @@ import pytest
 
 from dynaferry.errors import StateError
 from dynaferry.follow.asking import MoveAsker, check_goes_on, end_alone
+from dynaferry.follow.move_state import MoveCommand
 from dynaferry.state.move_records import Stage, TransitionOutcome, TransitionRequest
 from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.state.sqlite.store import SqliteStore
@@ -111,3 +112,43 @@ async def test_what_is_refused_because_it_was_done_meanwhile_was_done(
     assert answer.is_done_already is (outcome == "done")
     await asks.aclose()
     await moves.aclose()
+
+
+@pytest.mark.parametrize(
+    ("command", "stages", "outcome", "told"),
+    [
+        ("cut-back", ("following",), "refused", "nothing was switched"),
+        ("cut-back", ("cutting-over",), "not ready", "nothing was switched"),
+        ("cut-back", ("cutting-over", "switched"), "refused", "--way-back none"),
+        ("cut-over", ("cutting-over", "switched", "going-back"), "not ready", "on its way back"),
+        ("cut-over", ("cutting-over", "switched", "finished"), "refused", "is finished"),
+        ("cut-over", ("following", "aborted"), "refused", "is aborted"),
+        # Whoever answers is not there: these are asked.
+        ("cut-over", ("following",), "withdrawn", "does not respond"),
+        ("cut-over", ("cutting-over",), "withdrawn", "does not respond"),
+        ("cut-over", ("copying",), "withdrawn", "does not respond"),
+        ("cut-back", ("cutting-over", "switched", "going-back"), "withdrawn", "does not respond"),
+    ],
+)
+async def test_a_check_is_of_the_way_that_it_is_asked_for(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: MoveCommand,
+    stages: tuple[Stage, ...],
+    outcome: str,
+    told: str,
+) -> None:
+    for name in ("CHECK_SECONDS", "GRACE_SECONDS"):
+        monkeypatch.setattr(f"dynaferry.follow.asking.{name}", 0.1)
+    await stored(tmp_path, *stages)
+
+    async def is_running(_: MoveAsker) -> bool:
+        return True
+
+    monkeypatch.setattr(MoveAsker, "is_running", is_running)
+    file = await MoveFile.open(tmp_path, "orders")
+    asker = MoveAsker(file, tmp_path, "orders", StopSignal(), lambda _: None)
+    answer = await asker.ask(command, TransitionRequest(what="check"))
+    await file.aclose()
+    assert answer.outcome == outcome
+    assert told in answer.reply.reasons[0]

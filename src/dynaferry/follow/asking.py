@@ -14,7 +14,13 @@ from anyio import to_thread
 from msgspec import Struct
 
 from dynaferry.errors import StateError
-from dynaferry.follow.move_state import AllowedCommand, MoveCommand, RefusedCommand, asked
+from dynaferry.follow.move_state import (
+    AllowedCommand,
+    MoveCommand,
+    RefusedCommand,
+    asked,
+    is_over,
+)
 from dynaferry.run.lifecycle import closing
 from dynaferry.state.directory import has_state, move_name
 from dynaferry.state.lock import is_locked
@@ -85,9 +91,7 @@ class MoveAsker:
         if move is None:
             return await self._answer_without_move()
         allowed = asked(command, move.stage, has_way_back=move.has_way_back)
-        # What is under way may be over in a moment, as where who asked for it was killed.
-        is_asked = request.what == "check" or move.stage in ("cutting-over", "going-back")
-        if isinstance(allowed, RefusedCommand) and not is_asked:
+        if isinstance(allowed, RefusedCommand) and not _is_asked(command, request, move.stage):
             return self._refused(move, allowed)
         if isinstance(allowed, AllowedCommand) and allowed.is_done_already:
             return Answer(outcome="done", reply=_reply(), move=move, is_done_already=True)
@@ -191,6 +195,17 @@ def _unless_done(command: MoveCommand, answer: Answer) -> Answer:
     if isinstance(now, AllowedCommand) and now.is_done_already:
         return Answer(outcome="done", reply=_reply(), move=answer.move, is_done_already=True)
     return answer
+
+
+def _is_asked(command: MoveCommand, request: TransitionRequest, stage: Stage) -> bool:
+    """Whether it is asked all the same where the state refuses it.
+
+    What is under way may be over in a moment, as where who asked for it was killed. A check is
+    answered for the way that is open: of the other one it would say nothing.
+    """
+    if request.what == "check":
+        return not is_over(stage) and (command == "cut-back") == (stage == "going-back")
+    return stage in ("cutting-over", "going-back")
 
 
 async def end_alone(file: MoveFile, stage: Stage) -> bool:

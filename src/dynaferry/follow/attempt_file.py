@@ -37,8 +37,9 @@ class AttemptFile:
 
         :raises StateError: neither could be stored nor read
         """
+        stage = before
         with anyio.CancelScope(shield=True):
-            if await self._file.enter(before, under_way, self._clock()):
-                return before
-            move = await self._file.read_move()
-            return under_way if move is None else move.stage
+            if not await self._file.enter(before, under_way, self._clock()):
+                move = await self._file.read_move()
+                stage = under_way if move is None else move.stage
+        return stage

@@ -185,8 +185,8 @@ class Switching(AttemptFile):
             await self._refuse(transition, allowed.why)
             return
         self._hold(True)
-        stages = (self._stage, stage)
-        if await self._file.end(transition.number, "done", self._clock(), stage=stages):
+        ends = (self._stage, stage)
+        if await self._file.end(transition.number, "done", self._clock(), stage=ends):
             self._stage = stage
             self._say(f"the move is {stage}")
             self._stop.ask()
@@ -196,8 +196,6 @@ class Switching(AttemptFile):
     async def _refuse(self, transition: TransitionRecord, why: str) -> None:
         reply = self._reply("refused", reasons=(why,))
         await self._file.end(transition.number, "refused", self._clock(), reply=reply)
-
-    # The cut-over -------------------------------------------------------------------------------
 
     async def _attempt(self, transition: TransitionRecord) -> None:
         """Takes it to its end. What fails ends it, and the move goes on as before."""
@@ -238,23 +236,25 @@ class Switching(AttemptFile):
             await attempt.make()
         finally:
             if self._stage == "cutting-over":
+                is_a_go = False
                 try:
-                    await self._go_on_as_before()
+                    is_a_go = await self._go_on_as_before()
                 finally:
-                    if self._stage != "switched":
+                    if not is_a_go:
                         await self._proof.undo()
 
-    async def _go_on_as_before(self) -> None:
-        """Behind an attempt that was no go, or of which nobody has heard here that it was one."""
+    async def _go_on_as_before(self) -> bool:
+        """Behind an attempt that was no go, as far as is known here; returns whether it was one."""
         if self._stage == "going-back":
             self._enter(await self.as_before("going-back", "switched"))
-            return
-        self._enter(await self.as_before("cutting-over", "following"))
+        else:
+            self._enter(await self.as_before("cutting-over", "following"))
         if self._stage == "following":
             self._hold(False)
             self._say("nothing was switched: it follows on")
             with anyio.CancelScope(shield=True), suppress(DynaferryError):
                 await self._late.turn(False)
+        return self._stage == "switched"
 
     async def _refuse_or_go_back(self, transition: TransitionRecord) -> None:
         allowed = asked("cut-back", self._stage, has_way_back=self._ways_back.is_wanted)
