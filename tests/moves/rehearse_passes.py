@@ -30,6 +30,7 @@ from tests.moves.writer import Writer
 
 MOST_SECONDS = 300.0
 MOST_ASKED = 8
+MOST_KILLS = 4
 
 
 @dataclass(slots=True)
@@ -112,7 +113,7 @@ class Rehearsal:
                 move = self._move()
                 self._until_it_follows(move)
             asks, asked = self._asking(), asked + 1
-            if has_faults and self._chance.random() < 0.5:
+            if has_faults and asked <= MOST_KILLS and self._chance.random() < 0.5:
                 time.sleep(self._chance.uniform(0.0, 8.0))
                 move = self._killed(asks, move)
             out, said = asks.communicate(timeout=MOST_SECONDS)
@@ -168,11 +169,13 @@ class Rehearsal:
         return child
 
     def _told(self) -> float:
-        check = self._asking("--check")
-        out, err = check.communicate(timeout=MOST_SECONDS)
-        if check.returncode:
-            raise RuntimeError(err)
-        return float(json.loads(out)["outage_seconds"])
+        for _ in range(MOST_ASKED):
+            check = self._asking("--check")
+            out, err = check.communicate(timeout=MOST_SECONDS)
+            if not check.returncode:
+                return float(json.loads(out)["outage_seconds"])
+            time.sleep(10.0)
+        raise RuntimeError(err)
 
     def _until_it_follows(self, move: subprocess.Popen[str]) -> None:
         until = time.monotonic() + MOST_SECONDS
