@@ -51,6 +51,9 @@ class Tables:
     def count(self) -> int:
         return self.watched
 
+    async def choose(self) -> None:
+        pass
+
     async def seen(self) -> list[dict[bytes, bytes]]:
         if self.changes_at_each_look:
             self.value += 1
@@ -144,8 +147,7 @@ class Rehearsal:
         )
 
     async def _after_one(self, has_converged: bool) -> None:
-        if has_converged:
-            await self.answering.note_converged()
+        await self.answering.note_pass(has_converged)
 
     async def _against(self) -> tuple[str, ...]:
         return self.against
@@ -351,6 +353,14 @@ async def test_who_withdraws_or_is_gone_ends_the_last_pass_and_nothing_is_switch
         await move.asks.end(number, "withdrawn", NOW)
         await move.until_stage("following")
         assert (await move.asks.read_transition(number)).outcome == "withdrawn"
+        # A process that is to stop does not switch first.
+        number = (await move.asks.ask(CUT_OVER, NOW)).number
+        await move.until_stage("cutting-over")
+        move.stop.ask()
+        await move.until_stage("following")
+        stopped = await move.asks.read_transition(number)
+        assert stopped.reply is not None
+        assert stopped.reply.reasons == ("the process of the move was stopped",)
 
 
 async def test_a_pass_that_reads_is_ended_for_a_switch_and_one_that_repairs_is_waited_for(

@@ -12,7 +12,7 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
-from dynaferry.errors import DynaferryError
+from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.move_state import AllowedCommand, MoveCommand, asked
 from dynaferry.follow.passes.convergence import outage_line, refusals
 from dynaferry.follow.passes.last_pass import NOT_SHOWN, POLL_SECONDS, LastPass
@@ -54,9 +54,11 @@ class PassesAnswering:
         self._is_switching = False
         self.stage = stage
 
-    async def note_converged(self) -> None:
-        """A switch may be asked for from now on."""
-        if self.stage == "replaying":
+    async def note_pass(self, has_converged: bool) -> None:
+        """Behind a pass; once they have converged a switch may be asked for."""
+        with suppress(StateError):  # somebody verifies just now: the keys of before stay
+            await self._watched.choose()
+        if has_converged and self.stage == "replaying":
             await self._enter("following")
 
     async def run(self) -> None:
@@ -149,7 +151,9 @@ class PassesAnswering:
         if not await self._enter("cutting-over"):
             return  # it is taken up again in the state that it is in then
         self._say("a cut-over was asked for")
-        last = LastPass(self._file, self._passes, self._watched, transition, self._clock)
+        last = LastPass(
+            self._file, self._passes, self._watched, transition, self._stop, self._clock
+        )
         try:
             await last.make()
         finally:

@@ -52,6 +52,7 @@ class LastPass:
         passes: Passes,
         watched: WatchedKeys,
         transition: TransitionRecord,
+        stop_of_move: StopSignal,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._file = file
@@ -64,6 +65,7 @@ class LastPass:
         self._begun_at = self._beaten_at = self._changed_at = clock()
         self._reply = TransitionReply(step="passes", since=clock())
         self._stop = StopSignal()
+        self._stop_of_move = stop_of_move
         self._over: str | None = None
         self._is_withdrawn = False
         self._before: Seen = ()
@@ -186,6 +188,8 @@ class LastPass:
         now, transition = self._clock(), await self._file.read_transition(self._number)
         if transition.outcome is not None:
             return "it was withdrawn"
+        if self._stop_of_move.asked:
+            return "the process of the move was stopped"
         if transition.beats != self._beats:
             self._beats, self._beaten_at = transition.beats, now
         elif now - self._beaten_at > ABANDONED_SECONDS:

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dynaferry.follow.move_state import is_over
 from dynaferry.follow.passes.convergence import complete, lag_seconds, outage
@@ -20,6 +20,22 @@ _STATES: Final[dict[Stage, MoveState]] = {
     "following": "following",
     "cutting-over": "following",
     "switched": "switched",
+}
+# Without a stream there are no shards, no spool and no record.
+_NOTHING_CAPTURED: Final[dict[str, Any]] = {
+    "oldest_waiting_seconds": 0.0,
+    "record_age_seconds": None,
+    "changes_in_per_second": 0.0,
+    "changes_out_per_second": 0.0,
+    "spool_rows": 0,
+    "spool_bytes": 0,
+    "spool_read_again": 0,
+    "shards_open": 0,
+    "shards_waiting": 0,
+    "gaps": 0,
+    "doubts": 0,
+    "last_record_at": None,
+    "will_catch_up": True,
 }
 
 
@@ -80,26 +96,14 @@ def _table(
         state=state,
         is_running=is_running,
         lag_seconds=None if lag is None else round(lag, 3),
-        oldest_waiting_seconds=0.0,
-        record_age_seconds=None,
-        changes_in_per_second=0.0,
-        changes_out_per_second=0.0,
-        spool_rows=0,
-        spool_bytes=0,
-        spool_read_again=0,
-        shards_open=0,
-        shards_waiting=0,
-        gaps=0,
-        doubts=0,
         rejected=rejected,
         ready=not against,
         not_ready=tuple(against),
-        last_record_at=None,
-        will_catch_up=True,
         changes_captured=sum(made.found for made in passes),
         changes_applied=sum(made.repaired for made in passes),
         at=now,
         passes=of_passes,
+        **_NOTHING_CAPTURED,
     )
 
 

@@ -7,7 +7,7 @@ last pass, behind the writers' stop.
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -152,13 +152,6 @@ class MoveWithoutStream:
             targets = [pair.there for pair in pairs]
             stats = await stats_of_copied(self._plan, sides, pairs, targets, store)
             keys = WatchedKeys(both, self._plan.state_dir, self._plan.run_name)
-
-            async def note_pass(has_converged: bool) -> None:
-                with suppress(StateError):  # somebody verifies just now: the keys of before stay
-                    await keys.choose()
-                if has_converged:
-                    await answering.note_converged()
-
             passes = Passes(
                 file,
                 self._one_pass,
@@ -167,7 +160,7 @@ class MoveWithoutStream:
                 copied_since=run.created_at,
                 may_land_until=self._landed_by(run, before, copied),
                 regions=_late_regions(pairs),
-                after_one=note_pass,
+                after_one=lambda has_converged: answering.note_pass(has_converged),
                 clock=self._clock,
             )
             against = partial(self._against, store, sides)
