@@ -27,7 +27,16 @@ from benchmarks.simulator import (
 from benchmarks.simulator.report import StreamReport
 from dynaferry.dynamodb.environment.settings import whose_endpoint
 from dynaferry.dynamodb.items.canonical import canonical
-from dynaferry.follow import capture, move_tables, quiet, resync, shard_reader, table_capture
+from dynaferry.errors import AccessDeniedError
+from dynaferry.follow import (
+    capture,
+    move_tables,
+    quiet,
+    resync,
+    shard_reader,
+    stream_closing,
+    table_capture,
+)
 from dynaferry.follow.enabled_streams import (
     EnabledStream,
     closed_streams,
@@ -247,6 +256,39 @@ async def test_killed_behind_the_call_that_disables_it_another_process_enables_i
             await until_it_is(move, tmp_path, "following")
             assert await differing(service) == set()
         assert await to_thread.run_sync(closed_streams, tmp_path, "orders") == []
+
+
+async def test_where_the_role_may_not_disable_it_nothing_has_changed_and_it_may_switch_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object, **__: object) -> None:
+        raise AccessDeniedError("you may not", operation="UpdateTable")
+
+    monkeypatch.setattr(stream_closing, "disable_stream", refused)
+    monkeypatch.setattr(stream_closing, "enable_stream", refused)
+    async with simulated() as service, following(plan_of(service, tmp_path)) as move:
+        await until_it_is(move, tmp_path, "following")
+        before = await ours_of(tmp_path)
+        answer = await switched(tmp_path, proof="closed")
+        assert (answer.outcome, answer.reply.reasons) == ("not ready", ("you may not",))
+        await until_it_is(move, tmp_path, "following")
+        assert [each.stream for each in await ours_of(tmp_path)] == [before[0].stream]
+        assert (await switched(tmp_path)).outcome == "go"
+
+
+async def test_killed_before_that_call_it_goes_on_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with simulated() as service:
+        plan = plan_of(service, tmp_path)
+        async with following(plan) as move:
+            await until_it_is(move, tmp_path, "following")
+        (ours,) = await ours_of(tmp_path)
+        await note_enabling(tmp_path, "orders", ours.table, ours.stream, closed_at=time.time())
+        async with following(plan) as move:
+            await until_it_is(move, tmp_path, "following")
+            assert move.tables[0].gaps_ever == 0
+        assert [each.stream for each in await ours_of(tmp_path)] == [ours.stream]
 
 
 async def test_a_stream_that_others_may_read_is_never_disabled(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Before a move begins: the sources' streams inspected, and enabled where that was asked for."""
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from anyio import to_thread
@@ -74,15 +74,20 @@ async def _enabled_again(
     plan: CopyPlan,
     source: AccountSession,
     found: Sequence[StreamFindings],
-    closed: Collection[str],
+    closed: Mapping[str, str | None],
     say: Say,
 ) -> tuple[StreamFindings, ...]:
     """What is found once the sources whose streams were disabled for nothing have streams again."""
     for each in found:
-        if each.source.arn in closed:
+        if each.source.arn in closed and each.status is None:
             name = place(each.source.arn)
             say(f"{name}: its stream was disabled for a cut-over that has not switched")
             await enabled_again(plan, source, each.source, say)
+        elif each.source.arn in closed:
+            # That process ended before it made the call.
+            arn, stream = each.source.arn, each.source.stream_arn
+            run, is_ours = (plan.state_dir, plan.run_name), stream == closed[arn]
+            await note_enabling(*run, arn, stream, is_ours=is_ours)
     return await inspect_streams(plan, source, waits=True, say=say)
 
 

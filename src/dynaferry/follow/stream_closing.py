@@ -66,6 +66,7 @@ class StreamClosing:
         self._tables = tables
         self._say = say
         self._seen: dict[int, TableDescription] = {}
+        self._disabled: set[int] = set()
 
     @property
     def is_under_way(self) -> bool:
@@ -109,6 +110,7 @@ class StreamClosing:
         table.capture.is_to_end = True
         self._say(f"{table.source}: its stream is being disabled")
         await disable_stream(self._source, seen, say=self._say)
+        self._disabled.add(table.number)
         if (current := table.capture.current) is not None:
             current.want_listing()
 
@@ -121,11 +123,11 @@ class StreamClosing:
 
     async def _reopen(self, table: FollowedTable) -> None:
         """Again and again: as long as it is disabled nothing that changes is captured."""
-        self._say(f"{table.source}: its stream is being enabled again")
         seen, stats = self._seen[table.number], table.capture.stats
         while True:
             try:
-                await enabled_again(self._plan, self._source, seen, self._say)
+                if not await self._is_on(table):
+                    await enabled_again(self._plan, self._source, seen, self._say)
                 break
             except DynaferryError as error:
                 told = f"its stream is disabled and cannot be enabled again: {error.message}"
@@ -135,6 +137,16 @@ class StreamClosing:
             await anyio.sleep(RETRY_SECONDS)
         stats.trouble = None
         table.capture.is_to_end = False
+        self._disabled.discard(table.number)
+
+    async def _is_on(self, table: FollowedTable) -> bool:
+        """Whether it was not disabled at all, as where the role may not do that; this is noted."""
+        before = self._seen[table.number]
+        there = await describe_table(self._source, table.source)
+        if table.number in self._disabled or there.stream_arn != before.stream_arn:
+            return False
+        await self._note(before, before.stream_arn, closed_at=None)
+        return True
 
     async def _note(
         self, seen: TableDescription, stream: str | None, *, closed_at: float | None
@@ -151,13 +163,16 @@ async def enabled_again(
 
     :raises DynaferryError: the service refuses it
     """
+    say(f"{table.name}: its stream is being enabled again")
     seen, is_ours = await enable_stream(source, table, say=say)
     # Where it was not disabled yet it is the same as before, and ours.
     is_ours = is_ours or seen.stream_arn == table.stream_arn
     await note_enabling(plan.state_dir, plan.run_name, seen.arn, seen.stream_arn, is_ours=is_ours)
 
 
-async def closed_on_purpose(plan: CopyPlan) -> frozenset[str]:
-    """The ARNs of the tables whose streams a cut-over has disabled, or was about to."""
+async def closed_on_purpose(plan: CopyPlan) -> dict[str, str | None]:
+    """By the ARNs of their tables, those of the streams that a cut-over has disabled, or was about
+    to.
+    """
     noted = await to_thread.run_sync(closed_streams, plan.state_dir, plan.run_name)
-    return frozenset(each.table for each in noted)
+    return {each.table: each.stream for each in noted}
