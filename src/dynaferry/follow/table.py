@@ -37,7 +37,7 @@ from dynaferry.follow.table_capture import TableCapture
 from dynaferry.observe.request_counters import ReadCounters, WriteCounters
 from dynaferry.observe.stats import TableStats
 from dynaferry.plan.settings import CopyPlan
-from dynaferry.ports import ChangeRecord, ChangeSource, StreamListing
+from dynaferry.ports import ChangeRecord, ChangeSource, KeyLookup, StreamListing
 from dynaferry.preflight.stream_words import no_stream
 from dynaferry.run.assembly import SidePatience
 from dynaferry.run.sides import Sides
@@ -181,10 +181,7 @@ async def open_applier(
         caps.read_limiter(limits.max_read_units), caps.write_limiter(limits.max_write_units)
     )
     async with _open_clients(plan, sides, source, target, patience) as clients:
-        lookup = lookup_of(
-            BatchGetLookup(clients[0], table=source.called, side="source"),
-            leave_out=source.is_legacy_global,
-        )
+        lookup = _lookup_in(source, clients[0])
         writer = BatchWriteTarget(clients[1], table=target.called, keys=keys)
         yield Applier(
             spool,
@@ -199,6 +196,11 @@ async def open_applier(
             clock=clock,
             workers=plan.writers,
         )
+
+
+def _lookup_in(source: TableDescription, client: DynamoClient) -> KeyLookup:
+    lookup = BatchGetLookup(client, table=source.called, side="source")
+    return lookup_of(lookup, leave_out=source.is_legacy_global)
 
 
 def _partition_key(table: TableDescription) -> str | None:
