@@ -205,7 +205,10 @@ class TargetCapture:
         if (trouble := self.trouble) is not None:
             reasons.append(Reason("unread stream", trouble))
         if counts.open_gaps:
-            told = "records of the target were lost: what was written there is not all known"
+            told = (
+                "records of the target were lost, so what was written there is not all known:"
+                " dynaferry verify with the sides exchanged goes back by hand (docs/move.md)"
+            )
             reasons.append(Reason("open gap", told))
         if counts.letters:
             told = f"the source refuses {counts.letters:,} items as the target holds them"
