@@ -23,9 +23,10 @@ from dynaferry.state.move_records import TransitionKind, TransitionRequest
 from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.stop import StopSignal
 from tests.follow.moves import Moving, an_item, make_source, moving, plan_of
-from tests.worlds.moto import SOURCE_ACCOUNT_ID, MotoWorld
+from tests.worlds.moto import SOURCE_ACCOUNT_ID, TARGET_ACCOUNT_ID, MotoWorld
 
 WRITER_ROLE = f"arn:aws:iam::{SOURCE_ACCOUNT_ID}:role/dynaferry-way-back"
+FOREIGN_ROLE = f"arn:aws:iam::{TARGET_ACCOUNT_ID}:role/dynaferry-way-back"
 
 
 @pytest.fixture(autouse=True)
@@ -173,6 +174,12 @@ async def test_without_a_role_or_a_switch_or_a_way_back_nothing_is_written_to_th
         answer = await asked(tmp_path, "cut-back")
         assert answer.outcome == "not ready"
         assert "--source-write-role-arn" in str(move.said) or answer.reply.reasons
+        # A role of the other account sees a table of the same name.
+        held = await world.target_tables.read_table("orders")
+        answer = await asked(tmp_path, "cut-back", FOREIGN_ROLE, 5.0)
+        assert answer.outcome == "not ready"
+        assert "and the source is" in answer.reply.reasons[0], answer
+        assert await world.target_tables.read_table("orders") == held
         assert await world.source_tables.read_table("orders") == before
     other = tmp_path / "other"
     await make_source(world, "more")

@@ -1,5 +1,6 @@
 """A verification between two accounts, through the command line and from Python."""
 
+import itertools
 import json
 import sqlite3
 import stat
@@ -26,8 +27,11 @@ from dynaferry.errors import (
 from dynaferry.plan.settings import TablePlan
 from dynaferry.report.certificate import read_certificate
 from dynaferry.state.directory import state_path
+from dynaferry.state.move_records import MoveRecord, Stage
+from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.verify.compare.repair import RepairPlan
+from dynaferry.verify.in_use import is_in_use
 from dynaferry.verify.run import execute, verify_tables
 from dynaferry.verify.settings import VerifyPlan
 from dynaferry.verify.stats import ComparisonRunStats
@@ -192,6 +196,59 @@ async def test_a_repair_is_approved_before_anything_is_written(
     (again,) = (await verify_tables(plan_for(world, tmp_path))).tables
     assert (again.status, again.matching, again.target_items) == ("equal", 120, 120)
     assert await world.target_tables.read_items("orders")
+
+
+async def moved(world: MotoWorld, state_dir: Path, *stages: Stage) -> None:
+    """The run was a move, which has come to the last of these states."""
+    settings = {"allow_non_empty_target": True}
+    assert (await copy_table(plan_for(world, state_dir, **settings).copy)).status == "complete"
+    file = await MoveFile.open(state_dir, "orders")
+    await file.begin_move(stages[0], 1.0, has_way_back=True)
+    for at, (before, stage) in enumerate(itertools.pairwise(stages)):
+        assert await file.enter(stage, before, 2.0 + at)
+    await file.aclose()
+
+
+SWITCHED: tuple[Stage, ...] = ("cutting-over", "switched")
+
+
+async def test_no_repair_writes_to_a_target_that_is_in_use_since_a_switch(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    await moved(world, tmp_path, *SWITCHED)
+    await plant(world)
+    held = await world.target_tables.read_table("orders")
+    (table,) = (await verify_tables(plan_for(world, tmp_path))).tables
+    assert (table.missing, table.different, table.extra) == (2, 1, 3)
+    mending = [plan_for(world, tmp_path, **{flag: True}) for flag in ("repair", "delete_extra")]
+    for plan in mending:
+        with pytest.raises(StateError, match="in use since its switch"):
+            await verify_tables(plan)
+    assert await world.target_tables.read_table("orders") == held
+    file = await MoveFile.open(tmp_path, "orders")
+    await file.enter("going-back", "switched", 8.0)
+    await file.enter("returned", "going-back", 9.0)
+    await file.aclose()
+    await verify_tables(mending[0])
+    assert await world.target_tables.read_table("orders") != held
+
+
+@pytest.mark.parametrize(
+    ("move", "is_so"),
+    [
+        (MoveRecord(stage="following", since=1.0), False),
+        (MoveRecord(stage="cutting-over", since=1.0), False),
+        (MoveRecord(stage="switched", since=2.0, switched_at=2.0), True),
+        (MoveRecord(stage="going-back", since=3.0, switched_at=2.0), True),
+        (MoveRecord(stage="finished", since=3.0, switched_at=2.0), True),
+        (MoveRecord(stage="finished", since=4.0, switched_at=2.0, returned_at=3.0), False),
+        (MoveRecord(stage="finished", since=5.0, switched_at=4.0, returned_at=3.0), True),
+        (MoveRecord(stage="following", since=4.0, switched_at=2.0, returned_at=3.0), False),
+        (MoveRecord(stage="aborted", since=4.0), False),
+    ],
+)
+def test_a_target_is_in_use_from_a_switch_to_the_way_back(move: MoveRecord, is_so: bool) -> None:
+    assert is_in_use(move) == is_so
 
 
 def own_attributes(region: str, second: int) -> WireItem:

@@ -149,6 +149,7 @@ async def open_back(
             if capture is None:
                 raise NotReadyError(f"the target of {table.source} was not captured")
             seen = await describe_table(writer, table.source)
+            check_is_the_source(seen, table.seen)
             there = await describe_table(sides.target, table.target)
             there = await with_replication(sides.target, there)
             applier = await stack.enter_async_context(
@@ -169,6 +170,22 @@ async def open_back(
                 BackTable(table.source, there, capture, applier, looked_up.both, capture.clock)
             )
         yield tables
+
+
+def check_is_the_source(seen: TableDescription, read: TableDescription) -> None:
+    """Returns if what a cut-back would write to is the table that the move has read.
+
+    A role of another account sees another table of that name.
+
+    :raises PlanError: it is not
+    """
+    if (seen.arn, seen.table_id) != (read.arn, read.table_id):
+        which = "another table" if seen.arn == read.arn else seen.arn
+        raise PlanError(
+            f"who is named to write to the source sees {which}, and the source is {read.arn}",
+            hint="name a role or a profile of the source's account and Region",
+            table=read.name,
+        )
 
 
 def writing_account(source: Account, request: TransitionRequest) -> Account:

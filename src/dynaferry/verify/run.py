@@ -32,6 +32,7 @@ from dynaferry.verify.certificate import certificate_of, check_place, iso_time, 
 from dynaferry.verify.compare.confirm import KEYS_AT_ONCE
 from dynaferry.verify.compare.repair import RepairPlan, repair_plan
 from dynaferry.verify.compare.written_since import WrittenSince
+from dynaferry.verify.in_use import check_not_in_use
 from dynaferry.verify.outcome import Items, summarize, without_summary
 from dynaferry.verify.preflight import TablePair, inspect_pairs, what_is_left_out
 from dynaferry.verify.rejections import rejected_keys, unreadable_line
@@ -113,6 +114,8 @@ async def _prepare_and_verify(
     stored = await what_to_resume(plan, say)
     async with open_sides(plan.copy, say) as sides:
         pairs = await inspect_pairs(plan, sides, say)
+        if plan.mends:
+            await check_not_in_use(plan.copy.state_dir, plan.copy.run_name, pairs)
         for line in what_is_left_out(pairs):
             say(line)
         async with open_state(plan, pairs, stored) as store:
