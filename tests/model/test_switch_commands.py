@@ -7,18 +7,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dynaferry.follow.move_state import AllowedCommand, asked, is_over
-from dynaferry.state.move_records import TransitionKind, TransitionRecord, TransitionRequest
+from dynaferry.follow.move_state import AllowedCommand, MoveCommand, asked, is_over
+from dynaferry.state.move_records import Stage, TransitionKind, TransitionRecord, TransitionRequest
 from dynaferry.state.sqlite.move_file import MoveFile, MoveMoment
 from dynaferry.state.sqlite.store import SqliteStore
-from tests.model.switch_process import RUN, SHOWS_WITHIN, TICK, Machine
+from tests.model.switch_process import TICK, Machine
+from tests.model.switch_tables import RUN, SHOWS_WITHIN
 from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS, VERSION
 
 MOMENTS: tuple[MoveMoment, ...] = ("before a go", "inside a go", "after a go")
 
 
 class Switches(RuleBasedStateMachine):
-    """One move with its writers, its application, and whoever asks."""
+    """One move with its writers, which are on one of both sides, and whoever asks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,9 +27,13 @@ class Switches(RuleBasedStateMachine):
         self._place = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
         self.machine = Machine(Path(self._place.name))
         self.world = self.machine.world
+        self.stage: Stage = "following"
+        # Writers that have not stopped, and what they have written last where they are.
         self.writes = True
-        self.has_gone = False
-        self.is_used: int | None = None  # what its application has written to the target last
+        self.written = self.world.source
+        self.is_back_asked = False
+        self.was_written_late = False
+        self.gone: list[Stage] = []
         self.open: TransitionRecord | None = None
         self.is_waited_for = False
         self.asks = self.machine.run(self._begun())
@@ -40,54 +45,70 @@ class Switches(RuleBasedStateMachine):
         await store.aclose()
         return await MoveFile.open(state_dir, RUN)
 
+    @property
+    def is_on_target(self) -> bool:
+        """Whether the application uses the target."""
+        return self.stage in ("switched", "going-back")
+
     # Time, writers, the application -------------------------------------------------------------
 
-    @initialize(dies_at=st.sampled_from([None, *MOMENTS]), is_begun=st.booleans())
-    def it_follows(self, dies_at: MoveMoment | None, is_begun: bool) -> None:
-        """Half of the histories begin with a go, or shortly before one."""
-        self.machine.tick()
-        if is_begun:
-            self.it_is_switched_as_it_should_be(0.0, dies_at, 5)
+    @initialize(
+        gone=st.sampled_from(["no", "there", "there", "back"]),
+        dies_at=st.sampled_from([None, *MOMENTS]),
+        compares=st.booleans(),
+    )
+    def it_follows(self, gone: str, dies_at: MoveMoment | None, compares: bool) -> None:
+        """Most histories begin with a go, or shortly before one; in half nothing is compared."""
+        self.world.compares = compares
+        self._tick(TICK)
+        if gone != "no":
+            self.it_is_switched_as_it_should_be(0.0, dies_at if gone == "there" else None, 5)
+        if gone == "back":
+            self.it_goes_back_as_it_should(0.0, dies_at, 5)
 
     @rule(seconds=st.sampled_from([TICK, 1.0, 6.0, 6.0, 66.0]))
     def time_passes(self, seconds: float) -> None:
         for passes in (seconds, TICK):
-            # Writers that have not stopped write.
-            if self.writes and not self.has_gone:
-                self.world.write(0.0)
+            if self.writes:
+                self._write(0.0)
             self._tick(passes)
 
     @rule(delay=st.sampled_from([0.0, 0.5, SHOWS_WITHIN]))
-    @precondition(lambda self: self.writes and not self.has_gone)
+    @precondition(lambda self: self.writes)
     def the_last_write_shows_late(self, delay: float) -> None:
-        self.world.write(delay)
+        self._write(delay)
         self.writes = False
 
     @rule()
-    @precondition(lambda self: not self.has_gone and self.open is None)
+    @precondition(lambda self: self.open is None)
     def writers_go_on(self) -> None:
-        """Whoever is told that nothing was switched lets them."""
+        """Whoever is told that nothing was switched lets them; behind a go where they belong."""
         self.writes = True
 
     @rule()
-    @precondition(lambda self: self.has_gone)
+    @precondition(lambda self: self.is_on_target)
     def somebody_writes_to_the_source(self) -> None:
         self.world.write(0.0)
+        self.was_written_late = True
 
-    @rule()
-    @precondition(lambda self: self.has_gone)
-    def the_target_is_used(self) -> None:
-        self.world.version += 1
-        self.world.target = self.is_used = self.world.version
+    def _write(self, delay: float) -> None:
+        if self.is_on_target:
+            self.world.use(delay)
+        else:
+            self.world.write(delay)
+        self.written = self.world.version
 
     # Commands -----------------------------------------------------------------------------------
 
-    @rule(what=st.sampled_from(["cut-over", "cut-over", "cut-over", "check", "abort", "finish"]))
+    @rule(
+        what=st.sampled_from(
+            ["cut-over", "cut-over", "cut-back", "cut-back", "check", "abort", "finish"]
+        )
+    )
     @precondition(lambda self: self.machine.process is not None)
     def ask(self, what: TransitionKind) -> None:
-        stage = self.machine.stage()
-        command = "cut-over" if what == "check" else what
-        allowed = asked(command, stage)
+        command: MoveCommand = "cut-over" if what == "check" else what
+        allowed = asked(command, self.machine.stage())
         is_to_be_done = isinstance(allowed, AllowedCommand) and not allowed.is_done_already
         if what != "check" and not is_to_be_done:
             return
@@ -95,25 +116,43 @@ class Switches(RuleBasedStateMachine):
         found = self.machine.run(self.asks.ask(request, self.world.now))
         if what != "check" and found.request == request:
             self.open, self.is_waited_for = found, True
+            self.is_back_asked |= what == "cut-back"
 
     @rule(
         delay=st.sampled_from([0.0, SHOWS_WITHIN]),
         dies_at=st.sampled_from([None, None, *MOMENTS]),
         patience=st.sampled_from([1, 3, 5]),
     )
-    @precondition(lambda self: not (self.has_gone or is_over(self.machine.stage())))
+    @precondition(lambda self: self.stage in ("replaying", "following", "cutting-over"))
     def it_is_switched_as_it_should_be(
         self, delay: float, dies_at: MoveMoment | None, patience: int
     ) -> None:
         """All that leads to a go, in order, but for what is under way and a death at the go."""
+        self._do_as_it_should_be("cut-over", delay, dies_at, patience)
+
+    @rule(
+        delay=st.sampled_from([0.0, SHOWS_WITHIN]),
+        dies_at=st.sampled_from([None, None, *MOMENTS]),
+        patience=st.sampled_from([1, 3, 5]),
+    )
+    @precondition(lambda self: self.is_on_target)
+    def it_goes_back_as_it_should(
+        self, delay: float, dies_at: MoveMoment | None, patience: int
+    ) -> None:
+        self._do_as_it_should_be("cut-back", delay, dies_at, patience)
+
+    def _do_as_it_should_be(
+        self, what: TransitionKind, delay: float, dies_at: MoveMoment | None, patience: int
+    ) -> None:
         if self.machine.process is None:
-            self.machine.start()
+            self.it_is_started_again(is_forward=False)
         self._tick(66.0)
         if self.machine.process is None:
             return  # what was asked before has ended it
-        self.the_last_write_shows_late(delay)
+        self._write(delay)
+        self.writes = False
         self.machine.process.file.dies_at = dies_at
-        self.ask("cut-over")
+        self.ask(what)
         for _ in range(patience):
             self._tick(SHOWS_WITHIN)
 
@@ -126,9 +165,10 @@ class Switches(RuleBasedStateMachine):
     @precondition(lambda self: self.open is not None)
     def it_is_withdrawn(self) -> None:
         assert self.open is not None
-        number, now = self.open.number, self.world.now
+        number, what, now = self.open.number, self.open.request.what, self.world.now
         if self.machine.run(self.asks.end(number, "withdrawn", now)):
-            assert self.open.request.what == "finish" or not self.has_gone
+            stage = self.machine.stage()
+            assert (what, stage) not in {("cut-over", "switched"), ("cut-back", "returned")}
         self._look()
 
     # Crashes ------------------------------------------------------------------------------------
@@ -143,10 +183,10 @@ class Switches(RuleBasedStateMachine):
     def it_is_going_to_die_at_a_go(self, moment: MoveMoment) -> None:
         self.machine.process.file.dies_at = moment  # type: ignore[union-attr]
 
-    @rule()
+    @rule(is_forward=st.booleans())
     @precondition(lambda self: self.machine.process is None)
-    def it_is_started_again(self) -> None:
-        self.machine.start()
+    def it_is_started_again(self, is_forward: bool) -> None:
+        self.machine.start(forward=is_forward)
         assert (self.machine.process is None) == is_over(self.machine.stage())
         self._look()
 
@@ -162,16 +202,29 @@ class Switches(RuleBasedStateMachine):
     # What holds ---------------------------------------------------------------------------------
 
     @invariant()
-    def nothing_is_written_to_a_target_that_is_used(self) -> None:
-        if self.is_used is not None:
-            assert self.world.target == self.is_used
+    def nothing_of_ours_is_written_to_the_side_that_is_used(self) -> None:
+        if self.is_on_target:
+            assert self.world.target == self.written
+        elif self.stage == "returned":
+            assert self.world.source == self.written
 
     @invariant()
-    def nothing_is_sent_where_no_state_lets_it(self) -> None:
+    def the_source_is_not_written_before_a_cut_back(self) -> None:
+        assert self.is_back_asked or not self.world.written_back
+
+    @invariant()
+    def one_direction_applies_at_a_time(self) -> None:
         process = self.machine.process
-        if process is not None and (self.has_gone or is_over(self.machine.stage())):
-            assert not process.table.may_send
-            assert process.table.in_flight is None
+        if process is None:
+            return
+        back = process.back
+        sends_back = back is not None and (back.may_send or back.in_flight is not None)
+        sends = process.table.may_send or process.table.in_flight is not None
+        assert not (sends and sends_back)
+        if self.is_on_target or self.stage == "returned" or is_over(self.stage):
+            assert not sends
+        if self.stage != "going-back":
+            assert not sends_back
 
     def _tick(self, seconds: float) -> None:
         if self.open is not None and self.is_waited_for:
@@ -183,17 +236,28 @@ class Switches(RuleBasedStateMachine):
         """What has become of what was asked, at once: nothing else has happened since."""
         if self.open is not None:
             self.open = self.machine.run(self.asks.read_transition(self.open.number))
-        stage = self.machine.stage()
-        if stage == "switched" and not self.has_gone:
-            self.has_gone, self.writes = True, False
-            assert self.open is not None
-            assert self.open.outcome == "go"
-            assert self.world.target == self.world.source
+        before, self.stage = self.stage, self.machine.stage()
+        if self.stage == "switched" and before in ("replaying", "following", "cutting-over"):
+            self._is_gone("cut-over")
             assert self.world.late is None
-            self.is_used = self.world.target
+        if self.stage == "returned" and before in ("switched", "going-back"):
+            self._is_gone("cut-back")
+            assert self.world.late_back is None
+        if before == "returned" and self.stage != before and not is_over(self.stage):
+            self.was_written_late = False  # it follows again
         if self.open is not None and self.open.outcome is not None:
-            assert (self.open.outcome == "go") <= self.has_gone
+            is_go = self.open.outcome == "go"
+            assert not is_go or self.stage in ("switched", "returned")
             self.open = None
+
+    def _is_gone(self, what: TransitionKind) -> None:
+        assert self.open is not None
+        assert (self.open.request.what, self.open.outcome) == (what, "go")
+        if not self.was_written_late:
+            assert self.world.target == self.world.source == self.written
+        self.written = self.world.target if what == "cut-over" else self.world.source
+        self.writes = False
+        self.gone.append(self.stage)
 
     def teardown(self) -> None:
         self.machine.run(self.asks.aclose())
