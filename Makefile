@@ -47,6 +47,7 @@ rehearse: $(VENV)/.dev  ## cut-overs at 2,000 changes a second, then with troubl
 		$(BIN)/python -m tests.moves.rehearse --times 2 --first $(FIRST) --scenario $$scenario || exit 1; \
 	done
 	$(BIN)/python -m tests.moves.rehearse --kills $(KILLS) --first $(FIRST)
+	$(BIN)/python -m tests.model.fuzz_switch
 
 rehearse-back: N = 5
 rehearse-back: $(VENV)/.dev  ## switches and ways back, then some in which processes are killed: make rehearse-back N=20 FIRST=0

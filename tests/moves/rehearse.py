@@ -56,11 +56,15 @@ WRITERS = 4
 MOST_SECONDS = 150.0
 NEVER_STOP_SECONDS = 20.0
 MOST_ASKED = 4
+CHECKS = 3
 
 
 @dataclass(slots=True)
 class Rehearsed:
-    """What became of one: seconds from the last write to the end, and what the target lacks."""
+    """What became of one: seconds from the last write to the end, and what the target lacks.
+
+    `checks` are the seconds of each `cut-over --check` that was asked before, from its start on.
+    """
 
     seconds: float
     code: int
@@ -68,6 +72,7 @@ class Rehearsed:
     asked: int
     told: str
     wanted_code: int = 0
+    checks: tuple[float, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -104,11 +109,14 @@ class Rehearsal:
             for writer in self._writers:
                 writer.start()
             move = self._moving()
+            checks = tuple(self._checking() for _ in range(CHECKS))
             asks = self._asking()
             time.sleep(self._chance.uniform(0.5, 2.5))
             if self._scenario == "never-stop":
                 _, err = asks.communicate(timeout=MOST_SECONDS)
-                return Rehearsed(0.0, asks.returncode, 0, self._asked, err, wanted_code=7)
+                return Rehearsed(
+                    0.0, asks.returncode, 0, self._asked, err, wanted_code=7, checks=checks
+                )
             stopped_at = self._stop_writers()
             if self._scenario == "kill":
                 time.sleep(self._chance.uniform(0.0, 8.0))
@@ -120,7 +128,9 @@ class Rehearsal:
                 code, report, told = self._end_of(self._asking())
             went_at = report.get("switched_at") or time.time()
             differing = self._items(SOURCE) ^ self._items(TARGET)
-            return Rehearsed(went_at - stopped_at, code, len(differing), self._asked, told)
+            return Rehearsed(
+                went_at - stopped_at, code, len(differing), self._asked, told, checks=checks
+            )
         finally:
             for process in self._processes:
                 process.kill()
@@ -163,6 +173,16 @@ class Rehearsal:
                     return move
             time.sleep(0.2)
         raise RuntimeError(f"it does not follow: {log.read_text()[-2000:]}")
+
+    def _checking(self) -> float:
+        """The seconds that an answer to whether it is ready takes, with the start of Python."""
+        began, pipe = time.monotonic(), subprocess.PIPE
+        options = ("--check", "--state-dir", str(self._state_dir), "--json")
+        asks = self._begun("cut-over", RUN, *options, stdout=pipe, stderr=pipe)
+        out, err = asks.communicate(timeout=MOST_SECONDS)
+        if asks.returncode not in (0, 7):
+            raise RuntimeError(f"exit code {asks.returncode} of a check: {out} {err}")
+        return time.monotonic() - began
 
     def _asking(self) -> subprocess.Popen[str]:
         self._asked += 1
@@ -263,9 +283,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(one.told)
     seconds = [one.seconds for one in found if not one.code] or [math.inf]
     wrong = sum(not one.is_good for one in found)
+    checks = [check for one in found for check in one.checks]
     _say(
         f"{asked.scenario}: {len(found)} rehearsals, {wrong} wrong; outage"
-        f" {statistics.median(seconds):.1f} s in the median, {max(seconds):.1f} s at most"
+        f" {statistics.median(seconds):.1f} s in the median, {max(seconds):.1f} s at most; --check"
+        f" answers in {statistics.median(checks):.1f} s, {max(checks):.1f} s at most"
     )
     return 1 if wrong else 0
 

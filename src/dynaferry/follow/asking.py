@@ -36,6 +36,7 @@ from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.stop import StopSignal
 
 POLL_SECONDS: Final = 0.2
+CHECK_POLL_SECONDS: Final = 0.05
 BEAT_SECONDS: Final = 0.5
 # A move that follows looks several times a second; a check describes the targets as well.
 CHECK_SECONDS: Final = 10.0
@@ -141,7 +142,9 @@ class MoveAsker:
 
     async def _until_ended(self, transition: TransitionRecord) -> Answer:
         request, number = transition.request, transition.number
-        seconds = CHECK_SECONDS if request.what == "check" else request.timeout_seconds
+        seconds, poll_seconds = request.timeout_seconds, POLL_SECONDS
+        if request.what == "check":
+            seconds, poll_seconds = CHECK_SECONDS, CHECK_POLL_SECONDS
         until = anyio.current_time() + seconds + GRACE_SECONDS
         beaten_at = 0.0
         try:
@@ -158,7 +161,7 @@ class MoveAsker:
                 else:
                     transition = await self._file.read_transition(number)
                 self._tell(transition)
-                with anyio.move_on_after(POLL_SECONDS):
+                with anyio.move_on_after(poll_seconds):
                     await self._stop.finish.wait()
         except BaseException:
             with anyio.CancelScope(shield=True):
