@@ -27,6 +27,8 @@ class LateWatch:
 
     async def turn(self, is_on: bool, *, forget: bool = True) -> None:
         """Notes what comes from now on as late, or does not; `forget` what no go has followed."""
+        if not is_on:
+            self._again_at = math.inf  # not by itself either, as a process before wanted it
         if is_on == self._is_on:
             return
         for table in self._tables:
