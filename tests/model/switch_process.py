@@ -150,6 +150,8 @@ class Process:
         await self._until_asleep()
         if self.file.is_dead or self._stop.asked:
             await self.die()
+        elif self._task is not None and self._task.done():
+            self._task.result()  # nobody has killed it: what has it died of?
 
     async def die(self) -> None:
         """Is killed."""

@@ -11,6 +11,7 @@ import anyio
 from dynaferry.follow.cut_over import TableLook
 from dynaferry.follow.quiet import LEAST_SECONDS, Quiet
 from dynaferry.follow.readiness import Reason, WayBack
+from dynaferry.follow.target_capture import SHOWN_WITHIN_SECONDS
 from dynaferry.state.move_records import Stage
 
 RUN: Final = "orders"
@@ -130,6 +131,8 @@ class NumberTarget:
     def __init__(self, world: World) -> None:
         self._world = world
         self._begun_at = world.now
+        self._catches_up_to: float | None = None
+        self.spool = self  # it says whether it passes over
 
     async def arm(self) -> None:
         """Nothing is kept before the switch."""
@@ -147,6 +150,31 @@ class NumberTarget:
         """How it stands before the switch."""
         since = max(self._world.back.record_at, self._begun_at)
         return WayBack(quiet_seconds=self._world.now - since)
+
+    @property
+    def passes_over(self) -> bool:
+        """Whether nothing is kept."""
+        return not self._world.back.keeps
+
+    def begin_to_catch_up(self) -> None:
+        """Goes on keeping until all is seen that was written before now."""
+        self._catches_up_to = self._world.now + SHOWN_WITHIN_SECONDS
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether it has to, or what it has kept is not taken over yet."""
+        return self._catches_up_to is not None
+
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether all of that is kept: it is read up to now."""
+        until = self._catches_up_to
+        return until is not None and self._world.now >= until
+
+    async def end_catching_up(self) -> None:
+        """It is taken over."""
+        await self.pass_over()
+        self._catches_up_to = None
 
     async def counts(self) -> None:
         """What it holds."""
@@ -251,6 +279,7 @@ class NumberTable:
         self._holds = False
         self.way_back = NumberTarget(world)
         self.has_switched = False
+        self.notes_late: bool | None = None
         self.in_flight: int | None = None
         # A process before may have sent what lands yet.
         self.settled_at = world.now if world.late is None else world.late[1]
@@ -261,8 +290,14 @@ class NumberTable:
         return not self._holds and not self.has_switched
 
     def hold(self, is_held: bool) -> None:
-        """Sends nothing new, or goes on."""
-        self._holds = is_held
+        """Sends nothing new, or goes on, unless the target is not all seen."""
+        self._holds = is_held or self.way_back.is_catching_up
+
+    async def take_over_target(self) -> None:
+        """What was written to the target behind the return is read again from the source."""
+        if self._world.back.waiting is not None:
+            self._world.forward.waiting = self._world.source
+        await self.way_back.end_catching_up()
 
     def is_switched(self, _: Stage) -> None:
         """Sends nothing any more."""
@@ -273,10 +308,12 @@ class NumberTable:
         self._world.forward.waiting = self._world.source
 
     async def begin_late_writes(self, *, takes_waiting: bool) -> None:
-        """What waits is counted as it is."""
+        """What comes from now on is late."""
+        self.notes_late = True
 
     async def end_late_writes(self, *, forget: bool = True) -> None:
-        """What waits is counted as it is."""
+        """What comes from now on is not."""
+        self.notes_late = False
 
     def begin_anew(self) -> None:
         """Silence counts from now on."""

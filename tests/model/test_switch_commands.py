@@ -226,6 +226,12 @@ class Switches(RuleBasedStateMachine):
         if self.stage != "going-back":
             assert not sends_back
 
+    @invariant()
+    def nothing_is_late_on_the_side_that_is_used(self) -> None:
+        process = self.machine.process
+        if process is not None and self.stage in ("going-back", "returned"):
+            assert not process.table.notes_late
+
     def _tick(self, seconds: float) -> None:
         if self.open is not None and self.is_waited_for:
             self.machine.run(self.asks.beat(self.open.number))
