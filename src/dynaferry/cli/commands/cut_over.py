@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -10,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry.cli import exit_codes, failure, screen
-from dynaferry.errors import StateError
+from dynaferry.errors import DynaferryError, StateError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +87,7 @@ def run_cut_over(
     from dynaferry.state.directory import sole_run
     from dynaferry.state.move_records import TransitionRequest
 
+    name: str | None = None
     try:
         name = sole_run(state_dir, run)
         check_request = TransitionRequest(
@@ -110,14 +112,35 @@ def run_cut_over(
         answer = _asked(state_dir, name, way, request, tells_how=on_stop_writers is None)
         code = _report(state_dir, name, answer, way, is_check=False, as_json=as_json)
     except KeyboardInterrupt:
-        screen.say(way.nothing_switched)
-        return exit_codes.NOT_READY
+        # It may have come behind a go: what is stored counts.
+        if name is None or not _is_switched(state_dir, name, way):
+            screen.say(way.nothing_switched)
+            return exit_codes.NOT_READY
+        screen.say(f"go: it was switched before the interrupt: start the writers on the {way.to}")
+        code = exit_codes.COMPLETE
     except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return failure.report(error, as_json=as_json, run=run)
     if code == exit_codes.COMPLETE and on_go is not None and _hook(on_go, "--on-go"):
         screen.say("the switch stands: the same command runs that of --on-go again")
         return exit_codes.FAILED
     return code
+
+
+def _is_switched(state_dir: Path, run: str, way: Way) -> bool:
+    """Whether the switch of this way is stored; not where that cannot be read."""
+    from dynaferry.cli.interrupts import run_async
+    from dynaferry.run.lifecycle import closing
+    from dynaferry.state.sqlite.move_file import MoveFile
+
+    async def stage() -> str | None:
+        file = await MoveFile.open(state_dir, run)
+        async with closing(file):
+            move = await file.read_move()
+        return None if move is None else move.stage
+
+    with suppress(DynaferryError):
+        return run_async(stage) == ("switched" if way.to == "target" else "returned")
+    return False
 
 
 def _asked(
