@@ -47,7 +47,11 @@ def run_export(run: str | None, state_dir: Path, output: Path | None) -> int:
 
 def run_replay(flags: ReplayFlags) -> int:
     """Replays, prints the outcome and returns the exit code; every error is reported."""
-    from dynaferry.cli.commands.move_letters import is_move, replay_moved
+    from dynaferry.cli.commands.move_letters import (
+        check_before_the_switch,
+        is_move,
+        replay_moved,
+    )
     from dynaferry.dead_letters.replay import replay
 
     try:
@@ -56,6 +60,7 @@ def run_replay(flags: ReplayFlags) -> int:
         async def body(stop: StopSignal) -> ReplayOutcome:
             if await is_move(request.state_dir, request.run):
                 return await replay_moved(request, stop=stop, say=screen.say)
+            await check_before_the_switch(request.state_dir, request.run)
             return await replay(request, stop=stop, say=screen.say)
 
         outcome = run_async(

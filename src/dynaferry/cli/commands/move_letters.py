@@ -6,9 +6,10 @@ no letter is written. Its key is read again from the source, by the process that
 
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -33,6 +34,9 @@ from dynaferry.state.records import DeadLetter
 from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.stop import StopSignal
+
+if TYPE_CHECKING:
+    from dynaferry.state.move_records import MoveRecord
 
 POLL_SECONDS: Final = 0.5
 # What the source holds is what counts. A cut-over that is asked for waits for what is read again.
@@ -81,6 +85,25 @@ async def is_move(state_dir: Path, run: str) -> bool:
         return (await store.read_run()).identity.move is not None
 
 
+async def check_before_the_switch(state_dir: Path, run: str) -> None:
+    """Returns unless a move of the run was switched, with a stream or without: behind it the
+    application writes the target, and the source's items are old.
+
+    :raises StateError: it was
+    """
+    move: MoveRecord | None = None
+    with suppress(StateError):  # whoever reads its letters says what is wrong with the run
+        file = await MoveFile.open(state_dir, run)
+        async with closing(file):
+            move = await file.read_move()
+    if move is not None and move.stage not in STAGES_OF_FOLLOWING:
+        raise StateError(
+            f"the run {run} is {move.stage}: of its letters none is written any more",
+            hint="the target does not follow the source any more: dynaferry dead-letters export"
+            " has the letters, and what is right is the application's to say",
+        )
+
+
 async def replay_moved(request: ReplayRequest, *, stop: StopSignal, say: Say) -> ReplayOutcome:
     """Has the source read again under the keys of all letters, and waits for what comes of it.
 
@@ -110,7 +133,7 @@ class _MoveReplay:
 
         :raises StateError: no process follows the run, or none does any more
         """
-        await self._check_before_the_switch()
+        await check_before_the_switch(self._state_dir, self._run)
         await self._check_followed("nothing was asked for")
         keys = await self._keys()
         tables = await self._in_thread(read_move, len(keys))
@@ -132,18 +155,6 @@ class _MoveReplay:
             await self._check_followed("the next one reads them again")
             with anyio.move_on_after(POLL_SECONDS):
                 await self._stop.finish.wait()
-
-    async def _check_before_the_switch(self) -> None:
-        """Behind it the application writes the target, and the source's items are old."""
-        file = await MoveFile.open(self._state_dir, self._run)
-        async with closing(file):
-            move = await file.read_move()
-        if move is not None and move.stage not in STAGES_OF_FOLLOWING:
-            raise StateError(
-                f"the run {self._run} is {move.stage}: of its letters none is written any more",
-                hint="the target does not follow the source any more: dynaferry dead-letters export"
-                " has the letters, and what is right is the application's to say",
-            )
 
     async def _check_followed(self, then: str) -> None:
         if not await to_thread.run_sync(is_followed, self._state_dir, self._run):
