@@ -1,6 +1,7 @@
 """An interrupt beside a go: what is stored is what is told, in the exit code as well."""
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from dynaferry.cli.commands import cut_over
 from dynaferry.cli.commands.cut_over import CUT_BACK, CUT_OVER, Way
-from dynaferry.state.move_records import Stage
+from dynaferry.follow.asking import Answer
+from dynaferry.state.move_records import Stage, TransitionReply
 from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.state.sqlite.store import SqliteStore
 from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS, VERSION
@@ -66,3 +68,28 @@ def test_an_interrupt_in_the_moment_of_a_go_is_no_lie(
     assert ended == code
     assert ("nothing was switched" in said) == (code == 7)
     assert (tmp_path / "started").exists() == (code == 0)
+
+
+def test_a_command_that_cannot_stop_the_writers_is_told_as_json_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    anyio.run(store_move, tmp_path, ("following",))
+    ready = Answer(outcome="done", reply=TransitionReply(step="check", since=1.0))
+    monkeypatch.setattr(cut_over, "_asked", lambda *_, **__: ready)
+    ended = cut_over.run_cut_over(
+        "orders",
+        tmp_path,
+        check=False,
+        timeout_seconds=60.0,
+        verify="recent",
+        proof="observed",
+        on_stop_writers="false",
+        on_go=None,
+        as_json=True,
+    )
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert ended == 7
+    assert "nothing was switched" in said.err
+    assert (document["ready"], document["outcome"]) == (False, "not ready")
+    assert "--on-stop-writers" in document["not_ready"][0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dynaferry.cli import exit_codes, failure, screen
 from dynaferry.errors import DynaferryError, StateError
@@ -107,8 +108,9 @@ def run_cut_over(
             if check or not is_ready(answer):
                 return _report_check(state_dir, name, answer, way, as_json=as_json)
             if not answer.is_done_already and _hook(on_stop_writers, "--on-stop-writers"):
-                screen.say(way.nothing_switched)
-                return exit_codes.NOT_READY
+                why = replace(answer.reply, reasons=("the command of --on-stop-writers failed",))
+                answer = replace(answer, outcome="not ready", reply=why)
+                return _report(state_dir, name, answer, way, is_check=False, as_json=as_json)
         answer = _asked(state_dir, name, way, request, tells_how=on_stop_writers is None)
         code = _report(state_dir, name, answer, way, is_check=False, as_json=as_json)
     except KeyboardInterrupt:
