@@ -3,7 +3,7 @@
 The capture is not held by a pause: what comes meanwhile waits in the spool.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final, Protocol
@@ -57,10 +57,7 @@ async def follow(
     """
     store = await SqliteStore.open(plan.state_dir, plan.run_name)
     async with closing(store), AsyncExitStack() as stack:
-        targets = [
-            await with_replication(sides.target, await describe_table(sides.target, table.target))
-            for table in tables
-        ]
+        targets = await _described(sides, tables)
         stats, caps = await stats_of_copied(plan, sides, tables, targets, store), RunCaps(plan)
         controls = ControlFollower(plan, store, (caps,), stats)
         for line in await controls.begin():
@@ -77,20 +74,43 @@ async def follow(
                 plan, sides, tables, targets, appliers, stop, say, goes_forward=goes_forward
             )
         )
-        async with anyio.create_task_group() as group:
-            group.start_soon(switching.run)
-            for table in tables:
-                if table.way_back is not None:
-                    group.start_soon(table.way_back.run)
-            for applier in appliers:
-                group.start_soon(applier.run)
-            group.start_soon(controls.follow)
-            group.start_soon(_say_controls, stats, say)
-            group.start_soon(watched, watch, stats)
-            group.start_soon(Resync(plan, tables, rejections, caps, stop, say).run)
-            group.start_soon(AfterGo(plan, sides.target, tables, stop, say).run)
-            await _until_stopped(stop, tables, appliers)
-            group.cancel_scope.cancel()
+        await _run(
+            stop,
+            tables,
+            appliers,
+            switching.run,
+            controls.follow,
+            partial(_say_controls, stats, say),
+            partial(watched, watch, stats),
+            Resync(plan, tables, rejections, caps, stop, say).run,
+            AfterGo(plan, sides.target, tables, stop, say).run,
+        )
+
+
+async def _run(
+    stop: StopSignal,
+    tables: Sequence[FollowedTable],
+    appliers: Sequence[Applier],
+    *beside: Callable[[], Awaitable[object]],
+) -> None:
+    """Runs the appliers, the captures of a way back and what is beside them, until a stop."""
+    async with anyio.create_task_group() as group:
+        for run in beside:
+            group.start_soon(run)
+        for table, applier in zip(tables, appliers, strict=True):
+            group.start_soon(applier.run)
+            if table.way_back is not None:
+                group.start_soon(table.way_back.run)
+        await _until_stopped(stop, tables, appliers)
+        group.cancel_scope.cancel()
+
+
+async def _described(sides: Sides, tables: Sequence[FollowedTable]) -> list[TableDescription]:
+    """The targets as they are now."""
+    return [
+        await with_replication(sides.target, await describe_table(sides.target, table.target))
+        for table in tables
+    ]
 
 
 async def _until_stopped(

@@ -6,37 +6,30 @@ the copy is, each table's spool how far its stream is read and what waits.
 """
 
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import anyio
 from anyio import to_thread
 from msgspec.structs import replace
 
-from dynaferry.dynamodb.account.streams_endpoint import streams_endpoint
-from dynaferry.dynamodb.tables.describe import describe_table
-from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.asking import check_goes_on
 from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
 from dynaferry.follow.cost_note import CostNote
 from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.follow.following import follow
-from dynaferry.follow.open_way_back import WayBackWanted, open_target_capture
+from dynaferry.follow.open_followed_table import open_followed_table
+from dynaferry.follow.open_way_back import WayBackWanted
 from dynaferry.follow.passes.without_stream import MoveWithoutStream
 from dynaferry.follow.preparation import Agree, prepare
 from dynaferry.follow.prepare_way_back import prepare_way_back, tell_of_created
-from dynaferry.follow.spool_budget import SpoolBudget
 from dynaferry.follow.spool_connection import COPYING_PAGES, FOLLOWING_PAGES
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.steady_clock import SteadyClock
-from dynaferry.follow.stream_closing import closed_on_purpose
-from dynaferry.follow.table import open_capture, open_spool
 from dynaferry.observe.move_status import MoveStatus
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary
@@ -56,7 +49,7 @@ from dynaferry.run.lifecycle import (
 from dynaferry.run.outcome import Outcome, without_summary
 from dynaferry.run.resume import check_state_can_be_kept, stored_run
 from dynaferry.run.sides import Sides, open_sides
-from dynaferry.state.directory import log_paths, move_name, spool_path
+from dynaferry.state.directory import move_name
 from dynaferry.state.lock import RunLock
 from dynaferry.state.records import RunRecord
 from dynaferry.stop import StopSignal
@@ -161,9 +154,9 @@ class _Move:
                 )
                 if self._way_back.is_wanted and not self._way_back.is_switched:
                     await prepare_way_back(self._plan, sides.target, self._say)
-                for number in range(len(self._plan.tables)):
-                    table = await self._open_table(number, sides, stack, is_new=run is None)
-                    table.capture.stats.other_readers = found[number].readers
+                for number, source in enumerate(found):
+                    table = await self._open(number, sides, stack, is_new=run is None)
+                    table.capture.stats.other_readers = source.readers
                     self._tables.append(table)
                 begun.set()
                 try:
@@ -175,50 +168,20 @@ class _Move:
         finally:
             lock.release()
 
-    async def _open_table(
+    async def _open(
         self, number: int, sides: Sides, stack: AsyncExitStack, *, is_new: bool
     ) -> FollowedTable:
-        """Everything from now on will be captured when this returns."""
-        plan, names = self._plan, self._plan.tables[number]
-        seen = await describe_table(sides.source, names.source_name)
-        seen = await with_replication(sides.source, seen)
-        path = spool_path(self._plan.state_dir, self._plan.run_name, number)
-        if is_new:
-            await to_thread.run_sync(_remove, path)
-        spool = await stack.enter_async_context(
-            open_spool(path, f"{self._id}/{number}", is_new=is_new)
-        )
-        captured_until = (await spool.run(SpoolFile.origin)).alive_at or self._clock()
-        most_bytes = await to_thread.run_sync(_most_bytes, self._plan.spool_max_bytes, path)
-        shares = len(self._plan.tables) * (2 if self._way_back.is_wanted else 1)
-        budget = SpoolBudget(most_bytes // shares)
-        capture = await stack.enter_async_context(
-            open_capture(
-                sides.source,
-                seen,
-                spool,
-                endpoint=await streams_endpoint(sides.source),
-                clock=self._clock,
-                keys_only=lambda: budget.is_over,
-                is_to_end=seen.stream_arn is None and seen.arn in await closed_on_purpose(plan),
-            )
-        )
-        both = (names.source_name, names.target_name)
-        table = FollowedTable(
-            number, both, seen, spool, capture, budget, captured_until, self._clock()
-        )
-        table.way_back = await open_target_capture(
+        return await open_followed_table(
             self._plan,
             number,
-            sides.target,
+            sides,
             stack,
             self._way_back,
-            spool_id=f"{self._id}/{number}/back",
-            budget=SpoolBudget(most_bytes // shares),
+            spool_id=f"{self._id}/{number}",
+            is_new=is_new,
             say=self._say,
             clock=self._clock,
         )
-        return table
 
     async def _go(self, sides: Sides) -> Outcome:
         async with anyio.create_task_group() as captures:
@@ -335,14 +298,3 @@ def move_of(run: RunRecord) -> str:
             hint="begin another with --run, or anew with --restart",
         )
     return run.identity.move
-
-
-def _most_bytes(given: int | None, spool: Path) -> int:
-    """Half of what is free, unless something is given."""
-    return given if given is not None else shutil.disk_usage(spool.parent).free // 2
-
-
-def _remove(spool: Path) -> None:
-    """Of a move that has not begun, or begins anew."""
-    for path in (spool, *log_paths(spool)):
-        path.unlink(missing_ok=True)

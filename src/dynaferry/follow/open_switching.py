@@ -47,21 +47,13 @@ async def open_switching(
             for table, there, applier in zip(tables, targets, appliers, strict=True)
         ]
 
-        async def look_at(table: SwitchedTable) -> None:
-            table.target_status = (await describe_table(sides.target, table.target)).status
-
-        async def refresh() -> None:
-            async with anyio.create_task_group() as group:
-                for table in switched:
-                    group.start_soon(look_at, table)
-
         switching = Switching(
             file,
             switched,
             stop,
             say,
             stage_now=lambda: stage_of(switched),
-            refresh=refresh,
+            refresh=partial(_look_at_targets, sides, switched),
             opens_back=partial(open_back, plan, sides, tables, switched),
             goes_forward=goes_forward,
             proof=MoveProof(plan, sides.source, tables, stop, say),
@@ -69,3 +61,14 @@ async def open_switching(
         )
         await switching.begin()
         yield switching
+
+
+async def _look_at_targets(sides: Sides, tables: Sequence[SwitchedTable]) -> None:
+    """Asks for the state of all targets, side by side."""
+
+    async def look_at(table: SwitchedTable) -> None:
+        table.target_status = (await describe_table(sides.target, table.target)).status
+
+    async with anyio.create_task_group() as group:
+        for table in tables:
+            group.start_soon(look_at, table)

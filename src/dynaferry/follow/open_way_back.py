@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from functools import partial
 from typing import Self
 
 from anyio import to_thread
@@ -17,9 +17,12 @@ from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import ItemRefusedError, NotReadyError, PlanError
 from dynaferry.follow.back_table import BackTable
+from dynaferry.follow.both_sides import BothSides
 from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.follow.own_writes import OwnWrites
+from dynaferry.follow.spool import Spool
 from dynaferry.follow.spool_budget import SpoolBudget
+from dynaferry.follow.spool_connection import remove_spool
 from dynaferry.follow.switched_table import SwitchedTable
 from dynaferry.follow.table import open_applier, open_capture, open_spool
 from dynaferry.follow.table_capture import TableCapture
@@ -30,7 +33,7 @@ from dynaferry.ports import ChangeRecord
 from dynaferry.preflight.stream_words import call_that_enables
 from dynaferry.run.lifecycle import Say
 from dynaferry.run.sides import Sides, open_side
-from dynaferry.state.directory import log_paths, way_back_path
+from dynaferry.state.directory import way_back_path
 from dynaferry.state.move_records import MoveRecord, TransitionRequest
 
 
@@ -74,7 +77,7 @@ async def open_target_capture(
     """
     path = way_back_path(plan.state_dir, plan.run_name, number)
     if not wanted.is_switched:
-        await to_thread.run_sync(remove_way_back, path)
+        await to_thread.run_sync(remove_spool, path)
     if not wanted.is_wanted:
         return None
     opening = open_spool(path, spool_id, is_new=not wanted.is_switched)
@@ -86,29 +89,36 @@ async def open_target_capture(
         if own.seen(changes, clock()):
             say(f"{name}: somebody else writes to the target, where nobody has to before a switch")
 
-    @asynccontextmanager
-    async def opens() -> AsyncIterator[TableCapture]:
-        there = await describe_table(target, name)
-        if there.stream_arn is None:
-            raise _without_stream(there, target.region)
-        async with open_capture(
-            target,
-            there,
-            spool,
-            endpoint=await streams_endpoint(target),
-            clock=clock,
-            keys_only=lambda: budget.is_over,
-            passes_over=(lambda: spool.passes_over, seen),
-        ) as capture:
-            yield capture
-
+    opens = partial(_opened, target, name, spool, budget, seen, clock)
     return TargetCapture(name, spool, budget, own, opens, say, clock)
 
 
-def remove_way_back(path: Path) -> None:
-    """Removes the spool of a way back, if there is one. It blocks."""
-    for each in (path, *log_paths(path)):
-        each.unlink(missing_ok=True)
+@asynccontextmanager
+async def _opened(
+    target: AccountSession,
+    name: str,
+    spool: Spool,
+    budget: SpoolBudget,
+    seen: Callable[[Sequence[ChangeRecord]], None],
+    clock: Callable[[], float],
+) -> AsyncIterator[TableCapture]:
+    """The capture of the target as it is now; `seen` is told of what it passes over.
+
+    :raises NotReadyError: it has no stream
+    """
+    there = await describe_table(target, name)
+    if there.stream_arn is None:
+        raise _without_stream(there, target.region)
+    async with open_capture(
+        target,
+        there,
+        spool,
+        endpoint=await streams_endpoint(target),
+        clock=clock,
+        keys_only=lambda: budget.is_over,
+        passes_over=(lambda: spool.passes_over, seen),
+    ) as capture:
+        yield capture
 
 
 class _RefusedBySource:
@@ -143,33 +153,37 @@ async def open_back(
             open_side(plan, writing_account(plan.source, request), "source")
         )
         exchanged = Sides(source=sides.target, target=writer)
-        tables = []
-        for table, looked_up in zip(followed, switched, strict=True):
-            capture = table.way_back
-            if capture is None:
-                raise NotReadyError(f"the target of {table.source} was not captured")
-            seen = await describe_table(writer, table.source)
-            check_is_the_source(seen, table.seen)
-            there = await describe_table(sides.target, table.target)
-            there = await with_replication(sides.target, there)
-            applier = await stack.enter_async_context(
-                open_applier(
-                    back,
-                    table.number,
-                    exchanged,
-                    there,
-                    seen,
-                    capture.spool,
-                    _RefusedBySource(),
-                    TableStats(source=table.target, target=table.source, segments_total=1),
-                    caps,
-                    clock=capture.clock,
-                )
-            )
-            tables.append(
-                BackTable(table.source, there, capture, applier, looked_up.both, capture.clock)
-            )
-        yield tables
+        yield [
+            await stack.enter_async_context(_back_table(back, exchanged, table, looked.both, caps))
+            for table, looked in zip(followed, switched, strict=True)
+        ]
+
+
+@asynccontextmanager
+async def _back_table(
+    back: CopyPlan, exchanged: Sides, table: FollowedTable, both: BothSides, caps: RunCaps
+) -> AsyncIterator[BackTable]:
+    """A table to be gone back, from what is a target up to now to what is a source."""
+    capture = table.way_back
+    if capture is None:
+        raise NotReadyError(f"the target of {table.source} was not captured")
+    seen = await describe_table(exchanged.target, table.source)
+    check_is_the_source(seen, table.seen)
+    there = await describe_table(exchanged.source, table.target)
+    there = await with_replication(exchanged.source, there)
+    async with open_applier(
+        back,
+        table.number,
+        exchanged,
+        there,
+        seen,
+        capture.spool,
+        _RefusedBySource(),
+        TableStats(source=table.target, target=table.source, segments_total=1),
+        caps,
+        clock=capture.clock,
+    ) as applier:
+        yield BackTable(table.source, there, capture, applier, both, capture.clock)
 
 
 def check_is_the_source(seen: TableDescription, read: TableDescription) -> None:

@@ -100,6 +100,12 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def remove_spool(path: Path) -> None:
+    """Removes what stands in a spool's place, with its log. It blocks."""
+    for each in (path, *log_paths(path)):
+        each.unlink(missing_ok=True)
+
+
 def _build(path: Path, spool_id: str, lost: str | None) -> None:
     """Makes a whole spool, its log folded into it."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
