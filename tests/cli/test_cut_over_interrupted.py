@@ -11,7 +11,7 @@ import pytest
 from dynaferry.cli.commands import cut_over
 from dynaferry.cli.commands.cut_over import CUT_BACK, CUT_OVER, Way
 from dynaferry.follow.asking import Answer
-from dynaferry.state.move_records import Stage, TransitionReply
+from dynaferry.state.move_records import Stage, TransitionReply, TransitionRequest
 from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.state.sqlite.store import SqliteStore
 from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS, VERSION
@@ -55,10 +55,8 @@ def test_an_interrupt_in_the_moment_of_a_go_is_no_lie(
     ended = cut_over.run_cut_over(
         "orders",
         tmp_path,
+        TransitionRequest(what=way.command, timeout_seconds=60.0),
         check=False,
-        timeout_seconds=60.0,
-        verify="recent",
-        proof="observed",
         on_stop_writers=None,
         on_go=f"touch {tmp_path}/started",
         as_json=False,
@@ -79,10 +77,8 @@ def test_a_command_that_cannot_stop_the_writers_is_told_as_json_as_well(
     ended = cut_over.run_cut_over(
         "orders",
         tmp_path,
+        TransitionRequest(what="cut-over", timeout_seconds=60.0),
         check=False,
-        timeout_seconds=60.0,
-        verify="recent",
-        proof="observed",
         on_stop_writers="false",
         on_go=None,
         as_json=True,

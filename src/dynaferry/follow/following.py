@@ -3,10 +3,10 @@
 The capture is not held by a pause: what comes meanwhile waits in the spool.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import anyio
 
@@ -63,17 +63,13 @@ async def follow(
         for line in await controls.begin():
             say(line)
         rejections = await rejections_of(plan, store, tables, stats)
-        appliers = [
-            await stack.enter_async_context(
-                _applying(plan, sides, table, there, rejected, stats, caps)
-            )
-            for table, there, rejected in zip(tables, targets, rejections, strict=True)
-        ]
-        switching = await stack.enter_async_context(
-            open_switching(
-                plan, sides, tables, targets, appliers, stop, say, goes_forward=goes_forward
-            )
+        applying = partial(_applying, plan, sides, stats, caps)
+        of_tables = zip(tables, targets, rejections, strict=True)
+        appliers = [await stack.enter_async_context(applying(*each)) for each in of_tables]
+        opening = open_switching(
+            plan, sides, tables, targets, appliers, stop, say, goes_forward=goes_forward
         )
+        switching = await stack.enter_async_context(opening)
         await _run(
             stop,
             tables,
@@ -91,7 +87,7 @@ async def _run(
     stop: StopSignal,
     tables: Sequence[FollowedTable],
     appliers: Sequence[Applier],
-    *beside: Callable[[], Awaitable[object]],
+    *beside: Callable[[], Coroutine[Any, Any, object]],
 ) -> None:
     """Runs the appliers, the captures of a way back and what is beside them, until a stop."""
     async with anyio.create_task_group() as group:
@@ -128,11 +124,11 @@ async def _until_stopped(
 async def _applying(
     plan: CopyPlan,
     sides: Sides,
+    stats: RunStats,
+    caps: RunCaps,
     table: FollowedTable,
     there: TableDescription,
     rejected: MoveRejections,
-    stats: RunStats,
-    caps: RunCaps,
 ) -> AsyncIterator[Applier]:
     """The applier of a table, which is told of. Not running."""
     number, own = table.number, stats.tables[table.number]

@@ -54,8 +54,8 @@ async def open_followed_table(
         await to_thread.run_sync(remove_spool, path)
     spool = await stack.enter_async_context(open_spool(path, spool_id, is_new=is_new))
     captured_until = (await spool.run(SpoolFile.origin)).alive_at or clock()
-    most_bytes = await to_thread.run_sync(_most_bytes, plan.spool_max_bytes, path)
-    share = most_bytes // (len(plan.tables) * (2 if way_back.is_wanted else 1))
+    spools = len(plan.tables) * (2 if way_back.is_wanted else 1)
+    share = await to_thread.run_sync(_most_bytes, plan.spool_max_bytes, path) // spools
     budget = SpoolBudget(share)
     capture = await _open_source(plan, seen, sides.source, stack, spool, budget, clock)
     both = names.source_name, names.target_name

@@ -95,14 +95,18 @@ def cut_over(
     command of --on-go failed, the switch stands; 2 usage error; 3 refused.
     """
     from dynaferry.cli.commands.cut_over import run_cut_over
+    from dynaferry.state.move_records import TransitionRequest
 
     return run_cut_over(
         run,
         state_dir,
+        TransitionRequest(
+            what="cut-over",
+            timeout_seconds=timeout,
+            verify=verify.value,
+            proof=proof.value,
+        ),
         check=check,
-        timeout_seconds=timeout,
-        verify=verify.value,
-        proof=proof.value,
         on_stop_writers=on_stop_writers,
         on_go=on_go,
         as_json=json,
@@ -175,6 +179,7 @@ def cut_back(
     failed, the switch stands; 2 usage error; 3 refused.
     """
     from dynaferry.cli.commands.cut_over import CUT_BACK, run_cut_over
+    from dynaferry.state.move_records import TransitionRequest
 
     if source_write_role_arn is None and source_write_profile is None and not check:
         raise typer.BadParameter(
@@ -183,16 +188,18 @@ def cut_back(
     return run_cut_over(
         run,
         state_dir,
+        TransitionRequest(
+            what="cut-back",
+            timeout_seconds=timeout,
+            verify=verify.value,
+            write_role_arn=source_write_role_arn,
+            write_profile=source_write_profile,
+        ),
         check=check,
-        timeout_seconds=timeout,
-        verify=verify.value,
-        proof="observed",
         on_stop_writers=on_stop_writers,
         on_go=on_go,
         as_json=json,
         way=CUT_BACK,
-        write_role_arn=source_write_role_arn,
-        write_profile=source_write_profile,
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dynaferry.follow.asking import Answer
-    from dynaferry.state.move_records import CutOverProof, CutOverVerify, TransitionRequest
+    from dynaferry.state.move_records import TransitionRequest
     from dynaferry.stop import StopSignal
 
 NOTHING_SWITCHED: Final = "nothing was switched: the writers may go on on the source"
@@ -72,39 +72,23 @@ CUT_BACK: Final = Way("cut-back", "source", NOTHING_SWITCHED_BACK)
 def run_cut_over(
     run: str | None,
     state_dir: Path,
+    request: TransitionRequest,
     *,
     check: bool,
-    timeout_seconds: float,
-    verify: CutOverVerify,
-    proof: CutOverProof,
     on_stop_writers: str | None,
     on_go: str | None,
     as_json: bool,
     way: Way = CUT_OVER,
-    write_role_arn: str | None = None,
-    write_profile: str | None = None,
 ) -> int:
     """Asks, and returns the exit code; every error is reported, none raised."""
     from dynaferry.state.directory import sole_run
-    from dynaferry.state.move_records import TransitionRequest
 
     name: str | None = None
     try:
         name = sole_run(state_dir, run)
-        check_request = TransitionRequest(
-            what="check", timeout_seconds=timeout_seconds, proof=proof
-        )
-        request = TransitionRequest(
-            what=way.command,
-            timeout_seconds=timeout_seconds,
-            verify=verify,
-            proof=proof,
-            write_role_arn=write_role_arn,
-            write_profile=write_profile,
-        )
         if check or on_stop_writers is not None:
             # Who has writers stopped is told first what speaks against it.
-            answer = _asked(state_dir, name, way, check_request)
+            answer = _asked(state_dir, name, way, _check_of(request))
             if check or not is_ready(answer):
                 return _report_check(state_dir, name, answer, way, as_json=as_json)
             if not answer.is_done_already and _hook(on_stop_writers, "--on-stop-writers"):
@@ -143,6 +127,12 @@ def _is_switched(state_dir: Path, run: str, way: Way) -> bool:
     with suppress(DynaferryError):
         return run_async(stage) == ("switched" if way.to == "target" else "returned")
     return False
+
+
+def _check_of(request: TransitionRequest) -> TransitionRequest:
+    return msgspec.structs.replace(
+        request, what="check", verify="recent", write_role_arn=None, write_profile=None
+    )
 
 
 def _asked(
