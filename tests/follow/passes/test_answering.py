@@ -71,6 +71,7 @@ class FakePass:
         self._stop = stop
         self._clock = clock
         self.phase = "repairing" if tables.repairs else "reading"
+        self.may_have_written = tables.repairs
         self.share = 0.5
         self.number = begun.number
         self.error = tables.error

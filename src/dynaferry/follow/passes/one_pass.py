@@ -72,8 +72,13 @@ class OnePass:
         whole = sum(table.segments_total for table in self._stats.tables)
         return sum(table.segments_complete for table in self._stats.tables) / whole if whole else 0
 
+    @property
+    def may_have_written(self) -> bool:
+        """Whether a table was written, or may have been: one repairs while another is read."""
+        return any(map(_may_have_written, self._stats.tables))
+
     def end_reading(self) -> None:
-        """Ends it at once, where it has written nothing; else it goes on to its end."""
+        """Ends it at once, unless every table is read; then it goes on to its end."""
         if self.phase != "repairing" and not self._stop.asked:
             self._stop.ask()
 
@@ -122,14 +127,8 @@ class OnePass:
         summary, error, now = outcome.summary, outcome.error, self._clock()
         refused = [table.refused for table in self._stats.tables] or [0] * len(summary.tables)
         tables = [_found(*each) for each in zip(summary.tables, refused, strict=True)]
-        # What was sent again without a response may take effect late; of reads that is no harm.
-        is_sent_again = any(
-            table.retried_requests > self._retried_reads.get(table.target, 0)
-            for table in self._stats.tables
-        )
-        may_land = self.phase == "repairing" and (
-            is_sent_again or error is not None or summary.status not in ENDED
-        )
+        is_cut_short = error is not None or summary.status not in ENDED
+        may_land = any(self._may_land(table, is_cut_short) for table in self._stats.tables)
         return replace(
             self._begun,
             ended_at=now,
@@ -142,6 +141,18 @@ class OnePass:
             error=None if error is None else error.message,
             tables=tuple(tables),
         )
+
+    def _may_land(self, table: ComparisonStats, is_cut_short: bool) -> bool:
+        """Whether nobody knows of a write to the table whether it will still take effect: it was
+        sent again without a response (of reads that is no harm), or its repair was cut short.
+        """
+        is_sent_again = table.retried_requests > self._retried_reads.get(table.target, 0)
+        is_cut_short = is_cut_short and table.state != "complete"
+        return _may_have_written(table) and (is_sent_again or is_cut_short)
+
+
+def _may_have_written(table: ComparisonStats) -> bool:
+    return table.write_requests > 0 or _phase(table) == "repairing"
 
 
 def _phase(table: ComparisonStats) -> Phase:

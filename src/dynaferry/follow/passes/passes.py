@@ -132,7 +132,7 @@ class Passes:
             made = await self.under_way.make()
             error = self.under_way.error
         except BaseException:
-            if self.under_way.phase == "repairing":
+            if self.under_way.may_have_written:
                 self._may_land_from(self._clock())
             raise
         finally:
