@@ -1,6 +1,7 @@
 """The running move's part of a switch: a go is durable and final, all else leaves it following."""
 
 import itertools
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -86,6 +87,7 @@ class Table:
         self.fails: Exception | None = None
         self.late = 0
         self.watched: list[str] = []
+        self.has_ended_watch = False
         self.has_begun = anyio.Event()
         self.held_when_watched: list[bool] = []
         self.stands = ""
@@ -128,6 +130,9 @@ class Table:
 
     async def end_late_writes(self, *, forget: bool) -> None:
         self.watched.append("forgotten" if forget else "ended")
+
+    async def has_ended_late_writes(self) -> bool:
+        return self.has_ended_watch
 
     async def late_writes(self) -> int:
         return self.late
@@ -421,6 +426,21 @@ async def test_a_process_that_starts_behind_the_switch_sends_nothing(tmp_path: P
         assert move.table.watched == ["begun"]
 
 
+async def test_a_process_that_starts_soon_behind_a_failed_cut_back_waits_for_its_echoes(
+    tmp_path: Path,
+) -> None:
+    """The stream may not have shown what that one wrote to the source."""
+    async with rehearsed(tmp_path, "switched", way_back=True) as move:
+        move.table.has_ended_watch = True
+        async with running(move):
+            await anyio.sleep(0.1)
+            assert move.table.watched == []
+            move.switching._late._again_at = 0.0
+            with anyio.fail_after(20):
+                await move.table.has_begun.wait()
+            assert move.table.watched == ["begun behind a cut-back"]
+
+
 async def test_what_came_while_writes_were_held_in_vain_is_not_late(tmp_path: Path) -> None:
     async with rehearsed(tmp_path) as move, running(move):
         number = (await move.asks.ask(CUT_OVER, NOW)).number
@@ -538,6 +558,11 @@ async def test_that_nothing_went_back_is_stored_once_the_disk_takes_it(
             full[0], move.back.fails = False, None
             await anyio.sleep(0.3)
             assert (await move.stage(), move.table.is_held) == ("switched", True)
+            # It is watched for late writes again, though that came later.
+            assert move.switching._late._again_at < math.inf
+            move.switching._late._again_at = 0.0
+            await anyio.sleep(0.1)
+            assert move.table.watched == ["begun", "ended", "begun behind a cut-back"]
             assert (await move.ended(CUT_BACK)).outcome == "go"
 
 

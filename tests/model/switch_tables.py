@@ -315,6 +315,10 @@ class NumberTable:
         """What comes from now on is not."""
         self.notes_late = False
 
+    async def has_ended_late_writes(self) -> bool:
+        """Whether nothing that comes is late, behind a switch."""
+        return self.notes_late is False
+
     def begin_anew(self) -> None:
         """Silence counts from now on."""
         self._begun_at = self._world.now

@@ -25,6 +25,15 @@ class LateWatch:
         self._again_at = math.inf
         self._told = 0
 
+    async def take_up(self) -> None:
+        """Behind a switch, as a process starts: goes on, or soon where a cut-back has ended it, as
+        what the streams show next may be what that one wrote.
+        """
+        if any([await table.has_ended_late_writes() for table in self._tables]):
+            self.turn_on_soon()
+        else:
+            await self.turn(True)
+
     async def turn(self, is_on: bool, *, forget: bool = True) -> None:
         """Notes what comes from now on as late, or does not; `forget` what no go has followed."""
         if not is_on:

@@ -141,6 +141,13 @@ class SwitchedTable:
         end = partial(spool_late_writes.end, forget=forget)
         await self._table.spool.run(partial(SpoolFile.change, step=end))
 
+    async def has_ended_late_writes(self) -> bool:
+        """Whether that had begun before and was ended, whoever did it."""
+        counts = await self._table.spool.run(
+            partial(SpoolFile.change, step=spool_late_writes.counts)
+        )
+        return counts.since is not None and not counts.is_on
+
     async def late_writes(self) -> int:
         """Behind a switch: the keys that were written to the side that was left."""
         return (await self._table.late_counts()).late_writes

@@ -112,8 +112,10 @@ class Switching(AttemptFile):
             await self._go_forward()
         self._hold_if_switched()
         has_gone_back = was_going_back or self._stage == "returned"
-        is_late = self._stage == "switched" and not was_going_back
-        await self._late.turn(is_late, forget=not has_gone_back)
+        if self._stage == "switched" and not was_going_back:
+            await self._late.take_up()
+        else:
+            await self._late.turn(False, forget=not has_gone_back)
         if was_going_back:
             self._late.turn_on_soon()
         if direction(self._stage) == "forward":
@@ -246,7 +248,10 @@ class Switching(AttemptFile):
     async def _go_on_as_before(self) -> bool:
         """Behind an attempt that was no go, as far as is known here; returns whether it was one."""
         if self._stage == "going-back":
-            self._enter(await self.as_before("going-back", "switched"))
+            stage = await self.as_before("going-back", "switched")
+            self._enter(stage)
+            if stage == "switched":
+                self._late.turn_on_soon()
         else:
             self._enter(await self.as_before("cutting-over", "following"))
         if self._stage == "following":
