@@ -10,12 +10,16 @@ from anyio import to_thread
 from msgspec.structs import replace
 
 from dynaferry.cli.commands import page_switch
+from dynaferry.cli.commands.monitoring import switch_of
 from dynaferry.cli.commands.page_switch import PageSwitch
 from dynaferry.errors import StateError
 from dynaferry.follow.readiness import Reason
+from dynaferry.observe.monitor import RunMonitor
+from dynaferry.observe.move_status import PassesStatus
+from dynaferry.plan.settings import CopyPlan
 from dynaferry.state.directory import move_name
 from dynaferry.state.lock import RunLock
-from dynaferry.web.switch import SwitchNews
+from dynaferry.web.switch import SwitchNews, SwitchWord
 from tests.follow.test_switching import (
     CUT_OVER,
     NOW,
@@ -26,6 +30,7 @@ from tests.follow.test_switching import (
     rehearsed,
     running,
 )
+from tests.observe.moves import a_move_status
 
 __all__ = ["quick"]  # a fixture, used by itself
 
@@ -39,12 +44,14 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def desk_of(state_dir: Path) -> AsyncIterator[tuple[PageSwitch, Rehearsal]]:
+async def desk_of(
+    state_dir: Path, outage_seconds: float | None = None
+) -> AsyncIterator[tuple[PageSwitch, Rehearsal]]:
     """The desk of a move that follows, with one page open."""
     lock = await to_thread.run_sync(RunLock.acquire, state_dir, move_name("orders"))
     try:
         async with rehearsed(state_dir) as move, running(move), anyio.create_task_group() as tasks:
-            desk = PageSwitch(state_dir, "orders", lambda: True)
+            desk = PageSwitch(state_dir, "orders", lambda: True, lambda: outage_seconds)
             tasks.start_soon(desk.run)
             await anyio.sleep(0.1)
             desk.note_pages(1)
@@ -171,3 +178,27 @@ async def test_a_move_that_is_gone_is_told_and_nothing_hangs(tmp_path: Path) -> 
         news = await shown(desk, has_ended)
         assert (news.outcome, news.is_good) == ("refused", False)
         assert "the move is finished" in news.told[0]
+
+
+@pytest.mark.parametrize(
+    ("outage_seconds", "timeout_seconds"), [(None, 120.0), (10.0, 120.0), (300.0, 660.0)]
+)
+@pytest.mark.parametrize("what", ["check", "cut-over"])
+async def test_a_switch_may_take_as_long_as_the_outage_that_is_told_needs(
+    tmp_path: Path, what: SwitchWord, outage_seconds: float | None, timeout_seconds: float
+) -> None:
+    async with desk_of(tmp_path, outage_seconds) as (desk, move):
+        await desk.ask(what)
+        await shown(desk, has_ended)
+        asked = await move.asks.read_last(("check", "cut-over"))
+        assert asked is not None
+        assert asked.request.timeout_seconds == timeout_seconds
+
+
+def test_the_outage_of_a_page_is_the_one_that_the_move_tells(tmp_path: Path) -> None:
+    monitor = RunMonitor("orders", readers=8)
+    desk = switch_of(CopyPlan(run="orders", tables=(), state_dir=tmp_path), monitor)
+    assert desk.timeout_seconds == 120.0
+    passes = PassesStatus(done=1, found=0, seconds=300.0, outage_seconds=300.0)
+    monitor.note_move([a_move_status(passes=passes), a_move_status(passes=passes)])
+    assert desk.timeout_seconds == 660.0

@@ -55,7 +55,7 @@ async def observed(
     monitor.finish_by = None if flags.finish_by is None else moment_of(flags.finish_by)
     async with AsyncExitStack() as stack:
         if flags.metrics_listen is not None:
-            switch = _switch_of(plan, monitor) if is_moved else None
+            switch = switch_of(plan, monitor) if is_moved else None
             await _serve(stack, monitor, flags, plan, switch)
             if switch is not None:
                 await stack.enter_async_context(beside(switch.run))
@@ -85,11 +85,17 @@ async def still_served(
         yield
 
 
-def _switch_of(plan: CopyPlan, monitor: RunMonitor) -> PageSwitch:
+def switch_of(plan: CopyPlan, monitor: RunMonitor) -> PageSwitch:
+    """The desk of the pages of a move that is monitored."""
+
     def is_followed() -> bool:
         return any(table.state not in ("capturing", "copying") for table in monitor.move)
 
-    return PageSwitch(plan.state_dir, plan.run_name, is_followed)
+    def outage_seconds() -> float | None:
+        told = (table.passes.outage_seconds for table in monitor.move if table.passes is not None)
+        return max((seconds for seconds in told if seconds is not None), default=None)
+
+    return PageSwitch(plan.state_dir, plan.run_name, is_followed, outage_seconds)
 
 
 async def _serve(

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 LOOK_SECONDS: Final = 0.5
 # A page that is loaded anew is closed for a moment.
 ALONE_SECONDS: Final = 3.0
+# A page cannot say how long a switch may take.
+LEAST_TIMEOUT_SECONDS: Final = 120.0
+MOST_TIMEOUT_SECONDS: Final = 86_400.0 * 7
 _SHOWN: Final = ("check", "cut-over", "cut-back")
 
 
@@ -41,13 +44,22 @@ class PageSwitch:
     """The desk of one move's pages. A `SwitchDesk`; nothing happens but while `run` runs.
 
     `is_followed` says whether the move is answering by now: before, its file may be made anew.
+    `outage_seconds` is for how long nobody might write if it were switched now, where that is told
+    beforehand.
     """
 
-    def __init__(self, state_dir: Path, run: str, is_followed: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        run: str,
+        is_followed: Callable[[], bool],
+        outage_seconds: Callable[[], float | None] = lambda: None,
+    ) -> None:
         self.news: SwitchNews | None = None
         self._state_dir = state_dir
         self._run = run
         self._is_followed = is_followed
+        self._outage_seconds = outage_seconds
         self._pages = 0
         self._pages_changed = anyio.Event()
         self._tasks: TaskGroup | None = None
@@ -55,6 +67,13 @@ class PageSwitch:
         self._opening = anyio.Lock()
         self._stop: StopSignal | None = None
         self._last = self._passed = 0
+
+    @property
+    def timeout_seconds(self) -> float:
+        """How long a switch that is asked for now may take: the outage that is told, with room."""
+        told = self._outage_seconds()
+        room = 0.0 if told is None else 2 * told + 60
+        return min(max(room, LEAST_TIMEOUT_SECONDS), MOST_TIMEOUT_SECONDS)
 
     def note_pages(self, pages: int) -> None:
         """So many pages are open now."""
@@ -77,7 +96,8 @@ class PageSwitch:
         if self._tasks is None or not self._is_followed():
             raise StateError("the tables are being copied: ask again once they are followed")
         self._stop = StopSignal()
-        self._tasks.start_soon(self._ask, TransitionRequest(what=what), self._stop)
+        request = TransitionRequest(what=what, timeout_seconds=self.timeout_seconds)
+        self._tasks.start_soon(self._ask, request, self._stop)
 
     async def run(self) -> None:
         """Shows what is asked of the move, and asks, until it is cancelled."""
