@@ -16,7 +16,13 @@ from dynaferry.follow.passes import last_pass
 from dynaferry.follow.passes.answering import PassesAnswering
 from dynaferry.follow.passes.passes import Passes
 from dynaferry.follow.stored_move import read_move
-from dynaferry.state.move_records import PassRecord, Stage, TransitionRecord, TransitionRequest
+from dynaferry.state.move_records import (
+    CutOverVerify,
+    PassRecord,
+    Stage,
+    TransitionRecord,
+    TransitionRequest,
+)
 from dynaferry.state.sqlite.pass_file import PassFile
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.stop import StopSignal
@@ -407,6 +413,19 @@ async def test_a_write_that_may_land_is_waited_for_before_the_last_pass_and_behi
         first, second = (made for made in move.tables.made if made.is_last)
         assert first.may_land_until is not None
         assert second.began_at >= first.may_land_until
+
+
+@pytest.mark.parametrize("verify", ["none", "recent", "full"])
+async def test_every_key_is_compared_whatever_is_to_be_verified_and_that_is_said(
+    tmp_path: Path, verify: CutOverVerify
+) -> None:
+    async with rehearsed(tmp_path) as move, running(move):
+        await move.until_stage("following")
+        ended = await move.ended(replace(CUT_OVER, verify=verify))
+        assert (ended.outcome, move.tables.made[-1].is_last) == ("go", True)
+        assert ended.reply is not None
+        (line,) = (line for line in ended.reply.lines if "compares every key" in line)
+        assert (f"--verify {verify} makes it no less" in line) == (verify != "full")
 
 
 async def test_a_process_that_was_killed_in_a_pass_leaves_a_write_that_may_land(

@@ -60,6 +60,7 @@ class LastPass:
         self._watched = watched
         self._number = transition.number
         self._timeout = transition.request.timeout_seconds
+        self._verify = transition.request.verify
         self._beats = transition.beats
         self._clock = clock
         self._begun_at = self._beaten_at = self._changed_at = clock()
@@ -154,9 +155,11 @@ class LastPass:
         return ()
 
     async def _compare(self) -> tuple[str, ...]:
-        told = self._passes.outage()
-        about = "" if told is None else f": about {formatting.duration(told.seconds)}"
-        await self._tell("compare", f"compares every key of both tables and repairs{about}")
+        outage = self._passes.outage()
+        about = "" if outage is None else f": about {formatting.duration(outage.seconds)}"
+        always = "" if self._verify == "full" else f"; --verify {self._verify} makes it no less"
+        told = f"compares every key of both tables and repairs{about}{always}"
+        await self._tell("compare", told)
         async with beside(self._tell_share):
             self._made = await self._passes.make_last(self._stop)
         return () if self._over else reasons_against_go(self._made, 0)
