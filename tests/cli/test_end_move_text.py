@@ -13,7 +13,7 @@ from dynaferry.follow.after_go_certificate import (
     AfterGoStatus,
     write_after_go,
 )
-from dynaferry.follow.enabled_streams import EnabledStream
+from dynaferry.follow.enabled_streams import EnabledStream, note_creating
 from dynaferry.state.move_records import MoveRecord
 from tests.follow.test_asking import stored
 from tests.state.contract import CREATED_AT, table_identity
@@ -26,6 +26,13 @@ FINISHED = MoveRecord(stage="finished", since=9.0, switched_at=5.0)
 def left(command: str, move: MoveRecord, *streams: EnabledStream) -> str:
     assert command in ("abort", "finish")
     return "\n".join(left_of("abort" if command == "abort" else "finish", move, [TABLE], streams))
+
+
+def finish(state_dir: Path) -> subprocess.CompletedProcess[str]:
+    command = ["finish", "orders", "--state-dir", str(state_dir)]
+    return subprocess.run(
+        [sys.executable, "-m", "dynaferry", *command], capture_output=True, text=True, check=False
+    )
 
 
 def test_a_finished_move_leaves_time_to_live_triggers_and_the_policy_and_drops_nothing() -> None:
@@ -61,6 +68,32 @@ def test_a_stream_is_switched_off_only_where_it_is_ours() -> None:
         assert f"update-table --table-name {TABLE.source_arn} --stream" in left(
             command, FINISHED, STREAM
         )
+
+
+def test_the_stream_that_a_target_was_created_with_is_to_be_disabled_behind_a_finish() -> None:
+    call = "update-table --table-name target-0 --region eu-central-1 --stream-specification"
+    returned = MoveRecord(stage="finished", since=9.0, switched_at=5.0, returned_at=7.0)
+    for move in (FINISHED, returned):
+        assert f"{call} StreamEnabled=false" in "\n".join(
+            left_of("finish", move, [TABLE], [], {"target-0"})
+        )
+    assert call not in "\n".join(left_of("finish", FINISHED, [TABLE], [], {"another"}))
+    # It goes with the table, whose drop is said.
+    aborted = MoveRecord(stage="aborted", since=9.0)
+    assert call not in "\n".join(left_of("abort", aborted, [TABLE], [], {"target-0"}))
+
+
+@pytest.mark.parametrize("is_created", [True, False])
+def test_finish_names_the_stream_of_a_target_that_the_move_has_created(
+    tmp_path: Path, is_created: bool
+) -> None:
+    asyncio.run(stored(tmp_path, "cutting-over", "switched"))
+    if is_created:
+        asyncio.run(note_creating(tmp_path, "orders", "target-0"))
+    done = finish(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert ("the stream of target-0 was created with it" in done.stderr) is is_created
+    assert "target-1 was created with it" not in done.stderr
 
 
 def test_late_writes_are_said_first_with_where_they_are_and_what_is_lost() -> None:
@@ -106,9 +139,6 @@ def test_finish_ends_with_6_where_keys_were_lost(
 ) -> None:
     asyncio.run(stored(tmp_path, "cutting-over", "switched"))
     write_after_go(tmp_path, certificate(status, CREATED_AT))
-    command = ["finish", "orders", "--state-dir", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-m", "dynaferry", *command], capture_output=True, text=True, check=False
-    )
+    done = finish(tmp_path)
     assert done.returncode == code, done.stderr
     assert f"every key was compared: {status}" in done.stderr

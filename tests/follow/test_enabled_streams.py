@@ -7,7 +7,13 @@ import pytest
 from anyio import to_thread
 
 from dynaferry.errors import StateWriteError
-from dynaferry.follow.enabled_streams import EnabledStream, enabled_streams, note_enabling
+from dynaferry.follow.enabled_streams import (
+    EnabledStream,
+    created_streams,
+    enabled_streams,
+    note_creating,
+    note_enabling,
+)
 
 TABLE, OTHER = "arn:aws:dynamodb:r:1:table/orders", "arn:aws:dynamodb:r:1:table/events"
 STREAM = f"{TABLE}/stream/2026-01-01T00:00:00.000"
@@ -34,6 +40,14 @@ async def test_a_stream_of_somebody_who_was_faster_is_not_ours(tmp_path: Path) -
     await note_enabling(tmp_path, "run", TABLE)
     await note_enabling(tmp_path, "run", TABLE, STREAM, is_ours=False)
     assert await kept(tmp_path) == []
+
+
+async def test_a_target_that_is_created_with_a_stream_is_kept_apart(tmp_path: Path) -> None:
+    assert await to_thread.run_sync(created_streams, tmp_path, "run") == frozenset()
+    await note_enabling(tmp_path, "run", TABLE, STREAM)
+    await note_creating(tmp_path, "run", "orders-copy")
+    assert await to_thread.run_sync(created_streams, tmp_path, "run") == {"orders-copy"}
+    assert [each.table for each in await kept(tmp_path)] == [TABLE]
 
 
 async def test_a_line_that_a_crash_cut_short_hides_no_other(tmp_path: Path) -> None:

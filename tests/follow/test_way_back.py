@@ -14,7 +14,7 @@ from anyio import to_thread
 from dynaferry.errors import AccessDeniedError
 from dynaferry.follow import capture, cut_over, own_writes, quiet, shard_reader, target_capture
 from dynaferry.follow.asking import Answer, MoveAsker
-from dynaferry.follow.enabled_streams import enabled_streams
+from dynaferry.follow.enabled_streams import created_streams, enabled_streams
 from dynaferry.follow.late_writes import late_writes_of
 from dynaferry.follow.spools_left import remove_ways_back
 from dynaferry.plan.settings import CopyPlan
@@ -102,6 +102,7 @@ async def test_what_was_written_to_the_target_goes_back_and_then_it_goes_forward
     await make_source(world)
     before = await world.source_tables.read_table("orders")
     async with switched(world, tmp_path) as move:
+        assert await to_thread.run_sync(created_streams, tmp_path, "orders") == {"orders"}
         await use_target(world, 10, 10)
         await anyio.sleep(0.7)
         # Nobody has asked for it: the source is what it was.
@@ -203,6 +204,7 @@ async def test_a_target_without_a_stream_gets_one_and_who_else_writes_there_is_t
     await world.target_tables.create_table("orders")
     monkeypatch.setattr(own_writes, "_LANDS_WITHIN_SECONDS", 0.0)
     async with moving(world, kept(world, tmp_path, create_target=False)) as move:
+        assert not await to_thread.run_sync(created_streams, tmp_path, "orders")
         await move.until_equal()
         assert move.has_said("enabling a stream with NEW_IMAGE, for the way back")
         answer = await until_gone(tmp_path, "check")

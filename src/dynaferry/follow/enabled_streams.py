@@ -1,5 +1,5 @@
-"""Which streams of its sources a move has enabled, so that whoever ends it can switch them off,
-and which of them it has disabled itself for the proof of a cut-over.
+"""Which streams a move has enabled, so that whoever ends it can switch them off, and which of them
+it has disabled itself for the proof of a cut-over; and which targets it creates with one.
 
 One JSON object a line, only ever added to: a line before the call, since a process may end between
 the call and its answer, and another with the stream's name once it is there. No restart and no
@@ -27,6 +27,7 @@ class EnabledStream(Struct, frozen=True):
 
     `stream` is None where the answer to that call was never seen; `is_ours` is False where
     somebody else was faster. `closed_at` is when it was asked for that it is disabled again.
+    `is_created`: it comes with a target that is about to be created, and `table` is its name.
     """
 
     table: str
@@ -34,6 +35,7 @@ class EnabledStream(Struct, frozen=True):
     stream: str | None = None
     is_ours: bool = True
     closed_at: float | None = None
+    is_created: bool = False
 
 
 async def note_enabling(
@@ -50,8 +52,20 @@ async def note_enabling(
 
     :raises StateWriteError: it cannot be kept
     """
-    path = enabled_streams_path(state_dir, run)
-    line = msgspec.json.encode(EnabledStream(table, time.time(), stream, is_ours, closed_at))
+    await _note(state_dir, run, EnabledStream(table, time.time(), stream, is_ours, closed_at))
+
+
+async def note_creating(state_dir: Path, run: str, table: str) -> None:
+    """Returns when it is on the disk that a target of this name is created with a stream.
+
+    :raises StateWriteError: it cannot be kept
+    """
+    await _note(state_dir, run, EnabledStream(table, time.time(), is_created=True))
+
+
+async def _note(state_dir: Path, run: str, noted: EnabledStream) -> None:
+    path, table = enabled_streams_path(state_dir, run), noted.table
+    line = msgspec.json.encode(noted)
     try:
         await to_thread.run_sync(append_line, path, line)
     except OSError as error:
@@ -70,7 +84,16 @@ def enabled_streams(state_dir: Path, run: str) -> list[EnabledStream]:
     A line that a crash cut short says nothing; nor does a file that cannot be read.
     """
     noted = _noted(state_dir, run)
-    return [each for each in noted if each.is_ours and each.closed_at is None]
+    return [
+        each for each in noted if each.is_ours and each.closed_at is None and not each.is_created
+    ]
+
+
+def created_streams(state_dir: Path, run: str) -> frozenset[str]:
+    """The names of the targets that moves of this run have created with a stream, for the way back.
+    It blocks.
+    """
+    return frozenset(each.table for each in _noted(state_dir, run) if each.is_created)
 
 
 def closed_streams(state_dir: Path, run: str) -> list[EnabledStream]:

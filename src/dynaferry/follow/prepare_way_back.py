@@ -30,7 +30,7 @@ from dynaferry.errors import (
     TableNotFoundError,
     TrimmedError,
 )
-from dynaferry.follow.enabled_streams import note_enabling
+from dynaferry.follow.enabled_streams import note_creating, note_enabling
 from dynaferry.observe.formatting import place
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.ports import StreamListing
@@ -103,7 +103,10 @@ async def _prepare(plan: CopyPlan, target: AccountSession, table: TablePlan, say
     try:
         there = await describe_table(target, table.target_name)
     except TableNotFoundError:
-        return  # it is created with a stream, or the preflight of the copy refuses it
+        # It is created with a stream, or the preflight of the copy refuses it.
+        if plan.create_target:
+            await note_creating(plan.state_dir, plan.run_name, table.target_name)
+        return
     if there.stream_arn is None:
         there = await _enabled(plan, target, there, say)
     await check_readable(target, there)

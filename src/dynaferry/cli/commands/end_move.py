@@ -102,7 +102,7 @@ async def _end(command: EndCommand, state_dir: Path, run: str, stop: StopSignal)
 def _ended(command: EndCommand, state_dir: Path, record: RunRecord, move: MoveRecord) -> EndOfMove:
     """Removes what is not needed any more, and says what is left."""
     from dynaferry.follow.after_go_certificate import read_after_go
-    from dynaferry.follow.enabled_streams import enabled_streams
+    from dynaferry.follow.enabled_streams import created_streams, enabled_streams
     from dynaferry.follow.late_writes import late_writes_of
     from dynaferry.follow.spools_left import remove_spools, remove_ways_back
 
@@ -118,7 +118,8 @@ def _ended(command: EndCommand, state_dir: Path, record: RunRecord, move: MoveRe
     lost = [why for each in known for why in each.lost]
     found = read_after_go(state_dir, run) if keeps else None
     is_of_this_go = found is not None and found.go == move.switched_at
-    left = left_of(command, move, tables, enabled_streams(state_dir, run))
+    streams = enabled_streams(state_dir, run), created_streams(state_dir, run)
+    left = left_of(command, move, tables, *streams)
     return EndOfMove(
         run=run,
         state=move.stage,

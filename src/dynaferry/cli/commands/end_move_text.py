@@ -1,6 +1,6 @@
 """What is left to be done by hand once a move has ended, with the calls that do it. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,8 +24,11 @@ def left_of(
     move: MoveRecord,
     tables: Sequence[TableIdentity],
     enabled: Sequence[EnabledStream],
+    created: Collection[str] = (),
 ) -> Iterator[str]:
-    """What a move leaves, whose sources' streams it has `enabled`."""
+    """What a move leaves that has `enabled` these streams, and `created` the targets of these names
+    with one.
+    """
     for stream in enabled:
         if stream.is_ours:
             yield (
@@ -34,6 +37,8 @@ def left_of(
                 " --stream-specification StreamEnabled=false"
             )
     for table in tables:
+        if command == "finish" and resource_name(table.target_arn) in created:
+            yield _of_a_stream_created(table)
         if command == "abort":
             yield from _of_an_aborted(table)
         elif _went_back(move):
@@ -103,6 +108,15 @@ def _of_a_finished(table: TableIdentity) -> Iterator[str]:
     yield (
         f"triggers of {source} are to be attached to the stream of {target}, from LATEST on: aws"
         f" lambda list-event-source-mappings{_in_region(table.source_arn)}"
+    )
+
+
+def _of_a_stream_created(table: TableIdentity) -> str:
+    target = resource_name(table.target_arn)
+    return (
+        f"the stream of {target} was created with it for the way back; to disable it, unless"
+        f" something else reads it: aws dynamodb update-table --table-name {target}"
+        f"{_in_region(table.target_arn)} --stream-specification StreamEnabled=false"
     )
 
 
