@@ -14,7 +14,11 @@ from dynaferry.follow.after_go_certificate import (
     write_after_go,
 )
 from dynaferry.follow.enabled_streams import EnabledStream, note_creating
+from dynaferry.run.lifecycle import closing
+from dynaferry.state.directory import move_name
+from dynaferry.state.lock import RunLock
 from dynaferry.state.move_records import MoveRecord
+from dynaferry.state.sqlite.move_file import MoveFile
 from tests.follow.test_asking import stored
 from tests.state.contract import CREATED_AT, table_identity
 
@@ -28,8 +32,8 @@ def left(command: str, move: MoveRecord, *streams: EnabledStream) -> str:
     return "\n".join(left_of("abort" if command == "abort" else "finish", move, [TABLE], streams))
 
 
-def finish(state_dir: Path) -> subprocess.CompletedProcess[str]:
-    command = ["finish", "orders", "--state-dir", str(state_dir)]
+def ended(what: str, state_dir: Path) -> subprocess.CompletedProcess[str]:
+    command = [what, "orders", "--state-dir", str(state_dir)]
     return subprocess.run(
         [sys.executable, "-m", "dynaferry", *command], capture_output=True, text=True, check=False
     )
@@ -90,7 +94,7 @@ def test_finish_names_the_stream_of_a_target_that_the_move_has_created(
     asyncio.run(stored(tmp_path, "cutting-over", "switched"))
     if is_created:
         asyncio.run(note_creating(tmp_path, "orders", "target-0"))
-    done = finish(tmp_path)
+    done = ended("finish", tmp_path)
     assert done.returncode == 0, done.stderr
     assert ("the stream of target-0 was created with it" in done.stderr) is is_created
     assert "target-1 was created with it" not in done.stderr
@@ -139,6 +143,33 @@ def test_finish_ends_with_6_where_keys_were_lost(
 ) -> None:
     asyncio.run(stored(tmp_path, "cutting-over", "switched"))
     write_after_go(tmp_path, certificate(status, CREATED_AT))
-    done = finish(tmp_path)
+    done = ended("finish", tmp_path)
     assert done.returncode == code, done.stderr
     assert f"every key was compared: {status}" in done.stderr
+
+
+@pytest.mark.parametrize("what", ["abort", "finish"])
+def test_a_run_that_never_was_a_move_is_refused_and_left_as_it_is(
+    tmp_path: Path, what: str
+) -> None:
+    asyncio.run(stored(tmp_path))
+    done = ended(what, tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "the run orders is a copy, and no move" in done.stderr
+    assert "a copy is stopped by Ctrl-C" in done.stderr
+    assert asyncio.run(stored_move(tmp_path)) is None
+
+
+async def stored_move(state_dir: Path) -> MoveRecord | None:
+    file = await MoveFile.open_for_reading(state_dir, "orders")
+    async with closing(file):
+        return await file.read_move()
+
+
+def test_a_move_that_was_stopped_while_its_tables_were_copied_is_aborted(tmp_path: Path) -> None:
+    """Without a stream nothing but the file of its lock says by then that it is one."""
+    asyncio.run(stored(tmp_path))
+    RunLock.acquire(tmp_path, move_name("orders")).release()
+    done = ended("abort", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the move is aborted" in done.stderr

@@ -22,14 +22,15 @@ RUN = "orders"
 NUMBERS = b'{"pk":{"S":"k"},\n "n":{"N":"12345678901234567890123456789012345678"}}'
 
 
-async def create(state_dir: Path) -> None:
-    store = await SqliteStore.create(state_dir, RUN, IDENTITY, SETTINGS, VERSION, CREATED_AT)
+async def create(state_dir: Path, move: str | None) -> None:
+    identity = replace(IDENTITY, move=move)
+    store = await SqliteStore.create(state_dir, RUN, identity, SETTINGS, VERSION, CREATED_AT)
     await store.aclose()
 
 
-def make_run(state_dir: Path) -> None:
+def make_run(state_dir: Path, move: str | None = "an-id") -> None:
     """A run of two tables."""
-    asyncio.run(create(state_dir))
+    asyncio.run(create(state_dir, move))
 
 
 def spooled(state_dir: Path, table: int) -> SpoolFile:
@@ -161,6 +162,18 @@ def test_a_run_without_any_says_so(tmp_path: Path, capsys: pytest.CaptureFixture
     spooled(tmp_path, 0).close()
     assert late_writes("export", state_dir=tmp_path) == 0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("what", ["list", "export"])
+def test_a_run_that_never_was_a_move_has_no_list(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    make_run(tmp_path, move=None)
+    assert late_writes(what, state_dir=tmp_path) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "the run orders is a copy, and no move" in said.err
+    assert "dynaferry verify says what differs" in said.err
 
 
 def test_a_spool_that_cannot_be_read_is_refused(

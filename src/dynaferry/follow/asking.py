@@ -22,7 +22,7 @@ from dynaferry.follow.move_state import (
     is_over,
 )
 from dynaferry.run.lifecycle import closing
-from dynaferry.state.directory import has_state, move_name
+from dynaferry.state.directory import has_state, lock_path, move_name, spool_path
 from dynaferry.state.lock import is_locked
 from dynaferry.state.move_records import (
     MoveRecord,
@@ -33,6 +33,7 @@ from dynaferry.state.move_records import (
     TransitionRequest,
 )
 from dynaferry.state.sqlite.move_file import MoveFile
+from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.stop import StopSignal
 
 POLL_SECONDS: Final = 0.2
@@ -242,6 +243,31 @@ async def check_goes_on(state_dir: Path, run: str, *, restart: bool) -> MoveReco
     if isinstance(allowed, RefusedCommand):
         raise StateError(allowed.why, hint=allowed.hint)
     return move
+
+
+async def check_is_move(state_dir: Path, run: str, hint: str) -> None:
+    """Returns if the run is a move, whether it has followed yet or has ended.
+
+    :raises StateError: it is a copy, or cannot be read
+    """
+    store = await SqliteStore.open_for_reading(state_dir, run)
+    async with closing(store):
+        is_move = (await store.read_run()).identity.move is not None
+    file = await MoveFile.open_for_reading(state_dir, run)
+    async with closing(file):
+        is_move = is_move or await file.read_move() is not None
+    if not (is_move or await to_thread.run_sync(_has_traces, state_dir, run)):
+        raise StateError(f"the run {run} is a copy, and no move", hint=hint)
+
+
+def _has_traces(state_dir: Path, run: str) -> bool:
+    """Whether there are files of a move. One without a stream that is still copied has no more than
+    that of its lock, which stays where it is.
+    """
+    return any(
+        path.exists()
+        for path in (spool_path(state_dir, run, 0), lock_path(state_dir, move_name(run)))
+    )
 
 
 def _reply(*reasons: str) -> TransitionReply:

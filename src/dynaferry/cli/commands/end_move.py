@@ -72,13 +72,14 @@ def run_end(command: EndCommand, run: str | None, state_dir: Path, *, as_json: b
 
 
 async def _end(command: EndCommand, state_dir: Path, run: str, stop: StopSignal) -> EndOfMove:
-    from dynaferry.follow.asking import MoveAsker, end_alone
+    from dynaferry.follow.asking import MoveAsker, check_is_move, end_alone
     from dynaferry.run.lifecycle import closing
     from dynaferry.state.move_records import MoveRecord
     from dynaferry.state.sqlite.move_file import MoveFile
     from dynaferry.state.sqlite.store import SqliteStore
 
     stage: Literal["aborted", "finished"] = "aborted" if command == "abort" else "finished"
+    await check_is_move(state_dir, run, _OF_A_COPY)
     file = await MoveFile.open(state_dir, run)
     async with closing(file):
         asker = MoveAsker(file, state_dir, run, stop, screen.say)
@@ -136,6 +137,9 @@ def _ended(command: EndCommand, state_dir: Path, record: RunRecord, move: MoveRe
     )
 
 
+_OF_A_COPY: Final = (
+    "a copy is stopped by Ctrl-C, and there is no more to end; the tables are as they are"
+)
 _WHY: Final[dict[EndCommand, str]] = {
     "abort": "only a move that was not switched can be aborted",
     "finish": "only a move that was switched can be finished; dynaferry abort ends it before",

@@ -38,6 +38,9 @@ ChangeWord = Literal["put", "deleted", "changed"]
 
 NOTHING: Final = "no late writes in the run {run}"
 NOT_APPLIED: Final = "nothing applies them: which is right, they or the other side, is yours to say"
+_OF_A_COPY: Final = (
+    "nothing watches what is written behind a copy; dynaferry verify says what differs"
+)
 _A_PAGE: Final = 100
 _ITEMS_A_PAGE: Final = 25  # of up to 400 KB
 _KEY_WIDTH: Final = 80
@@ -132,9 +135,11 @@ def _read(run: str | None, state_dir: Path, use: Use, *, as_json: bool) -> int:
 
 
 async def _tables(state_dir: Path, run: str) -> list[WrittenTable]:
+    from dynaferry.follow.asking import check_is_move
     from dynaferry.run.lifecycle import closing
     from dynaferry.state.sqlite.store import SqliteStore
 
+    await check_is_move(state_dir, run, _OF_A_COPY)
     store = await SqliteStore.open_for_reading(state_dir, run)
     async with closing(store):
         record = await store.read_run()

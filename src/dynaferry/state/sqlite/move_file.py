@@ -43,6 +43,14 @@ class MoveFile(FileThread):
         """
         return await cls._opened_by(lambda: RunFile.open_to_control(state_dir, run))
 
+    @classmethod
+    async def open_for_reading(cls, state_dir: Path, run: str) -> Self:
+        """Opens it to look at it alone, whoever works on the run.
+
+        :raises StateError: there is no such run, or its file is foreign or cannot be read
+        """
+        return await cls._opened_by(lambda: RunFile.open_for_reading(state_dir, run))
+
     async def read_move(self) -> MoveRecord | None:
         """The move; None where the run is none, or has not begun to capture."""
         found: list[MoveRecord] = []
