@@ -1,23 +1,34 @@
 """What a move leaves is said with the calls that do it, for the side that is in use."""
 
 import asyncio
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dynaferry.cli.commands.end_move_text import compared_lines, late_lines, left_of
+from dynaferry.cli.commands.end_move_text import (
+    compared_lines,
+    late_lines,
+    left_of,
+    pending_lines,
+)
 from dynaferry.follow.after_go_certificate import (
     AfterGoCertificate,
     AfterGoStatus,
     write_after_go,
 )
+from dynaferry.follow.after_go_pending import PendingComparison
 from dynaferry.follow.enabled_streams import EnabledStream, note_creating
+from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.run.lifecycle import closing
-from dynaferry.state.directory import move_name
+from dynaferry.state.directory import move_name, spool_path, way_back_path
 from dynaferry.state.lock import RunLock
-from dynaferry.state.move_records import MoveRecord
+from dynaferry.state.move_records import MoveRecord, Stage
 from dynaferry.state.sqlite.move_file import MoveFile
 from tests.follow.test_asking import stored
 from tests.state.contract import CREATED_AT, table_identity
@@ -32,8 +43,8 @@ def left(command: str, move: MoveRecord, *streams: EnabledStream) -> str:
     return "\n".join(left_of("abort" if command == "abort" else "finish", move, [TABLE], streams))
 
 
-def ended(what: str, state_dir: Path) -> subprocess.CompletedProcess[str]:
-    command = [what, "orders", "--state-dir", str(state_dir)]
+def ended(what: str, state_dir: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [what, "orders", "--state-dir", str(state_dir), *more]
     return subprocess.run(
         [sys.executable, "-m", "dynaferry", *command], capture_output=True, text=True, check=False
     )
@@ -127,14 +138,19 @@ def certificate(status: AfterGoStatus, go: float) -> AfterGoCertificate:
 
 
 def test_what_the_comparison_behind_this_very_go_found_is_said_or_that_it_has_not_ended() -> None:
-    assert list(compared_lines(FINISHED, certificate("equal", 5.0))) == [
+    path = Path("certified")
+    assert list(compared_lines(FINISHED, certificate("equal", 5.0), path)) == [
         "behind the go every key was compared: equal"
     ]
+    assert list(compared_lines(FINISHED, certificate("different", 5.0), path)) == [
+        "behind the go every key was compared: different",
+        "certificate: certified",
+    ]
     for found in (None, certificate("equal", 4.0)):
-        (line,) = compared_lines(FINISHED, found)
+        (line,) = compared_lines(FINISHED, found, path)
         assert "not every key was compared" in line
     returned = MoveRecord(stage="finished", since=9.0, switched_at=5.0, returned_at=7.0)
-    assert list(compared_lines(returned, certificate("equal", 5.0))) == []
+    assert list(compared_lines(returned, certificate("equal", 5.0), path)) == []
 
 
 @pytest.mark.parametrize(("status", "code"), [("equal", 0), ("undecided", 0), ("different", 6)])
@@ -173,3 +189,94 @@ def test_a_move_that_was_stopped_while_its_tables_were_copied_is_aborted(tmp_pat
     done = ended("abort", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "the move is aborted" in done.stderr
+
+
+def finished(state_dir: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """What becomes of `finish`."""
+    return ended("finish", state_dir, "--json", *more)
+
+
+@contextmanager
+def running(state_dir: Path) -> Iterator[None]:
+    """As a process that moves it."""
+    lock = RunLock.acquire(state_dir, move_name("orders"))
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def moved(state_dir: Path, *stages: Stage) -> list[Path]:
+    """A move by a stream that nobody moves now, with its way back: both spools."""
+    asyncio.run(stored(state_dir, *stages))
+    spools = [spool_path(state_dir, "orders", 0), way_back_path(state_dir, "orders", 0)]
+    for path in spools:
+        SpoolFile.create(path, "id").close()
+    return spools
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_a_move_whose_comparison_has_not_ended_is_not_finished_unless_that_is_said(
+    tmp_path: Path, is_running: bool
+) -> None:
+    spools = moved(tmp_path, "cutting-over", "switched")
+    write_after_go(tmp_path, certificate("equal", CREATED_AT - 1.0))  # of another go
+    with running(tmp_path) if is_running else nullcontext():
+        done = finished(tmp_path)
+    assert done.returncode == 7, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["state"], told["after_go"]) == ("switched", None)
+    assert "the comparison behind the go has not begun" in told["left"][0]
+    assert ("run the same move command" in told["left"][0]) is not is_running
+    assert "dynaferry finish orders --without-comparison" in done.stderr
+    assert all(path.exists() for path in spools)
+    done = finished(tmp_path, "--without-comparison")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["state"] == "finished"
+    assert "not every key was compared behind the go" in done.stderr
+    assert not any(path.exists() for path in spools)
+    # Said once more it is finished still.
+    assert finished(tmp_path).returncode == 0
+
+
+def test_a_move_whose_comparison_has_ended_is_finished(tmp_path: Path) -> None:
+    moved(tmp_path, "cutting-over", "switched")
+    write_after_go(tmp_path, certificate("equal", CREATED_AT))
+    done = finished(tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [("following",), ("cutting-over",), ("cutting-over", "switched", "going-back", "returned")],
+)
+def test_what_has_no_comparison_behind_a_go_is_finished_or_refused_as_ever(
+    tmp_path: Path, stages: tuple[Stage, ...]
+) -> None:
+    moved(tmp_path, *stages)
+    done = finished(tmp_path)
+    assert done.returncode == (0 if stages[-1] == "returned" else 3), done.stderr
+
+
+def test_a_move_that_is_switched_just_now_is_not_finished(tmp_path: Path) -> None:
+    moved(tmp_path, "cutting-over")
+    with running(tmp_path):
+        done = finished(tmp_path)
+    assert done.returncode == 7, done.stderr
+    assert "a switch is under way" in done.stderr
+
+
+def pending(**known: Any) -> str:
+    with_way_back = {"is_running": True, "is_switching": False, "has_way_back": True}
+    return "\n".join(pending_lines("orders", PendingComparison(**(with_way_back | known))))
+
+
+def test_how_long_the_comparison_takes_is_told_by_what_it_has_taken() -> None:
+    told = pending(share=0.25, seconds=600.0)
+    assert "25% of the segments are compared, 10m 00s after it began" in told
+    assert "it takes 30m 00s more" in told
+    assert "and without the way back" in told
+    assert "as long as dynaferry verify" in pending(share=0.0, seconds=600.0)
+    told = pending(has_way_back=False, is_running=False)
+    assert "no process goes on with it" in told
+    assert "way back" not in told

@@ -220,18 +220,29 @@ def abort(
 
 def finish(
     run: options.Run = None,
+    without_comparison: Annotated[
+        bool,
+        option(
+            SAFETY,
+            "Also while the comparison behind the go has not ended: whether every key arrived is"
+            " not known then, and there is no way back.",
+            "--without-comparison",
+            show_default=False,
+        ),
+    ] = False,
     state_dir: options.RunsDir = DEFAULT_STATE_DIR,
     json: options.Document = False,
 ) -> int:
     """End a move for good after its switch, and say what is left to be done by hand.
 
-    Exit codes: 0 done; 6 the source was written behind the switch, and what was written is kept in
+    Exit codes: 0 done; 7 not ready, and nothing was ended: the comparison behind the go has not
+    come to its end; 6 the source was written behind the switch, and what was written is kept in
     the files that are named, or the comparison behind the go found what differs; 3 refused, nothing
     was switched yet.
     """
     from dynaferry.cli.commands.end_move import run_end
 
-    return run_end("finish", run, state_dir, as_json=json)
+    return run_end("finish", run, state_dir, as_json=json, without_comparison=without_comparison)
 
 
 def add_switch_commands(app: typer.Typer) -> None:

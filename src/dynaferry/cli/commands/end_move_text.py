@@ -4,9 +4,11 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-from dynaferry.follow.after_go_certificate import AfterGoCertificate
+from dynaferry.follow.after_go_certificate import AfterGoCertificate, lines_of
+from dynaferry.follow.after_go_pending import PendingComparison
 from dynaferry.follow.deny_writes import call_that_allows
 from dynaferry.follow.enabled_streams import EnabledStream
+from dynaferry.observe import formatting
 from dynaferry.shared.arn import arn_region, resource_name
 from dynaferry.state.move_records import MoveRecord
 from dynaferry.state.records import TableIdentity
@@ -47,14 +49,53 @@ def left_of(
             yield from _of_a_finished(table)
 
 
-def compared_lines(move: MoveRecord, found: AfterGoCertificate | None) -> Iterator[str]:
-    """What is said of the comparison behind a go, which `found` this, or has not ended."""
+def pending_lines(run: str, pending: PendingComparison) -> Iterator[str]:
+    """Why a move is not finished: the comparison behind its go is not; and what can be done."""
+    if pending.is_switching:
+        yield "not ready: a switch is under way: ask again once it has ended"
+        return
+    compares = f"the comparison behind the go {_far(pending)}"
+    if pending.is_running:
+        yield f"not ready: {compares}; the running move certifies it: finish behind that"
+    else:
+        yield (
+            f"not ready: {compares}, and no process goes on with it: run the same move command"
+            " until it says the certificate, then finish"
+        )
+    kept = ", with the way back" if pending.has_way_back else ""
+    yield f"nothing was ended: the move stays as it is{kept}"
+    lost = " and without the way back" if pending.has_way_back else ""
+    yield (
+        f"to end it now, without knowing that every key arrived{lost}:"
+        f" dynaferry finish {run} --without-comparison"
+    )
+
+
+def _far(pending: PendingComparison) -> str:
+    """How far it is, and how long it may take."""
+    share, seconds = pending.share, pending.seconds
+    if share is None or seconds is None:
+        return "has not begun; it takes about as long as dynaferry verify of all keys"
+    told = f"has not ended: {formatting.percent(share)} of the segments are compared"
+    if not share:
+        return f"{told}; it takes about as long as dynaferry verify of all keys"
+    took = formatting.duration(seconds)
+    left = formatting.duration(seconds / share - seconds)
+    return f"{told}, {took} after it began; at that rate it takes {left} more"
+
+
+def compared_lines(move: MoveRecord, found: AfterGoCertificate | None, path: Path) -> Iterator[str]:
+    """What is said of the comparison behind a go, which `found` this, as the file at `path` has it,
+    or has not ended.
+    """
     if _went_back(move) or move.switched_at is None:
         return
     if found is None or found.go != move.switched_at:
         yield "not every key was compared behind the go: dynaferry verify compares them"
     else:
         yield f"behind the go every key was compared: {found.status}"
+        if found.status != "equal":
+            yield from lines_of(found, path)
 
 
 def late_lines(run: str, keys: int, kept: Sequence[Path], lost: Sequence[str]) -> Iterator[str]:
