@@ -188,12 +188,15 @@ class Proof:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.why_not: tuple[str, ...] = ()
+        self.refusals_fail: Exception | None = None
         self.found: list[tuple[int, int] | None] = []
         self.takes_seconds = 0.0
         self.is_closed = False
         self.done: list[str] = []
 
     async def refusals(self, proof: CutOverProof) -> tuple[str, ...]:
+        if self.refusals_fail is not None:
+            raise self.refusals_fail
         return self.why_not if proof == "closed" else ()
 
     async def close(self) -> ClosedProof:
@@ -642,6 +645,16 @@ async def test_a_proof_that_cannot_be_had_is_told_by_a_check_and_refused(tmp_pat
         assert checked.reply.reasons == move.proof.why_not
         assert (await move.ended(CHECK)).outcome == "done"
         assert (await move.ended(replace(CUT_OVER, proof="closed"))).outcome == "refused"
+        assert (move.proof.done, await move.stage()) == ([], "following")
+
+
+async def test_a_check_that_cannot_see_whether_a_proof_can_be_had_says_why(tmp_path: Path) -> None:
+    async with rehearsed(tmp_path) as move, running(move):
+        move.proof.refusals_fail = UnavailableError("no answer", operation="DescribeTable")
+        checked = await move.ended(replace(CHECK, proof="closed"))
+        assert checked.outcome == "not ready"
+        assert checked.reply is not None
+        assert checked.reply.reasons == ("no answer",)
         assert (move.proof.done, await move.stage()) == ([], "following")
 
 

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from dynaferry.errors import DynaferryError
 from dynaferry.follow.cut_over import TableLook
+from dynaferry.follow.switch_proof import SwitchProof
 from dynaferry.follow.target_capture import TargetCapture
 from dynaferry.run.lifecycle import first_reason
-from dynaferry.state.move_records import Stage
+from dynaferry.state.move_records import CutOverProof, Stage
 
 
 async def not_looked_at(refresh: Callable[[], Awaitable[None]]) -> tuple[str, ...]:
@@ -17,6 +18,16 @@ async def not_looked_at(refresh: Callable[[], Awaitable[None]]) -> tuple[str, ..
     except* DynaferryError as group:
         unknown = (first_reason(group).message,)
     return unknown
+
+
+async def not_provable(proof: SwitchProof, wanted: CutOverProof) -> tuple[str, ...]:
+    """Why the wanted proof cannot be had; or why nobody knows, for a check is always answered."""
+    found: tuple[str, ...] = ()
+    try:
+        found = await proof.refusals(wanted)
+    except* DynaferryError as group:
+        found = (first_reason(group).message,)
+    return found
 
 
 def reasons_against(looks: Sequence[TableLook], stage: Stage) -> tuple[str, ...]:

@@ -17,7 +17,12 @@ from anyio.abc import TaskGroup
 
 from dynaferry.errors import DynaferryError
 from dynaferry.follow.attempt_file import AttemptFile
-from dynaferry.follow.checks import not_looked_at, reasons_against, reasons_against_back
+from dynaferry.follow.checks import (
+    not_looked_at,
+    not_provable,
+    reasons_against,
+    reasons_against_back,
+)
 from dynaferry.follow.cut_over import (
     CloseStreams,
     ComparedKeys,
@@ -175,7 +180,7 @@ class Switching(AttemptFile):
         else:
             reasons = await not_looked_at(self._refresh)
             reasons += reasons_against(await self.looks(), self._stage)
-            reasons += await self._proof.refusals(transition.request.proof)
+            reasons += await not_provable(self._proof, transition.request.proof)
         reply = self._reply("check", reasons=reasons, not_shown=self._never_shown())
         outcome: TransitionOutcome = "not ready" if reasons else "done"
         await self._file.end(transition.number, outcome, self._clock(), reply=reply)
