@@ -276,6 +276,29 @@ async def test_where_the_role_may_not_disable_it_nothing_has_changed_and_it_may_
         assert (await switched(tmp_path)).outcome == "go"
 
 
+async def test_left_between_the_note_and_the_call_the_stream_is_noted_as_on_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def noted_slowly(*args: Any, closed_at: float | None = None, **more: Any) -> None:
+        await note_enabling(*args, closed_at=closed_at, **more)
+        if closed_at is not None:
+            await anyio.sleep_forever()
+
+    monkeypatch.setattr(stream_closing, "note_enabling", noted_slowly)
+    async with simulated() as service, following(plan_of(service, tmp_path)) as move:
+        await until_it_is(move, tmp_path, "following")
+        (before,) = await ours_of(tmp_path)
+        answer = await switched(tmp_path, proof="closed", timeout_seconds=4.0)
+        assert answer.outcome == "not ready"
+        with anyio.fail_after(20):
+            while await to_thread.run_sync(closed_streams, tmp_path, "orders"):
+                await anyio.sleep(0.1)
+        # So whoever ends the move is told of it, and the next attempt may disable it.
+        assert [each.stream for each in await ours_of(tmp_path)] == [before.stream]
+        monkeypatch.setattr(stream_closing, "note_enabling", note_enabling)
+        assert (await switched(tmp_path, proof="closed")).outcome == "go"
+
+
 async def test_killed_before_that_call_it_goes_on_without_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,8 +106,9 @@ class StreamClosing:
 
     async def _close(self, table: FollowedTable) -> None:
         seen = self._seen[table.number]
-        await self._note(seen, seen.stream_arn, closed_at=time.time())
+        # Before the note: cancelled behind it this is to be undone as well.
         table.capture.is_to_end = True
+        await self._note(seen, seen.stream_arn, closed_at=time.time())
         self._say(f"{table.source}: its stream is being disabled")
         await disable_stream(self._source, seen, say=self._say)
         self._disabled.add(table.number)
