@@ -238,6 +238,31 @@ async def test_a_stream_that_was_closed_for_nothing_is_there_again_and_nothing_i
         assert await differing(service) == set()
 
 
+async def test_a_stream_that_cannot_be_enabled_again_is_told_to_whoever_asks_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object, **__: object) -> None:
+        raise AccessDeniedError("you may not", operation="UpdateTable")
+
+    monkeypatch.setattr(stream_closing, "RETRY_SECONDS", 0.5)
+    async with simulated() as service, following(plan_of(service, tmp_path)) as move:
+        await until_it_is(move, tmp_path, "following")
+        with monkeypatch.context() as never:
+            never.setattr(TableCapture, "is_drained", property(lambda _: False))
+            never.setattr(stream_closing, "enable_stream", refused)
+            answer = await switched(tmp_path, proof="closed", timeout_seconds=4.0)
+            assert answer.outcome == "not ready"
+            await move.until(lambda: move.has_said("cannot be enabled again"))
+            answer = await switched(tmp_path, timeout_seconds=5.0)
+            assert answer.outcome == "not ready"
+            assert answer.reply.reasons == (
+                "source: its stream is disabled and cannot be enabled again: you may not",
+            )
+        await move.until(lambda: move.has_said("every key was compared since"))
+        await until_it_is(move, tmp_path, "following")
+        assert (await switched(tmp_path)).outcome == "go"
+
+
 async def test_killed_behind_the_call_that_disables_it_another_process_enables_it_again(
     tmp_path: Path,
 ) -> None:
@@ -291,7 +316,7 @@ async def test_left_between_the_note_and_the_call_the_stream_is_noted_as_on_agai
         answer = await switched(tmp_path, proof="closed", timeout_seconds=4.0)
         assert answer.outcome == "not ready"
         with anyio.fail_after(20):
-            while await to_thread.run_sync(closed_streams, tmp_path, "orders"):
+            while await to_thread.run_sync(closed_streams, tmp_path, "orders"):  # noqa: ASYNC110
                 await anyio.sleep(0.1)
         # So whoever ends the move is told of it, and the next attempt may disable it.
         assert [each.stream for each in await ours_of(tmp_path)] == [before.stream]

@@ -191,7 +191,8 @@ class Proof:
         self.refusals_fail: Exception | None = None
         self.found: list[tuple[int, int] | None] = []
         self.takes_seconds = 0.0
-        self.is_closed = False
+        self.stuck: tuple[str, ...] = ()
+        self.may_undo = anyio.Event()
         self.done: list[str] = []
 
     async def refusals(self, proof: CutOverProof) -> tuple[str, ...]:
@@ -205,7 +206,12 @@ class Proof:
         return ClosedProof(True, "measured")
 
     async def undo(self) -> None:
+        if self.stuck:
+            await self.may_undo.wait()
         self.done.append("undone")
+
+    def not_undone(self) -> tuple[str, ...]:
+        return self.stuck
 
     async def compare_all(self, looks: Looks) -> tuple[int, int] | None:
         self.done.append("compared")
@@ -634,6 +640,26 @@ async def test_streams_that_were_closed_for_nothing_are_opened_again(tmp_path: P
         await anyio.sleep(0.1)
         assert move.proof.done == ["closed", "undone"]
         assert await move.stage() == "following"
+
+
+async def test_while_streams_cannot_be_opened_again_whoever_asks_is_told_why(
+    tmp_path: Path,
+) -> None:
+    async with rehearsed(tmp_path) as move, running(move):
+        move.table.fails = UnavailableError("no answer", operation="BatchGetItem")
+        move.proof.stuck = ("orders: you may not",)
+        first = await move.ended(replace(CUT_OVER, proof="closed"))
+        second = await move.ended(CUT_OVER)
+        assert first.reply is not None
+        assert second.reply is not None
+        # The first one is told what ended it, the second what is in its way.
+        assert (first.outcome, first.reply.reasons) == ("not ready", ("no answer",))
+        assert (second.outcome, second.reply.reasons) == ("not ready", move.proof.stuck)
+        assert await move.stage() == "following"
+        move.table.fails, move.proof.stuck = None, ()
+        move.proof.may_undo.set()
+        assert (await move.ended(CUT_OVER)).outcome == "go"
+        assert move.proof.done == ["closed", "undone"]
 
 
 async def test_a_proof_that_cannot_be_had_is_told_by_a_check_and_refused(tmp_path: Path) -> None:

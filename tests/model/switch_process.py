@@ -90,6 +90,9 @@ class NothingLong:
     async def undo(self) -> None:
         pass
 
+    def not_undone(self) -> tuple[str, ...]:
+        return ()
+
     async def compare_all(self, _: Looks) -> tuple[int, int] | None:
         raise AssertionError("not all keys were asked for")
 

@@ -43,3 +43,16 @@ class AttemptFile:
                 move = await self._file.read_move()
                 stage = under_way if move is None else move.stage
         return stage
+
+    async def _refuse(self, transition: TransitionRecord, why: str) -> None:
+        reply = self._reply("refused", reasons=(why,))
+        await self._file.end(transition.number, "refused", self._clock(), reply=reply)
+
+    async def _end_unready(self, transition: TransitionRecord, *reasons: str) -> None:
+        reply = self._reply("failed", reasons=reasons)
+        await self._file.end(transition.number, "not ready", self._clock(), reply=reply)
+
+    def _reply(
+        self, step: str, *, reasons: tuple[str, ...] = (), not_shown: tuple[str, ...] = ()
+    ) -> TransitionReply:
+        return TransitionReply(step=step, since=self._clock(), reasons=reasons, not_shown=not_shown)

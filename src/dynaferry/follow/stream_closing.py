@@ -67,11 +67,12 @@ class StreamClosing:
         self._say = say
         self._seen: dict[int, TableDescription] = {}
         self._disabled: set[int] = set()
+        self._troubles: dict[int, str] = {}
 
     @property
-    def is_under_way(self) -> bool:
-        """Whether a stream is disabled, or about to be."""
-        return any(table.capture.is_to_end for table in self._tables)
+    def troubles(self) -> tuple[str, ...]:
+        """Why streams cannot be enabled again, by table, as of the last try."""
+        return tuple(self._troubles.values())
 
     async def refusals(self) -> tuple[str, ...]:
         """Everything that speaks against it, by table."""
@@ -131,14 +132,21 @@ class StreamClosing:
                     await enabled_again(self._plan, self._source, seen, self._say)
                 break
             except DynaferryError as error:
-                told = f"its stream is disabled and cannot be enabled again: {error.message}"
+                told = f"its stream {self._stands(table)} and cannot be enabled again: "
+                told += error.message
                 if told != stats.trouble:
                     self._say(f"{table.source}: {told}")
                 stats.trouble = told
+                self._troubles[table.number] = f"{table.source}: {told}"
             await anyio.sleep(RETRY_SECONDS)
         stats.trouble = None
+        self._troubles.pop(table.number, None)
         table.capture.is_to_end = False
         self._disabled.discard(table.number)
+
+    def _stands(self, table: FollowedTable) -> str:
+        """How the stream stands, as far as is known here."""
+        return "is disabled" if table.number in self._disabled else "may be disabled"
 
     async def _is_on(self, table: FollowedTable) -> bool:
         """Whether it was not disabled at all, as where the role may not do that; this is noted."""

@@ -40,6 +40,10 @@ class SwitchProof(Protocol):
         """
         ...
 
+    def not_undone(self) -> tuple[str, ...]:
+        """Why that cannot be done, as long as it cannot; empty where nothing is in its way."""
+        ...
+
     async def compare_all(self, looks: Looks) -> tuple[int, int] | None:
         """Compares every key of both sides: how many there are in the source, and how many differ;
         None where something was captured meanwhile, or a stop asked for.
@@ -74,6 +78,10 @@ class MoveProof:
     async def undo(self) -> None:
         """See `SwitchProof`."""
         await self._closing.reopen()
+
+    def not_undone(self) -> tuple[str, ...]:
+        """See `SwitchProof`."""
+        return self._closing.troubles
 
     async def compare_all(self, looks: Looks) -> tuple[int, int] | None:
         """See `SwitchProof`."""

@@ -95,6 +95,7 @@ class Switching(AttemptFile):
         self._stage: Stage = "replaying"
         self._late = LateWatch(tables, say, clock)
         self._attempted: int | None = None
+        self._is_to_undo = False
 
     async def begin(self) -> Stage:
         """Takes up the stored state; what was under way when a process before ended was not done.
@@ -158,6 +159,8 @@ class Switching(AttemptFile):
             elif self._attempted is None:
                 self._attempted = transition.number
                 attempts.start_soon(self._attempt, transition)
+            elif transition.number != self._attempted and (why := self._proof.not_undone()):
+                await self._end_unready(transition, *why)
         await self._ways_back.take_over()
         if self._stage in ("switched", "returned"):
             await self._late.tell("source" if self._stage == "switched" else "target")
@@ -200,10 +203,6 @@ class Switching(AttemptFile):
         elif self._stage in _FOLLOWED:
             self._hold(False)  # it was withdrawn in the same moment, and follows on
 
-    async def _refuse(self, transition: TransitionRecord, why: str) -> None:
-        reply = self._reply("refused", reasons=(why,))
-        await self._file.end(transition.number, "refused", self._clock(), reply=reply)
-
     async def _attempt(self, transition: TransitionRecord) -> None:
         """Takes it to its end. What fails ends it, and the move goes on as before."""
         what = transition.request.what
@@ -216,10 +215,14 @@ class Switching(AttemptFile):
             why = first_reason(group).message
             self._say(f"the {what} cannot go on: {why}")
             with suppress(DynaferryError):
-                reply = self._reply("failed", reasons=(why,))
-                await self._file.end(transition.number, "not ready", self._clock(), reply=reply)
+                await self._end_unready(transition, why)
         finally:
-            self._attempted = None
+            try:
+                # Behind its end: who asked does not wait for what may take long.
+                if self._is_to_undo:
+                    await self._proof.undo()
+            finally:
+                self._attempted, self._is_to_undo = None, False
 
     async def _refuse_or_switch(self, transition: TransitionRecord) -> None:
         allowed = asked("cut-over", self._stage)
@@ -243,12 +246,8 @@ class Switching(AttemptFile):
             await attempt.make()
         finally:
             if self._stage == "cutting-over":
-                is_a_go = False
-                try:
-                    is_a_go = await self._go_on_as_before()
-                finally:
-                    if not is_a_go:
-                        await self._proof.undo()
+                self._is_to_undo = True
+                self._is_to_undo = not await self._go_on_as_before()
 
     async def _go_on_as_before(self) -> bool:
         """Behind an attempt that was no go, as far as is known here; returns whether it was one."""
@@ -348,8 +347,3 @@ class Switching(AttemptFile):
         if now != self._stage and {now, self._stage} <= set(_FOLLOWED):
             await self._file.enter(now, self._stage, self._clock())
             self._stage = now
-
-    def _reply(
-        self, step: str, *, reasons: tuple[str, ...] = (), not_shown: tuple[str, ...] = ()
-    ) -> TransitionReply:
-        return TransitionReply(step=step, since=self._clock(), reasons=reasons, not_shown=not_shown)
