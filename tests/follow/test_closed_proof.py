@@ -7,7 +7,9 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -27,6 +29,8 @@ from benchmarks.simulator import (
 from benchmarks.simulator.report import StreamReport
 from dynaferry.dynamodb.environment.settings import whose_endpoint
 from dynaferry.dynamodb.items.canonical import canonical
+from dynaferry.dynamodb.tables.description import TableDescription
+from dynaferry.dynamodb.tables.enable_stream import disable_stream
 from dynaferry.errors import AccessDeniedError
 from dynaferry.follow import (
     capture,
@@ -48,6 +52,7 @@ from dynaferry.follow.stream_closing import (
     NO_LONGER_THERE,
     NOT_OURS,
     OF_A_GLOBAL_TABLE,
+    StreamClosing,
     why_not_closed,
 )
 from dynaferry.follow.switched_table import CLOSED
@@ -299,6 +304,66 @@ async def test_where_the_role_may_not_disable_it_nothing_has_changed_and_it_may_
         await until_it_is(move, tmp_path, "following")
         assert [each.stream for each in await ours_of(tmp_path)] == [before[0].stream]
         assert (await switched(tmp_path)).outcome == "go"
+
+
+async def test_interrupted_while_it_is_disabled_it_says_so_and_the_same_command_enables_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_off = anyio.Event()
+
+    async def disabled(*args: Any, **more: Any) -> None:
+        await disable_stream(*args, **more)
+        is_off.set()
+
+    async with simulated() as service:
+        plan = plan_of(service, tmp_path)
+        with monkeypatch.context() as never:
+            never.setattr(TableCapture, "is_drained", property(lambda _: False))
+            never.setattr(stream_closing, "disable_stream", disabled)
+            async with anyio.create_task_group() as asking, following(plan) as move:
+                await until_it_is(move, tmp_path, "following")
+                asking.start_soon(partial(switched, tmp_path, proof="closed"))
+                with anyio.fail_after(30):
+                    await is_off.wait()
+        assert not move.has_said("is being enabled again")
+        assert move.has_said(
+            "its stream is disabled; what is written as long as it is off is in none"
+        )
+        assert (await stream_of(service)).open_shards == 0
+        async with following(plan) as move:
+            await move.until(lambda: move.has_said("every key was compared since"))
+            assert (await stream_of(service)).open_shards > 0
+
+
+async def test_interrupted_while_it_is_enabled_again_it_does_not_say_how_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, said = described(stream_arn="arn:aws:dynamodb:r:1:table/t/stream/1"), list[str]()
+
+    async def seen(*_: object) -> TableDescription:
+        return table
+
+    async def done(*_: object, **__: object) -> None:
+        return None
+
+    async def never_answered(*_: object, **__: object) -> None:
+        await anyio.sleep_forever()
+
+    for name, call in (("describe", seen), ("disable", done), ("enable", never_answered)):
+        kind = "table" if name == "describe" else "stream"
+        monkeypatch.setattr(stream_closing, f"{name}_{kind}", call)
+    monkeypatch.setattr(stream_closing, "note_enabling", done)
+    stats = SimpleNamespace(trouble=None)
+    capture = SimpleNamespace(is_to_end=False, current=None, stats=stats)
+    followed: Any = SimpleNamespace(number=0, source="source", capture=capture)
+    plan = replace(CopyPlan(tables=(TablePlan("source", "target"),)), state_dir=tmp_path, run="r")
+    nobody: Any = None
+    closing = StreamClosing(plan, nobody, [followed], said.append)
+    await closing.close()
+    with anyio.move_on_after(0.2):
+        await closing.reopen()
+    assert "is being enabled again" in said[-2]
+    assert said[-1].startswith("source: its stream may be disabled; what")
 
 
 async def test_left_between_the_note_and_the_call_the_stream_is_noted_as_on_again(

@@ -67,6 +67,7 @@ class StreamClosing:
         self._say = say
         self._seen: dict[int, TableDescription] = {}
         self._disabled: set[int] = set()
+        self._enabling: set[int] = set()
         self._troubles: dict[int, str] = {}
 
     @property
@@ -124,14 +125,27 @@ class StreamClosing:
                     group.start_soon(self._reopen, table)
 
     async def _reopen(self, table: FollowedTable) -> None:
+        """Enables it again; or says that it may be off, where the process ends before it is on."""
+        try:
+            await self._reopen_patiently(table)
+        except anyio.get_cancelled_exc_class():
+            self._say(
+                f"{table.source}: its stream {self._stands(table)}; what is written as long as it"
+                " is off is in none: the same move command enables it again, and compares every key"
+            )
+            raise
+
+    async def _reopen_patiently(self, table: FollowedTable) -> None:
         """Again and again: as long as it is disabled nothing that changes is captured."""
         seen, stats = self._seen[table.number], table.capture.stats
         while True:
             try:
                 if not await self._is_on(table):
+                    self._enabling.add(table.number)
                     await enabled_again(self._plan, self._source, seen, self._say)
                 break
             except DynaferryError as error:
+                self._enabling.discard(table.number)
                 told = f"its stream {self._stands(table)} and cannot be enabled again: "
                 told += error.message
                 if told != stats.trouble:
@@ -143,10 +157,12 @@ class StreamClosing:
         self._troubles.pop(table.number, None)
         table.capture.is_to_end = False
         self._disabled.discard(table.number)
+        self._enabling.discard(table.number)
 
     def _stands(self, table: FollowedTable) -> str:
         """How the stream stands, as far as is known here."""
-        return "is disabled" if table.number in self._disabled else "may be disabled"
+        is_known = table.number in self._disabled - self._enabling
+        return "is disabled" if is_known else "may be disabled"
 
     async def _is_on(self, table: FollowedTable) -> bool:
         """Whether it was not disabled at all, as where the role may not do that; this is noted."""
