@@ -23,7 +23,7 @@ from dynaferry.follow.after_go_certificate import (
     write_after_go,
 )
 from dynaferry.follow.after_go_pending import PendingComparison
-from dynaferry.follow.enabled_streams import EnabledStream, note_creating
+from dynaferry.follow.enabled_streams import EnabledStream, note_creating, note_enabling
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.run.lifecycle import closing
 from dynaferry.state.directory import move_name, spool_path, way_back_path
@@ -280,3 +280,16 @@ def test_how_long_the_comparison_takes_is_told_by_what_it_has_taken() -> None:
     told = pending(has_way_back=False, is_running=False)
     assert "no process goes on with it" in told
     assert "way back" not in told
+
+
+@pytest.mark.parametrize("what", ["abort", "finish"])
+def test_a_stream_that_a_cut_over_was_about_to_disable_is_named_where_it_did_not_switch(
+    tmp_path: Path, what: str
+) -> None:
+    asyncio.run(stored(tmp_path, "cutting-over", "switched" if what == "finish" else "following"))
+    asyncio.run(note_enabling(tmp_path, "orders", TABLE.source_arn, "a-stream", closed_at=1.0))
+    write_after_go(tmp_path, certificate("equal", CREATED_AT))
+    done = ended(what, tmp_path)
+    assert done.returncode == 0, done.stderr
+    named = "was enabled for this move, and may be disabled already; to disable it: aws dynamodb"
+    assert (named in done.stderr) == (what == "abort")

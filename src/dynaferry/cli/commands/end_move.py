@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dynaferry.follow.asking import MoveAsker
+    from dynaferry.follow.enabled_streams import EnabledStream
     from dynaferry.follow.late_writes import LateWritesOfTable
     from dynaferry.state.move_records import MoveRecord
     from dynaferry.state.records import RunRecord
@@ -156,7 +157,7 @@ def _late_writes(state_dir: Path, record: RunRecord) -> list[LateWritesOfTable]:
 def _ended(command: EndCommand, state_dir: Path, record: RunRecord, move: MoveRecord) -> EndOfMove:
     """Removes what is not needed any more, and says what is left."""
     from dynaferry.follow.after_go_certificate import read_after_go
-    from dynaferry.follow.enabled_streams import created_streams, enabled_streams
+    from dynaferry.follow.enabled_streams import created_streams
     from dynaferry.follow.spools_left import remove_spools, remove_ways_back
     from dynaferry.state.directory import after_go_path
 
@@ -168,8 +169,8 @@ def _ended(command: EndCommand, state_dir: Path, record: RunRecord, move: MoveRe
     lost = [why for each in known for why in each.lost]
     found = read_after_go(state_dir, run) if keeps else None
     is_of_this_go = found is not None and found.go == move.switched_at
-    streams = enabled_streams(state_dir, run), created_streams(state_dir, run)
-    left = left_of(command, move, tables, *streams)
+    enabled = _enabled_streams(command, state_dir, run)
+    left = left_of(command, move, tables, enabled, created_streams(state_dir, run))
     return EndOfMove(
         run=run,
         state=move.stage,
@@ -184,6 +185,16 @@ def _ended(command: EndCommand, state_dir: Path, record: RunRecord, move: MoveRe
             *left,
         ),
     )
+
+
+def _enabled_streams(command: EndCommand, state_dir: Path, run: str) -> list[EnabledStream]:
+    from dynaferry.follow.enabled_streams import closed_streams, enabled_streams
+
+    enabled = enabled_streams(state_dir, run)
+    if command == "abort":
+        # Noted before the call that disables it: a process that ended there has not made it.
+        enabled += closed_streams(state_dir, run)
+    return enabled
 
 
 _OF_A_COPY: Final = (

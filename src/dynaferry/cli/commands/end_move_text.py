@@ -28,14 +28,15 @@ def left_of(
     enabled: Sequence[EnabledStream],
     created: Collection[str] = (),
 ) -> Iterator[str]:
-    """What a move leaves that has `enabled` these streams, and `created` the targets of these names
-    with one.
+    """What a move leaves that has `enabled` these streams, some of them perhaps disabled again, and
+    `created` the targets of these names with one.
     """
     for stream in enabled:
         if stream.is_ours:
+            perhaps = "" if stream.closed_at is None else ", and may be disabled already"
             yield (
-                f"the stream of {resource_name(stream.table)} was enabled for this move; to disable"
-                f" it: aws dynamodb update-table --table-name {stream.table}"
+                f"the stream of {resource_name(stream.table)} was enabled for this move{perhaps};"
+                f" to disable it: aws dynamodb update-table --table-name {stream.table}"
                 " --stream-specification StreamEnabled=false"
             )
     for table in tables:
