@@ -110,7 +110,8 @@ async def test_a_fault_that_stays_ends_the_run_resumably_once_patience_is_out(
         )
         assert world.weather.met[fault] >= 5
         world.weather.clear_up()
-        await assert_copied(world, await execute(plan), tmp_path)
+        # On a busy machine a request may take longer than that short patience.
+        await assert_copied(world, await execute(world.plan(tmp_path)), tmp_path)
 
 
 async def test_throttles_for_minutes_are_waited_out(tmp_path: Path) -> None:

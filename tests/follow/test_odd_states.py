@@ -46,7 +46,7 @@ async def test_stopped_in_each_of_its_states_it_goes_on_and_ends_as_the_source(
 ) -> None:
     world, plan = moto_world, plan_of(moto_world, tmp_path)
     await make_source(world)
-    async with moving(world, plan) as move:
+    async with moving(world, replace(plan, max_write_units=5)) as move:
         await move.until((tmp_path / "orders.sqlite").exists)  # while it is copied
     with monkeypatch.context() as patiently:
         patiently.setattr(move_tables, "LATE_WRITE_SECONDS", 60.0)
