@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from dynaferry.observe.events import EventKind, RunEvent
 from dynaferry.plan.recorded import RecordedSettings, recorded_settings
 from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
@@ -550,3 +551,41 @@ class StateStoreContract:
         await store.add_sample(limited)
         assert await store.read_samples(0, 10) == [limited]
         await store.aclose()
+
+    async def test_events_come_back_by_their_time_with_those_of_the_attempts(
+        self, store: StateStore
+    ) -> None:
+        await store.begin_attempt(VERSION, CREATED_AT)
+        late = an_event("limits", 30, paused=True, write_cap_units=600.0)
+        early = an_event("throttled", 20, source="orders", detail="index by-owner")
+        await store.add_events([late, early])
+        await store.end_attempt("failed", CREATED_AT + 40, ("StoppedError", "it is gone", None))
+        await store.begin_attempt(VERSION, CREATED_AT + 50)
+        assert await store.read_events() == [
+            an_event("started", 0),
+            early,
+            late,
+            an_event("ended", 40, detail="failed: it is gone"),
+            an_event("started", 50, detail="attempt 2"),
+        ]
+
+    async def test_what_is_asked_of_a_run_is_an_event_with_who_asked(
+        self, store: StateStore
+    ) -> None:
+        await store.change_controls(ControlsChange(paused=True), CREATED_AT + 1, "ann")
+        await store.change_controls(ControlsChange(paused=True), CREATED_AT + 2, "bob")
+        cap = ControlsChange(max_write_units=600.0, max_read_units="none")
+        await store.change_controls(cap, CREATED_AT + 3, "the live page")
+        await store.change_controls(cap, CREATED_AT + 4, "the live page")
+        await store.change_controls(ControlsChange(paused=False), CREATED_AT + 5)
+        caps = "writes at most 600 units/s, reads without a limit"
+        assert await store.read_events() == [
+            an_event("paused", 1, by="ann"),
+            an_event("set", 3, by="the live page", detail=caps),
+            an_event("resumed", 5),
+        ]
+
+
+def an_event(kind: EventKind, second: float, **other: object) -> RunEvent:
+    """An event so many seconds after the run was begun."""
+    return RunEvent(time=CREATED_AT + second, kind=kind, **other)  # type: ignore[arg-type]

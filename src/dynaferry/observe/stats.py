@@ -1,9 +1,10 @@
 """Plain counters of a running copy. Displays and metrics read them; they steer nothing."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
+from dynaferry.observe.events import RunEvent
 from dynaferry.observe.request_stats import RequestStats
 from dynaferry.observe.segment_map import SegmentMap
 
@@ -128,7 +129,8 @@ class RunStats:
     `credentials_left` says by side for how many seconds its credentials last, when asked: None
     where they have no end.
     `limits_in_words` says its pause and its caps for people; the caps are those that its tables
-    share, in units a second, None where there is none.
+    share, in units a second, None where there is none. `events` are those that are stored, by their
+    time.
     """
 
     run: str
@@ -138,3 +140,4 @@ class RunStats:
     limits_in_words: str | None = None
     read_cap_units: float | None = None
     write_cap_units: float | None = None
+    events: Sequence[RunEvent] = ()

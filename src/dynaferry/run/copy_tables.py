@@ -21,6 +21,7 @@ from dynaferry.plan.settings import CopyPlan
 from dynaferry.plan.validation import validate
 from dynaferry.preflight.inspection import TablePreflight, preflight
 from dynaferry.run.completed import check_still_there, completed_at, is_complete
+from dynaferry.run.event_recorder import EventRecorder
 from dynaferry.run.lifecycle import (
     Say,
     Watch,
@@ -215,10 +216,11 @@ class _Attempt:
         stats = await stats_from(run, self._checked, self._store)
         stats.credentials_left = credentials_left(self._sides)
         self._say_what_matters(run, stats)
-        error = await ended_by(partial(self._copy_all, run, stats))
-        return await self._end(run, stats, error)
+        recorder = EventRecorder(self._store, stats)
+        error = await ended_by(partial(self._copy_all, run, stats, recorder))
+        return await self._end(run, stats, recorder, error)
 
-    async def _copy_all(self, run: RunRecord, stats: RunStats) -> None:
+    async def _copy_all(self, run: RunRecord, stats: RunStats, recorder: EventRecorder) -> None:
         rejected = sum(table.items_rejected for table in stats.tables)
         rejections = RejectionLimit(self._plan.max_rejected, so_far=rejected)
         caps = RunCaps(self._plan)
@@ -229,7 +231,7 @@ class _Attempt:
         async def copy(table: int) -> None:
             await self._copy_one(self._task(table, run, stats, caps, rejections))
 
-        async with beside(partial(watched, self._watch, stats), follower.follow):
+        async with beside(partial(watched, self._watch, stats), follower.follow, recorder.follow):
             await in_turn(len(self._plan.tables), self._plan.tables_at_once, self._stop, copy)
 
     def _task(
@@ -253,10 +255,18 @@ class _Attempt:
             stop=self._stop,
         )
 
-    async def _end(self, run: RunRecord, stats: RunStats, error: DynaferryError | None) -> Outcome:
+    async def _end(
+        self,
+        run: RunRecord,
+        stats: RunStats,
+        recorder: EventRecorder,
+        error: DynaferryError | None,
+    ) -> Outcome:
         async def store_end() -> None:
+            await recorder.record()
             status = status_of(stats, error)
             await self._store.end_attempt(status, time.time(), error_record(error))
+            await recorder.record(anew=True)
 
         ended_by_error = await end_stored(store_end, error)
         status = status_of(stats, ended_by_error)

@@ -7,6 +7,7 @@ is opened by one process at a time; reading it for `status` is allowed at any ti
 from collections.abc import Sequence
 from typing import Protocol
 
+from dynaferry.observe.events import RunEvent
 from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.state.records import (
     AttemptRecord,
@@ -121,8 +122,21 @@ class StateStore(CheckpointStore, Protocol):
         """What was asked of the run while it was under way."""
         ...
 
-    async def change_controls(self, change: ControlsChange, now: float) -> Controls:
-        """Stores what is asked for, beside whatever another process stores, and returns it all."""
+    async def change_controls(
+        self, change: ControlsChange, now: float, by: str | None = None
+    ) -> Controls:
+        """Stores what `by` asks for, beside whatever another process stores, and returns it all.
+
+        What of it is new is an event of the run.
+        """
+        ...
+
+    async def add_events(self, events: Sequence[RunEvent]) -> None:
+        """Stores events behind those that are there; of very many the oldest are dropped."""
+        ...
+
+    async def read_events(self) -> list[RunEvent]:
+        """The events of the run by their time, when its attempts began and ended among them."""
         ...
 
     async def read_samples(self, table: int, limit: int) -> list[Sample]:

@@ -21,6 +21,7 @@ from dynaferry.limits import LEAST_CAP_UNITS
 from dynaferry.observe.health import is_stalled
 from dynaferry.plan.schedule import Units
 from dynaferry.report.stored_run import State, UnderWay, last_sign_of, state_of, under_way_of
+from dynaferry.shared.who import user_name
 from dynaferry.state.directory import sole_run
 from dynaferry.state.records import (
     ControlsChange,
@@ -118,7 +119,7 @@ async def _store(state_dir: Path, run: str, change: ControlsChange) -> tuple[Con
         now = time.time()
         is_paused = (await store.read_controls()).paused_at is not None
         stalled = state == "running" and is_stalled(last_sign_of(record), now, paused=is_paused)
-        controls = await store.change_controls(change, now)
+        controls = await store.change_controls(change, now, f"{user_name()} on the command line")
         effective = effective_controls(record.settings, controls, datetime.fromtimestamp(now, UTC))
         asked = ControlRequest(
             run=run, status=state, under_way=under_way, effective=effective, stalled=stalled

@@ -18,7 +18,7 @@ def controls_of(plan: CopyPlan) -> ControlsView:
     async def control(change: Change) -> None:
         store = await SqliteStore.open_to_control(plan.state_dir, plan.run_name)
         try:
-            await store.change_controls(asked_for(change), time.time())
+            await store.change_controls(asked_for(change), time.time(), "the live page")
         finally:
             await store.aclose()
 

@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 import msgspec
 
+from dynaferry.observe.events import RunEvent
 from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.state.records import (
     AttemptRecord,
@@ -25,6 +26,7 @@ from dynaferry.state.records import (
     TableTotals,
     changed,
 )
+from dynaferry.state.sqlite import events as stored_events
 from dynaferry.state.sqlite import run_file, schema
 from dynaferry.state.sqlite.run_file import RunFile
 from dynaferry.state.sqlite.thread import FileThread
@@ -226,17 +228,34 @@ class SqliteStore(FileThread):
         """What was asked of the run while it was under way."""
         return await self._record(schema.controls_of, schema.SELECT_CONTROLS)
 
-    async def change_controls(self, change: ControlsChange, now: float) -> Controls:
-        """Stores what is asked for, beside whatever another process stores, and returns it all."""
+    async def change_controls(
+        self, change: ControlsChange, now: float, by: str | None = None
+    ) -> Controls:
+        """Stores what `by` asks for, beside whatever another process stores, and returns it all."""
         asked: list[Controls] = []
 
         def store(connection: sqlite3.Connection) -> None:
-            row = connection.execute(schema.SELECT_CONTROLS).fetchone()
-            asked.append(changed(schema.controls_of(row), change, now))
+            before = schema.controls_of(connection.execute(schema.SELECT_CONTROLS).fetchone())
+            asked.append(changed(before, change, now))
             connection.execute(schema.UPDATE_CONTROLS, msgspec.structs.asdict(asked[0]))
+            stored_events.add(connection, stored_events.asked(before, asked[0], by, now))
 
         await self._write(store)
         return asked[0]
+
+    async def add_events(self, events: Sequence[RunEvent]) -> None:
+        """Stores events behind those that are there; of very many the oldest are dropped."""
+        if events:
+            await self._write(lambda connection: stored_events.add(connection, events))
+
+    async def read_events(self) -> list[RunEvent]:
+        """The events of the run by their time, when its attempts began and ended among them."""
+
+        def read() -> list[RunEvent]:
+            with self._file.reading() as connection:
+                return stored_events.read(connection)
+
+        return await self._on_thread(read)
 
     async def add_sample(self, sample: Sample) -> None:
         """Stores one sample."""
