@@ -14,6 +14,7 @@ from dynaferry.cli.flags import (
     move_plan_from,
     plan_from,
 )
+from dynaferry.cli.verify_flags import VerifyFlags, verify_plan_from
 from dynaferry.errors import PlanError
 from dynaferry.plan.settings import CopyPlan, TablePlan
 
@@ -183,6 +184,38 @@ def test_what_makes_no_sense_is_a_plan_error_that_says_so(
 
 def test_flags_do_not_show_an_external_id() -> None:
     assert "a-secret" not in repr(CopyFlags(target_external_id="a-secret"))
+
+
+def test_a_plan_may_be_the_text_of_a_variable_where_nothing_else_names_tables(
+    monkeypatch: pytest.MonkeyPatch, plan_file: Path
+) -> None:
+    monkeypatch.setenv("DYNAFERRY_PLAN_TOML", PLAN)
+    plan = plan_from(CopyFlags(readers=5))
+    assert plan == plan_from(CopyFlags(plan=plan_file, readers=5, run="plan"))
+    assert plan.run_name == "plan"
+    verified = verify_plan_from(VerifyFlags(copy=CopyFlags()))
+    assert [table.source for table in verified.copy.tables] == ["orders", "customers"]
+    typed = plan_from(CopyFlags(source="events", target="events"))
+    assert [table.source for table in typed.tables] == ["events"]
+    monkeypatch.setenv("DYNAFERRY_PLAN_TOML", f'run = "night"\n{PLAN}')
+    assert plan_from(CopyFlags()).run_name == "night"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("reader = 3", "'reader' is not a key of the plan in the variable DYNAFERRY_PLAN_TOML"),
+        ("readers = ", "the plan in the variable DYNAFERRY_PLAN_TOML is not valid TOML"),
+        ("readers = 0\ntables = []", "readers in the plan in the variable DYNAFERRY_PLAN_TOML"),
+    ],
+)
+def test_a_fault_in_the_text_of_a_variable_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    monkeypatch.setenv("DYNAFERRY_PLAN_TOML", text)
+    with pytest.raises(PlanError) as caught:
+        plan_from(CopyFlags())
+    assert message in caught.value.message
 
 
 # A move ----------------------------------------------------------------------------------------

@@ -92,6 +92,7 @@ def test_the_help_groups_the_commands_and_forgets_none(capsys: pytest.CaptureFix
         "Switch:",
         "Watch and control:",
         "Try and measure:",
+        "Help:",
         "Examples:",
     ]
     assert sorted(shown) == sorted(there)

@@ -172,7 +172,7 @@ def test_a_repair_asks_on_a_terminal_and_only_yes_is_yes(
         (["--sample", "0"], 2, "--sample"),
         (["--settle", "-1"], 2, "--settle"),
         (["--limit", "-1"], 2, "--limit"),
-        (["--limit", "x"], 2, "valid integer"),
+        (["--limit", "x"], 2, "a whole number"),
         (["--run", "orders.verify"], 2, "verifications"),
         (["--certificate", "/no/such/place/x.json"], 2, "certificate"),
         (["--plan", "/no/such/plan.toml"], 2, "--plan"),

@@ -9,6 +9,7 @@ import pytest
 from cfnlint import lint
 
 from dynaferry.cli import watchdog
+from dynaferry.cli.flags import PLAN_TEXT
 from dynaferry.cli.main import app
 from dynaferry.follow.following import DRAIN_SECONDS
 from tests.deploy.places import DEPLOY, read_template
@@ -19,6 +20,7 @@ TEMPLATES = sorted(
     if "AWSTemplateFormatVersion" in path.read_text(encoding="utf-8")
 )
 TASK = DEPLOY / "ecs" / "task.yaml"
+NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 def test_there_are_templates() -> None:
@@ -103,7 +105,7 @@ def test_the_state_outlives_the_stack() -> None:
 
 def test_the_task_knows_external_ids_from_secrets_by_the_names_of_the_command_line() -> None:
     (task,) = resources("AWS::ECS::TaskDefinition").values()
-    named = {secret["If"][1]["Name"] for secret in container()["Secrets"]}
+    named = {secret["If"][1]["Name"] for secret in container()["Secrets"]} - {PLAN_TEXT}
     read = {
         variable
         for command in app.registered_commands
@@ -129,6 +131,27 @@ def test_nothing_reaches_the_task_and_only_the_task_reaches_the_state() -> None:
     assert "SecurityGroupIngress" not in groups["TaskSecurityGroup"]
     (rule,) = groups["FileSystemSecurityGroup"]["SecurityGroupIngress"]
     assert rule["SourceSecurityGroupId"] == {"Ref": "TaskSecurityGroup"}
+
+
+def test_the_task_is_given_a_plan_by_the_variable_that_is_read_and_may_read_it_from_there() -> None:
+    (plan,) = [each["If"] for each in container()["Secrets"] if each["If"][1]["Name"] == PLAN_TEXT]
+    assert plan == [
+        "HasPlan",
+        {"Name": PLAN_TEXT, "ValueFrom": {"Ref": "PlanParameterArn"}},
+        NO_VALUE,
+    ]
+    execution = resources("AWS::IAM::Role")["ExecutionRole"]
+    (policy,) = [each["If"][1] for each in execution["Policies"] if each["If"][0] == "HasPlan"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement == {
+        "Effect": "Allow",
+        "Action": "ssm:GetParameters",
+        "Resource": {"Ref": "PlanParameterArn"},
+    }
+    pattern = read_template(TASK)["Parameters"]["PlanParameterArn"]["AllowedPattern"]
+    assert re.fullmatch(pattern, "arn:aws:ssm:eu-west-1:111111111111:parameter/dynaferry/plan")
+    assert re.fullmatch(pattern, "")
+    assert not re.fullmatch(pattern, "/dynaferry/plan")
 
 
 # A move as a service ---------------------------------------------------------------------------

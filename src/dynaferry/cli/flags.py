@@ -3,15 +3,20 @@
 A flag that is not given leaves what the plan file says.
 """
 
+import os
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from dynaferry.errors import PlanError
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
+
+# Holds a whole plan, where a container can be given a variable and no file; and its run's name.
+PLAN_TEXT: Final = "DYNAFERRY_PLAN_TOML"
+PLAN_TEXT_RUN: Final = "plan"
 
 
 class OnRejectFlag(StrEnum):
@@ -114,6 +119,7 @@ class CopyFlags(Struct, frozen=True, kw_only=True):
     metrics_textfile: Path | None = None
     metrics_linger: float = 0.0
     finish_by: str | None = None
+    on_end: str | None = None
     progress: ProgressFlag = ProgressFlag.AUTO
     json: bool = False
 
@@ -192,6 +198,11 @@ def move_plan_from(flags: MoveFlags) -> CopyPlan:
     return validate(msgspec.structs.replace(plan, **changes))
 
 
+def names_a_plan(flags: CopyFlags) -> bool:
+    """Whether the tables are those of a plan: of a file, or of the text in a variable."""
+    return flags.plan is not None or (flags.source is None and PLAN_TEXT in os.environ)
+
+
 def _named_tables(flags: CopyFlags, command: str = "copy") -> CopyPlan:
     if flags.plan is not None:
         if flags.source is not None:
@@ -202,6 +213,11 @@ def _named_tables(flags: CopyFlags, command: str = "copy") -> CopyPlan:
         from dynaferry.plan.plan_file import read_plan  # not for --help
 
         return read_plan(flags.plan)
+    text = os.environ.get(PLAN_TEXT)
+    if flags.source is None and text:
+        from dynaferry.plan.plan_file import plan_of_text  # not for --help
+
+        return plan_of_text(text, f"the variable {PLAN_TEXT}", run=PLAN_TEXT_RUN)
     if flags.source is None:
         raise PlanError(
             "nothing says what to copy",

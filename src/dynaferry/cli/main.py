@@ -2,14 +2,16 @@
 
 import io
 import logging
+import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
-from dynaferry._version import __version__
-from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli import exit_codes, failure, screen, usage_words
+from dynaferry.cli.app import environment
+from dynaferry.cli.app.about import COMPLETE_VARIABLE, VERSION_LINE, add_about_commands
 from dynaferry.cli.app.bench import bench_app
 from dynaferry.cli.app.control import add_control_commands
 from dynaferry.cli.app.copy import COPY_EXAMPLES, copy
@@ -37,7 +39,8 @@ app = typer.Typer(
     name="dynaferry",
     cls=PanelGroup,
     help="Copies DynamoDB tables between AWS accounts: parallel Scan on the source, BatchWriteItem"
-    " on the target, resumable at any moment.",
+    " on the target, resumable at any moment. Each option of a command may come from the"
+    " environment as well: --state-dir as DYNAFERRY_STATE_DIR; what is typed goes before.",
     epilog=examples(
         "# Try it on this machine, without an account.",
         "dynaferry demo",
@@ -46,7 +49,8 @@ app = typer.Typer(
         "dynaferry copy orders orders-2026 --create-target",
         "dynaferry verify orders orders-2026",
     ),
-    add_completion=False,
+    add_completion=False,  # of itself it would write into files of the shell: see `completion`
+    context_settings={"help_option_names": ["--help", "-h"]},
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -55,7 +59,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        screen.print_lines([f"dynaferry {__version__}"])
+        screen.print_lines([VERSION_LINE])
         raise typer.Exit
 
 
@@ -64,7 +68,7 @@ def root(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version", "-V", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
 ) -> None:
@@ -82,15 +86,14 @@ app.add_typer(bench_app, name="bench")
 add_control_commands(app)
 app.command(cls=PanelCommand, epilog=REPORT_EXAMPLES)(report)
 app.command(cls=PanelCommand, epilog=DEMO_EXAMPLES)(demo)
+add_about_commands(app)
 
 
 def run_command(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code. Nothing is raised."""
-    as_json = "--json" in arguments
+    as_json = environment.asks_for_json(arguments)
     try:
-        code = typer.main.get_command(app).main(
-            list(arguments), prog_name="dynaferry", standalone_mode=False
-        )
+        code = _run(arguments)
     except _CommandLineError as error:
         return _report_usage(error, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
@@ -104,7 +107,17 @@ def run_command(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else exit_codes.COMPLETE
 
 
+def _run(arguments: Sequence[str]) -> object:
+    if COMPLETE_VARIABLE in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()  # the shells that are known
+    command = typer.main.get_command(app)
+    return command.main(list(arguments), prog_name="dynaferry", standalone_mode=False)
+
+
 def _report_usage(error: typer.BadParameter, *, as_json: bool) -> int:
+    _put_plainly(error)
     # It holds what was typed, which may be anything; the help, where nothing was, has lines.
     if error.ctx is None or error.message != error.ctx.get_help():
         error.message = printable(error.message)
@@ -116,6 +129,19 @@ def _report_usage(error: typer.BadParameter, *, as_json: bool) -> int:
         summary = failure.summarize(PlanError(error.format_message()))
         failure.print_refusal(exit_codes.USAGE, summary, None)
     return exit_codes.USAGE
+
+
+def _put_plainly(error: Any) -> None:
+    """Puts what the library found into the words of people: a flag to take instead, a range."""
+    param = getattr(error, "param", None)
+    if hasattr(error, "possibilities") and error.ctx is not None:
+        root = error.ctx.find_root().command
+        error.message = usage_words.no_such_option(error.option_name, error.ctx.command, root)
+        error.possibilities = ()
+    elif param is not None:
+        error.message = usage_words.fault_of_value(error.message)
+        if error.ctx is not None and environment.comes_from_environment(error.ctx, param):
+            error.message += f" ({param.envvar} says so)"
 
 
 def _quiet(libraries: Sequence[str]) -> None:

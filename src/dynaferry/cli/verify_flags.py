@@ -4,7 +4,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from dynaferry.cli.flags import CopyFlags, ProgressFlag, plan_from
+from dynaferry.cli.flags import CopyFlags, ProgressFlag, names_a_plan, plan_from
 from dynaferry.errors import PlanError
 from dynaferry.verify.settings import (
     DEFAULT_LIMIT,
@@ -49,7 +49,7 @@ def verify_plan_from(flags: VerifyFlags) -> VerifyPlan:
 
     :raises PlanError: the command line does not say what to compare, or a setting makes no sense
     """
-    if flags.copy.plan is None and (flags.copy.source is None or flags.copy.target is None):
+    if not names_a_plan(flags.copy) and (flags.copy.source is None or flags.copy.target is None):
         raise PlanError(
             "nothing says what to compare",
             hint="dynaferry verify SOURCE TARGET, or dynaferry verify --plan PLAN.toml",

@@ -21,11 +21,22 @@ def read_plan(path: Path) -> CopyPlan:
 
     :raises PlanError: the file cannot be read, is not TOML, or holds what a plan does not know
     """
-    document = _read_document(path)
-    document.setdefault("run", path.stem)
+    return _plan_of(_read_document(path), path.stem, f"the plan {path}")
+
+
+def plan_of_text(text: str, place: str, *, run: str) -> CopyPlan:
+    """The plan in a text that came from `place`; its run has this name unless it says another.
+
+    :raises PlanError: as `read_plan`
+    """
+    return _plan_of(_document_of(text, f"the plan in {place}"), run, f"the plan in {place}")
+
+
+def _plan_of(document: dict[str, Any], run: str, called: str) -> CopyPlan:
+    document.setdefault("run", run)
 
     def named(key: str) -> str:
-        return f"{key} in the plan {path}" if key else f"the plan {path}"
+        return f"{key} in {called}" if key else called
 
     plan = converted(document, named)
     check_finite(plan, named)
@@ -35,7 +46,7 @@ def read_plan(path: Path) -> CopyPlan:
 
 def _read_document(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(decoded(read_bounded(path, MOST_PLAN_BYTES)))
+        text = decoded(read_bounded(path, MOST_PLAN_BYTES))
     except OSError as error:
         raise PlanError(
             f"the plan {path} cannot be read: {error.strerror}", hint="name a TOML file"
@@ -45,5 +56,11 @@ def _read_document(path: Path) -> dict[str, Any]:
             f"the plan {path} is not UTF-8 text",
             hint="save it as UTF-8; in PowerShell: Set-Content -Encoding utf8",
         ) from error
+    return _document_of(text, f"the plan {path}")
+
+
+def _document_of(text: str, called: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PlanError(f"the plan {path} is not valid TOML: {error}") from error
+        raise PlanError(f"{called} is not valid TOML: {error}") from error

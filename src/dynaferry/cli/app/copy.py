@@ -32,6 +32,8 @@ COPY_EXAMPLES = examples(
     "dynaferry copy --plan move.toml --progress none --json",
     "# Watched in a browser on this machine, with a button to pause it.",
     "dynaferry copy orders orders --metrics-listen 127.0.0.1:9464 --allow-control",
+    "# Told on the desktop when it is over.",
+    "dynaferry copy orders orders --on-end 'notify-send \"$DYNAFERRY_ENDED_STATUS\"'",
 )
 
 
@@ -144,6 +146,7 @@ def copy(
     metrics_textfile: options.MetricsTextfile = None,
     metrics_linger: options.MetricsLinger = 0.0,
     finish_by: options.FinishBy = None,
+    on_end: options.OnEnd = None,
     allow_control: options.AllowControl = False,
     log_format: options.LogFormat = LogFormatFlag.TEXT,
     log_level: options.LogLevel = LogLevelFlag.WARNING,

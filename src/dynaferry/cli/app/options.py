@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from dynaferry.cli.app.about import run_names
 from dynaferry.cli.app.panels import (
     OUTPUT,
     SAFETY,
@@ -189,6 +190,15 @@ FinishBy = Annotated[
     ),
 ]
 
+OnEnd = Annotated[
+    str | None,
+    option(
+        WATCH,
+        "A command of yours that is run when it has ended, however it ended; it finds run, status"
+        " and exit code in DYNAFERRY_ENDED_RUN, _STATUS and _EXIT_CODE.",
+        metavar="COMMAND",
+    ),
+]
 AllowControl = Annotated[
     bool,
     option(
@@ -231,7 +241,12 @@ Restart = Annotated[
     option(SAFETY, "Forget what an earlier attempt did and begin anew.", "--restart/--no-restart"),
 ]
 Run = Annotated[
-    str | None, typer.Argument(help="The run; may be left out where there is one.", metavar="RUN")
+    str | None,
+    typer.Argument(
+        help="The run; may be left out where there is one.",
+        metavar="RUN",
+        autocompletion=run_names,
+    ),
 ]
 RunsDir = Annotated[Path, path_option(SAFETY, "Where runs are kept.", metavar="DIR")]
 Progress = Annotated[

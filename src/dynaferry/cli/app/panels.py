@@ -8,6 +8,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from dynaferry.cli.app import environment
 from dynaferry.shared.files import expanded
 
 SOURCE, TARGET, SPEED, SAFETY = "Source", "Target", "Speed", "Safety"
@@ -19,6 +20,7 @@ COMMAND_GROUPS: Final = {
     "Switch": ("cut-over", "cut-back", "late-writes", "finish", "abort"),
     "Watch and control": ("status", "set", "pause", "resume", "report"),
     "Try and measure": ("demo", "bench"),
+    "Help": ("help", "version", "completion"),
 }
 _MORE: Final = "More"
 # Longer than any first sentence: write_dl breaks lines by itself.
@@ -26,7 +28,20 @@ _NO_LIMIT: Final = 300
 
 
 class PanelCommand(TyperCommand):
-    """A command whose help groups the options by panel, and shows examples as they are typed."""
+    """A command whose help groups the options by panel, and shows examples as they are typed.
+
+    Each of its options may come from the environment as well: see `environment`.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        environment.name_variables(self.params)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command, and says what else than the command line has a say in it."""
+        environment.prefer_typed_tables(ctx)
+        environment.say_what_matters(ctx)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes the options under the headings of their panels, in the order of first use."""

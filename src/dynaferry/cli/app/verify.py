@@ -121,6 +121,7 @@ def verify(
         Path | None,
         path_option(OUTPUT, "Write what was compared and found to this file.", metavar="FILE"),
     ] = None,
+    on_end: options.OnEnd = None,
     log_format: options.LogFormat = LogFormatFlag.TEXT,
     log_level: options.LogLevel = LogLevelFlag.WARNING,
     progress: options.Progress = ProgressFlag.AUTO,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dynaferry.cli import descriptors, exit_codes, failure, screen
+from dynaferry.cli.commands.hooks import last_words_and_hook, run_on_end
 from dynaferry.cli.flags import CopyFlags, ProgressFlag, plan_from
 from dynaferry.cli.log_setup import log_set_up
 from dynaferry.errors import DynaferryError, LoopStalledError, PlanError
@@ -20,6 +21,7 @@ from dynaferry.errors import DynaferryError, LoopStalledError, PlanError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from dynaferry.observe.logs import LogRun
     from dynaferry.observe.monitor import RunMonitor
     from dynaferry.observe.stats import RunStats
     from dynaferry.plan.settings import CopyPlan
@@ -34,14 +36,19 @@ if TYPE_CHECKING:
 def run_copy(flags: CopyFlags) -> int:
     """Copies, or estimates with --dry-run; returns the exit code and raises no error."""
     with log_set_up(flags) as log:
-        try:
-            plan = plan_from(flags)
-            log.name = plan.run_name
-            return print_dry_run(plan, flags) if flags.dry_run else _copy(plan, flags)
-        except PlanError as error:
-            return failure.report(error, as_json=flags.json, run=flags.run)
-        except KeyboardInterrupt:
-            return failure.report_interrupt(as_json=flags.json, run=flags.run)
+        code = _run_copy(flags, log)
+        return run_on_end(flags, "copy", log.name, code)
+
+
+def _run_copy(flags: CopyFlags, log: LogRun) -> int:
+    try:
+        plan = plan_from(flags)
+        log.name = plan.run_name
+        return print_dry_run(plan, flags) if flags.dry_run else _copy(plan, flags)
+    except PlanError as error:
+        return failure.report(error, as_json=flags.json, run=flags.run)
+    except KeyboardInterrupt:
+        return failure.report_interrupt(as_json=flags.json, run=flags.run)
 
 
 def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
@@ -51,7 +58,8 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
     descriptors.ensure(connections, watched=flags.metrics_listen is not None, say=screen.say)
     monitors: list[RunMonitor] = []
     body = _observed(plan, flags, monitors) if wants_monitor(flags) else _alone(plan, flags)
-    last_words = partial(_note_stall, plan, flags)
+    noted = partial(_note_stall, plan, flags)
+    last_words = last_words_and_hook(noted, flags, "copy", plan.run_name)
     try:
         outcome = run_async(partial(run_until_stopped, body), last_words=last_words)
     except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
@@ -12,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dynaferry.cli import exit_codes, failure, screen
+from dynaferry.cli.commands.hooks import hook_failed
 from dynaferry.errors import DynaferryError, StateError
 
 if TYPE_CHECKING:
@@ -284,12 +284,5 @@ def _lines(answer: Answer, outcome: str, way: Way, *, is_check: bool) -> list[st
 
 
 def _hook(command: str | None, flag: str) -> bool:
-    """Runs a command of the caller's; returns whether it failed, and says so."""
-    if command is None:
-        return False
-    screen.say(f"{flag}: {command}")
-    # What it prints is for people: stdout is the document's.
-    done = subprocess.run(command, shell=True, stdout=2, check=False)  # noqa: S602  # it is theirs
-    if done.returncode:
-        screen.say(f"the command of {flag} ended with {done.returncode}")
-    return done.returncode != 0
+    """Runs a command of the caller's, where there is one; returns whether it failed."""
+    return command is not None and hook_failed(command, flag)

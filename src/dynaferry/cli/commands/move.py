@@ -17,6 +17,7 @@ from dynaferry.cli.commands.copy import (
     wants_monitor,
     watcher,
 )
+from dynaferry.cli.commands.hooks import last_words_and_hook, run_on_end
 from dynaferry.cli.flags import CopyFlags, MoveFlags, ProgressFlag, move_plan_from
 from dynaferry.cli.log_setup import log_set_up
 from dynaferry.cli.question import Questions
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from dynaferry.follow.move_tables import Show
     from dynaferry.follow.preparation import Agree
+    from dynaferry.observe.logs import LogRun
     from dynaferry.observe.move_status import MoveState, MoveStatus
     from dynaferry.plan.settings import CopyPlan
     from dynaferry.run.outcome import Outcome
@@ -41,14 +43,20 @@ def run_move(flags: MoveFlags) -> int:
     """Does what the flags say and returns the exit code; every error is told, none is raised."""
     typed = flags.copy
     with log_set_up(typed) as log:
-        try:
-            plan = move_plan_from(flags)
-            log.name = plan.run_name
-            return _dry_run(plan, flags) if typed.dry_run else _move(plan, flags)
-        except PlanError as error:
-            return failure.report(error, as_json=typed.json, run=typed.run)
-        except KeyboardInterrupt:
-            return failure.report_interrupt(as_json=typed.json, run=typed.run)
+        code = _run_move(flags, log)
+        return run_on_end(typed, "move", log.name, code)
+
+
+def _run_move(flags: MoveFlags, log: LogRun) -> int:
+    typed = flags.copy
+    try:
+        plan = move_plan_from(flags)
+        log.name = plan.run_name
+        return _dry_run(plan, flags) if typed.dry_run else _move(plan, flags)
+    except PlanError as error:
+        return failure.report(error, as_json=typed.json, run=typed.run)
+    except KeyboardInterrupt:
+        return failure.report_interrupt(as_json=typed.json, run=typed.run)
 
 
 def _move(plan: CopyPlan, flags: MoveFlags) -> int:
@@ -58,7 +66,8 @@ def _move(plan: CopyPlan, flags: MoveFlags) -> int:
     connections = (plan.readers + plan.writers) * 2 * (len(plan.tables) or 1)
     descriptors.ensure(connections, watched=typed.metrics_listen is not None, say=screen.say)
     body = _observed(plan, flags) if wants_monitor(typed) else _alone(plan, flags)
-    last_words = partial(failure.report, as_json=typed.json, run=plan.run_name)
+    report = partial(failure.report, as_json=typed.json, run=plan.run_name)
+    last_words = last_words_and_hook(report, typed, "move", plan.run_name)
     try:
         outcome = run_async(partial(run_until_stopped, body), last_words=last_words)
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dynaferry.cli import descriptors, exit_codes, failure, screen
+from dynaferry.cli.commands.hooks import last_words_and_hook, run_on_end
 from dynaferry.cli.commands.verify_text import repair_lines, verify_lines
 from dynaferry.cli.flags import ProgressFlag
 from dynaferry.cli.log_setup import log_set_up
@@ -40,7 +41,8 @@ NOTHING_COMPARED = "interrupted before anything was compared"
 def run_verify(flags: VerifyFlags) -> int:
     """Verifies and returns the exit code; every error is reported, none raised."""
     with log_set_up(flags.copy) as log:
-        return _run_verify(flags, log)
+        code = _run_verify(flags, log)
+        return run_on_end(flags.copy, "verify", log.name, code)
 
 
 def _run_verify(flags: VerifyFlags, log: LogRun) -> int:
@@ -49,11 +51,13 @@ def _run_verify(flags: VerifyFlags, log: LogRun) -> int:
         log.name = plan.copy.run_name
         _check_that_it_can_ask(plan, asks=not flags.yes)
         descriptors.ensure(4 * plan.copy.readers, watched=False, say=screen.say)
+        run = plan.copy.run_name
+        report = partial(failure.report, as_json=flags.json, run=run)
         outcome = verify_and_print(
             plan,
             flags.progress,
             asks=not flags.yes,
-            last_words=partial(failure.report, as_json=flags.json, run=plan.copy.run_name),
+            last_words=last_words_and_hook(report, flags.copy, "verify", run),
         )
     except PlanError as error:
         return failure.report(error, as_json=flags.json, run=flags.run)
