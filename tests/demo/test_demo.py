@@ -16,6 +16,7 @@ from dynaferry.cli.main import run_command
 from dynaferry.demo import server_process
 from dynaferry.demo.accounts import only_this_machine
 from dynaferry.demo.check import compare
+from dynaferry.demo.installation import install_command
 from dynaferry.demo.items import Item, as_sdk, canonical, key_of, make_items
 from dynaferry.demo.writer import SourceWriter
 from dynaferry.observe.summary import RunSummary, TableSummary
@@ -93,7 +94,7 @@ def test_without_moto_the_demo_says_how_to_get_it(
     assert run_command(["demo"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "error: the demo needs moto, not installed with this Python",
-        "hint: pip install 'dynaferry[demo]'",
+        f"hint: {install_command()}",
     ]
 
 

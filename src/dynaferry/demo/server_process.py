@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio
 
+from dynaferry.demo.installation import install_command
 from dynaferry.errors import PlanError, StoppedError
 
 _START_SECONDS = 60
@@ -61,7 +62,7 @@ def require_moto() -> None:
     if missing:
         raise PlanError(
             f"the demo needs {' and '.join(missing)}, not installed with this Python",
-            hint="pip install 'dynaferry[demo]'",
+            hint=install_command(),
         )
 
 
