@@ -44,7 +44,7 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     allowed = [line[1:] for line in lines if line.startswith("!")]
     assert "*" in lines
-    assert len(copied()) == 6
+    assert len(copied()) == 7
     for path in copied():
         assert path.exists()
         name = path.relative_to(ROOT).as_posix()
