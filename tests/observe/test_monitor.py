@@ -80,3 +80,17 @@ async def test_a_run_that_stands_still_is_logged_once_and_again_when_it_goes_on(
         ("WARNING", "health: nothing was acknowledged for 61 s: requests do not come back"),
         ("INFO", "health: running"),
     ]
+
+
+async def test_a_table_has_a_history_of_its_own_from_when_it_runs_until_it_ends() -> None:
+    clock = Clock()
+    monitor = RunMonitor("orders", readers=8, clock=clock)
+    monitor.stats = RunStats("run", [TableStats(name, name, 8) for name in ("a", "b")])
+    first = monitor.stats.tables[0]
+    for state, items in (("waiting", 0), ("running", 5), ("running", 9), ("complete", 9)):
+        clock.now += 1
+        first.state, first.items_written = state, items  # type: ignore[assignment]
+        monitor.refresh()
+    assert list(monitor.table_histories) == [0]
+    points = list(monitor.table_histories[0])
+    assert [(point.seconds, point.items) for point in points] == [(2.0, 5), (3.0, 9)]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from anyio import to_thread
 
-from dynaferry.web.feed import Feed
+from dynaferry.web.feed import Feed, Shown
 from tests.observe.moves import a_move_status
 from tests.web.chromium import PHONE, needs_chromium
 from tests.web.staged import StagedRun
@@ -128,7 +128,7 @@ def test_an_open_page_is_sent_little_each_second_however_long_it_moves(seconds: 
     run = StagedMove()
     run.go_on(5)
     run.is_copied()
-    feed = Feed(run.monitor, settings=(), can_control=False)
+    feed = Feed(run.monitor, Shown())
     feed.news()
     run.go_on(seconds)
     first = feed.news()

@@ -8,8 +8,9 @@ from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.prometheus import registry_for
 from dynaferry.observe.summary import RunSummary
 from dynaferry.web.control import Change, ControlsView
-from dynaferry.web.feed import Feed
+from dynaferry.web.feed import Feed, Shown
 from dynaferry.web.guards import TOKEN_HEADER
+from dynaferry.web.news import FeedUpdate
 from dynaferry.web.server import _metrics
 from tests.web.served import served
 from tests.web.staged import StagedRun
@@ -148,21 +149,45 @@ async def test_a_change_that_is_not_understood_is_not_made(body: bytes) -> None:
     assert answer.status == 400
 
 
+def finished_in(news: FeedUpdate) -> int:
+    return sum(segment.filled == 1 for segment in news.segments)
+
+
 async def test_news_are_everything_at_first_and_then_only_what_is_new() -> None:
     run = StagedRun(100)
     run.go_on(10)
-    reader = Feed(run.monitor, settings=[("writers", "32")], can_control=False)
+    reader = Feed(run.monitor, Shown(settings=[("writers", "32")]))
     first = reader.news()
-    assert first.settings == [("writers", "32")]
+    assert first.head is not None
+    assert first.head.settings == [("writers", "32")]
+    assert first.head.tables == [("orders", "orders", 100)]
     assert len(first.points) == 10
-    assert len(first.tables[0].finished) == run.table.segments_complete
+    assert finished_in(first) == run.table.segments_complete
     run.go_on(1)
     then = reader.news()
-    assert then.settings is None
+    assert then.head is None
     assert len(then.points) == 1
-    assert len(first.tables[0].finished) + len(then.tables[0].finished) == len(
-        run.table.segments.finished
-    )
+    assert finished_in(first) + finished_in(then) == len(run.table.segments.finished)
+
+
+async def test_a_table_that_is_looked_at_is_asked_for() -> None:
+    run = StagedRun(64, names=("orders", "users"))
+    run.go_on(10)
+    async with served(run.monitor) as server:
+        orders = json.loads((await server.get("/table?index=0")).text)
+        later = json.loads((await server.get("/table?index=0&since=8.0")).text)
+        waiting = json.loads((await server.get("/table?index=1")).text)
+        statuses = [
+            (await server.get(f"/table{query}")).status
+            for query in ("", "?index=x", "?index=0&since=y", "?index=2", "?index=-1")
+        ]
+        foreign = await server.get("/table?index=0", Host="evil.example")
+    assert orders["target_arn"] == "arn:aws:dynamodb:us-east-1:222222222222:table/orders"
+    assert orders["points"][-1][1] == run.table.items_done
+    assert [point[0] for point in later["points"]] == [9.0, 10.0]
+    assert waiting["points"] == []
+    assert statuses == [400, 400, 400, 404, 404]
+    assert foreign.status == 421
 
 
 async def test_the_last_news_are_how_it_ended_and_then_the_line_is_closed() -> None:

@@ -8,7 +8,7 @@ import pytest
 from dynaferry.errors import StateError
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.web.control import Change, ControlsView
-from dynaferry.web.feed import Feed
+from dynaferry.web.feed import Feed, Shown
 from dynaferry.web.guards import TOKEN_HEADER
 from dynaferry.web.switch import SwitchNews, SwitchWord
 from tests.web.chromium import needs_chromium
@@ -96,7 +96,7 @@ async def test_a_run_without_control_asks_for_nothing_and_shows_the_switch_all_t
 
 def test_an_open_page_is_sent_the_switch_only_when_it_is_another() -> None:
     desk = Desk()
-    feed = Feed(StagedMove().monitor, settings=(), can_control=True, switch=lambda: desk.news)
+    feed = Feed(StagedMove().monitor, Shown(can_control=True, switch=lambda: desk.news))
     assert feed.news().switch is None
     desk.news = SwitchNews(what="cut-over", lines=STEPS[:1])
     assert feed.news().switch == desk.news

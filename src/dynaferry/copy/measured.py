@@ -60,6 +60,7 @@ class MeasuredSource:
             _log.info("request failed", extra=_event("Scan", error) | {"segment": segment})
             raise
         self._scans.note("ok", self._clock() - began)
+        self._segments.read(segment, len(page.items))
         return page
 
 

@@ -174,7 +174,7 @@ async def stats_of_copied(
 ) -> RunStats:
     """Counters that go on from where the copy's stand; its tables are complete."""
     stats = RunStats(plan.run_name, credentials_left=credentials_left(sides))
-    segments = [table.total_segments for table in (await store.read_run()).identity.tables]
+    identities = (await store.read_run()).identity.tables
     for table, there in zip(tables, targets, strict=True):
         totals = await store.read_totals(table.number)
         counters = await store.read_counters(table.number)
@@ -183,12 +183,14 @@ async def stats_of_copied(
             counters,
             source=table.source,
             target=table.target,
-            segments_total=segments[table.number],
+            segments_total=identities[table.number].total_segments,
             dollars_per_read_unit=unit_price(table.seen, plan.price_per_million_reads),
             dollars_per_write_unit=unit_price(there, plan.price_per_million_writes)
             * billed_for_each(there),
         )
         own.dollars_before = counters.dollars - own.dollars
+        own.source_arn = identities[table.number].source_arn
+        own.target_arn = identities[table.number].target_arn
         own.state = "rejected" if totals.items_rejected else "complete"
         own.segments.done_before(range(own.segments_total))
         reasons = await store.count_dead_letters(table.number, MOST_REASONS)

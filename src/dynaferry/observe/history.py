@@ -82,12 +82,20 @@ class History(Generic[Kept]):
 
 def point_of(stats: RunStats, now: float) -> Point:
     """The point of a run at this moment, `seconds` after it began."""
-    tables = stats.tables
+    return _point(stats.tables, stats, now)
+
+
+def table_point(stats: RunStats, table: TableStats, now: float) -> Point:
+    """The same of one table; a cap that the tables of the run share holds for it as well."""
+    return _point([table], stats, now)
+
+
+def _point(tables: list[TableStats], stats: RunStats, now: float) -> Point:
     return Point(
-        seconds=now,
+        seconds=round(now, 2),
         items=sum(table.items_done for table in tables),
-        read_units=sum(table.read_units for table in tables),
-        write_units=sum(table.write_units for table in tables),
+        read_units=round(sum(table.read_units for table in tables), 1),
+        write_units=round(sum(table.write_units for table in tables), 1),
         throttled_scans=sum(table.throttled("Scan") for table in tables),
         throttled_batch_writes=sum(table.throttled("BatchWriteItem") for table in tables),
         read_limit=_together(
@@ -115,4 +123,4 @@ def _together(limits: Iterable[float | None], cap: float | None) -> float | None
         total, any_limit = total + limit, True
     if not any_limit:
         return None
-    return total if cap is None else min(total, cap)
+    return round(total if cap is None else min(total, cap), 1)

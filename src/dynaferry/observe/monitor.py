@@ -14,7 +14,7 @@ import anyio
 
 from dynaferry.observe.health import Health, HealthWatch
 from dynaferry.observe.histogram import BOUNDS
-from dynaferry.observe.history import History, Point, point_of
+from dynaferry.observe.history import History, Point, point_of, table_point
 from dynaferry.observe.move_health import MoveHealth
 from dynaferry.observe.move_history import MovePoint, move_point, with_worst_lag
 from dynaferry.observe.move_status import MoveStatus
@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 REFRESH_SECONDS: Final = 1.0
 # Percentiles are of the last minute, so that an hour that went well does not hide a bad one.
 LATENCY_SAMPLES: Final = 60
+# A hundred tables are not to hold a hundred times what a run holds.
+MOST_TABLE_POINTS: Final = 300
 
 Phase = Literal["preparing", "running", "ended"]
 
@@ -36,7 +38,12 @@ class RunMonitor:
     """A sampler of one run. `readers` is how many segments of a table are under way at most."""
 
     def __init__(
-        self, run: str, *, readers: int, clock: Callable[[], float] = time.monotonic
+        self,
+        run: str,
+        *,
+        readers: int,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.run = run
         self.clock = clock
@@ -46,9 +53,11 @@ class RunMonitor:
         self.finish_by: float | None = None  # seconds since 1970, where the person gave a time
         self.views: Sequence[TableView] = ()
         self.history: History[Point] = History()
+        self.table_histories: dict[int, History[Point]] = {}
         self.move: Sequence[MoveStatus] = ()
         self.move_history: History[MovePoint] = History(merged=with_worst_lag)
         self.began_at = clock()
+        self.began_epoch = wall_clock()
         self.ended_at: float | None = None
         self.refreshed = anyio.Event()
         self._meter = RunMeter(readers)
@@ -94,12 +103,20 @@ class RunMonitor:
     def _refresh(self, now: float) -> None:
         self.views = self._meter.view(self.stats, now)
         self.history.add(point_of(self.stats, now - self.began_at))
+        self._add_table_points(now - self.began_at)
         self._health.see(self.stats, now)
         self._log_change_of_health(now)
         self._scans.add([table.scans for table in self.stats.tables])
         self._batch_writes.add([table.batch_writes for table in self.stats.tables])
         self.refreshed.set()
         self.refreshed = anyio.Event()
+
+    def _add_table_points(self, seconds: float) -> None:
+        """A table has a history from when it runs until it ends."""
+        for index, table in enumerate(self.stats.tables):
+            if table.state == "running":
+                history = self.table_histories.setdefault(index, History(MOST_TABLE_POINTS))
+                history.add(table_point(self.stats, table, seconds))
 
     def _log_change_of_health(self, now: float) -> None:
         health = self._health_at(now)

@@ -34,6 +34,7 @@ class TableStats:
     Prices are dollars for one unit, 0 where capacity is provisioned and so paid by the hour.
     `dollars_before` is what earlier units cost beyond what they would cost at these prices.
     `checkpointed_at` is by the clock of `started_at`.
+    The ARNs are None where the tables were not looked at.
     """
 
     source: str
@@ -75,6 +76,8 @@ class TableStats:
     dollars_per_read_unit: float = 0.0
     dollars_per_write_unit: float = 0.0
     dollars_before: float = 0.0
+    source_arn: str | None = None
+    target_arn: str | None = None
 
     def __post_init__(self) -> None:
         self.segments = SegmentMap(self.segments_total)

@@ -191,6 +191,8 @@ async def stats_from(
             dollars_per_read_unit=checked_table.estimate.dollars_per_read_unit,
             dollars_per_write_unit=checked_table.estimate.dollars_per_write_unit,
         )
+        table.source_arn = run.identity.tables[index].source_arn
+        table.target_arn = run.identity.tables[index].target_arn
         reasons = await store.count_dead_letters(index, MOST_REASONS)
         table.rejections = {f"{e.error_code}: {e.error_message}": e.items for e in reasons}
         if table.segments_complete == table.segments_total:

@@ -75,6 +75,7 @@ async def copy_one_table(task: TableTask) -> None:
     patience = SidePatience.of(task.plan, task.caps)
     records = await task.store.read_segments(task.table)
     stats.segments.done_before(record.segment for record in records if record.complete)
+    stats.segments.read_before((each.segment, each.items_read) for each in records)
     async with _opened(task, checked.target, patience) as (source, target):
         pipeline = assemble(
             task.plan,

@@ -19,7 +19,10 @@ CHARTS_VERSION: Final = "5.1.0"  # of Lightweight Charts, in litecharts 0.2.0
 CHARTS_SHA256: Final = "756b0ba9f58930226d6b8b9d47ad310448ab85d799ea1f7c2c02304777c10b52"
 WITHOUT_CHARTS: Final = b"// left out: not the script that was reviewed\n"
 
-SCRIPTS: Final = ("page.js", "chart.js", "move.js", "switch.js", "map.js", "words.js")
+SCRIPTS: Final = (
+    *("page.js", "tables.js", "detail.js", "controls.js", "lists.js", "chart.js", "map.js"),
+    *("move.js", "switch.js", "dom.js", "words.js"),
+)
 
 _IMPORT: Final = re.compile(r"^import .*\n", re.MULTILINE)
 _STATIC: Final = Path(__file__).parent / "static"

@@ -43,13 +43,15 @@ class Events:
             refreshed, ended = self._monitor.refreshed, self._monitor.phase == "ended"
             try:
                 async with asyncio.timeout(LISTENING_SECONDS):
-                    await response.write(b"data: %b\n\n" % msgspec.json.encode(reader.news()))
+                    news = reader.news()
+                    await response.write(b"data: %b\n\n" % msgspec.json.encode(news))
             except ConnectionError:  # the page was closed
                 return response
             except TimeoutError:  # it is there and takes nothing
                 if request.transport is not None:
                     request.transport.abort()
                 return response
-            if ended:
+            if ended and not news.more:
                 return response
-            await refreshed.wait()
+            if not ended:
+                await refreshed.wait()

@@ -19,13 +19,13 @@ from prometheus_client.exposition import choose_encoder
 
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.prometheus import registry_for
-from dynaferry.web import guards
+from dynaferry.web import detail, guards
 from dynaferry.web.address import Address
 from dynaferry.web.assets import Asset, load
 from dynaferry.web.control import ControlsView, respond
 from dynaferry.web.doors import Doors, listening
 from dynaferry.web.events import Events
-from dynaferry.web.feed import Feed
+from dynaferry.web.feed import Feed, Shown
 from dynaferry.web.switch import SwitchDesk
 from dynaferry.web.switch import respond as respond_to_switch
 
@@ -44,7 +44,7 @@ class Site(Struct, frozen=True, kw_only=True):
     """The settings of a server: what it serves, and where.
 
     `settings` are shown as they are. Without `controls` nothing can be changed. `switch` is there
-    where tables are moved.
+    where tables are moved. `resume_command` lets the run continue after it has stopped.
     """
 
     monitor: RunMonitor
@@ -52,6 +52,7 @@ class Site(Struct, frozen=True, kw_only=True):
     settings: Sequence[tuple[str, str]] = ()
     controls: ControlsView | None = None
     switch: SwitchDesk | None = None
+    resume_command: str | None = None
 
 
 @asynccontextmanager
@@ -89,6 +90,13 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
     registry = registry_for(site.monitor)
     events = Events(site.monitor, _note_no_pages if site.switch is None else site.switch.note_pages)
 
+    shown = Shown(
+        settings=site.settings,
+        can_control=site.controls is not None,
+        switch=lambda: None if site.switch is None else site.switch.news,
+        resume_command=site.resume_command,
+    )
+
     async def metrics(request: web.Request) -> web.Response:
         return _metrics(registry, ",".join(request.headers.getall("Accept", ())))
 
@@ -99,14 +107,10 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
         return web.Response(text="the event loop turns\n")
 
     async def news(request: web.Request) -> web.StreamResponse:
-        can_control = site.controls is not None
-        reader = Feed(
-            site.monitor,
-            settings=site.settings,
-            can_control=can_control,
-            switch=lambda: None if site.switch is None else site.switch.news,
-        )
-        return await events.stream(request, reader)
+        return await events.stream(request, Feed(site.monitor, shown))
+
+    async def table(request: web.Request) -> web.Response:
+        return detail.respond(request, site.monitor)
 
     async def control(request: web.Request) -> web.Response:
         return await respond(request, site.controls)
@@ -123,6 +127,7 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/livez", livez)
     app.router.add_get(EVENTS, news)
+    app.router.add_get("/table", table)
     app.router.add_post("/control", control)
     app.router.add_post("/switch", switch)
     for path in assets:

@@ -15,16 +15,17 @@ const ofRun = ([, items, reads, writes, throttledReads, throttledWrites, readLim
   ({ items, reads, writes, throttledReads, throttledWrites, readLimit, writeLimit });
 
 export class Points {
-  // `read` names the numbers behind a point's first, which is its seconds.
-  constructor(read = ofRun) {
+  // `read` names the numbers behind a point's first, which is its seconds since the moment `since`.
+  constructor(read = ofRun, since = 0) {
     this.all = [];
     this.read = read;
+    this.since = since;
   }
 
   // Returns whether earlier points were dropped, so that all must be drawn anew.
   add(points) {
     for (const numbers of points) {
-      const time = Math.round(numbers[0]);
+      const time = Math.round(this.since + numbers[0]);
       const last = this.all[this.all.length - 1];
       const point = { time, ...this.read(numbers) };
       if (last && last.time >= time) this.all[this.all.length - 1] = { ...point, time: last.time };
@@ -53,6 +54,31 @@ export class Points {
   }
 }
 
+// Marks stand at whole tens of seconds, then at whole minutes and hours: not at 7 and at 13 seconds.
+const MARK_SECONDS = 10;
+const NO_MARK = 0, MARK = 10, MINUTE_MARK = 20;
+const WITH_SECONDS = 4;
+
+function roundTimes() {
+  const Times = charts.defaultHorzScaleBehavior();
+  return new class extends Times {
+    marked = new Set();
+
+    fillWeightsForPoints(points, begin) {
+      super.fillWeightsForPoints(points, begin);
+      for (let at = begin; at < points.length; at++) {
+        const time = points[at].originalTime, before = at ? points[at - 1].originalTime : time;
+        const isTen = Math.floor(time / MARK_SECONDS) > Math.floor(before / MARK_SECONDS);
+        if (!at || points[at].timeWeight < MINUTE_MARK) points[at].timeWeight = isTen ? MARK : NO_MARK;
+        if (points[at].timeWeight > NO_MARK) this.marked.add(time);
+        else this.marked.delete(time);
+      }
+    }
+  }();
+}
+
+// Room for the label of nothing, below the line on which bars stand as well.
+const FOOT = 0.03;
 // A limit that is far above what is used would press it flat: it leaves the picture instead.
 const LIMIT_TO_RATE = 4;
 
@@ -60,7 +86,8 @@ export class RateChart {
   // `onLegend` gets what the picture does not say: the limit of now, and the highest rate of
   // throttles, whose bars have no scale of their own.
   // With `together` the dashed line is a rate like the other, and never leaves the picture.
-  constructor(element, { rate, limit, throttles, hue, onLegend, words = short, together = false }) {
+  // `times` words a moment of the points; with seconds or without.
+  constructor(element, { rate, limit, throttles, hue, onLegend, words = short, together = false, times = duration }) {
     this.hue = hue;
     this.together = together;
     this.onLegend = onLegend;
@@ -72,14 +99,16 @@ export class RateChart {
       element.classList.add("quiet");
       return;
     }
-    this.chart = charts.createChart(element, {
+    const scale = roundTimes();
+    this.chart = charts.createChartEx(element, scale, {
       autoSize: true,
       layout: { attributionLogo: false }, // it is in the footer; the logo wants inline styles
       handleScroll: { vertTouchDrag: false },
       handleScale: { mouseWheel: false },
-      timeScale: { timeVisible: true, secondsVisible: true, tickMarkFormatter: duration, fixLeftEdge: true, fixRightEdge: true, allowBoldLabels: false },
-      localization: { timeFormatter: duration, priceFormatter: words },
-      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.1, bottom: 0.02 } },
+      timeScale: { timeVisible: true, secondsVisible: true, fixLeftEdge: true, fixRightEdge: true, allowBoldLabels: false,
+        tickMarkFormatter: (time, kind) => (scale.marked.has(time) ? times(time, kind === WITH_SECONDS) : "") },
+      localization: { timeFormatter: (time) => times(time, true), priceFormatter: words, dateFormat: "dd MMM 'yy" },
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: FOOT } },
     });
     this.rateSeries = this.chart.addSeries(charts.AreaSeries,
       { lineWidth: 2, priceLineVisible: false, lastValueVisible: false,
@@ -89,7 +118,7 @@ export class RateChart {
         crosshairMarkerVisible: false, autoscaleInfoProvider: (original) => this.range(original) });
     this.throttleSeries = this.chart.addSeries(charts.HistogramSeries,
       { priceScaleId: "throttles", priceLineVisible: false, lastValueVisible: false });
-    this.throttleSeries.priceScale().applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } });
+    this.throttleSeries.priceScale().applyOptions({ scaleMargins: { top: 0.8, bottom: FOOT } });
     this.paint();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
   }

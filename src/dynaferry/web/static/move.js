@@ -1,9 +1,9 @@
 // The card of a move: how its tables stand, how far behind they were, what came in and went out.
 
 import { Points, RateChart } from "/chart.js";
-import { count, megabytes, short } from "/words.js";
+import { $ } from "/dom.js";
+import { clock, count, megabytes, short } from "/words.js";
 
-const $ = (id) => document.getElementById(id);
 // From the least to the most that is done; what is said of a move is said of its slowest table.
 const ORDER = [
   "capturing", "copying", "replaying", "re-syncing", "following", "switched", "going-back", "returned",
@@ -28,18 +28,25 @@ function shards(tables) {
 export class MoveCard {
   constructor() {
     const lagWords = (value) => seconds(Math.max(0, value));
-    this.lag = new RateChart($("move-lag"), { hue: "--accent", words: lagWords });
-    this.changes = new RateChart($("move-changes"), { hue: "--reads", together: true });
-    this.waiting = new RateChart($("move-waiting"), { hue: "--accent" });
-    this.begin();
+    this.lag = new RateChart($("move-lag"), { hue: "--accent", words: lagWords, times: clock });
+    this.changes = new RateChart($("move-changes"), { hue: "--reads", together: true, times: clock });
+    this.waiting = new RateChart($("move-waiting"), { hue: "--accent", times: clock });
+    this.begin(0);
   }
 
-  begin() {
-    this.points = new Points(named);
+  begin(began) {
+    this.tables = [];
+    this.points = new Points(named, began);
     $("move").hidden = true;
   }
 
-  show({ move: tables, move_points: points }, pairOf, node) {
+  // Only the tables come that are not what they were.
+  take(tables) {
+    for (const table of tables) this.tables[table.index] = table;
+  }
+
+  show({ move_points: points }, pairOf, node) {
+    const { tables } = this;
     this.points.add(points);
     if (!tables.length) return;
     if ($("move").hidden) $("move").hidden = false;
@@ -58,7 +65,7 @@ export class MoveCard {
       ["shards", shards(tables)],
       ["gaps open", count(total(tables, (t) => t.gaps))],
       ["in doubt", count(total(tables, (t) => t.doubts))],
-      ["refused", count(total(tables, (t) => t.rejected))],
+      ["rejected", count(total(tables, (t) => t.rejected))],
       ["late writes", count(total(tables, (t) => t.late_writes))],
     ].map(pairOf));
     this.lag.show(this.points.limits((p) => p.lag), [], []);

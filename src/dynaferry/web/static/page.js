@@ -2,12 +2,14 @@
 // as text, so that no name and no message becomes markup.
 
 import { Points, RateChart } from "/chart.js";
-import { SegmentMap } from "/map.js";
+import { post, runForm, showCommand, token } from "/controls.js";
+import { $, node, pairOf, setText } from "/dom.js";
+import { Events, NextSteps, Reasons, showLatency } from "/lists.js";
 import { MoveCard, lagOf, moveState, seconds } from "/move.js";
 import { SwitchPanel } from "/switch.js";
-import { count, dollars, duration, latency, megabytes, percent, printable, short } from "/words.js";
+import { Tables, etaInWords } from "/tables.js";
+import { clock, count, dollars, duration, megabytes, percent, printable, short } from "/words.js";
 
-const $ = (id) => document.getElementById(id);
 const STATES = {
   preparing: "preparing", running: "running", paused: "paused", complete: "complete",
   rejected: "complete, with rejected items", interrupted: "interrupted", failed: "failed",
@@ -18,258 +20,150 @@ const STATES = {
 
 // Updates come once a second; after this time without one, the last is out of date.
 const SILENT_SECONDS = 30;
+const STOPPED = new Set(["interrupted", "failed"]);
 
-let last = null, updatedAt = 0;
-let points = new Points();
-let tables = [];
-let writes = null, reads = null, move = null, cutOver = null;
-let paused = false;
-const token = takeToken();
+let last = null, head = null, updatedAt = 0;
+let points = new Points(), reasons = new Reasons(), events = new Events(), steps = new NextSteps();
+const tables = new Tables();
 
-// The token comes in the fragment, which is never sent, and does not stay in the address bar.
-function takeToken() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem("dynaferry-token", given);
-    history.replaceState(null, "", location.pathname);
-  }
-  return given || sessionStorage.getItem("dynaferry-token");
-}
-
-function node(tag, text, className) {
-  const element = document.createElement(tag);
-  if (text != null) element.textContent = text;
-  if (className) element.className = className;
-  return element;
-}
-
-function pairOf([name, value]) {
-  const pair = node("div");
-  pair.append(node("dt", name), node("dd", value));
-  return pair;
-}
+const mayControl = () => Boolean(head && head.can_control && token);
+const change = (what) => post("/control", what);
 
 // What is shown --------------------------------------------------------------------------------
 
 function show(news) {
-  if (news.settings !== null) begin(news);
-  paused = news.paused;
+  if (news.head !== null) begin(news);
   showState(news);
   showHeadline(news);
-  showTables(news.tables);
+  tables.update(news);
   move.show(news, pairOf, node);
-  cutOver.show(news, moveState(news.move), node);
-  $("max-write").placeholder = capInWords(news.write_cap);
-  $("max-read").placeholder = capInWords(news.read_cap);
+  cutOver.show(news, moveState(move.tables), node);
+  limits.show({ max_write_units: news.write_cap, max_read_units: news.read_cap });
   points.add(news.points);
   writes.draw(points);
   reads.draw(points);
   showLatency(news.latency);
-  showBars("throttles", news.throttles.map(([operation, reason, times]) =>
-    [reason || "no reason given", times, operation]));
-  const unprocessed = total(news.tables, (table) => table.unprocessed_items);
-  $("unprocessed").textContent =
-    unprocessed ? `${count(unprocessed)} items were left unprocessed, without a reason, and sent again` : "";
-  showBars("rejections", news.rejections);
+  events.add(news.events);
+  steps.add(news.next_steps);
+  reasons.add(news.reasons);
+  reasons.show("throttles", "throttled");
+  $("rejections-more").hidden = !reasons.show("rejections", "rejected");
+  const unprocessed = news.total.unprocessed_items;
+  setText($("unprocessed"),
+    unprocessed ? `${count(unprocessed)} items were left unprocessed, without a reason, and sent again` : "");
 }
 
 function begin(news) {
-  document.title = `${news.run} – dynaferry`;
-  $("run").textContent = news.run;
-  $("settings").replaceChildren(...news.settings.map(pairOf));
-  $("controls").hidden = $("limits").hidden = !(news.can_control && token);
-  points = new Points();
-  move.begin();
-  cutOver.begin(news.can_control && Boolean(token));
-  tables = [];
-  $("tables").replaceChildren();
+  head = news.head;
+  setText($("run"), news.run);
+  setText($("route"), `${sideInWords(head.source)} → ${sideInWords(head.target)}`);
+  $("route").hidden = !head.tables.length;
+  setText($("arns"), head.arns ? head.arns.join(" → ") : "");
+  $("settings").replaceChildren(...head.settings.map(pairOf));
+  $("controls").hidden = $("limits").hidden = !mayControl();
+  setText($("rejections-command"), `dynaferry dead-letters list ${news.run}`);
+  if (head.resume_command) showCommand($("resume-command"), head.resume_command);
+  $("resume").hidden = !head.resume_command;
+  points = new Points(undefined, head.began_epoch);
+  [reasons, events, steps] = [new Reasons(), new Events(), new NextSteps()];
+  $("events").hidden = $("steps").hidden = true;
+  move.begin(head.began_epoch);
+  cutOver.begin(mayControl());
+  tables.begin(head, null);
 }
+
+const sideInWords = ({ account, region }) => `${account || "several accounts"} ${region || "several Regions"}`;
 
 function stateOf(news) {
   if (news.phase === "ended") return news.status;
-  if (news.phase === "preparing" && !news.move.length) return "preparing";
+  if (news.phase === "preparing" && !move.tables.length) return "preparing";
   if (news.paused) return "paused";
   if (!news.healthy) return "unhealthy";
   if (news.health.startsWith("throttled")) return "throttled";
-  return moveState(news.move) || "running";
+  return moveState(move.tables) || "running";
 }
 
 function setState(state, words) {
   const pill = $("state");
   if (pill.dataset.state !== state) pill.dataset.state = state;
-  const text = words || STATES[state] || state;
-  if (pill.textContent !== text) pill.textContent = text;
+  setText(pill, words || STATES[state] || state);
 }
 
 function showState(news) {
+  move.take(news.move);
   const state = stateOf(news);
   setState(state);
-  $("elapsed").textContent = duration(news.seconds);
-  $("pause").textContent = news.paused ? "Resume" : "Pause";
-  if (news.phase === "ended") $("controls").hidden = $("limits").hidden = true;
+  const isOver = news.phase === "ended";
+  document.title = `${isOver || state === "preparing" ? STATES[state] || state : percent(news.total.share_done)} · ${news.run} – dynaferry`;
+  setText($("elapsed"), `${isOver ? "ran for" : "running for"} ${duration(news.seconds)}`);
+  setText($("pause"), news.paused ? "Resume" : "Pause");
+  if (isOver) $("controls").hidden = $("limits").hidden = true;
   const unhealthy = state === "unhealthy";
   $("trouble").hidden = !(news.error || unhealthy);
-  $("trouble-what").textContent = news.error ? news.error.message : news.health;
-  $("trouble-hint").textContent = (news.error && news.error.hint) || "";
+  setText($("trouble-what"), news.error ? news.error.message : news.health);
+  setText($("trouble-hint"), (news.error && news.error.hint) || "");
+  setText($("resume-title"), isOver && STOPPED.has(state) ? "This lets it continue" : "If it stops, this lets it continue");
+  $("resume").dataset.now = String(isOver && STOPPED.has(state));
 }
 
-const total = (list, of) => list.reduce((sum, table) => sum + (of(table) || 0), 0);
-// A rate of all tables; unknown where no table has one.
-const rate = (list, of) => list.some((table) => of(table) != null) ? total(list, of) : null;
-
-function shareOf(list) {
-  const weight = (table) => table.segments_total || 1;
-  const all = total(list, weight);
-  return all ? total(list, (table) => table.share_done * weight(table)) / all : 0;
-}
-
-function timeLeft({ tables: list, phase, paused, seconds: elapsed, move: moved }) {
-  if (phase === "ended") return ["took", duration(elapsed)];
-  if (moved.length && lagOf(moved) != null) return ["behind", seconds(lagOf(moved))];
-  const left = Math.max(...list.map((table) => table.seconds_left ?? -1));
-  const waiting = list.some((table) => table.state === "waiting");
-  return ["time left", paused ? "paused" : left < 0 ? duration(null) : duration(left) + (waiting ? " +" : "")];
+// With the time on the clock, where the end can be told.
+function ending(news) {
+  const { eta_seconds: eta, ends_at: at } = news.total;
+  if (news.phase === "ended") return ["took", duration(news.seconds)];
+  if (move.tables.length && lagOf(move.tables) != null) return ["behind", seconds(lagOf(move.tables))];
+  if (news.phase === "preparing") return ["ETA", "unknown"];
+  const words = etaInWords(eta, news.paused ? "paused" : news.healthy ? "running" : "stalled");
+  return ["ETA", at == null || eta == null ? words : `${words}, about ${clock(at)}`];
 }
 
 // Nothing is counted where capacity is provisioned: it is paid by the hour.
-function cost(list) {
-  const sum = total(list, (table) => table.dollars);
-  return sum === 0 && total(list, (table) => table.items_done) ? "provisioned" : dollars(sum);
-}
+const cost = ({ dollars: sum, items_done: items }) => (sum === 0 && items ? "provisioned" : dollars(sum));
 
 function showHeadline(news) {
-  const list = news.tables;
-  const share = shareOf(list);
-  $("share").textContent = list.length ? percent(share) : "–";
-  $("progress").value = share;
-  const facts = [
-    timeLeft(news),
-    ["items", count(total(list, (t) => t.items_done))],
-    ["items/s", short(rate(list, (t) => t.items_per_second))],
-    ["MB/s", megabytes(rate(list, (t) => t.bytes_per_second))],
-    ["write units/s", short(rate(list, (t) => t.write_units_per_second))],
-    ["read units/s", short(rate(list, (t) => t.read_units_per_second))],
-    ["throttled", percent(rate(list, (t) => t.throttled_share) == null ? null : Math.max(...list.map((t) => t.throttled_share || 0)))],
-    ["rejected", count(total(list, (t) => t.items_rejected))],
-    ["cost so far", cost(list)],
-  ];
-  $("facts").replaceChildren(...facts.map(pairOf));
-  const limited = list.filter((table) => table.state === "running" && table.bottleneck);
-  $("bottleneck").textContent = [
-    news.limits_in_words, stateOf(news) === "throttled" ? news.health : null, limited.length ? `held back last by ${limited[0].bottleneck}` : null,
-  ].filter(Boolean).join(" · ");
-}
-
-// Tables ---------------------------------------------------------------------------------------
-
-function showTables(list) {
-  while (tables.length < list.length) addTable(list[tables.length], list.length);
-  list.forEach((table, index) => {
-    const shown = tables[index];
-    if (shown.state === "waiting" && table.state === "running") shown.details.open = true;
-    shown.state = table.state;
-    shown.words.textContent = `${table.state}, ${count(table.items_done)} items`;
-    shown.left.textContent = `${count(table.segments_complete)} of ${count(table.segments_total)} segments`;
-    shown.map.update(table);
-  });
+  const { total, phase } = news;
+  const isOver = phase === "ended";
+  setText($("share"), head && head.tables.length ? percent(total.share_done) : "–");
+  $("progress").value = total.share_done;
+  $("facts").replaceChildren(...[
+    ending(news),
+    ["items", count(total.items_done)],
+    [isOver ? "items/s, on average" : "items/s", short(total.items_per_second)],
+    ...(isOver ? [] : [
+      ["MB/s", megabytes(total.bytes_per_second)],
+      ["write units/s", short(total.write_units_per_second)],
+      ["read units/s", short(total.read_units_per_second)],
+      ["throttled", percent(total.throttled_share)],
+    ]),
+    ["rejected", count(total.items_rejected)],
+    ["cost so far", cost(total)],
+  ].map(pairOf));
+  setText($("bottleneck"), [
+    news.limits_in_words, stateOf(news) === "throttled" ? news.health : null,
+    !isOver && total.bottleneck ? `limited by ${total.bottleneck}` : null,
+  ].filter(Boolean).join(" · "));
 }
 
 function showLegend(of, { limit, throttles }) {
-  $(`${of}-limit`).textContent = limit == null ? "limit: none" : `limit, now ${short(limit)}`;
+  setText($(`${of}-limit`), limit == null ? "limit: none" : `limit, now ${short(limit)}`);
   const most = throttles < 10 ? throttles.toFixed(1) : short(throttles);
-  $(`${of}-throttles`).textContent = `throttled requests: ${throttles ? `at most ${most}/s` : "none"}`;
+  setText($(`${of}-throttles`), `throttled requests: ${throttles ? `at most ${most}/s` : "none"}`);
 }
-
-function addTable(table, howMany) {
-  const details = node("details", null, "table");
-  details.open = howMany <= 3 || table.state === "running";
-  const summary = node("summary");
-  const name = table.source === table.target ? table.source : `${table.source} → ${table.target}`;
-  const words = node("span", "", "quiet"), left = node("span", "", "quiet left");
-  summary.append(node("b", name), words, left);
-  const canvas = node("canvas", null, "map"), hint = node("p", "", "quiet hint");
-  canvas.setAttribute("role", "img");
-  details.append(summary, canvas, hint);
-  $("tables").append(details);
-  tables.push({ details, words, left, state: table.state, map: new SegmentMap(canvas, hint, table.segments_total) });
-}
-
-// Lists ----------------------------------------------------------------------------------------
-
-function showLatency(list) {
-  $("latency").replaceChildren(...list.map((each) => {
-    const row = node("tr");
-    row.append(node("td", each.operation), node("td", count(each.requests), "requests"),
-      ...[each.p50, each.p95, each.p99].map((seconds) => node("td", latency(seconds))));
-    return row;
-  }));
-}
-
-// The service's words are long: on a narrow screen they break where one of their words begins.
-function reasonOf(text) {
-  const shown = node("span");
-  text.split(/(?<=[a-z])(?=[A-Z])/).forEach((word, index) => {
-    if (index) shown.append(node("wbr"));
-    shown.append(word);
-  });
-  return shown;
-}
-
-// Each entry: what it is, how often, and a word below it.
-function showBars(id, entries) {
-  const most = Math.max(1, ...entries.map(([, times]) => times));
-  $(id).replaceChildren(...(entries.length ? entries.map(([reason, times, below]) => {
-    const item = node("li"), meter = node("meter");
-    meter.max = most;
-    meter.value = times;
-    meter.setAttribute("aria-hidden", "true");
-    item.append(reasonOf(reason), node("b", count(times)));
-    if (below) item.append(node("span", below, "quiet"));
-    item.append(meter);
-    return item;
-  }) : [node("li", "none", "none")]));
-}
-
-const capInWords = (cap) => (cap == null ? "no limit" : `${count(cap)} now`);
 
 // Control --------------------------------------------------------------------------------------
 
-// What the run said to it, in words.
-async function post(path, what) {
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Dynaferry-Token": token },
-    body: JSON.stringify(what),
-  }).catch(() => null);
-  const reply = response === null ? { message: "the run does not respond" } : await response.json();
-  return printable(reply.message);
-}
-
-async function change(what) {
-  $("said").textContent = await post("/control", what);
-}
-
 $("pause").addEventListener("click", async () => {
   $("pause").disabled = true;
-  await change({ paused: !paused });
+  setText($("said"), await change({ paused: !last.paused }));
   $("pause").disabled = false;
 });
 
-for (const button of document.querySelectorAll("[data-cap]")) {
-  button.addEventListener("click", () => {
-    const text = $(button.dataset.input).value;
-    change({ [button.dataset.cap]: text === "" ? null : Number(text) });
-  });
-}
-$("limits-form").addEventListener("submit", (event) => event.preventDefault());
-
 // News -----------------------------------------------------------------------------------------
 
-// The state while no update arrives: what was done stays, rates and the time left do not.
+// The state while no update arrives: what was done stays, rates and the ETA do not.
 function withoutRates(news) {
   const unknown = { items_per_second: null, bytes_per_second: null, write_units_per_second: null,
-    read_units_per_second: null, throttled_share: null, seconds_left: null, bottleneck: null };
-  return { ...news, tables: news.tables.map((table) => ({ ...table, ...unknown })) };
+    read_units_per_second: null, throttled_share: null, eta_seconds: null, ends_at: null, bottleneck: null };
+  return { ...news, healthy: false, total: { ...news.total, ...unknown } };
 }
 
 function hearNothing(state, words) {
@@ -284,25 +178,26 @@ setInterval(() => {
 }, 1000);
 
 function listen() {
-  const events = new EventSource("/events");
-  events.addEventListener("message", (event) => {
+  const feed = new EventSource("/events");
+  feed.addEventListener("message", (event) => {
     // All text comes this way, also what a service or a table words.
     const news = JSON.parse(event.data, (_, value) => typeof value === "string" ? printable(value) : value);
     [last, updatedAt] = [news, performance.now()];
     show(news);
-    if (news.phase === "ended") events.close();
+    if (news.phase === "ended" && !news.more) feed.close();
   });
-  events.addEventListener("error", () => {
+  feed.addEventListener("error", () => {
     hearNothing("lost", "connection lost: dynaferry status shows how it stands");
   });
 }
 
-writes = new RateChart($("writes"), {
+const limits = runForm(change);
+const writes = new RateChart($("writes"), {
   rate: (p) => p.writes, limit: (p) => p.writeLimit, throttles: (p) => p.throttledWrites,
-  hue: "--accent", onLegend: (said) => showLegend("writes", said) });
-reads = new RateChart($("reads"), {
+  hue: "--accent", times: clock, onLegend: (said) => showLegend("writes", said) });
+const reads = new RateChart($("reads"), {
   rate: (p) => p.reads, limit: (p) => p.readLimit, throttles: (p) => p.throttledReads,
-  hue: "--reads", onLegend: (said) => showLegend("reads", said) });
-move = new MoveCard();
-cutOver = new SwitchPanel((what) => post("/switch", { what }));
+  hue: "--reads", times: clock, onLegend: (said) => showLegend("reads", said) });
+const move = new MoveCard();
+const cutOver = new SwitchPanel((what) => post("/switch", { what }));
 listen();

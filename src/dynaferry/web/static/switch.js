@@ -1,6 +1,6 @@
 // The switch of a move: check and cut over, asked for here or elsewhere, with the steps as they happen.
 
-const $ = (id) => document.getElementById(id);
+import { $ } from "/dom.js";
 
 const TITLES = { check: "Check", "cut-over": "Cut-over", "cut-back": "Cut-back" };
 // Only where the target follows may it be asked for; before, the check says what it waits for.

@@ -41,6 +41,13 @@ export function duration(seconds) {
   return `${Math.floor(minutes / 1440)}d ${two(Math.floor((minutes % 1440) / 60))}h`;
 }
 
+// A moment, in seconds since the epoch, as the clock on this machine's wall shows it.
+export function clock(moment, withSeconds = false) {
+  const at = new Date(moment * 1000);
+  const seconds = withSeconds ? `:${two(at.getSeconds())}` : "";
+  return `${two(at.getHours())}:${two(at.getMinutes())}${seconds}`;
+}
+
 export function latency(seconds) {
   if (seconds == null) return NONE;
   const milliseconds = seconds * 1000;

@@ -1,0 +1,33 @@
+"""A run of eight tables in the middle of its work, made up: one in every state that there is."""
+
+from tests.web.staged import StagedRun
+
+NAMES = (
+    "prod-events",
+    "prod-orders",
+    "prod-customers",
+    "prod-audit",
+    "prod-carts",
+    "prod-sessions",
+    "prod-prices",
+    "prod-settings",
+)
+EVENTS, ORDERS, CUSTOMERS, AUDIT, CARTS, SESSIONS, PRICES, SETTINGS = range(8)
+DENIED = "BatchWriteItem on the target table prod-audit is denied"
+
+
+SEGMENTS = (9_000, 8_000, 7_000, 6_000, 300, 200, 64, 16)
+
+
+def eight_tables(seconds: int = 300) -> StagedRun:
+    """The run after so many seconds: two run, one is complete, one has failed, four wait."""
+    run = StagedRun(SEGMENTS, names=NAMES)
+    for number in (ORDERS, AUDIT):
+        run.tables[number].begin()
+    run.tables[SETTINGS].end()
+    run.tables[ORDERS].stats.note_rejection("ValidationException: Item size has exceeded 400 KB")
+    run.tables[ORDERS].stats.items_rejected = 1
+    run.go_on(seconds // 4)
+    run.tables[AUDIT].stats.state = "failed"
+    run.go_on(seconds - seconds // 4)
+    return run
