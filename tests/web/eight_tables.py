@@ -1,5 +1,6 @@
 """A run of eight tables in the middle of its work, made up: one in every state that there is."""
 
+from dynaferry.observe.events import RunEvent
 from tests.web.staged import StagedRun
 
 NAMES = (
@@ -30,4 +31,17 @@ def eight_tables(seconds: int = 300) -> StagedRun:
     run.go_on(seconds // 4)
     run.tables[AUDIT].stats.state = "failed"
     run.go_on(seconds - seconds // 4)
+    run.monitor.stats.events = events(run.monitor.began_epoch)
     return run
+
+
+def events(began: float) -> list[RunEvent]:
+    """What happened to it so far."""
+    cap = "writes at most 24,000 units/s (set)"
+    return [
+        RunEvent(time=began, kind="started"),
+        RunEvent(time=began + 1, kind="table-started", source=NAMES[EVENTS]),
+        RunEvent(time=began + 21, kind="throttled", source=NAMES[EVENTS], detail="index by-day"),
+        RunEvent(time=began + 60, kind="set", by="maria", detail=cap),
+        RunEvent(time=began + 75, kind="table-ended", source=NAMES[AUDIT], detail="failed"),
+    ]

@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
+from dynaferry.observe.events import RunEvent
 from dynaferry.observe.summary import RunSummary
 from dynaferry.web.feed import MOST_BYTES, Feed, Shown
-from dynaferry.web.news import FeedUpdate, TableRow
+from dynaferry.web.news import EventNews, FeedUpdate, TableRow
 from tests.web.staged import SEGMENTS, StagedRun, many_tables
 
 SECONDS = 40
@@ -138,6 +139,37 @@ def test_in_a_pause_nothing_says_when_it_ends() -> None:
     news = Feed(run.monitor, Shown()).news()
     assert news.rows[0].state == "paused"
     assert (news.rows[0].eta_seconds, news.total.eta_seconds, news.total.ends_at) == (None,) * 3
+
+
+def test_events_are_sent_once_in_words_and_an_earlier_one_that_comes_late_moves_the_rest() -> None:
+    run = StagedRun(8)
+    started = RunEvent(time=100.0, kind="started")
+    capped = RunEvent(time=140.0, kind="set", by="maria", detail="writes at most 600 units/s")
+    run.monitor.stats.events = [started]
+    feed = Feed(run.monitor, Shown())
+    assert feed.news().events == [EventNews(0, 100.0, "started")]
+    assert feed.news().events == []
+    run.monitor.stats.events = [started, capped]
+    in_words = "limits set by maria: writes at most 600 units/s"
+    assert feed.news().events == [EventNews(1, 140.0, in_words)]
+    run.monitor.stats.events = [started, RunEvent(time=120.0, kind="paused"), capped]
+    moved = sorted((each.index, each.words) for each in feed.news().events)
+    assert moved == [(1, "paused"), (2, in_words)]
+
+
+def test_of_many_events_the_newest_are_sent_and_an_update_stays_small() -> None:
+    run = StagedRun(8)
+    feed = Feed(run.monitor, Shown())
+    feed.news()
+    run.monitor.stats.events = [
+        RunEvent(time=float(at), kind="paused", by="x" * 900) for at in range(1000)
+    ]
+    seen: list[int] = []
+    while len(seen) < 200:
+        news = feed.news()
+        assert len(msgspec.json.encode(news)) < MOST_BYTES
+        seen += [event.index for event in news.events]
+    assert seen == list(range(800, 1000))
 
 
 def test_a_run_that_has_begun_anew_is_sent_from_its_beginning() -> None:

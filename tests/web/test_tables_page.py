@@ -51,6 +51,9 @@ async def test_eight_tables_have_a_row_each_and_a_click_shows_the_charts_of_one(
         assert "failed" in shown[3]
         assert "waiting" in shown[4]
         assert "%" in str(await page.run("document.title"))
+        await page.shows("#events-list", "limits set by maria: writes at most 24,000 units/s (set)")
+        lines = (await page.text("#events-list")).splitlines()
+        assert [lines[1], lines[-1]] == ["prod-audit: failed", "started"]
         # Nothing is open yet, and nothing was asked for but the page and its events.
         assert await page.run("document.querySelectorAll('#tables canvas').length === 0")
         toggle = f"{ROWS}[{ORDERS}].querySelector('.toggle')"

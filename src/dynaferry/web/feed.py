@@ -15,9 +15,10 @@ from dynaferry.observe.history import Point
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.move_history import MovePoint
 from dynaferry.observe.stats import RunStats
-from dynaferry.web import rows
+from dynaferry.web import rows, story
 from dynaferry.web.changes import Changes, Room
 from dynaferry.web.news import (
+    EventNews,
     FeedUpdate,
     Head,
     LatencyView,
@@ -34,6 +35,7 @@ _LIST_BYTES: Final = 3_300
 _ROW_BYTES: Final = 1_500
 _MOVE_BYTES: Final = 900
 _REASON_BYTES: Final = 300
+_EVENT_BYTES: Final = 300
 _PERCENTILES: Final = (0.5, 0.95, 0.99)
 
 
@@ -68,6 +70,7 @@ class Feed:
         self._rows: Changes[int, TableRow] = Changes()
         self._moves: Changes[int, MoveNews] = Changes()
         self._reasons: Changes[tuple[str, str, str], Reason] = Changes()
+        self._events: Changes[int, EventNews] = Changes()
         self._running: Changes[tuple[int, int], SegmentNews] = Changes()
         self._finished: dict[int, int] = {}
         self._sent_until = self._move_sent_until = float("-inf")
@@ -96,6 +99,7 @@ class Feed:
             rows=self._rows.take(rows.of_tables(monitor), room, _ROW_BYTES),
             move=self._moves.take(rows.of_moves(monitor.move), room, _MOVE_BYTES),
             reasons=self._reasons.take(rows.reasons(stats), room, _REASON_BYTES),
+            events=self._events.take(story.events_of(stats.events), room, _EVENT_BYTES),
             segments=self._segments(stats, room),
             points=self._points(),
             move_points=self._move_points(),

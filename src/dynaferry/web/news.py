@@ -180,7 +180,7 @@ class FeedUpdate(Struct, frozen=True, kw_only=True):
     move: list[MoveNews]
     move_points: list[MovePoint]
     reasons: list[Reason]
-    events: list[EventNews] = []
+    events: list[EventNews]
     next_steps: list[StepNews] = []
     latency: list[LatencyView]
     switch: SwitchNews | None = None
