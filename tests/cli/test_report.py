@@ -64,7 +64,7 @@ def test_a_report_is_one_file(state_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "orders.html"
     assert run_command(["report", "--state-dir", str(state_dir), "-o", str(output)]) == 0
     page = output.read_text()
-    assert "<h1>orders</h1>" in page
+    assert "<h1>orders <span" in page
     assert "it is gone" in page
     assert "&lt;b&gt;no&lt;/b&gt;" in page
     assert sorted(path.name for path in tmp_path.iterdir()) == ["orders.html", "state"]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from dynaferry.observe.events import RunEvent
 from dynaferry.report.certificate import StoredCertificate, VerifiedTable
 from dynaferry.report.stored_run import StoredRun, StoredTable
 from dynaferry.state.records import (
@@ -71,6 +72,18 @@ SAMPLES = [
 ]
 
 
+EVENTS = [
+    RunEvent(time=BEGAN, kind="started"),
+    RunEvent(time=BEGAN + 20, kind="paused", by="ann on the command line"),
+    RunEvent(time=BEGAN + 20.4, kind="limits", detail="paused", paused=True),
+    RunEvent(time=BEGAN + 40, kind="resumed", by="ann on the command line"),
+    RunEvent(time=BEGAN + 40.4, kind="limits", detail="none"),
+    RunEvent(time=BEGAN + 100, kind="started", detail="attempt 2"),
+    RunEvent(time=BEGAN + 100.1, kind="limits", detail="a cap", write_cap_units=22.0),
+    RunEvent(time=BEGAN + 160, kind="ended", detail="rejected"),
+]
+
+
 def stored_run(reason: str = "too large", run: str = "orders") -> StoredRun:
     """The run, with items rejected for this reason."""
     table = StoredTable(
@@ -107,6 +120,7 @@ def stored_run(reason: str = "too large", run: str = "orders") -> StoredRun:
         attempts=ATTEMPTS,
         tables=[table],
         now=BEGAN + 1000,
+        events=EVENTS,
     )
 
 

@@ -79,9 +79,9 @@ def test_a_copy_has_no_such_section() -> None:
     assert "Move:" not in Read(render(stored_run(), None)).text
 
 
-def test_its_charts_are_rates_and_lags_over_the_seconds_since_it_began() -> None:
-    lag, changes, waiting = move_section(a_move()).charts
-    assert (lag.rates[0].time, lag.rates[0].value) == (0, 1.0)
+def test_its_charts_are_rates_and_lags_over_clock_time() -> None:
+    lag, changes, waiting = move_section(a_move()).drawn.charts
+    assert (lag.rates[0].time, lag.rates[0].value) == (AT, 1.0)
     assert {round(point.value) for point in changes.rates} == {100}
     assert {round(point.value) for point in changes.limits} == {100}
     assert {point.value for point in waiting.rates} == {7.0}
@@ -90,10 +90,10 @@ def test_its_charts_are_rates_and_lags_over_the_seconds_since_it_began() -> None
 
 def test_where_nobody_moved_it_no_line_is_drawn() -> None:
     stopped = samples(*range(0, 100, 10), *range(5_000, 5_100, 10))
-    lag, changes, _ = move_section(a_move(samples=stopped)).charts
+    lag, changes, _ = move_section(a_move(samples=stopped)).drawn.charts
     for chart in (lag, changes):
         (last,) = (point for point in chart.rates if point.is_last)
-        assert last.time == 90
+        assert last.time == AT + 90
     assert {round(point.value) for point in changes.rates} == {100}
 
 
@@ -101,13 +101,13 @@ def test_samples_that_were_thinned_out_are_one_line() -> None:
     thinned = samples(
         *range(0, 10_000, 160), *range(10_000, 20_000, 40), *range(20_000, 20_600, 10)
     )
-    lag, *_ = move_section(a_move(samples=thinned)).charts
+    lag, *_ = move_section(a_move(samples=thinned)).drawn.charts
     assert not any(point.is_last for point in lag.rates)
 
 
 def test_a_move_without_samples_is_told_without_charts() -> None:
     section = move_section(a_move(samples=[], states=[]))
-    assert not any(chart.is_long_enough for chart in section.charts)
+    assert not any(chart.is_long_enough for chart in section.drawn.charts)
     assert "too short to be drawn" in Read(render(stored_run(), None, [a_move(samples=[])])).text
 
 

@@ -12,7 +12,6 @@ from dynaferry.report import page as page_module
 from dynaferry.report.charts import scripts
 from dynaferry.report.page import render, seconds_at_work
 from dynaferry.report.stored_run import StoredRun
-from dynaferry.state.records import Controls
 from dynaferry.web import assets
 from tests.report.recorded import ATTEMPTS, BEGAN, CERTIFICATE, stored_run
 from tests.state.contract import EXTERNAL_ID
@@ -44,28 +43,31 @@ def told(run: StoredRun) -> str:
 
 def test_it_shows_what_was_copied_and_how_it_adds_up() -> None:
     text = Read(render(stored_run(), None)).text
-    for told in ("1,607", "1,600", "$12.50", "64 of 64", "complete, but the target rejected items",
+    for told in ("1,607", "1,600", "$12.50", "64 of 64", "complete, with rejected items",
                  "index by<owner", "table/source-0", "table/target-0",
-                 "2023-11-14 22:13:20 UTC"):  # fmt: skip
+                 "2023-11-14 22:13:20 UTC", "report of a copy of one table"):  # fmt: skip
         assert told in text
 
 
 def test_it_shows_each_attempt_and_each_reason() -> None:
     text = Read(render(stored_run(), None)).text
-    assert "running, or stopped without a word" in text
+    assert "killed or crashed" in text
     assert "ValidationException: too large" in text
     assert text.index("BatchWriteItem: IndexWrite<s") < text.index("Scan: no reason given")
 
 
-def test_a_run_that_stores_nothing_is_no_run_that_goes_on() -> None:
+def test_a_run_that_stores_nothing_says_for_how_long() -> None:
     recorded = stored_run()
-    record = replace(recorded.record, status="running", ended_at=None)
-    running, last_sign = replace(recorded, record=record), recorded.record.checkpointed_at or 0.0
-    late = replace(running, now=last_sign + 300)
-    assert "stalled" not in told(replace(running, now=last_sign + 20))
-    assert "stalled, or stopped without a word: nothing was stored for 5m 00s" in told(late)
-    assert "stalled" not in told(replace(late, controls=Controls(paused_at=BEGAN)))
-    assert "stalled" not in told(replace(recorded, now=last_sign + 300))
+    last_sign = recorded.record.checkpointed_at or 0.0
+    late = replace(recorded, state="stalled", now=last_sign + 300)
+    assert "nothing was stored for 5m 00s" in told(late)
+    assert "nothing was stored" not in told(replace(late, state="running"))
+
+
+def test_events_are_listed_with_who_asked_for_them() -> None:
+    text = told(stored_run())
+    assert "2023-11-14 22:13:40 UTC\npaused by ann on the command line" in text
+    assert "limits now: paused" not in text  # what that led to
 
 
 def test_it_draws_speed_limits_and_throttles() -> None:
@@ -73,10 +75,10 @@ def test_it_draws_speed_limits_and_throttles() -> None:
     page = Read(whole)
     drawn = [attrs["aria-label"] for _, attrs in page.tags if attrs.get("class") == "chart"]
     [series] = re.findall(r'<script type="application/json" id="series">(.*)</script>', whole)
-    charts = json.loads(series)
+    charts = [chart for group in json.loads(series) for chart in group["charts"]]
     assert [chart["title"] for chart in charts] == drawn
     assert [chart["hue"] for chart in charts] == ["--accent", "--accent", "--reads", "--bad"]
-    assert [bool(chart["limits"]) for chart in charts] == [False, True, False, False]
+    assert [bool(chart["caps"]) for chart in charts] == [False, True, False, False]
     assert all(any(value for _, value, _ in chart["rates"]) for chart in charts)
 
 
@@ -105,6 +107,7 @@ def test_it_shows_what_verify_found() -> None:
     text = Read(render(stored_run(), CERTIFICATE)).text
     assert "Verified: different" in text
     assert "2026-01-02 03:04:05 UTC by eventually consistent scans" in text
+    assert text.index("Verified: different") < text.index("Attempts")
     assert "Verified" not in Read(render(stored_run(), None)).text
 
 
@@ -128,7 +131,8 @@ def test_nothing_is_fetched_and_no_script_but_those_that_draw_may_run() -> None:
     )
     kinds = [attrs["type"] for tag, attrs in read.tags if tag == "script"]
     assert kinds == ["application/json", "text/javascript", "module"]
-    assert not {"src", "href"} & {name for _, attrs in read.tags for name in attrs}
+    links = {attrs.get(name) for _, attrs in read.tags for name in ("src", "href")} - {None}
+    assert links == {"#table-1"}
     style = (Path(page_module.__file__).parent / "style.css").read_text(encoding="utf-8")
     assert "url(" not in style
 

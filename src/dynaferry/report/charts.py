@@ -12,38 +12,47 @@ from typing import Final
 
 from msgspec import Struct
 
-from dynaferry.report.rates import Rate, limits, rates
+from dynaferry.observe.events import RunEvent
+from dynaferry.report.clock import Axis, axis_of, of_all, stretches_of
+from dynaferry.report.rates import ChartPoint, Line, caps, limits, rates, sum_of, within_frame
 from dynaferry.report.stored_run import StoredTable
 from dynaferry.state.records import AttemptRecord
 from dynaferry.web import assets
 
 _LEAST_POINTS: Final = 2
-
-
-class ChartPoint(Struct, frozen=True, array_like=True):
-    """A value at a whole second since the run began; `is_last` is said of one before a gap."""
-
-    time: int
-    value: float
-    is_last: bool = False
+# A limit is drawn up to here, in highest rates.
+_FRAME: Final = 1.3
 
 
 class Chart(Struct, frozen=True, kw_only=True):
-    """A picture: a rate over time in the colour of this name, and its limit where it has one.
+    """A picture: a rate over time in the colour of this name, and its limits where it has any.
 
-    With `together` the second line is a rate like the first, and never leaves the picture.
+    `limits` are what the pace allowed, `caps` what people asked for. With `together` the second
+    line is a rate like the first, and never leaves the picture.
     """
 
     title: str
     hue: str
-    rates: Sequence[ChartPoint]
-    limits: Sequence[ChartPoint] = ()
+    rates: Line
+    limits: Line = ()
+    caps: Line = ()
     together: bool = False
 
     @property
     def is_long_enough(self) -> bool:
         """Whether it has enough points for a line."""
         return len(self.rates) >= _LEAST_POINTS
+
+
+class ChartGroup(Struct, frozen=True, kw_only=True):
+    """Charts over the same times, and when it was paused meanwhile.
+
+    `times` are all of the axis, evenly apart as they are drawn; none where the points are enough.
+    """
+
+    times: Sequence[int] = ()
+    pauses: Sequence[tuple[float, float]] = ()
+    charts: Sequence[Chart] = ()
 
 
 class Script(Struct, frozen=True):
@@ -58,47 +67,63 @@ class Script(Struct, frozen=True):
         return f"'sha256-{b64encode(sha256(self.text.encode()).digest()).decode()}'"
 
 
-def charts_of(table: StoredTable, attempts: Sequence[AttemptRecord]) -> list[Chart]:
-    """The charts of a table."""
+def charts_of(
+    table: StoredTable,
+    attempts: Sequence[AttemptRecord],
+    events: Sequence[RunEvent] = (),
+    paused: Sequence[tuple[float, float]] = (),
+) -> ChartGroup:
+    """The charts of a table, over the time in which it was copied."""
     samples = table.samples
-    items = rates(samples, attempts, lambda sample: sample.items_written)
-    writes = rates(samples, attempts, lambda sample: sample.write_units)
-    reads = rates(samples, attempts, lambda sample: sample.read_units)
-    throttles = rates(samples, attempts, lambda sample: sample.throttled_requests)
-    write_limits = limits(samples, attempts, lambda sample: sample.write_limit_units)
-    read_limits = limits(samples, attempts, lambda sample: sample.read_limit_units)
-    return [
-        Chart(title="Items written a second", hue="--accent", rates=points(items)),
-        Chart(
-            title="Write units a second, and the limit (dashed)",
-            hue="--accent",
-            rates=points(writes),
-            limits=points(write_limits),
+    axis = axis_of(stretches_of(samples, attempts))
+    items = rates(samples, axis, lambda sample: sample.items_written)
+    throttles = rates(samples, axis, lambda sample: sample.throttled_requests)
+    charts = [
+        Chart(title="Items written a second", hue="--accent", rates=items),
+        _with_limits(
+            "Write units a second",
+            "--accent",
+            rates(samples, axis, lambda sample: sample.write_units),
+            limits(samples, axis, lambda sample: sample.write_limit_units),
+            caps(events, axis, lambda event: event.write_cap_units),
         ),
-        Chart(
-            title="Read units a second, and the limit (dashed)",
-            hue="--reads",
-            rates=points(reads),
-            limits=points(read_limits),
+        _with_limits(
+            "Read units a second",
+            "--reads",
+            rates(samples, axis, lambda sample: sample.read_units),
+            limits(samples, axis, lambda sample: sample.read_limit_units),
+            caps(events, axis, lambda event: event.read_cap_units),
         ),
-        Chart(title="Throttled requests a second", hue="--bad", rates=points(throttles)),
+        Chart(title="Throttled requests a second", hue="--bad", rates=throttles),
     ]
+    return ChartGroup(times=axis.times, pauses=paused, charts=charts)
 
 
-def points(line: Sequence[Rate]) -> list[ChartPoint]:
-    """A line in whole seconds, each once and in order, as the charts' script demands."""
-    found: list[ChartPoint] = []
-    for rate in line:
-        if rate.per_second is None:
-            if found:
-                found[-1] = ChartPoint(found[-1].time, found[-1].value, is_last=True)
-            continue
-        point = ChartPoint(round(rate.seconds), rate.per_second)
-        if not found or found[-1].time < point.time:
-            found.append(point)
-        elif not found[-1].is_last:
-            found[-1] = ChartPoint(found[-1].time, point.value)
-    return found
+def chart_of_all(
+    tables: Sequence[StoredTable],
+    attempts: Sequence[AttemptRecord],
+    paused: Sequence[tuple[float, float]] = (),
+) -> ChartGroup:
+    """The items of all tables together, over the whole run."""
+    of_each = [stretches_of(table.samples, attempts) for table in tables]
+    together = axis_of(of_all([stretch for stretches in of_each for stretch in stretches]))
+    lines = [
+        rates(table.samples, Axis(together.times, stretches), lambda sample: sample.items_written)
+        for table, stretches in zip(tables, of_each, strict=True)
+    ]
+    chart = Chart(
+        title="Items written a second, all tables", hue="--accent", rates=sum_of(lines, together)
+    )
+    return ChartGroup(times=together.times, pauses=paused, charts=[chart])
+
+
+def _with_limits(
+    title: str, hue: str, line: Sequence[ChartPoint], allowed: Line, asked: Line
+) -> Chart:
+    frame = _FRAME * max((point.value for point in line), default=0.0)
+    shown, capped = within_frame(allowed, frame), within_frame(asked, frame)
+    named = [name for name, drawn in (("limit (dashed)", shown), ("cap (thin)", capped)) if drawn]
+    return Chart(title=", ".join((title, *named)), hue=hue, rates=line, limits=shown, caps=capped)
 
 
 def scripts() -> list[Script]:

@@ -3,20 +3,21 @@
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
 from dynaferry.observe import formatting
 from dynaferry.observe.move_history import MovePoint
 from dynaferry.observe.move_words import line_of, losing_line
-from dynaferry.report.charts import Chart, points
-from dynaferry.report.rates import Rate
+from dynaferry.report.charts import Chart, ChartGroup
+from dynaferry.report.rates import points
 from dynaferry.report.stored_move import StoredMove
 
 # Between samples that lie further apart, and much further than those before, no process moved it.
 _GAP_SECONDS: Final = 60.0
 _GAP_TIMES: Final = 4.0
+_Values: TypeAlias = list[tuple[float, float | None]]
 _SHARDS: Final = {
     "unread": "being read, or to be",
     "done": "read to their end",
@@ -32,7 +33,7 @@ class MoveSection(Struct, frozen=True, kw_only=True):
     line: str
     losing: str | None
     facts: Sequence[tuple[str, str]]
-    charts: list[Chart]
+    drawn: ChartGroup
     states: Sequence[Sequence[str]]
     against: Sequence[str]
     gaps: Sequence[Sequence[str]]
@@ -47,7 +48,7 @@ def move_section(move: StoredMove) -> MoveSection:
         line=line_of(status),
         losing=None if status.will_catch_up else losing_line(status),
         facts=_facts(move),
-        charts=_charts(move.samples),
+        drawn=ChartGroup(charts=_charts(move.samples)),
         states=_states(move),
         against=status.not_ready,
         gaps=[(_moment(g.at), g.why, _mended(g.mended_at)) for g in move.gaps],
@@ -98,25 +99,24 @@ def _charts(samples: Sequence[MovePoint]) -> list[Chart]:
     ]
 
 
-def _values(samples: Sequence[MovePoint], of: Callable[[MovePoint], float | None]) -> list[Rate]:
-    found = []
+def _values(samples: Sequence[MovePoint], of: Callable[[MovePoint], float | None]) -> _Values:
+    found: _Values = []
     for sample, crosses in _with_gaps(samples):
-        seconds = sample.seconds - samples[0].seconds
         if crosses:
-            found.append(Rate(seconds, None))
-        found.append(Rate(seconds, of(sample)))
+            found.append((sample.seconds, None))
+        found.append((sample.seconds, of(sample)))
     return found
 
 
-def _rates(samples: Sequence[MovePoint], of: Callable[[MovePoint], float]) -> list[Rate]:
-    found, before = [], None
+def _rates(samples: Sequence[MovePoint], of: Callable[[MovePoint], float]) -> _Values:
+    found: _Values = []
+    before: MovePoint | None = None
     for sample, crosses in _with_gaps(samples):
-        seconds = sample.seconds - samples[0].seconds
         if crosses:
-            found.append(Rate(seconds, None))
+            found.append((sample.seconds, None))
         elif before is not None:
             rate = max(0.0, of(sample) - of(before)) / (sample.seconds - before.seconds)
-            found.append(Rate(seconds, rate))
+            found.append((sample.seconds, rate))
         before = sample
     return found
 

@@ -6,7 +6,6 @@ charts may run: the page names each by its SHA-256.
 """
 
 import math
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -15,15 +14,27 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dynaferry._version import __version__
 from dynaferry.observe import formatting
-from dynaferry.observe.health import is_stalled
 from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.plan.schedule import Units
 from dynaferry.report.certificate import StoredCertificate, circumstances, heading
-from dynaferry.report.charts import Chart, charts_of, scripts
-from dynaferry.report.move_section import MoveSection, move_section
+from dynaferry.report.charts import ChartGroup, chart_of_all, charts_of, scripts
+from dynaferry.report.clock import pauses
+from dynaferry.report.move_section import move_section
+from dynaferry.report.overview import (
+    COLUMNS,
+    Pill,
+    attempt_rows,
+    event_rows,
+    moment,
+    overview,
+    pill_of,
+    state_of,
+    table_name,
+)
 from dynaferry.report.stored_move import StoredMove
 from dynaferry.report.stored_run import StoredRun, StoredTable
 from dynaferry.shared.printable import printable, printable_json
@@ -33,14 +44,6 @@ _HERE: Final = Path(__file__).parent
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; script-src"
 )
-_STATUS: Final = {
-    "running": "running, or stopped without a word",
-    "complete": "complete",
-    "rejected": "complete, but the target rejected items",
-    "interrupted": "interrupted",
-    "failed": "stopped by an error",
-}
-
 Pairs = Sequence[tuple[str, str]]
 Rows = Sequence[Sequence[str]]
 
@@ -49,10 +52,11 @@ class _TableSection(Struct, frozen=True, kw_only=True):
     """The section of one table."""
 
     name: str
+    pill: Pill
     source: str
     target: str
     facts: Pairs
-    charts: list[Chart]
+    drawn: ChartGroup
     throttles: Rows
     rejections: Rows
 
@@ -70,27 +74,33 @@ def render(
     run: StoredRun, certificate: StoredCertificate | None, moved: Sequence[StoredMove] = ()
 ) -> str:
     """The whole HTML file; `moved` are the tables of a run that is a move."""
-    record, attempts = run.record, run.attempts
-    tables = [_table(table, attempts) for table in run.tables]
+    record = run.record
+    paused = pauses(run.events, run.last_checkpoint or run.now)
+    tables = [_table(run, table, paused) for table in run.tables]
+    together = ChartGroup()
+    if len(run.tables) > 1:
+        together = chart_of_all(run.tables, run.attempts, paused)
     moves = [move_section(move) for move in moved]
     drawing = scripts()
     return _template().render(
         policy=" ".join((_POLICY, *(script.source for script in drawing))),
         style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704  # our own
         run=record.run,
-        state=_state(run),
+        head=overview(run),
+        columns=COLUMNS,
+        stalled=_stalled(run),
         error=_error(run),
-        begun=_moment(attempts[0].started_at if attempts else record.created_at),
-        ended="not yet" if record.ended_at is None else _moment(record.ended_at),
         totals=_totals(run),
+        together=together,
         tables=tables,
         moves=moves,
-        attempts=[_attempt(attempt) for attempt in attempts],
+        events=event_rows(run.events),
+        attempts=list(attempt_rows(run)),
         settings=_settings(record.settings),
         certificate=None if certificate is None else _certificate(certificate, len(run.tables)),
         version=__version__,
-        written=_moment(run.now),
-        series=_series([*tables, *moves]),
+        written=moment(run.now),
+        series=_series([together, *(t.drawn for t in tables), *(m.drawn for m in moves)]),
         scripts=drawing,
     )
 
@@ -112,10 +122,13 @@ def _printable(value: object) -> str:
     return value if isinstance(value, Markup) else printable(str(value))
 
 
-def _series(sections: Sequence[_TableSection | MoveSection]) -> Markup:
+def _series(groups: Sequence[ChartGroup]) -> Markup:
     """What the script draws: numbers, and names of colours. No markup can begin in it."""
-    charts = [chart for each in sections for chart in each.charts if chart.is_long_enough]
-    document = msgspec.json.encode(charts).decode().replace("<", "\\u003c")
+    drawn = [
+        replace(group, charts=[chart for chart in group.charts if chart.is_long_enough])
+        for group in groups
+    ]
+    document = msgspec.json.encode(drawn).decode().replace("<", "\\u003c")
     return Markup(printable_json(document))  # noqa: S704
 
 
@@ -124,14 +137,11 @@ def _error(run: StoredRun) -> str | None:
     return message if message is None or hint is None else f"{message} ({hint})"
 
 
-def _state(run: StoredRun) -> str:
-    """The state of the run. The file alone does not say whether a process works on it."""
-    record = run.record
-    last_sign, is_paused = run.last_sign, run.controls.paused_at is not None
-    if record.status == "running" and is_stalled(last_sign, run.now, paused=is_paused):
-        since = formatting.duration(run.now - last_sign)
-        return f"stalled, or stopped without a word: nothing was stored for {since}"
-    return _STATUS[record.status]
+def _stalled(run: StoredRun) -> str | None:
+    """For how long nothing was stored, where that is too long."""
+    if run.state != "stalled":
+        return None
+    return f"nothing was stored for {formatting.duration(run.now - run.last_sign)}"
 
 
 def _totals(run: StoredRun) -> Pairs:
@@ -146,13 +156,17 @@ def _totals(run: StoredRun) -> Pairs:
         ("items read", formatting.count(sum(total.items_read for total in totals))),
         ("= written", formatting.count(written)),
         ("+ rejected", formatting.count(sum(total.items_rejected for total in totals))),
-        ("+ filtered", formatting.count(sum(total.items_filtered for total in totals))),
+        *_filtered(sum(total.items_filtered for total in totals)),
         ("read", f"{formatting.megabytes(sum(total.bytes_read for total in totals))} MB"),
-        ("at work for", formatting.duration(seconds)),
+        ("active for", formatting.duration(seconds)),
         ("items written/s", formatting.count(written / seconds if seconds else None)),
         ("cost, on demand", f"${sum(each.dollars for each in counters):,.2f}"),
-        ("attempts", str(len(run.attempts))),
     )
+
+
+def _filtered(items: int) -> Pairs:
+    """Only where a filter left any out."""
+    return (("+ filtered", formatting.count(items)),) if items else ()
 
 
 def seconds_at_work(attempts: Sequence[AttemptRecord], moments: Sequence[float]) -> float:
@@ -173,14 +187,17 @@ def seconds_at_work(attempts: Sequence[AttemptRecord], moments: Sequence[float])
 # A table ---------------------------------------------------------------------------------------
 
 
-def _table(table: StoredTable, attempts: Sequence[AttemptRecord]) -> _TableSection:
+def _table(
+    run: StoredRun, table: StoredTable, paused: Sequence[tuple[float, float]]
+) -> _TableSection:
     identity = table.identity
     return _TableSection(
-        name=f"{_name(identity.source_arn)} → {_name(identity.target_arn)}",
+        name=table_name(table),
+        pill=pill_of(state_of(run, table)),
         source=identity.source_arn,
         target=identity.target_arn,
         facts=_table_facts(table),
-        charts=charts_of(table, attempts),
+        drawn=charts_of(table, run.attempts, run.events, paused),
         throttles=_throttles(table),
         rejections=[
             (formatting.count(each.items), f"{each.error_code}: {each.error_message}")
@@ -199,8 +216,8 @@ def _table_facts(table: StoredTable) -> Pairs:
         ("write units", formatting.count(counters.write_units)),
         ("throttled requests", formatting.count(counters.throttled_requests)),
         ("retried requests", formatting.count(counters.retried_requests)),
-        ("unprocessed, sent again", formatting.count(counters.unprocessed_items)),
-        ("held back last by", counters.bottleneck or formatting.UNKNOWN),
+        ("unprocessed items, retried", formatting.count(counters.unprocessed_items)),
+        ("last bottleneck", counters.bottleneck or formatting.UNKNOWN),
         ("cost, on demand", f"${counters.dollars:,.2f}"),
     )
 
@@ -214,17 +231,6 @@ def _throttles(table: StoredTable) -> Rows:
 
 
 # The run ---------------------------------------------------------------------------------------
-
-
-def _attempt(attempt: AttemptRecord) -> Sequence[str]:
-    ended, took, status = "-", "-", _STATUS[attempt.status]
-    if attempt.ended_at is not None:
-        ended = _moment(attempt.ended_at)
-        took = formatting.duration(attempt.ended_at - attempt.started_at)
-    if attempt.error_message is not None:
-        status = f"{status}: {attempt.error_message}"
-    number = str(attempt.attempt)
-    return number, _moment(attempt.started_at), ended, took, attempt.version, status
 
 
 def _settings(settings: RecordedSettings) -> Rows:
@@ -283,11 +289,3 @@ def _certificate(certificate: StoredCertificate, tables_copied: int) -> _Certifi
         columns=columns,
         rows=rows,
     )
-
-
-def _moment(moment: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
-
-
-def _name(arn: str) -> str:
-    return arn.rpartition("/")[2]

@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from dynaferry.control.effective import EffectiveControls, effective_controls
 from dynaferry.observe import limiting_factor, rates
+from dynaferry.observe.events import RunEvent
 from dynaferry.observe.health import is_stalled
 from dynaferry.observe.stats import MOST_REASONS
 from dynaferry.state.directory import move_name, verification_name
@@ -66,7 +67,8 @@ class StoredTable(Struct, frozen=True, kw_only=True):
 class StoredRun(Struct, frozen=True, kw_only=True):
     """A run as its state file and its locks show it at the moment `now`, in seconds.
 
-    `process` is the one that works on a stalled run, where that is known.
+    `process` is the one that works on a stalled run, where that is known. `events` are read with a
+    whole run only.
     """
 
     record: RunRecord
@@ -77,6 +79,7 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     attempts: list[AttemptRecord]
     tables: list[StoredTable]
     now: float
+    events: Sequence[RunEvent] = ()
 
     @property
     def is_under_way(self) -> bool:
@@ -138,6 +141,7 @@ async def read_stored_run(state_dir: Path, name: str, *, whole: bool = False) ->
             attempts=await store.read_attempts(),
             tables=tables,
             now=now,
+            events=await store.read_events() if whole else (),
         )
     finally:
         await store.aclose()
