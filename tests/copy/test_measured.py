@@ -73,3 +73,17 @@ def test_reasons_are_bounded() -> None:
     assert len(stats.rejections) == MOST_REASONS + 1
     assert stats.rejections[OTHER_REASONS] == 5
     assert stats.rejections["reason 0"] == 2
+
+
+def test_a_failure_is_logged_with_its_facts_in_the_message_and_nothing_of_the_item(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="dynaferry.copy.measured")
+    reason = ("TableWriteProvisionedThroughputExceeded", "arn:aws:dynamodb:…:table/orders")
+    note(stats_of(), 3, ThrottledError("slow", code="ThrottlingException", reasons=[reason]))
+    note(stats_of(), 1, ItemRefusedError("the key k-17 is bad", code="ValidationException"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "BatchWriteItem on orders throttled: TableWriteProvisionedThroughputExceeded",
+        "BatchWriteItem on orders refused: ValidationException",
+    ]
+    assert "k-17" not in repr([record.__dict__ for record in caplog.records])

@@ -51,6 +51,20 @@ def test_no_event_steers_a_terminal_or_forges_a_line(
         assert json.loads(line)["error"] == "\x9b2J\u202e\x1b[2J\nerror: forged \U000e0001"
 
 
+def test_an_event_has_its_fields_beside_its_message_and_no_others() -> None:
+    stream = JsonLines(io.StringIO(), LogRun("orders"), clock=lambda: MOMENT)
+    line = stream.event_line("orders: 40%", {"event": "progress", "percent": 40.0, "key": "secret"})
+    assert json.loads(line) == {
+        "time": TIME,
+        "level": "info",
+        "message": "orders: 40%",
+        "run": "orders",
+        "event": "progress",
+        "percent": 40.0,
+    }
+    assert stream.as_written(line) == line
+
+
 def test_what_is_said_for_eyes_becomes_an_event_line_by_line() -> None:
     below = io.StringIO()
     stream = JsonLines(below, LogRun("orders"), clock=lambda: MOMENT)
@@ -64,7 +78,8 @@ def test_what_is_said_for_eyes_becomes_an_event_line_by_line() -> None:
         "level": "info",
         "message": "resuming the run orders",
         "run": "orders",
+        "event": "message",
     }
-    assert json.loads(second)["level"] == "error"
+    assert [json.loads(second)[name] for name in ("level", "event")] == ["error", "error"]
     assert third == '{"time":"now"}'
     assert not stream.isatty()

@@ -6,7 +6,7 @@ keys and the words of a service are not to steer a terminal, nor to forge a line
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 from dynaferry.shared.printable import printable, printable_json
@@ -18,6 +18,17 @@ def say(line: str) -> None:
         _write(sys.stderr, printable(line))
     except OSError:
         _let_go_of(sys.stderr)
+
+
+def say_event(message: str, fields: Mapping[str, object]) -> None:
+    """Writes one line for eyes to stderr; where stderr is a log in JSON, an event with `fields`."""
+    as_event = getattr(sys.stderr, "event_line", None)
+    say(message if as_event is None else as_event(message, fields))
+
+
+def says_events() -> bool:
+    """Whether stderr is a log in JSON, whose lines have fields."""
+    return hasattr(sys.stderr, "event_line")
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -110,7 +110,8 @@ def _report(lines: Sequence[str], last_words: LastWords) -> None:
         hint="the same command resumes; please report it, with the stacks above",
     )
     if _log.hasHandlers():
-        _log.error("the event loop does not turn", extra={"stacks": "\n".join(lines)})
+        event = {"event": "loop-stalled", "stacks": "\n".join(lines)}
+        _log.error("the event loop does not turn", extra=event)
     last_words(error)
 
 

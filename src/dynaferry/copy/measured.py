@@ -38,6 +38,7 @@ class MeasuredSource:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
+        self._name = resource_name(stats.source)
         self._scans = stats.scans
         self._segments = stats.segments
         self._clock = clock
@@ -57,7 +58,7 @@ class MeasuredSource:
             page = await self._source.read_page(segment, exclusive_start_key, limit)
         except DynaferryError as error:
             self._scans.note(outcome_of(error), self._clock() - began)
-            _log.info("request failed", extra=_event("Scan", error) | {"segment": segment})
+            _log_failure("Scan", self._name, error, segment)
             raise
         self._scans.note("ok", self._clock() - began)
         self._segments.read(segment, len(page.items))
@@ -88,7 +89,7 @@ def _note_failed_write(
     stats: TableStats, error: DynaferryError, group: BatchGroup, clock: Callable[[], float]
 ) -> None:
     stats.batch_writes.note(outcome_of(error), group.last_seconds)
-    _log.info("request failed", extra=_event(OPERATION, error))
+    _log_failure(OPERATION, resource_name(stats.target), error)
     stats.retried_requests += isinstance(error, RetryableError)
     if isinstance(error, ThrottledError):
         stats.note_throttle(OPERATION, error.words)
@@ -108,10 +109,19 @@ def outcome_of(error: DynaferryError) -> RequestOutcome:
     return "refused" if isinstance(error, ItemRefusedError) else "stopped"
 
 
-def _event(operation: str, error: DynaferryError) -> dict[str, str]:
-    """What the log is told: what kind of failure, and nothing that the service said of an item."""
-    outcome, kind = outcome_of(error), type(error).__name__
-    return {"operation": operation, "outcome": outcome, "error": getattr(error, "code", kind)}
+def _log_failure(
+    operation: str, table: str, error: DynaferryError, segment: int | None = None
+) -> None:
+    """Logs what kind of failure it was, and nothing that the service said of an item."""
+    if not _log.isEnabledFor(logging.INFO):  # there may be thousands a second
+        return
+    outcome, code = outcome_of(error), getattr(error, "code", type(error).__name__)
+    words = error.words if isinstance(error, ThrottledError) else ()
+    reason = " and ".join(sorted(set(words))) or code
+    event = {"event": "request-failed", "operation": operation, "table": table}
+    event |= {"outcome": outcome, "error": code, "reason": reason}
+    where = {} if segment is None else {"segment": segment}
+    _log.info("%s on %s %s: %s", operation, table, outcome, reason, extra={**event, **where})
 
 
 def _in_words(scope: ThrottleScope) -> str:

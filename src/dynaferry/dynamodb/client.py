@@ -123,8 +123,10 @@ class DynamoClient:
         if not self._warned_of_no_checksum:
             self._warned_of_no_checksum = True
             _log.info(
-                "responses come without a checksum and are taken unchecked",
-                extra={"side": self.site.side, "table": self.site.table},
+                "responses of the %s table %s come without a checksum and are taken unchecked",
+                self.site.side,
+                self.site.table,
+                extra={"event": "unchecked", "side": self.site.side, "table": self.site.table},
             )
 
     def _corrupt(

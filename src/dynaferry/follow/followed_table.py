@@ -138,8 +138,11 @@ class FollowedTable:
         if state != self._state:
             self._state = state
             self._entered.append((now, state))
-            event = {"source": self.source, "target": self.target, "status": state}
-            _log.info("the move goes on to its next state", extra=event)
+            event = {"event": "move-state", "table": self.source, "source": self.source}
+            event |= {"target": self.target, "status": state}
+            _log.info(
+                "the move of %s to %s is %s now", self.source, self.target, state, extra=event
+            )
 
     def _due_sample(self, status: MoveStatus) -> MovePoint | None:
         """The worst of the last seconds, every so often."""

@@ -216,7 +216,8 @@ class ShardReader:
                 seen = ", ".join(self._captor.stats.other_readers)
                 told = f"{told} ({OTHERS_READ}{f'; seen: {seen}' if seen else ''})"
         self._captor.stats.trouble = told
-        _log.info("a shard cannot be read", extra={"operation": "GetRecords", "error": told})
+        event = {"event": "shard-unreadable", "operation": "GetRecords", "error": told}
+        _log.info("a shard of the stream cannot be read: %s", told, extra=event)
 
     def _until_next_poll(self, page: ChangePage, began: float) -> float:
         if len(page.changes) >= FULL_PAGE_RECORDS:

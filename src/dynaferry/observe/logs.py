@@ -8,7 +8,7 @@ is meant for eyes as well, so that a log collector understands every line.
 import io
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TextIO
 
@@ -21,18 +21,49 @@ ROOT: Final = "dynaferry"
 # What an event may carry, by `extra`.
 FIELDS: Final = (
     "run",
+    "event",
     "attempt",
     "status",
+    "state",
+    "table",
     "source",
     "target",
+    "side",
     "segment",
     "operation",
     "outcome",
+    "reason",
     "error",
+    "hint",
     "seconds",
     "items",
+    "items_read",
+    "items_written",
+    "items_rejected",
+    "items_filtered",
+    "expected_items",
+    "items_per_second",
+    "bytes",
+    "bytes_per_second",
+    "percent",
+    "eta_seconds",
+    "rcu",
+    "wcu",
+    "rcu_per_second",
+    "wcu_per_second",
+    "throttled_percent",
+    "throttled_requests",
+    "retried_requests",
+    "segments_total",
+    "segments_complete",
+    "tables_total",
+    "tables_complete",
+    "step",
+    "commands",
     "stacks",
 )
+# What an event is called that is a line for eyes and nothing more.
+_LINE: Final = "message"
 _ERROR_PREFIXES: Final = ("error: ", "internal error: ")
 
 
@@ -140,9 +171,15 @@ class JsonLines(io.TextIOBase):
         """The line as it is written to the stream below."""
         if line.startswith('{"time":'):
             return line
-        level = "error" if line.startswith(_ERROR_PREFIXES) else "info"
-        event = {"created": self._clock(), "levelname": level, "msg": line, "run": self._run.name}
-        return self._event.format(logging.makeLogRecord(event))
+        if line.startswith(_ERROR_PREFIXES):
+            return self.event_line(line, {"event": "error"}, level="error")
+        return self.event_line(line, {"event": _LINE})
+
+    def event_line(self, message: str, fields: Mapping[str, object], *, level: str = "info") -> str:
+        """An event with these of the FIELDS, as a line of JSON."""
+        event = {"created": self._clock(), "levelname": level, "msg": message}
+        carried = {name: fields[name] for name in FIELDS if name in fields}
+        return self._event.format(logging.makeLogRecord(event | {"run": self._run.name} | carried))
 
     def flush(self) -> None:
         """Flushes the stream below."""

@@ -121,7 +121,9 @@ class RunMonitor:
     def _log_change_of_health(self, now: float) -> None:
         health = self._health_at(now)
         if health.ok != self._was_healthy:
-            _log.log(logging.INFO if health.ok else logging.WARNING, "health: %s", health.reason)
+            level = logging.INFO if health.ok else logging.WARNING
+            event = {"event": "health", "reason": health.reason}
+            _log.log(level, "health: %s", health.reason, extra=event)
         self._was_healthy = health.ok
 
     @property

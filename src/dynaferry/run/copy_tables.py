@@ -211,7 +211,9 @@ class _Attempt:
             stats = await stats_from(run, self._checked, self._store)
             return Outcome(await summarize(run.run, run.status, stats, self._store))
         await self._store.begin_attempt(__version__, time.time())
-        _log.info("attempt begun", extra={"attempt": run.attempts + 1})
+        number, named = run.attempts + 1, f"of the run {run.run}"
+        event = {"event": "attempt-started", "attempt": number}
+        _log.info("attempt %d %s started", number, named, extra=event)
         await self._store.keep_settings(recorded_settings(self._plan))
         stats = await stats_from(run, self._checked, self._store)
         stats.credentials_left = credentials_left(self._sides)
@@ -271,7 +273,7 @@ class _Attempt:
         ended_by_error = await end_stored(store_end, error)
         status = status_of(stats, ended_by_error)
         summary = await summarize(run.run, status, stats, self._store, ended_by_error)
-        _log.info("attempt ended", extra={"attempt": run.attempts + 1, "status": summary.status})
+        _log_end(run, summary)
         self._say_what_is_not_kept(stats, summary)
         return Outcome(summary, ended_by_error)
 
@@ -296,6 +298,12 @@ class _Attempt:
         for notice, names in about.items():
             of_all = len(names) == len(self._checked)
             self._say(notice if of_all else f"{', '.join(names)}: {notice}")
+
+
+def _log_end(run: RunRecord, summary: RunSummary) -> None:
+    number, status = run.attempts + 1, summary.status
+    event = {"event": "attempt-ended", "attempt": number, "status": status}
+    _log.info("attempt %d of the run %s ended: %s", number, run.run, status, extra=event)
 
 
 def _standing(stored: RunRecord, *, restarts: bool) -> str:

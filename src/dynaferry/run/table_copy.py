@@ -4,7 +4,6 @@
 a table elsewhere, by several workers, would stand in its place.
 """
 
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -32,10 +31,9 @@ from dynaferry.preflight.estimate import polite_read_units
 from dynaferry.preflight.inspection import TablePreflight
 from dynaferry.run.assembly import SidePatience, assemble
 from dynaferry.run.sides import Sides
+from dynaferry.run.table_log import log_end, log_segment, log_start
 from dynaferry.state.store import StateStore
 from dynaferry.stop import StopSignal
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,17 +136,13 @@ def _target_of(task: TableTask, client: DynamoClient, there: TableDescription) -
 
 def _segment_done(stats: TableStats, segment: int) -> None:
     stats.segments.done(segment)
-    _log.debug("segment done", extra=_table_event(stats) | {"segment": segment})
-
-
-def _table_event(stats: TableStats) -> dict[str, object]:
-    return {"source": stats.source, "target": stats.target}
+    log_segment(stats, segment)
 
 
 async def _copy_and_note(pipeline: Pipeline, stats: TableStats, stop: StopSignal) -> None:
     stats.started_at = time.monotonic()
     stats.state = "running"
-    _log.info("table begun", extra=_table_event(stats))
+    log_start(stats)
     try:
         if await pipeline.copy(stop):
             stats.state = "rejected" if stats.items_rejected else "complete"
@@ -159,5 +153,4 @@ async def _copy_and_note(pipeline: Pipeline, stats: TableStats, stop: StopSignal
         raise
     finally:
         stats.ended_at = time.monotonic()
-        ending = {"status": stats.state, "items": stats.items_done}
-        _log.info("table ended", extra=_table_event(stats) | ending)
+        log_end(stats)
