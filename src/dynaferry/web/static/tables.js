@@ -34,7 +34,7 @@ class TableRow {
   }
 
   head(name) {
-    const row = node("tr", null, "row");
+    const row = this.row = node("tr", null, "row");
     const cell = node("th");
     cell.scope = "row";
     this.button = node("button", name, "toggle");
@@ -78,7 +78,7 @@ class TableRow {
   show(row) {
     this.shown = row;
     if (!UNDER_WAY.has(row.state)) this.segments.stop();
-    this.state.dataset.state = row.state;
+    this.row.dataset.state = this.state.dataset.state = row.state;
     setText(this.state, row.state);
     this.bar.value = row.share;
     setText(this.percent, percent(row.share));
