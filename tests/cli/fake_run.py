@@ -9,6 +9,7 @@ import pytest
 
 from dynaferry.cli.failure import summarize
 from dynaferry.errors import DynaferryError
+from dynaferry.observe.next_steps import next_steps
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunStatus, RunSummary, TableSummary
 from dynaferry.plan.settings import CopyPlan
@@ -77,8 +78,13 @@ class FakeRun:
             seconds=2.0,
             items_per_second=500.0,
         )
+        copied = (table,) * self.tables
         return RunSummary(
-            run=plan.run_name, status=self.status, error=error, tables=(table,) * self.tables
+            run=plan.run_name,
+            status=self.status,
+            error=error,
+            tables=copied,
+            next_steps=next_steps(plan.run_name, copied),
         )
 
 

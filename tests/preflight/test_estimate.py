@@ -101,20 +101,20 @@ def test_a_new_on_demand_table_is_taken_to_accept_4000_writes_a_second() -> None
     assert estimate.write_units_per_second == 4000
     assert estimate.read_units_per_second == 12_000
     assert estimate.seconds == pytest.approx(1_073_741_824 / 4000)
-    assert estimate.rate_reason == "what a new on-demand table takes at once (target)"
+    assert estimate.bottleneck.reason == "new on-demand target"
 
 
 def test_warm_throughput_is_taken_where_the_service_gives_it() -> None:
     estimate = estimated(TEBIBYTE_OF_1_KB_ITEMS, described(warm=Throughput(90_000, 30_000)))
     assert estimate.write_units_per_second == 30_000
-    assert estimate.rate_reason == "the target's warm write throughput"
+    assert estimate.bottleneck.reason == "target warm write throughput"
 
 
 def test_an_on_demand_limit_holds_where_it_is_lower_than_the_warm_throughput() -> None:
     target = described(warm=Throughput(90_000, 30_000), on_demand_limits=OnDemandLimits(None, 1000))
     estimate = estimated(TEBIBYTE_OF_1_KB_ITEMS, target)
     assert estimate.write_units_per_second == 1000
-    assert estimate.rate_reason == "the target's on-demand write limit"
+    assert estimate.bottleneck.reason == "target on-demand write limit"
 
 
 def test_provisioned_units_are_the_rate_and_cost_nothing_extra() -> None:
@@ -123,7 +123,7 @@ def test_provisioned_units_are_the_rate_and_cost_nothing_extra() -> None:
     assert estimate.write_units_per_second == 100
     assert estimate.read_units_per_second == 250, "half of them: others live on the rest"
     assert estimate.seconds == 10
-    assert estimate.rate_reason == "the target's provisioned write units"
+    assert estimate.bottleneck.reason == "target write capacity"
     assert (estimate.read_cost, estimate.write_cost) == (0, 0)
     assert estimate.source_provisioned
     assert estimate.target_provisioned
@@ -134,7 +134,7 @@ def test_a_given_limit_holds_for_table_and_indexes_together() -> None:
     estimate = estimated(source, described(indexes=(BY_EMAIL,)), max_write_units=100)
     assert estimate.write_units == 2000
     assert estimate.seconds == 20
-    assert estimate.rate_reason == "--max-write-units as given"
+    assert estimate.bottleneck.reason == "--max-write-units as given"
 
 
 def test_the_lower_of_the_runs_and_the_tables_limit_holds() -> None:
@@ -153,7 +153,7 @@ def test_a_global_index_with_few_units_sets_the_pace() -> None:
     source = described(item_count=1000, size_bytes=1000 * 1024)
     estimate = estimated(source, provisioned(1, 100, indexes=(index,)))
     assert estimate.seconds == 100
-    assert estimate.rate_reason == "the index by_email's provisioned write units"
+    assert estimate.bottleneck.reason == "index by_email write capacity"
 
 
 def test_a_local_index_is_paid_from_the_tables_units() -> None:
@@ -166,10 +166,10 @@ def test_a_slow_source_sets_the_time() -> None:
     source = provisioned(1, 1, item_count=1000, size_bytes=8 * 1024 * 1024)
     estimate = estimated(source)
     assert estimate.seconds == (1024 - 30) / 0.5, "all but what is taken at once, at half of it"
-    assert estimate.rate_reason == "half of the source's provisioned read units"
+    assert estimate.bottleneck.reason == "half of the source's read capacity"
     as_asked = estimated(source, max_read_units=2)
     assert as_asked.seconds == 1024
-    assert as_asked.rate_reason == "the source's provisioned read units"
+    assert as_asked.bottleneck.reason == "source read capacity"
 
 
 def test_what_is_read_at_once_takes_no_time() -> None:
@@ -181,10 +181,10 @@ def test_what_is_read_at_once_takes_no_time() -> None:
 def test_a_segment_writes_no_faster_than_a_partition_takes() -> None:
     one = estimated(TEBIBYTE_OF_1_KB_ITEMS, total_segments=1)
     assert one.write_units_per_second == 1000
-    assert one.rate_reason == "one segment writes to so few partitions of the target at a time"
+    assert one.bottleneck.reason == "1 segment writes to a partition each"
     assert estimated(TEBIBYTE_OF_1_KB_ITEMS, total_segments=4).write_units_per_second == 4000
     slow = estimated(TEBIBYTE_OF_1_KB_ITEMS, provisioned(1, 900), total_segments=1)
-    assert slow.rate_reason == "the target's provisioned write units"
+    assert slow.bottleneck.reason == "target write capacity"
 
 
 def segments(

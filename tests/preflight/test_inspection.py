@@ -12,6 +12,7 @@ from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.preflight import inspection as preflight_module
 from dynaferry.preflight import targets
 from dynaferry.preflight.inspection import TablePreflight, check_no_target_is_used_twice, preflight
+from dynaferry.preflight.notice import texts
 from dynaferry.preflight.notices import Findings
 from tests.worlds.described import (
     ScriptedClient,
@@ -178,7 +179,7 @@ async def test_a_dry_run_waits_for_no_target_and_says_so() -> None:
     (seen,) = await preflight(
         ORDERS, a_source(), on_the_way(**NO_SETTINGS), resuming=False, dry_run=True
     )
-    assert "the target is being created: the copy waits until it is ACTIVE" in seen.notices
+    assert "the target is being created: the copy waits until it is ACTIVE" in texts(seen.notices)
 
 
 async def test_a_target_that_others_made_meanwhile_must_fit_as_any_other(
@@ -290,7 +291,7 @@ async def test_a_target_with_items_is_taken_by_a_resumed_run_or_if_allowed(
     await moto_world.target_tables.create_table("orders")
     await moto_world.target_tables.put_items("orders", [{"pk": {"S": "a"}}])
     (seen,) = await looked_at(moto_world, ("orders", "orders"), **settings)
-    overwrites = any("overwritten" in notice for notice in seen.notices)
+    overwrites = any("overwritten" in notice for notice in texts(seen.notices))
     assert overwrites == ("allow_non_empty_target" in settings)
 
 
@@ -324,7 +325,7 @@ async def test_targets_are_created_like_their_sources(moto_world: MotoWorld) -> 
         "ListTagsOfResource", {"ResourceArn": seen.target.arn}
     )
     assert tags["Tags"] == [{"Key": "team", "Value": "a"}]
-    assert seen.notices[0] == (
+    assert texts(seen.notices)[0] == (
         "the target does not exist; it is created like the source before the copy"
     )
 
@@ -397,7 +398,7 @@ async def test_settings_that_may_not_be_read_do_not_stop_a_copy() -> None:
     (seen,) = await preflight(plan, source, target, resuming=False, dry_run=False)
     assert (
         "the source's time to live is not known (no permission for dynamodb:DescribeTimeToLive)"
-        in seen.notices
+        in texts(seen.notices)
     )
 
 
@@ -438,9 +439,9 @@ async def test_a_dry_run_says_what_warming_would_ask_for_and_asks_nothing(
     await moto_world.source_tables.create_table("orders")
     await moto_world.target_tables.create_table("copy")
     (seen,) = await looked_at(moto_world, ("orders", "copy"), warm_target=9000, dry_run=True)
-    assert seen.notices[0].startswith(
+    assert texts(seen.notices)[0].startswith(
         "--warm-target asks for 9,000 warm write units a second of the table ("
     )
-    assert "never decreases" in seen.notices[0]
+    assert "never decreases" in texts(seen.notices)[0]
     (again,) = await looked_at(moto_world, ("orders", "copy"), dry_run=True)
     assert again.target == seen.target

@@ -19,6 +19,7 @@ from dynaferry.errors import (
 )
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from dynaferry.preflight import streams
+from dynaferry.preflight.notice import texts
 from dynaferry.preflight.stream_words import StreamFindings, parts_of, stream_notices
 from dynaferry.preflight.streams import inspect_streams, measured_rate
 from tests.worlds.described import described
@@ -181,7 +182,7 @@ async def test_a_stream_that_is_being_switched_off_is_named() -> None:
 async def test_a_stream_that_is_to_be_enabled_is_no_refusal() -> None:
     (found,) = await inspected(Service(view=None), enable_stream=True)
     assert found.status is None
-    (notice,) = stream_notices(found, now=0.0)
+    (notice,) = texts(stream_notices(found, now=0.0))
     assert "--enable-stream enables one with NEW_IMAGE" in notice
 
 
@@ -192,7 +193,7 @@ async def test_a_stream_that_is_being_enabled_is_said_and_waited_for_only_by_a_m
     service = Service()
     service.statuses = ["ENABLING", "ENABLING", "ENABLED"]
     (found,) = await inspected(service)
-    assert any("being enabled" in notice for notice in stream_notices(found, now=0.0))
+    assert any("being enabled" in notice for notice in texts(stream_notices(found, now=0.0)))
     service.statuses = ["ENABLING", "ENABLING", "ENABLED"]
     (found,) = await inspected(service, waits=True)
     assert found.status == "ENABLED"
@@ -254,7 +255,7 @@ async def test_who_else_reads_is_named_by_the_refusal_of_a_third_reader(
     service.answers["GetRecords"] = lambda _: refusal("LimitExceededException", "too many readers")
     (found,) = await inspected(service)
     assert found.is_shared
-    assert any("has other readers" in notice for notice in stream_notices(found, now=0.0))
+    assert any("has other readers" in notice for notice in texts(stream_notices(found, now=0.0)))
 
 
 async def test_a_third_reader_that_goes_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,25 +302,25 @@ async def test_streams_that_cannot_be_reached_may_succeed_later_and_the_hint_nam
 async def test_a_view_without_new_images_is_said_with_what_it_costs() -> None:
     for view in ("KEYS_ONLY", "OLD_IMAGE"):
         (found,) = await inspected(Service(view=view))
-        told = " ".join(stream_notices(found, now=0.0))
+        told = " ".join(texts(stream_notices(found, now=0.0)))
         assert f"the source's stream has {view}" in told
         assert "for 2 read units" in told  # of an average item of 5,000 bytes
     (found,) = await inspected(Service(view="NEW_AND_OLD_IMAGES"))
-    assert "read again" not in " ".join(stream_notices(found, now=0.0))
+    assert "read again" not in " ".join(texts(stream_notices(found, now=0.0)))
 
 
 async def test_a_young_stream_is_said_and_an_old_one_is_not() -> None:
     (found,) = await inspected(Service())
     since = found.source.stream_enabled_at
     assert since == 1_767_225_600.0
-    young = " ".join(stream_notices(found, now=since + 59.0))
+    young = " ".join(texts(stream_notices(found, now=since + 59.0)))
     assert "enabled 59s ago" in young
-    assert "enabled" not in " ".join(stream_notices(found, now=since + 61.0))
+    assert "enabled" not in " ".join(texts(stream_notices(found, now=since + 61.0)))
 
 
 async def test_readers_that_nobody_could_look_for_are_not_said_to_be_none() -> None:
     (found,) = await inspected(Service())
-    told = stream_notices(found, 0.0)[-1]
+    told = texts(stream_notices(found, 0.0))[-1]
     assert "which Lambda functions read the source's stream is not known (nobody was asked" in told
 
 
@@ -336,7 +337,7 @@ def told_of(functions: tuple[str, ...] | NotKnown, *, shared: bool = False, **ta
         is_shared=shared,
         functions=functions,
     )
-    return " ".join(stream_notices(found, 0.0))
+    return " ".join(texts(stream_notices(found, 0.0)))
 
 
 def test_the_only_other_reader_is_named() -> None:
@@ -368,7 +369,7 @@ async def test_of_a_replica_the_switch_is_told_beforehand() -> None:
     service = Service()
     service.table_fields = {"Replicas": [{"RegionName": "us-east-1"}]}
     (found,) = await inspected(service)
-    told = " ".join(stream_notices(found, 0.0))
+    told = " ".join(texts(stream_notices(found, 0.0)))
     assert "stop the writers in all Regions (us-east-1 as well)" in told
 
 

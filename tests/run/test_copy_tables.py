@@ -19,6 +19,7 @@ from dynaferry.errors import (
 from dynaferry.observe.stats import RunStats
 from dynaferry.plan.settings import TablePlan
 from dynaferry.preflight.inspection import TablePreflight, preflight
+from dynaferry.preflight.notice import warning
 from dynaferry.run.copy_tables import dry_run, execute
 from dynaferry.run.outcome import Outcome
 from dynaferry.run.table_copy import TableTask
@@ -483,8 +484,8 @@ async def test_a_notice_is_said_once_and_names_its_tables_where_it_is_not_about_
     async def with_notices(*sides: Any, **settings: Any) -> tuple[TablePreflight, ...]:
         orders, users = await looked(*sides, **settings)
         return (
-            msgspec.structs.replace(orders, notices=("of both", "of one")),
-            msgspec.structs.replace(users, notices=("of both", "of the other")),
+            msgspec.structs.replace(orders, notices=(warning("of both"), warning("of one"))),
+            msgspec.structs.replace(users, notices=(warning("of both"), warning("of the other"))),
         )
 
     monkeypatch.setattr("dynaferry.run.copy_tables.preflight", with_notices)

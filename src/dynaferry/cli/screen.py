@@ -31,6 +31,17 @@ def says_events() -> bool:
     return hasattr(sys.stderr, "event_line")
 
 
+def say_prose(line: str) -> None:
+    """Writes a sentence for eyes to stderr; on a terminal no word of it is cut in two.
+
+    One with a command in it is left whole, so that it can be copied.
+    """
+    from dynaferry.observe.formatting import wrapped  # not for --help
+
+    for part in wrapped(line, width(), indent=2):
+        say(part)
+
+
 def print_lines(lines: Iterable[str]) -> None:
     """Writes a command's result to stdout, as lines for people.
 
@@ -69,6 +80,14 @@ def print_bytes(json_lines: bytes) -> None:
 def is_live_terminal() -> bool:
     """Whether stderr is a terminal on which a display can be redrawn in place."""
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def width() -> int | None:
+    """The columns of the terminal that stderr is; None where it is none: nothing is cut there."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or None
+    except (OSError, ValueError):  # no terminal, or no file at all
+        return None
 
 
 def open_closed_streams() -> None:

@@ -14,6 +14,7 @@ from dynaferry.plan.validation import validate
 from dynaferry.preflight.estimate import as_created
 from dynaferry.preflight.following import FollowingCost, following_cost, keeps_up
 from dynaferry.preflight.inspection import TablePreflight
+from dynaferry.preflight.notice import Notice, warning
 from dynaferry.preflight.notices import WRITES_DURING_COPY
 from dynaferry.preflight.stream_words import StreamFindings, all_of, parts_of, stream_notices
 from dynaferry.preflight.streams import inspect_streams, measured_rate
@@ -39,7 +40,7 @@ class MoveEstimate(Struct, frozen=True, kw_only=True):
     stream: StreamFindings
     changes_per_second: float | None
     cost: FollowingCost
-    notices: tuple[str, ...]
+    notices: tuple[Notice, ...]
 
 
 async def dry_run(
@@ -112,8 +113,8 @@ def _estimate(
         changes_per_second=rate or EXAMPLE_RATE,
         shards=max(1, stream.open_shards),
     )
-    capped = keeps_up(cost, table.estimate) if rate else ()
-    kept = tuple(notice for notice in table.notices if notice != WRITES_DURING_COPY)
+    capped = map(warning, keeps_up(cost, table.estimate) if rate else ())
+    kept = tuple(notice for notice in table.notices if notice.text != WRITES_DURING_COPY)
     return MoveEstimate(
         copy=table,
         stream=stream,

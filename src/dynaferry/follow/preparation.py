@@ -15,6 +15,7 @@ from dynaferry.follow.enabled_streams import enabled_streams, note_enabling
 from dynaferry.follow.stream_closing import closed_on_purpose, enabled_again
 from dynaferry.observe.formatting import place
 from dynaferry.plan.settings import CopyPlan
+from dynaferry.preflight.notice import by_table
 from dynaferry.preflight.side_by_side import for_each_table
 from dynaferry.preflight.stream_words import (
     StreamFindings,
@@ -65,7 +66,10 @@ async def prepare(
         found = await inspect_streams(plan, source, waits=True, say=say)
     await _complete_notes(plan, found)
     read = [each for each in found if each not in ended]
-    for line in dict.fromkeys(n for each in read for n in stream_notices(each, time.time())):
+    now = time.time()
+    for line in by_table(
+        [(each.source.name, stream_notices(each, now)) for each in read], "warning", "note"
+    ):
         say(line)
     return found
 

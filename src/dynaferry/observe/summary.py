@@ -21,8 +21,9 @@ class TableSummary(Struct, frozen=True, kw_only=True):
 
     Counts are for the whole run, earlier attempts included, and cover what is acknowledged and
     checkpointed: `items_read = items_written + items_rejected + items_filtered` (invariant 2).
-    `seconds` and `items_per_second` are for this attempt. Units are capacity units. The ARNs are
-    None where the tables were not seen.
+    `seconds` and `items_per_second` are for this attempt, `total_seconds` are those of all attempts
+    together. Units are capacity units. The ARNs are None where the tables were not seen. `error` is
+    what ended this table, be it that others went on.
     """
 
     source: str
@@ -44,15 +45,38 @@ class TableSummary(Struct, frozen=True, kw_only=True):
     items_per_second: float = 0.0
     source_arn: str | None = None
     target_arn: str | None = None
+    total_seconds: float = 0.0
+    error: ErrorSummary | None = None
+
+
+class NextStep(Struct, frozen=True, kw_only=True):
+    """One thing that a run leaves to do: `step` is its kind, `text` says it to people.
+
+    `tables` are those that it concerns; `commands` do it, each as it is typed in a shell.
+    """
+
+    step: str
+    text: str
+    tables: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):
-    """The summary of a run: the document that `--json` prints."""
+    """The summary of a run: the document that `--json` prints.
+
+    `started_at` is when its first attempt began, `ended_at` when the last one ended, in UTC;
+    `total_seconds` are those of all `attempts` together, 0 where that is not known.
+    """
 
     run: str | None
     status: RunStatus
     error: ErrorSummary | None
     tables: tuple[TableSummary, ...]
+    started_at: str | None = None
+    ended_at: str | None = None
+    attempts: int = 0
+    total_seconds: float = 0.0
+    next_steps: tuple[NextStep, ...] = ()
 
 
 class ReplaySummary(Struct, frozen=True, kw_only=True):

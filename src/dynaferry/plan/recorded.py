@@ -6,12 +6,14 @@ from msgspec import Meta, Struct
 
 from dynaferry.plan.schedule import Schedule
 from dynaferry.plan.settings import CopyPlan, OnReject, TablePlan
+from dynaferry.shared.left_to_do import LeftToDo
 
 
 class RecordedSettings(Struct, frozen=True, kw_only=True):
     """The settings that a state file keeps: what a later command needs, and no secret.
 
     A profile names a person's machine and an external id is a secret: neither is kept.
+    `left_to_do` is what the copy does not carry over, as the preflight found it.
     """
 
     tables: tuple[TablePlan, ...]
@@ -29,9 +31,10 @@ class RecordedSettings(Struct, frozen=True, kw_only=True):
     consistent_read: bool
     on_reject: OnReject
     limits: Schedule = Schedule()
+    left_to_do: tuple[LeftToDo, ...] = ()
 
 
-def recorded_settings(plan: CopyPlan) -> RecordedSettings:
+def recorded_settings(plan: CopyPlan, left_to_do: tuple[LeftToDo, ...] = ()) -> RecordedSettings:
     """The settings of the plan that the state file keeps."""
     return RecordedSettings(
         tables=plan.tables,
@@ -49,4 +52,5 @@ def recorded_settings(plan: CopyPlan) -> RecordedSettings:
         consistent_read=plan.consistent_read,
         on_reject=plan.on_reject,
         limits=plan.limits,
+        left_to_do=left_to_do,
     )

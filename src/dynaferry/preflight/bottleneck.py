@@ -13,13 +13,23 @@ from msgspec import Struct
 from dynaferry import limits
 from dynaferry.dynamodb.tables.description import TableDescription, Throughput
 from dynaferry.observe.formatting import count, duration
-from dynaferry.preflight.estimate import Estimate, ExpectedRate
+from dynaferry.preflight.estimate import Estimate, ExpectedRate, PaceKind
 from dynaferry.shared.arn import arn_region
 
 # What is over soon needs no advice.
 LEAST_ADVISED_SECONDS = 60.0
 WANTED_SECONDS = 3600.0
 _WARM_COST = "billed once it is raised, by a price that is not known here; it never decreases"
+
+
+_SHORT: dict[PaceKind, str] = {
+    "provisioned": "{where} capacity",
+    "warm": "{where} throughput",
+    "new": "{where} throughput",
+    "on-demand limit": "{where} limit",
+    "given": "your cap",
+    "segments": "segments",
+}
 
 
 class Advice(Struct, frozen=True, kw_only=True):
@@ -33,8 +43,8 @@ class Advice(Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         """All of it in one line."""
-        took = "it would never end" if math.isinf(self.seconds) else duration(self.seconds)
-        line = f"slowest is {self.bottleneck}: {took}"
+        took = "no end" if math.isinf(self.seconds) else duration(self.seconds)
+        line = f"bottleneck: {self.bottleneck} ({took})"
         if self.call is None:
             return line
         return f"{line}; to raise it: {self.call} ({self.cost})"
@@ -55,11 +65,20 @@ def advise(
     table = source if reads else target
     call, cost = _raise(pace, table, reads=reads)
     return Advice(
-        bottleneck=f"{pace.reason}, {per_second(pace)} units a second",
+        bottleneck=f"{pace.reason}, {per_second(pace)} {'RCU' if reads else 'WCU'}/s",
         seconds=pace.seconds,
         call=call,
         cost=cost,
     )
+
+
+def short_bottleneck(estimate: Estimate) -> str:
+    """The bottleneck in a word or three, for a column of a table."""
+    pace = estimate.bottleneck
+    where = "source" if pace is estimate.read_pace else "target"
+    if pace.index is not None:
+        where = f"index {pace.index}"
+    return _SHORT[pace.kind].format(where=where)
 
 
 def per_second(pace: ExpectedRate) -> str:
@@ -75,7 +94,7 @@ def _raise(
         flag = "--max-read-units" if reads else "--max-write-units"
         return f"dynaferry set RUN {flag} N while it runs", "your own cap"
     if pace.kind == "segments":
-        return "dynaferry copy --restart with a larger --segments", "it begins anew"
+        return "dynaferry copy --restart with a larger --segments", "it starts over"
     if table is None:
         return _raise_at_its_creation(pace)
     if pace.kind == "on-demand limit":

@@ -96,9 +96,9 @@ class Estimate(Struct, frozen=True, kw_only=True):
         return self.write_pace.units_per_second
 
     @property
-    def rate_reason(self) -> str:
-        """The reason of the slower side, in words for people."""
-        return max(self.write_pace, self.read_pace, key=_seconds).reason
+    def bottleneck(self) -> ExpectedRate:
+        """The slower side; the target's where both take as long."""
+        return max(self.write_pace, self.read_pace, key=_seconds)
 
     @property
     def seconds(self) -> float:
@@ -190,7 +190,7 @@ def _reads(plan: CopyPlan, table: TablePlan, source: TableDescription) -> Expect
         pace = replace(
             pace,
             units_per_second=polite,
-            reason="half of the source's provisioned read units",
+            reason="half of the source's read capacity",
             units_at_once=first_units(polite),
         )
     return _slowest([pace], given=given)
@@ -201,12 +201,12 @@ def _by_segments(pace: ExpectedRate, segments: int) -> ExpectedRate:
     rate = segments * limits.PARTITION_WRITE_UNITS
     if rate >= pace.units_per_second:
         return pace
-    several = "one segment writes" if segments == 1 else f"{segments} segments write"
+    several = "1 segment writes" if segments == 1 else f"{segments} segments write"
     return replace(
         pace,
         units_per_second=rate,
         kind="segments",
-        reason=f"{several} to so few partitions of the target at a time",
+        reason=f"{several} to a partition each",
     )
 
 
@@ -272,14 +272,14 @@ def _pace(
 ) -> ExpectedRate:
     """The units a second that a table or index takes, and how that is known."""
     kind: PaceKind = "new"
-    rate, reason = fresh, f"what a new on-demand table takes at once ({what})"
+    rate, reason = fresh, f"new on-demand {what}"
     if warm is not None:
-        kind, rate, reason = "warm", warm, f"the {what}'s warm {unit} throughput"
+        kind, rate, reason = "warm", warm, f"{what} warm {unit} throughput"
     if on_demand_limit is not None and on_demand_limit < rate:
         kind, rate = "on-demand limit", on_demand_limit
-        reason = f"the {what}'s on-demand {unit} limit"
+        reason = f"{what} on-demand {unit} limit"
     if provisioned is not None:
-        kind, rate, reason = "provisioned", provisioned, f"the {what}'s provisioned {unit} units"
+        kind, rate, reason = "provisioned", provisioned, f"{what} {unit} capacity"
     return ExpectedRate(units=units, units_per_second=rate, reason=reason, kind=kind)
 
 

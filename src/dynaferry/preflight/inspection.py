@@ -35,6 +35,8 @@ from dynaferry.preflight.checks import (
     is_same_table,
 )
 from dynaferry.preflight.estimate import Estimate, as_created, estimate_copy, segments_for
+from dynaferry.preflight.left_to_do import left_to_do
+from dynaferry.preflight.notice import Notice, warning
 from dynaferry.preflight.notices import Findings, notices_on
 from dynaferry.preflight.side_by_side import for_each_table
 from dynaferry.preflight.targets import (
@@ -44,6 +46,7 @@ from dynaferry.preflight.targets import (
     ready_target,
     warming,
 )
+from dynaferry.shared.left_to_do import LeftToDo
 
 # Attempts to describe a target that was there when its run began.
 DESCRIBE_ATTEMPTS: Final = 5
@@ -52,7 +55,8 @@ DESCRIBE_ATTEMPTS: Final = 5
 class TablePreflight(Struct, frozen=True, kw_only=True):
     """One table that may be copied. `target` is None only in a dry run that would create it.
 
-    One that was `just_made` may not be found everywhere for a moment.
+    One that was `just_made` may not be found everywhere for a moment. `left` is what a copy of it
+    does not carry over.
     """
 
     table: TablePlan
@@ -60,8 +64,9 @@ class TablePreflight(Struct, frozen=True, kw_only=True):
     target: TableDescription | None
     total_segments: int
     estimate: Estimate
-    notices: tuple[str, ...]
+    notices: tuple[Notice, ...]
     just_made: bool = False
+    left: LeftToDo | None = None
 
 
 async def preflight(
@@ -118,7 +123,8 @@ async def _make_ready(
         return seen
     must_be_empty = not (resuming or plan.allow_non_empty_target)
     made = await ready_target(plan, seen.table, found, target, must_be_empty=must_be_empty, say=say)
-    return replace(seen, target=made, just_made=True)
+    left = None if seen.left is None else replace(seen.left, target_arn=made.arn)
+    return replace(seen, target=made, just_made=True, left=left)
 
 
 async def _inspect_table(
@@ -170,10 +176,10 @@ def _conclude(
     warmed = written if plan.warm_target is None else as_warmed(written, plan.warm_target)
     total_segments = segments_for(plan, table, source, warmed)
     estimate = estimate_copy(plan, table, source, written, total_segments=total_segments)
-    in_words: tuple[str, ...] = ()
+    in_words: tuple[Notice, ...] = ()
     if plan.warm_target is not None:
         check_may_be_warmed(written, plan.warm_target)
-        in_words = warming(written, plan.warm_target)
+        in_words = tuple(map(warning, warming(written, plan.warm_target)))
     may_hold_items = findings.target is not None and plan.allow_non_empty_target and not resuming
     return TablePreflight(
         table=table,
@@ -185,6 +191,7 @@ def _conclude(
             *in_words,
             *notices_on(findings, estimate, target_may_hold_items=may_hold_items),
         ),
+        left=left_to_do(findings, table.source_name, table.target_name),
     )
 
 

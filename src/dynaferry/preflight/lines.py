@@ -1,112 +1,201 @@
-"""The lines of a preflight for people: the tables, the estimate, the notices."""
+"""The lines of a dry run for people: a table of all tables, what to know by weight, the total."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
-from msgspec.structs import replace
+from msgspec import Struct
 
-from dynaferry.observe.formatting import count, duration, place
-from dynaferry.preflight.bottleneck import per_second
+from dynaferry.observe.formatting import accounts, count, duration, plural, size, wrapped
+from dynaferry.observe.text_table import Column, text_table
+from dynaferry.preflight.bottleneck import per_second, short_bottleneck
 from dynaferry.preflight.estimate import Estimate, ExpectedRate
 from dynaferry.preflight.inspection import TablePreflight
 from dynaferry.preflight.item_cost import IndexCost
+from dynaferry.preflight.notice import Notice, Weight, by_table
+from dynaferry.preflight.notices import WRITES_DURING_COPY
+from dynaferry.preflight.totals import Totals
+
+_COLUMNS: Final = (
+    Column(heading="table", is_words=True, shrinks=True),
+    Column(heading="items"),
+    Column(heading="size"),
+    Column(heading="time"),
+    Column(heading="cost"),
+    Column(heading="bottleneck", is_words=True, shrinks=True),
+    Column(heading="verdict", is_words=True),
+)
+_SECTIONS: Final[tuple[tuple[Weight, str], ...]] = (
+    ("warning", "warnings"),
+    ("speed", "to go faster"),
+    ("note", "notes"),
+    ("after", "after the copy (its summary prints the commands)"),
+)
 
 
-def render_estimate(preflight: TablePreflight) -> list[str]:
-    """One table's lines: a heading, the estimate, then the notices, each marked by a dash."""
-    there = preflight.target
-    target = place(there.arn) if there else f"{preflight.table.target} (to be created)"
-    return [
-        f"{place(preflight.source.arn)} -> {target}",
-        *(f"  {line}" for line in estimate_lines(preflight.estimate)),
-        *(f"  - {notice}" for notice in preflight.notices),
-    ]
+class SeenTable(Struct, frozen=True, kw_only=True):
+    """One table of a dry run: what was found, the notices on it, and what following it takes."""
+
+    preflight: TablePreflight
+    notices: tuple[Notice, ...]
+    following: str | None = None
+
+    @property
+    def name(self) -> str:
+        """By the name of its source, and that of its target where it is another."""
+        source, target = self.preflight.table.source_name, self.preflight.table.target_name
+        return source if source == target else f"{source} → {target}"
 
 
-def render_move(
-    preflight: TablePreflight, following: Sequence[str], notices: Sequence[str]
+def seen_tables(preflights: Sequence[TablePreflight]) -> list[SeenTable]:
+    """The tables of a dry run of a copy."""
+    return [SeenTable(preflight=each, notices=each.notices) for each in preflights]
+
+
+def dry_run_lines(
+    tables: Sequence[SeenTable], totals: Totals, *, width: int | None = None
 ) -> list[str]:
-    """The same for a table that is moved, with what following it takes."""
-    heading, *rest = render_estimate(replace(preflight, notices=()))
+    """The lines of a dry run that found nothing to refuse.
+
+    Without a `width` nothing is cut or wrapped.
+    """
+    rows = [_row(table) for table in tables]
+    if len(tables) > 1:
+        rows.append(_total_row(totals))
+    lines = [*_sides(tables), *text_table(_COLUMNS, rows, width=width)]
+    if len(tables) == 1:
+        lines += _wrapped(_units(tables[0].preflight.estimate), width, indent=12)
+    lines += _wrapped(_followed(tables), width)
+    for weight, heading in _SECTIONS:
+        texts = by_table([(table.name, table.notices) for table in tables], weight)
+        lines += [heading] if texts else []
+        lines += _wrapped([f"  - {text}" for text in texts], width)
+    return [*lines, *_wrapped(_end(tables, totals), width, indent=2)]
+
+
+def opening_lines(tables: Sequence[tuple[str, Sequence[Notice]]]) -> list[str]:
+    """What a copy says before it begins: the warnings, and where the rest is to be read."""
+    rest = len(by_table(tables, "speed", "note", "after"))
+    more = [f"{plural(rest, 'more notice')}: --dry-run shows all"] if rest else []
+    return by_table(tables, "warning") + more
+
+
+def _followed(tables: Sequence[SeenTable]) -> Iterator[str]:
+    for table in tables:
+        if table.following is not None:
+            of_one = "" if len(tables) == 1 else f"{table.name}: "
+            yield f"  {of_one}following: {table.following}"
+
+
+def _sides(tables: Sequence[SeenTable]) -> Iterator[str]:
+    """Accounts and Regions of both sides, once where all tables share them."""
+    ways = dict.fromkeys(_way(table.preflight) for table in tables)
+    if len(ways) == 1:
+        yield from ways
+    else:
+        yield from (f"{table.name}: {_way(table.preflight)}" for table in tables)
+
+
+def _way(seen: TablePreflight) -> str:
+    return accounts(seen.source.arn, None if seen.target is None else seen.target.arn)
+
+
+def _row(table: SeenTable) -> list[str]:
+    estimate = table.preflight.estimate
+    warnings = sum(
+        notice.weight == "warning" and notice.text != WRITES_DURING_COPY for notice in table.notices
+    )
     return [
-        heading,
-        *rest,
-        *(f"  {line}" for line in following),
-        *(f"  - {notice}" for notice in notices),
+        table.name,
+        count(estimate.items),
+        size(estimate.bytes),
+        _time(estimate.seconds),
+        _dollars(estimate.read_cost + estimate.write_cost),
+        short_bottleneck(estimate),
+        plural(warnings, "warning") if warnings else "ready",
     ]
 
 
-def render_total(estimates: Sequence[Estimate]) -> str:
-    """The line below several tables: what all of them take together."""
-    items, size, reads, writes = (
-        sum(getattr(estimate, name) for estimate in estimates)
-        for name in ("items", "bytes", "read_units", "write_units")
-    )
-    cost = sum(estimate.read_cost + estimate.write_cost for estimate in estimates)
-    return (
-        f"total: {len(estimates)} tables, {count(items)} items, {_size(size)}, about "
-        f"{count(reads)} read and {count(writes)} write units, ${cost:,.2f}"
-    )
-
-
-def estimate_lines(estimate: Estimate) -> list[str]:
-    """The estimate as plain lines for people."""
+def _total_row(totals: Totals) -> list[str]:
     return [
-        f"{count(estimate.items)} items, {_size(estimate.bytes)}, "
-        f"{count(estimate.average_item_bytes)} bytes on average, in "
-        f"{count(estimate.segments)} segment{'' if estimate.segments == 1 else 's'}",
-        _side_line("reads", estimate.read_pace, estimate.read_units),
-        _side_line("writes", estimate.write_pace, estimate.write_units),
+        "total",
+        count(totals.items),
+        size(totals.bytes),
+        _time(totals.seconds),
+        _dollars(totals.cost),
+        "",
+        plural(totals.tables, "table"),
+    ]
+
+
+def _wrapped(lines: Iterable[str], width: int | None, *, indent: int = 4) -> list[str]:
+    """The lines in so many columns. One with a command is left whole, to be copied."""
+    return [part for line in lines for part in wrapped(line, width, indent=indent)]
+
+
+def _units(estimate: Estimate) -> list[str]:
+    """What one table takes of both sides."""
+    return [
+        f"  segments  {count(estimate.segments)}, of items of "
+        f"{count(estimate.average_item_bytes)} bytes on average",
+        f"  reads     {_side_line(estimate.read_pace, estimate.read_units, 'RCU')}",
+        f"  writes    {_side_line(estimate.write_pace, estimate.write_units, 'WCU')}",
         *(_index_line(cost) for cost in estimate.index_costs),
         *_replica_lines(estimate),
-        f"time: {_time(estimate)}",
-        f"cost: {_cost(estimate)}",
-        f"prices: {estimate.prices}",
     ]
 
 
-def _side_line(what: str, pace: ExpectedRate, units: int) -> str:
-    line = f"{what}: about {count(units)} units at {per_second(pace)} a second"
-    return f"{line}, {pace.reason}"
+def _side_line(pace: ExpectedRate, units: int, unit: str) -> str:
+    return f"about {count(units)} {unit} at {per_second(pace)} {unit}/s: {pace.reason}"
 
 
 def _index_line(cost: IndexCost) -> str:
     index = cost.index
-    units = "unit" if cost.units_per_item == 1 else "units"
     return (
-        f"  of them {index.kind} {index.name} ({index.projection}): {cost.units_per_item} {units} "
-        "a write; less where items lack its key"
+        f"            of them {index.kind} {index.name} ({index.projection}): "
+        f"{plural(cost.units_per_item, 'unit')} a write; less where items lack its key"
     )
 
 
 def _replica_lines(estimate: Estimate) -> list[str]:
     units = estimate.replicated_write_units
-    return [f"  and {count(units)} in the Regions of the target's replicas"] if units else []
+    if not units:
+        return []
+    return [f"            and {count(units)} in the Regions of the target's replicas"]
 
 
-def _time(estimate: Estimate) -> str:
-    if math.isinf(estimate.seconds):
-        return f"it will not end: 0 units a second, {estimate.rate_reason}"
-    return f"about {duration(estimate.seconds)} at these rates; set by {estimate.rate_reason}"
+def _end(tables: Sequence[SeenTable], totals: Totals) -> Iterator[str]:
+    estimates = [table.preflight.estimate for table in tables]
+    yield f"prices: {estimates[0].prices}"
+    yield f"cost: {_cost(estimates)}"
+    yield f"time: {_total_time(totals)}"
+    endless = [t.name for t in tables if math.isinf(t.preflight.estimate.seconds)]
+    if endless:
+        yield f"not ready: {', '.join(endless)} would never be done"
+    else:
+        what = "ready" if totals.tables == 1 else f"ready: {plural(totals.tables, 'table')}"
+        yield f"{what}; the same command without --dry-run begins"
 
 
-def _cost(estimate: Estimate) -> str:
-    reads = _side_cost(estimate.read_cost, provisioned=estimate.source_provisioned)
-    writes = _side_cost(estimate.write_cost, provisioned=estimate.target_provisioned)
-    return f"reads {reads}, writes {writes}"
+def _total_time(totals: Totals) -> str:
+    if math.isinf(totals.seconds):
+        return "no end: a table takes 0 units a second"
+    together = f" for all, {totals.at_once} at once" if totals.tables > 1 else ""
+    return f"about {duration(totals.seconds)}{together}, at these rates"
 
 
-def _side_cost(cost: float, *, provisioned: bool) -> str:
-    if provisioned:
-        return "nothing extra (provisioned capacity is paid by the hour)"
-    return f"about ${cost:,.2f}"
+def _cost(estimates: Sequence[Estimate]) -> str:
+    cost = sum(estimate.read_cost + estimate.write_cost for estimate in estimates)
+    sides = [e.source_provisioned for e in estimates] + [e.target_provisioned for e in estimates]
+    hourly = "provisioned capacity is paid by the hour"
+    if all(sides):
+        return f"nothing extra ({hourly})"
+    return f"about ${cost:,.2f}{f' ({hourly})' if any(sides) else ''}"
 
 
-def _size(size_bytes: int) -> str:
-    """Bytes in the unit that keeps the number short, as the service counts: 1 KB is 1,024."""
-    size = float(size_bytes)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if size < 1024:
-            return f"{size:,.0f} bytes" if unit == "bytes" else f"{size:,.1f} {unit}"
-        size /= 1024
-    return f"{size:,.1f} TB"
+def _time(seconds: float) -> str:
+    return "no end" if math.isinf(seconds) else duration(seconds)
+
+
+def _dollars(cost: float) -> str:
+    return f"${cost:,.2f}"

@@ -13,6 +13,7 @@ from dynaferry.dynamodb.tables.description import KeyAttribute, TableDescription
 from dynaferry.limits import NEW_ON_DEMAND_WRITE_UNITS
 from dynaferry.preflight.bottleneck import advise
 from dynaferry.preflight.estimate import Estimate
+from dynaferry.preflight.notice import Notice, after, note, warning
 from dynaferry.preflight.replication_words import on_source_replicas, on_target_replicas
 
 
@@ -31,14 +32,13 @@ class Findings(Struct, frozen=True, kw_only=True):
 
 # Not said by a move, which captures them.
 WRITES_DURING_COPY: Final = (
-    "what is written to the source during the copy may or may not be copied: stop the writers "
-    "first, or compare the tables afterwards"
+    "changes made during the copy may be missed: stop the writers first, or verify afterwards"
 )
 
 
 def notices_on(
     findings: Findings, estimate: Estimate, *, target_may_hold_items: bool
-) -> tuple[str, ...]:
+) -> tuple[Notice, ...]:
     """The notices on one table: those on the copy first, those for later last."""
     return (
         *_on_creation(findings),
@@ -51,26 +51,26 @@ def notices_on(
     )
 
 
-def _on_creation(findings: Findings) -> Iterator[str]:
+def _on_creation(findings: Findings) -> Iterator[Notice]:
     source = findings.source
     if findings.target is not None:
         return
-    yield "the target does not exist; it is created like the source before the copy"
+    yield note("the target does not exist; it is created like the source before the copy")
     if isinstance(findings.tags, NotKnown):
-        yield f"the source's tags are {findings.tags}: the target is created without tags"
+        yield warning(f"the source's tags are {findings.tags}: the target is created without tags")
     if source.kms_key_arn is not None:
-        yield (
+        yield note(
             f"the source is encrypted with the key {source.kms_key_arn}; the target is created "
             "with the key that the service owns: set a key of the target's account if it needs one"
         )
     if _is_warmer_than_new(source.warm) and source.billing_mode == "PAY_PER_REQUEST":
-        yield (
+        yield note(
             f"the new target takes {NEW_ON_DEMAND_WRITE_UNITS:,} write units a second at once; "
             "raise its warm throughput (and its indexes') first to go faster; it is billed"
         )
     if source.replicas:
         regions = ", ".join(source.other_regions)
-        yield f"the target is created without the source's replicas ({regions})"
+        yield after(f"the target is created without the source's replicas ({regions})")
 
 
 def _is_warmer_than_new(warm: Throughput | None) -> bool:
@@ -79,34 +79,34 @@ def _is_warmer_than_new(warm: Throughput | None) -> bool:
 
 def _on_target(
     findings: Findings, estimate: Estimate, *, target_may_hold_items: bool
-) -> Iterator[str]:
+) -> Iterator[Notice]:
     target = findings.target or findings.source
     if target_may_hold_items:
-        yield (
+        yield warning(
             "the target may hold items: those with a key that the source has too are overwritten, "
             "all others stay"
         )
     if estimate.index_costs:
-        yield _what_indexes_cost(estimate)
+        yield note(_what_indexes_cost(estimate))
     yield from _slow_indexes(target)
     yield from _stricter_indexes(findings.source, target)
     if target.stream_view_type is not None:
-        yield (
+        yield warning(
             f"the target's stream is on ({target.stream_view_type}): whatever listens to it, such "
             "as a Lambda trigger, will see every copied item as a new one"
         )
     if findings.target is not None:
         yield from on_target_replicas(target)
     if findings.target is not None and target.status == "CREATING":
-        yield "the target is being created: the copy waits until it is ACTIVE"
+        yield note("the target is being created: the copy waits until it is ACTIVE")
     if findings.target is not None and target.status == "UPDATING":
-        yield "the target is UPDATING: it takes writes, perhaps fewer until it is done"
+        yield note("the target is UPDATING: it takes writes, perhaps fewer until it is done")
 
 
-def _on_speed(findings: Findings, estimate: Estimate) -> Iterator[str]:
+def _on_speed(findings: Findings, estimate: Estimate) -> Iterator[Notice]:
     advice = advise(estimate, findings.source, findings.target)
     if advice is not None:
-        yield advice.words
+        yield Notice("speed", advice.words)
 
 
 def _what_indexes_cost(estimate: Estimate) -> str:
@@ -120,28 +120,28 @@ def _what_indexes_cost(estimate: Estimate) -> str:
     )
 
 
-def _slow_indexes(target: TableDescription) -> Iterator[str]:
+def _slow_indexes(target: TableDescription) -> Iterator[Notice]:
     """A global index that is short of write units throttles the table [DG:gsi-throttling]."""
     for index in target.gsis:
         if index.provisioned is None or target.provisioned is None:
             continue
         if index.provisioned.write_units < target.provisioned.write_units:
-            yield (
+            yield warning(
                 f"the target's GSI {index.name} has {index.provisioned.write_units:,} write units, "
                 f"the table {target.provisioned.write_units:,}: the index will slow the table down"
             )
 
 
-def _stricter_indexes(source: TableDescription, target: TableDescription) -> Iterator[str]:
+def _stricter_indexes(source: TableDescription, target: TableDescription) -> Iterator[Notice]:
     """An item that does not fit an index's key is refused by the whole table [DG:GSI]."""
     known = {(key.name, key.type) for key in _all_keys(source)}
     for index in target.indexes:
         new = [key for key in index.keys if (key.name, key.type) not in known]
         if new:
             attributes = ", ".join(f"{key.name} ({key.type})" for key in new)
-            yield (
+            yield warning(
                 f"the target's {index.kind} {index.name} asks for {attributes}, which no key of "
-                "the source promises: items where it is of another type, or empty, will be refused"
+                "the source promises: items where it is of another type, or empty, will be rejected"
             )
 
 
@@ -151,28 +151,28 @@ def _all_keys(table: TableDescription) -> Iterator[KeyAttribute]:
         yield from index.keys
 
 
-def _on_source(source: TableDescription) -> Iterator[str]:
+def _on_source(source: TableDescription) -> Iterator[Notice]:
     if source.item_count == 0:
-        yield (
-            "the service counts 0 items in the source; it counts about every six hours, so that a "
+        yield warning(
+            "the source's ItemCount is 0; the service updates it about every six hours, so that a "
             "table filled since then shows none, and the estimate says nothing"
         )
     if source.status == "UPDATING":
-        yield "the source is UPDATING: it can be read all the same"
+        yield note("the source is UPDATING: it can be read all the same")
     if source.stream_view_type is not None:
-        yield (
+        yield after(
             f"the source has a stream ({source.stream_view_type}): what listens to it stays with "
             "the source, and has to be set up at the target for the cut-over"
         )
-    yield WRITES_DURING_COPY
+    yield warning(WRITES_DURING_COPY)
 
 
-def _on_time_to_live(findings: Findings) -> Iterator[str]:
+def _on_time_to_live(findings: Findings) -> Iterator[Notice]:
     attribute = findings.source_settings.ttl_attribute
     if isinstance(attribute, NotKnown):
-        yield f"the source's time to live is {attribute}"
+        yield note(f"the source's time to live is {attribute}")
     elif attribute is not None:
-        yield (
+        yield after(
             f"the source's items expire by {attribute}: expired ones that are still there are "
             "copied too; switch time to live on at the target after the cut-over"
         )
@@ -180,19 +180,19 @@ def _on_time_to_live(findings: Findings) -> Iterator[str]:
         return
     attribute = findings.target_settings.ttl_attribute
     if isinstance(attribute, str):
-        yield (
+        yield warning(
             f"the target's time to live is on ({attribute}): it deletes copied items that have "
             "expired, and a comparison will miss them"
         )
 
 
-def _on_backups(findings: Findings) -> Iterator[str]:
+def _on_backups(findings: Findings) -> Iterator[Notice]:
     recovery = findings.source_settings.point_in_time_recovery
     if isinstance(recovery, NotKnown):
-        yield f"the source's point-in-time recovery is {recovery}"
+        yield note(f"the source's point-in-time recovery is {recovery}")
         return
     target = findings.target_settings
     if recovery and (target is None or target.point_in_time_recovery is not True):
-        yield (
+        yield after(
             "the source has point-in-time recovery: switch it on at the target after the cut-over"
         )

@@ -11,6 +11,7 @@ from dynaferry.errors import AccessDeniedError, DynaferryError, PreflightError
 from dynaferry.observe.formatting import duration
 from dynaferry.preflight.following import has_new_images, units_to_read_again
 from dynaferry.preflight.item_cost import average_item_bytes
+from dynaferry.preflight.notice import Notice, note, warning
 from dynaferry.preflight.replication_words import on_moved_replicas
 
 # No eventually consistent read is older than this [INF: the service says "usually a second"].
@@ -97,7 +98,7 @@ def parts_of(error: DynaferryError) -> list[DynaferryError]:
     return [each for each in group.exceptions if isinstance(each, DynaferryError)] or [error]
 
 
-def stream_notices(found: StreamFindings, now: float) -> tuple[str, ...]:
+def stream_notices(found: StreamFindings, now: float) -> tuple[Notice, ...]:
     """The notices on one source's stream at the moment `now`."""
     return (
         *_on_view(found),
@@ -107,19 +108,19 @@ def stream_notices(found: StreamFindings, now: float) -> tuple[str, ...]:
     )
 
 
-def _on_view(found: StreamFindings) -> Iterator[str]:
+def _on_view(found: StreamFindings) -> Iterator[Notice]:
     source = found.source
     if found.status is None:
-        yield (
+        yield note(
             "the source has no stream: --enable-stream enables one with NEW_IMAGE before anything "
             "else, which nothing undoes by itself"
         )
     elif found.status == "ENABLING":
-        yield "the source's stream is being enabled: the move waits until it is"
+        yield note("the source's stream is being enabled: the move waits until it is")
     if found.status is not None and not has_new_images(source):
         units = units_to_read_again(average_item_bytes(source))
         several = "unit" if units == 1 else "units"
-        yield (
+        yield note(
             f"the source's stream has {source.stream_view_type}: it says which items change, not "
             f"what they become, so that each is read again from the source, for {units} read "
             f"{several} beside what production reads; NEW_IMAGE spares that, but takes another "
@@ -127,40 +128,40 @@ def _on_view(found: StreamFindings) -> Iterator[str]:
         )
 
 
-def _on_age(found: StreamFindings, now: float) -> Iterator[str]:
+def _on_age(found: StreamFindings, now: float) -> Iterator[Notice]:
     since = found.source.stream_enabled_at
     if since is None or found.status is None:
         return
     age = max(0.0, now - since)
     if age < STREAM_HISTORY_SECONDS:
-        yield (
+        yield note(
             f"the source's stream was enabled {duration(age)} ago, so the source is read "
             "consistently, or where it is large once the stream is a minute old"
         )
 
 
-def _on_readers(found: StreamFindings) -> Iterator[str]:
+def _on_readers(found: StreamFindings) -> Iterator[Notice]:
     if found.status is None:
         return
     readers = ", ".join(found.readers)
     if found.is_shared:
-        yield (
+        yield warning(
             "the source's stream has other readers: a shard refused to be read "
             f"(LimitExceededException), since it takes two{f' ({readers})' if readers else ''}; "
             "take one of them away, or what changes comes late"
         )
     elif len(found.readers) >= READERS_A_SHARD:
-        yield (
+        yield warning(
             f"the source's stream has {len(found.readers)} readers already ({readers}), and a "
             "shard takes two: with the move one more, all of them are refused now and then "
             "(LimitExceededException), and what changes comes late"
         )
     elif readers:
-        yield (
+        yield note(
             f"the source's stream is read by {readers}; the move is the second reader of each "
             "shard, which takes no third"
         )
-    yield _on_unseen_readers(found.functions)
+    yield note(_on_unseen_readers(found.functions))
 
 
 def _on_unseen_readers(functions: tuple[str, ...] | NotKnown) -> str:

@@ -14,12 +14,14 @@ from dynaferry.control.follower import ControlFollower
 from dynaferry.control.run_limits import RunCaps
 from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.errors import DynaferryError
+from dynaferry.observe.next_steps import Commands
 from dynaferry.observe.stats import RunStats
-from dynaferry.observe.summary import RunSummary
+from dynaferry.observe.summary import RunStatus, RunSummary
 from dynaferry.plan.recorded import recorded_settings
-from dynaferry.plan.settings import CopyPlan
+from dynaferry.plan.settings import DEFAULT_STATE_DIR, CopyPlan
 from dynaferry.plan.validation import validate
 from dynaferry.preflight.inspection import TablePreflight, preflight
+from dynaferry.preflight.lines import opening_lines
 from dynaferry.run.completed import check_still_there, completed_at, is_complete
 from dynaferry.run.event_recorder import EventRecorder
 from dynaferry.run.lifecycle import (
@@ -46,6 +48,7 @@ from dynaferry.run.resume import (
 )
 from dynaferry.run.sides import Sides, credentials_left, open_sides
 from dynaferry.run.table_copy import CopyOneTable, TableTask, copy_one_table
+from dynaferry.shared.left_to_do import LeftToDo
 from dynaferry.state.records import (
     Controls,
     RunRecord,
@@ -209,12 +212,12 @@ class _Attempt:
                 "nothing left to copy; --restart copies everything anew"
             )
             stats = await stats_from(run, self._checked, self._store)
-            return Outcome(await summarize(run.run, run.status, stats, self._store))
+            return Outcome(await self._summary(run.run, run.status, stats))
         await self._store.begin_attempt(__version__, time.time())
         number, named = run.attempts + 1, f"of the run {run.run}"
         event = {"event": "attempt-started", "attempt": number}
         _log.info("attempt %d %s started", number, named, extra=event)
-        await self._store.keep_settings(recorded_settings(self._plan))
+        await self._store.keep_settings(recorded_settings(self._plan, self._left))
         stats = await stats_from(run, self._checked, self._store)
         stats.credentials_left = credentials_left(self._sides)
         self._say_what_matters(run, stats)
@@ -272,10 +275,24 @@ class _Attempt:
 
         ended_by_error = await end_stored(store_end, error)
         status = status_of(stats, ended_by_error)
-        summary = await summarize(run.run, status, stats, self._store, ended_by_error)
+        summary = await self._summary(run.run, status, stats, ended_by_error)
         _log_end(run, summary)
         self._say_what_is_not_kept(stats, summary)
         return Outcome(summary, ended_by_error)
+
+    async def _summary(
+        self, run: str, status: RunStatus, stats: RunStats, error: DynaferryError | None = None
+    ) -> RunSummary:
+        plan = self._plan
+        is_default = plan.state_dir == DEFAULT_STATE_DIR
+        commands = Commands(
+            state_dir=None if is_default else str(plan.state_dir), restarts=plan.restart
+        )
+        return await summarize(run, status, stats, self._store, error, self._left, commands)
+
+    @property
+    def _left(self) -> tuple[LeftToDo, ...]:
+        return tuple(each.left for each in self._checked if each.left is not None)
 
     def _say_what_is_not_kept(self, stats: RunStats, summary: RunSummary) -> None:
         written = sum(table.items_written for table in stats.tables)
@@ -290,14 +307,9 @@ class _Attempt:
         if run.attempts > 0:
             done = sum(table.items_done for table in stats.tables)
             self._say(f"resuming the run {run.run}: {done:,} items are done")
-        # Each notice once, with the tables that it is about where there are several.
-        about: dict[str, list[str]] = {}
-        for checked_table in self._checked:
-            for notice in checked_table.notices:
-                about.setdefault(notice, []).append(checked_table.table.source_name)
-        for notice, names in about.items():
-            of_all = len(names) == len(self._checked)
-            self._say(notice if of_all else f"{', '.join(names)}: {notice}")
+        notices = [(each.table.source_name, each.notices) for each in self._checked]
+        for line in opening_lines(notices):
+            self._say(line)
 
 
 def _log_end(run: RunRecord, summary: RunSummary) -> None:

@@ -1,15 +1,19 @@
 """How a run ended: its status, its summary, and the error that ended it, where one did."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from dynaferry.copy.counters import summary_of
 from dynaferry.errors import DynaferryError, NotReadyError, RetryableError
+from dynaferry.observe.next_steps import NO_COMMANDS, Commands, next_steps
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.observe.summary import RunStatus, RunSummary, TableSummary
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.run.lifecycle import error_summary
+from dynaferry.shared.left_to_do import LeftToDo
+from dynaferry.state.json_lines import iso_time
 from dynaferry.state.records import TableIdentity
 from dynaferry.state.store import StateStore
 
@@ -42,14 +46,31 @@ async def summarize(
     stats: RunStats,
     store: StateStore,
     error: DynaferryError | None = None,
+    left: Sequence[LeftToDo] = (),
+    commands: Commands = NO_COMMANDS,
 ) -> RunSummary:
-    """Sums up what is stored, since that is what a later attempt goes on from (invariant 2)."""
-    seen = (await store.read_run()).identity.tables
-    tables = [
-        await _table_summary(index, table, seen[index], store)
-        for index, table in enumerate(stats.tables)
-    ]
-    return RunSummary(run=run, status=status, error=error_summary(error), tables=tuple(tables))
+    """Sums up what is stored, since that is what a later attempt goes on from (invariant 2).
+
+    `left` is what the copy does not carry over; `commands` are those of who began it.
+    """
+    record = await store.read_run()
+    seen = record.identity.tables
+    tables = tuple(
+        [
+            await _table_summary(index, table, seen[index], store)
+            for index, table in enumerate(stats.tables)
+        ]
+    )
+    return RunSummary(
+        run=run,
+        status=status,
+        error=error_summary(error),
+        tables=tables,
+        started_at=iso_time(record.created_at),
+        ended_at=None if record.ended_at is None else iso_time(record.ended_at),
+        attempts=record.attempts,
+        next_steps=next_steps(run, tables, left, commands),
+    )
 
 
 async def _table_summary(

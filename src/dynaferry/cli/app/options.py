@@ -110,7 +110,9 @@ Patience = Annotated[
     float | None,
     option(
         SPEED,
-        f"Stop when a side accepts nothing for this long. {default('patience_seconds')}",
+        f"Give up when a side accepts nothing for this long. {default('patience_seconds')}",
+        "--give-up-after",
+        "--patience",
         metavar="SECONDS",
     ),
 ]

@@ -27,7 +27,9 @@ def report(
         Path | None,
         path_option(
             OUTPUT,
-            "What verify certified of this run's tables after its last write, to be shown as well.",
+            "What verify found of this run's tables after its last write, to be shown as well.",
+            "--result",
+            "--certificate",
             metavar="FILE",
         ),
     ] = None,

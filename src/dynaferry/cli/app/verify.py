@@ -119,7 +119,13 @@ def verify(
     ] = False,
     certificate: Annotated[
         Path | None,
-        path_option(OUTPUT, "Write what was compared and found to this file.", metavar="FILE"),
+        path_option(
+            OUTPUT,
+            "Write what was compared and found to this file.",
+            "--result",
+            "--certificate",
+            metavar="FILE",
+        ),
     ] = None,
     on_end: options.OnEnd = None,
     log_format: options.LogFormat = LogFormatFlag.TEXT,

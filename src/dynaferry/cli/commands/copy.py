@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from dynaferry.observe.stats import RunStats
     from dynaferry.plan.settings import CopyPlan
     from dynaferry.preflight.inspection import TablePreflight
+    from dynaferry.preflight.totals import Totals
     from dynaferry.run.copy_tables import Outcome
     from dynaferry.stop import StopSignal
 
@@ -82,8 +84,8 @@ def _alone(plan: CopyPlan, flags: CopyFlags) -> Body:
 
     async def body(stop: StopSignal) -> Outcome:
         watch = setting_start_aside(watcher(flags.progress, readers=plan.readers))
-        outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
-        _print_outcome(outcome, plan)
+        outcome = await execute(plan, stop=stop, watch=watch, say=screen.say_prose)
+        _print_outcome(outcome)
         return outcome
 
     return body
@@ -99,10 +101,10 @@ def _observed(plan: CopyPlan, flags: CopyFlags, monitors: list[RunMonitor]) -> B
         async with observed(flags, plan, stop) as monitor:
             monitors.append(monitor)
             watch = together(monitor.watch, watch)
-            outcome = await execute(plan, stop=stop, watch=watch, say=screen.say)
+            outcome = await execute(plan, stop=stop, watch=watch, say=screen.say_prose)
             monitor.ended(outcome.summary)
             # Before whatever still serves the end of it: nobody should wait for that to read it.
-            _print_outcome(outcome, plan)
+            _print_outcome(outcome)
             return outcome
 
     return body
@@ -115,7 +117,7 @@ def _note_stall(plan: CopyPlan, flags: CopyFlags, error: LoopStalledError) -> No
     failure.report(error, as_json=flags.json, run=plan.run_name)
 
 
-def _print_outcome(outcome: Outcome, plan: CopyPlan) -> None:
+def _print_outcome(outcome: Outcome) -> None:
     from dynaferry.cli.commands.copy_text import summary_lines
 
     if outcome.error is not None:
@@ -123,7 +125,7 @@ def _print_outcome(outcome: Outcome, plan: CopyPlan) -> None:
     elif outcome.summary.status == "interrupted" and not _has_begun(outcome):
         screen.say(failure.NOTHING_COPIED)
     if _has_begun(outcome):
-        for line in summary_lines(outcome.summary, plan.state_dir, restarts=plan.restart):
+        for line in summary_lines(outcome.summary, width=screen.width()):
             screen.say(line)
 
 
@@ -169,7 +171,8 @@ def print_dry_run(
 ) -> int:
     """Looks, prints the estimate and `more` lines, and returns the exit code."""
     from dynaferry.cli.interrupts import run_async
-    from dynaferry.preflight.lines import render_estimate, render_total
+    from dynaferry.preflight.lines import dry_run_lines, seen_tables
+    from dynaferry.preflight.totals import totals_of
     from dynaferry.run.copy_tables import dry_run
 
     async def body() -> tuple[TablePreflight, ...]:
@@ -180,21 +183,20 @@ def print_dry_run(
         preflights = run_async(body, last_words=last_words)
     except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
         return print_refusal(error, plan, flags)
-    for preflight in preflights:
-        for line in render_estimate(preflight):
-            screen.say(line)
-    if len(preflights) > 1:
-        screen.say(render_total([preflight.estimate for preflight in preflights]))
-    for line in more(preflights):
+    totals = totals_of(plan, [preflight.estimate for preflight in preflights])
+    lines = dry_run_lines(seen_tables(preflights), totals, width=screen.width())
+    for line in [*more(preflights), *lines]:
         screen.say(line)
     if flags.json:
-        screen.print_document(msgspec.json.encode(_estimates(plan, preflights)).decode())
+        document = dry_run_document(plan, [estimate_document(each) for each in preflights], totals)
+        screen.print_document(msgspec.json.encode(document).decode())
     return exit_codes.COMPLETE
 
 
 def print_refusal(error: Exception, plan: CopyPlan, flags: CopyFlags) -> int:
     """Prints a failed inspection as a refusal, whatever the service's reason; returns the code."""
     failure.print_error(error)
+    screen.say("not ready: nothing was written")
     reason = failure.sole_reason(error)
     code = exit_codes.of_error(reason)
     if isinstance(reason, DynaferryError) and not isinstance(reason, PlanError):
@@ -204,16 +206,24 @@ def print_refusal(error: Exception, plan: CopyPlan, flags: CopyFlags) -> int:
     return code
 
 
-def _estimates(plan: CopyPlan, preflights: tuple[TablePreflight, ...]) -> dict[str, Any]:
+def dry_run_document(
+    plan: CopyPlan, tables: Sequence[dict[str, Any]], totals: Totals
+) -> dict[str, Any]:
+    """The `--json` document of a dry run of these tables."""
     return {
         "run": plan.run_name,
         "dry_run": True,
-        "tables": [estimate_document(preflight) for preflight in preflights],
+        "tables": tables,
+        # Its seconds are null where a table would never be done.
+        "total": totals,
+        "ready": totals.seconds < math.inf,
     }
 
 
 def estimate_document(preflight: TablePreflight) -> dict[str, Any]:
     """One table of the `--json` document of a dry run."""
+    from dynaferry.preflight.notice import texts
+
     estimate = preflight.estimate
     return {
         "source": preflight.table.source_name,
@@ -232,7 +242,9 @@ def estimate_document(preflight: TablePreflight) -> dict[str, Any]:
         "read_cost": estimate.read_cost,
         "write_cost": estimate.write_cost,
         "prices": estimate.prices,
-        "notices": list(preflight.notices),
+        "notices": texts(preflight.notices),
+        "warnings": texts(notice for notice in preflight.notices if notice.weight == "warning"),
+        "bottleneck": estimate.bottleneck.reason,
         "source_arn": preflight.source.arn,
         "target_arn": None if preflight.target is None else preflight.target.arn,
     }

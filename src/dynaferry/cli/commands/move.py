@@ -166,7 +166,7 @@ def _dry_run(plan: CopyPlan, flags: MoveFlags) -> int:
         estimates = run_async(partial(dry_run, plan, say=screen.say), last_words=last_words)
     except Exception as error:  # noqa: BLE001  # the edge: everything is told, nothing is raised
         return print_refusal(error, plan, typed)
-    for line in move_lines(estimates):
+    for line in move_lines(plan, estimates, width=screen.width()):
         screen.say(line)
     if typed.json:
         screen.print_document(msgspec.json.encode(move_document(plan, estimates)).decode())

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from dynaferry.cli.commands.copy import estimate_document
+from dynaferry.cli.commands.copy import dry_run_document, estimate_document
 from dynaferry.observe import formatting
 from dynaferry.preflight.following import cost_line
-from dynaferry.preflight.lines import render_move, render_total
+from dynaferry.preflight.lines import SeenTable, dry_run_lines
+from dynaferry.preflight.totals import totals_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,17 +21,20 @@ if TYPE_CHECKING:
     from dynaferry.preflight.inspection import TablePreflight
 
 
-def move_lines(estimates: Sequence[MoveEstimate]) -> list[str]:
-    """The tables, each with its estimate, what following costs, and the notices."""
-    lines = []
-    for each in estimates:
-        lines += render_move(each.copy, [f"following: {_following(each)}"], each.notices)
-    if len(estimates) > 1:
-        lines.append(render_total([each.copy.estimate for each in estimates]))
-        changing = [each.cost for each in estimates if each.changes_per_second]
-        if changing:
-            lines.append(f"following all of them: {cost_line(changing)}")
-    return lines
+def move_lines(
+    plan: CopyPlan, estimates: Sequence[MoveEstimate], *, width: int | None = None
+) -> list[str]:
+    """The tables with their estimates, what following costs, and the notices."""
+    tables = [
+        SeenTable(preflight=each.copy, notices=each.notices, following=_following(each))
+        for each in estimates
+    ]
+    totals = totals_of(plan, [each.copy.estimate for each in estimates])
+    *lines, ready = dry_run_lines(tables, totals, width=width)
+    changing = [each.cost for each in estimates if each.changes_per_second]
+    if len(estimates) > 1 and changing:
+        lines.append(f"following all of them: {cost_line(changing)}")
+    return [*lines, ready]
 
 
 def first_outage_lines(tables: Sequence[TablePreflight]) -> list[str]:
@@ -53,11 +57,8 @@ def _following(estimate: MoveEstimate) -> str:
 
 def move_document(plan: CopyPlan, estimates: Sequence[MoveEstimate]) -> dict[str, Any]:
     """The `--json` document: that of a copy's dry run, with `following` for each table."""
-    return {
-        "run": plan.run_name,
-        "dry_run": True,
-        "tables": [_table(each) for each in estimates],
-    }
+    totals = totals_of(plan, [each.copy.estimate for each in estimates])
+    return dry_run_document(plan, [_table(each) for each in estimates], totals)
 
 
 def _table(estimate: MoveEstimate) -> dict[str, Any]:

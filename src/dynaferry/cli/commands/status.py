@@ -19,6 +19,7 @@ from dynaferry.follow.stored_move import read_move
 from dynaferry.observe import formatting
 from dynaferry.observe.move_status import MoveStatus, overall
 from dynaferry.observe.move_words import ending_line, late_line, line_of, losing_line
+from dynaferry.observe.next_steps import NO_COMMANDS
 from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary, TableSummary
 from dynaferry.report.stored_run import (
     State,
@@ -29,8 +30,10 @@ from dynaferry.report.stored_run import (
     read_stored_run,
     seconds_left,
 )
+from dynaferry.report.stored_steps import steps_of
 from dynaferry.shared.arn import resource_name
 from dynaferry.state.directory import sole_run
+from dynaferry.state.json_lines import iso_time
 
 # `copy` never prints this one, so that it is not among its statuses.
 RUNNING = cast("RunStatus", "running")
@@ -101,6 +104,10 @@ def to_summary(run: StoredRun, moved: Sequence[MoveStatus] = ()) -> StatusSummar
         error=error,
         tables=tuple(_table_document(run, table) for table in run.tables),
         move=overall(moved) if moved else msgspec.UNSET,
+        started_at=iso_time(record.created_at),
+        ended_at=None if record.ended_at is None else iso_time(record.ended_at),
+        attempts=record.attempts,
+        next_steps=steps_of(run, NO_COMMANDS),
     )
 
 

@@ -162,9 +162,11 @@ def _next_steps(summary: VerifySummary, *, begins_anew: bool) -> Iterator[str]:
 def repair_lines(planned: RepairPlan) -> list[str]:
     """The lines that say what a repair is about to do."""
     steps = (
-        (planned.write_missing, "write {} missing items"),
-        (planned.overwrite_different, "overwrite {} different items"),
-        (planned.delete_extra, "delete {} extra items"),
+        (planned.write_missing, "write", "missing item"),
+        (planned.overwrite_different, "overwrite", "different item"),
+        (planned.delete_extra, "delete", "extra item"),
     )
-    lines = [f"  {text.format(formatting.count(number))}" for number, text in steps if number]
+    lines = [
+        f"  {verb} {formatting.plural(number, what)}" for number, verb, what in steps if number
+    ]
     return [f"in the target {formatting.place(planned.target_arn)} this will", *lines]
