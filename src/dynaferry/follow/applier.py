@@ -46,7 +46,10 @@ from dynaferry.throttle.retry import RetryPolicy
 WORKERS: Final = 16
 _ROWS_AT_ONCE: Final = 1_000
 _BYTES_AT_ONCE: Final = 4 * 1024**2
-_IDLE_SECONDS: Final = 0.05
+# Who follows closely sends what has come within so long at once, and takes it out of the spool as
+# it is answered, this often: requests are fuller, and transactions fewer.
+_ROUND_SECONDS: Final = 0.2
+_SETTLE_SECONDS: Final = 0.1
 # How long what was left undone waits, at first and at most.
 _UNDONE_SECONDS: Final = (0.05, 2.0)
 _UNITS_PER_KEY: Final = 1.0
@@ -144,6 +147,7 @@ class Applier:
         """Goes round through what waits, so that a key that changes all the time holds none up."""
         cursor = 0
         while not self._drains.is_set():
+            began = anyio.current_time()
             await self._revisit_doubts()
             await self._on_the_way.until_there_is_room()
             # As it is before the rows are read: one that is acknowledged meanwhile is old by now.
@@ -170,8 +174,8 @@ class Applier:
                     continue
                 await gives.send(work)
             await self._applied_rows.lags_behind(is_behind and not self._is_held)
-            if self._is_held or (not free and not cursor):
-                await anyio.sleep(_IDLE_SECONDS)
+            if self._is_held or not cursor:
+                await anyio.sleep_until(began + _ROUND_SECONDS)
 
     def _free(self, rows: Sequence[Waiting], busy: Set[bytes], held: Held) -> list[Waiting]:
         """Rows whose keys are in no request, and need not wait."""
@@ -276,7 +280,11 @@ class Applier:
 
     async def _settle_for_ever(self, settled: MemoryObjectReceiveStream[Settled]) -> None:
         """Takes what has come together out of the spool, in one transaction."""
+        settled_at = -math.inf
         async for first in settled:
+            if not self._applied_rows.is_behind:
+                await anyio.sleep_until(settled_at + _SETTLE_SECONDS)
+            settled_at = anyio.current_time()
             together = [first]
             while True:
                 try:

@@ -16,10 +16,10 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from msgspec import Struct
 
 from dynaferry.errors import RetryableError, StateWriteError, StoppedError, StreamGoneError
 from dynaferry.follow.lineage import OVERLAP_SECONDS, Gap, Lineage, ShardState
+from dynaferry.follow.news import TOGETHER_SECONDS, Listed, News, is_nothing, together
 from dynaferry.follow.shard_ages import ShardAges
 from dynaferry.follow.shard_reader import CaptureStats, Polls, Read, ShardReader
 from dynaferry.follow.spool import Spool
@@ -38,18 +38,6 @@ _DISK_SECONDS: Final = 2.0
 _LOOKUPS_AT_ONCE: Final = 2
 # So many listings in a row show a disabled stream with nothing unread: it is over.
 LISTINGS_AT_END: Final = 3
-
-
-class _Listed(Struct, frozen=True):
-    """A complete listing, or the children of one shard."""
-
-    shards: Sequence[Shard]
-    is_complete: bool
-    is_enabled: bool = True
-    began_at: float = 0.0
-
-
-_News = Read | _Listed
 
 
 class Capture:
@@ -85,7 +73,7 @@ class Capture:
         self._read_until = read_until
         self._keys_only = keys_only
         self._listings_at_end = 0
-        self._sends: MemoryObjectSendStream[_News]
+        self._sends: MemoryObjectSendStream[News]
         self._lookups = anyio.Semaphore(_LOOKUPS_AT_ONCE)
         self._reading: set[str] = set()
         self.ages = ShardAges(start)
@@ -116,7 +104,7 @@ class Capture:
         :raises StoppedError: the stream may not be read, until somebody acts
         :raises StreamGoneError: the stream is not there any more
         """
-        self._sends, receives = anyio.create_memory_object_stream[_News](MOST_PAGES_IN_MEMORY)
+        self._sends, receives = anyio.create_memory_object_stream[News](MOST_PAGES_IN_MEMORY)
         async with self._sends, receives, anyio.create_task_group() as tasks:
             seen_at = self.clock() if self._read_until is None else self._read_until
             self._start_readers(tasks, seen_at=seen_at)
@@ -164,25 +152,27 @@ class Capture:
     # Storing -----------------------------------------------------------------------------------
 
     async def _store_until_over(
-        self, receives: MemoryObjectReceiveStream[_News], tasks: TaskGroup
+        self, receives: MemoryObjectReceiveStream[News], tasks: TaskGroup
     ) -> None:
         while not self.is_over:
-            first: _News | None = None
+            first: News | None = None
             # What was received is not to be dropped for a slow disk: only the waiting ends early.
             with anyio.move_on_after(ALIVE_SECONDS):
                 first = await receives.receive()
             if first is None:
                 await self._store([])
                 continue
-            if await self._store_news(_together(first, receives), tasks):
+            until = self._stored_at + TOGETHER_SECONDS
+            news = await together(first, receives, until=until, slots=self.slots)
+            if await self._store_news(news, tasks):
                 self._start_readers(tasks)
 
-    async def _store_news(self, news: Sequence[_News], tasks: TaskGroup) -> bool:
+    async def _store_news(self, news: Sequence[News], tasks: TaskGroup) -> bool:
         """Stores what has come together, in order; returns whether other shards may be read now."""
         changes: list[ChangeRecord] = []
         for each in news:
             gaps: Sequence[Gap] = ()
-            if isinstance(each, _Listed):
+            if isinstance(each, Listed):
                 gaps = self._take_listing(each)
             else:
                 changes += self._take_read(each)
@@ -192,11 +182,11 @@ class Capture:
                 await self._store(changes, gaps)
                 changes = []
         is_due = anyio.current_time() - self._stored_at >= ALIVE_SECONDS
-        if is_due or not all(isinstance(each, Read) and _is_nothing(each) for each in news):
+        if is_due or not all(map(is_nothing, news)):
             await self._store(changes)
         return self._stored(news, tasks)
 
-    def _take_listing(self, listed: _Listed) -> list[Gap]:
+    def _take_listing(self, listed: Listed) -> list[Gap]:
         now = self.clock()
         if not listed.is_complete:
             self.lineage.found_children(listed.shards, now)
@@ -226,10 +216,10 @@ class Capture:
             self.lineage.ended(read.shard, self.clock())
         return changes
 
-    def _stored(self, news: Sequence[_News], tasks: TaskGroup) -> bool:
+    def _stored(self, news: Sequence[News], tasks: TaskGroup) -> bool:
         has_other_shards = False
         for each in news:
-            if isinstance(each, _Listed):
+            if isinstance(each, Listed):
                 has_other_shards = True
                 self._listings_taken += each.is_complete
                 if each.is_complete:
@@ -299,7 +289,7 @@ class Capture:
             except (RetryableError, StoppedError) as error:
                 self.stats.trouble = str(error)
         if children:
-            await self._sends.send(_Listed(children, is_complete=False))
+            await self._sends.send(Listed(children, is_complete=False))
         else:
             self.want_listing()
 
@@ -331,19 +321,4 @@ class Capture:
                 self._listings_begun -= 1
                 self.want_listing()
                 continue
-            await self._sends.send(_Listed(listing.shards, True, listing.is_enabled, began_at))
-
-
-def _together(first: _News, receives: MemoryObjectReceiveStream[_News]) -> list[_News]:
-    """What has come together with it, in order."""
-    news = [first]
-    while True:
-        try:
-            news.append(receives.receive_nowait())
-        except anyio.WouldBlock:
-            return news
-
-
-def _is_nothing(read: Read) -> bool:
-    """An empty page: nothing to store."""
-    return read.gap is None and not read.is_over and read.page is not None and not read.page.changes
+            await self._sends.send(Listed(listing.shards, True, listing.is_enabled, began_at))
