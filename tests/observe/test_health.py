@@ -4,7 +4,8 @@ import pytest
 
 from dynaferry.observe.health import HealthWatch, stalled_for
 from dynaferry.observe.limiting_factor import STALL_SECONDS
-from dynaferry.observe.stats import RunStats, TableState, TableStats
+from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.observe.table_state import TableState
 
 
 def one_table(state: TableState = "running") -> tuple[RunStats, TableStats]:

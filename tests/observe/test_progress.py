@@ -3,7 +3,8 @@
 import anyio
 import pytest
 
-from dynaferry.observe.progress import PlainLog, RunMeter, TableView, plain_line, watch_plain
+from dynaferry.observe.progress import PlainLog, plain_line, watch_plain
+from dynaferry.observe.run_meter import RunMeter, TableView
 from dynaferry.observe.stats import RunStats, TableStats
 
 

@@ -8,8 +8,9 @@ import anyio
 import pytest
 from rich.console import Console
 
-from dynaferry.observe.progress import TableView
-from dynaferry.observe.stats import RunStats, TableState, TableStats
+from dynaferry.observe.run_meter import TableView
+from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.observe.table_state import TableState
 from dynaferry.observe.terminal import render, watch_live
 
 

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from dynaferry.observe.events import EventKind, RunEvent
+from dynaferry.observe.segment_sums import SegmentTally
 from dynaferry.plan.recorded import RecordedSettings, recorded_settings
 from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
@@ -16,6 +17,7 @@ from dynaferry.state.records import (
     Controls,
     ControlsChange,
     DeadLetter,
+    ProgressRecord,
     RunIdentity,
     Sample,
     SegmentRecord,
@@ -114,6 +116,17 @@ def sample(second: int, *, table: int = 0) -> Sample:
         read_units=0.5 * second,
         write_units=1.25 * second,
         throttled_requests=second,
+    )
+
+
+def progress_record(table: int, ratio: float) -> ProgressRecord:
+    return ProgressRecord(
+        table=table,
+        time=CREATED_AT,
+        items_done=10,
+        expected_items=None if ratio > 0.3 else 100,
+        progress_ratio=ratio,
+        eta_seconds=None if ratio > 0.3 else 60.5,
     )
 
 
@@ -278,6 +291,35 @@ class StateStoreContract:
             items_filtered=27,
             bytes_read=9_000_000,
         )
+
+    async def test_the_sums_over_the_segments_are_those_that_a_tally_keeps(
+        self, store: StateStore
+    ) -> None:
+        tally = SegmentTally()
+        assert await store.read_segment_sums(0) == tally.sums()
+        records = [
+            segment_record(1, 3),
+            segment_record(2, 50_000_000, complete=True),
+            segment_record(3, 4_000_000, complete=True),
+            segment_record(4, 7),
+        ]
+        for record in records:
+            tally.note(record.segment, record.items_read, complete=record.complete)
+        await store.checkpoint(0, records, counters())
+        await store.checkpoint(1, [segment_record(1, 9)], counters())
+        sums = await store.read_segment_sums(0)
+        assert sums == msgspec.structs.replace(tally.sums(), squares=sums.squares)
+        assert sums.squares == pytest.approx(tally.sums().squares)
+
+    async def test_the_progress_that_was_shown_last_is_kept(self, store: StateStore) -> None:
+        assert await store.read_progress() == []
+        await store.keep_progress([progress_record(-1, 0.1), progress_record(1, 0.2)])
+        await store.keep_progress([progress_record(-1, 0.3), progress_record(0, 0.4)])
+        assert await store.read_progress() == [
+            progress_record(-1, 0.3),
+            progress_record(0, 0.4),
+            progress_record(1, 0.2),
+        ]
 
     async def test_counters_are_replaced_and_each_table_has_its_own(
         self, store: StateStore

@@ -1,14 +1,16 @@
 """Acknowledged -> stored: the checkpoints of one table, and the samples for its report."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import anyio
 
 from dynaferry.copy.counters import counters_of, sample_of
 from dynaferry.copy.ledger import Ledger
 from dynaferry.errors import StateWriteError
+from dynaferry.observe.segment_sums import SegmentTally
 from dynaferry.observe.stats import TableStats
+from dynaferry.state.records import SegmentRecord
 from dynaferry.state.store import CheckpointStore
 
 CHECKPOINT_SECONDS = 0.5
@@ -40,6 +42,8 @@ class Checkpointer:
         self._before_each = before_each
         self._clock = clock
         self._monotonic = monotonic
+        self._tally = SegmentTally()
+        self._note(ledger.records())
 
     async def regularly(self) -> None:
         """Makes one twice a second, until it is cancelled.
@@ -81,7 +85,14 @@ class Checkpointer:
         records = self._ledger.changed_records()
         await self._store.checkpoint(self._table, records, counters_of(self._stats))
         self._ledger.stored(records)
+        self._note(records)
         self._stats.checkpointed_at = self._monotonic()
+
+    def _note(self, stored: Iterable[SegmentRecord]) -> None:
+        """The estimate of what is left is made of what is stored: so any process makes the same."""
+        for record in stored:
+            self._tally.note(record.segment, record.items_read, complete=record.complete)
+        self._stats.segment_sums = self._tally.sums()
 
     async def _sample(self) -> None:
         await self._store.add_sample(sample_of(self._stats, self._table, self._clock()))

@@ -80,6 +80,10 @@ class Ledger:
         granted = self.total_segments if self._granted is None else len(self._granted)
         return self.complete_segments == granted
 
+    def records(self) -> list[SegmentRecord]:
+        """The records of the segments that have begun."""
+        return [watermark.record for watermark in self._watermarks.values()]
+
     def record(self, segment: int) -> SegmentRecord:
         """How far `segment` is acknowledged."""
         return self._watermark(segment).record

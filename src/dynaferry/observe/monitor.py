@@ -18,8 +18,8 @@ from dynaferry.observe.history import History, Point, point_of, table_point
 from dynaferry.observe.move_health import MoveHealth
 from dynaferry.observe.move_history import MovePoint, move_point, with_worst_lag
 from dynaferry.observe.move_status import MoveStatus
-from dynaferry.observe.progress import RunMeter, TableView
 from dynaferry.observe.request_stats import RequestStats
+from dynaferry.observe.run_meter import RunMeter, TableView
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary
 

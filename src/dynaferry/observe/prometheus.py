@@ -22,8 +22,8 @@ from dynaferry._version import __version__
 from dynaferry.observe.histogram import BOUNDS
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.move_metrics import move_metrics
-from dynaferry.observe.progress import TableView
 from dynaferry.observe.request_stats import RequestStats
+from dynaferry.observe.run_meter import TableView
 from dynaferry.observe.stats import TableStats
 
 _TABLE_LABELS: Final = ("source", "target")

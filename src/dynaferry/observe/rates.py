@@ -31,6 +31,21 @@ class SlidingRate:
         while len(self._samples) > 2 and self._samples[1][0] <= now - self.window_seconds:
             self._samples.popleft()
 
+    def forget_after(self, moment: float) -> None:
+        """Drops what was added after `moment`."""
+        while self._samples and self._samples[-1][0] > moment:
+            self._samples.pop()
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that the samples cover."""
+        return self._samples[-1][0] - self._samples[0][0] if self._samples else 0.0
+
+    @property
+    def latest(self) -> float | None:
+        """The latest value, None without one."""
+        return self._samples[-1][1] if self._samples else None
+
     @property
     def per_second(self) -> float | None:
         """The rate, or None while there is nothing to compare."""

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
+from dynaferry.observe.estimator import RunProgress
 from dynaferry.observe.events import RunEvent
 from dynaferry.observe.request_stats import RequestStats
 from dynaferry.observe.segment_map import SegmentMap
+from dynaferry.observe.segment_sums import SegmentSums
+from dynaferry.observe.table_state import TableState
 
 # Reasons are the service's words: as a rule a handful, never without bound.
 MOST_REASONS: Final = 20
 OTHER_REASONS: Final = "other reasons"
-
-TableState = Literal["waiting", "running", "complete", "rejected", "interrupted", "failed"]
 
 
 @dataclass(slots=True)
@@ -35,6 +36,8 @@ class TableStats:
     `dollars_before` is what earlier units cost beyond what they would cost at these prices.
     `checkpointed_at` is by the clock of `started_at`.
     The ARNs are None where the tables were not looked at.
+    `segment_sums` are as stored. The plan's seconds and write units are for the whole table, None
+    where it has no end.
     """
 
     source: str
@@ -78,6 +81,9 @@ class TableStats:
     dollars_before: float = 0.0
     source_arn: str | None = None
     target_arn: str | None = None
+    segment_sums: SegmentSums = field(default_factory=SegmentSums)
+    planned_seconds: float | None = None
+    planned_write_units: float = 0.0
 
     def __post_init__(self) -> None:
         self.segments = SegmentMap(self.segments_total)
@@ -134,6 +140,7 @@ class RunStats:
     `limits_in_words` says its pause and its caps for people; the caps are those that its tables
     share, in units a second, None where there is none. `events` are those that are stored, by their
     time.
+    `progress` is what is shown and stored, None until there is any.
     """
 
     run: str
@@ -144,3 +151,5 @@ class RunStats:
     read_cap_units: float | None = None
     write_cap_units: float | None = None
     events: Sequence[RunEvent] = ()
+    tables_at_once: int = 1
+    progress: RunProgress | None = None

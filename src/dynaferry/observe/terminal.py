@@ -11,7 +11,8 @@ from rich.text import Text
 
 from dynaferry.observe import formatting
 from dynaferry.observe.display import Sleep, redraw
-from dynaferry.observe.progress import RunMeter, TableView, ending
+from dynaferry.observe.progress import ending
+from dynaferry.observe.run_meter import RunMeter, TableView
 from dynaferry.observe.stats import RunStats
 from dynaferry.shared.printable import printable
 

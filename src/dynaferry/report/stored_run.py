@@ -24,6 +24,7 @@ from dynaferry.state.records import (
     AttemptRecord,
     Controls,
     LetterCount,
+    ProgressRecord,
     RunRecord,
     Sample,
     SegmentRecord,
@@ -68,7 +69,7 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     """A run as its state file and its locks show it at the moment `now`, in seconds.
 
     `process` is the one that works on a stalled run, where that is known. `events` are read with a
-    whole run only.
+    whole run only. `progress` is what was shown last: see `stored_progress`.
     """
 
     record: RunRecord
@@ -80,6 +81,7 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     tables: list[StoredTable]
     now: float
     events: Sequence[RunEvent] = ()
+    progress: list[ProgressRecord] = []
 
     @property
     def is_under_way(self) -> bool:
@@ -142,6 +144,7 @@ async def read_stored_run(state_dir: Path, name: str, *, whole: bool = False) ->
             tables=tables,
             now=now,
             events=await store.read_events() if whole else (),
+            progress=await store.read_progress(),
         )
     finally:
         await store.aclose()

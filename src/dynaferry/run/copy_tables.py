@@ -39,6 +39,7 @@ from dynaferry.run.lifecycle import (
     watched,
 )
 from dynaferry.run.outcome import Outcome, status_of, summarize, without_summary
+from dynaferry.run.progress_keeper import ProgressKeeper
 from dynaferry.run.resume import (
     check_state_can_be_kept,
     identity_of,
@@ -232,12 +233,16 @@ class _Attempt:
         follower = ControlFollower(self._plan, self._store, (caps,), stats)
         for line in await follower.begin():
             self._say(line)
+        stats.tables_at_once = self._plan.tables_at_once
+        progress = await ProgressKeeper.begun(self._store, stats, readers=self._plan.readers)
 
         async def copy(table: int) -> None:
             await self._copy_one(self._task(table, run, stats, caps, rejections))
 
-        async with beside(partial(watched, self._watch, stats), follower.follow, recorder.follow):
+        watch = partial(watched, self._watch, stats)
+        async with beside(watch, follower.follow, recorder.follow, progress.follow):
             await in_turn(len(self._plan.tables), self._plan.tables_at_once, self._stop, copy)
+            await progress.keep()
 
     def _task(
         self,

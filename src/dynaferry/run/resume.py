@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 
 import msgspec
@@ -193,6 +194,10 @@ async def stats_from(
         )
         table.source_arn = run.identity.tables[index].source_arn
         table.target_arn = run.identity.tables[index].target_arn
+        table.segment_sums = await store.read_segment_sums(index)
+        estimate = checked_table.estimate
+        table.planned_seconds = estimate.seconds if isfinite(estimate.seconds) else None
+        table.planned_write_units = float(estimate.write_units)
         reasons = await store.count_dead_letters(index, MOST_REASONS)
         table.rejections = {f"{e.error_code}: {e.error_message}": e.items for e in reasons}
         if table.segments_complete == table.segments_total:

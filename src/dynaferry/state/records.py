@@ -153,6 +153,24 @@ class Sample(Struct, frozen=True, kw_only=True):
     write_limit_units: Amount | None = None
 
 
+# All tables together have a progress as well, the one with this number.
+TOTAL_PROGRESS: Final = -1
+
+
+class ProgressRecord(Struct, frozen=True, kw_only=True):
+    """The progress of a table, or of the total, as it was last shown, at this time.
+
+    The ETA is in seconds from then on; None stands for what was not known.
+    """
+
+    table: Annotated[int, Meta(ge=TOTAL_PROGRESS)]
+    time: EpochSeconds
+    items_done: Count
+    expected_items: Count | None
+    progress_ratio: Annotated[float, Meta(ge=0, le=1)]
+    eta_seconds: Amount | None
+
+
 class AttemptRecord(Struct, frozen=True, kw_only=True):
     """One attempt at a run; attempts are counted from 1.
 

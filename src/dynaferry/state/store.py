@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dynaferry.observe.events import RunEvent
+from dynaferry.observe.segment_sums import SegmentSums
 from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.state.records import (
     AttemptRecord,
@@ -15,6 +16,7 @@ from dynaferry.state.records import (
     ControlsChange,
     DeadLetter,
     LetterCount,
+    ProgressRecord,
     RunRecord,
     RunStatus,
     Sample,
@@ -74,6 +76,21 @@ class StateStore(CheckpointStore, Protocol):
 
     async def read_totals(self, table: int) -> TableTotals:
         """The sums of the table's segment records."""
+        ...
+
+    async def read_segment_sums(self, table: int) -> SegmentSums:
+        """The sums over the table's segments, for the estimate of its items."""
+        ...
+
+    async def keep_progress(self, records: Sequence[ProgressRecord]) -> None:
+        """Stores what is about to be shown, in the place of what was.
+
+        :raises StateWriteError: it could not be stored
+        """
+        ...
+
+    async def read_progress(self) -> list[ProgressRecord]:
+        """What was shown last of the total and of each table; nothing where nothing was."""
         ...
 
     async def read_counters(self, table: int) -> TableCounters:

@@ -7,7 +7,8 @@ import anyio
 
 from dynaferry.observe import formatting
 from dynaferry.observe.display import Sleep, write_lines
-from dynaferry.observe.progress import PlainLog, RunMeter, TableView
+from dynaferry.observe.progress import PlainLog
+from dynaferry.observe.run_meter import RunMeter, TableView
 from dynaferry.observe.stats import RunStats
 from dynaferry.verify.stats import ComparisonRunStats, ComparisonStats
 

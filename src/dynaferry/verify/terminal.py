@@ -10,7 +10,7 @@ from rich.text import Text
 
 from dynaferry.observe import formatting
 from dynaferry.observe.display import Sleep, redraw
-from dynaferry.observe.progress import TableView
+from dynaferry.observe.run_meter import TableView
 from dynaferry.observe.terminal import MOST_ROWS, table_of
 from dynaferry.shared.printable import printable
 from dynaferry.verify.progress import ComparisonMeter, Shown, ending

@@ -10,6 +10,7 @@ from typing import Literal, Self
 import msgspec
 
 from dynaferry.observe.events import RunEvent
+from dynaferry.observe.segment_sums import SegmentSums
 from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.state.records import (
     AttemptRecord,
@@ -17,6 +18,7 @@ from dynaferry.state.records import (
     ControlsChange,
     DeadLetter,
     LetterCount,
+    ProgressRecord,
     RunIdentity,
     RunRecord,
     RunStatus,
@@ -27,6 +29,7 @@ from dynaferry.state.records import (
     changed,
 )
 from dynaferry.state.sqlite import events as stored_events
+from dynaferry.state.sqlite import progress as shown_progress
 from dynaferry.state.sqlite import run_file, schema
 from dynaferry.state.sqlite.run_file import RunFile
 from dynaferry.state.sqlite.thread import FileThread
@@ -139,6 +142,27 @@ class SqliteStore(FileThread):
     async def read_totals(self, table: int) -> TableTotals:
         """The sums of the table's segment records."""
         return await self._record(schema.totals_of, schema.SELECT_TOTALS, table)
+
+    async def read_segment_sums(self, table: int) -> SegmentSums:
+        """The sums over the table's segments, for the estimate of its items."""
+        query = shown_progress.SELECT_SEGMENT_SUMS
+        return await self._record(shown_progress.segment_sums_of, query, table)
+
+    async def keep_progress(self, records: Sequence[ProgressRecord]) -> None:
+        """Stores what is about to be shown, in the place of what was.
+
+        :raises StateWriteError: it could not be stored
+        """
+        await self._write(lambda connection: shown_progress.keep(connection, records))
+
+    async def read_progress(self) -> list[ProgressRecord]:
+        """What was shown last of the total and of each table; nothing where nothing was."""
+
+        def read() -> list[ProgressRecord]:
+            with self._file.reading() as connection:
+                return shown_progress.read(connection)
+
+        return await self._on_thread(read)
 
     async def read_counters(self, table: int) -> TableCounters:
         """What the table cost so far."""
