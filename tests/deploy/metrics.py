@@ -27,7 +27,7 @@ def exported() -> dict[str, set[str]]:
     table.batch_writes.note("throttled", 0.01)
     clock = iter(range(1, 1000))
     monitor = RunMonitor("orders", readers=8, clock=lambda: float(next(clock)))
-    monitor.finish_by = 1.0
+    monitor.finish_by, monitor.phase = 1.0, "running"
     monitor.stats = RunStats("orders", [table])
     monitor.stats.credentials_left = {"target": lambda: 3600.0}
     monitor.note_move([a_move_status()])

@@ -170,9 +170,8 @@ def with_empty_segments(count: int, segments: int, *, keys: int, seed: int = 0) 
     return sizes
 
 
-def _table(segments: Sequence[int], per_second: float, **changed: float) -> TableShape:
-    table = TableShape(segments, sum(segments), per_second)
-    return replace(table, **changed)
+def _table(segments: Sequence[int], per_second: float) -> TableShape:
+    return TableShape(segments, sum(segments), per_second)
 
 
 def _off(table: TableShape, by: float) -> TableShape:
@@ -196,13 +195,13 @@ _OFF_BY = (0.7, 1.3, 1.0, 0.7, 1.3, 1.0, 0.7, 1.3)
 
 def _hot(at: int) -> RunShape:
     segments = with_hot_key(_MILLION, 256, share=0.4, at=at)
-    return RunShape([_table(segments, 4_000.0, partition_per_second=1_000.0)])
+    return RunShape([replace(_table(segments, 4_000.0), partition_per_second=1_000.0)])
 
 
 def shapes() -> dict[str, RunShape]:
     """The shapes that an estimator has to be right about."""
     steady = _table(even(2 * _MILLION, 64), 4_000.0)
-    wide = _table(even(5 * _MILLION, 256), 9_000.0, readers=16)
+    wide = replace(_table(even(5 * _MILLION, 256), 9_000.0), readers=16)
     shrunk = [round(size * (1 - 0.2 * at / 256)) for at, size in enumerate(wide.segments)]
     few_keys = with_empty_segments(3 * _MILLION, 512, keys=320)
     eight = [_table(even(items, count, items), rate) for items, count, rate in _EIGHT]

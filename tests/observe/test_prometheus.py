@@ -31,6 +31,18 @@ def value(samples: Samples, name: str, **labels: str) -> float | None:
     return samples.get((f"dynaferry_{name}", frozenset((TABLE | labels).items())))
 
 
+def of_run(samples: Samples, name: str) -> float | None:
+    return samples.get((f"dynaferry_{name}", frozenset({("run", "orders-run")})))
+
+
+def states_of(samples: Samples) -> dict[str, float]:
+    return {
+        dict(labels)["state"]: number
+        for (name, labels), number in samples.items()
+        if name == "dynaferry_table_state"
+    }
+
+
 def busy_monitor() -> tuple[RunMonitor, TableStats, Clock]:
     table = TableStats(
         source="orders",
@@ -60,14 +72,14 @@ def busy_monitor() -> tuple[RunMonitor, TableStats, Clock]:
     table.batch_writes.note("throttled", 50.0)
     clock = Clock()
     monitor = RunMonitor("orders-run", readers=8, clock=clock)
-    monitor.stats = RunStats("orders-run", [table])
+    monitor.stats, monitor.phase = RunStats("orders-run", [table]), "running"
     monitor.refresh()
     return monitor, table, clock
 
 
 def test_every_metric_of_the_issue_is_there_by_its_name() -> None:
     monitor, table, clock = busy_monitor()
-    clock.now += 1
+    clock.now += 4
     table.items_written += 100
     monitor.refresh()
     samples = scrape(monitor)
@@ -82,14 +94,58 @@ def test_every_metric_of_the_issue_is_there_by_its_name() -> None:
     assert value(samples, "read_rate_limit_units") is None
     assert value(samples, "in_flight_requests", operation="Scan") == 2
     assert value(samples, "in_flight_requests", operation="BatchWriteItem") == 30
-    assert value(samples, "checkpoint_age_seconds") == 3.5
+    assert value(samples, "checkpoint_age_seconds") == 6.5
     assert value(samples, "estimated_cost_dollars") == 200
     assert value(samples, "progress_ratio") == 0.5
-    assert value(samples, "eta_seconds") == 5
+    assert value(samples, "expected_items") == 1000
+    assert value(samples, "eta_seconds") == 20
+    assert of_run(samples, "run_progress_ratio") == 0.5
+    assert of_run(samples, "run_eta_seconds") == 20
+    assert of_run(samples, "paused") == 0
     assert (
         samples["dynaferry_run_info", frozenset({("run", "orders-run"), ("version", __version__)})]
         == 1
     )
+
+
+def test_a_table_is_in_one_state_by_the_words_that_are_used_everywhere() -> None:
+    monitor, _, clock = busy_monitor()
+    states = states_of(scrape(monitor))
+    assert set(states) == {
+        "waiting", "running", "stalled", "paused", "complete", "rejected", "failed", "interrupted"
+    }  # fmt: skip
+    assert [state for state, number in states.items() if number] == ["running"]
+    monitor.stats.paused = True
+    monitor.refresh()
+    states = states_of(scrape(monitor))
+    assert [state for state, number in states.items() if number] == ["paused"]
+    monitor.stats.paused = False
+    clock.now += 60
+    monitor.refresh()
+    states = states_of(scrape(monitor))
+    assert [state for state, number in states.items() if number] == ["stalled"]
+
+
+def test_a_paused_run_says_so_and_has_no_eta() -> None:
+    monitor, table, clock = busy_monitor()
+    clock.now += 4
+    table.items_written += 100
+    monitor.stats.paused = True
+    monitor.refresh()
+    samples = scrape(monitor)
+    assert of_run(samples, "paused") == 1
+    assert of_run(samples, "run_eta_seconds") is None
+    assert value(samples, "eta_seconds") is None
+    assert of_run(samples, "run_progress_ratio") == 0.5
+
+
+def test_a_run_that_is_complete_is_done_in_0_seconds() -> None:
+    monitor, table, _ = busy_monitor()
+    table.state, table.segments_complete = "complete", 10
+    monitor.refresh()
+    samples = scrape(monitor)
+    assert of_run(samples, "run_progress_ratio") == 1
+    assert of_run(samples, "run_eta_seconds") == 0
 
 
 def test_requests_are_counted_by_operation_and_outcome() -> None:

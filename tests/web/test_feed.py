@@ -136,6 +136,7 @@ def test_in_a_pause_nothing_says_when_it_ends() -> None:
     run = StagedRun(64)
     run.go_on(3)
     run.monitor.stats.paused = True
+    run.monitor.refresh()
     news = Feed(run.monitor, Shown()).news()
     assert news.rows[0].state == "paused"
     assert (news.rows[0].eta_seconds, news.total.eta_seconds, news.total.ends_at) == (None,) * 3

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import anyio
 
+from dynaferry.observe.estimator import TableProgress
 from dynaferry.observe.health import Health, HealthWatch
 from dynaferry.observe.histogram import BOUNDS
 from dynaferry.observe.history import History, Point, point_of, table_point
@@ -52,6 +53,7 @@ class RunMonitor:
         self.summary: RunSummary | None = None
         self.finish_by: float | None = None  # seconds since 1970, where the person gave a time
         self.views: Sequence[TableView] = ()
+        self.total = TableProgress()
         self.history: History[Point] = History()
         self.table_histories: dict[int, History[Point]] = {}
         self.move: Sequence[MoveStatus] = ()
@@ -102,6 +104,7 @@ class RunMonitor:
 
     def _refresh(self, now: float) -> None:
         self.views = self._meter.view(self.stats, now)
+        self.total = self._meter.total
         self.history.add(point_of(self.stats, now - self.began_at))
         self._add_table_points(now - self.began_at)
         self._health.see(self.stats, now)

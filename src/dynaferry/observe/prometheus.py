@@ -25,6 +25,7 @@ from dynaferry.observe.move_metrics import move_metrics
 from dynaferry.observe.request_stats import RequestStats
 from dynaferry.observe.run_meter import TableView
 from dynaferry.observe.stats import TableStats
+from dynaferry.observe.table_state import SHOWN_STATES
 
 _TABLE_LABELS: Final = ("source", "target")
 _READS, _WRITES, _LOOKUPS = "Scan", "BatchWriteItem", "BatchGetItem"
@@ -100,8 +101,12 @@ class RunCollector(Collector):
             self._checkpointed_at,
         )
         yield from self._progress(tables)
+        yield self._table_states(tables)
         yield self._healthy()
         yield self._running()
+        if self._monitor.phase != "preparing":  # what earlier attempts did is not known yet
+            yield from self._run_progress()
+            yield self._paused()
         yield self._credentials()
         yield from self._finish_by()
         yield from move_metrics(self._monitor.move)
@@ -123,8 +128,15 @@ class RunCollector(Collector):
 
     def _running(self) -> Metric:
         text = "1 while the run is under way, 0 once it has ended: then its series may go."
-        family = GaugeMetricFamily("dynaferry_running", text, labels=["run"])
-        family.add_metric([self._monitor.run], 0.0 if self._monitor.phase == "ended" else 1.0)
+        return self._of_run("running", text, 0.0 if self._monitor.phase == "ended" else 1.0)
+
+    def _paused(self) -> Metric:
+        text = "1 while the run is paused, by whomever, 0 otherwise."
+        return self._of_run("paused", text, 1.0 if self._monitor.stats.paused else 0.0)
+
+    def _of_run(self, name: str, text: str, value: float) -> Metric:
+        family = GaugeMetricFamily(f"dynaferry_{name}", text, labels=["run"])
+        family.add_metric([self._monitor.run], value)
         return family
 
     def _credentials(self) -> Metric:
@@ -159,16 +171,42 @@ class RunCollector(Collector):
 
     def _progress(self, tables: Sequence[TableStats]) -> Iterator[Metric]:
         ratio = _family(GaugeMetricFamily, "progress_ratio", "How much is done, from 0 to 1.")
+        expected = _family(
+            GaugeMetricFamily,
+            "expected_items",
+            "Items that the table is expected to have: the service's count, corrected as segments"
+            " end; absent if unknown.",
+        )
         eta = _family(
             GaugeMetricFamily, "eta_seconds", "Seconds left at the current rate; absent if unknown."
         )
         for table, view in zip(tables, self._monitor.views, strict=False):
             ratio.add_metric(_labels(table), view.share_done)
+            if view.expected_items is not None:
+                expected.add_metric(_labels(table), view.expected_items)
             left = _seconds_left(view)
             if left is not None:
                 eta.add_metric(_labels(table), left)
         yield ratio
         yield eta
+        yield expected
+
+    def _table_states(self, tables: Sequence[TableStats]) -> Metric:
+        text = "1 for the state that a table is in, 0 for the others."
+        family = _family(GaugeMetricFamily, "table_state", text, "state")
+        for table, view in zip(tables, self._monitor.views, strict=False):
+            for state in SHOWN_STATES:
+                family.add_metric(_labels(table, state), float(state == view.shown_state))
+        return family
+
+    def _run_progress(self) -> Iterator[Metric]:
+        total = self._monitor.total
+        text = "How much of all tables is done, from 0 to 1; it never falls."
+        yield self._of_run("run_progress_ratio", text, total.progress_ratio)
+        seconds = 0.0 if total.progress_ratio >= 1.0 else total.eta_seconds
+        if seconds is not None:
+            text = "Seconds until all tables are done; absent if unknown, as while it is paused."
+            yield self._of_run("run_eta_seconds", text, seconds)
 
 
 def registry_for(monitor: RunMonitor) -> CollectorRegistry:

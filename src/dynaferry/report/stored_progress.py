@@ -48,14 +48,15 @@ def _of_table(run: StoredRun, table: StoredTable, stored: ProgressRecord | None)
 
 
 def _estimated(run: StoredRun, table: StoredTable, done: int) -> TableProgress:
-    segments, sums = table.identity.total_segments, _sums(table)
+    segments, complete = table.identity.total_segments, table.totals.segments_complete
+    sums = _sums(table)
     estimate = estimated_items(sums, items_done=done, segments_total=segments, reported_items=0)
     rates = Rates(of_table=items_per_second(run, table))
     eta = seconds_to_go(done, estimate, rates) if _moves(run) else None
     return TableProgress(
         items_done=done,
-        expected_items=estimate.expected,
-        progress_ratio=share_done(done, estimate.expected, sums.complete, segments),
+        expected_items=done if complete >= segments else estimate.expected,
+        progress_ratio=share_done(done, estimate.expected, complete, segments),
         eta_seconds=eta,
     )
 

@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import anyio
 
-from dynaferry.errors import StateError
+from dynaferry.errors import StateError, StateWriteError
 from dynaferry.observe.estimator import RunProgress, TableProgress
 from dynaferry.observe.run_estimator import RunEstimator
 from dynaferry.observe.stats import RunStats
@@ -67,7 +67,7 @@ class ProgressKeeper:
         progress = self._estimator.sample(self._stats, self._monotonic())
         try:
             await self._store.keep_progress(records_of(progress, self._clock()))
-        except StateError:
+        except (StateError, StateWriteError):
             return
         self._stats.progress = progress
 

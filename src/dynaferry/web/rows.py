@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.move_status import MoveStatus
 from dynaferry.observe.move_words import late_line, line_of, losing_line
-from dynaferry.observe.progress import TableView
+from dynaferry.observe.run_meter import TableView
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.shared.arn import arn_account, arn_region
 from dynaferry.web.news import MoveNews, Reason, SegmentNews, Side, TableRow, TotalNews
@@ -55,7 +55,7 @@ def _row(index: int, table: TableStats, view: TableView, *, paused: bool) -> Tab
     left = view.seconds_left
     return TableRow(
         index=index,
-        state=state_of(table, view, paused=paused),
+        state=view.shown_state,
         share_done=_cut(view.share_done),
         items_done=view.items_done,
         items_rejected=table.items_rejected,
@@ -68,25 +68,16 @@ def _row(index: int, table: TableStats, view: TableView, *, paused: bool) -> Tab
     )
 
 
-def state_of(table: TableStats, view: TableView, *, paused: bool) -> str:
-    """The state of a table in one word."""
-    if table.state != "running":
-        return table.state
-    if view.is_stalled:
-        return "stalled"
-    return "paused" if paused else "running"
-
-
 def total(monitor: RunMonitor, now: float) -> TotalNews:
     """All tables together; `now` is in seconds since the epoch."""
     tables, views = monitor.stats.tables, monitor.views
-    paused, is_over = monitor.stats.paused, monitor.phase == "ended"
-    pairs = list(zip(tables, views, strict=False))
-    states = [state_of(table, view, paused=paused) for table, view in pairs]
-    moving = [view for table, view in pairs if table.state == "running" and not paused]
-    left = None if paused or is_over else _eta(views)
+    is_over = monitor.phase == "ended"
+    states = [view.shown_state for view in views]
+    moving = [view for view in views if view.shown_state == "running"]
+    kept = monitor.total
+    left = None if is_over else kept.eta_seconds
     return TotalNews(
-        share_done=_cut(_share(tables, views)),
+        share_done=_cut(kept.progress_ratio),
         items_done=sum(table.items_done for table in tables),
         items_rejected=sum(table.items_rejected for table in tables),
         items_per_second=_mean_rate(monitor)
@@ -103,25 +94,6 @@ def total(monitor: RunMonitor, now: float) -> TotalNews:
         states={state: states.count(state) for state in dict.fromkeys(states)},
         bottleneck=_short(next((view.bottleneck for view in moving if view.bottleneck), None)),
     )
-
-
-def _share(tables: Sequence[TableStats], views: Sequence[TableView]) -> float:
-    """By items where their number is known of all, else by segments."""
-    weights = [float(table.segments_total or 1) for table in tables]
-    if tables and all(table.expected_items for table in tables):
-        weights = [float(max(table.expected_items, table.items_done)) for table in tables]
-    done = sum(v.share_done * w for v, w in zip(views, weights, strict=False))
-    return done / sum(weights) if weights else 0.0
-
-
-def _eta(views: Sequence[TableView]) -> float | None:
-    """Until the last table ends; unknown while it is unknown of one."""
-    left: list[float] = []
-    for view in views:
-        if view.state == "waiting" or (view.state == "running" and view.seconds_left is None):
-            return None
-        left.append(view.seconds_left or 0.0)
-    return max(left, default=None)
 
 
 def _mean_rate(monitor: RunMonitor) -> float | None:
