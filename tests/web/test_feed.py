@@ -49,9 +49,9 @@ def test_a_hundred_tables_at_once_are_less_than_five_kilobytes_a_second() -> Non
         run.go_on(1)
         sizes.append(seen.take(feed.news()))
     assert max(sizes) < MOST_BYTES
-    run.monitor.ended(RunSummary(run="orders", status="interrupted", error=None, tables=()))
     for table in run.tables:
         table.stats.state = "interrupted"
+    run.monitor.ended(RunSummary(run="orders", status="interrupted", error=None, tables=()))
     # What did not fit comes before the line is closed, in as small pieces.
     more = True
     while more:
