@@ -91,6 +91,7 @@ def test_a_copy_is_paused_and_let_go_on_from_its_page(tmp_path: Path) -> None:
             shows(browser, "state", "running")
             browser.find_element(By.ID, "pause").click()
             shows(browser, "state", "paused")
+            browser.execute_script("document.getElementById('max-write').select()")
             browser.find_element(By.ID, "max-write").send_keys("100000")
             browser.find_element(By.CSS_SELECTOR, "[data-cap=max_write_units]").click()
             shows(browser, "said", "done")
