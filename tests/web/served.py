@@ -13,6 +13,9 @@ from dynaferry.web.control import ControlsView
 from dynaferry.web.server import Site, serving
 from dynaferry.web.switch import SwitchDesk
 
+RESUME = "dynaferry copy --plan 'my move.toml' --run orders"
+DEAD_LETTERS = "dynaferry dead-letters list orders"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -56,9 +59,11 @@ async def served(
     monitor: RunMonitor,
     controls: ControlsView | None = None,
     switch: SwitchDesk | None = None,
+    *,
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[Served]:
     """Serves what `monitor` sees."""
-    address = Address("127.0.0.1", 0)
+    address = Address(host, 0)
     listener = bind(address)
     port = listener.getsockname()[1]
     site = Site(
@@ -67,6 +72,8 @@ async def served(
         settings=[("writers", "32")],
         controls=controls,
         switch=switch,
+        resume_command=RESUME,
+        dead_letters_command=DEAD_LETTERS,
     )
     async with serving(site, listener):
         yield Served(port)

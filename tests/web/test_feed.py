@@ -148,11 +148,11 @@ def test_events_are_sent_once_in_words_and_an_earlier_one_that_comes_late_moves_
     capped = RunEvent(time=140.0, kind="set", by="maria", detail="writes at most 600 units/s")
     run.monitor.stats.events = [started]
     feed = Feed(run.monitor, Shown())
-    assert feed.news().events == [EventNews(0, 100.0, "started")]
+    assert feed.news().events == [EventNews(0, 100.0, "started", None)]
     assert feed.news().events == []
     run.monitor.stats.events = [started, capped]
     in_words = "limits set by maria: writes at most 600 units/s"
-    assert feed.news().events == [EventNews(1, 140.0, in_words)]
+    assert feed.news().events == [EventNews(1, 140.0, in_words, "limit")]
     run.monitor.stats.events = [started, RunEvent(time=120.0, kind="paused"), capped]
     moved = sorted((each.index, each.words) for each in feed.news().events)
     assert moved == [(1, "paused"), (2, in_words)]

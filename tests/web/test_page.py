@@ -18,7 +18,7 @@ from dynaferry.web import assets
 from dynaferry.web.control import Change, ControlsView
 from dynaferry.web.switch import SwitchDesk
 from tests.web.chromium import DESK, PHONE, chromium, complaints, needs_chromium
-from tests.web.served import Served, served
+from tests.web.served import RESUME, Served, served
 from tests.web.staged import StagedRun
 
 pytestmark = needs_chromium
@@ -347,7 +347,20 @@ async def test_a_failed_run_says_what_happened_and_what_to_do(tmp_path: Path) ->
             message="BatchWriteItem on the target table orders is denied",
             hint="allow dynamodb:BatchWriteItem",
         )
+        assert "If it stops" in await page.text("#resume")
         run.monitor.ended(ended("failed", error))
         await page.shows("#state", "failed")
         await page.shows("#trouble", "BatchWriteItem on the target table orders is denied")
         await page.shows("#trouble", "allow dynamodb:BatchWriteItem")
+        assert await page.run("document.title.startsWith('failed')")
+        await page.shows("#resume-title", "This lets it continue")
+        await page.run(
+            "(navigator.clipboard.writeText = async (text) => { window.taken = text; }, 0)"
+        )
+        await page.click("#resume-command button")
+        await page.shows("#resume-command", "copied")
+        assert await page.run("window.taken") == RESUME
+        await page.run("(navigator.clipboard.writeText = () => Promise.reject(), 0)")
+        await page.click("#resume-command button")
+        await page.shows("#resume-command", "selected")
+        assert await page.run("getSelection().toString()") == RESUME

@@ -12,7 +12,7 @@ from dynaferry.web.feed import Feed, Shown
 from dynaferry.web.guards import TOKEN_HEADER
 from dynaferry.web.news import FeedUpdate
 from dynaferry.web.server import _metrics
-from tests.web.served import served
+from tests.web.served import DEAD_LETTERS, RESUME, served
 from tests.web.staged import StagedRun
 
 
@@ -188,6 +188,17 @@ async def test_a_table_that_is_looked_at_is_asked_for() -> None:
     assert waiting["points"] == []
     assert statuses == [400, 400, 400, 404, 404]
     assert foreign.status == 421
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104  # for a moment
+async def test_commands_with_paths_of_this_machine_are_shown_on_it_alone(host: str) -> None:
+    monitor = RunMonitor("orders", readers=8)
+    async with served(monitor, host=host) as server:
+        monitor.ended(RunSummary(run="orders", status="interrupted", error=None, tables=()))
+        answer = await server.get("/events")
+    is_shown = host == "127.0.0.1"
+    assert (RESUME in answer.text) == is_shown
+    assert (DEAD_LETTERS in answer.text) == is_shown
 
 
 async def test_the_last_news_are_how_it_ended_and_then_the_line_is_closed() -> None:

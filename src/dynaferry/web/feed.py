@@ -43,13 +43,14 @@ class Shown(Struct, frozen=True, kw_only=True):
     """What a page shows of a run beside what its monitor sees.
 
     `switch` gives the switch of a move, as it stands. `resume_command` lets the run continue after
-    it has stopped, where that is known.
+    it has stopped, and `dead_letters_command` lists its rejected items, where they may be shown.
     """
 
     settings: Sequence[tuple[str, str]] = ()
     can_control: bool = False
     switch: Callable[[], SwitchNews | None] = lambda: None
     resume_command: str | None = None
+    dead_letters_command: str | None = None
 
 
 class Feed:
@@ -122,6 +123,7 @@ class Feed:
             arns=rows.only_arns(tables),
             tables=[(table.source, table.target, table.segments_total) for table in tables],
             resume_command=self._shown.resume_command,
+            dead_letters_command=self._shown.dead_letters_command,
         )
 
     def _segments(self, stats: RunStats, room: Room) -> list[SegmentNews]:

@@ -29,7 +29,7 @@ class Head(Struct, frozen=True, kw_only=True):
 
     `tables` has the source's and the target's name of each table and its number of segments, `arns`
     the two ARNs where there is but one table. `resume_command` lets the run continue after it
-    has stopped, where that is known.
+    has stopped, `dead_letters_command` lists its rejected items; None where they are not shown.
     """
 
     settings: Sequence[tuple[str, str]]
@@ -40,6 +40,7 @@ class Head(Struct, frozen=True, kw_only=True):
     arns: tuple[str, str] | None
     tables: list[tuple[str, str, int]]
     resume_command: str | None
+    dead_letters_command: str | None
 
 
 class TotalNews(Struct, frozen=True, kw_only=True):
@@ -94,11 +95,15 @@ class SegmentNews(Struct, frozen=True, array_like=True):
 
 
 class EventNews(Struct, frozen=True, array_like=True):
-    """What happened at `time`, in seconds since the epoch; `words` are for people."""
+    """What happened at `time`, in seconds since the epoch; `words` are for people.
+
+    `mark` is a word for the charts, of what somebody asked of the run; None for what is not.
+    """
 
     index: int
     time: float
     words: str
+    mark: str | None = None
 
 
 class StepNews(Struct, frozen=True, array_like=True):

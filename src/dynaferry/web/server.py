@@ -44,7 +44,9 @@ class Site(Struct, frozen=True, kw_only=True):
     """The settings of a server: what it serves, and where.
 
     `settings` are shown as they are. Without `controls` nothing can be changed. `switch` is there
-    where tables are moved. `resume_command` lets the run continue after it has stopped.
+    where tables are moved. `resume_command` lets the run continue after it has stopped, and
+    `dead_letters_command` lists its rejected items: both hold paths of this machine, and are shown
+    where nobody else can see the page.
     """
 
     monitor: RunMonitor
@@ -53,6 +55,7 @@ class Site(Struct, frozen=True, kw_only=True):
     controls: ControlsView | None = None
     switch: SwitchDesk | None = None
     resume_command: str | None = None
+    dead_letters_command: str | None = None
 
 
 @asynccontextmanager
@@ -94,7 +97,8 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
         settings=site.settings,
         can_control=site.controls is not None,
         switch=lambda: None if site.switch is None else site.switch.news,
-        resume_command=site.resume_command,
+        resume_command=site.resume_command if site.address.is_loopback else None,
+        dead_letters_command=site.dead_letters_command if site.address.is_loopback else None,
     )
 
     async def metrics(request: web.Request) -> web.Response:

@@ -4,6 +4,7 @@ What cannot be served or written is refused here, before anything is copied. To 
 before the event loop runs, and only by a run that is watched: it brings a web server along.
 """
 
+import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -19,7 +20,7 @@ from dynaferry.errors import PlanError
 from dynaferry.observe.metrics_export import FAILURES, Export, reason_of, to_gateway, to_textfile
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.stats import RunStats
-from dynaferry.plan.settings import CopyPlan
+from dynaferry.plan.settings import DEFAULT_STATE_DIR, CopyPlan
 from dynaferry.run.lifecycle import beside
 from dynaferry.stop import StopSignal
 from dynaferry.web import address
@@ -114,12 +115,20 @@ async def _serve(
         settings=settings_shown(plan),
         controls=controls,
         switch=switch,
+        dead_letters_command=_dead_letters_command(plan),
     )
     await stack.enter_async_context(serving(site, listener))
     url = place.url(listener.getsockname()[1])
     screen.say(f"watch it at {url} (metrics at {url}metrics)")
     if controls is not None:
         screen.say(f"control it, on this machine, at {url}#token={controls.token}")
+
+
+def _dead_letters_command(plan: CopyPlan) -> str:
+    words = ["dynaferry", "dead-letters", "list", plan.run_name]
+    if plan.state_dir != DEFAULT_STATE_DIR:
+        words += ["--state-dir", str(plan.state_dir)]
+    return shlex.join(words)
 
 
 def settings_shown(plan: CopyPlan) -> list[tuple[str, str]]:

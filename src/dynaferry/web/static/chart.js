@@ -118,6 +118,7 @@ export class RateChart {
         crosshairMarkerVisible: false, autoscaleInfoProvider: (original) => this.range(original) });
     this.throttleSeries = this.chart.addSeries(charts.HistogramSeries,
       { priceScaleId: "throttles", priceLineVisible: false, lastValueVisible: false });
+    this.marks = charts.createSeriesMarkers(this.rateSeries, []);
     this.throttleSeries.priceScale().applyOptions({ scaleMargins: { top: 0.8, bottom: FOOT } });
     this.paint();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
@@ -144,6 +145,15 @@ export class RateChart {
     info.priceRange.minValue = 0;
     info.priceRange.maxValue = this.highest ? Math.min(maxValue, LIMIT_TO_RATE * this.highest) : maxValue;
     return info;
+  }
+
+  // Marks of moments, each with a word; earlier ones than the first point are left out.
+  mark(marks, points) {
+    if (!this.chart || !points.all.length) return;
+    const first = points.all[0].time, hue = colour("--quiet");
+    this.marks.setMarkers(marks.map(({ time, mark }) => ({ time: Math.round(time), mark }))
+      .filter(({ time }) => time >= first)
+      .map(({ time, mark }) => ({ time, text: mark, color: hue, position: "aboveBar", shape: "circle", size: 0.5 })));
   }
 
   draw(points) {

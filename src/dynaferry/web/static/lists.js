@@ -56,12 +56,17 @@ export class Events {
   constructor() { this.lines = []; }
 
   add(events) {
-    for (const [index, time, words] of events) this.lines[index] = { time, words };
+    for (const [index, time, words, mark] of events) this.lines[index] = { time, words, mark };
     if (!events.length) return;
     $("events").hidden = false;
     $("events-list").replaceChildren(...this.lines.filter(Boolean).map(eventLine).reverse());
   }
 }
+
+// What was asked of the run lately, for the charts.
+const MOST_MARKS = 12;
+
+export const marksOf = ({ lines }) => lines.filter((line) => line && line.mark).slice(-MOST_MARKS);
 
 function eventLine({ time, words }) {
   const line = node("li"), at = node("time", clock(time, true));

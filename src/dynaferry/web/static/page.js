@@ -4,7 +4,7 @@
 import { Points, RateChart } from "/chart.js";
 import { post, runForm, showCommand, token } from "/controls.js";
 import { $, node, pairOf, setText } from "/dom.js";
-import { Events, NextSteps, Reasons, showLatency } from "/lists.js";
+import { Events, NextSteps, Reasons, marksOf, showLatency } from "/lists.js";
 import { MoveCard, lagOf, moveState, seconds } from "/move.js";
 import { SwitchPanel } from "/switch.js";
 import { Tables, etaInWords } from "/tables.js";
@@ -42,12 +42,13 @@ function show(news) {
   points.add(news.points);
   writes.draw(points);
   reads.draw(points);
+  for (const chart of [writes, reads]) chart.mark(marksOf(events), points);
   showLatency(news.latency);
   events.add(news.events);
   steps.add(news.next_steps);
   reasons.add(news.reasons);
   reasons.show("throttles", "throttled");
-  $("rejections-more").hidden = !reasons.show("rejections", "rejected");
+  $("rejections-more").hidden = !(reasons.show("rejections", "rejected") && head.dead_letters_command);
   const unprocessed = news.total.unprocessed_items;
   setText($("unprocessed"),
     unprocessed ? `${count(unprocessed)} items were left unprocessed, without a reason, and sent again` : "");
@@ -61,7 +62,7 @@ function begin(news) {
   setText($("arns"), head.arns ? head.arns.join(" → ") : "");
   $("settings").replaceChildren(...head.settings.map(pairOf));
   $("controls").hidden = $("limits").hidden = !mayControl();
-  setText($("rejections-command"), `dynaferry dead-letters list ${news.run}`);
+  if (head.dead_letters_command) showCommand($("rejections-command"), head.dead_letters_command);
   if (head.resume_command) showCommand($("resume-command"), head.resume_command);
   $("resume").hidden = !head.resume_command;
   points = new Points(undefined, head.began_epoch);
