@@ -61,6 +61,8 @@ def test_in_json_every_line_of_stderr_is_an_object_also_of_a_run_that_fails(
     assert messages["a notice for eyes"] == "info"
     assert messages["table ended"] == "info"
     assert messages["error: it is gone"] == "error"
+    [error] = [event for event in events if event["event"] == "error"]
+    assert (error["error"], error["hint"]) == ("ServiceGoneError", "run it again")
     assert json.loads(said.out)["status"] == "failed"
 
 

@@ -98,7 +98,7 @@ def test_the_first_rejected_item_of_an_attempt_is_told_with_its_reason() -> None
             RunEvent(time=AT, kind="set", by="ann", detail="writes at most 600 units/s"),
             "limits set by ann: writes at most 600 units/s",
         ),
-        (RunEvent(time=AT, kind="ended", detail="failed: it is gone"), "failed: it is gone"),
+        (RunEvent(time=AT, kind="ended", detail="failed: it is gone"), "ended: failed: it is gone"),
     ],
 )
 def test_an_event_is_told_in_one_line(event: RunEvent, line: str) -> None:

@@ -27,7 +27,13 @@ def test_an_event_in_json_is_one_object_with_its_run_and_segment(logger: logging
     event = json.loads(line)
     assert "\n" not in line
     assert event.pop("time").endswith("Z")
-    assert event == {"level": "info", "message": "segment\ndone", "run": "orders", "segment": 12}
+    assert event == {
+        "level": "info",
+        "message": "segment\ndone",
+        "run": "orders",
+        "event": "log",
+        "segment": 12,
+    }
 
 
 def test_an_event_in_text_is_one_line(logger: logging.Logger) -> None:

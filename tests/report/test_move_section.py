@@ -35,12 +35,12 @@ def facts(move: StoredMove) -> dict[str, str]:
 
 def test_changes_add_up() -> None:
     told = facts(a_move())
-    names = ("= applied", "+ replaced while they waited", "+ refused", "+ waiting")
+    names = ("= applied", "+ replaced while they waited", "+ rejected", "+ waiting")
     assert sum(int(told[name].replace(",", "")) for name in names) == 1000
     assert told["changes captured"] == "1,000"
     assert told["behind now"] == "0.8 s"
     assert told["behind at most"] == "1.6 s"
-    assert told["losses of records"] == "2, 1 not mended"
+    assert told["losses of records"] == "2, 1 not repaired"
 
 
 def test_states_have_when_they_began_and_for_how_long() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from dynaferry.observe.summary import NextStep
 from dynaferry.plan.schedule import Schedule, ScheduleEntry
 from dynaferry.plan.settings import TablePlan
 from dynaferry.report import page as page_module
@@ -155,3 +156,12 @@ def test_an_attempt_that_was_killed_counts_to_its_last_sign_of_life() -> None:
     assert seconds_at_work(ATTEMPTS, moments) == 50 + 60
     assert seconds_at_work(ATTEMPTS[:1], []) == 0
     assert seconds_at_work([], moments) == 0
+
+
+def test_what_is_left_to_do_stands_there_with_its_commands() -> None:
+    command = "dynaferry dead-letters list 'a <run>'"
+    step = NextStep(step="dead-letters", text="see why 4 items were rejected", commands=(command,))
+    text = Read(render(stored_run(), None, steps=[step])).text
+    assert "Next steps" in text
+    assert f"see why 4 items were rejected: {command}" in " ".join(text.split())
+    assert "Next steps" not in told(stored_run())

@@ -49,7 +49,8 @@ def print_error(error: Exception) -> None:
             screen.say(f"| {line}")
     summary = summarize(error)
     is_ours = isinstance(sole_reason(error), DynaferryError)
-    screen.say(f"error: {summary.message}" if is_ours else summary.message)
+    line = f"error: {summary.message}" if is_ours else summary.message
+    screen.say_event(line, {"event": "error", "error": summary.type, "hint": summary.hint})
     if summary.hint is not None:
         screen.say(f"hint: {summary.hint}")
 

@@ -53,7 +53,7 @@ def line_of(event: RunEvent) -> str:
     detail = f": {event.detail}" if event.detail else ""
     if event.kind == "throttled":
         detail = f" by {event.detail}" if event.detail else ""
-    if event.kind in ("table-ended", "ended") and event.detail:
+    if event.kind == "table-ended" and event.detail:
         words, detail = event.detail, ""
     name = f"{event.source}: " if event.source else ""
     return f"{name}{words}{by}{detail}"

@@ -56,14 +56,16 @@ FIELDS: Final = (
     "retried_requests",
     "segments_total",
     "segments_complete",
+    "tables",
     "tables_total",
     "tables_complete",
     "step",
     "commands",
     "stacks",
 )
-# What an event is called that is a line for eyes and nothing more.
+# What an event is called that is a line for eyes and nothing more, and one that has no name.
 _LINE: Final = "message"
+_UNNAMED: Final = "log"
 _ERROR_PREFIXES: Final = ("error: ", "internal error: ")
 
 
@@ -133,8 +135,9 @@ class JsonEvent(MsgspecFormatter):
         return _moment(record.created)
 
     def process_log_record(self, log_data: LogData) -> LogData:
-        """The level as it is typed."""
-        return log_data | {"level": log_data["level"].lower()}
+        """The level as it is typed, and what the event is called in any case."""
+        event = log_data.get("event", _UNNAMED)
+        return log_data | {"level": log_data["level"].lower(), "event": event}
 
     def serialize_log_record(self, log_data: LogData) -> str:
         """Escapes whatever is not printable."""
@@ -172,13 +175,14 @@ class JsonLines(io.TextIOBase):
         if line.startswith('{"time":'):
             return line
         if line.startswith(_ERROR_PREFIXES):
-            return self.event_line(line, {"event": "error"}, level="error")
+            return self.event_line(line, {"event": "error"})
         return self.event_line(line, {"event": _LINE})
 
-    def event_line(self, message: str, fields: Mapping[str, object], *, level: str = "info") -> str:
-        """An event with these of the FIELDS, as a line of JSON."""
+    def event_line(self, message: str, fields: Mapping[str, object]) -> str:
+        """An event with these of the FIELDS that are known, as a line of JSON."""
+        level = "error" if fields.get("event") == "error" else "info"
         event = {"created": self._clock(), "levelname": level, "msg": message}
-        carried = {name: fields[name] for name in FIELDS if name in fields}
+        carried = {name: fields[name] for name in FIELDS if fields.get(name) is not None}
         return self._event.format(logging.makeLogRecord(event | {"run": self._run.name} | carried))
 
     def flush(self) -> None:

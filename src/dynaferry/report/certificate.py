@@ -154,7 +154,7 @@ def _check_not_made_anew(
             f"the certificate {path} is of another {side} table of the name "
             f"{getattr(table, side)} ({words} {now}) than the run {run} copied "
             f"({words} {then})",
-            hint="the table was made anew in between: copy and verify it again",
+            hint="the table was created again in between: copy and verify it again",
         )
 
 

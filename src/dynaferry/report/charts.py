@@ -43,6 +43,16 @@ class Chart(Struct, frozen=True, kw_only=True):
         """Whether it has enough points for a line."""
         return len(self.rates) >= _LEAST_POINTS
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it would be a line at zero, and so is said in a word."""
+        return self.is_long_enough and not any(point.value for point in self.rates)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is a picture of it."""
+        return self.is_long_enough and not self.is_nothing
+
 
 class ChartGroup(Struct, frozen=True, kw_only=True):
     """Charts over the same times, and when it was paused meanwhile.

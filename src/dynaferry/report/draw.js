@@ -44,7 +44,7 @@ document.querySelectorAll(".chart").forEach((element, index) => {
   const picture = new RateChart(element, { hue, words, together });
   if (picture.chart) {
     picture.chart.applyOptions({ timeScale: { tickMarkFormatter: tick }, localization: { timeFormatter: moment },
-      rightPriceScale: { scaleMargins: { top: 0.12, bottom: 0.05 } } });
+      rightPriceScale: { entireTextOnly: true, scaleMargins: { top: 0.12, bottom: 0.05 } } });
     shade(picture.chart, group);
     if (caps.length) cap(picture, caps);
   }

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from dynaferry._version import __version__
 from dynaferry.observe import formatting
+from dynaferry.observe.summary import NextStep
 from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.plan.schedule import Units
 from dynaferry.report.certificate import StoredCertificate, circumstances, heading
@@ -71,9 +72,12 @@ class _CertificateSection(Struct, frozen=True, kw_only=True):
 
 
 def render(
-    run: StoredRun, certificate: StoredCertificate | None, moved: Sequence[StoredMove] = ()
+    run: StoredRun,
+    certificate: StoredCertificate | None,
+    moved: Sequence[StoredMove] = (),
+    steps: Sequence[NextStep] = (),
 ) -> str:
-    """The whole HTML file; `moved` are the tables of a run that is a move."""
+    """The whole HTML file; `moved` are the tables of a run that is a move, `steps` are left."""
     record = run.record
     paused = pauses(run.events, run.last_checkpoint or run.now)
     tables = [_table(run, table, paused) for table in run.tables]
@@ -88,6 +92,7 @@ def render(
         run=record.run,
         head=overview(run),
         columns=COLUMNS,
+        steps=steps,
         stalled=_stalled(run),
         error=_error(run),
         totals=_totals(run),
@@ -125,7 +130,7 @@ def _printable(value: object) -> str:
 def _series(groups: Sequence[ChartGroup]) -> Markup:
     """What the script draws: numbers, and names of colours. No markup can begin in it."""
     drawn = [
-        replace(group, charts=[chart for chart in group.charts if chart.is_long_enough])
+        replace(group, charts=[chart for chart in group.charts if chart.is_drawn])
         for group in groups
     ]
     document = msgspec.json.encode(drawn).decode().replace("<", "\\u003c")
@@ -234,10 +239,11 @@ def _throttles(table: StoredTable) -> Rows:
 
 
 def _settings(settings: RecordedSettings) -> Rows:
-    shown = [name for name in settings.__struct_fields__ if name not in ("tables", "limits")]
-    given = [(name, getattr(settings, name)) for name in shown]
+    given = [(name, getattr(settings, name)) for name in settings.__struct_fields__]
     rows = [
-        (name.replace("_", " "), _in_words(value)) for name, value in given if value is not None
+        (name.replace("_", " "), _in_words(value))
+        for name, value in given
+        if isinstance(value, bool | int | float | str)
     ]
     for table in settings.tables:
         own = _caps(table.max_read_units, table.max_write_units)
