@@ -7,7 +7,7 @@ the one place that says what makes sense, wherever it came from.
 import hashlib
 import re
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypedDict, Unpack
 
 from msgspec import Meta, Struct
 
@@ -121,19 +121,28 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @classmethod
     def for_table(
-        cls, source: str, target: str, *, from_: Account | None = None, to: Account | None = None
+        cls,
+        source: str,
+        target: str | None = None,
+        *,
+        from_: Account | None = None,
+        to: Account | None = None,
+        **options: Unpack["PlanOptions"],
     ) -> "CopyPlan":
-        """The plan that copies one table, all else at its default.
+        """The plan that copies one table, under the source's name unless another is given.
 
-        :raises PlanError: a name, ARN or URL is not one
+        `options` are the settings of a plan by their names; what is left out has its default.
+
+        :raises PlanError: a name, ARN, URL or setting makes no sense
         """
         from dynaferry.plan.validation import validate  # which is about this class
 
         return validate(
             cls(
-                tables=(TablePlan(source, target),),
+                tables=(TablePlan(source, resource_name(source) if target is None else target),),
                 source=from_ or Account(),
                 target=to or Account(),
+                **options,
             )
         )
 
@@ -156,3 +165,33 @@ def _as_run_name(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_DIGITS]
     return f"{name[: MAX_RUN_NAME - _DIGEST_DIGITS - 1]}-{digest}"
+
+
+class PlanOptions(TypedDict, total=False):
+    """The settings of a plan as keywords: all but its tables and their accounts."""
+
+    run: str | None
+    sts_endpoint_url: str | None
+    segments: int | None
+    readers: int
+    writers: int
+    max_read_units: float | None
+    max_write_units: float | None
+    tables_at_once: int
+    consistent_read: bool
+    create_target: bool
+    warm_target: int | None
+    allow_non_empty_target: bool
+    state_dir: Path
+    restart: bool
+    compress: Compress
+    on_reject: OnReject
+    max_rejected: int
+    patience_seconds: float
+    price_per_million_writes: float
+    price_per_million_reads: float
+    without_stream: bool
+    enable_stream: bool
+    spool_max_bytes: int | None
+    way_back: WayBack
+    limits: Schedule

@@ -58,25 +58,9 @@ from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.state.store import StateStore
 from dynaferry.stop import StopSignal
 
-__all__ = ["Outcome", "copy_table", "dry_run", "execute"]
+__all__ = ["Outcome", "dry_run", "execute"]
 
 _log = logging.getLogger(__name__)
-
-
-async def copy_table(plan: CopyPlan, *, stop: StopSignal | None = None) -> RunSummary:
-    """Copies what the plan says, or goes on where an earlier call stopped.
-
-    Returns the summary of a run that is complete, complete but for rejected items, or stopped by
-    `stop`: see its `status`.
-
-    :raises PlanError: the plan makes no sense
-    :raises RefusedError: going on would not be safe; nothing was written
-    :raises StoppedError: the run cannot go on now; the same call resumes it
-    """
-    outcome = await execute(plan, stop=stop)
-    if outcome.error is not None:
-        raise outcome.error
-    return outcome.summary
 
 
 async def execute(
@@ -88,7 +72,7 @@ async def execute(
     copy_one: CopyOneTable = copy_one_table,
     move: str | None = None,
 ) -> Outcome:
-    """Does what `copy_table` does, and tells errors in the outcome.
+    """Does what `library.copy_table` does, and tells errors in the outcome.
 
     `watch` runs beside the copy and is cancelled when it ends; `say` is given what people should
     know, line by line; `copy_one` is how one table is copied; a new run is part of this `move`. A
