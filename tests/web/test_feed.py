@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from dynaferry.observe.events import RunEvent
-from dynaferry.observe.summary import RunSummary
+from dynaferry.observe.summary import NextStep, RunSummary
+from dynaferry.web import story
 from dynaferry.web.feed import MOST_BYTES, Feed, Shown
 from dynaferry.web.news import EventNews, FeedUpdate, TableRow
 from tests.web.staged import SEGMENTS, StagedRun, many_tables
@@ -171,6 +172,48 @@ def test_of_many_events_the_newest_are_sent_and_an_update_stays_small() -> None:
         assert len(msgspec.json.encode(news)) < MOST_BYTES
         seen += [event.index for event in news.events]
     assert seen == list(range(800, 1000))
+
+
+STEPS = (
+    NextStep(step="resume", text="resume", commands=("dynaferry copy --plan /home/m/move.toml",)),
+    NextStep(
+        step="time-to-live",
+        text="orders: enable time to live",
+        commands=("aws dynamodb update-time-to-live --table-name orders",),
+    ),
+)
+
+
+def test_what_a_run_leaves_to_do_is_sent_at_its_end_in_small_pieces() -> None:
+    run = StagedRun(8)
+    feed = Feed(run.monitor, Shown())
+    assert feed.news().next_steps == []
+    many = STEPS * 60
+    run.monitor.ended(
+        RunSummary(run="orders", status="interrupted", error=None, tables=(), next_steps=many)
+    )
+    steps: dict[tuple[int, int], str] = {}
+    more = True
+    while more:
+        news = feed.news()
+        assert len(msgspec.json.encode(news)) < MOST_BYTES
+        steps |= {(each.step, each.position): each.words for each in news.next_steps}
+        more = news.more
+    assert len(steps) == 4 * 60
+    assert steps[0, 1] == "dynaferry copy --plan /home/m/move.toml"
+    assert steps[119, 0] == "orders: enable time to live"
+
+
+def test_who_sees_the_page_from_elsewhere_is_not_shown_what_was_typed() -> None:
+    summary = RunSummary(
+        run="orders", status="interrupted", error=None, tables=(), next_steps=STEPS
+    )
+    shown = [each.words for each in story.steps_of(summary, shows_commands=False).values()]
+    assert shown == [
+        "resume",
+        "orders: enable time to live",
+        "aws dynamodb update-time-to-live --table-name orders",
+    ]
 
 
 def test_a_run_that_has_begun_anew_is_sent_from_its_beginning() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
+import msgspec
 import pytest
 from anyio import to_thread
 from selenium.webdriver.chrome.webdriver import WebDriver
@@ -13,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from dynaferry.errors import StateError
-from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary
+from dynaferry.observe.summary import ErrorSummary, NextStep, RunStatus, RunSummary
 from dynaferry.web import assets
 from dynaferry.web.control import Change, ControlsView
 from dynaferry.web.switch import SwitchDesk
@@ -311,8 +312,14 @@ async def test_a_finished_run_stays_on_the_page_when_nobody_serves_it_any_more(
         await page.open()
         await page.shows("#state", "running")
         run.table.state, run.table.segments_complete = "complete", 64
-        run.monitor.ended(ended("complete"))
+        assert await page.run("document.getElementById('steps').hidden")
+        step = NextStep(step="verify", text="compare both <b>", commands=("dynaferry verify a b",))
+        run.monitor.ended(msgspec.structs.replace(ended("complete"), next_steps=(step,)))
         await page.shows("#state", "complete")
+        await page.shows("#steps-list", "compare both <b>")
+        await page.shows("#steps-list .command code", "dynaferry verify a b")
+        assert str(await page.run("document.title")).startswith("complete")
+        await page.shows("#facts", "items/s, on average")
         await page.shows("#share", "100%")
         assert await page.complaints() == []
 

@@ -25,6 +25,7 @@ from dynaferry.web.news import (
     MoveNews,
     Reason,
     SegmentNews,
+    StepNews,
     TableRow,
 )
 from dynaferry.web.switch import SwitchNews
@@ -36,6 +37,7 @@ _ROW_BYTES: Final = 1_500
 _MOVE_BYTES: Final = 900
 _REASON_BYTES: Final = 300
 _EVENT_BYTES: Final = 300
+_STEP_BYTES: Final = 1_000
 _PERCENTILES: Final = (0.5, 0.95, 0.99)
 
 
@@ -43,7 +45,8 @@ class Shown(Struct, frozen=True, kw_only=True):
     """What a page shows of a run beside what its monitor sees.
 
     `switch` gives the switch of a move, as it stands. `resume_command` lets the run continue after
-    it has stopped, and `dead_letters_command` lists its rejected items, where they may be shown.
+    it has stopped, and `dead_letters_command` lists its rejected items. Where `shows_commands` is
+    not said, nothing is shown of what was typed.
     """
 
     settings: Sequence[tuple[str, str]] = ()
@@ -51,6 +54,7 @@ class Shown(Struct, frozen=True, kw_only=True):
     switch: Callable[[], SwitchNews | None] = lambda: None
     resume_command: str | None = None
     dead_letters_command: str | None = None
+    shows_commands: bool = True
 
 
 class Feed:
@@ -72,6 +76,7 @@ class Feed:
         self._moves: Changes[int, MoveNews] = Changes()
         self._reasons: Changes[tuple[str, str, str], Reason] = Changes()
         self._events: Changes[int, EventNews] = Changes()
+        self._steps: Changes[tuple[int, int], StepNews] = Changes()
         self._running: Changes[tuple[int, int], SegmentNews] = Changes()
         self._finished: dict[int, int] = {}
         self._sent_until = self._move_sent_until = float("-inf")
@@ -101,6 +106,7 @@ class Feed:
             move=self._moves.take(rows.of_moves(monitor.move), room, _MOVE_BYTES),
             reasons=self._reasons.take(rows.reasons(stats), room, _REASON_BYTES),
             events=self._events.take(story.events_of(stats.events), room, _EVENT_BYTES),
+            next_steps=self._steps.take(self._next_steps(), room, _STEP_BYTES),
             segments=self._segments(stats, room),
             points=self._points(),
             move_points=self._move_points(),
@@ -113,18 +119,21 @@ class Feed:
     def _head(self) -> Head | None:
         if self._head_is_sent:
             return None
-        tables = self._stats.tables
+        tables, shown = self._stats.tables, self._shown
         return Head(
-            settings=self._shown.settings,
-            can_control=self._shown.can_control,
+            settings=shown.settings,
+            can_control=shown.can_control,
             began_epoch=self._monitor.began_epoch,
             source=rows.side(table.source_arn for table in tables),
             target=rows.side(table.target_arn for table in tables),
             arns=rows.only_arns(tables),
             tables=[(table.source, table.target, table.segments_total) for table in tables],
-            resume_command=self._shown.resume_command,
-            dead_letters_command=self._shown.dead_letters_command,
+            resume_command=shown.resume_command if shown.shows_commands else None,
+            dead_letters_command=shown.dead_letters_command if shown.shows_commands else None,
         )
+
+    def _next_steps(self) -> dict[tuple[int, int], StepNews]:
+        return story.steps_of(self._monitor.summary, shows_commands=self._shown.shows_commands)
 
     def _segments(self, stats: RunStats, room: Room) -> list[SegmentNews]:
         """Those that ended first: what is under way is sent again and again."""

@@ -57,12 +57,12 @@ class TotalNews(Struct, frozen=True, kw_only=True):
     read_units_per_second: float | None
     write_units_per_second: float | None
     throttled_share: float | None
-    eta_seconds: float | None
+    eta_seconds: int | None
     ends_at: float | None
     dollars: float
     unprocessed_items: int
     states: dict[str, int]
-    bottleneck: str | None
+    limited_by: str | None
 
 
 class TableRow(Struct, frozen=True, array_like=True):
@@ -186,7 +186,7 @@ class FeedUpdate(Struct, frozen=True, kw_only=True):
     move_points: list[MovePoint]
     reasons: list[Reason]
     events: list[EventNews]
-    next_steps: list[StepNews] = []
+    next_steps: list[StepNews]
     latency: list[LatencyView]
     switch: SwitchNews | None = None
     head: Head | None = None

@@ -60,10 +60,10 @@ def _row(index: int, table: TableStats, view: TableView, *, paused: bool) -> Tab
         items_done=view.items_done,
         items_rejected=table.items_rejected,
         items_per_second=rounded(view.items_per_second) if is_moving else None,
-        eta_seconds=round(left) if is_moving and left is not None else None,
+        eta_seconds=_whole(left) if is_moving else None,
         throttled_share=rounded(view.throttled_share, 2) if is_moving else None,
         segments_complete=table.segments_complete,
-        words=_short(view.bottleneck),
+        words=_short(view.limited_by),
         controls=None,
     )
 
@@ -87,12 +87,12 @@ def total(monitor: RunMonitor, now: float) -> TotalNews:
         read_units_per_second=_sum(view.read_units_per_second for view in moving),
         write_units_per_second=_sum(view.write_units_per_second for view in moving),
         throttled_share=rounded(max((v.throttled_share or 0.0 for v in moving), default=None), 2),
-        eta_seconds=None if left is None else round(left),
+        eta_seconds=_whole(left),
         ends_at=None if left is None else round(now + left),
         dollars=round(sum(table.dollars for table in tables), 4),
         unprocessed_items=sum(table.unprocessed_items for table in tables),
         states={state: states.count(state) for state in dict.fromkeys(states)},
-        bottleneck=_short(next((view.bottleneck for view in moving if view.bottleneck), None)),
+        limited_by=_short(next((view.limited_by for view in moving if view.limited_by), None)),
     )
 
 
@@ -179,6 +179,11 @@ def _sum(rates: Iterable[float | None]) -> float | None:
 def rounded(value: float | None, digits: int = 4) -> float | None:
     """With so many digits that count: more are not seen, and each would be sent."""
     return None if value is None else float(f"{value:.{digits}g}")
+
+
+def _whole(seconds: float | None) -> int | None:
+    """Never 0: as long as something is left, it takes time."""
+    return None if seconds is None else max(1, round(seconds))
 
 
 def _cut(share: float) -> float:

@@ -97,8 +97,9 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
         settings=site.settings,
         can_control=site.controls is not None,
         switch=lambda: None if site.switch is None else site.switch.news,
-        resume_command=site.resume_command if site.address.is_loopback else None,
-        dead_letters_command=site.dead_letters_command if site.address.is_loopback else None,
+        resume_command=site.resume_command,
+        dead_letters_command=site.dead_letters_command,
+        shows_commands=site.address.is_loopback,
     )
 
     async def metrics(request: web.Request) -> web.Response:

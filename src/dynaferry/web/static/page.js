@@ -140,7 +140,7 @@ function showHeadline(news) {
   ].map(pairOf));
   setText($("bottleneck"), [
     news.limits_in_words, stateOf(news) === "throttled" ? news.health : null,
-    !isOver && total.bottleneck ? `limited by ${total.bottleneck}` : null,
+    isOver ? null : total.limited_by,
   ].filter(Boolean).join(" · "));
 }
 
@@ -163,7 +163,7 @@ $("pause").addEventListener("click", async () => {
 // The state while no update arrives: what was done stays, rates and the ETA do not.
 function withoutRates(news) {
   const unknown = { items_per_second: null, bytes_per_second: null, write_units_per_second: null,
-    read_units_per_second: null, throttled_share: null, eta_seconds: null, ends_at: null, bottleneck: null };
+    read_units_per_second: null, throttled_share: null, eta_seconds: null, ends_at: null, limited_by: null };
   return { ...news, healthy: false, total: { ...news.total, ...unknown } };
 }
 

@@ -83,7 +83,7 @@ class TableRow {
     this.bar.value = row.share;
     setText(this.percent, percent(row.share));
     COLUMNS.forEach(([, inWords], at) => setText(this.cells[at], inWords(row)));
-    setText(this.words, [row.controls, row.words && (UNDER_WAY.has(row.state) ? `limited by ${row.words}` : row.words)].filter(Boolean).join(" · "));
+    setText(this.words, [row.controls, row.words].filter(Boolean).join(" · "));
   }
 
   drawDetail(now = this.now, isOver = this.isOver) {
