@@ -117,7 +117,12 @@ def test_a_refused_copy_shows_no_summary_of_nothing(
     ("typed", "message", "hint"),
     [
         ([], "error: nothing says what to copy", "hint: dynaferry copy SOURCE TARGET"),
-        (["orders"], "error: the source is 'orders', but no target is named", "hint: dynaferry"),
+        (["orders", ""], "error: the target '' is neither a table name", "hint: a name has"),
+        (
+            ["orders", "new", "--exclude", "x*"],
+            "error: --exclude leaves out tables that a pattern matches, and there is no pattern",
+            "hint: name the tables",
+        ),
         (
             ["a-b", "c-d", "--plan", "x.toml"],
             "error: tables are named on the command line and by --plan",

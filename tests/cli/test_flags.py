@@ -53,6 +53,17 @@ def test_two_names_make_a_plan_with_every_default() -> None:
     assert plan == CopyPlan(tables=(TablePlan("orders", "orders"),))
 
 
+def test_a_target_that_is_not_named_has_the_sources_name() -> None:
+    assert plan_from(CopyFlags(source="orders")).tables == (TablePlan("orders", "orders"),)
+
+
+def test_what_is_excluded_on_the_command_line_takes_the_place_of_the_files(tmp_path: Path) -> None:
+    path = tmp_path / "move.toml"
+    path.write_text('exclude = ["a*"]\n[[tables]]\nsource = "*"\n')
+    assert plan_from(CopyFlags(plan=path)).exclude == ("a*",)
+    assert plan_from(CopyFlags(plan=path, exclude=["b*", "c*"])).exclude == ("b*", "c*")
+
+
 def test_every_flag_that_is_not_given_leaves_what_the_file_says(plan_file: Path) -> None:
     plan = plan_from(CopyFlags(plan=plan_file))
     assert plan.run_name == "night-move"
@@ -131,7 +142,6 @@ def test_each_side_has_its_own_account() -> None:
     ("flags", "message"),
     [
         ({}, "nothing says what to copy"),
-        ({"source": "orders"}, "the source is 'orders', but no target is named"),
         (
             {"source": "a-b", "target": "c-d", "plan": Path("x.toml")},
             "tables are named on the command line and by --plan",

@@ -106,7 +106,7 @@ def test_the_version_is_printed() -> None:
 def test_without_a_command_the_help_is_shown_with_code_2() -> None:
     child = _dynaferry()
     assert child.returncode == 2
-    assert "\nCopy:\n  copy " in child.stderr + child.stdout
+    assert "\nCopy:\n  plan " in child.stderr + child.stdout
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
@@ -116,13 +116,14 @@ def test_an_unknown_command_is_a_usage_error() -> None:
 
 
 def test_a_mistake_in_a_child_process_shows_three_parts_and_no_traceback() -> None:
-    child = _dynaferry("copy", "orders")
+    child = _dynaferry("copy", "prod-*", "orders")
     assert child.returncode == 2
     assert child.stdout == ""
     assert child.stderr.splitlines() == [
-        "error: the source is 'orders', but no target is named",
-        "hint: dynaferry copy orders TARGET; TARGET may have the same name in another account"
-        " or region",
+        "error: the source 'prod-*' is a pattern, and all that it matches would go to one target,"
+        " 'orders'",
+        "hint: give the target the same wildcards, such as 'prod-*' and 'new-*', or leave it out"
+        " for the same names",
     ]
 
 

@@ -156,7 +156,7 @@ async def test_a_dry_run_names_all_that_a_move_would_be_refused_for(
     await make_source(moto_world)
     code, document, err = await dry_run(moto_world, tmp_path, "--no-create-target")
     assert code == 3
-    assert "2 things stand in the way of a move" in err
+    assert "error: 2 problems\n" in err
     assert "(1) the source table orders has no stream" in err
     assert "(2) the target table orders does not exist" in err
     assert document["error"]["type"] == "PreflightError"

@@ -38,6 +38,7 @@ without_stream = false
 enable_stream = true
 spool_max_bytes = 1000000
 way_back = "keep"
+exclude = []
 
 [source]
 region = "us-east-1"
@@ -61,6 +62,7 @@ target = "orders"
 segments = 4
 max_read_units = 500
 max_write_units = 500
+exclude = []
 
 [limits]
 time_zone = "Europe/Berlin"

@@ -481,6 +481,33 @@ def test_naming_other_readers_adds_one_action_of_another_service(world: MotoWorl
     assert actions_of(SOURCE_ROLE_ARN) == {*MAY_READ, "lambda:ListEventSourceMappings"}
 
 
+def test_patterns_add_one_action_that_shows_names_and_nothing_else(world: MotoWorld) -> None:
+    deploy_roles(world, {"AllowListTables": "true"})
+    (statement,) = policies_of(SOURCE_ROLE_ARN)["list-tables"]["Statement"]
+    assert (statement["Action"], statement["Resource"]) == ("dynamodb:ListTables", "*")
+    assert actions_of(SOURCE_ROLE_ARN) == {*MAY_READ, "dynamodb:ListTables"}
+
+
+async def test_a_pattern_is_refused_where_tables_may_not_be_listed(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    deploy_roles(world)
+    outcome = await copy_under_the_roles(plan_for(world, tmp_path, tables=(TablePlan("order*"),)))
+    assert isinstance(outcome.error, AccessDeniedError)
+    hint = outcome.error.hint or ""
+    assert "dynamodb:ListTables" in hint
+    assert "only a pattern needs it" in hint
+
+
+async def test_a_pattern_needs_nothing_but_the_right_to_list_tables(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    deploy_roles(world, {"AllowListTables": "true"})
+    outcome = await copy_under_the_roles(plan_for(world, tmp_path, tables=(TablePlan("order*"),)))
+    assert outcome.error is None
+    assert [table.items_read for table in outcome.summary.tables] == [ITEMS]
+
+
 def test_following_reads_the_streams_of_the_tables_and_their_items_and_nothing_else(
     world: MotoWorld,
 ) -> None:

@@ -42,7 +42,11 @@ TABLE = '[[tables]]\nsource = "orders"\ntarget = "orders"\n'
         ("source = 3\n" + TABLE, "source in PLAN must be a section, not a whole number", None),
         ("tables = [5]\n", "table 1 in PLAN must be a section, not a whole number", None),
         (TABLE + '[[tables]]\ntarget = "x"\n', "table 2 in PLAN has no source", None),
-        ('[[tables]]\nsource = "orders"\n', "the table orders in PLAN has no target", None),
+        (
+            'exclude = "x*"\n' + TABLE,
+            "exclude in PLAN must be a list, not text in quotes",
+            None,
+        ),
         (
             'on_reject = "ignore"\n' + TABLE,
             "on_reject in PLAN cannot be 'ignore'",

@@ -9,8 +9,7 @@ from dynaferry.dynamodb.tables import create
 from dynaferry.dynamodb.tables.describe import SideSettings
 from dynaferry.errors import AccessDeniedError, NotReadyError, PreflightError
 from dynaferry.plan.settings import CopyPlan, TablePlan
-from dynaferry.preflight import inspection as preflight_module
-from dynaferry.preflight import targets
+from dynaferry.preflight import table_inspection, targets
 from dynaferry.preflight.inspection import TablePreflight, check_no_target_is_used_twice, preflight
 from dynaferry.preflight.notice import texts
 from dynaferry.preflight.notices import Findings
@@ -36,7 +35,7 @@ NO_SETTINGS: dict[str, list[Any]] = {
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looks again does so at once."""
     monkeypatch.setattr(create, "CREATE_POLL_SECONDS", 0.0)
-    for module in (preflight_module, targets):
+    for module in (table_inspection, targets):
         monkeypatch.setattr(module, "DESCRIBE_AGAIN_SECONDS", 0.0)
 
 
@@ -111,6 +110,7 @@ async def test_the_number_of_segments_can_be_given_for_the_run_or_for_the_table(
 
 
 async def test_a_source_that_is_not_there_is_refused(moto_world: MotoWorld) -> None:
+    await moto_world.target_tables.create_table("orders")
     message, hint = await refused(moto_world, ("orders", "orders"))
     assert message == (
         "the source table orders does not exist in us-east-1, "
@@ -123,7 +123,7 @@ async def test_a_source_that_is_not_active_is_refused() -> None:
     source = scripted(describe_table=[described_on_the_wire(TableStatus="CREATING")])
     plan = CopyPlan(tables=(TablePlan("orders", "orders"),))
     with pytest.raises(PreflightError, match="is CREATING, not ACTIVE"):
-        await preflight(plan, source, scripted("target"), resuming=False, dry_run=False)
+        await preflight(plan, source, a_target(), resuming=False, dry_run=False)
 
 
 async def test_a_target_that_is_not_active_is_refused() -> None:
@@ -134,6 +134,12 @@ async def test_a_target_that_is_not_active_is_refused() -> None:
     plan = CopyPlan(tables=(TablePlan("orders", "orders"),))
     with pytest.raises(PreflightError, match=r"the target table .* is DELETING, not ACTIVE"):
         await preflight(plan, source, target, resuming=False, dry_run=False)
+
+
+def a_target() -> ScriptedSession:
+    """A target that is there, empty."""
+    there = [described_on_the_wire(TableId="b")]
+    return scripted("target", describe_table=there, scan=[{"Items": []}], **NO_SETTINGS)
 
 
 def on_the_way(**more: list[Any]) -> ScriptedSession:
@@ -360,11 +366,38 @@ async def test_no_target_is_created_before_every_table_is_checked(moto_world: Mo
     assert await names_of(moto_world.target_tables) == []
 
 
+async def test_all_that_is_wrong_with_all_tables_is_reported_at_once(
+    moto_world: MotoWorld,
+) -> None:
+    await moto_world.source_tables.create_table("orders", (("pk", "S"), ("sk", "N")))
+    await moto_world.target_tables.create_table("orders")
+    await moto_world.target_tables.put_items("orders", [{"pk": {"S": "a"}}])
+    await moto_world.source_tables.create_table("fine")
+    await moto_world.target_tables.create_table("fine")
+    tables = ("missing", "missing"), ("orders", "orders"), ("fine", "fine"), ("lost", "lost")
+    message, hint = await refused(moto_world, *tables)
+    target = f"arn:aws:dynamodb:{REGION}:{TARGET_ACCOUNT_ID}:table/orders"
+    role = f"role {TARGET_ROLE_ARN}"
+    own = "the credentials of the environment"
+    assert message == (
+        "6 problems: "
+        f"(1) the source table missing does not exist in us-east-1, seen as {own}; the same for"
+        " lost; "
+        f"(2) the target table missing does not exist in us-east-1, seen as {role}; the same for"
+        " lost; "
+        "(3) the keys differ: the source orders has partition key pk (S) and sort key sk (N), "
+        "the target orders has partition key pk (S); "
+        f"(4) the target table {target} is not empty"
+    )
+    assert hint.startswith("(1) check the name, --source-region")
+    assert "; (4) empty it or name another" in hint
+
+
 async def test_a_role_that_may_not_describe_stays_an_access_error() -> None:
     source = scripted(describe_table=[refusal("AccessDeniedException", "DescribeTable")])
     plan = CopyPlan(tables=(TablePlan("orders", "orders"),))
     with pytest.raises(AccessDeniedError, match="role/reader"):
-        await preflight(plan, source, scripted("target"), resuming=False, dry_run=False)
+        await preflight(plan, source, a_target(), resuming=False, dry_run=False)
 
 
 async def test_a_role_that_may_not_scan_the_target_is_refused_with_the_action_that_it_lacks() -> (

@@ -20,8 +20,10 @@ from dynaferry.errors import (
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 from dynaferry.preflight import streams
 from dynaferry.preflight.notice import texts
-from dynaferry.preflight.stream_words import StreamFindings, parts_of, stream_notices
+from dynaferry.preflight.stream_words import StreamFindings, stream_notices
 from dynaferry.preflight.streams import inspect_streams, measured_rate
+from dynaferry.shared.arn import resource_name
+from dynaferry.shared.problems import parts_of
 from tests.worlds.described import described
 from tests.worlds.endpoint import Answer, Behaviour, Decide, Request, refusal, running_endpoint
 
@@ -238,13 +240,14 @@ async def test_all_that_stands_in_the_way_is_reported_at_once_in_the_order_of_th
 
     service = Service(view=None)
     service.answers["BatchGetItem"] = of_two
-    with pytest.raises(PreflightError, match="4 things stand in the way") as caught:
+    with pytest.raises(PreflightError, match=r"^4 problems: ") as caught:
         await inspected(service, "first", "second", "third")
+    tables = [resource_name(problem.table or "") for problem in parts_of(caught.value)]
+    assert tables == ["first", "second", "second", "third"]
     said = caught.value.message
-    assert said.index("table first") < said.index("table second") < said.index("table third")
-    assert "BatchGetItem" in said
-    assert len(parts_of(caught.value)) == 4
-    assert "(4) enable one" in (caught.value.hint or "")
+    assert said.index("table first has no stream") < said.index("the same for second, third")
+    assert said.index("the same for second, third") < said.index("BatchGetItem")
+    assert "(1) enable one" in (caught.value.hint or "")
 
 
 async def test_who_else_reads_is_named_by_the_refusal_of_a_third_reader(

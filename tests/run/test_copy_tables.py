@@ -373,7 +373,9 @@ async def test_tables_that_were_not_reached_are_copied_by_the_next_attempt(
     await world.source_tables.create_table("users")
     await world.source_tables.put_items("users", [an_item(n) for n in range(30)])
     tables = (TablePlan("orders", "orders"), TablePlan("users", "users"))
-    plan = plan_for(world, tmp_path, tables=tables, run="all", readers=1, writers=1)
+    plan = plan_for(
+        world, tmp_path, tables=tables, run="all", readers=1, writers=1, tables_at_once=1
+    )
     outcome = await stopped_halfway(world, plan)
     assert [table.status for table in outcome.summary.tables] == ["interrupted", "interrupted"]
     assert outcome.summary.tables[1].items_read == 0

@@ -118,7 +118,7 @@ async def test_tables_take_turns_and_none_begins_after_a_stop() -> None:
         if len(begun) == 4:
             stop.ask()
 
-    await in_turn(9, 2, stop, work)
+    await in_turn(range(9), 2, stop, work)
     assert most == 2
     assert 4 <= len(begun) < 9
 

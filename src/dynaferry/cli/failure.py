@@ -11,6 +11,7 @@ import msgspec
 from dynaferry.cli import exit_codes, screen
 from dynaferry.errors import DynaferryError, encodable
 from dynaferry.observe.summary import ErrorSummary, RunSummary
+from dynaferry.shared.problems import problem_lines
 
 TRACEBACK_VARIABLE = "DYNAFERRY_TRACEBACK"
 NOTHING_COPIED = "interrupted before anything was copied"
@@ -47,8 +48,14 @@ def print_error(error: Exception) -> None:
         # Each line is marked, so that none of the words in it can pass for a line of its own.
         for line in "".join(traceback.format_exception(error)).splitlines():
             screen.say(f"| {line}")
+    reason = sole_reason(error)
+    is_ours = isinstance(reason, DynaferryError)
+    several = problem_lines(reason) if isinstance(reason, DynaferryError) else []
+    for line in several:
+        screen.say(line)
+    if several:
+        return
     summary = summarize(error)
-    is_ours = isinstance(sole_reason(error), DynaferryError)
     line = f"error: {summary.message}" if is_ours else summary.message
     screen.say_event(line, {"event": "error", "error": summary.type, "hint": summary.hint})
     if summary.hint is not None:

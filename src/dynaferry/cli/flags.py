@@ -78,6 +78,7 @@ class CopyFlags(Struct, frozen=True, kw_only=True):
 
     source: str | None = None
     target: str | None = None
+    exclude: list[str] | None = None
     plan: Path | None = None
     run: str | None = None
     source_region: str | None = None
@@ -147,12 +148,13 @@ class ReplayFlags(Struct, frozen=True, kw_only=True):
         return "ReplayFlags(…)"
 
 
-# Flags that are settings of the plan under the same name. Three words mean something else here:
-# the two tables, and segments as they are typed.
+# Flags that are settings of the plan under the same name. These mean something else here: the two
+# tables, and segments and what is excluded as they are typed.
+_OTHERWISE = ("source", "target", "segments", "exclude")
 _SAME_NAME = tuple(
     name
     for name in CopyPlan.__struct_fields__
-    if name in CopyFlags.__struct_fields__ and name not in ("source", "target", "segments")
+    if name in CopyFlags.__struct_fields__ and name not in _OTHERWISE
 )
 _ACCOUNT_SETTINGS = ("region", "profile", "role_arn", "external_id", "endpoint_url")
 
@@ -224,11 +226,7 @@ def _named_tables(flags: CopyFlags, command: str = "copy") -> CopyPlan:
             hint=f"dynaferry {command} SOURCE TARGET, or dynaferry {command} --plan PLAN.toml",
         )
     if flags.target is None:
-        raise PlanError(
-            f"the source is {flags.source!r}, but no target is named",
-            hint=f"dynaferry {command} {flags.source} TARGET; TARGET may have the same name in"
-            " another account or region",
-        )
+        return CopyPlan(tables=(TablePlan(flags.source),))
     return CopyPlan(tables=(TablePlan(flags.source, flags.target),))
 
 
@@ -239,6 +237,8 @@ def _apply(plan: CopyPlan, flags: CopyFlags) -> CopyPlan:
         account: Account = getattr(plan, side)
         given = _given(flags, {f"{side}_{name}": name for name in _ACCOUNT_SETTINGS})
         changes[side] = msgspec.structs.replace(account, **given)
+    if flags.exclude:
+        changes["exclude"] = tuple(flags.exclude)
     if flags.segments is not None:
         changes["segments"] = _segments(flags.segments)
         # What is typed counts for every table, also for one with a number of its own.

@@ -21,6 +21,7 @@ from dynaferry.cli.app.demo import DEMO_EXAMPLES, demo
 from dynaferry.cli.app.late_writes import late_app
 from dynaferry.cli.app.move import MOVE_EXAMPLES, move
 from dynaferry.cli.app.panels import PanelCommand, PanelGroup, examples
+from dynaferry.cli.app.plan import PLAN_EXAMPLES, plan
 from dynaferry.cli.app.report import REPORT_EXAMPLES, report
 from dynaferry.cli.app.status import STATUS_EXAMPLES, status
 from dynaferry.cli.app.verify import VERIFY_EXAMPLES, verify
@@ -75,6 +76,7 @@ def root(
     """What stands before a command."""
 
 
+app.command(cls=PanelCommand, epilog=PLAN_EXAMPLES)(plan)
 app.command(cls=PanelCommand, epilog=COPY_EXAMPLES)(copy)
 app.command(cls=PanelCommand, epilog=MOVE_EXAMPLES)(move)
 add_switch_commands(app)

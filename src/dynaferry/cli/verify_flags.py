@@ -49,7 +49,7 @@ def verify_plan_from(flags: VerifyFlags) -> VerifyPlan:
 
     :raises PlanError: the command line does not say what to compare, or a setting makes no sense
     """
-    if not names_a_plan(flags.copy) and (flags.copy.source is None or flags.copy.target is None):
+    if not names_a_plan(flags.copy) and flags.copy.source is None:
         raise PlanError(
             "nothing says what to compare",
             hint="dynaferry verify SOURCE TARGET, or dynaferry verify --plan PLAN.toml",

@@ -16,12 +16,14 @@ from dynaferry.preflight.following import FollowingCost, following_cost, keeps_u
 from dynaferry.preflight.inspection import TablePreflight
 from dynaferry.preflight.notice import Notice, warning
 from dynaferry.preflight.notices import WRITES_DURING_COPY
-from dynaferry.preflight.stream_words import StreamFindings, all_of, parts_of, stream_notices
+from dynaferry.preflight.stream_words import StreamFindings, stream_notices
 from dynaferry.preflight.streams import inspect_streams, measured_rate
 from dynaferry.run.copy_tables import looked_at
 from dynaferry.run.lifecycle import Say, say_nothing
+from dynaferry.run.matching import with_tables
 from dynaferry.run.resume import stored_run
 from dynaferry.run.sides import Sides, open_sides
+from dynaferry.shared.problems import all_of, parts_of
 
 # For so long the streams are watched to see how much changes.
 MEASURED_SECONDS: Final = 5.0
@@ -50,7 +52,8 @@ async def dry_run(
 
     :raises DynaferryError: all that a move would refuse, or fail with, at once
     """
-    plan, say = validate(plan), say or say_nothing
+    say = say or say_nothing
+    plan = await with_tables(validate(plan), say)
     async with open_sides(plan, say) as sides:
         problems = await _problems_of_the_run(plan)
         streams: tuple[StreamFindings, ...] = ()
@@ -62,7 +65,7 @@ async def dry_run(
         try:
             tables = await looked_at(plan, sides, say)
         except DynaferryError as error:
-            problems.append(error)
+            problems += parts_of(error)
         if problems:
             raise all_of(_each_once(problems))
         rates = await _rates(sides, streams, measured_seconds)

@@ -46,6 +46,7 @@ from dynaferry.run.lifecycle import (
     first_reason,
     say_nothing,
 )
+from dynaferry.run.matching import with_tables
 from dynaferry.run.outcome import Outcome, without_summary
 from dynaferry.run.resume import check_state_can_be_kept, stored_run
 from dynaferry.run.sides import Sides, open_sides
@@ -134,7 +135,7 @@ class _Move:
 
     async def make(self, begun: anyio.Event) -> Outcome:
         """Captures, copies, replays and follows."""
-        self._plan = validate(self._plan)
+        self._plan = await with_tables(validate(self._plan), self._say)
         if await stored_run(self._plan) is None:
             await check_state_can_be_kept(self._plan)
         lock = await to_thread.run_sync(

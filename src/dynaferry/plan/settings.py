@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, TypedDict, Unpack
 
 from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
 
 from dynaferry import limits
 from dynaferry.plan.schedule import Schedule
@@ -22,9 +23,12 @@ WayBack = Literal["keep", "none"]
 
 DEFAULT_READERS = 32
 DEFAULT_WRITERS = 128
+DEFAULT_TABLES_AT_ONCE = 4
 DEFAULT_STATE_DIR = Path(".dynaferry")
 DEFAULT_PATIENCE_SECONDS = 300.0
 DEFAULT_MAX_REJECTED = 1000
+# Stands for a target that has the source's name.
+SAME_NAME: Final = "="
 # Of the file beside a run's own that keeps its verification.
 RESERVED_RUN_SUFFIX: Final = ".verify"
 # Where a move's spools are kept.
@@ -56,14 +60,24 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         )
 
 
-class TablePlan(Struct, frozen=True, forbid_unknown_fields=True):
-    """One table to copy: names or ARNs, and limits of its own in capacity units a second."""
+class TablePlan(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One table to copy: names or ARNs, and limits of its own in capacity units a second.
+
+    A target that is left out has the source's name. With wildcards in both it stands for all
+    tables that match, but those in `exclude`: see `plan.patterns`.
+    """
 
     source: str
-    target: str
+    target: str = SAME_NAME
     segments: Annotated[int, Meta(ge=1, le=limits.SCAN_MAX_TOTAL_SEGMENTS)] | None = None
     max_read_units: Annotated[float, Meta(ge=limits.LEAST_CAP_UNITS)] | None = None
     max_write_units: Annotated[float, Meta(ge=limits.LEAST_CAP_UNITS)] | None = None
+    exclude: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Gives a target that was left out its name."""
+        if self.target == SAME_NAME:
+            force_setattr(self, "target", self.source_name)
 
     @property
     def source_name(self) -> str:
@@ -81,7 +95,8 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Limits are capacity units a second and hold for the run in total, whatever the number of
     tables; `TablePlan` has limits for one table. `segments` None means: decide by the table's
-    size. `patience_seconds` is how long a side may accept nothing before the run stops, and
+    size. Of the tables that patterns match, those in `exclude` are left out. `patience_seconds` is
+    how long a side may accept nothing before the run stops, and
     `max_rejected` how many items the targets may refuse, in total, before it does.
 
     For a move alone: `without_stream` follows by passes that compare all, `enable_stream` enables
@@ -100,7 +115,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     writers: Annotated[int, Meta(ge=1, le=4096)] = DEFAULT_WRITERS
     max_read_units: Annotated[float, Meta(ge=limits.LEAST_CAP_UNITS)] | None = None
     max_write_units: Annotated[float, Meta(ge=limits.LEAST_CAP_UNITS)] | None = None
-    tables_at_once: Annotated[int, Meta(ge=1, le=64)] = 1
+    tables_at_once: Annotated[int, Meta(ge=1, le=64)] = DEFAULT_TABLES_AT_ONCE
     consistent_read: bool = False
     create_target: bool = False
     warm_target: Annotated[int, Meta(ge=1)] | None = None
@@ -117,6 +132,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enable_stream: bool = False
     spool_max_bytes: Annotated[int, Meta(ge=0)] | None = None
     way_back: WayBack = "none"
+    exclude: tuple[str, ...] = ()
     limits: Schedule = Schedule()  # last: its name hides that of the module from here on
 
     @classmethod
@@ -152,9 +168,13 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.run is not None:
             return self.run
         first = self.tables[0]
-        if first.source_name == first.target_name:
-            return _as_run_name(first.source_name)
-        return _as_run_name(f"{first.source_name}-to-{first.target_name}")
+        source, target = _spelt_out(first.source_name), _spelt_out(first.target_name)
+        return _as_run_name(source if source == target else f"{source}-to-{target}")
+
+
+def _spelt_out(name: str) -> str:
+    """A name without wildcards, which no file should have in its name."""
+    return name.replace("*", "all").replace("?", "any")
 
 
 def _as_run_name(name: str) -> str:

@@ -4,6 +4,7 @@ A plan that leaves here is whole: every value in its range, every name one that 
 and each side in the region that its tables' ARNs name.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 
 from dynaferry.errors import PlanError
 from dynaferry.plan.messages import Named, as_flag, fault_in_words, toml_type
+from dynaferry.plan.patterns import check_patterns, filled_in, is_pattern
 from dynaferry.plan.schedule import check_limits
 from dynaferry.plan.settings import (
     MAX_RUN_NAME,
@@ -28,6 +30,8 @@ from dynaferry.shared.files import expanded
 from dynaferry.shared.urls import checked_url
 
 _TABLE_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
+# What a wildcard may stand for.
+_ANY_NAME: Final = "any"
 _RUN_NAME: Final = re.compile(rf"[a-zA-Z0-9_][a-zA-Z0-9_.-]{{0,{MAX_RUN_NAME - 1}}}")
 
 
@@ -107,12 +111,14 @@ def _check_tables(plan: CopyPlan) -> None:
         raise PlanError("the plan names no table", hint="add a [[tables]] with source and target")
     for table in plan.tables:
         for side, value in (("source", table.source), ("target", table.target)):
-            if not (_TABLE_NAME.fullmatch(value) or is_table_arn(value)):
+            name = filled_in(value, itertools.repeat(_ANY_NAME))
+            if not (_TABLE_NAME.fullmatch(name) or is_table_arn(name)):
                 raise PlanError(
                     f"the {side} {value!r} is neither a table name nor a table ARN",
                     hint="a name has 3 to 255 letters, digits, '.', '_' or '-'",
                 )
-    targets = [table.target for table in plan.tables]
+    check_patterns(plan)
+    targets = [table.target for table in plan.tables if not is_pattern(table.target)]
     for target in targets:
         if targets.count(target) > 1:
             raise PlanError(f"the target {target!r} is named twice in the plan")

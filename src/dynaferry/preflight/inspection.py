@@ -2,54 +2,30 @@
 
 Each check answers one question and raises a PreflightError that says what was seen, where, and what
 to do now. All tables are inspected before the first target is created, so that a plan is refused as
-a whole or not at all. A role that may not describe stays an AccessDeniedError.
+a whole or not at all, with the problems of all its tables. A role that may not describe stays an
+AccessDeniedError.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
-from functools import partial
-from typing import Final
 
-import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
 from dynaferry.dynamodb.account.session import AccountSession
-from dynaferry.dynamodb.tables.describe import (
-    describe_side_settings,
-    describe_table,
-    read_tags,
-)
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.dynamodb.tables.warm_throughput import as_warmed, warm_up
-from dynaferry.errors import PreflightError, TableNotFoundError
+from dynaferry.errors import DynaferryError, PreflightError
 from dynaferry.plan.settings import CopyPlan, TablePlan
-from dynaferry.preflight.checks import (
-    check_keys_agree,
-    check_may_be_warmed,
-    check_not_the_same,
-    check_region,
-    check_role_can_create,
-    check_usable,
-    is_same_table,
-)
+from dynaferry.preflight.checks import check_may_be_warmed, is_same_table
 from dynaferry.preflight.estimate import Estimate, as_created, estimate_copy, segments_for
 from dynaferry.preflight.left_to_do import left_to_do
 from dynaferry.preflight.notice import Notice, warning
 from dynaferry.preflight.notices import Findings, notices_on
-from dynaferry.preflight.side_by_side import for_each_table
-from dynaferry.preflight.targets import (
-    DESCRIBE_AGAIN_SECONDS,
-    check_empty,
-    is_being_created,
-    ready_target,
-    warming,
-)
+from dynaferry.preflight.side_by_side import for_each_table, told
+from dynaferry.preflight.table_inspection import TableInspection
+from dynaferry.preflight.targets import is_being_created, ready_target, warming
 from dynaferry.shared.left_to_do import LeftToDo
-
-# Attempts to describe a target that was there when its run began.
-DESCRIBE_ATTEMPTS: Final = 5
 
 
 class TablePreflight(Struct, frozen=True, kw_only=True):
@@ -67,6 +43,17 @@ class TablePreflight(Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...]
     just_made: bool = False
     left: LeftToDo | None = None
+
+
+def largest_first(checked: Sequence[TablePreflight]) -> list[int]:
+    """The numbers of the tables in the order in which they are begun. Pure.
+
+    With several at once, all of them take as long as the longest does, if it is among the first.
+    """
+    return sorted(
+        range(len(checked)),
+        key=lambda number: (-checked[number].estimate.seconds, -checked[number].estimate.bytes),
+    )
 
 
 async def preflight(
@@ -89,15 +76,18 @@ async def preflight(
     :raises AccessDeniedError: a role may not describe a table, or not create one
     :raises UnavailableError: the service did not respond
     """
-    inspect = partial(
-        _inspect_table, plan, source, target, resuming=resuming, written_before=written_before
+
+    async def inspect(table: TablePlan) -> Findings:
+        inspection = TableInspection(
+            plan, table, source, target, resuming=resuming, written_before=written_before
+        )
+        return await inspection.find()
+
+    findings = await for_each_table(
+        plan.tables, inspect, say=say, done="inspected", all_problems=True
     )
-    findings = await for_each_table(plan.tables, inspect, say=say, done="inspected")
     check_no_target_is_used_twice(findings)
-    checked = tuple(
-        _conclude(plan, table, found, resuming=resuming)
-        for table, found in zip(plan.tables, findings, strict=True)
-    )
+    checked = _conclusions(plan, findings, resuming=resuming)
     if dry_run:
         return checked
 
@@ -127,45 +117,19 @@ async def _make_ready(
     return replace(seen, target=made, just_made=True, left=left)
 
 
-async def _inspect_table(
-    plan: CopyPlan,
-    source: AccountSession,
-    target: AccountSession,
-    table: TablePlan,
-    *,
-    resuming: bool,
-    written_before: Collection[str | None],
-) -> Findings:
-    check_region("source", table.source, plan.source, source.region)
-    check_region("target", table.target, plan.target, target.region)
-    source_table = await describe_source(source, table.source)
-    check_usable("source", source_table)
-    source_table = await with_replication(source, source_table)
-    source_settings = await describe_side_settings(source, source_table.called)
-    target_table = await _describe_target(target, table.target, has_been_there=resuming)
-    if target_table is None:
-        _check_may_be_created(plan, table, target, resuming=resuming)
-        return Findings(
-            source=source_table,
-            source_settings=source_settings,
-            target=None,
-            target_settings=None,
-            tags=await read_tags(source, source_table),
-        )
-    check_not_the_same(source_table, target_table)
-    check_usable("target", target_table, may_be_waited_for=True)
-    check_keys_agree(source_table, target_table)
-    target_table = await with_replication(target, target_table)
-    is_our_own = target_table.table_id in written_before
-    may_hold_items = resuming or is_our_own or plan.allow_non_empty_target
-    if not (may_hold_items or is_being_created(target_table)):
-        await check_empty(target, target_table.called)
-    return Findings(
-        source=source_table,
-        source_settings=source_settings,
-        target=target_table,
-        target_settings=await describe_side_settings(target, target_table.called),
-    )
+def _conclusions(
+    plan: CopyPlan, findings: Sequence[Findings], *, resuming: bool
+) -> tuple[TablePreflight, ...]:
+    concluded: list[TablePreflight] = []
+    errors: dict[int, DynaferryError] = {}
+    for number, (table, found) in enumerate(zip(plan.tables, findings, strict=True)):
+        try:
+            concluded.append(_conclude(plan, table, found, resuming=resuming))
+        except DynaferryError as error:
+            errors[number] = error
+    if errors:
+        raise told(errors)
+    return tuple(concluded)
 
 
 def _conclude(
@@ -207,59 +171,6 @@ async def _warm(
         plan, seen.table, seen.source, warm, total_segments=seen.total_segments
     )
     return replace(seen, target=warm, estimate=estimate)
-
-
-async def describe_source(session: AccountSession, table: str) -> TableDescription:
-    """The source table as the service describes it.
-
-    :raises PreflightError: there is none of that name
-    """
-    try:
-        return await describe_table(session, table)
-    except TableNotFoundError as error:
-        raise PreflightError(
-            f"the source table {table} does not exist in {session.region}, "
-            f"seen as {session.acting_as}",
-            hint="check the name, --source-region, and whose credentials are used; a table of "
-            "another account that is shared with this one is named by its ARN",
-            table=table,
-        ) from error
-
-
-async def _describe_target(
-    session: AccountSession, table: str, *, has_been_there: bool
-) -> TableDescription | None:
-    """The target, or None where it is not there.
-
-    A run that was killed when it had just made the table may begin again before it is found
-    everywhere, so that one that `has_been_there` is described a few times.
-    """
-    for attempt in range(DESCRIBE_ATTEMPTS if has_been_there else 1):
-        if attempt:
-            await anyio.sleep(DESCRIBE_AGAIN_SECONDS)
-        with suppress(TableNotFoundError):
-            return await describe_table(session, table)
-    return None
-
-
-def _check_may_be_created(
-    plan: CopyPlan, table: TablePlan, target: AccountSession, *, resuming: bool
-) -> None:
-    if resuming:
-        raise PreflightError(
-            f"the target table {table.target} of this run is gone from {target.region}",
-            hint="what was copied went with it: add --restart to copy everything anew",
-            table=table.target,
-        )
-    if not plan.create_target:
-        raise PreflightError(
-            f"the target table {table.target} does not exist in {target.region}, "
-            f"seen as {target.acting_as}",
-            hint="add --create-target to create it like the source, or check the name, "
-            "--target-region and --target-role-arn",
-            table=table.target,
-        )
-    check_role_can_create(plan.target.role_arn, table.target)
 
 
 def check_no_target_is_used_twice(findings: Sequence[Findings]) -> None:

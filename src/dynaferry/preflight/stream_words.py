@@ -1,13 +1,13 @@
 """What a person should know of a source's stream before a move, and what is refused. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
 
 from dynaferry.dynamodb.tables.describe import NotKnown
 from dynaferry.dynamodb.tables.description import TableDescription
-from dynaferry.errors import AccessDeniedError, DynaferryError, PreflightError
+from dynaferry.errors import PreflightError
 from dynaferry.observe.formatting import duration
 from dynaferry.preflight.following import has_new_images, units_to_read_again
 from dynaferry.preflight.item_cost import average_item_bytes
@@ -72,30 +72,6 @@ def not_enabled(table: TableDescription, status: str) -> PreflightError:
         hint="wait until it is DISABLED, then enable another: every stream has a name of its own",
         table=table.name,
     )
-
-
-def all_of(problems: Sequence[DynaferryError]) -> DynaferryError:
-    """One error for all that stands in the way of following: the only one as it is."""
-    if len(problems) == 1:
-        return problems[0]
-    kinds = {type(problem) for problem in problems}
-    kind = AccessDeniedError if kinds == {AccessDeniedError} else PreflightError
-    numbered = list(enumerate(problems, 1))
-    error = kind(
-        f"{len(problems)} things stand in the way of a move: "
-        + "; ".join(f"({number}) {problem.message}" for number, problem in numbered),
-        hint="; ".join(f"({number}) {each.hint}" for number, each in numbered if each.hint) or None,
-    )
-    error.__cause__ = ExceptionGroup("what stands in the way of a move", problems)
-    return error
-
-
-def parts_of(error: DynaferryError) -> list[DynaferryError]:
-    """What `all_of` has made one error of, or the error itself."""
-    group = error.__cause__
-    if not isinstance(group, ExceptionGroup):
-        return [error]
-    return [each for each in group.exceptions if isinstance(each, DynaferryError)] or [error]
 
 
 def stream_notices(found: StreamFindings, now: float) -> tuple[Notice, ...]:

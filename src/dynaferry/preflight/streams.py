@@ -33,9 +33,10 @@ from dynaferry.errors import (
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.ports import Shard, StreamListing
 from dynaferry.preflight.checks import check_region, check_usable
-from dynaferry.preflight.inspection import describe_source
 from dynaferry.preflight.side_by_side import for_each_table
-from dynaferry.preflight.stream_words import StreamFindings, all_of, no_stream, not_enabled
+from dynaferry.preflight.stream_words import StreamFindings, no_stream, not_enabled
+from dynaferry.preflight.table_inspection import describe_source
+from dynaferry.shared.problems import all_of
 from dynaferry.throttle.retry import Patience, RetryPolicy
 
 # A wrong address is more likely than an outage before anything has worked.

@@ -20,7 +20,7 @@ from dynaferry.observe.summary import RunStatus, RunSummary
 from dynaferry.plan.recorded import recorded_settings
 from dynaferry.plan.settings import DEFAULT_STATE_DIR, CopyPlan
 from dynaferry.plan.validation import validate
-from dynaferry.preflight.inspection import TablePreflight, preflight
+from dynaferry.preflight.inspection import TablePreflight, largest_first, preflight
 from dynaferry.preflight.lines import opening_lines
 from dynaferry.run.completed import check_still_there, completed_at, is_complete
 from dynaferry.run.event_recorder import EventRecorder
@@ -38,6 +38,7 @@ from dynaferry.run.lifecycle import (
     say_nothing,
     watched,
 )
+from dynaferry.run.matching import with_tables
 from dynaferry.run.outcome import Outcome, status_of, summarize, without_summary
 from dynaferry.run.progress_keeper import ProgressKeeper
 from dynaferry.run.resume import (
@@ -99,7 +100,7 @@ async def _prepare_and_copy(
     begun: anyio.Event,
     resumes: anyio.Event,
 ) -> Outcome:
-    plan = validate(plan)
+    plan = await with_tables(validate(plan), say)
     async with open_sides(plan, say) as sides:
         stored = await stored_run(plan)
         if stored is None:
@@ -121,7 +122,7 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
 
     :raises DynaferryError: what `execute` would refuse or fail with
     """
-    plan = validate(plan)
+    plan = await with_tables(validate(plan), say or say_nothing)
     async with open_sides(plan, say) as sides:
         return await looked_at(plan, sides, say or say_nothing)
 
@@ -225,7 +226,7 @@ class _Attempt:
 
         watch = partial(watched, self._watch, stats)
         async with beside(watch, follower.follow, recorder.follow, progress.follow):
-            await in_turn(len(self._plan.tables), self._plan.tables_at_once, self._stop, copy)
+            await in_turn(largest_first(self._checked), self._plan.tables_at_once, self._stop, copy)
             await progress.keep()
 
     def _task(

@@ -5,7 +5,7 @@ turns (`in_turn`), the first reason is picked out of all that failed (`ended_by`
 stored, shielded and with a deadline (`end_stored`).
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -126,9 +126,10 @@ async def watched(watch: Watch[Stats] | None, stats: Stats) -> None:
 
 
 async def in_turn(
-    count: int, at_once: int, stop: StopSignal, work: Callable[[int], Awaitable[None]]
+    tables: Iterable[int], at_once: int, stop: StopSignal, work: Callable[[int], Awaitable[None]]
 ) -> None:
-    """Does the work of so many tables, some at once; none is begun after a stop was asked for.
+    """Does the work of these tables, some at once and the first of them first; none is begun after
+    a stop was asked for.
 
     :raises BaseExceptionGroup: what the work of one has raised; that of the others is cancelled
     """
@@ -140,7 +141,7 @@ async def in_turn(
                 await work(table)
 
     async with anyio.create_task_group() as group:
-        for table in range(count):
+        for table in tables:
             group.start_soon(take_turn, table)
 
 

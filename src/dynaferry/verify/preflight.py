@@ -5,12 +5,12 @@ from functools import partial
 
 from msgspec import Struct
 
-from dynaferry.dynamodb.account.session import AccountSession
+from dynaferry.dynamodb.account.session import AccountSession, Side
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.errors import PreflightError, TableNotFoundError
-from dynaferry.plan.settings import TablePlan
+from dynaferry.plan.settings import Account, TablePlan
 from dynaferry.preflight.checks import (
     check_keys_agree,
     check_not_the_same,
@@ -18,7 +18,7 @@ from dynaferry.preflight.checks import (
     check_usable,
 )
 from dynaferry.preflight.estimate import polite_read_units
-from dynaferry.preflight.side_by_side import for_each_table
+from dynaferry.preflight.side_by_side import all_done, for_each_table
 from dynaferry.run.lifecycle import Say, say_nothing
 from dynaferry.run.sides import Sides
 from dynaferry.verify.segments import verification_segments
@@ -51,7 +51,21 @@ async def inspect_pairs(
     :raises UnavailableError: the service did not respond
     """
     inspect = partial(_inspect_pair, plan, sides)
-    return tuple(await for_each_table(plan.copy.tables, inspect, say=say, done="inspected"))
+    return tuple(
+        await for_each_table(
+            plan.copy.tables, inspect, say=say, done="inspected", all_problems=True
+        )
+    )
+
+
+def largest_first(pairs: Sequence[TablePair]) -> list[int]:
+    """The numbers of the pairs in the order in which they are begun. Pure."""
+
+    def size(number: int) -> tuple[int, int]:
+        source = pairs[number].source
+        return source.size_bytes, source.item_count
+
+    return sorted(range(len(pairs)), key=size, reverse=True)
 
 
 def what_is_left_out(pairs: Sequence[TablePair]) -> list[str]:
@@ -76,12 +90,18 @@ def _left_out_of(pair: TablePair) -> Iterator[str]:
 
 
 async def _inspect_pair(plan: VerifyPlan, sides: Sides, table: TablePlan) -> TablePair:
-    check_region("source", table.source, plan.copy.source, sides.source.region)
-    check_region("target", table.target, plan.copy.target, sides.target.region)
-    source = await _describe(sides.source, table.source)
-    target = await _describe(sides.target, table.target)
-    check_usable("source", source)
-    check_usable("target", target)
+    found: dict[Side, TableDescription] = {}
+
+    async def find(side: Side, session: AccountSession, account: Account, name: str) -> None:
+        check_region(side, name, account, session.region)
+        found[side] = await _describe(session, name)
+        check_usable(side, found[side])
+
+    await all_done(
+        partial(find, "source", sides.source, plan.copy.source, table.source),
+        partial(find, "target", sides.target, plan.copy.target, table.target),
+    )
+    source, target = found["source"], found["target"]
     check_not_the_same(source, target)
     check_keys_agree(source, target)
     source = await with_replication(sides.source, source)

@@ -6,6 +6,7 @@ from functools import partial
 
 import anyio
 from anyio import to_thread
+from msgspec.structs import replace
 
 from dynaferry._version import __version__
 from dynaferry.control.follower import ControlFollower
@@ -25,6 +26,7 @@ from dynaferry.run.lifecycle import (
     say_nothing,
     watched,
 )
+from dynaferry.run.matching import with_tables
 from dynaferry.run.sides import Sides, open_sides
 from dynaferry.stop import StopSignal, unless_stopped
 from dynaferry.verify.assembly import TableTools, VerifyCaps, open_tools
@@ -34,7 +36,12 @@ from dynaferry.verify.compare.repair import RepairPlan, repair_plan
 from dynaferry.verify.compare.written_since import WrittenSince
 from dynaferry.verify.in_use import check_not_in_use
 from dynaferry.verify.outcome import Items, summarize, without_summary
-from dynaferry.verify.preflight import TablePair, inspect_pairs, what_is_left_out
+from dynaferry.verify.preflight import (
+    TablePair,
+    inspect_pairs,
+    largest_first,
+    what_is_left_out,
+)
 from dynaferry.verify.rejections import rejected_keys, unreadable_line
 from dynaferry.verify.resume import open_state, what_to_resume
 from dynaferry.verify.segments import chosen_segments
@@ -109,6 +116,7 @@ async def _prepare_and_verify(
     begun: anyio.Event,
 ) -> VerifyOutcome:
     plan = validate_verify(plan)
+    plan = replace(plan, copy=await with_tables(plan.copy, say))
     if plan.certificate is not None:
         await to_thread.run_sync(check_place, plan.certificate)
     stored = await what_to_resume(plan, say)
@@ -195,7 +203,12 @@ class _Attempt:
                 await self._verify(table, record, stats.tables[table])
 
             async with beside(partial(watched, watch, stats), follower.follow):
-                await in_turn(len(self._pairs), self._plan.copy.tables_at_once, self._stop, verify)
+                await in_turn(
+                    largest_first(self._pairs),
+                    self._plan.copy.tables_at_once,
+                    self._stop,
+                    verify,
+                )
 
     async def _verify(self, table: int, record: Verification, stats: ComparisonStats) -> None:
         stats.started_at, stats.state = time.monotonic(), "running"

@@ -40,6 +40,7 @@ COPY_EXAMPLES = examples(
 def copy(
     source: options.SourceTable = None,
     target: options.TargetTable = None,
+    exclude: options.Exclude = None,
     plan: Annotated[Path | None, options.plan_file("Copy")] = None,
     source_region: options.SourceRegion = None,
     source_profile: options.SourceProfile = None,

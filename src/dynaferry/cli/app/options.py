@@ -32,10 +32,29 @@ def default(setting: str) -> str:
 
 
 SourceTable = Annotated[
-    str | None, typer.Argument(help="The source table: its name or ARN.", metavar="SOURCE")
+    str | None,
+    typer.Argument(
+        help="The source table: its name or ARN, or a pattern of names such as 'prod-*'.",
+        metavar="SOURCE",
+    ),
 ]
 TargetTable = Annotated[
-    str | None, typer.Argument(help="The target table: its name or ARN.", metavar="TARGET")
+    str | None,
+    typer.Argument(
+        help="The target table: its name or ARN; of a pattern as many wildcards."
+        " [default: the source's name]",
+        metavar="TARGET",
+        show_default=False,
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    option(
+        SOURCE,
+        "Leave out this one of the tables that a pattern matches; may be given again.",
+        "--exclude",
+        metavar="PATTERN",
+    ),
 ]
 
 

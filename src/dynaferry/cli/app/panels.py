@@ -16,7 +16,7 @@ WATCH, OUTPUT = "Watch", "Output"
 
 # The commands by what a person is about to do, in the order of doing it.
 COMMAND_GROUPS: Final = {
-    "Copy": ("copy", "move", "verify", "dead-letters"),
+    "Copy": ("plan", "copy", "move", "verify", "dead-letters"),
     "Switch": ("cut-over", "cut-back", "late-writes", "finish", "abort"),
     "Watch and control": ("status", "set", "pause", "resume", "report"),
     "Try and measure": ("demo", "bench"),

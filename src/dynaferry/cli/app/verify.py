@@ -23,6 +23,7 @@ VERIFY_EXAMPLES = examples(
 def verify(
     source: options.SourceTable = None,
     target: options.TargetTable = None,
+    exclude: options.Exclude = None,
     plan: Annotated[Path | None, options.plan_file("Compare")] = None,
     source_region: options.SourceRegion = None,
     source_profile: options.SourceProfile = None,

@@ -15,6 +15,7 @@ import msgspec
 
 from dynaferry.cli import descriptors, exit_codes, failure, screen
 from dynaferry.cli.commands.hooks import last_words_and_hook, run_on_end
+from dynaferry.cli.commands.patterns import with_tables_found
 from dynaferry.cli.flags import CopyFlags, ProgressFlag, plan_from
 from dynaferry.cli.log_setup import log_set_up
 from dynaferry.errors import DynaferryError, LoopStalledError, PlanError
@@ -46,11 +47,27 @@ def _run_copy(flags: CopyFlags, log: LogRun) -> int:
     try:
         plan = plan_from(flags)
         log.name = plan.run_name
-        return print_dry_run(plan, flags) if flags.dry_run else _copy(plan, flags)
+        return found_first(plan, flags, _dry_run if flags.dry_run else _copy)
     except PlanError as error:
         return failure.report(error, as_json=flags.json, run=flags.run)
     except KeyboardInterrupt:
         return failure.report_interrupt(as_json=flags.json, run=flags.run)
+
+
+def found_first(
+    plan: CopyPlan, flags: CopyFlags, go_on: Callable[[CopyPlan, CopyFlags], int]
+) -> int:
+    """Goes on with the tables that the plan's patterns match, or prints why there are none."""
+    last_words = partial(failure.report, as_json=flags.json, run=plan.run_name)
+    try:
+        plan = with_tables_found(plan, last_words)
+    except Exception as error:  # noqa: BLE001  # the edge: everything is reported, nothing raised
+        return print_refusal(error, plan, flags)
+    return go_on(plan, flags)
+
+
+def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
+    return print_dry_run(plan, flags)
 
 
 def _copy(plan: CopyPlan, flags: CopyFlags) -> int:

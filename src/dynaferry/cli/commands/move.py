@@ -11,6 +11,7 @@ import msgspec
 
 from dynaferry.cli import descriptors, exit_codes, failure, screen
 from dynaferry.cli.commands.copy import (
+    found_first,
     print_dry_run,
     print_refusal,
     setting_start_aside,
@@ -52,7 +53,8 @@ def _run_move(flags: MoveFlags, log: LogRun) -> int:
     try:
         plan = move_plan_from(flags)
         log.name = plan.run_name
-        return _dry_run(plan, flags) if typed.dry_run else _move(plan, flags)
+        go_on = _dry_run if typed.dry_run else _move
+        return found_first(plan, typed, lambda found, _: go_on(found, flags))
     except PlanError as error:
         return failure.report(error, as_json=typed.json, run=typed.run)
     except KeyboardInterrupt:

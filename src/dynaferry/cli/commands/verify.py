@@ -11,6 +11,7 @@ import msgspec
 
 from dynaferry.cli import descriptors, exit_codes, failure, screen
 from dynaferry.cli.commands.hooks import last_words_and_hook, run_on_end
+from dynaferry.cli.commands.patterns import with_tables_found
 from dynaferry.cli.commands.verify_text import repair_lines, verify_lines
 from dynaferry.cli.flags import ProgressFlag
 from dynaferry.cli.log_setup import log_set_up
@@ -50,9 +51,10 @@ def _run_verify(flags: VerifyFlags, log: LogRun) -> int:
         plan = verify_plan_from(flags)
         log.name = plan.copy.run_name
         _check_that_it_can_ask(plan, asks=not flags.yes)
-        descriptors.ensure(4 * plan.copy.readers, watched=False, say=screen.say)
         run = plan.copy.run_name
         report = partial(failure.report, as_json=flags.json, run=run)
+        plan = msgspec.structs.replace(plan, copy=with_tables_found(plan.copy, report))
+        descriptors.ensure(4 * plan.copy.readers, watched=False, say=screen.say)
         outcome = verify_and_print(
             plan,
             flags.progress,

@@ -62,6 +62,7 @@ ROLE_SESSION_NAME = "dynaferry"  # what the other account's CloudTrail shows
 _CONTROL_PLANE = ClientConfig(
     connect_timeout=5,
     read_timeout=20,
+    max_pool_connections=32,  # several tables are inspected at once, by several calls each
     retries={"mode": "standard", "total_max_attempts": 4},
 )
 
@@ -73,7 +74,7 @@ class AccountSession:
     `signing_region` is None where it is the region, as nearly always. `takes_arns` is whether the
     endpoint knows a table by its ARN, as DynamoDB does, None while no stand-in for it was asked.
     `service_clock` is what the control plane signs by. `streams_url` is where the streams are,
-    where something is set for them; see `streams_endpoint`.
+    where something is set for them; see `streams_endpoint`. Whoever asks a stand-in `takes_turns`.
     `functions` opens the client of Lambda, None where there is nobody to ask.
     `end_in_words` is for people where the side's own credentials end and nothing renews them.
     """
@@ -90,6 +91,7 @@ class AccountSession:
     streams_url: str | None = None
     functions: OpenFunctions | None = None
     service_clock: ServiceClock = field(default_factory=ServiceClock)
+    takes_turns: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def base_url(self) -> str | None:
@@ -115,7 +117,7 @@ class AccountSession:
             raise self.error_for(error, operation=operation, table=table) from error
         return url if urlsplit(url).path else f"{url}/"
 
-    def error_for(self, error: Exception, *, operation: str, table: str) -> DynaferryError:
+    def error_for(self, error: Exception, *, operation: str, table: str | None) -> DynaferryError:
         """What botocore raised, as an error that names the operation, the table and the role."""
         self.credentials.secrets.hide_in_error(error)
         return from_client_error(

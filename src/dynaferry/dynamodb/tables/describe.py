@@ -87,13 +87,20 @@ async def describe_table(session: AccountSession, table: str) -> TableDescriptio
 
 async def _takes_arns(session: AccountSession, arn: str) -> bool:
     """Whether the endpoint knows a table by its ARN too; a stand-in for DynamoDB is asked once."""
-    if session.takes_arns is None:
-        try:
-            response = await call_service(session, "DescribeTable", arn, TableName=arn)
-            session.takes_arns = bool(response["Table"]["TableArn"] == arn)
-        except (TableNotFoundError, RequestRefusedError, AccessDeniedError):
-            session.takes_arns = False
-    return session.takes_arns
+    if session.takes_arns is not None:
+        return session.takes_arns
+    async with session.takes_turns:  # for all the tables that are inspected beside this one
+        if session.takes_arns is None:
+            session.takes_arns = await _finds_by_arn(session, arn)
+        return session.takes_arns
+
+
+async def _finds_by_arn(session: AccountSession, arn: str) -> bool:
+    try:
+        response = await call_service(session, "DescribeTable", arn, TableName=arn)
+        return bool(response["Table"]["TableArn"] == arn)
+    except (TableNotFoundError, RequestRefusedError, AccessDeniedError):
+        return False
 
 
 async def has_items(session: AccountSession, table: str) -> bool:
@@ -112,10 +119,17 @@ async def has_items(session: AccountSession, table: str) -> bool:
 
 async def describe_side_settings(session: AccountSession, table: str) -> SideSettings:
     """The table's time to live and point-in-time recovery, as far as they may be read."""
-    return SideSettings(
-        ttl_attribute=await _read_ttl_attribute(session, table),
-        point_in_time_recovery=await _read_point_in_time_recovery(session, table),
-    )
+    ttl_attribute: str | NotKnown | None = None
+    recovery: bool | NotKnown = False
+
+    async def read_ttl_attribute() -> None:
+        nonlocal ttl_attribute
+        ttl_attribute = await _read_ttl_attribute(session, table)
+
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(read_ttl_attribute)
+        recovery = await _read_point_in_time_recovery(session, table)
+    return SideSettings(ttl_attribute=ttl_attribute, point_in_time_recovery=recovery)
 
 
 async def read_tags(

@@ -36,6 +36,7 @@ from dynaferry.plan.validation import validate
 from dynaferry.preflight.notices import WRITES_DURING_COPY
 from dynaferry.run import copy_tables
 from dynaferry.run.lifecycle import Say, Watch, beside, closing, watched
+from dynaferry.run.matching import with_tables
 from dynaferry.run.outcome import Outcome
 from dynaferry.run.resume import check_state_can_be_kept, stored_run
 from dynaferry.run.sides import Sides, open_sides
@@ -71,11 +72,12 @@ class MoveWithoutStream:
         self._show = show
         self._say = say
         self._clock = SteadyClock()
-        self._names = [(table.source_name, table.target_name) for table in plan.tables]
+        self._names: list[tuple[str, str]] = []
 
     async def make(self, begun: anyio.Event) -> Outcome:
         """Copies, then makes passes until it is switched, stopped or ended."""
-        self._plan = validate(self._plan)
+        self._plan = await with_tables(validate(self._plan), self._say)
+        self._names = [(table.source_name, table.target_name) for table in self._plan.tables]
         before = await stored_run(self._plan)
         if before is None:
             await check_state_can_be_kept(self._plan)
