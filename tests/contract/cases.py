@@ -154,7 +154,7 @@ def copy_refused_by_state(world: ContractWorld, cwd: Path) -> Said:
 
 
 def copy_usage(_: ContractWorld, cwd: Path) -> Said:
-    return look(cwd, "copy", "orders", "--json")
+    return look(cwd, "copy", "--json")
 
 
 def copy_unknown_flag(_: ContractWorld, cwd: Path) -> Said:
@@ -306,7 +306,7 @@ def verify_refused(world: ContractWorld, cwd: Path) -> Said:
 
 
 def verify_usage(_: ContractWorld, cwd: Path) -> Said:
-    return look(cwd, "verify", "orders", "--json")
+    return look(cwd, "verify", "--json")
 
 
 # Dead letters --------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def _used(place: str, table: Mapping[str, Any]) -> Iterator[tuple[str, set[str]]
         path = key if place == TOP else f"{place}.{key}"
         if isinstance(value, dict):
             yield from _used(path, value)
-        elif isinstance(value, list) and isinstance(value[0], dict):
+        elif value and isinstance(value, list) and isinstance(value[0], dict):
             yield from _used(f"{path}[]", value[0])
         else:
             keys.add(key)

@@ -12,7 +12,8 @@ from dynaferry.cli.flags import CopyFlags
 PLAN_EXAMPLES = examples(
     "# All tables that begin with prod-, under other names, but for two.",
     "dynaferry plan 'prod-*' 'new-*' --exclude prod-audit --exclude '*-tmp' \\",
-    "    --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target > move.toml",
+    "    --target-role-arn arn:aws:iam::222222222222:role/dynaferry-target \\",
+    "    > move.toml",
     "# All tables of the account and Region.",
     "dynaferry plan '*' > move.toml",
     "dynaferry copy --plan move.toml --dry-run",
