@@ -162,9 +162,11 @@ def enforced() -> Iterator[None]:
 
 
 def _table_of(handler: Any) -> str:
-    """The ARN of the one table that a request is about."""
+    """The ARN of the one table that a request is about; ListTables knows no resources."""
     request: Mapping[str, Any] = handler.body
     named = request.get("TableName") or request.get("ResourceArn")
+    if named is None and "RequestItems" not in request:
+        return "*"
     if named is None:
         (named,) = request["RequestItems"]
     named = str(named)
