@@ -83,6 +83,8 @@ async def _prepare(world: MotoWorld, command: Shown) -> None:
     for table in ("orders", "events"):
         await world.source_tables.create_table(table, StreamSpecification=stream)
         await world.source_tables.put_items(table, items)
+    if "'prod-*'" in command.text:
+        await world.source_tables.create_table("prod-orders")
     if "--create-target" in command.text:
         return
     is_compared = command.words[1] == "verify"
