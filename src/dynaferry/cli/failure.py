@@ -50,14 +50,15 @@ def print_error(error: Exception) -> None:
             screen.say(f"| {line}")
     reason = sole_reason(error)
     is_ours = isinstance(reason, DynaferryError)
-    several = problem_lines(reason) if isinstance(reason, DynaferryError) else []
-    for line in several:
-        screen.say(line)
-    if several:
-        return
     summary = summarize(error)
-    line = f"error: {summary.message}" if is_ours else summary.message
-    screen.say_event(line, {"event": "error", "error": summary.type, "hint": summary.hint})
+    event = {"event": "error", "error": summary.type, "hint": summary.hint}
+    several = problem_lines(reason) if isinstance(reason, DynaferryError) else []
+    if several:
+        screen.say_event(several[0], event)
+        for line in several[1:]:
+            screen.say(line)
+        return
+    screen.say_event(f"error: {summary.message}" if is_ours else summary.message, event)
     if summary.hint is not None:
         screen.say(f"hint: {summary.hint}")
 
