@@ -67,7 +67,7 @@ def test_in_json_every_line_of_stderr_is_an_object_also_of_a_run_that_fails(
 
 
 def test_a_plan_that_is_refused_is_logged_in_json_too(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(["copy", "orders", "--log-format", "json"]) == 2
+    assert run_command(["copy", "--log-format", "json"]) == 2
     [error, _] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert (error["level"], error["run"]) == ("error", None)
 
