@@ -542,7 +542,9 @@ class SpoolMachine(RuleBasedStateMachine):
         else:
             assert self.spool.applied(arrivals_of(rows), sent_at) == len(there)
             self.counted["applied"] += len(there)
-            self.letters -= {copy["name"] for copy in copies}
+            # Of a row that has gone meanwhile, or has another place, nothing is known.
+            places = {copy["place"] for copy in copies}
+            self.letters -= {row["name"] for row in self.rows if row["place"] in places}
         self.rows = [row for row in self.rows if row not in there]
         places = {copy["place"] for copy in copies}
         for row in self.rows:

@@ -49,6 +49,7 @@ _BYTES_AT_ONCE: Final = 4 * 1024**2
 # Who follows closely sends what has come within so long at once, and takes it out of the spool as
 # it is answered, this often: requests are fuller, and transactions fewer.
 _ROUND_SECONDS: Final = 0.2
+_TURN_SECONDS: Final = 0.02
 _SETTLE_SECONDS: Final = 0.1
 # How long what was left undone waits, at first and at most.
 _UNDONE_SECONDS: Final = (0.05, 2.0)
@@ -162,7 +163,8 @@ class Applier:
             )
             is_behind = len(rows) == _ROWS_AT_ONCE or bytes_of(rows) >= _BYTES_AT_ONCE
             cursor = rows[-1].number if is_behind else 0
-            free = self._lanes.sendable(self._free(rows, busy, held))
+            ready = self._free(rows, busy, held)
+            free = self._lanes.sendable(ready)
             # From now on: what is read from the spool is older than what comes into it later.
             self._on_the_way.take(free)
             if self.tells_sent is not None:
@@ -175,7 +177,9 @@ class Applier:
                 await gives.send(work)
             await self._applied_rows.lags_behind(is_behind and not self._is_held)
             if self._is_held or not cursor:
-                await anyio.sleep_until(began + _ROUND_SECONDS)
+                # A lane that is held back has its next turn within milliseconds.
+                is_held_back = len(free) < len(ready)
+                await anyio.sleep_until(began + (_TURN_SECONDS if is_held_back else _ROUND_SECONDS))
 
     def _free(self, rows: Sequence[Waiting], busy: Set[bytes], held: Held) -> list[Waiting]:
         """Rows whose keys are in no request, and need not wait."""
