@@ -98,9 +98,10 @@ bench-throttle: $(VENV)/.dev  ## how well the pace is found, beside a plain loop
 bench-follow: $(VENV)/.dev  ## how far behind a move is and what it takes; writes benchmarks/results/follow.*; half an hour
 	$(BIN)/python -m benchmarks.follow --out benchmarks/results/follow.html
 
-docs: $(VENV)/.dev  ## writes docs/cli.md and deploy/grafana/dashboard.json anew
+docs: $(VENV)/.dev  ## writes docs/cli.md, docs/alerts.md and deploy/grafana/dashboard.json anew
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python deploy/grafana/make_dashboard.py
+	$(BIN)/python deploy/prometheus/make_alerts_page.py
 
 bench-quick: $(VENV)/.dev  ## a first look at that, in under two minutes; changes no file that is kept
 	$(BIN)/python -m benchmarks --quick

@@ -5,14 +5,24 @@ sizes are of a grid 24 wide; a row of panels fills it.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from grafana_foundation_sdk.builders import common, dashboard, gauge, prometheus, stat, timeseries
+from grafana_foundation_sdk.builders import (
+    common,
+    dashboard,
+    gauge,
+    prometheus,
+    stat,
+    table,
+    timeseries,
+)
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
+    GraphTresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
     StackingMode,
@@ -22,12 +32,17 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DataSourceRef,
+    DataTransformerConfig,
+    DynamicConfigValue,
     Threshold,
     ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
     VariableHide,
     VariableRefresh,
     VariableSort,
 )
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 OUTPUT: Final = Path(__file__).with_name("dashboard.json")
 UID: Final = "dynaferry"
@@ -40,7 +55,7 @@ TABLE: Final = f'{RUN},source=~"$source"'
 BY_TABLE: Final = "{{source}} → {{target}}"
 
 Query = tuple[str, str]  # PromQL, and the legend of what it gives
-Panel = stat.Panel | gauge.Panel | timeseries.Panel
+Panel = stat.Panel | gauge.Panel | table.Panel | timeseries.Panel
 
 
 def of_table(metric: str, *matchers: str) -> str:
@@ -69,7 +84,7 @@ def build() -> dashboard.Dashboard:
     board = (
         dashboard.Dashboard("dynaferry")
         .uid(UID)
-        .description("A copy of DynamoDB tables: how far, how fast, and what holds it back.")
+        .description("A copy of DynamoDB tables: how far, how fast, and what limits it.")
         .tags(["dynamodb", "dynaferry"])
         .time("now-3h", "now")
         .refresh("10s")
@@ -79,11 +94,32 @@ def build() -> dashboard.Dashboard:
     )
     for variable in _variables():
         board = board.with_variable(variable)
+    for name, color, expression, _ in _events():
+        board = board.annotation(
+            dashboard.AnnotationQuery()
+            .name(name)
+            .datasource(DATASOURCE)
+            .enable(True)
+            .icon_color(color)
+            .expr(expression)
+        )
     for title, panels in _rows():
         board = board.with_row(dashboard.Row(title))
         for panel in panels:
             board = board.with_panel(panel)
     return board
+
+
+def _events() -> list[tuple[str, str, str, str]]:
+    """What is marked in every panel: its name, its colour, when it is, and its words."""
+    running = f"dynaferry_running{{{RUN}}}"
+    failed = of_table("table_state", 'state="failed"')
+    return [
+        ("Started", "green", f"{running} == 1 unless {running} offset 1m", "{{run}} started"),
+        ("Paused", "yellow", f"dynaferry_paused{{{RUN}}} == 1", "paused"),
+        ("Stalled or failed", "red", f"dynaferry_healthy{{{RUN}}} == 0", "stalled or failed"),
+        ("Table failed", "red", f"{failed} == 1", "{{source}} failed"),
+    ]
 
 
 def _variables() -> list[dashboard.DatasourceVariable | dashboard.QueryVariable]:
@@ -115,8 +151,9 @@ def _choice(name: str, label: str, query: str) -> dashboard.QueryVariable:
 def _rows() -> list[tuple[str, list[Panel]]]:
     return [
         ("Now", _now()),
+        ("Tables", [_tables()]),
         ("How fast", _how_fast()),
-        ("What holds it back", _what_holds_it_back()),
+        ("What limits it", _what_limits_it()),
         ("Safety", _safety()),
         ("Move: how far behind", _move()),
     ]
@@ -126,7 +163,7 @@ def _now() -> list[Panel]:
     done = (
         gauge.Panel()
         .title("Done")
-        .description("The share that is done, of what the service's own item count says.")
+        .description("The share of all tables together; those that wait are in it.")
         .datasource(DATASOURCE)
         .span(4)
         .height(5)
@@ -134,25 +171,126 @@ def _now() -> list[Panel]:
         .min(0)
         .max(1)
         .reduce_options(_latest())
-        .with_target(_target(of_table("progress_ratio"), BY_TABLE).instant())
+        .with_target(_target(_of_run("run_progress_ratio"), "done").instant())
     )
     return [
         done,
-        _number(
-            "Time left", "At the rate of now; of the table that takes longest.", "s"
-        ).with_target(_target(f"max({of_table('eta_seconds')})", "left").instant()),
+        _number("ETA", "Until all tables are done, at the rate of now; empty if unknown.", "s", 4)
+        .no_value("unknown")
+        .with_target(_target(_of_run("run_eta_seconds"), "ETA").instant()),
+        _number("State", "Whether somebody has paused it.", "short", 4)
+        .mappings([_words({"0": ("not paused", "green"), "1": ("paused", "yellow")})])
+        .with_target(_target(f"max(dynaferry_paused{{{RUN}}})", "paused").instant()),
         _number(
             "Items written", "Acknowledged by the target, earlier attempts included.", "short"
         ).with_target(_target(f"sum({of_table('items_written_total')})", "written").instant()),
-        _number("Items rejected", "Refused by the target and set aside; zero is right.", "short")
+        _number("Items rejected", "By the target, kept as dead letters; zero is right.", "short")
         .thresholds(_from_one_on("red"))
         .with_target(_target(f"sum({of_table('items_rejected_total')})", "rejected").instant()),
-        _number("Healthy", "1, or 0 when nothing moves and nothing explains it.", "short")
-        .thresholds(_up_to_one("red"))
+        _number("Healthy", "No when nothing moves and nothing explains it.", "short")
+        .mappings([_words({"0": ("no", "red"), "1": ("yes", "green")})])
         .with_target(_target(f"min(dynaferry_healthy{{{RUN}}})", "healthy").instant()),
         _number("Cost so far", "Of on-demand units, at the prices given.", "currencyUSD")
         .decimals(2)
         .with_target(_target(f"sum({of_table('estimated_cost_dollars')})", "cost").instant()),
+    ]
+
+
+def _of_run(metric: str) -> str:
+    """The series of a metric of the chosen runs as a whole."""
+    return f"dynaferry_{metric}{{{RUN}}}"
+
+
+def _words(words: Mapping[str, tuple[str, str]]) -> ValueMap:
+    """What stands for each value, and its colour."""
+    return ValueMap(
+        options={
+            value: ValueMappingResult(text=text, color=color, index=index)
+            for index, (value, (text, color)) in enumerate(words.items())
+        }
+    )
+
+
+# The columns of the tables: the query of each, its name, its unit, and more of how it looks.
+_STATE_COLORS: Final = {
+    "waiting": "text",
+    "running": "blue",
+    "paused": "yellow",
+    "stalled": "red",
+    "complete": "green",
+    "rejected": "orange",
+    "failed": "red",
+    "interrupted": "orange",
+}
+
+
+def _columns() -> list[tuple[str, str, str]]:
+    throttles = total(rate("throttled_requests_total"))
+    requests = total(rate("requests_total"))
+    return [
+        ("Done", f"max by (source, target) ({of_table('progress_ratio')})", "percentunit"),
+        ("ETA", f"max by (source, target) ({of_table('eta_seconds')})", "s"),
+        ("Items", total(of_table("items_written_total")), "short"),
+        ("Expected", f"max by (source, target) ({of_table('expected_items')})", "short"),
+        ("Items/s", total(rate("items_written_total")), "short"),
+        ("Throttled", f"{throttles} / {requests}", "percentunit"),
+        ("Rejected", total(of_table("items_rejected_total")), "short"),
+    ]
+
+
+def _tables() -> table.Panel:
+    """A row for each table."""
+    panel = (
+        table.Panel()
+        .title("Tables")
+        .description("One row a table: how far, when it ends, how fast, and what is amiss.")
+        .datasource(DATASOURCE)
+        .span(24)
+        .height(9)
+        .unit("short")
+        .show_header(True)
+    )
+    state = f"max by (source, target, state) ({of_table('table_state')} == 1)"
+    columns = _columns()
+    for query in (state, *(query for _, query, _ in columns)):
+        panel = panel.with_target(_target(query, "").instant().format(PromQueryFormat.TABLE))
+    letters = "BCDEFGHIJ"[: len(columns)]
+    named = {f"Value #{letter}": name for letter, (name, *_) in zip(letters, columns, strict=True)}
+    order = ["source", "target", "state", *named]
+    panel = panel.with_transformation(DataTransformerConfig("merge", options={}))
+    panel = panel.with_transformation(
+        DataTransformerConfig(
+            "organize",
+            options={
+                "excludeByName": {"Time": True, "Value #A": True},
+                "indexByName": {name: index for index, name in enumerate(order)},
+                "renameByName": named | {"source": "Table", "target": "Target", "state": "State"},
+            },
+        )
+    )
+    for name, _, unit in columns:
+        panel = panel.override_by_name(name, [DynamicConfigValue("unit", unit), *_looks(name)])
+    colors = _words({state: (state, color) for state, color in _STATE_COLORS.items()})
+    return panel.override_by_name(
+        "State",
+        [
+            DynamicConfigValue("mappings", [colors]),
+            DynamicConfigValue("custom.cellOptions", {"type": "color-text"}),
+        ],
+    )
+
+
+def _looks(column: str) -> list[DynamicConfigValue]:
+    if column == "Done":
+        bar = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
+        limits = [DynamicConfigValue("min", 0), DynamicConfigValue("max", 1)]
+        return [*limits, DynamicConfigValue("custom.cellOptions", bar)]
+    amiss = {"Throttled": _steps("text", 0.2, "orange"), "Rejected": _from_one_on("red", "text")}
+    if column not in amiss:
+        return []
+    return [
+        DynamicConfigValue("thresholds", amiss[column].build()),
+        DynamicConfigValue("custom.cellOptions", {"type": "color-text"}),
     ]
 
 
@@ -196,7 +334,7 @@ def _how_fast() -> list[Panel]:
     ]
 
 
-def _what_holds_it_back() -> list[Panel]:
+def _what_limits_it() -> list[Panel]:
     throttled = total(rate("throttled_requests_total"), "operation", "reason")
     outcomes = total(rate("requests_total", 'outcome!="ok"'), "operation", "outcome")
     return [
@@ -260,24 +398,34 @@ def _safety() -> list[Panel]:
                 (total(of_table("segments"), "state"), "{{state}}, {{source}}"),
             ],
         ),
-        _over_time(
-            "Age of the checkpoint",
-            "About a second while a table is copied.",
-            "s",
-            [
-                (total(of_table("checkpoint_age_seconds")), BY_TABLE),
-            ],
+        _with_line(
+            _over_time(
+                "Age of the checkpoint",
+                "About a second while a table is copied.",
+                "s",
+                [
+                    (total(of_table("checkpoint_age_seconds")), BY_TABLE),
+                ],
+            ),
+            "green",
+            30.0,
+            "red",
         ),
-        _over_time(
-            "Credentials last for",
-            "Renewed well before they end.",
-            "s",
-            [
-                (
-                    f"min by (instance, side) (dynaferry_credentials_expire_seconds{{{RUN}}})",
-                    "{{side}}",
-                ),
-            ],
+        _with_line(
+            _over_time(
+                "Credentials last for",
+                "Renewed well before they end.",
+                "s",
+                [
+                    (
+                        f"min by (instance, side) (dynaferry_credentials_expire_seconds{{{RUN}}})",
+                        "{{side}}",
+                    ),
+                ],
+            ),
+            "red",
+            540.0,
+            "green",
         ),
         _over_time(
             "Run",
@@ -296,19 +444,24 @@ def _safety() -> list[Panel]:
 def _move() -> list[Panel]:
     """What only `dynaferry move` has; of a copy these stay empty."""
     return [
-        _over_time(
-            "Behind the source",
-            "What the stream showed before so long is in the target. Empty while the table is"
-            " copied.",
-            "s",
-            [
-                (total(of_table("lag_seconds")), f"behind, {BY_TABLE}"),
-                (total(of_table("oldest_waiting_seconds")), f"oldest that waits, {BY_TABLE}"),
-            ],
+        _with_line(
+            _over_time(
+                "Behind the source",
+                "What the stream showed before so long is in the target. Empty while the table is"
+                " copied.",
+                "s",
+                [
+                    (total(of_table("lag_seconds")), f"behind, {BY_TABLE}"),
+                    (total(of_table("oldest_waiting_seconds")), f"oldest that waits, {BY_TABLE}"),
+                ],
+            ),
+            "green",
+            60.0,
+            "orange",
         ),
         _over_time(
             "Changes a second",
-            "In: captured. Out: applied, replaced by a newer one of their key, or refused.",
+            "In: captured. Out: applied, replaced by a newer one of their key, or rejected.",
             "short",
             [(total(rate("changes_total"), "direction"), "{{direction}}, {{source}}")],
         ),
@@ -351,10 +504,10 @@ def _move() -> list[Panel]:
             "Zero is right, and 1 for what catches up.",
             "short",
             [
-                (total(of_table("gaps_open")), f"losses not mended, {BY_TABLE}"),
+                (total(of_table("gaps_open")), f"losses not repaired, {BY_TABLE}"),
                 (total(of_table("gaps_total")), f"losses ever, {BY_TABLE}"),
                 (total(of_table("doubts")), f"writes in doubt, {BY_TABLE}"),
-                (total(of_table("move_rejected")), f"items refused, {BY_TABLE}"),
+                (total(of_table("move_rejected")), f"items rejected, {BY_TABLE}"),
                 (total(of_table("late_writes")), f"late writes, {BY_TABLE}"),
                 (total(of_table("will_catch_up")), f"catches up, {BY_TABLE}"),
             ],
@@ -366,13 +519,13 @@ def _target(expression: str, legend: str) -> prometheus.Dataquery:
     return prometheus.Dataquery().datasource(DATASOURCE).expr(expression).legend_format(legend)
 
 
-def _number(title: str, description: str, unit: str) -> stat.Panel:
+def _number(title: str, description: str, unit: str, span: int = 3) -> stat.Panel:
     return (
         stat.Panel()
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .span(4)
+        .span(span)
         .height(5)
         .unit(unit)
         .color_mode(BigValueColorMode.VALUE)
@@ -416,12 +569,14 @@ def _stacked(title: str, description: str, queries: list[Query]) -> timeseries.P
     return panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
 
 
-def _from_one_on(color: str) -> dashboard.ThresholdsConfig:
-    return _steps("green", 1.0, color)
+def _with_line(panel: timeseries.Panel, below: str, limit: float, above: str) -> timeseries.Panel:
+    """The panel with a line at the limit from which on somebody should look."""
+    style = common.GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.LINE)
+    return panel.thresholds(_steps(below, limit, above)).thresholds_style(style)
 
 
-def _up_to_one(color: str) -> dashboard.ThresholdsConfig:
-    return _steps(color, 1.0, "green")
+def _from_one_on(color: str, below: str = "green") -> dashboard.ThresholdsConfig:
+    return _steps(below, 1.0, color)
 
 
 def _steps(below: str, limit: float, above: str) -> dashboard.ThresholdsConfig:
@@ -439,6 +594,8 @@ def encode() -> str:
         panel["id"] = number
         for letter, target in zip("ABCDEFGH", panel.get("targets", []), strict=False):
             target["refId"] = letter
+    for annotation, (*_, title) in zip(board["annotations"]["list"], _events(), strict=True):
+        annotation["titleFormat"] = title
     return json.dumps(board, indent=2, ensure_ascii=False) + "\n"
 
 

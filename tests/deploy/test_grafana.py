@@ -27,6 +27,11 @@ def queries() -> list[str]:
     return [target["expr"] for panel in panels() for target in panel["targets"]]
 
 
+def marks() -> list[str]:
+    """What is asked to mark in every panel when something happened."""
+    return [each["expr"] for each in BOARD["annotations"]["list"]]
+
+
 def with_variables(query: str) -> str:
     for name, value in VARIABLES.items():
         query = query.replace(name, value)
@@ -38,14 +43,14 @@ def test_the_committed_dashboard_is_what_the_script_makes() -> None:
     assert committed == make_dashboard.encode(), "run `make docs`"
 
 
-@pytest.mark.parametrize("query", queries())
+@pytest.mark.parametrize("query", [*queries(), *marks()])
 def test_a_query_is_promql_once_its_variables_are_filled_in(query: str) -> None:
     filled = with_variables(query)
     assert "$" not in filled
     assert promql_parser.parse(filled)
 
 
-@pytest.mark.parametrize("query", queries())
+@pytest.mark.parametrize("query", [*queries(), *marks()])
 def test_a_query_asks_for_what_dynaferry_exports(query: str) -> None:
     assert asked(with_variables(query))
     assert unknown(with_variables(query)) == []
@@ -62,6 +67,30 @@ def test_a_legend_shows_labels_that_the_query_gives() -> None:
             assert shown <= given, target["expr"]
 
 
+def test_a_mark_is_told_by_labels_that_its_query_gives() -> None:
+    for mark in BOARD["annotations"]["list"]:
+        given = {
+            label for name, _ in asked(with_variables(mark["expr"])) for label in exported()[name]
+        }
+        assert set(re.findall(r"\{\{(\w+)\}\}", mark["titleFormat"])) <= given, mark["name"]
+
+
+def test_the_table_has_a_row_for_each_table_and_names_every_column() -> None:
+    [panel] = [panel for panel in panels() if panel["type"] == "table"]
+    merge, organize = panel["transformations"]
+    assert (merge["id"], organize["id"]) == ("merge", "organize")
+    named = organize["options"]["renameByName"]
+    columns = {f"Value #{target['refId']}" for target in panel["targets"]}
+    assert columns == {name for name in named if name.startswith("Value")} | {"Value #A"}
+    for target in panel["targets"]:
+        assert (target["instant"], target["format"]) == (True, "table")
+        # Rows are one by their labels: what else a query grouped by would be a row of its own.
+        assert grouped_by(target["expr"]) - {"state"} == {"source", "target"}
+    # What a column looks like is said by its name.
+    shown = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
+    assert shown <= set(named.values())
+
+
 def test_a_choice_lists_values_of_a_label_that_dynaferry_exports() -> None:
     for variable in BOARD["templating"]["list"]:
         if variable["type"] == "query":
@@ -73,18 +102,12 @@ def test_a_choice_lists_values_of_a_label_that_dynaferry_exports() -> None:
 
 
 def test_every_metric_is_on_the_dashboard_or_left_out_on_purpose() -> None:
-    shown = {name for query in queries() for name, _ in asked(with_variables(query))}
+    asked_for = [*queries(), *marks()]
+    shown = {name for query in asked_for for name, _ in asked(with_variables(query))}
     missing = set(exported()) - shown
     assert missing == {
         "dynaferry_checkpoint_timestamp_seconds",  # for the alert; its age is shown
         "dynaferry_move_timestamp_seconds",  # for the alert
-        # To be shown with the table of tables.
-        "dynaferry_expected_items",
-        "dynaferry_paused",
-        "dynaferry_run_eta_seconds",
-        "dynaferry_run_progress_ratio",
-        "dynaferry_table_state",
-        "dynaferry_running",  # for the alerts
         "dynaferry_finish_by_timestamp_seconds",  # for the alert
         "dynaferry_request_seconds_count",  # requests_total counts them with their outcome
         "dynaferry_request_seconds_sum",  # quantiles say more than a mean
@@ -97,21 +120,22 @@ def test_it_can_be_imported_again_without_a_second_copy() -> None:
 
 
 def test_everything_asks_the_data_source_that_the_person_chose() -> None:
-    asked = {
+    chosen_by = {
         each["datasource"]["uid"] for panel in panels() for each in (panel, *panel["targets"])
-    } | {
+    } | {each["datasource"]["uid"] for each in BOARD["annotations"]["list"]}
+    chosen_by |= {
         variable["datasource"]["uid"]
         for variable in BOARD["templating"]["list"]
         if variable["type"] == "query"
     }
-    assert asked == {"${datasource}"}
+    assert chosen_by == {"${datasource}"}
     (chosen,) = (v for v in BOARD["templating"]["list"] if v["type"] == "datasource")
     assert (chosen["name"], chosen["query"]) == ("datasource", "prometheus")
 
 
 def test_every_variable_of_a_query_is_defined() -> None:
     defined = {variable["name"] for variable in BOARD["templating"]["list"]}
-    used = {name for query in queries() for name in re.findall(r"\$(\w+)", query)}
+    used = {name for query in [*queries(), *marks()] for name in re.findall(r"\$(\w+)", query)}
     assert used <= defined | {"__rate_interval"}
 
 

@@ -3,14 +3,17 @@
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from deploy.prometheus import make_alerts_page
 from tests.deploy.metrics import TARGET_LABELS, asked, exported, unknown
 from tests.deploy.places import DEPLOY, read_yaml
 
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"
 CASES = DEPLOY / "prometheus" / "alerts_test.yml"
+RUNBOOK = "https://github.com/dynaferry/dynaferry/blob/main/docs/alerts.md"
 PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(
     PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)"
@@ -46,13 +49,32 @@ def test_a_case_that_expects_another_alert_fails(tmp_path: Path) -> None:
     assert promtool("test", "rules", tmp_path / CASES.name).returncode == 1
 
 
-def rules() -> list[dict[str, str]]:
+def rules() -> list[dict[str, Any]]:
     return [rule for group in read_yaml(ALERTS)["groups"] for rule in group["rules"]]
 
 
 def test_every_alert_says_what_happened_and_what_to_do() -> None:
     for rule in rules():
-        assert set(rule["annotations"]) == {"summary", "description", "action"}, rule["alert"]
+        wanted = {"summary", "description", "action", "runbook_url"}
+        assert set(rule["annotations"]) == wanted, rule["alert"]
+
+
+def test_every_alert_leads_to_its_part_of_the_page_on_alerts() -> None:
+    headings = {
+        line.removeprefix("### ").lower()
+        for line in make_alerts_page.OUTPUT.read_text(encoding="utf-8").splitlines()
+        if line.startswith("### ")
+    }
+    for rule in rules():
+        page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+        assert page == RUNBOOK
+        assert anchor == rule["alert"].lower()
+        assert anchor in headings
+
+
+def test_the_page_on_alerts_is_what_its_script_makes() -> None:
+    committed = make_alerts_page.OUTPUT.read_text(encoding="utf-8")
+    assert committed == make_alerts_page.encode(), "run `make docs`"
 
 
 def test_every_alert_has_a_case_in_which_it_fires() -> None:
@@ -66,7 +88,7 @@ def test_every_alert_has_a_case_in_which_it_fires() -> None:
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
-def test_an_alert_rests_on_what_dynaferry_exports(rule: dict[str, str]) -> None:
+def test_an_alert_rests_on_what_dynaferry_exports(rule: dict[str, Any]) -> None:
     assert asked(rule["expr"])
     assert unknown(rule["expr"]) == []
 
