@@ -17,16 +17,17 @@ _SAMPLE_SECONDS: Final = 1.0
 _REFRESH_SECONDS: Final = 0.5
 
 Seen = TypeVar("Seen")
+Line = TypeVar("Line")  # a text, or an event with fields
 Sleep = Callable[[float], Awaitable[None]]
 
 
 async def write_lines(
     sample: Callable[[], Seen],
-    lines: Callable[[Seen], Sequence[str]],
+    lines: Callable[[Seen], Sequence[Line]],
     *,
-    last_lines: Callable[[Seen], Sequence[str]],
-    news: Callable[[], Sequence[str]],
-    write: Callable[[str], None],
+    last_lines: Callable[[Seen], Sequence[Line]],
+    news: Callable[[], Sequence[Line]],
+    write: Callable[[Line], None],
     sleep: Sleep,
 ) -> None:
     """Writes lines every ten seconds until it is cancelled at the end, and then the last ones.
@@ -34,7 +35,7 @@ async def write_lines(
     `news` are written as soon as they are there. `write` must not raise.
     """
 
-    def write_all(worth: Sequence[str]) -> None:
+    def write_all(worth: Sequence[Line]) -> None:
         for line in worth:
             write(line)
 

@@ -122,16 +122,21 @@ class PlainLog:
         self, views: Sequence[TableView], now: float, total: TableProgress | None = None
     ) -> list[str]:
         """The lines to write now; that of the total behind those of several tables."""
-        worth: list[str] = []
+        found = [plain_line(view, now) for _, view in self.worth(views)]
+        if total is not None and len(views) > 1:
+            found.append(total_line(views, total, now))
+        return found
+
+    def worth(self, views: Sequence[TableView]) -> list[tuple[int, TableView]]:
+        """The tables that are worth a line now, each with its place."""
+        worth: list[tuple[int, TableView]] = []
         for index, view in enumerate(views):
             ended = view.state in _FINISHED
             if view.state == "waiting" or (ended and index in self._ended):
                 continue
             if ended:
                 self._ended.add(index)
-            worth.append(plain_line(view, now))
-        if total is not None and len(views) > 1:
-            worth.append(total_line(views, total, now))
+            worth.append((index, view))
         return worth
 
 

@@ -142,8 +142,18 @@ def _print_outcome(outcome: Outcome) -> None:
     elif outcome.summary.status == "interrupted" and not _has_begun(outcome):
         screen.say(failure.NOTHING_COPIED)
     if _has_begun(outcome):
+        if screen.says_events():
+            _print_events(outcome)
+            return
         for line in summary_lines(outcome.summary, width=screen.width()):
             screen.say(line)
+
+
+def _print_events(outcome: Outcome) -> None:
+    from dynaferry.cli.commands.copy_events import summary_events
+
+    for message, fields in summary_events(outcome.summary):
+        screen.say_event(message, fields)
 
 
 def _has_begun(outcome: Outcome) -> bool:
@@ -167,7 +177,9 @@ def setting_start_aside(watch: Watch | None) -> Watch:
 
 
 def watcher(progress: ProgressFlag, *, readers: int) -> Watch | None:
-    """The progress display that suits stderr: redrawn in place on a terminal, else lines."""
+    """The progress display that suits stderr: redrawn in place on a terminal, events in a log in
+    JSON, else lines.
+    """
     from dynaferry.observe.progress import watch_plain
 
     if progress is ProgressFlag.NONE:
@@ -178,6 +190,10 @@ def watcher(progress: ProgressFlag, *, readers: int) -> Watch | None:
         from dynaferry.observe.terminal import watch_live
 
         return partial(watch_live, readers=readers, console=Console(stderr=True))
+    if screen.says_events():
+        from dynaferry.observe.progress_events import watch_events
+
+        return partial(watch_events, readers=readers, write=screen.say_event)
     return partial(watch_plain, readers=readers, write=screen.say)
 
 
