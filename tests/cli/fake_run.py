@@ -9,9 +9,10 @@ import pytest
 
 from dynaferry.cli.failure import summarize
 from dynaferry.errors import DynaferryError
-from dynaferry.observe.next_steps import next_steps
+from dynaferry.observe.next_steps import Commands, next_steps
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunStatus, RunSummary, TableSummary
+from dynaferry.plan.resume_command import Invocation, typed_again
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.preflight.inspection import TablePreflight
 from dynaferry.run.outcome import Outcome
@@ -34,6 +35,7 @@ class FakeRun:
     preflights: tuple[TablePreflight, ...] = ()
     plans: list[CopyPlan] = field(default_factory=list)
     watched: list[Watch | None] = field(default_factory=list)
+    invocations: list[Invocation | None] = field(default_factory=list)
 
     async def execute(
         self,
@@ -42,8 +44,10 @@ class FakeRun:
         stop: StopSignal | None = None,
         watch: Watch | None = None,
         say: Say | None = None,
+        invocation: Invocation | None = None,
     ) -> Outcome:
         self.plans.append(plan)
+        self.invocations.append(invocation)
         self.watched.append(watch)
         if say is not None:
             say("a notice for eyes")
@@ -60,6 +64,11 @@ class FakeRun:
         if self.error is not None:
             raise self.error
         return self.preflights
+
+    @property
+    def _commands(self) -> Commands:
+        invocation = self.invocations[-1] if self.invocations else None
+        return Commands(**typed_again(None if invocation is None else invocation.command))
 
     def summary(self, plan: CopyPlan) -> RunSummary:
         error = None if self.error is None else summarize(self.error)
@@ -84,7 +93,7 @@ class FakeRun:
             status=self.status,
             error=error,
             tables=copied,
-            next_steps=next_steps(plan.run_name, copied),
+            next_steps=next_steps(plan.run_name, copied, (), self._commands),
         )
 
 

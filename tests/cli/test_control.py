@@ -75,8 +75,8 @@ async def test_a_run_under_way_is_asked_by_another_process(tmp_path: Path) -> No
     try:
         answer = _ask(tmp_path, "set", "orders", "--max-write-units", "500", "--json")
         assert answer.returncode == 0, answer.stderr
-        assert "orders: writes at most 500 units/s (set)" in answer.stderr
-        assert "within two seconds" in answer.stderr
+        assert "orders: writes at most 500 units/s (set by hand)" in answer.stderr
+        assert "takes effect within 2 s" in answer.stderr
         document: dict[str, Any] = json.loads(answer.stdout)
         assert document == {
             "run": "orders",
@@ -88,6 +88,7 @@ async def test_a_run_under_way_is_asked_by_another_process(tmp_path: Path) -> No
                 "write": {"units_per_second": 500.0, "origin": "set"},
             },
             "stalled": False,
+            "resume_command": None,
         }
         assert (await store.read_controls()).max_write_units == 500.0
     finally:
@@ -101,8 +102,8 @@ async def test_of_a_stalled_run_nothing_is_promised(tmp_path: Path) -> None:
     finally:
         await store.aclose()
     assert answer.returncode == 0, answer.stderr
-    assert "within two seconds" not in answer.stderr
-    assert "it is stalled: it does so once it goes on" in answer.stderr
+    assert "takes effect within 2 s" not in answer.stderr
+    assert "it is stalled: this holds once it continues" in answer.stderr
     assert json.loads(answer.stdout)["stalled"]
 
 
@@ -171,7 +172,7 @@ def test_a_killed_run_is_asked_for_its_next_attempt(
     assert "it was killed or crashed: this holds from its next attempt on" in err
     code, _, err = _run(capsys, "resume", "--state-dir", str(killed_run))
     assert code == 0
-    assert "the same copy command as before lets it go on" in err
+    assert "the same copy command as before resumes it" in err
 
 
 def test_status_shows_what_holds_a_run_back(
@@ -180,7 +181,9 @@ def test_status_shows_what_holds_a_run_back(
     where = ("--state-dir", str(killed_run))
     _run(capsys, "set", "--max-write-units", "none", "--max-read-units", "7", *where)
     _, out, _ = _run(capsys, "status", *where)
-    assert "held back   writes without a cap (set), reads at most 7 units/s (set)" in out
+    assert (
+        "held back   no limit on writes (set by hand), reads at most 7 units/s (set by hand)" in out
+    )
     _, out, _ = _run(capsys, "status", "--json", *where)
     assert json.loads(out)["held"]["read"] == {"units_per_second": 7.0, "origin": "set"}
 
@@ -233,13 +236,13 @@ async def test_what_goes_on_after_a_complete_run_can_be_paused(
         answer = _ask(tmp_path, "pause")
         assert answer.returncode == 0, answer.stderr
         # The plan's caps are the copy's: whoever works now may have others.
-        assert f"orders: paused\n{words}, and does so within two seconds\n" in answer.stderr
+        assert f"orders: paused\n{words}; this takes effect within 2 s\n" in answer.stderr
         _ask(tmp_path, "set", "--max-write-units", "7")
         lines = to_lines(await read_stored_run(tmp_path, "orders"))
     finally:
         lock.release()
     assert f"state       rejected; {words}, paused; dynaferry resume orders lets it go on" in lines
-    assert "held back   paused, writes at most 7 units/s (set)" in lines
+    assert "held back   paused, writes at most 7 units/s (set by hand)" in lines
 
 
 @pytest.mark.parametrize(

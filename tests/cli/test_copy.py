@@ -209,14 +209,22 @@ def test_an_external_id_may_come_from_the_environment_alone(
     assert "a-secret" not in said.out + said.err
 
 
-def test_an_external_id_of_the_environment_without_a_role_names_the_variable(
-    fake: FakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_external_id_that_is_typed_without_a_role_is_refused_and_names_the_variable(
+    fake: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = ["--target-external-id", "a-secret"]
+    assert run_command(["copy", "orders", "orders", *typed]) == 2
+    err = capsys.readouterr().err
+    assert "DYNAFERRY_TARGET_EXTERNAL_ID" in err
+    assert "a-secret" not in err
+
+
+def test_an_external_id_of_the_environment_that_nobody_needs_is_no_error(
+    fake: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DYNAFERRY_TARGET_EXTERNAL_ID", "a-secret")
-    assert run_command(["copy", "orders", "orders"]) == 2
-    said = capsys.readouterr().err
-    assert "--target-role-arn" in said
-    assert "DYNAFERRY_TARGET_EXTERNAL_ID" in said
+    assert run_command(["copy", "orders", "orders"]) == 0
+    assert run_command(["copy", "orders", "orders", "--target-external-id", "another"]) == 2
 
 
 def test_a_bug_is_one_line_without_a_traceback_and_resumable(
@@ -279,8 +287,10 @@ def test_a_copy_that_is_stopped_ends_as_interrupted(
         fake.status = "interrupted"
 
     fake.while_copying = stopped
-    assert run_command(["copy", "orders", "orders"]) == 130
-    assert "the same command again resumes" in capsys.readouterr().err
+    assert run_command(["copy", "orders", "orders", "--restart", "--writers", "7"]) == 130
+    lines = capsys.readouterr().err.splitlines()
+    # Without --restart, which would pay for everything again.
+    assert lines[-1].strip() == "dynaferry copy orders orders --writers 7"
 
 
 def _preflight() -> TablePreflight:

@@ -60,7 +60,11 @@ async def test_an_interrupted_copy_is_resumed_by_the_same_command(
         out, err = child.communicate(timeout=60)
     assert child.returncode == 130, err
     assert FIRST_SIGNAL in err
-    assert "the same command again resumes" in err
+    said = [line.strip() for line in err.splitlines()]
+    resumes = next(line for line in said if line.startswith("dynaferry copy "))
+    assert "--segments 16" in resumes
+    assert str(moto_world.target.external_id) not in err
+    assert "--target-external-id (or DYNAFERRY_TARGET_EXTERNAL_ID)" in " ".join(said)
     stopped = json.loads(out)
     assert stopped["status"] == "interrupted"
     assert stopped["tables"][0]["items_written"] < ITEMS

@@ -91,7 +91,7 @@ async def is_held_by_a_pause(
     they are.
     """
     code, _, err = await told(state_dir, "pause", "orders")
-    assert (code, "its move is under way, and does so within two seconds" in err) == (0, True)
+    assert (code, "its move is under way; this takes effect within 2 s" in err) == (0, True)
     await anyio.sleep(2)
     before = await scraper.metrics()
     await write(world, 2)
@@ -122,7 +122,7 @@ async def is_under_a_cap_that_was_set(state_dir: Path, scraper: Scraper) -> None
     assert (code, held["under_way"], held["held"]["write"]["origin"]) == (0, "move", "set")
     await anyio.sleep(1.5)
     _, out, _ = await told(state_dir, "status", "orders")
-    assert "held back   writes at most 77 units/s (set)" in out
+    assert "held back   writes at most 77 units/s (set by hand)" in out
 
 
 def check_events(err: str) -> None:
@@ -133,4 +133,4 @@ def check_events(err: str) -> None:
     messages = [event["message"] for event in events]
     assert any(message.startswith("orders: following, 0.") for message in messages)
     assert any("orders: paused" in message for message in messages)
-    assert any("writes at most 77 units/s (set)" in message for message in messages)
+    assert any("writes at most 77 units/s (set by hand)" in message for message in messages)

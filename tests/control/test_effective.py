@@ -53,9 +53,10 @@ def test_each_side_is_decided_by_itself() -> None:
         (
             Controls(paused_at=1.0, max_write_units=2.5),
             NIGHT,
-            "paused, writes at most 2.5 units/s (set), reads at most 50 units/s (by the schedule)",
+            "paused, writes at most 2.5 units/s (set by hand), "
+            "reads at most 50 units/s (by the schedule)",
         ),
-        (Controls(max_write_units="none"), NOON, "writes without a cap (set)"),
+        (Controls(max_write_units="none"), NOON, "no limit on writes (set by hand)"),
     ],
 )
 def test_the_words_say_which_controls_are_effective_and_who_set_them(

@@ -182,7 +182,7 @@ async def test_a_replay_follows_what_is_asked_of_its_run(tmp_path: Path) -> None
     async def talk() -> None:
         await until_said("it waits for: dynaferry resume orders")
         await ask(tmp_path, max_write_units=5000.0)
-        await until_said("orders: paused, writes at most 5,000 units/s (set)")
+        await until_said("orders: paused, writes at most 5,000 units/s (set by hand)")
         assert len(await letters_in(tmp_path)) == BAD
         await ask(tmp_path, paused=False)
 

@@ -57,7 +57,8 @@ async def measured(*answers: WriteResult | DynaferryError) -> TableStats:
 async def measured_into(stats: TableStats, *answers: WriteResult | DynaferryError) -> None:
     target = Target(answers)
     caps = RunCaps(CopyPlan(tables=(TablePlan("orders", "orders"),), max_write_units=50.0))
-    limiters = Limiters(caps.read_limiter(None), caps.write_limiter(None))
+    own = caps.of_table(TablePlan("orders", "orders"))
+    limiters = Limiters(own.read_limiter(), own.write_limiter())
     measuring = MeasuredTarget(target, stats, limiters, clock=lambda: target.now)
     assert (measuring.units_of(BATCHES[0]), measuring.key_of(BATCHES[0][0])) == (7.0, b"key")
     await measuring.write_batches(exchange())

@@ -19,7 +19,7 @@ EVERYTHING = Signs(
     are_refused=True,
     resource="index by-owner",
     read_limit="the limit of the reads, 100 units a second",
-    caps=("writes at most 10 units/s (set)",),
+    caps=("writes at most 10 units/s (set by hand)",),
     is_limited=True,
 )
 

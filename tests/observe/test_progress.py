@@ -248,11 +248,11 @@ async def test_lines_hold_no_control_sequences() -> None:
 
 
 def test_a_log_says_when_what_holds_the_run_back_changes_and_only_then() -> None:
-    stats = RunStats("orders", limits_in_words="writes at most 500 units/s (set)")
+    stats = RunStats("orders", limits_in_words="writes at most 500 units/s (set by hand)")
     log = PlainLog(stats.limits_in_words)
     assert log.news(stats) == []
-    stats.limits_in_words = "paused, writes at most 500 units/s (set)"
-    assert log.news(stats) == ["orders: paused, writes at most 500 units/s (set)"]
+    stats.limits_in_words = "paused, writes at most 500 units/s (set by hand)"
+    assert log.news(stats) == ["orders: paused, writes at most 500 units/s (set by hand)"]
     assert log.news(stats) == []
     stats.limits_in_words = None
     assert log.news(stats) == ["orders: nothing holds it back"]

@@ -143,9 +143,9 @@ def test_long_names_are_distinguished_by_their_ends() -> None:
 def test_what_holds_the_run_back_stands_above_the_tables() -> None:
     console = Console(file=io.StringIO(), width=140, color_system=None)
     with console.capture() as capture:
-        console.print(render([_view()], 140, "paused, writes at most 500 units/s (set)"))
+        console.print(render([_view()], 140, "paused, writes at most 500 units/s (set by hand)"))
     first, heading, _ = capture.get().rstrip("\n").split("\n")
-    assert first.rstrip() == "paused, writes at most 500 units/s (set)"
+    assert first.rstrip() == "paused, writes at most 500 units/s (set by hand)"
     assert "items/s" in heading
 
 

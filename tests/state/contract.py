@@ -21,6 +21,7 @@ from dynaferry.state.records import (
     RunIdentity,
     Sample,
     SegmentRecord,
+    TableControls,
     TableCounters,
     TableIdentity,
     TableTotals,
@@ -482,6 +483,23 @@ class StateStoreContract:
         assert asked == await store.read_controls()
         assert asked == Controls(
             paused_at=5.0, max_read_units="none", max_write_units=500.5, changed_at=6.0
+        )
+
+    async def test_what_is_asked_of_a_table_is_kept_beside_what_is_asked_of_its_run(
+        self, store: StateStore
+    ) -> None:
+        await store.change_controls(ControlsChange(max_write_units=500.0), 5.0)
+        await store.change_controls(ControlsChange(paused=True, table="orders"), 6.0)
+        change = ControlsChange(max_read_units=7.5, max_write_units="none", table="orders")
+        await store.change_controls(change, 7.0)
+        asked = await store.change_controls(ControlsChange(paused=True, table="users"), 8.0)
+        assert asked == await store.read_controls()
+        orders = TableControls(
+            paused_at=6.0, max_read_units=7.5, max_write_units="none", changed_at=7.0
+        )
+        users = TableControls(paused_at=8.0, changed_at=8.0)
+        assert asked == Controls(
+            max_write_units=500.0, changed_at=5.0, tables={"orders": orders, "users": users}
         )
 
     async def test_what_was_asked_survives_the_end_of_an_attempt_and_a_new_one(

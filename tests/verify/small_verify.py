@@ -86,7 +86,7 @@ def tools_of(
             table,
             stats,
             key_of=KEY_OF,
-            limiter=caps.source.read_limiter(None),
+            limiter=caps.source.of_table(plan.copy.tables[0]).read_limiter(),
             retry=RetryPolicy(side, Patience(60), sleep=no_wait),
         )
 

@@ -59,7 +59,7 @@ async def test_a_verification_follows_what_is_asked_of_its_run(tmp_path: Path) -
             assert stats.limits_in_words == "reads at most 1 units/s (as planned)"
             await ask(tmp_path, paused=True, max_read_units="none")
             await until(lambda: stats.paused)
-            assert stats.limits_in_words == "paused, reads without a cap (set)"
+            assert stats.limits_in_words == "paused, no limit on reads (set by hand)"
             await until(lambda: table.requests_in_flight == 0 and table.requests_waiting > 0)
             before = table.items_read
             await anyio.sleep(0.3)  # long enough for a request that slips through

@@ -95,7 +95,7 @@ def test_a_copy_is_paused_and_let_go_on_from_its_page(tmp_path: Path) -> None:
             browser.find_element(By.ID, "max-write").send_keys("100000")
             browser.find_element(By.CSS_SELECTOR, "[data-cap=max_write_units]").click()
             shows(browser, "said", "done")
-            shows(browser, "bottleneck", "writes at most 100,000 units/s (set)")
+            shows(browser, "bottleneck", "writes at most 100,000 units/s (set by hand)")
             browser.find_element(By.ID, "pause").click()
             shows(browser, "state", "complete")
             output, errors = run.communicate(timeout=DEADLINE_SECONDS)

@@ -12,6 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from dynaferry.errors import PlanError
+from dynaferry.plan.resume_command import (
+    Invocation,
+    RecordedCommand,
+    current_directory,
+    recorded_command,
+)
 from dynaferry.plan.settings import Account, CopyPlan, TablePlan
 
 # Holds a whole plan, where a container can be given a variable and no file; and its run's name.
@@ -171,6 +177,43 @@ class MoveFlags(Struct, frozen=True, kw_only=True):
     spool_max_bytes: int | None = None
     way_back: WayBackFlag | None = None
     forward: bool = False
+
+
+def invocation_of(flags: CopyFlags | MoveFlags) -> Invocation:
+    """How an attempt is begun with these flags, typed now in this directory."""
+    name = "move" if isinstance(flags, MoveFlags) else "copy"
+    return Invocation(recorded_command(name, _builtins(flags), current_directory()))
+
+
+def flags_of(command: RecordedCommand) -> CopyFlags | MoveFlags:
+    """The flags that were recorded; those that this version does not know are left out.
+
+    :raises PlanError: one of them is not what this version takes
+    """
+    try:
+        copy = msgspec.convert(command.flags, CopyFlags, dec_hook=_to_path)
+        if command.name != "move":
+            return copy
+        move = msgspec.convert({**command.flags, "copy": CopyFlags()}, MoveFlags)
+        return msgspec.structs.replace(move, copy=copy)
+    except msgspec.ValidationError as error:
+        raise PlanError(f"the command of this run cannot be begun again: {error}") from error
+
+
+def _builtins(flags: CopyFlags | MoveFlags) -> dict[str, Any]:
+    """The flags that are not at their defaults, as JSON has them."""
+    given: dict[str, Any] = {}
+    for field in msgspec.structs.fields(flags):
+        value = getattr(flags, field.name)
+        if isinstance(value, CopyFlags):
+            given |= _builtins(value)
+        elif value != field.default and value not in ((), []):
+            given[field.name] = msgspec.to_builtins(value, enc_hook=str)
+    return given
+
+
+def _to_path(kind: type, value: object) -> Path:
+    return Path(str(value))
 
 
 def plan_from(flags: CopyFlags) -> CopyPlan:

@@ -140,7 +140,8 @@ class _Replay:
         caps: RunCaps,
     ) -> None:
         named = plan.tables[table]
-        patience = caps.patience(plan.patience_seconds)
+        own = caps.of_table(named)
+        patience = own.patience(plan.patience_seconds)
         async with open_client(
             session,
             table=target.called,
@@ -158,7 +159,7 @@ class _Replay:
                 await _stats_of(plan, table, target, store),
                 table=table,
                 store=store,
-                limiter=caps.write_limiter(named.max_write_units),
+                limiter=own.write_limiter(),
                 retry=RetryPolicy("target", patience),
                 if_present=self._request.if_present,
                 writers=plan.writers,

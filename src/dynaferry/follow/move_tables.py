@@ -33,6 +33,7 @@ from dynaferry.follow.steady_clock import SteadyClock
 from dynaferry.observe.move_status import MoveStatus
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunSummary
+from dynaferry.plan.resume_command import Invocation
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.plan.validation import validate
 from dynaferry.preflight.notices import WRITES_DURING_COPY
@@ -85,6 +86,7 @@ async def execute(
     say: Say | None = None,
     agree: Agree | None = None,
     goes_forward: bool = False,
+    invocation: Invocation | None = None,
 ) -> Outcome:
     """Does what `move_tables` does, and tells errors in the outcome. A plan may say to do so
     without a stream.
@@ -92,16 +94,18 @@ async def execute(
     `watch` runs beside the copy, `watch_following` beside what comes after it; `show` is told how
     the move stands from its first second on. A stop that is asked for ends it resumably. Where a
     plan enables a source's stream, `agree` is asked first. With `goes_forward` the source is
-    followed again behind a way back.
+    followed again behind a way back. `invocation` is how it was begun, as for a copy.
     """
     stop = stop or StopSignal()
     begun = anyio.Event()
     show, say = show or (lambda _: None), say or say_nothing
     move: _Move | MoveWithoutStream
     if plan.without_stream:
-        move = MoveWithoutStream(plan, stop, (watch, watch_following), show, say)
+        move = MoveWithoutStream(plan, stop, (watch, watch_following), show, say, invocation)
     else:
-        move = _Move(plan, stop, (watch, watch_following), show, say, agree, goes_forward)
+        move = _Move(
+            plan, stop, (watch, watch_following), show, say, agree, goes_forward, invocation
+        )
     outcome, error = await attempted(
         partial(move.make, begun), cancel_when=before_it_begins(stop, begun.is_set)
     )
@@ -120,6 +124,7 @@ class _Move:
         say: Say,
         agree: Agree | None,
         goes_forward: bool,
+        invocation: Invocation | None,
     ) -> None:
         self._plan = plan
         self._stop = stop
@@ -128,6 +133,7 @@ class _Move:
         self._say = say
         self._agree = agree
         self._goes_forward = goes_forward
+        self._invocation = invocation
         self._clock = SteadyClock()
         self._id = ""
         self._tables: list[FollowedTable] = []
@@ -212,6 +218,7 @@ class _Move:
             watch=self._watch,
             say=self._say_of_the_copy,
             move=self._id,
+            invocation=self._invocation,
         )
         for table in self._tables:
             await table.spool.run(partial(SpoolFile.keep_log_below, pages=FOLLOWING_PAGES))
@@ -254,6 +261,7 @@ class _Move:
                 watch=self._watch_following,
                 say=self._say,
                 goes_forward=self._goes_forward,
+                invocation=self._invocation,
             )
         return Outcome(replace(outcome.summary, status="interrupted"), None)
 

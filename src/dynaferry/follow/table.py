@@ -171,15 +171,14 @@ async def open_applier(
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Applier]:
     """The applier of a table, at the rates that the copy had. Not running."""
-    patience, limits = SidePatience.of(plan, caps), plan.tables[table]
+    own = caps.of_table(plan.tables[table])
+    patience = SidePatience.of(plan, own)
     keys = KeyReader([key.name for key in source.keys])
     source = await with_replication(sides.source, source)
     read_retry = RetryPolicy("source", patience.source)
     write_retry = RetryPolicy("target", patience.target, passing=(ThrottledError,))
     writes, reads = WriteCounters(stats), ReadCounters(stats)
-    limiters = Limiters(
-        caps.read_limiter(limits.max_read_units), caps.write_limiter(limits.max_write_units)
-    )
+    limiters = Limiters(own.read_limiter(), own.write_limiter())
     async with _open_clients(plan, sides, source, target, patience) as clients:
         lookup = _lookup_in(source, clients[0])
         writer = BatchWriteTarget(clients[1], table=target.called, keys=keys)

@@ -101,13 +101,15 @@ class HealthWatch:
 
 
 def _is_under_way(tables: Sequence[TableStats]) -> bool:
-    return any(table.state == "running" for table in tables)
+    return any(table.state == "running" and not table.paused for table in tables)
 
 
 def _ended(tables: Sequence[TableStats]) -> Health:
     states = {table.state for table in tables}
     if "failed" in states:
         return Health(ok=False, reason="failed")
+    if "running" in states:  # and each that is has a pause of its own
+        return Health(ok=True, reason="paused")
     for state in ("waiting", "interrupted", "rejected"):
         if state in states:
             return Health(ok=True, reason=state)

@@ -23,11 +23,13 @@ _MANY: Final = 3
 class Commands(Struct, frozen=True, kw_only=True):
     """The commands of this run that only who began it can know; None where nobody does.
 
-    `restarts` says that what was typed holds --restart. `state_dir` is None where it is the
+    `resume_lacks` is what has to be added to `resume`, since it is not kept. `restarts` says that
+    what was typed holds --restart. `state_dir` is None where it is the
     default.
     """
 
     resume: str | None = None
+    resume_lacks: str | None = None
     verify: str | None = None
     state_dir: str | None = None
     restarts: bool = False
@@ -83,7 +85,8 @@ def _resume(tables: Sequence[TableSummary], commands: Commands) -> Iterator[Next
         same = "without --restart" if commands.restarts else "again"
         yield _step("resume", unfinished, f"the same command {same} resumes{what}")
     else:
-        yield _step("resume", unfinished, f"resume{what}", commands.resume)
+        lacks = "" if commands.resume_lacks is None else f", {commands.resume_lacks}"
+        yield _step("resume", unfinished, f"resume{what}{lacks}", commands.resume)
 
 
 def _dead_letters(

@@ -38,6 +38,8 @@ class TableStats:
     The ARNs are None where the tables were not looked at.
     `segment_sums` are as stored. The plan's seconds and write units are for the whole table, None
     where it has no end.
+    `paused` says that the table is held, or its run; the caps are its own, beside the run's, in
+    units a second, None where there is none.
     """
 
     source: str
@@ -84,6 +86,9 @@ class TableStats:
     segment_sums: SegmentSums = field(default_factory=SegmentSums)
     planned_seconds: float | None = None
     planned_write_units: float = 0.0
+    paused: bool = False
+    read_cap_units: float | None = None
+    write_cap_units: float | None = None
 
     def __post_init__(self) -> None:
         self.segments = SegmentMap(self.segments_total)
@@ -129,6 +134,11 @@ class ControlledStats(Protocol):
     limits_in_words: str | None
     read_cap_units: float | None
     write_cap_units: float | None
+
+    @property
+    def tables(self) -> Sequence[TableStats]:
+        """Its tables, each with the controls in force of its own."""
+        ...
 
 
 @dataclass(slots=True)

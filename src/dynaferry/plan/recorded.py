@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from dynaferry.plan.resume_command import RecordedCommand, to_be_kept
 from dynaferry.plan.schedule import Schedule
 from dynaferry.plan.settings import CopyPlan, OnReject, TablePlan
 from dynaferry.shared.left_to_do import LeftToDo
@@ -13,7 +14,8 @@ class RecordedSettings(Struct, frozen=True, kw_only=True):
     """The settings that a state file keeps: what a later command needs, and no secret.
 
     A profile names a person's machine and an external id is a secret: neither is kept.
-    `left_to_do` is what the copy does not carry over, as the preflight found it.
+    `left_to_do` is what the copy does not carry over, as the preflight found it. `command` is the
+    command line that began the attempt without both, None where it was begun from code.
     """
 
     tables: tuple[TablePlan, ...]
@@ -32,10 +34,15 @@ class RecordedSettings(Struct, frozen=True, kw_only=True):
     on_reject: OnReject
     limits: Schedule = Schedule()
     left_to_do: tuple[LeftToDo, ...] = ()
+    command: RecordedCommand | None = None
 
 
-def recorded_settings(plan: CopyPlan, left_to_do: tuple[LeftToDo, ...] = ()) -> RecordedSettings:
-    """The settings of the plan that the state file keeps."""
+def recorded_settings(
+    plan: CopyPlan,
+    left_to_do: tuple[LeftToDo, ...] = (),
+    command: RecordedCommand | None = None,
+) -> RecordedSettings:
+    """The settings of the plan that the state file keeps, and the command line they came with."""
     return RecordedSettings(
         tables=plan.tables,
         source_region=plan.source.region,
@@ -53,4 +60,5 @@ def recorded_settings(plan: CopyPlan, left_to_do: tuple[LeftToDo, ...] = ()) -> 
         on_reject=plan.on_reject,
         limits=plan.limits,
         left_to_do=left_to_do,
+        command=None if command is None else to_be_kept(command),
     )

@@ -6,6 +6,7 @@ and each side in the region that its tables' ARNs name.
 
 import itertools
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -124,6 +125,21 @@ def _check_tables(plan: CopyPlan) -> None:
             raise PlanError(f"the target {target!r} is named twice in the plan")
 
 
+def external_id_variable(side: str) -> str:
+    """The environment variable that gives the external id of a side."""
+    return f"DYNAFERRY_{side.upper()}_EXTERNAL_ID"
+
+
+def has_unused_external_id(account: Account) -> bool:
+    """Whether there is an external id, and no role to assume with it."""
+    return account.external_id is not None and account.role_arn is None
+
+
+def _comes_from_environment(side: str, account: Account) -> bool:
+    """A variable is set for a whole shell, so that it may be of no use to this command."""
+    return os.environ.get(external_id_variable(side)) == account.external_id
+
+
 def check_account(side: str, account: Account) -> None:
     """Returns if a side can be reached as it says.
 
@@ -138,11 +154,11 @@ def check_account(side: str, account: Account) -> None:
             f"the {side} role {account.role_arn!r} is not a role ARN",
             hint="it looks like arn:aws:iam::123456789012:role/name",
         )
-    if account.external_id is not None and account.role_arn is None:
+    if has_unused_external_id(account) and not _comes_from_environment(side, account):
         raise PlanError(
             f"an external id for the {side} needs a role to assume",
             hint=f"add --{side}-role-arn; an external id may also come from the variable "
-            f"DYNAFERRY_{side.upper()}_EXTERNAL_ID",
+            f"{external_id_variable(side)}",
         )
     if account.external_id is not None and not 2 <= len(account.external_id) <= 1224:
         raise PlanError(f"the external id for the {side} must have 2 to 1224 characters")

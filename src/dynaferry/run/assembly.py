@@ -4,7 +4,7 @@ import math
 from functools import partial
 from typing import NamedTuple, Self
 
-from dynaferry.control.run_limits import RunCaps
+from dynaferry.control.run_limits import RunCaps, TableCaps
 from dynaferry.copy.checkpoint import Checkpointer
 from dynaferry.copy.ledger import Ledger
 from dynaferry.copy.limiters import Limiters
@@ -33,7 +33,7 @@ class SidePatience(NamedTuple):
     target: Patience
 
     @classmethod
-    def of(cls, plan: CopyPlan, caps: RunCaps) -> Self:
+    def of(cls, plan: CopyPlan, caps: TableCaps) -> Self:
         """As long as the plan says."""
         seconds = plan.patience_seconds
         return cls(caps.patience(seconds), caps.patience(seconds))
@@ -60,7 +60,8 @@ def assemble(
     is given, the source is read with at most `most_read_units` a second. `item_bytes` is the size
     of an average item, 0 where nobody knows.
     """
-    parts = _Parts(plan, ledger, stats, caps, patience or SidePatience.of(plan, caps))
+    own = caps.of_table(plan.tables[table])
+    parts = _Parts(plan, ledger, stats, caps, patience or SidePatience.of(plan, own))
     limiters = parts.limiters(table, most_read_units)
     queue = WriteQueue(ledger.total_segments, clock=caps.clock)
     rejected_items = RejectedItems(
@@ -91,10 +92,8 @@ class _Parts(NamedTuple):
         ceiling = math.inf if given else most_read_units
         if ceiling < math.inf:
             self.stats.read_limit_reason = "half of the source's provisioned read units"
-        return Limiters(
-            self.caps.read_limiter(own.max_read_units, ceiling),
-            self.caps.write_limiter(own.max_write_units),
-        )
+        caps = self.caps.of_table(own)
+        return Limiters(caps.read_limiter(ceiling), caps.write_limiter())
 
     def reader(self, source: PageSource, limiters: Limiters, item_bytes: float) -> Reader:
         return Reader(

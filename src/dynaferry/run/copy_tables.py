@@ -12,12 +12,14 @@ from dynaferry._version import __version__
 from dynaferry.control.effective import effective_controls, in_words
 from dynaferry.control.follower import ControlFollower
 from dynaferry.control.run_limits import RunCaps
+from dynaferry.control.typed_caps import take_back_set_caps
 from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.errors import DynaferryError
 from dynaferry.observe.next_steps import Commands
 from dynaferry.observe.stats import RunStats
 from dynaferry.observe.summary import RunStatus, RunSummary
 from dynaferry.plan.recorded import recorded_settings
+from dynaferry.plan.resume_command import Invocation, RecordedCommand, typed_again
 from dynaferry.plan.settings import DEFAULT_STATE_DIR, CopyPlan
 from dynaferry.plan.validation import validate
 from dynaferry.preflight.inspection import TablePreflight, largest_first, preflight
@@ -72,18 +74,29 @@ async def execute(
     say: Say | None = None,
     copy_one: CopyOneTable = copy_one_table,
     move: str | None = None,
+    invocation: Invocation | None = None,
 ) -> Outcome:
     """Does what `library.copy_table` does, and tells errors in the outcome.
 
     `watch` runs beside the copy and is cancelled when it ends; `say` is given what people should
-    know, line by line; `copy_one` is how one table is copied; a new run is part of this `move`. A
-    stop that is asked for before the copy has begun cancels at once.
+    know, line by line; `copy_one` is how one table is copied; a new run is part of this `move`;
+    `invocation` is how it was begun, None where not from a command line. A stop that is asked for
+    before the copy has begun cancels at once.
     """
     stop = stop or StopSignal()
     begun, resumes = anyio.Event(), anyio.Event()
     outcome, error = await attempted(
         partial(
-            _prepare_and_copy, plan, stop, watch, say or say_nothing, copy_one, move, begun, resumes
+            _prepare_and_copy,
+            plan,
+            stop,
+            watch,
+            say or say_nothing,
+            copy_one,
+            move,
+            invocation,
+            begun,
+            resumes,
         ),
         cancel_when=before_it_begins(stop, begun.is_set),
     )
@@ -97,6 +110,7 @@ async def _prepare_and_copy(
     say: Say,
     copy_one: CopyOneTable,
     move: str | None,
+    invocation: Invocation | None,
     begun: anyio.Event,
     resumes: anyio.Event,
 ) -> Outcome:
@@ -109,11 +123,13 @@ async def _prepare_and_copy(
             resumes.set()
         checked = await _run_preflight(plan, sides, stored, dry_run=False, say=say)
         identity = identity_of(plan, checked, stored, move)
-        async with open_state(plan, identity, stored, recorded_settings(plan), say) as store:
+        command = None if invocation is None else invocation.command
+        settings = recorded_settings(plan, command=command)
+        async with open_state(plan, identity, stored, settings, say) as store:
             if stored is not None and not plan.restart and is_complete(stored):
                 await check_still_there(stored, store, checked, sides.target, say)
             begun.set()
-            attempt = _Attempt(plan, sides, checked, store, stop, watch, say, copy_one)
+            attempt = _Attempt(plan, sides, checked, store, stop, watch, say, copy_one, invocation)
             return await attempt.make()
 
 
@@ -180,6 +196,7 @@ class _Attempt:
         watch: Watch[RunStats] | None,
         say: Say,
         copy_one: CopyOneTable,
+        invocation: Invocation | None,
     ) -> None:
         self._plan = plan
         self._sides = sides
@@ -189,6 +206,7 @@ class _Attempt:
         self._watch = watch
         self._say = say
         self._copy_one = copy_one
+        self._invocation = invocation
 
     async def make(self) -> Outcome:
         run = await self._store.read_run()
@@ -203,7 +221,7 @@ class _Attempt:
         number, named = run.attempts + 1, f"of the run {run.run}"
         event = {"event": "attempt-started", "attempt": number}
         _log.info("attempt %d %s started", number, named, extra=event)
-        await self._store.keep_settings(recorded_settings(self._plan, self._left))
+        await self._store.keep_settings(recorded_settings(self._plan, self._left, self._command))
         stats = await stats_from(run, self._checked, self._store)
         stats.credentials_left = credentials_left(self._sides)
         self._say_what_matters(run, stats)
@@ -216,7 +234,8 @@ class _Attempt:
         rejections = RejectionLimit(self._plan.max_rejected, so_far=rejected)
         caps = RunCaps(self._plan)
         follower = ControlFollower(self._plan, self._store, (caps,), stats)
-        for line in await follower.begin():
+        taken_back = await take_back_set_caps(self._store, self._invocation, time.time())
+        for line in [*taken_back, *await follower.begin()]:
             self._say(line)
         stats.tables_at_once = self._plan.tables_at_once
         progress = await ProgressKeeper.begun(self._store, stats, readers=self._plan.readers)
@@ -276,9 +295,15 @@ class _Attempt:
         plan = self._plan
         is_default = plan.state_dir == DEFAULT_STATE_DIR
         commands = Commands(
-            state_dir=None if is_default else str(plan.state_dir), restarts=plan.restart
+            state_dir=None if is_default else str(plan.state_dir),
+            restarts=plan.restart,
+            **typed_again(self._command),
         )
         return await summarize(run, status, stats, self._store, error, self._left, commands)
+
+    @property
+    def _command(self) -> RecordedCommand | None:
+        return None if self._invocation is None else self._invocation.command
 
     @property
     def _left(self) -> tuple[LeftToDo, ...]:

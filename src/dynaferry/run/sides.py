@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dynaferry.dynamodb.account.session import AccountSession, ServiceModels, Side, open_account
 from dynaferry.errors import RetryableError, ServiceGoneError
 from dynaferry.plan.settings import Account, CopyPlan
+from dynaferry.plan.validation import external_id_variable, has_unused_external_id
 from dynaferry.run.lifecycle import Say
 from dynaferry.throttle.retry import Patience, RetryPolicy
 
@@ -64,6 +65,8 @@ async def open_side(
     :raises AccessDeniedError: there are no credentials, or a role may not be assumed
     :raises RetryableError: whoever gives them was away for longer
     """
+    if say is not None and has_unused_external_id(account):
+        say(f"{external_id_variable(side)} is not used: no role is assumed for the {side}")
     patience = Patience(min(plan.patience_seconds, START_SECONDS))
     is_reported = say is None
     async with AsyncExitStack() as stack:

@@ -70,7 +70,7 @@ async def copy_one_table(task: TableTask) -> None:
     checked, stats = task.checked, task.stats
     if checked.target is None:
         raise StateError(f"the target {checked.table.target} is not there")
-    patience = SidePatience.of(task.plan, task.caps)
+    patience = SidePatience.of(task.plan, task.caps.of_table(task.plan.tables[task.table]))
     records = await task.store.read_segments(task.table)
     stats.segments.done_before(record.segment for record in records if record.complete)
     stats.segments.read_before((each.segment, each.items_read) for each in records)

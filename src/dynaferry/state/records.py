@@ -1,8 +1,9 @@
 """What survives a crash, record by record. A store keeps them: see `store`."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from dynaferry.limits import SCAN_MAX_TOTAL_SEGMENTS
 from dynaferry.plan.recorded import RecordedSettings
@@ -206,8 +207,8 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     checkpointed_at: EpochSeconds | None = None
 
 
-class Controls(Struct, frozen=True, kw_only=True):
-    """What people asked of a run while it was under way; it holds until they ask otherwise.
+class TableControls(Struct, frozen=True, kw_only=True):
+    """What people asked of one table, or of a whole run; it holds until they ask otherwise.
 
     `paused_at` is None while it is not paused. A cap is in units a second, "none" where it was
     lifted, None where nothing was set. `changed_at` is when anything was asked last.
@@ -219,25 +220,46 @@ class Controls(Struct, frozen=True, kw_only=True):
     changed_at: EpochSeconds | None = None
 
 
+class Controls(TableControls, frozen=True, kw_only=True):
+    """What people asked of a run while it was under way, and of its tables by their target's name.
+
+    What was asked of a table holds beside what was asked of the run.
+    """
+
+    tables: dict[str, TableControls] = {}
+
+
 class ControlsChange(Struct, frozen=True, kw_only=True):
-    """What is asked for now; None leaves as it is, "plan" takes back what was set."""
+    """What is asked for now; None leaves as it is, "plan" takes back what was set.
+
+    `table` is the name of a target where it is asked of that table alone.
+    """
 
     paused: bool | None = None
     max_read_units: Units | Literal["plan"] | None = None
     max_write_units: Units | Literal["plan"] | None = None
+    table: str | None = None
 
 
 def changed(controls: Controls, change: ControlsChange, now: float) -> Controls:
-    """The controls after the change. A run that is paused again is paused since the first time."""
+    """The controls after the change. What is paused again is paused since the first time."""
+    if change.table is None:
+        return replace(controls, **_changed(controls, change, now))
+    before = controls.tables.get(change.table, TableControls())
+    after = replace(before, **_changed(before, change, now))
+    return replace(controls, tables=controls.tables | {change.table: after})
+
+
+def _changed(controls: TableControls, change: ControlsChange, now: float) -> dict[str, Any]:
     paused_at = controls.paused_at
     if change.paused is not None:
         paused_at = (paused_at or now) if change.paused else None
-    return Controls(
-        paused_at=paused_at,
-        max_read_units=_changed_cap(controls.max_read_units, change.max_read_units),
-        max_write_units=_changed_cap(controls.max_write_units, change.max_write_units),
-        changed_at=now,
-    )
+    return {
+        "paused_at": paused_at,
+        "max_read_units": _changed_cap(controls.max_read_units, change.max_read_units),
+        "max_write_units": _changed_cap(controls.max_write_units, change.max_write_units),
+        "changed_at": now,
+    }
 
 
 def _changed_cap(before: Units | None, change: Units | Literal["plan"] | None) -> Units | None:

@@ -167,13 +167,15 @@ class CapLimiter:
 
         try:
             await self._gate.passed()
-            if len(self._shares) == 1:
-                await enter(self._shares[0])
-            else:
+            limited = [share for share in self._shares if share.is_limited]
+            if len(limited) > 1:
                 # Side by side: each cap saves up for this request meanwhile.
                 async with anyio.create_task_group() as caps:
-                    for share in self._shares:
+                    for share in limited:
                         caps.start_soon(enter, share)
+            for share in self._shares:
+                if share not in entered:
+                    await enter(share)
             await self._gate.passed()
         except BaseException:
             # Cancelled: nothing will be sent, so nothing stays reserved.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw
 
-from dynaferry.control.run_limits import RunCaps
+from dynaferry.control.run_limits import RunCaps, TableCaps
 from dynaferry.dynamodb.client import DynamoClient, open_client
 from dynaferry.dynamodb.items.batch_get import BatchGetLookup
 from dynaferry.dynamodb.items.canonical import canonical
@@ -98,7 +98,7 @@ class _OpenSide(NamedTuple):
     side: Side
     called: str
     client: DynamoClient
-    caps: RunCaps
+    caps: TableCaps
     patience: Patience
 
     def reader(
@@ -123,7 +123,7 @@ class _OpenSide(NamedTuple):
             lookup_of(lookup, leave_out=leaves_out),
             stats,
             key_of=key_of,
-            limiter=self.caps.read_limiter(pair.table.max_read_units),
+            limiter=self.caps.read_limiter(),
             retry=RetryPolicy(self.side, self.patience),
             # A target that was just filled says 0, and should be as large as its source.
             table_bytes=max(pair.source.size_bytes, pair.target.size_bytes),
@@ -143,7 +143,8 @@ async def _opened(
     plan: VerifyPlan, sides: Sides, pair: TablePair, caps: VerifyCaps
 ) -> AsyncIterator[tuple[_OpenSide, _OpenSide]]:
     reads, seconds = plan.copy.readers + READS_AT_ONCE, plan.copy.patience_seconds
-    of_source, of_target = caps.source.patience(seconds), caps.target.patience(seconds)
+    source_caps, target_caps = caps.source.of_table(pair.table), caps.target.of_table(pair.table)
+    of_source, of_target = source_caps.patience(seconds), target_caps.patience(seconds)
     async with (
         open_client(
             sides.source,
@@ -161,8 +162,8 @@ async def _opened(
         ) as target,
     ):
         yield (
-            _OpenSide("source", pair.source.called, source, caps.source, of_source),
-            _OpenSide("target", pair.target.called, target, caps.target, of_target),
+            _OpenSide("source", pair.source.called, source, source_caps, of_source),
+            _OpenSide("target", pair.target.called, target, target_caps, of_target),
         )
 
 
@@ -199,11 +200,12 @@ def assemble(
         consistent_read=plan.scans_consistently,
         clock=clock,
     )
+    own = caps.target.of_table(plan.copy.tables[table])
     writer = RepairWriter(
         repairer,
         stats,
-        limiter=caps.target.write_limiter(plan.copy.tables[table].max_write_units),
-        retry=RetryPolicy("target", caps.target.patience(plan.copy.patience_seconds)),
+        limiter=own.write_limiter(),
+        retry=RetryPolicy("target", own.patience(plan.copy.patience_seconds)),
         keep=keeper(plan, target_arn, clock),
     )
     repair = Repair(writer, confirmer, store, stats, table=table, kinds=kinds_to_repair(plan))

@@ -16,9 +16,10 @@ import msgspec
 from dynaferry.cli import descriptors, exit_codes, failure, screen
 from dynaferry.cli.commands.hooks import last_words_and_hook, run_on_end
 from dynaferry.cli.commands.patterns import with_tables_found
-from dynaferry.cli.flags import CopyFlags, ProgressFlag, plan_from
+from dynaferry.cli.flags import CopyFlags, ProgressFlag, invocation_of, plan_from
 from dynaferry.cli.log_setup import log_set_up
 from dynaferry.errors import DynaferryError, LoopStalledError, PlanError
+from dynaferry.plan.resume_command import Invocation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -36,18 +37,22 @@ if TYPE_CHECKING:
     Body = Callable[[StopSignal], Awaitable[Outcome]]
 
 
-def run_copy(flags: CopyFlags) -> int:
-    """Copies, or estimates with --dry-run; returns the exit code and raises no error."""
+def run_copy(flags: CopyFlags, invocation: Invocation | None = None) -> int:
+    """Copies, or estimates with --dry-run; returns the exit code and raises no error.
+
+    `invocation` is how it was begun, None where the flags were typed now.
+    """
     with log_set_up(flags) as log:
-        code = _run_copy(flags, log)
+        code = _run_copy(flags, log, invocation or invocation_of(flags))
         return run_on_end(flags, "copy", log.name, code)
 
 
-def _run_copy(flags: CopyFlags, log: LogRun) -> int:
+def _run_copy(flags: CopyFlags, log: LogRun, invocation: Invocation) -> int:
     try:
         plan = plan_from(flags)
         log.name = plan.run_name
-        return found_first(plan, flags, _dry_run if flags.dry_run else _copy)
+        go_on = _dry_run if flags.dry_run else partial(_copy, invocation)
+        return found_first(plan, flags, go_on)
     except PlanError as error:
         return failure.report(error, as_json=flags.json, run=flags.run)
     except KeyboardInterrupt:
@@ -70,13 +75,16 @@ def _dry_run(plan: CopyPlan, flags: CopyFlags) -> int:
     return print_dry_run(plan, flags)
 
 
-def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
+def _copy(invocation: Invocation, plan: CopyPlan, flags: CopyFlags) -> int:
     from dynaferry.cli.interrupts import run_async, run_until_stopped
 
     connections = (plan.readers + plan.writers) * min(plan.tables_at_once, len(plan.tables) or 1)
     descriptors.ensure(connections, watched=flags.metrics_listen is not None, say=screen.say)
     monitors: list[RunMonitor] = []
-    body = _observed(plan, flags, monitors) if wants_monitor(flags) else _alone(plan, flags)
+    if wants_monitor(flags):
+        body = _observed(plan, flags, invocation, monitors)
+    else:
+        body = _alone(plan, flags, invocation)
     noted = partial(_note_stall, plan, flags)
     last_words = last_words_and_hook(noted, flags, "copy", plan.run_name)
     try:
@@ -95,20 +103,24 @@ def _copy(plan: CopyPlan, flags: CopyFlags) -> int:
     return code
 
 
-def _alone(plan: CopyPlan, flags: CopyFlags) -> Body:
+def _alone(plan: CopyPlan, flags: CopyFlags, invocation: Invocation) -> Body:
     """A copy that nobody watches from outside; what is heavy is here before the loop turns."""
     from dynaferry.run.copy_tables import execute
 
     async def body(stop: StopSignal) -> Outcome:
         watch = setting_start_aside(watcher(flags.progress, readers=plan.readers))
-        outcome = await execute(plan, stop=stop, watch=watch, say=screen.say_prose)
+        outcome = await execute(
+            plan, stop=stop, watch=watch, say=screen.say_prose, invocation=invocation
+        )
         _print_outcome(outcome)
         return outcome
 
     return body
 
 
-def _observed(plan: CopyPlan, flags: CopyFlags, monitors: list[RunMonitor]) -> Body:
+def _observed(
+    plan: CopyPlan, flags: CopyFlags, invocation: Invocation, monitors: list[RunMonitor]
+) -> Body:
     """A copy that is; its monitor is added to `monitors`, since it outlives the copy."""
     from dynaferry.cli.commands.monitoring import observed, together
     from dynaferry.run.copy_tables import execute
@@ -118,7 +130,9 @@ def _observed(plan: CopyPlan, flags: CopyFlags, monitors: list[RunMonitor]) -> B
         async with observed(flags, plan, stop) as monitor:
             monitors.append(monitor)
             watch = together(monitor.watch, watch)
-            outcome = await execute(plan, stop=stop, watch=watch, say=screen.say_prose)
+            outcome = await execute(
+                plan, stop=stop, watch=watch, say=screen.say_prose, invocation=invocation
+            )
             monitor.ended(outcome.summary)
             # Before whatever still serves the end of it: nobody should wait for that to read it.
             _print_outcome(outcome)

@@ -19,10 +19,17 @@ from dynaferry.cli.commands.copy import (
     watcher,
 )
 from dynaferry.cli.commands.hooks import last_words_and_hook, run_on_end
-from dynaferry.cli.flags import CopyFlags, MoveFlags, ProgressFlag, move_plan_from
+from dynaferry.cli.flags import (
+    CopyFlags,
+    MoveFlags,
+    ProgressFlag,
+    invocation_of,
+    move_plan_from,
+)
 from dynaferry.cli.log_setup import log_set_up
 from dynaferry.cli.question import Questions
 from dynaferry.errors import PlanError
+from dynaferry.plan.resume_command import Invocation, resume_lines
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -40,20 +47,23 @@ if TYPE_CHECKING:
 LINE_SECONDS = 5.0
 
 
-def run_move(flags: MoveFlags) -> int:
-    """Does what the flags say and returns the exit code; every error is told, none is raised."""
+def run_move(flags: MoveFlags, invocation: Invocation | None = None) -> int:
+    """Does what the flags say and returns the exit code; every error is told, none is raised.
+
+    `invocation` is how it was begun, None where the flags were typed now.
+    """
     typed = flags.copy
     with log_set_up(typed) as log:
-        code = _run_move(flags, log)
+        code = _run_move(flags, log, invocation or invocation_of(flags))
         return run_on_end(typed, "move", log.name, code)
 
 
-def _run_move(flags: MoveFlags, log: LogRun) -> int:
+def _run_move(flags: MoveFlags, log: LogRun, invocation: Invocation) -> int:
     typed = flags.copy
     try:
         plan = move_plan_from(flags)
         log.name = plan.run_name
-        go_on = _dry_run if typed.dry_run else _move
+        go_on = _dry_run if typed.dry_run else partial(_move, invocation)
         return found_first(plan, typed, lambda found, _: go_on(found, flags))
     except PlanError as error:
         return failure.report(error, as_json=typed.json, run=typed.run)
@@ -61,13 +71,14 @@ def _run_move(flags: MoveFlags, log: LogRun) -> int:
         return failure.report_interrupt(as_json=typed.json, run=typed.run)
 
 
-def _move(plan: CopyPlan, flags: MoveFlags) -> int:
+def _move(invocation: Invocation, plan: CopyPlan, flags: MoveFlags) -> int:
     from dynaferry.cli.interrupts import run_async, run_until_stopped
 
     typed = flags.copy
     connections = (plan.readers + plan.writers) * 2 * (len(plan.tables) or 1)
     descriptors.ensure(connections, watched=typed.metrics_listen is not None, say=screen.say)
-    body = _observed(plan, flags) if wants_monitor(typed) else _alone(plan, flags)
+    make_body = _observed if wants_monitor(typed) else _alone
+    body = make_body(plan, flags, invocation)
     report = partial(failure.report, as_json=typed.json, run=plan.run_name)
     last_words = last_words_and_hook(report, typed, "move", plan.run_name)
     try:
@@ -77,13 +88,15 @@ def _move(plan: CopyPlan, flags: MoveFlags) -> int:
     if outcome.error is not None:
         failure.print_error(outcome.error)
     elif outcome.summary.status == "interrupted":
-        screen.say("interrupted: the source is as it was; the same command goes on")
+        screen.say("interrupted: the source is as it was")
+        for line in resume_lines(invocation.command, here=invocation.command.directory):
+            screen.say(line)
     if typed.json:
         screen.print_document(msgspec.json.encode(outcome.summary).decode())
     return exit_codes.of_outcome(outcome.summary.status, outcome.error)
 
 
-def _alone(plan: CopyPlan, flags: MoveFlags) -> Body:
+def _alone(plan: CopyPlan, flags: MoveFlags, invocation: Invocation) -> Body:
     """A move that nobody watches from outside."""
     from dynaferry.follow.move_tables import execute
 
@@ -97,12 +110,13 @@ def _alone(plan: CopyPlan, flags: MoveFlags) -> Body:
             say=screen.say,
             agree=_agree(flags),
             goes_forward=flags.forward,
+            invocation=invocation,
         )
 
     return body
 
 
-def _observed(plan: CopyPlan, flags: MoveFlags) -> Body:
+def _observed(plan: CopyPlan, flags: MoveFlags, invocation: Invocation) -> Body:
     """A move that is, from its first second to its last."""
     from dynaferry.cli.commands.monitoring import observed, together
     from dynaferry.follow.move_tables import execute
@@ -120,6 +134,7 @@ def _observed(plan: CopyPlan, flags: MoveFlags) -> Body:
                 say=screen.say,
                 agree=_agree(flags),
                 goes_forward=flags.forward,
+                invocation=invocation,
             )
             monitor.ended(outcome.summary)
             return outcome

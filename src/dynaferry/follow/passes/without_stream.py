@@ -31,6 +31,7 @@ from dynaferry.follow.passes.watched_keys import WatchedKeys
 from dynaferry.follow.steady_clock import SteadyClock
 from dynaferry.observe.move_status import MoveStatus
 from dynaferry.observe.stats import RunStats
+from dynaferry.plan.resume_command import Invocation
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.plan.validation import validate
 from dynaferry.preflight.notices import WRITES_DURING_COPY
@@ -65,12 +66,14 @@ class MoveWithoutStream:
         watches: tuple[Watch[RunStats] | None, Watch[RunStats] | None],
         show: Show,
         say: Say,
+        invocation: Invocation | None = None,
     ) -> None:
         self._plan = plan
         self._stop = stop
         self._watch, self._watch_passes = watches
         self._show = show
         self._say = say
+        self._invocation = invocation
         self._clock = SteadyClock()
         self._names: list[tuple[str, str]] = []
 
@@ -101,7 +104,11 @@ class MoveWithoutStream:
     async def _copy(self) -> Outcome:
         self._show(standing(self._names, None, (), self._clock()))
         return await copy_tables.execute(
-            self._plan, stop=self._stop, watch=self._watch, say=self._say_of_the_copy
+            self._plan,
+            stop=self._stop,
+            watch=self._watch,
+            say=self._say_of_the_copy,
+            invocation=self._invocation,
         )
 
     def _say_of_the_copy(self, line: str) -> None:

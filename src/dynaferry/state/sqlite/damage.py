@@ -19,6 +19,7 @@ from dynaferry.state.records import (
     RunRecord,
 )
 from dynaferry.state.sqlite import move_schema, schema
+from dynaferry.state.sqlite.controls import controls_in
 
 # What reading a row raises that does not hold what it should.
 NOT_UNDERSTOOD: Final = (
@@ -114,7 +115,8 @@ def fault_of_run(connection: sqlite3.Connection) -> str | None:
         return fault
     try:
         record = schema.run_of(only_row(connection, schema.SELECT_RUN))
-        schema.controls_of(only_row(connection, schema.SELECT_CONTROLS))
+        only_row(connection, schema.SELECT_CONTROLS)
+        controls_in(connection)
         check_limits(record.settings.limits, str)
         fault = move_schema.fault_of_move(connection) if is_move else None
         attempts = [schema.attempt_of(row) for row in connection.execute(schema.SELECT_ATTEMPTS)]

@@ -12,7 +12,7 @@ import msgspec
 
 from dynaferry.observe.events import EventKind, RunEvent
 from dynaferry.plan.schedule import Units
-from dynaferry.state.records import AttemptRecord, Controls
+from dynaferry.state.records import AttemptRecord, TableControls
 from dynaferry.state.sqlite import schema
 from dynaferry.state.sqlite.rows import as_flag, as_record, row_fields
 
@@ -60,12 +60,19 @@ def read(connection: sqlite3.Connection) -> list[RunEvent]:
     return sorted(found, key=lambda event: event.time)
 
 
-def asked(before: Controls, after: Controls, by: str | None, now: float) -> list[RunEvent]:
-    """The events of a change of the controls that `by` asked for."""
+def asked(
+    before: TableControls,
+    after: TableControls,
+    by: str | None,
+    now: float,
+    *,
+    source: str | None = None,
+) -> list[RunEvent]:
+    """The events of a change of the controls that `by` asked for, of a run or of one table."""
     found = []
     if (before.paused_at is None) != (after.paused_at is None):
         kind: EventKind = "paused" if after.paused_at is not None else "resumed"
-        found.append(RunEvent(time=now, kind=kind, by=by))
+        found.append(RunEvent(time=now, kind=kind, source=source, by=by))
     caps = [
         f"{verb} {_in_words(to)}"
         for verb, since, to in (
@@ -75,7 +82,7 @@ def asked(before: Controls, after: Controls, by: str | None, now: float) -> list
         if since != to
     ]
     if caps:
-        found.append(RunEvent(time=now, kind="set", by=by, detail=", ".join(caps)))
+        found.append(RunEvent(time=now, kind="set", source=source, by=by, detail=", ".join(caps)))
     return found
 
 

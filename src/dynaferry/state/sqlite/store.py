@@ -26,11 +26,11 @@ from dynaferry.state.records import (
     SegmentRecord,
     TableCounters,
     TableTotals,
-    changed,
 )
 from dynaferry.state.sqlite import events as stored_events
 from dynaferry.state.sqlite import progress as shown_progress
 from dynaferry.state.sqlite import run_file, schema
+from dynaferry.state.sqlite.controls import controls_in, store_change
 from dynaferry.state.sqlite.run_file import RunFile
 from dynaferry.state.sqlite.thread import FileThread
 
@@ -171,6 +171,11 @@ class SqliteStore(FileThread):
             raise _no_such_table(table)
         return counters[0]
 
+    async def read_checkpoint_times(self) -> list[float | None]:
+        """When each table was checkpointed last, in whichever attempt; None for never."""
+        rows = await self._rows(schema.SELECT_CHECKPOINT_TIMES)
+        return [row["checkpointed_at"] for row in rows]
+
     async def checkpoint(
         self, table: int, segments: Sequence[SegmentRecord], counters: TableCounters
     ) -> None:
@@ -250,7 +255,7 @@ class SqliteStore(FileThread):
 
     async def read_controls(self) -> Controls:
         """What was asked of the run while it was under way."""
-        return await self._record(schema.controls_of, schema.SELECT_CONTROLS)
+        return await self._read(controls_in)
 
     async def change_controls(
         self, change: ControlsChange, now: float, by: str | None = None
@@ -259,10 +264,7 @@ class SqliteStore(FileThread):
         asked: list[Controls] = []
 
         def store(connection: sqlite3.Connection) -> None:
-            before = schema.controls_of(connection.execute(schema.SELECT_CONTROLS).fetchone())
-            asked.append(changed(before, change, now))
-            connection.execute(schema.UPDATE_CONTROLS, msgspec.structs.asdict(asked[0]))
-            stored_events.add(connection, stored_events.asked(before, asked[0], by, now))
+            asked.append(store_change(connection, change, now, by))
 
         await self._write(store)
         return asked[0]

@@ -68,6 +68,15 @@ class FileThread:
 
         return await self._on_thread(read)
 
+    async def _read(self, read_from: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """What `read_from` makes of the file."""
+
+        def read() -> _Result:
+            with self._file.reading() as connection:
+                return read_from(connection)
+
+        return await self._on_thread(read)
+
     async def _rows(self, query: str, *parameters: float | bytes | None) -> list[sqlite3.Row]:
         return await self._records(lambda row: row, query, *parameters)
 

@@ -1,0 +1,101 @@
+"""The command that resumes: what is kept of it, and how it is written for a shell."""
+
+import shlex
+
+import pytest
+
+from dynaferry.plan.recorded import recorded_settings
+from dynaferry.plan.resume_command import (
+    Invocation,
+    RecordedCommand,
+    recorded_command,
+    resume_line,
+    resume_lines,
+    to_be_kept,
+)
+from dynaferry.plan.settings import CopyPlan, TablePlan
+
+SECRET = "a-secret-0f4e"
+
+
+def _recorded(**given: object) -> RecordedCommand:
+    return recorded_command("copy", given, "/work")
+
+
+def test_tables_come_first_and_then_the_options_as_they_are_typed() -> None:
+    command = _recorded(
+        source="orders",
+        target="orders-2",
+        max_write_units=700.0,
+        max_read_units=2.5,
+        create_target=True,
+        consistent_read=False,
+        only=["a", "b"],
+    )
+    assert resume_line(command) == (
+        "dynaferry copy orders orders-2 --max-write-units 700 --max-read-units 2.5 "
+        "--create-target --no-consistent-read --only a --only b"
+    )
+
+
+def test_a_shell_takes_it_as_one_command_whatever_is_in_it() -> None:
+    names = ["it's; rm -rf $HOME", "a b", "\n", "é*"]
+    line = resume_line(_recorded(run=names[0], plan=names[1], only=names[2:]))
+    assert shlex.split(line)[2:] == [
+        *("--run", names[0], "--plan", names[1], "--only", names[2], "--only", names[3])
+    ]
+
+
+def test_a_table_that_begins_with_a_dash_is_no_option() -> None:
+    line = resume_line(_recorded(source="-orders", target="x-y", writers=3))
+    assert line == "dynaferry copy --writers 3 -- -orders x-y"
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("target_external_id", SECRET),
+        ("source_external_id", SECRET),
+        ("on_end", f"curl https://hooks/{SECRET}"),
+        ("metrics_push", f"http://me:{SECRET}@push:9091"),
+        ("source_endpoint_url", f"http://x/?token={SECRET}"),
+        ("source_endpoint_url", f"http://[{SECRET}"),
+    ],
+)
+def test_what_may_be_a_secret_is_not_kept_and_it_is_said_what_to_add(flag: str, value: str) -> None:
+    command = _recorded(source="a", target="b", **{flag: value})
+    said = " ".join(resume_lines(command))
+    assert SECRET not in f"{command} {said}"
+    option = f"--{flag.replace('_', '-')}"
+    assert command.left_out == (option,)
+    assert said.endswith(f"with {option} (or DYNAFERRY_{flag.upper()}) added, which is not kept")
+
+
+def test_what_would_pay_for_everything_again_is_not_said_again() -> None:
+    command = _recorded(source="a", target="b", restart=True, restart_table=["a"], dry_run=True)
+    assert resume_lines(command) == ["to resume:", "  dynaferry copy a b"]
+
+
+def test_a_profile_is_said_to_who_typed_it_and_not_kept() -> None:
+    command = _recorded(source="a", target="b", source_profile="me")
+    assert resume_line(command) == "dynaferry copy a b --source-profile me"
+    plan = CopyPlan(tables=(TablePlan("a", "b"),))
+    kept = recorded_settings(plan, command).command
+    assert kept == to_be_kept(command)
+    assert kept is not None
+    assert resume_line(kept) == "dynaferry copy a b"
+    assert kept.left_out == ("--source-profile",)
+
+
+def test_elsewhere_it_begins_with_the_way_to_its_directory() -> None:
+    command = recorded_command("move", {"plan": "move.toml"}, "/srv/my moves")
+    assert resume_line(command, here="/srv/my moves") == "dynaferry move --plan move.toml"
+    assert resume_line(command, here="/root") == (
+        "cd '/srv/my moves' && dynaferry move --plan move.toml"
+    )
+
+
+def test_only_what_is_typed_now_counts_as_typed() -> None:
+    command = _recorded(source="a", target="b", max_write_units=700.0)
+    assert Invocation(command).typed_caps == {"max_write_units": 700.0}
+    assert Invocation(command, typed_now=False).typed_caps == {}
