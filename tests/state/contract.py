@@ -501,6 +501,9 @@ class StateStoreContract:
         assert asked == Controls(
             max_write_units=500.0, changed_at=5.0, tables={"orders": orders, "users": users}
         )
+        events = [(event.kind, event.source) for event in await store.read_events()]
+        of_orders = [("paused", "orders"), ("set", "orders")]
+        assert events == [("set", None), *of_orders, ("paused", "users")]
 
     async def test_what_was_asked_survives_the_end_of_an_attempt_and_a_new_one(
         self, store_factory: OneRun
