@@ -39,7 +39,7 @@ def _make_stopped_run(state_dir: Path, flags: CopyFlags | None) -> None:
             target_endpoint="http://127.0.0.1:1",
             total_segments=1,
         )
-        settings = recorded_settings(plan, command)
+        settings = recorded_settings(plan, command=command)
         identity = RunIdentity(tables=(table,))
         store = await SqliteStore.create(state_dir, "orders", identity, settings, "0", 1.0)
         await store.begin_attempt("0", 2.0)

@@ -80,7 +80,7 @@ def test_a_profile_is_said_to_who_typed_it_and_not_kept() -> None:
     command = _recorded(source="a", target="b", source_profile="me")
     assert resume_line(command) == "dynaferry copy a b --source-profile me"
     plan = CopyPlan(tables=(TablePlan("a", "b"),))
-    kept = recorded_settings(plan, command).command
+    kept = recorded_settings(plan, command=command).command
     assert kept == to_be_kept(command)
     assert kept is not None
     assert resume_line(kept) == "dynaferry copy a b"

@@ -19,7 +19,6 @@ from dynaferry.cli.commands.patterns import with_tables_found
 from dynaferry.cli.flags import CopyFlags, ProgressFlag, invocation_of, plan_from
 from dynaferry.cli.log_setup import log_set_up
 from dynaferry.errors import DynaferryError, LoopStalledError, PlanError
-from dynaferry.plan.resume_command import Invocation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from dynaferry.observe.logs import LogRun
     from dynaferry.observe.monitor import RunMonitor
     from dynaferry.observe.stats import RunStats
+    from dynaferry.plan.resume_command import Invocation
     from dynaferry.plan.settings import CopyPlan
     from dynaferry.preflight.inspection import TablePreflight
     from dynaferry.preflight.totals import Totals
