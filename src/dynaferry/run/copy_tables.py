@@ -85,19 +85,9 @@ async def execute(
     """
     stop = stop or StopSignal()
     begun, resumes = anyio.Event(), anyio.Event()
+    copying = partial(_prepare_and_copy, plan, stop, watch, say or say_nothing, copy_one, move)
     outcome, error = await attempted(
-        partial(
-            _prepare_and_copy,
-            plan,
-            stop,
-            watch,
-            say or say_nothing,
-            copy_one,
-            move,
-            invocation,
-            begun,
-            resumes,
-        ),
+        partial(copying, invocation, begun, resumes),
         cancel_when=before_it_begins(stop, begun.is_set),
     )
     return outcome or without_summary(plan, error, begun=begun.is_set(), resumes=resumes.is_set())
