@@ -98,7 +98,7 @@ async def _prepare(world: MotoWorld, command: Shown) -> None:
                 await tables.put_items(name, items)
 
 
-async def _leave_an_unfinished_run(world: MotoWorld, state_dir: Path) -> None:
+async def _leave_an_unfinished_run(world: MotoWorld, state_dir: Path, run: str) -> None:
     stop = StopSignal()
 
     async def stop_at_once(_: RunStats) -> None:
@@ -106,10 +106,10 @@ async def _leave_an_unfinished_run(world: MotoWorld, state_dir: Path) -> None:
 
     await world.target_tables.create_table("half-way")
     plan = CopyPlan(
-        tables=(TablePlan("orders", "half-way"),),
+        tables=(TablePlan("orders", "half-way"), TablePlan("events", "events-2026")),
         source=world.source,
         target=world.target,
-        run="orders",
+        run=run,
         sts_endpoint_url=world.url,
         state_dir=state_dir,
     )
@@ -137,7 +137,8 @@ def test_a_command_that_is_shown_does_what_it_is_shown_for(
     _, verb, *rest = command.words
     asyncio.run(_prepare(moto_world, command))
     if verb in ("status", "set", "pause", "resume", "report", "dead-letters"):
-        asyncio.run(_leave_an_unfinished_run(moto_world, tmp_path / ".dynaferry"))
+        run = "move" if "move" in rest else "orders"
+        asyncio.run(_leave_an_unfinished_run(moto_world, tmp_path / ".dynaferry", run))
     (tmp_path / "move.toml").write_text(_plan_of_the_readme(), encoding="utf-8")
     # Any free port will do; what is sent elsewhere by the shell is not the command's.
     typed = [word.replace(":9464", ":0") for word in rest]

@@ -100,10 +100,10 @@ def add_control_commands(app: typer.Typer) -> None:
         "dynaferry set orders --max-write-units 500",
         "dynaferry set orders --max-write-units none",
         "# One table of a run of several.",
-        "dynaferry set move --table prod-events --max-write-units 2000",
+        "dynaferry set move --table events --max-write-units 2000",
     )
-    pausing = examples("dynaferry pause orders", "dynaferry pause move --table prod-events")
-    resuming = examples("dynaferry resume orders", "dynaferry resume move --table prod-events")
+    pausing = examples("dynaferry pause orders", "dynaferry pause move --table events")
+    resuming = examples("dynaferry resume orders", "dynaferry resume move --table events")
     app.command("set", cls=PanelCommand, epilog=setting)(set_caps)
     app.command(cls=PanelCommand, epilog=pausing)(pause)
     app.command(cls=PanelCommand, epilog=resuming)(resume)
