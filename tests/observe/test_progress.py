@@ -129,6 +129,23 @@ def test_a_table_that_has_ended_says_how(state: str) -> None:
     assert _line(_view(_stats(), state=state)).endswith(f", {state}")
 
 
+def test_a_table_that_is_paused_alone_is_shown_as_paused_and_nobody_knows_when_all_ends() -> None:
+    run = RunStats("run", [_stats(expected_items=9_000), _stats(expected_items=9_000)])
+    meter = RunMeter(readers=8)
+    for now in range(10):
+        for table in run.tables:
+            table.items_written += 100
+        views = meter.view(run, float(now))
+    assert [view.shown_state for view in views] == ["running", "running"]
+    assert meter.total.eta_seconds is not None
+    run.tables[0].paused = True
+    held, other = meter.view(run, 10.0)
+    assert (held.shown_state, held.items_per_second, held.seconds_left) == ("paused", None, None)
+    assert other.shown_state == "running"
+    assert other.items_per_second
+    assert meter.total.eta_seconds is None
+
+
 def test_a_paused_table_has_neither_rates_nor_an_eta() -> None:
     run, meter = RunStats("run", [_stats(expected_items=1_000)]), RunMeter(readers=8)
     meter.view(run, 0.0)

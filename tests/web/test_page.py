@@ -360,7 +360,7 @@ async def test_a_failed_run_says_what_happened_and_what_to_do(tmp_path: Path) ->
         await page.shows("#trouble", "BatchWriteItem on the target table orders is denied")
         await page.shows("#trouble", "allow dynamodb:BatchWriteItem")
         assert await page.run("document.title.startsWith('failed')")
-        await page.shows("#resume-title", "This lets it continue")
+        await page.shows("#resume-title", "This resumes it")
         await page.run(
             "(navigator.clipboard.writeText = async (text) => { window.taken = text; }, 0)"
         )

@@ -73,6 +73,9 @@ def test_the_page_of_a_copy_that_is_stopped_says_so(tmp_path: Path) -> None:
             run.communicate(timeout=DEADLINE_SECONDS)
             assert run.returncode == 130
             shows(browser, "state", "interrupted")
+            shows(browser, "resume-title", "This resumes it")
+            shows(browser, "resume-command", f"dynaferry copy {SOURCE} {TARGET} --source-region")
+            shows(browser, "steps-list", "resume")
 
 
 def test_a_copy_is_paused_and_let_go_on_from_its_page(tmp_path: Path) -> None:

@@ -140,6 +140,7 @@ async def test_a_run_that_was_started_without_control_cannot_be_changed() -> Non
 
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b'{"pause": true}', b'{"paused": 1}', b'{"max_write_units": 0}',
+             b'{"paused": true, "table": 3}',
              b'{"max_read_units": "fast"}', b'{"max_write_units": -1}']
 )  # fmt: skip
 async def test_a_change_that_is_not_understood_is_not_made(body: bytes) -> None:

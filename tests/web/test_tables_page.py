@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from anyio import to_thread
+from msgspec import UnsetType
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from dynaferry.web.control import Change
 from tests.web.chromium import needs_chromium
 from tests.web.eight_tables import NAMES, ORDERS, eight_tables
-from tests.web.test_page import WAIT_SECONDS, Page, page_of
+from tests.web.test_page import TOKEN, WAIT_SECONDS, Page, page_of
 
 pytestmark = needs_chromium
 
@@ -103,3 +105,46 @@ async def test_of_a_runs_only_table_the_segments_are_open_and_its_arns_are_in_th
         assert isinstance(shown, list)
         assert (shown[0], shown[2]) == ("37,99,201,255", "227,231,237,255")
         assert await page.complaints() == []
+
+
+async def test_one_table_is_paused_and_limited_and_the_others_are_left_alone(
+    tmp_path: Path,
+) -> None:
+    run = eight_tables(20)
+    changes: list[Change] = []
+    orders = run.tables[ORDERS].stats
+
+    async def control(change: Change) -> None:
+        changes.append(change)
+        if isinstance(change.paused, bool):
+            orders.paused = change.paused
+        if not isinstance(change.max_write_units, UnsetType):
+            orders.write_cap_units = change.max_write_units
+
+    async with page_of(run, tmp_path, control=control) as page:
+        await page.open(f"#token={TOKEN}")
+        await page.shows("#tables-states", "2 running")
+        row = f"#tables tbody:nth-of-type({ORDERS + 1}) .row"
+        await page.click(f"{row} .toggle")
+        await page.click(f"#table-{ORDERS}-pause")
+        await page.shows(row, "paused")
+        await page.shows(f"#table-{ORDERS}-pause", "Resume this table")
+        assert "1 running · 1 paused" in await page.text("#tables-states")
+        await page.click(f"#table-{ORDERS}-pause")
+        await page.shows(f"#table-{ORDERS}-pause", "Pause this table")
+        await page.type(f"#table-{ORDERS}-max-write", "600")
+        await page.click(f"#tables tbody:nth-of-type({ORDERS + 1}) [data-cap=max_write_units]")
+        await page.shows(row, "writes at most 600 units/s")
+        lift = f"#tables tbody:nth-of-type({ORDERS + 1}) [data-lift=max_write_units]"
+        await until(page, f"!document.querySelector('{lift}').disabled")
+        await page.click(lift)
+        await page.shows("#tables .question", "Lift the limit of 600 units/s of prod-orders?")
+        await page.click("#tables [data-confirm=max_write_units]")
+        await until(page, f"!document.querySelector('{row}').textContent.includes('at most')")
+        assert await page.complaints() == []
+    assert changes == [
+        Change(table="prod-orders", paused=True),
+        Change(table="prod-orders", paused=False),
+        Change(table="prod-orders", max_write_units=600.0),
+        Change(table="prod-orders", max_write_units=None),
+    ]

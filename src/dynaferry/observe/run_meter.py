@@ -6,7 +6,6 @@ stats: nothing here steers a copy, and nothing here can stop one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from dynaferry.observe import rates
 from dynaferry.observe.estimator import TableProgress
@@ -130,19 +129,25 @@ class RunMeter:
         """
         progress = stats.progress or self._estimator.sample(stats, now)
         unstored = stalled_for(stats, now)
-        is_moving = unstored is None and not stats.paused
+        held = [stats.paused or table.paused for table in stats.tables]
         views = [
             self._view_table(index, table, seen, now, unstored)
             for index, (table, seen) in enumerate(zip(stats.tables, progress.tables, strict=False))
         ]
-        if stats.paused:  # then that is what everything waits for
-            for meter in self._meters.values():
-                meter.begin_again()
-        self.total = _total(views, progress.total, is_moving=is_moving)
-        if is_moving:
-            return views
-        still = partial(_standing_still, paused=stats.paused, stalled=unstored is not None)
-        return [still(view) if view.state == "running" else view for view in views]
+        for index in range(len(views)):
+            if held[index]:  # then that is what everything waits for
+                self._meters[index].begin_again()
+        shown = [
+            _standing_still(view, paused=is_held, stalled=unstored is not None)
+            if view.state == "running" and (is_held or unstored is not None)
+            else view
+            for view, is_held in zip(views, held, strict=False)
+        ]
+        is_moving = not stats.paused and all(
+            each.shown_state == view.shown_state for each, view in zip(shown, views, strict=True)
+        )
+        self.total = _total(views, progress.total, is_moving=is_moving and unstored is None)
+        return shown
 
     def _view_table(
         self,

@@ -15,11 +15,15 @@ _Cap = Annotated[float, Meta(ge=LEAST_CAP_UNITS)] | None | UnsetType
 
 
 class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A change of a run's controls; a field left out stays as it is, None lifts a cap."""
+    """A change of a run's controls; a field left out stays as it is, None lifts a cap.
+
+    `table` is the target's name where it is asked of that table alone.
+    """
 
     paused: bool | UnsetType = UNSET
     max_read_units: _Cap = UNSET
     max_write_units: _Cap = UNSET
+    table: str | None = None
 
 
 # Makes a change; returns when it is stored for the run.

@@ -13,7 +13,10 @@ from dynaferry.observe.stats import TableStats
 
 
 class TableDetail(Struct, frozen=True, kw_only=True):
-    """One table. `points` are those behind the moment that was asked for, in its seconds."""
+    """One table. `points` are those behind the moment that was asked for, in its seconds.
+
+    `paused` and the caps, in units a second, are its own, beside those of its run.
+    """
 
     source_arn: str | None
     target_arn: str | None
@@ -24,6 +27,9 @@ class TableDetail(Struct, frozen=True, kw_only=True):
     unprocessed_items: int
     throttles: list[tuple[str, str, int]]
     rejections: list[tuple[str, int]]
+    paused: bool
+    read_cap: float | None
+    write_cap: float | None
     points: list[Point]
 
 
@@ -55,6 +61,9 @@ def detail_of(monitor: RunMonitor, index: int, since: float = float("-inf")) -> 
         unprocessed_items=table.unprocessed_items,
         throttles=_throttles(table),
         rejections=sorted(table.rejections.items(), key=lambda entry: -entry[1]),
+        paused=table.paused and not monitor.stats.paused,
+        read_cap=table.read_cap_units,
+        write_cap=table.write_cap_units,
         points=[point for point in history if point.seconds > since],
     )
 

@@ -44,8 +44,8 @@ _PERCENTILES: Final = (0.5, 0.95, 0.99)
 class Shown(Struct, frozen=True, kw_only=True):
     """What a page shows of a run beside what its monitor sees.
 
-    `switch` gives the switch of a move, as it stands. `resume_command` lets the run continue after
-    it has stopped, and `dead_letters_command` lists its rejected items. Where `shows_commands` is
+    `switch` gives the switch of a move, as it stands. `resume_command` resumes the run after it
+    has stopped, and `dead_letters_command` lists its rejected items. Where `shows_commands` is
     not said, nothing is shown of what was typed.
     """
 
@@ -53,6 +53,7 @@ class Shown(Struct, frozen=True, kw_only=True):
     can_control: bool = False
     switch: Callable[[], SwitchNews | None] = lambda: None
     resume_command: str | None = None
+    resume_note: str | None = None
     dead_letters_command: str | None = None
     shows_commands: bool = True
 
@@ -129,6 +130,7 @@ class Feed:
             arns=rows.only_arns(tables),
             tables=[(table.source, table.target, table.segments_total) for table in tables],
             resume_command=shown.resume_command if shown.shows_commands else None,
+            resume_note=shown.resume_note if shown.shows_commands else None,
             dead_letters_command=shown.dead_letters_command if shown.shows_commands else None,
         )
 

@@ -28,7 +28,7 @@ class Head(Struct, frozen=True, kw_only=True):
     """What does not change while the tables are the same. With it a page begins anew.
 
     `tables` has the source's and the target's name of each table and its number of segments, `arns`
-    the two ARNs where there is but one table. `resume_command` lets the run continue after it
+    the two ARNs where there is but one table. `resume_command` resumes the run after it
     has stopped, `dead_letters_command` lists its rejected items; None where they are not shown.
     """
 
@@ -40,6 +40,7 @@ class Head(Struct, frozen=True, kw_only=True):
     arns: tuple[str, str] | None
     tables: list[tuple[str, str, int]]
     resume_command: str | None
+    resume_note: str | None
     dead_letters_command: str | None
 
 

@@ -44,14 +44,11 @@ def only_arns(tables: Sequence[TableStats]) -> tuple[str, str] | None:
 def of_tables(monitor: RunMonitor) -> dict[int, TableRow]:
     """The rows of all tables, by their index."""
     pairs = zip(monitor.stats.tables, monitor.views, strict=False)
-    return {
-        index: _row(index, table, view, paused=monitor.stats.paused)
-        for index, (table, view) in enumerate(pairs)
-    }
+    return {index: _row(index, table, view) for index, (table, view) in enumerate(pairs)}
 
 
-def _row(index: int, table: TableStats, view: TableView, *, paused: bool) -> TableRow:
-    is_moving = table.state == "running" and not paused
+def _row(index: int, table: TableStats, view: TableView) -> TableRow:
+    is_moving = view.shown_state == "running"
     left = view.seconds_left
     return TableRow(
         index=index,
@@ -64,8 +61,15 @@ def _row(index: int, table: TableStats, view: TableView, *, paused: bool) -> Tab
         throttled_share=rounded(view.throttled_share, 2) if is_moving else None,
         segments_complete=table.segments_complete,
         words=_short(view.limited_by),
-        controls=None,
+        controls=_caps_in_words(table),
     )
+
+
+def _caps_in_words(table: TableStats) -> str | None:
+    """The table's own limits, which hold beside those of the run."""
+    caps = (("writes", table.write_cap_units), ("reads", table.read_cap_units))
+    words = [f"{verb} at most {units:,g} units/s" for verb, units in caps if units is not None]
+    return ", ".join(words) or None
 
 
 def total(monitor: RunMonitor, now: float) -> TotalNews:

@@ -44,9 +44,9 @@ class Site(Struct, frozen=True, kw_only=True):
     """The settings of a server: what it serves, and where.
 
     `settings` are shown as they are. Without `controls` nothing can be changed. `switch` is there
-    where tables are moved. `resume_command` lets the run continue after it has stopped, and
-    `dead_letters_command` lists its rejected items: both hold paths of this machine, and are shown
-    where nobody else can see the page.
+    where tables are moved. `resume_command` resumes the run after it has stopped, `resume_note`
+    says what has to be added to it, and `dead_letters_command` lists its rejected items: they hold
+    paths of this machine, and are shown where nobody else can see the page.
     """
 
     monitor: RunMonitor
@@ -55,6 +55,7 @@ class Site(Struct, frozen=True, kw_only=True):
     controls: ControlsView | None = None
     switch: SwitchDesk | None = None
     resume_command: str | None = None
+    resume_note: str | None = None
     dead_letters_command: str | None = None
 
 
@@ -98,6 +99,7 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
         can_control=site.controls is not None,
         switch=lambda: None if site.switch is None else site.switch.news,
         resume_command=site.resume_command,
+        resume_note=site.resume_note,
         dead_letters_command=site.dead_letters_command,
         shows_commands=site.address.is_loopback,
     )

@@ -127,7 +127,7 @@ def _observed(
 
     async def body(stop: StopSignal) -> Outcome:
         watch = setting_start_aside(watcher(flags.progress, readers=plan.readers))
-        async with observed(flags, plan, stop) as monitor:
+        async with observed(flags, plan, stop, command=invocation.command) as monitor:
             monitors.append(monitor)
             watch = together(monitor.watch, watch)
             outcome = await execute(

@@ -20,6 +20,7 @@ from dynaferry.errors import PlanError
 from dynaferry.observe.metrics_export import FAILURES, Export, reason_of, to_gateway, to_textfile
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.stats import RunStats
+from dynaferry.plan.resume_command import RecordedCommand, resume_line, what_to_add
 from dynaferry.plan.settings import DEFAULT_STATE_DIR, CopyPlan
 from dynaferry.run.lifecycle import beside
 from dynaferry.stop import StopSignal
@@ -45,10 +46,15 @@ def moment_of(text: str) -> float:
 
 @asynccontextmanager
 async def observed(
-    flags: CopyFlags, plan: CopyPlan, stop: StopSignal, *, is_moved: bool = False
+    flags: CopyFlags,
+    plan: CopyPlan,
+    stop: StopSignal,
+    *,
+    is_moved: bool = False,
+    command: RecordedCommand | None = None,
 ) -> AsyncIterator[RunMonitor]:
     """The monitor of the run that is made within; what it samples is served, pushed and written.
-    Where tables are moved, their page shows the switch as well.
+    Where tables are moved, their page shows the switch as well. `command` is what began the run.
 
     :raises PlanError: it cannot be served or written there
     """
@@ -57,7 +63,7 @@ async def observed(
     async with AsyncExitStack() as stack:
         if flags.metrics_listen is not None:
             switch = switch_of(plan, monitor) if is_moved else None
-            await _serve(stack, monitor, flags, plan, switch)
+            await _serve(stack, monitor, flags, plan, switch, command)
             if switch is not None:
                 await stack.enter_async_context(beside(switch.run))
         exports = await _exports(monitor, flags)
@@ -105,6 +111,7 @@ async def _serve(
     flags: CopyFlags,
     plan: CopyPlan,
     switch: PageSwitch | None,
+    command: RecordedCommand | None,
 ) -> None:
     place = address.parse(flags.metrics_listen or "")
     listener = address.bind(place)
@@ -115,6 +122,8 @@ async def _serve(
         settings=settings_shown(plan),
         controls=controls,
         switch=switch,
+        resume_command=None if command is None else resume_line(command),
+        resume_note=None if command is None else what_to_add(command),
         dead_letters_command=_dead_letters_command(plan),
     )
     await stack.enter_async_context(serving(site, listener))

@@ -124,7 +124,8 @@ def _observed(plan: CopyPlan, flags: MoveFlags, invocation: Invocation) -> Body:
     async def body(stop: StopSignal) -> Outcome:
         typed = flags.copy
         watch = setting_start_aside(watcher(typed.progress, readers=plan.readers))
-        async with observed(typed, plan, stop, is_moved=True) as monitor:
+        command = invocation.command
+        async with observed(typed, plan, stop, is_moved=True, command=command) as monitor:
             outcome = await execute(
                 plan,
                 stop=stop,

@@ -5,6 +5,7 @@ import time
 
 from msgspec import UnsetType
 
+from dynaferry.errors import PlanError
 from dynaferry.plan.schedule import Units
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.state.records import ControlsChange
@@ -16,6 +17,8 @@ def controls_of(plan: CopyPlan) -> ControlsView:
     """The controls of the run for the live page, with a new token."""
 
     async def control(change: Change) -> None:
+        if change.table not in (None, *(table.target_name for table in plan.tables)):
+            raise PlanError(f"the run {plan.run_name} has no target {change.table}")
         store = await SqliteStore.open_to_control(plan.state_dir, plan.run_name)
         try:
             await store.change_controls(asked_for(change), time.time(), "the live page")
@@ -31,6 +34,7 @@ def asked_for(change: Change) -> ControlsChange:
         paused=None if isinstance(change.paused, UnsetType) else change.paused,
         max_read_units=_cap(change.max_read_units),
         max_write_units=_cap(change.max_write_units),
+        table=change.table,
     )
 
 

@@ -62,10 +62,15 @@ export class TableDetail {
     place.append(this.controls);
   }
 
-  show(row, now, isOver) {
+  // `run` has the seconds since it began, whether it is over and whether all of it is paused.
+  show(row, { now, isOver, isPaused }) {
     this.map.update(now, row.segmentsDone === this.segments.total);
     setText(this.done, `${count(row.segmentsDone)} of ${count(this.segments.total)} segments`);
     if (this.controls) this.controls.hidden = isOver || row.state === "complete" || row.state === "rejected";
+    if (this.controls) {
+      this.pause.disabled = isPaused;
+      this.pause.title = isPaused ? "the whole run is paused" : "";
+    }
     if (this.facts && !this.isAsking && performance.now() - this.askedAt > ASK_SECONDS * 1000) this.ask(isOver);
   }
 

@@ -64,13 +64,14 @@ function begin(news) {
   $("controls").hidden = $("limits").hidden = !mayControl();
   if (head.dead_letters_command) showCommand($("rejections-command"), head.dead_letters_command);
   if (head.resume_command) showCommand($("resume-command"), head.resume_command);
+  setText($("resume-more"), head.resume_note || "");
   $("resume").hidden = !head.resume_command;
   points = new Points(undefined, head.began_epoch);
   [reasons, events, steps] = [new Reasons(), new Events(), new NextSteps()];
   $("events").hidden = $("steps").hidden = true;
   move.begin(head.began_epoch);
   cutOver.begin(mayControl());
-  tables.begin(head, null);
+  tables.begin(head, mayControl() ? change : null);
 }
 
 const sideInWords = ({ account, region }) => `${account || "several accounts"} ${region || "several Regions"}`;
@@ -103,7 +104,7 @@ function showState(news) {
   $("trouble").hidden = !(news.error || unhealthy);
   setText($("trouble-what"), news.error ? news.error.message : news.health);
   setText($("trouble-hint"), (news.error && news.error.hint) || "");
-  setText($("resume-title"), isOver && STOPPED.has(state) ? "This lets it continue" : "If it stops, this lets it continue");
+  setText($("resume-title"), isOver && STOPPED.has(state) ? "This resumes it" : "If it stops, this resumes it");
   $("resume").dataset.now = String(isOver && STOPPED.has(state));
 }
 

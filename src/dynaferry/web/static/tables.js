@@ -86,10 +86,9 @@ class TableRow {
     setText(this.words, [row.controls, row.words].filter(Boolean).join(" · "));
   }
 
-  drawDetail(now = this.now, isOver = this.isOver) {
-    [this.now, this.isOver] = [now, isOver];
-    if (this.more.hidden) return;
-    this.detail.show(this.shown, now, isOver);
+  drawDetail(run = this.run) {
+    this.run = run;
+    if (!this.more.hidden && run) this.detail.show(this.shown, run);
   }
 }
 
@@ -115,7 +114,8 @@ export class Tables {
   update(news) {
     for (const [table, segment, filled, seconds] of news.segments) this.rows[table].segments.note(segment, filled, seconds);
     for (const row of news.rows) this.rows[row[0]].show(named(row));
-    for (const row of this.rows) row.drawDetail(news.seconds, news.phase === "ended");
+    const run = { now: news.seconds, isOver: news.phase === "ended", isPaused: news.paused };
+    for (const row of this.rows) row.drawDetail(run);
     const states = Object.entries(news.total.states).map(([state, tables]) => `${count(tables)} ${state}`);
     setText($("tables-states"), this.rows.length > 1 ? states.join(" · ") : "");
   }
