@@ -139,3 +139,13 @@ def test_the_record_is_true_of_the_settled_prefix_in_every_order_of_acknowledgem
         assert record.complete == is_end
         if reached and not is_end:
             assert record.last_evaluated_key == b"k%d" % (len(reached) - 1)
+
+
+def test_what_was_seen_and_what_is_settled_are_known_beyond_the_watermark() -> None:
+    watermark = Watermark(NOTHING)
+    first = watermark.page_read(items=3, scanned=4, bytes_read=30, last_evaluated_key=b"k0")
+    second = watermark.page_read(items=5, scanned=5, bytes_read=30, last_evaluated_key=b"k1")
+    watermark.acknowledge(second, written=2)
+    assert (watermark.items_seen, watermark.items_settled) == (9, 3)
+    watermark.acknowledge(first, written=3)
+    assert (watermark.items_seen, watermark.items_settled) == (9, 6)

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, replace
 from dynaferry.observe.segment_sums import SegmentTally
 from dynaferry.observe.stats import RunStats, TableStats
 
+# A page of the service holds a megabyte.
+PAGE_ITEMS = 1_000
+
 
 @dataclass(frozen=True)
 class TableShape:
@@ -89,11 +92,12 @@ class _Copied:
 
     def _note(self) -> None:
         for segment, items in self.begun.items():
-            if items >= 1:
-                self.tally.note(segment, int(items), complete=False)
+            # A page is read before the first of its items is written.
+            seen = min(self.shape.segments[segment], (int(items) // PAGE_ITEMS + 1) * PAGE_ITEMS)
+            self.tally.note(segment, seen, complete=False, settled=int(items))
         sums = self.tally.sums()
         self.stats.segment_sums = sums
-        self.stats.items_written = sums.items + sums.begun_items
+        self.stats.items_written = sums.items + sum(map(int, self.begun.values()))
         self.stats.write_units = float(self.stats.items_written)
         if self.stats.segments_complete == len(self.shape.segments):
             self.stats.state = "complete"

@@ -62,6 +62,18 @@ def test_a_hot_segment_under_way_is_expected_to_hold_what_the_others_lack() -> N
     assert estimate.left_of_largest == pytest.approx(65_150, rel=0.02)
 
 
+def test_a_hot_segment_that_nobody_has_seen_yet_is_missed_in_the_count() -> None:
+    for reported in (100_000, 125_000):
+        sums = _sums([1_000] * 90, [1_000] * 8)
+        estimate = estimated_items(
+            sums, items_done=97_000, segments_total=100, reported_items=reported
+        )
+        assert estimate.expected == pytest.approx(100_000, rel=0.05)
+        # It may be hidden there, so that the share is of the count.
+        assert estimate.most == pytest.approx(max(reported, 100_000), rel=0.01)
+    assert _expected([1_000] * 90, [1_000] * 8, segments=100, reported=170_000) == 170_000
+
+
 def test_few_and_uneven_segments_leave_the_count_as_it_is() -> None:
     expected = _expected([0] * 20, [9_000] * 8, segments=256, reported=500_000)
     assert expected == pytest.approx(500_000, rel=0.1)

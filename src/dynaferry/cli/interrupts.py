@@ -63,7 +63,7 @@ async def run_until_stopped(body: Callable[[StopSignal], Awaitable[Result]]) -> 
     :raises Exception: what `body` raises, as it is
     """
     loop, stop = asyncio.get_running_loop(), StopSignal()
-    with signals.in_force().heard_by(lambda: _soon(loop, partial(_ask, stop))):
+    with signals.in_force().heard_by(lambda: _soon(loop, partial(ask_to_stop, stop))):
         return await body(stop)
 
 
@@ -71,6 +71,7 @@ def _soon(loop: asyncio.AbstractEventLoop, step: Callable[[], None]) -> None:
     loop.call_soon_threadsafe(step)
 
 
-def _ask(stop: StopSignal) -> None:
+def ask_to_stop(stop: StopSignal) -> None:
+    """Asks for the next stage of a stop, and says which it is."""
     screen.say(SECOND_SIGNAL if stop.asked else FIRST_SIGNAL)
     stop.ask()

@@ -46,6 +46,8 @@ class Signals:
         self._hung_up_at = -SAME_HANGUP_SECONDS
         self._listener: Callable[[], None] | None = None
         self._is_forwarded = self._has_raised = False
+        # Puts the terminal back into the mode in which it was found, where that was changed.
+        self.restore_terminal: Callable[[], None] | None = None
 
     def __call__(self, number: int, _: FrameType | None = None) -> None:
         """Handles one signal, in the main thread."""
@@ -139,6 +141,9 @@ def end_process(code: int) -> NoReturn:
     """
     if os.isatty(2) and os.environ.get("TERM", "") not in ("", "dumb"):
         _write_at_once(_SHOW_CURSOR)
+    restore = in_force().restore_terminal
+    if restore is not None:
+        restore()
     os._exit(code)
 
 

@@ -89,9 +89,11 @@ class Checkpointer:
         self._stats.checkpointed_at = self._monotonic()
 
     def _note(self, stored: Iterable[SegmentRecord]) -> None:
-        """The estimate of what is left is made of what is stored: so any process makes the same."""
+        """The estimate of what is left takes what is stored, and what was seen of segments here."""
         for record in stored:
             self._tally.note(record.segment, record.items_read, complete=record.complete)
+        for segment, seen, settled in self._ledger.segments_here():
+            self._tally.note(segment, seen, complete=False, settled=settled)
         self._stats.segment_sums = self._tally.sums()
 
     async def _sample(self) -> None:

@@ -84,6 +84,11 @@ class Ledger:
         """The records of the segments that have begun."""
         return [watermark.record for watermark in self._watermarks.values()]
 
+    def segments_here(self) -> list[tuple[int, int, int]]:
+        """The segments that have pages here, each with its items seen and settled so far."""
+        here = ((segment, self._watermarks[segment]) for segment in self._with_pages)
+        return [(segment, mark.items_seen, mark.items_settled) for segment, mark in here]
+
     def record(self, segment: int) -> SegmentRecord:
         """How far `segment` is acknowledged."""
         return self._watermark(segment).record

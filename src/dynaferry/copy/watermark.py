@@ -41,6 +41,18 @@ class Watermark:
         """How many pages have been read beyond the watermark."""
         return len(self._open)
 
+    @property
+    def items_seen(self) -> int:
+        """The items of all pages that were read."""
+        return self._record.items_read + sum(page.items_read for page in self._open)
+
+    @property
+    def items_settled(self) -> int:
+        """The items that need no more work, of pages beyond the watermark too."""
+        return self._record.items_read + sum(
+            page.items_read - page.unsettled for page in self._open
+        )
+
     def page_read(
         self, *, items: int, scanned: int, bytes_read: int, last_evaluated_key: bytes | None
     ) -> int:

@@ -25,6 +25,9 @@ from dynaferry.observe.segment_sums import SegmentSums
 COUNT_DEVIATION: Final = 0.12
 # A segment under way is an outlier from here to there, in sizes of those that have ended.
 OUTLIER_FROM, OUTLIER_TO = 2.0, 4.0
+# A count that is too high by less than this share of it is off; by more, and what lacks is hidden
+# in a segment that nobody has seen to its end: one key holds it.
+HIDDEN_FROM, HIDDEN_TO = 0.25, 0.35
 # So many have to have ended until anyone can say what size is usual.
 MANY_SEGMENTS: Final = 5
 MOST_UNTIL_COMPLETE: Final = 0.99
@@ -33,11 +36,13 @@ MOST_UNTIL_COMPLETE: Final = 0.99
 class ItemsEstimate(Struct, frozen=True, kw_only=True):
     """The items that a table is expected to have, None where nobody knows.
 
-    `outlier` says, from 0 to 1, how sure it is that its largest segment under way is far larger
-    than the others; `left_of_largest` are the items that this one is expected to have left.
+    `most` is what it may have as well, since a segment that nobody has seen to its end may hold one
+    hot key: a share is of those. `outlier` says, from 0 to 1, how sure it is that the largest
+    segment under way is far larger than the others; `left_of_largest` is what it has left.
     """
 
     expected: int | None
+    most: int | None = None
     outlier: float = 0.0
     left_of_largest: float = 0.0
 
@@ -82,19 +87,25 @@ def estimated_items(
     none (a new table has 0 for hours).
     """
     if segments_total > 0 and sums.complete >= segments_total:
-        return ItemsEstimate(expected=items_done)
+        return ItemsEstimate(expected=items_done, most=items_done)
     usual = _Usual(sums, segments_total)
     if reported_items <= 0:
         known = sums.complete >= MANY_SEGMENTS and sums.items > 0
-        return ItemsEstimate(expected=max(items_done, round(usual.total)) if known else None)
+        total = max(items_done, round(usual.total)) if known else None
+        return ItemsEstimate(expected=total, most=total)
     trusted = usual.trust()
     even = trusted * usual.total + (1 - trusted) * reported_items
     outlier = usual.outlier
+    sure = max(outlier, _ramp(1 - usual.total / reported_items, HIDDEN_FROM, HIDDEN_TO))
     uneven = max(reported_items, usual.total)
-    expected = max(items_done, round((1 - outlier) * even + outlier * uneven))
+    expected = max(items_done, round((1 - sure) * even + sure * uneven))
     others = usual.total - max(sums.largest_begun, usual.of_begun)
-    left = max(0.0, expected - others - sums.largest_begun)
-    return ItemsEstimate(expected=expected, outlier=outlier, left_of_largest=left)
+    return ItemsEstimate(
+        expected=expected,
+        most=max(expected, reported_items),
+        outlier=outlier,
+        left_of_largest=max(0.0, expected - others - sums.largest_settled),
+    )
 
 
 class _Usual:
@@ -106,7 +117,7 @@ class _Usual:
 
     def __init__(self, sums: SegmentSums, segments_total: int) -> None:
         self._sums = sums
-        self._waiting = max(0, segments_total - sums.complete - sums.begun)
+        self.waiting = max(0, segments_total - sums.complete - sums.begun)
         self._ended = max(0, sums.complete - 1)
         self._items = max(0, sums.items - sums.largest)
         self._squares = max(0.0, sums.squares - float(sums.largest) ** 2)
@@ -116,15 +127,14 @@ class _Usual:
         count = self._ended + others_begun
         self.mean = (self._items + begun) / count if count else 0.0
         largest_begun = max(float(sums.largest_begun), self.of_begun if sums.begun else 0.0)
-        self.total = sums.items + begun + largest_begun + self._waiting * self.mean
+        self.total = sums.items + begun + largest_begun + self.waiting * self.mean
 
     @property
     def outlier(self) -> float:
         """How sure it is that the largest segment under way is none of the usual ones."""
         if self._ended < MANY_SEGMENTS or not self.of_begun:
             return 0.0
-        sizes = self._sums.largest_begun / self.of_begun
-        return min(1.0, max(0.0, (sizes - OUTLIER_FROM) / (OUTLIER_TO - OUTLIER_FROM)))
+        return _ramp(self._sums.largest_begun / self.of_begun, OUTLIER_FROM, OUTLIER_TO)
 
     def trust(self) -> float:
         """How much the segments are to be trusted beside the service's count, from 0 to 1.
@@ -135,9 +145,15 @@ class _Usual:
         if not self._items:
             return 0.0
         spread = max(0.0, self._squares * self._ended / self._items**2 - 1)
-        rest = self._waiting / (self._waiting + self._ended + self._sums.begun)
+        left = self.waiting + self._sums.begun
+        rest = left / (left + self._ended)
         variance = (spread + 1 / self._ended) / self._ended * rest
         return COUNT_DEVIATION**2 / (COUNT_DEVIATION**2 + variance)
+
+
+def _ramp(value: float, begin: float, end: float) -> float:
+    """0 up to `begin`, 1 from `end` on."""
+    return min(1.0, max(0.0, (value - begin) / (end - begin)))
 
 
 class Rates(Struct, frozen=True, kw_only=True):

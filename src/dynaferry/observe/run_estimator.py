@@ -159,7 +159,7 @@ class _TableEstimator:
             reported_items=stats.expected_items,
         )
         share = share_done(
-            stats.items_done, estimate.expected, stats.segments_complete, stats.segments_total
+            stats.items_done, estimate.most, stats.segments_complete, stats.segments_total
         )
         self._shown = max(self._shown, share)
         eta = None
@@ -202,9 +202,9 @@ class _TableEstimator:
         window = (now - self._began[0]) / 2
         self._items.window_seconds = min(LONGEST_RATE_SECONDS, max(RATE_SECONDS, window))
         self._items.add(at, stats.items_done)
-        if self._largest.latest is not None and sums.largest_begun < self._largest.latest:
+        if self._largest.latest is not None and sums.largest_settled < self._largest.latest:
             self._largest = rates.SlidingRate(RATE_SECONDS)  # it is complete, this is another one
-        self._largest.add(at, sums.largest_begun)
+        self._largest.add(at, sums.largest_settled)
 
     def _stands_still(self, now: float) -> bool:
         still = now - self._moved.moved_at

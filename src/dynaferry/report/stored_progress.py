@@ -56,7 +56,7 @@ def _estimated(run: StoredRun, table: StoredTable, done: int) -> TableProgress:
     return TableProgress(
         items_done=done,
         expected_items=done if complete >= segments else estimate.expected,
-        progress_ratio=share_done(done, estimate.expected, complete, segments),
+        progress_ratio=share_done(done, estimate.most, complete, segments),
         eta_seconds=eta,
     )
 

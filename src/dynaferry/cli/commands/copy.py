@@ -23,6 +23,7 @@ from dynaferry.errors import DynaferryError, LoopStalledError, PlanError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from dynaferry.cli.keys import RunKeys
     from dynaferry.observe.logs import LogRun
     from dynaferry.observe.monitor import RunMonitor
     from dynaferry.observe.stats import RunStats
@@ -105,10 +106,12 @@ def _copy(invocation: Invocation, plan: CopyPlan, flags: CopyFlags) -> int:
 
 def _alone(plan: CopyPlan, flags: CopyFlags, invocation: Invocation) -> Body:
     """A copy that nobody watches from outside; what is heavy is here before the loop turns."""
+    from dynaferry.cli.keys import keys_of
     from dynaferry.run.copy_tables import execute
 
     async def body(stop: StopSignal) -> Outcome:
-        watch = setting_start_aside(watcher(flags.progress, readers=plan.readers))
+        keys = keys_of(plan, stop)
+        watch = setting_start_aside(watcher(flags.progress, readers=plan.readers, keys=keys))
         outcome = await execute(
             plan, stop=stop, watch=watch, say=screen.say_prose, invocation=invocation
         )
@@ -123,10 +126,12 @@ def _observed(
 ) -> Body:
     """A copy that is; its monitor is added to `monitors`, since it outlives the copy."""
     from dynaferry.cli.commands.monitoring import observed, together
+    from dynaferry.cli.keys import keys_of
     from dynaferry.run.copy_tables import execute
 
     async def body(stop: StopSignal) -> Outcome:
-        watch = setting_start_aside(watcher(flags.progress, readers=plan.readers))
+        keys = keys_of(plan, stop)
+        watch = setting_start_aside(watcher(flags.progress, readers=plan.readers, keys=keys))
         async with observed(flags, plan, stop, command=invocation.command) as monitor:
             monitors.append(monitor)
             watch = together(monitor.watch, watch)
@@ -190,25 +195,35 @@ def setting_start_aside(watch: Watch | None) -> Watch:
     return begin
 
 
-def watcher(progress: ProgressFlag, *, readers: int) -> Watch | None:
+def watcher(progress: ProgressFlag, *, readers: int, keys: RunKeys | None = None) -> Watch | None:
     """The progress display that suits stderr: redrawn in place on a terminal, events in a log in
-    JSON, else lines.
+    JSON, else lines. On a terminal that somebody types at, `keys` do what they are for.
     """
     from dynaferry.observe.progress import watch_plain
 
     if progress is ProgressFlag.NONE:
         return None
     if progress is ProgressFlag.AUTO and screen.is_live_terminal():
-        from rich.console import Console
-
-        from dynaferry.observe.terminal import watch_live
-
-        return partial(watch_live, readers=readers, console=Console(stderr=True))
+        return _live(readers, keys)
     if screen.says_events():
         from dynaferry.observe.progress_events import watch_events
 
         return partial(watch_events, readers=readers, write=screen.say_event)
     return partial(watch_plain, readers=readers, write=screen.say)
+
+
+def _live(readers: int, keys: RunKeys | None) -> Watch:
+    from rich.console import Console
+
+    from dynaferry.cli.keyboard import Keyboard
+    from dynaferry.cli.keys import KEYS_IN_WORDS
+    from dynaferry.observe.terminal import watch_live
+
+    keyboard = Keyboard()
+    live = partial(watch_live, readers=readers, console=Console(stderr=True))
+    if keys is None or not keyboard.is_there:
+        return live
+    return partial(keys.beside, keyboard, partial(live, keys_in_words=KEYS_IN_WORDS))
 
 
 def print_dry_run(

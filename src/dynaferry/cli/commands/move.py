@@ -98,14 +98,16 @@ def _move(invocation: Invocation, plan: CopyPlan, flags: MoveFlags) -> int:
 
 def _alone(plan: CopyPlan, flags: MoveFlags, invocation: Invocation) -> Body:
     """A move that nobody watches from outside."""
+    from dynaferry.cli.keys import keys_of
     from dynaferry.follow.move_tables import execute
 
     async def body(stop: StopSignal) -> Outcome:
-        typed = flags.copy
+        typed, keys = flags.copy, keys_of(plan, stop)
+        watch = watcher(typed.progress, readers=plan.readers, keys=keys)
         return await execute(
             plan,
             stop=stop,
-            watch=setting_start_aside(watcher(typed.progress, readers=plan.readers)),
+            watch=setting_start_aside(watch),
             show=_shown(typed),
             say=screen.say,
             agree=_agree(flags),
@@ -119,11 +121,12 @@ def _alone(plan: CopyPlan, flags: MoveFlags, invocation: Invocation) -> Body:
 def _observed(plan: CopyPlan, flags: MoveFlags, invocation: Invocation) -> Body:
     """A move that is, from its first second to its last."""
     from dynaferry.cli.commands.monitoring import observed, together
+    from dynaferry.cli.keys import keys_of
     from dynaferry.follow.move_tables import execute
 
     async def body(stop: StopSignal) -> Outcome:
-        typed = flags.copy
-        watch = setting_start_aside(watcher(typed.progress, readers=plan.readers))
+        typed, keys = flags.copy, keys_of(plan, stop)
+        watch = setting_start_aside(watcher(typed.progress, readers=plan.readers, keys=keys))
         command = invocation.command
         async with observed(typed, plan, stop, is_moved=True, command=command) as monitor:
             outcome = await execute(

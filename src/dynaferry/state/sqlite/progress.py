@@ -36,7 +36,8 @@ SELECT_SEGMENT_SUMS: Final = """
         COALESCE(MAX(items_read * complete), 0) AS largest,
         COALESCE(SUM(1 - complete), 0) AS begun,
         COALESCE(SUM(items_read * (1 - complete)), 0) AS begun_items,
-        COALESCE(MAX(items_read * (1 - complete)), 0) AS largest_begun
+        COALESCE(MAX(items_read * (1 - complete)), 0) AS largest_begun,
+        COALESCE(MAX(items_read * (1 - complete)), 0) AS largest_settled
     FROM segments WHERE "table" = ?
 """
 _SELECT: Final = 'SELECT * FROM progress ORDER BY "table"'
