@@ -3,8 +3,9 @@
 import pytest
 
 from dynaferry.observe.logs import FIELDS
-from dynaferry.observe.progress_events import Event, Fields, watch_events
+from dynaferry.observe.progress_events import Event, Fields, fields_of_move, watch_events
 from dynaferry.observe.stats import RunStats, TableStats
+from tests.observe.moves import a_move_status
 
 
 def a_table(name: str) -> TableStats:
@@ -69,3 +70,10 @@ async def test_of_one_table_there_is_no_total_and_one_that_waits_is_no_news() ->
     assert [fields["event"] for _, fields in await events_of(stats, ticks=5)] == ["progress"]
     stats.tables[0].state = "waiting"
     assert await events_of(stats, ticks=5) == []
+
+
+def test_how_a_table_of_a_move_stands_is_an_event_as_well() -> None:
+    fields = fields_of_move(a_move_status(lag_seconds=0.84, trouble="no right", limited_by="a cap"))
+    assert fields.keys() <= set(FIELDS)
+    assert (fields["event"], fields["state"]) == ("move-progress", "following")
+    assert (fields["lag_seconds"], fields["reason"]) == (0.8, "no right")

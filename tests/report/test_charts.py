@@ -12,7 +12,9 @@ from dynaferry.report.charts import chart_of_all, charts_of
 from dynaferry.report.page import render
 from dynaferry.report.stored_run import StoredRun
 from tests.report.recorded import ATTEMPTS, BEGAN, EVENTS, stored_run
-from tests.web.chromium import chromium, complaints, needs_chromium
+from tests.web.chromium import PHONE, chromium, complaints, needs_chromium
+
+OVERFLOWS = "return document.documentElement.scrollWidth > window.innerWidth"
 
 
 def of_tables(count: int) -> StoredRun:
@@ -72,3 +74,5 @@ def test_a_browser_draws_every_chart_and_finds_nothing_to_complain_of(tmp_path: 
         assert len(charts) == 9
         assert all(chart.find_elements(By.TAG_NAME, "canvas") for chart in charts)
         assert complaints(browser) == []
+        browser.set_window_size(*PHONE)
+        assert browser.execute_script(OVERFLOWS) is False  # type: ignore[no-untyped-call]

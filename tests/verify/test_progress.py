@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 from rich.console import Console
 
-from dynaferry.verify.progress import ComparisonMeter, plain_line, watch_plain
+from dynaferry.observe.logs import FIELDS
+from dynaferry.verify.progress import ComparisonMeter, event_of, plain_line, watch_plain
 from dynaferry.verify.stats import ComparisonRunStats, ComparisonStats
 from dynaferry.verify.terminal import render, watch_live
 
@@ -94,3 +95,20 @@ async def test_it_goes_on_until_it_is_ended_and_shows_the_end(live: bool) -> Non
         assert lines[:2] == ["orders: paused", "orders: nothing holds it back"]
         assert len(lines) == 5
         assert lines[-1].endswith("done")
+
+
+def test_in_a_log_in_json_a_line_has_its_numbers_as_fields() -> None:
+    table = running(differences=3)
+    meter, stats = ComparisonMeter(2), run_of(table)
+    meter.view(stats, 0.0)
+    table.items_written = 1000
+    ((view, _),) = meter.view(stats, 10.0)
+    line, fields = event_of(view, table)
+    assert line == plain_line(view, table)
+    assert fields.keys() <= set(FIELDS)
+    assert (fields["event"], fields["table"]) == ("verify-progress", "orders")
+    assert (fields["percent"], fields["items_per_second"], fields["differences"]) == (
+        25.0,
+        100.0,
+        3,
+    )

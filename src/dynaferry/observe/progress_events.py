@@ -11,6 +11,7 @@ import anyio
 
 from dynaferry.observe.display import Sleep, write_lines
 from dynaferry.observe.estimator import TableProgress
+from dynaferry.observe.move_status import MoveStatus
 from dynaferry.observe.progress import PlainLog, items_per_second, plain_line, total_line
 from dynaferry.observe.run_meter import RunMeter, TableView
 from dynaferry.observe.stats import RunStats, TableStats
@@ -70,15 +71,15 @@ def fields_of(view: TableView, table: TableStats) -> Fields:
         "items": view.items_done,
         "items_rejected": table.items_rejected,
         "expected_items": view.expected_items,
-        "percent": _percent(view.share_done),
-        "items_per_second": _rounded(view.items_per_second),
-        "eta_seconds": _rounded(view.seconds_left),
-        "bytes_per_second": _rounded(view.bytes_per_second),
-        "rcu_per_second": _rounded(view.read_units_per_second),
-        "wcu_per_second": _rounded(view.write_units_per_second),
-        "rcu": _rounded(table.read_units),
-        "wcu": _rounded(table.write_units),
-        "throttled_percent": _percent(view.throttled_share),
+        "percent": percent(view.share_done),
+        "items_per_second": rounded(view.items_per_second),
+        "eta_seconds": rounded(view.seconds_left),
+        "bytes_per_second": rounded(view.bytes_per_second),
+        "rcu_per_second": rounded(view.read_units_per_second),
+        "wcu_per_second": rounded(view.write_units_per_second),
+        "rcu": rounded(table.read_units),
+        "wcu": rounded(table.write_units),
+        "throttled_percent": percent(view.throttled_share),
         "segments_complete": view.segments_complete,
         "segments_total": view.segments_total,
         "reason": view.limited_by,
@@ -91,18 +92,41 @@ def fields_of_total(views: Sequence[TableView], total: TableProgress) -> Fields:
         "event": "run-progress",
         "items": total.items_done,
         "expected_items": total.expected_items,
-        "percent": _percent(total.progress_ratio),
-        "items_per_second": _rounded(items_per_second(views)),
-        "eta_seconds": _rounded(total.eta_seconds),
+        "percent": percent(total.progress_ratio),
+        "items_per_second": rounded(items_per_second(views)),
+        "eta_seconds": rounded(total.eta_seconds),
         "tables_complete": sum(view.state in ("complete", "rejected") for view in views),
         "tables_total": len(views),
     }
 
 
-def _percent(share: float | None) -> float | None:
-    """Rounded down, so that 100 is said of nothing less."""
+def fields_of_move(status: MoveStatus) -> Fields:
+    """How a table of a move stands, as fields."""
+    return {
+        "event": "move-progress",
+        "table": resource_name(status.source),
+        "source": status.source,
+        "target": status.target,
+        "state": status.state,
+        "lag_seconds": rounded(status.lag_seconds),
+        "changes_in_per_second": rounded(status.changes_in_per_second),
+        "changes_out_per_second": rounded(status.changes_out_per_second),
+        "spool_rows": status.spool_rows,
+        "gaps": status.gaps,
+        "doubts": status.doubts,
+        "items_rejected": status.rejected,
+        "late_writes": status.late_writes,
+        "ready": status.ready,
+        "reason": status.trouble or status.limited_by,
+        "error": status.error,
+    }
+
+
+def percent(share: float | None) -> float | None:
+    """A share in percent, rounded down, so that 100 is said of nothing less."""
     return None if share is None else int(share * 1000 + 1e-9) / 10
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """A number with one digit behind the point: a log is no place for more."""
     return None if value is None else round(value, 1)

@@ -8,8 +8,10 @@ import anyio
 from dynaferry.observe import formatting
 from dynaferry.observe.display import Sleep, write_lines
 from dynaferry.observe.progress import PlainLog
+from dynaferry.observe.progress_events import Event, Fields, percent, rounded
 from dynaferry.observe.run_meter import RunMeter, TableView
 from dynaferry.observe.stats import RunStats
+from dynaferry.shared.arn import resource_name
 from dynaferry.verify.stats import ComparisonRunStats, ComparisonStats
 
 Shown = tuple[TableView, ComparisonStats]
@@ -54,6 +56,28 @@ def ending(view: TableView, stats: ComparisonStats) -> str:
     return f"{formatting.count(stats.unconfirmed)} to confirm"
 
 
+def event_of(view: TableView, stats: ComparisonStats) -> Event:
+    """One table as an event for a log in JSON."""
+    fields = {
+        "event": "verify-progress",
+        "table": resource_name(stats.source),
+        "source": stats.source,
+        "target": stats.target,
+        "state": view.shown_state,
+        "items": view.items_done,
+        "percent": percent(view.share_done),
+        "items_per_second": rounded(view.items_per_second),
+        "eta_seconds": rounded(view.seconds_left),
+        "rcu_per_second": rounded(view.read_units_per_second),
+        "throttled_percent": percent(view.throttled_share),
+        "segments_complete": view.segments_complete,
+        "segments_total": view.segments_total,
+        "differences": stats.differences,
+        "unconfirmed": stats.unconfirmed,
+    }
+    return plain_line(view, stats), fields
+
+
 async def watch_plain(
     stats: ComparisonRunStats,
     *,
@@ -66,17 +90,43 @@ async def watch_plain(
 
     `write` must not raise.
     """
+
+    def write_line(event: Event) -> None:
+        write(event[0])
+
+    await _watch(stats, readers, write_line, clock, sleep)
+
+
+async def watch_events(
+    stats: ComparisonRunStats,
+    *,
+    readers: int,
+    write: Callable[[str, Fields], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Sleep = anyio.sleep,
+) -> None:
+    """Writes the same as events, each line with its facts as fields. `write` must not raise."""
+    await _watch(stats, readers, lambda event: write(*event), clock, sleep)
+
+
+async def _watch(
+    stats: ComparisonRunStats,
+    readers: int,
+    write: Callable[[Event], None],
+    clock: Callable[[], float],
+    sleep: Sleep,
+) -> None:
     # The line of the beginning was printed by the caller.
     meter, log = ComparisonMeter(readers), PlainLog(stats.limits_in_words)
     await write_lines(
         lambda: meter.view(stats, clock()),
-        lambda shown: _lines([one for one in shown if one[0].state == "running"]),
-        last_lines=_lines,
-        news=lambda: log.news(stats),
+        lambda shown: _events([one for one in shown if one[0].state == "running"]),
+        last_lines=_events,
+        news=lambda: [(line, {"event": "limits"}) for line in log.news(stats)],
         write=write,
         sleep=sleep,
     )
 
 
-def _lines(shown: Sequence[Shown]) -> list[str]:
-    return [plain_line(view, stats) for view, stats in shown]
+def _events(shown: Sequence[Shown]) -> list[Event]:
+    return [event_of(view, stats) for view, stats in shown]

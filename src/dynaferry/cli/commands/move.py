@@ -204,6 +204,7 @@ class _Lines:
     def show(self, tables: Sequence[MoveStatus]) -> None:
         """Is told how the tables stand."""
         from dynaferry.observe.move_words import line_of
+        from dynaferry.observe.progress_events import fields_of_move
 
         now = time.monotonic()
         states = {table.source: table.state for table in tables}
@@ -214,4 +215,4 @@ class _Lines:
             return  # the copy's own lines say how far it is
         self._states, self._said_at = states, now
         for table in tables:
-            screen.say(line_of(table))
+            screen.say_event(line_of(table), fields_of_move(table))

@@ -111,8 +111,10 @@ def verify_and_print(
 
 
 def watcher(progress: ProgressFlag, *, readers: int) -> Watch[ComparisonRunStats] | None:
-    """The progress display that suits stderr: redrawn in place on a terminal, else lines."""
-    from dynaferry.verify.progress import watch_plain
+    """The progress display that suits stderr: redrawn in place on a terminal, events in a log in
+    JSON, else lines.
+    """
+    from dynaferry.verify.progress import watch_events, watch_plain
 
     if progress is ProgressFlag.NONE:
         return None
@@ -122,6 +124,8 @@ def watcher(progress: ProgressFlag, *, readers: int) -> Watch[ComparisonRunStats
         from dynaferry.verify.terminal import watch_live
 
         return partial(watch_live, readers=readers, console=Console(stderr=True))
+    if screen.says_events():
+        return partial(watch_events, readers=readers, write=screen.say_event)
     return partial(watch_plain, readers=readers, write=screen.say)
 
 
