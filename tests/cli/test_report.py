@@ -3,8 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dynaferry.cli.main import run_command
+from dynaferry.plan.resume_command import RecordedCommand
 from dynaferry.state.sqlite.store import SqliteStore
 from dynaferry.verify.certificate import iso_time
 from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS, VERSION, dead_letter
@@ -48,11 +50,15 @@ def certificate_of(tables: int = 2, **settings: Any) -> dict[str, Any]:
     }
 
 
+COMMAND = RecordedCommand(name="copy", flags={"plan": "move.toml"}, directory="/home/ann")
+
+
 @pytest.fixture
 async def state_dir(tmp_path: Path) -> Path:
     """A state directory with one run."""
     directory = tmp_path / "state"
-    store = await SqliteStore.create(directory, "orders", IDENTITY, SETTINGS, VERSION, CREATED_AT)
+    settings = replace(SETTINGS, command=COMMAND)
+    store = await SqliteStore.create(directory, "orders", IDENTITY, settings, VERSION, CREATED_AT)
     await store.begin_attempt(VERSION, CREATED_AT)
     await store.add_dead_letters([dead_letter("a", message="<b>no</b>")])
     await store.end_attempt("failed", CREATED_AT + 5, ("ServiceGoneError", "it is gone", None))
@@ -66,6 +72,9 @@ def test_a_report_is_one_file(state_dir: Path, tmp_path: Path) -> None:
     page = output.read_text()
     assert "<h1>orders <span" in page
     assert "it is gone" in page
+    assert "/home/ann" not in page
+    assert "Next steps" in page
+    assert "<code>dynaferry copy --plan move.toml</code>" in page
     assert "&lt;b&gt;no&lt;/b&gt;" in page
     assert sorted(path.name for path in tmp_path.iterdir()) == ["orders.html", "state"]
 

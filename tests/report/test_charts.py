@@ -75,4 +75,4 @@ def test_a_browser_draws_every_chart_and_finds_nothing_to_complain_of(tmp_path: 
         assert all(chart.find_elements(By.TAG_NAME, "canvas") for chart in charts)
         assert complaints(browser) == []
         browser.set_window_size(*PHONE)
-        assert browser.execute_script(OVERFLOWS) is False  # type: ignore[no-untyped-call]
+        assert browser.execute_script(OVERFLOWS) is False
