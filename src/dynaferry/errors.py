@@ -187,6 +187,16 @@ class TooManyRejectedError(StoppedError):
     """More items were refused than the plan allows to set aside."""
 
 
+class TablesFailedError(StoppedError):
+    """Several tables of a run failed, each by itself: `errors` are theirs."""
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, errors: Sequence[DynaferryError] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.errors = tuple(errors)
+
+
 class StateWriteError(StoppedError):
     """A checkpoint could not be stored (disk full, read-only, removed)."""
 

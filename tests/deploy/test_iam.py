@@ -1,9 +1,10 @@
 """The roles of deploy/iam, deployed into moto with IAM enforced, and a copy under them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio import to_thread
 from msgspec.structs import replace
@@ -16,9 +17,11 @@ from dynaferry.errors import AccessDeniedError
 from dynaferry.follow.enabled_streams import enabled_streams
 from dynaferry.follow.move_tables import execute as move
 from dynaferry.observe.move_status import MoveStatus
+from dynaferry.observe.stats import RunStats
 from dynaferry.plan.settings import Account, TablePlan
 from dynaferry.run.copy_tables import execute
 from dynaferry.run.outcome import Outcome
+from dynaferry.run.table_copy import TableTask, copy_one_table
 from dynaferry.stop import StopSignal
 from tests.worlds.iam import (
     RUNNER_ROLE_ARN,
@@ -29,6 +32,7 @@ from tests.worlds.iam import (
     session_of_runner,
     table_arn,
     take_away,
+    take_table_away,
     trust_of,
 )
 from tests.worlds.moto import (
@@ -43,7 +47,7 @@ from tests.worlds.refusals import REFUSED, refusing_marked_items
 SOURCE_ROLE_ARN = f"arn:aws:iam::{SOURCE_ACCOUNT_ID}:role/dynaferry-source"
 SOURCE_SECRET, TARGET_SECRET = "of-the-source", "of-the-target"
 ITEMS = 60
-COPIED = ("orders", "orders-2")
+COPIED = ("orders", *(f"orders-{number}" for number in range(2, 9)))
 
 # Every action of the data plane and beside it that changes a table or what is in it.
 WRITES: dict[str, dict[str, object]] = {
@@ -582,3 +586,48 @@ async def test_a_move_with_a_way_back_runs_under_the_deployed_roles(
     deploy_roles(world, FOLLOW, **BACK, AllowEnableStream="true")
     outcome = await move_under_the_roles(plan_for(world, tmp_path, way_back="keep"))
     assert (outcome.error, outcome.summary.status) == (None, "interrupted")
+
+
+async def test_a_table_that_loses_its_rights_in_mid_run_ends_alone_and_is_copied_once_it_has_them(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    last = COPIED[-1]
+    for name in COPIED[1:]:
+        await world.source_tables.create_table(name)
+        items = [{"pk": {"S": f"k{n}"}} for n in range(200 if name == last else 3)]
+        await world.source_tables.put_items(name, items)
+        await world.target_tables.create_table(name)
+    deploy_roles(world)
+    tables = tuple(TablePlan(name, name) for name in COPIED)
+    plan = plan_for(
+        world, tmp_path, tables=tables, run="all", tables_at_once=8, readers=1, writers=1
+    )
+    gives_back: list[Callable[[], None]] = []
+
+    async def take(stats: RunStats) -> None:
+        while stats.tables[-1].items_written == 0:  # plain counters tell nobody
+            await anyio.lowlevel.checkpoint()
+        gives_back.append(take_table_away(TARGET_ROLE_ARN, table_arn(TARGET_ACCOUNT_ID, last)))
+
+    with enforced():
+        outcome = await execute(plan, watch=take)
+    *others, denied = outcome.summary.tables
+    assert {table.status for table in others} == {"complete"}
+    assert (denied.source, denied.status, outcome.summary.status) == (last, "failed", "failed")
+    assert isinstance(outcome.error, AccessDeniedError)
+    assert denied.error is not None
+    assert "dynamodb:BatchWriteItem" in (denied.error.hint or "")
+    assert TARGET_ROLE_ARN in denied.error.message
+
+    gives_back[0]()
+    begun: list[str] = []
+
+    async def copy_one(task: TableTask) -> None:
+        begun.append(task.stats.source)
+        await copy_one_table(task)
+
+    with enforced():
+        again = await execute(plan, copy_one=copy_one)
+    assert (again.error, again.summary.status, begun) == (None, "complete", [last])
+    source = await world.source_tables.read_table(last)
+    assert await world.target_tables.read_table(last) == source

@@ -22,7 +22,8 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 def _stats(done: int, expected: int) -> RunStats:
     table = TableStats("orders", "orders", segments_total=64, expected_items=expected)
     table.state, table.items_written = "running", done
-    return RunStats("r", [table, TableStats("users", "people", 64, expected_items=expected)])
+    other = TableStats("users", "people", 64, expected_items=expected, number=1)
+    return RunStats("r", [table, other])
 
 
 async def test_what_is_shown_is_stored(store: SqliteStore) -> None:

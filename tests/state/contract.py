@@ -529,8 +529,52 @@ class StateStoreContract:
                 ),
             )
         )
-        await store.keep_settings(settings)
+        await store.keep_tables(IDENTITY, settings)
         assert (await store.read_run()).settings == settings
+
+    async def test_a_table_joins_a_run_behind_those_that_are_there(
+        self, store_factory: OneRun
+    ) -> None:
+        store = await store_factory.create()
+        await store.checkpoint(0, [segment_record(1)], counters())
+        more = RunIdentity(tables=(*IDENTITY.tables, table_identity(2)))
+        plan = replace(PLAN, tables=(*PLAN.tables, TablePlan("carts", "carts")))
+        await store.keep_tables(more, recorded_settings(plan))
+        await store.checkpoint(2, [segment_record(5)], counters(2))
+        await store.aclose()
+        store = await store_factory.reopen()
+        assert (await store.read_run()).identity == more
+        assert await store.read_segments(0) == [segment_record(1)]
+        assert (await store.read_counters(0), await store.read_counters(2)) == (
+            counters(),
+            counters(2),
+        )
+        await store.aclose()
+
+    async def test_what_was_stored_of_a_table_is_forgotten_and_nothing_else(
+        self, store_factory: OneRun
+    ) -> None:
+        store = await store_factory.create()
+        await store.begin_attempt(VERSION, CREATED_AT)
+        for table in (0, 1):
+            await store.begin_table(table, CREATED_AT)
+            await store.add_dead_letters([dead_letter("a", table=table)])
+            await store.checkpoint(table, [segment_record(1, rejected=1)], counters())
+            await store.add_sample(sample(1, table=table))
+        anew = RunIdentity(tables=(IDENTITY.tables[0], table_identity(1, total_segments=8)))
+        await store.keep_tables(anew, SETTINGS, [1])
+        await store.aclose()
+        store = await store_factory.reopen()
+        assert (await store.read_run()).identity == anew
+        assert await store.read_segments(1) == []
+        assert await store.read_samples(1, 9) == []
+        assert await store.read_counters(1) == TableCounters()
+        assert await store.count_dead_letters(1, 9) == []
+        assert [each.table for each in await store.read_table_attempts()] == [0]
+        assert await store.read_segments(0) == [segment_record(1, rejected=1)]
+        assert await store.read_samples(0, 9) == [sample(1)]
+        assert len(await store.count_dead_letters(0, 9)) == 1
+        await store.aclose()
 
     async def test_the_latest_samples_come_back_oldest_first(self, store: StateStore) -> None:
         for second in range(5):
@@ -591,6 +635,60 @@ class StateStoreContract:
         assert [a.started_at - CREATED_AT for a in attempts] == [0, 9, 20]
         assert [a.ended_at for a in attempts] == [CREATED_AT + 5, None, CREATED_AT + 30]
         assert [a.error_message for a in attempts] == ["gone", None, None]
+
+    async def test_each_table_of_an_attempt_ends_by_itself(self, store_factory: OneRun) -> None:
+        store = await store_factory.create()
+        assert await store.read_table_attempts() == []
+        await store.begin_attempt(VERSION, CREATED_AT)
+        await store.begin_table(0, CREATED_AT + 1)
+        await store.begin_table(1, CREATED_AT + 2)
+        error = ("AccessDeniedError", "may not write", "ask the admin")
+        await store.end_table(1, "failed", CREATED_AT + 5, error)
+        first, second = await store.read_table_attempts()
+        assert (first.attempt, first.table, first.status, first.ended_at) == (1, 0, "running", None)
+        assert first.started_at == CREATED_AT + 1
+        assert (second.table, second.status, second.ended_at) == (1, "failed", CREATED_AT + 5)
+        assert (second.error_type, second.error_message, second.error_hint) == error
+        await store.end_table(0, "complete", CREATED_AT + 6)
+        await store.end_attempt("failed", CREATED_AT + 7, error)
+        await store.begin_attempt(VERSION, CREATED_AT + 8)
+        await store.begin_table(1, CREATED_AT + 9)
+        await store.aclose()
+        store = await store_factory.reopen()
+        attempts = await store.read_table_attempts()
+        await store.aclose()
+        assert [(a.attempt, a.table, a.status) for a in attempts] == [
+            (1, 0, "complete"),
+            (1, 1, "failed"),
+            (2, 1, "running"),
+        ]
+
+    async def test_a_table_without_an_end_ends_with_its_attempt(self, store: StateStore) -> None:
+        await store.begin_attempt(VERSION, CREATED_AT)
+        await store.begin_table(0, CREATED_AT + 1)
+        await store.end_attempt("interrupted", CREATED_AT + 4)
+        (only,) = await store.read_table_attempts()
+        assert (only.status, only.ended_at, only.error_type) == (
+            "interrupted",
+            CREATED_AT + 4,
+            None,
+        )
+
+    async def test_a_table_of_a_killed_attempt_lived_until_its_last_checkpoint(
+        self, store: StateStore
+    ) -> None:
+        await store.begin_attempt(VERSION, CREATED_AT)
+        for table in (0, 1):
+            await store.begin_table(table, CREATED_AT + 1)
+        await store.checkpoint(0, [segment_record(1)], counters())
+        before = await store.read_table_attempts()
+        await store.begin_attempt(VERSION, CREATED_AT + 9)
+        first, second = await store.read_table_attempts()
+        assert [each.ended_at for each in before] == [None, None]
+        assert (first.status, second.status) == ("interrupted", "interrupted")
+        assert first.ended_at is not None
+        assert first.ended_at > first.started_at
+        assert second.ended_at == second.started_at
 
     async def test_reasons_of_dead_letters_are_counted_the_most_frequent_first(
         self, store_factory: OneRun

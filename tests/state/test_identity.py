@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from dynaferry.errors import StateError
-from dynaferry.state.identity import check_identity, same_copy
+from dynaferry.state.identity import check_identity, check_tables, shares_tables
 from dynaferry.state.records import RunIdentity
 from tests.state.contract import IDENTITY, table_identity
 
@@ -25,7 +25,7 @@ def refusal(wanted: RunIdentity) -> StateError:
 
 def test_an_equal_identity_may_be_resumed() -> None:
     check_identity(IDENTITY, with_second_table(), run=RUN)
-    assert same_copy(IDENTITY, with_second_table())
+    assert shares_tables(IDENTITY, with_second_table())
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_another_number_of_tables_is_refused() -> None:
     assert "the number of tables was 2 and is now 1" in refusal(wanted).message
 
 
-def test_another_order_of_the_tables_is_refused_but_is_the_same_copy() -> None:
+def test_another_order_of_the_tables_is_refused_but_may_take_its_place() -> None:
     wanted = RunIdentity(tables=IDENTITY.tables[::-1])
     assert "the source of" in refusal(wanted).message
-    assert same_copy(IDENTITY, wanted)
+    assert shares_tables(IDENTITY, wanted)
 
 
 def test_another_schema_version_is_refused() -> None:
@@ -84,23 +84,42 @@ def test_another_schema_version_is_refused() -> None:
     assert "the schema version was 1 and is now 99" in refusal(wanted).message
 
 
+def test_where_there_are_several_tables_the_hint_is_to_restart_one() -> None:
+    hint = refusal(with_second_table(target_table_id="new")).hint or ""
+    assert hint.endswith("since this run began; --restart-table source-1 starts over")
+
+
+def test_only_the_tables_that_are_asked_for_are_compared() -> None:
+    other = with_second_table(source_table_id="new")
+    check_tables(IDENTITY, other, [0], run=RUN)
+    with pytest.raises(StateError, match="the source's table id"):
+        check_tables(IDENTITY, other, [0, 1], run=RUN)
+    more = RunIdentity(tables=(*IDENTITY.tables, table_identity(2)))
+    check_tables(IDENTITY, more, [0, 1, 2], run=RUN)
+
+
+def test_a_restarted_table_has_only_to_be_between_the_same_places() -> None:
+    anew = with_second_table(source_table_id="x", target_table_id="y", total_segments=1)
+    check_tables(IDENTITY, anew, [0, 1], restarted=[1], run=RUN)
+    for field in ("source_arn", "source_endpoint", "target_arn", "target_endpoint"):
+        with pytest.raises(StateError, match="is not this copy"):
+            check_tables(IDENTITY, with_second_table(**{field: "o"}), [1], restarted=[1], run=RUN)
+
+
 @pytest.mark.parametrize(
     "changes", [{"total_segments": 1}, {"source_table_id": "x", "target_table_id": "y"}]
 )
-def test_segments_and_table_ids_do_not_make_another_copy(changes: dict[str, Any]) -> None:
-    assert same_copy(IDENTITY, with_second_table(**changes))
+def test_a_copy_of_the_same_tables_may_take_its_place(changes: dict[str, Any]) -> None:
+    first = replace(IDENTITY.tables[0], **changes)
+    assert shares_tables(IDENTITY, RunIdentity(tables=(first, table_identity(9))))
 
 
 @pytest.mark.parametrize(
     "field", ["source_arn", "source_endpoint", "target_arn", "target_endpoint"]
 )
-def test_another_table_or_endpoint_makes_another_copy(field: str) -> None:
-    assert not same_copy(IDENTITY, with_second_table(**{field: "other"}))
-
-
-def test_one_table_more_makes_another_copy() -> None:
-    more = RunIdentity(tables=(*IDENTITY.tables, table_identity(2)))
-    assert not same_copy(IDENTITY, more)
+def test_a_copy_between_other_places_may_not(field: str) -> None:
+    others = tuple(replace(table, **{field: "other"}) for table in IDENTITY.tables)
+    assert not shares_tables(IDENTITY, RunIdentity(tables=others))
 
 
 def created(source: float | None, target: float | None, **ids: Any) -> RunIdentity:

@@ -8,7 +8,7 @@ DynamoDB's AccessDeniedException.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,24 @@ def take_away(role_arn: str, action: str) -> None:
             backend.put_role_policy(name, policy, json.dumps(document))
         else:
             backend.delete_role_policy(name, policy)
+
+
+def take_table_away(role_arn: str, arn: str) -> Callable[[], None]:
+    """Takes one table out of every policy of the role; what is returned gives it back."""
+    backend, name = _backend(role_arn), role_arn.rpartition("/")[2]
+    before = policies_of(role_arn)
+
+    def put(documents: Mapping[str, Any]) -> None:
+        for policy, document in documents.items():
+            backend.put_role_policy(name, policy, json.dumps(document))
+
+    documents = policies_of(role_arn)
+    for document in documents.values():
+        for statement in document["Statement"]:
+            resources = _list(statement["Resource"])
+            statement["Resource"] = [each for each in resources if each != arn]
+    put(documents)
+    return lambda: put(before)
 
 
 def _backend(role_arn: str) -> Any:

@@ -112,6 +112,10 @@ class CopyFlags(Struct, frozen=True, kw_only=True):
     allow_non_empty_target: bool | None = None
     state_dir: Path | None = None
     restart: bool | None = None
+    fail_fast: bool | None = None
+    only: list[str] | None = None
+    skip: list[str] | None = None
+    restart_table: list[str] | None = None
     on_reject: OnRejectFlag | None = None
     max_rejected: int | None = None
     price_per_million_writes: float | None = None
@@ -295,10 +299,17 @@ def _given(flags: CopyFlags | MoveFlags, names: dict[str, str]) -> dict[str, Any
     """What was given of these flags, under the names of the settings."""
     values = {setting: getattr(flags, flag) for flag, setting in names.items()}
     return {
-        setting: value.value if isinstance(value, Enum) else value
+        setting: _as_setting(value)
         for setting, value in values.items()
-        if value is not None
+        # What may be given several times is an empty list where it is not given.
+        if value is not None and value != []
     }
+
+
+def _as_setting(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return value.value if isinstance(value, Enum) else value
 
 
 def _segments(text: str) -> int | None:

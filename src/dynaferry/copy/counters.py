@@ -5,7 +5,7 @@ by itself. What a shape has under another name, or rounded, stands here and nowh
 """
 
 from dynaferry.observe.stats import TableStats
-from dynaferry.observe.summary import RunStatus, TableSummary
+from dynaferry.observe.summary import ErrorSummary, RunStatus, TableSummary
 from dynaferry.shared.fields import named_fields
 from dynaferry.state.records import (
     Sample,
@@ -79,8 +79,12 @@ def summary_of(
     segments_total: int,
     seconds: float,
     items_per_second: float,
+    total_seconds: float = 0.0,
+    error: ErrorSummary | None = None,
 ) -> TableSummary:
-    """The summary of a table of which this is stored; `seconds` and the rate are an attempt's."""
+    """The summary of a table of which this is stored; `seconds` and the rate are an attempt's, and
+    `error` is what ended the table in it.
+    """
     names = TableSummary.__struct_fields__
     units = ("read_units", "write_units")
     return TableSummary(
@@ -90,6 +94,8 @@ def summary_of(
         segments_total=segments_total,
         seconds=round(seconds, 3),
         items_per_second=round(items_per_second, 1),
+        total_seconds=round(total_seconds, 3),
+        error=error,
         source_arn=seen.source_arn,
         target_arn=seen.target_arn,
         read_units=round(counters.read_units, 1),

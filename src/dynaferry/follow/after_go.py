@@ -116,7 +116,7 @@ class AfterGo:
                 return
             await self._certify(outcome.summary, written, go)
         run = (self._plan.state_dir, self._plan.run_name)
-        await to_thread.run_sync(remove_witnesses, *run, len(self._tables))
+        await to_thread.run_sync(remove_witnesses, *run, _numbers(self._tables))
 
     async def _stop_with(self, stop: StopSignal) -> None:
         """Ends it where the process is to end, or the move goes back."""
@@ -221,3 +221,8 @@ class AfterGo:
             after = keys[-1]
             total += len(keys) - len(await written.among(keys))
         return total
+
+
+def _numbers(tables: Sequence[FollowedTable]) -> int:
+    """So many numbers there are up to that of the last of these tables."""
+    return max(table.number for table in tables) + 1

@@ -23,6 +23,7 @@ from dynaferry.run.lifecycle import Say, say_nothing
 from dynaferry.run.matching import with_tables
 from dynaferry.run.resume import stored_run
 from dynaferry.run.sides import Sides, open_sides
+from dynaferry.run.tables import selected
 from dynaferry.shared.problems import all_of, parts_of
 
 # For so long the streams are watched to see how much changes.
@@ -59,7 +60,7 @@ async def dry_run(
         streams: tuple[StreamFindings, ...] = ()
         tables: tuple[TablePreflight, ...] = ()
         try:
-            streams = await inspect_streams(plan, sides.source, waits=False, say=say)
+            streams = await inspect_streams(selected(plan), sides.source, waits=False, say=say)
         except DynaferryError as error:
             problems += parts_of(error)
         try:

@@ -20,6 +20,7 @@ from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.dynamodb.tables.replication import with_replication
 from dynaferry.follow.after_go import AfterGo
 from dynaferry.follow.applier import Applier
+from dynaferry.follow.chosen import NotFollowed, plan_of
 from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.follow.held_back import HeldBack
 from dynaferry.follow.open_switching import open_switching
@@ -28,7 +29,7 @@ from dynaferry.follow.resync import Resync
 from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.table import open_applier
 from dynaferry.observe.progress import PlainLog
-from dynaferry.observe.stats import MOST_REASONS, RunStats
+from dynaferry.observe.stats import MOST_REASONS, RunStats, TableStats
 from dynaferry.plan.resume_command import Invocation
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.preflight.item_cost import billed_for_each, unit_price
@@ -53,9 +54,13 @@ async def follow(
     say: Say,
     goes_forward: bool = False,
     invocation: Invocation | None = None,
+    without: Sequence[NotFollowed] = (),
 ) -> None:
     """Applies what is captured until a stop is asked for, with `watch` beside it, and repairs gaps.
     With `goes_forward` it follows again behind a way back.
+
+    `plan` names all tables of the run by their numbers; nothing is switched while some of them are
+    `without` a process that follows them.
 
     :raises DynaferryError: it cannot go on, or too much was refused
     """
@@ -72,7 +77,15 @@ async def follow(
         of_tables = zip(tables, targets, rejections, strict=True)
         appliers = [await stack.enter_async_context(applying(*each)) for each in of_tables]
         opening = open_switching(
-            plan, sides, tables, targets, appliers, stop, say, goes_forward=goes_forward
+            plan,
+            sides,
+            tables,
+            targets,
+            appliers,
+            stop,
+            say,
+            goes_forward=goes_forward,
+            without=without,
         )
         switching = await stack.enter_async_context(opening)
         await _run(
@@ -84,7 +97,7 @@ async def follow(
             partial(_say_controls, stats, say),
             partial(watched, watch, stats),
             Resync(plan, tables, rejections, caps, stop, say).run,
-            AfterGo(plan, sides.target, tables, stop, say).run,
+            AfterGo(plan_of(plan, tables), sides.target, tables, stop, say).run,
         )
 
 
@@ -136,7 +149,7 @@ async def _applying(
     rejected: MoveRejections,
 ) -> AsyncIterator[Applier]:
     """The applier of a table, which is told of. Not running."""
-    number, own = table.number, stats.tables[table.number]
+    number, own = table.number, _stats_of(stats, table)
     clock = table.capture.clock
     opening = open_applier(
         plan, number, sides, table.seen, there, table.spool, rejected, own, caps, clock=clock
@@ -146,6 +159,10 @@ async def _applying(
         own_cap = plan.tables[number].max_write_units
         table.apply_by(applier, HeldBack(stats, own, own_cap), clock())
         yield applier
+
+
+def _stats_of(stats: RunStats, table: FollowedTable) -> TableStats:
+    return next(each for each in stats.tables if each.number == table.number)
 
 
 async def _say_controls(stats: RunStats, say: Say) -> None:
@@ -193,6 +210,7 @@ async def stats_of_copied(
             dollars_per_write_unit=unit_price(there, plan.price_per_million_writes)
             * billed_for_each(there),
         )
+        own.number = table.number
         own.dollars_before = counters.dollars - own.dollars
         own.source_arn = identities[table.number].source_arn
         own.target_arn = identities[table.number].target_arn

@@ -19,6 +19,13 @@ from msgspec.structs import replace
 from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.asking import check_goes_on
 from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
+from dynaferry.follow.chosen import (
+    check_not_begun_anew,
+    failure_of,
+    is_copied,
+    left_out,
+    may_follow,
+)
 from dynaferry.follow.cost_note import CostNote
 from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.follow.following import follow
@@ -51,6 +58,7 @@ from dynaferry.run.matching import with_tables
 from dynaferry.run.outcome import Outcome, without_summary
 from dynaferry.run.resume import check_state_can_be_kept, stored_run
 from dynaferry.run.sides import Sides, open_sides
+from dynaferry.run.tables import tables_of
 from dynaferry.state.directory import move_name
 from dynaferry.state.lock import RunLock
 from dynaferry.state.records import RunRecord
@@ -152,7 +160,10 @@ class _Move:
                 self._plan.state_dir, self._plan.run_name, restart=self._plan.restart
             )
             self._way_back = WayBackWanted.of(self._plan, move, self._say)
-            run = None if self._plan.restart else await stored_run(self._plan)
+            stored = await stored_run(self._plan)
+            chosen = self._chosen = tables_of(self._plan, stored)
+            check_not_begun_anew(chosen, move)
+            run = None if self._plan.restart else stored
             self._id = secrets.token_hex(16) if run is None else move_of(run)
             async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:
                 is_switched = move is not None and move.stage in ("switched", "going-back")
@@ -160,9 +171,10 @@ class _Move:
                     self._plan, sides, self._say, self._agree, is_switched=is_switched
                 )
                 if self._way_back.is_wanted and not self._way_back.is_switched:
-                    await prepare_way_back(self._plan, sides.target, self._say)
-                for number, source in enumerate(found):
-                    table = await self._open(number, sides, stack, is_new=run is None)
+                    await prepare_way_back(chosen.plan, sides.target, self._say)
+                for number, source in zip(chosen.numbers, found, strict=True):
+                    is_new = run is None or number in chosen.joined | chosen.restarted
+                    table = await self._open(number, sides, stack, is_new=is_new)
                     table.capture.stats.other_readers = source.readers
                     self._tables.append(table)
                 begun.set()
@@ -179,7 +191,7 @@ class _Move:
         self, number: int, sides: Sides, stack: AsyncExitStack, *, is_new: bool
     ) -> FollowedTable:
         return await open_followed_table(
-            self._plan,
+            self._chosen.of_run,
             number,
             sides,
             stack,
@@ -196,9 +208,9 @@ class _Move:
                 captures.start_soon(table.capture.run)
             captures.start_soon(self._tell_for_ever, sides)
             if self._way_back.is_wanted and not self._way_back.is_switched:
-                captures.start_soon(tell_of_created, self._plan, sides.target, self._say)
+                captures.start_soon(tell_of_created, self._chosen.plan, sides.target, self._say)
             outcome = await self._copy()
-            if outcome.error is None and outcome.summary.status in ("complete", "rejected"):
+            if may_follow(outcome):
                 outcome = await self._follow(sides, outcome)
             captures.cancel_scope.cancel()
         return outcome
@@ -209,7 +221,8 @@ class _Move:
             await table.spool.run(partial(SpoolFile.keep_log_below, pages=COPYING_PAGES))
         await self._wait_for_history()
         before = await stored_run(self._plan)
-        self._copied_now = before is None or before.status not in ("complete", "rejected")
+        is_over = before is not None and before.status in ("complete", "rejected")
+        self._copied_now = not is_over or bool(self._chosen.begin_anew)
         for table in self._tables if self._copied_now else ():
             table.is_being_copied(self._clock())
         outcome = await copy_tables.execute(
@@ -247,22 +260,30 @@ class _Move:
             self._say(line)
 
     async def _follow(self, sides: Sides, outcome: Outcome) -> Outcome:
-        """Applies until a stop is asked for."""
-        for table in self._tables:
+        """Applies until a stop is asked for; a table whose copy failed is captured still."""
+        copies = list(zip(self._tables, outcome.summary.tables, strict=True))
+        copied = [table for table, summary in copies if is_copied(summary)]
+        failed = [failure_of(summary) for _, summary in copies if not is_copied(summary)]
+        for table in copied:
             table.is_copied(self._clock())
+        for one in failed:
+            self._say(f"{one.source} is captured and not followed, the others are: {one.why}")
         if self._way_back.is_applied:  # else nothing was on its way at the go, nor is anything now
             await self._let_late_writes_land(outcome.summary)
         if not self._stop.asked:  # else nothing may be applied, nor called clean
             await follow(
-                self._plan,
+                self._chosen.of_run,
                 sides,
-                self._tables,
+                copied,
                 self._stop,
                 watch=self._watch_following,
                 say=self._say,
                 goes_forward=self._goes_forward,
                 invocation=self._invocation,
+                without=(*failed, *left_out(self._chosen)),
             )
+        if failed:
+            return outcome
         return Outcome(replace(outcome.summary, status="interrupted"), None)
 
     async def _let_late_writes_land(self, copied: RunSummary) -> None:

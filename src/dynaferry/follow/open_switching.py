@@ -10,6 +10,7 @@ from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.follow.applier import Applier
 from dynaferry.follow.both_sides import open_both_sides
+from dynaferry.follow.chosen import NotFollowed, check_all_followed, plan_of
 from dynaferry.follow.followed_table import FollowedTable
 from dynaferry.follow.open_way_back import open_back
 from dynaferry.follow.switch_proof import MoveProof
@@ -33,8 +34,12 @@ async def open_switching(
     say: Say,
     *,
     goes_forward: bool = False,
+    without: Sequence[NotFollowed] = (),
 ) -> AsyncIterator[Switching]:
-    """What answers, in the state that is stored: behind a switch the appliers are held already."""
+    """What answers, in the state that is stored: behind a switch the appliers are held already.
+
+    `plan` names all tables of the run by their numbers, `without` those that nobody follows.
+    """
     file = await MoveFile.open(plan.state_dir, plan.run_name)
     async with closing(file), AsyncExitStack() as stack:
         switched = [
@@ -53,18 +58,24 @@ async def open_switching(
             stop,
             say,
             stage_now=lambda: stage_of(switched),
-            refresh=partial(_look_at_targets, sides, switched),
+            refresh=partial(_look_at_targets, sides, switched, without),
             opens_back=partial(open_back, plan, sides, tables, switched),
             goes_forward=goes_forward,
-            proof=MoveProof(plan, sides.source, tables, stop, say),
+            proof=MoveProof(plan_of(plan, tables), sides.source, tables, stop, say),
             clock=tables[0].capture.clock,
         )
         await switching.begin()
         yield switching
 
 
-async def _look_at_targets(sides: Sides, tables: Sequence[SwitchedTable]) -> None:
-    """Asks for the state of all targets, side by side."""
+async def _look_at_targets(
+    sides: Sides, tables: Sequence[SwitchedTable], without: Sequence[NotFollowed]
+) -> None:
+    """Asks for the state of all targets, side by side.
+
+    :raises NotReadyError: a table of the run is not followed
+    """
+    check_all_followed(without)
 
     async def look_at(table: SwitchedTable) -> None:
         table.target_status = (await describe_table(sides.target, table.target)).status

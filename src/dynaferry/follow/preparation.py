@@ -27,6 +27,7 @@ from dynaferry.preflight.streams import inspect_streams
 from dynaferry.run.copy_tables import looked_at
 from dynaferry.run.lifecycle import Say, say_nothing
 from dynaferry.run.sides import Sides
+from dynaferry.run.tables import selected
 
 # Is shown lines, and says whether somebody agrees to what they say.
 Agree = Callable[[Sequence[str]], Awaitable[bool]]
@@ -50,7 +51,8 @@ async def prepare(
     :raises AccessDeniedError: a right is missing
     """
     source, closed = sides.source, await closed_on_purpose(plan)
-    asked = plan
+    typed = plan
+    plan = selected(plan)
     if closed:
         plan = replace(plan, enable_stream=True)
     found = await inspect_streams(plan, source, waits=True, say=say)
@@ -58,10 +60,10 @@ async def prepare(
     if closed and not is_switched:
         found = await _enabled_again(plan, source, found, closed, say)
     without = [each.source for each in found if each.status is None and each not in ended]
-    if without and not asked.enable_stream:
+    if without and not typed.enable_stream:
         raise no_stream(without[0], source.region, source.acting_as)
     if without:
-        await looked_at(plan, sides, say_nothing)
+        await looked_at(typed, sides, say_nothing)
         await _enable(plan, source, without, say, agree)
         found = await inspect_streams(plan, source, waits=True, say=say)
     await _complete_notes(plan, found)

@@ -100,8 +100,8 @@ async def rejections_of(
     ]
     limit = RejectionLimit(plan.max_rejected, so_far=sum(len(keys) for keys in refused))
     return [
-        MoveRejections(store, n, stats.tables[n], limit, plan.on_reject, letters[n], refused[n])
-        for n in range(len(tables))
+        MoveRejections(store, table.number, own, limit, plan.on_reject, copied, counted)
+        for table, own, copied, counted in zip(tables, stats.tables, letters, refused, strict=True)
     ]
 
 

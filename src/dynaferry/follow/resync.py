@@ -60,7 +60,8 @@ class Resync:
     ) -> None:
         self._plan = replace(plan, restart=False, run=plan.run_name)
         self._tables = tables
-        self._rejections = rejections
+        of_tables = zip(tables, rejections, strict=True)
+        self._rejections = {table.number: rejected for table, rejected in of_tables}
         self._caps = caps
         self._stop = stop
         self._say = say

@@ -9,6 +9,7 @@ from dynaferry.observe.events import RunEvent
 from dynaferry.observe.request_stats import RequestStats
 from dynaferry.observe.segment_map import SegmentMap
 from dynaferry.observe.segment_sums import SegmentSums
+from dynaferry.observe.summary import ErrorSummary
 from dynaferry.observe.table_state import TableState
 
 # Reasons are the service's words: as a rule a handful, never without bound.
@@ -34,7 +35,8 @@ class TableStats:
     `rejections` counts rejected items by the target's words.
     Prices are dollars for one unit, 0 where capacity is provisioned and so paid by the hour.
     `dollars_before` is what earlier units cost beyond what they would cost at these prices.
-    `checkpointed_at` is by the clock of `started_at`.
+    `checkpointed_at` is by the clock of `started_at`. `number` is the table's in the state file,
+    and `error` is what ended this table, be it that others go on.
     The ARNs are None where the tables were not looked at.
     `segment_sums` are as stored. The plan's seconds and write units are for the whole table, None
     where it has no end.
@@ -89,6 +91,8 @@ class TableStats:
     paused: bool = False
     read_cap_units: float | None = None
     write_cap_units: float | None = None
+    error: ErrorSummary | None = None
+    number: int = 0
 
     def __post_init__(self) -> None:
         self.segments = SegmentMap(self.segments_total)

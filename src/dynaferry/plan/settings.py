@@ -103,6 +103,10 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     the stream of a source that has none, and the spools of all tables may take `spool_max_bytes` of
     the disk, where None is half of what is free; beyond, they keep keys alone. With `way_back`
     "keep" the targets' streams are captured, too.
+
+    A table that fails ends alone, unless it is to `fail_fast`. Of the tables, `only` some are
+    taken, all but those to `skip`; what was copied of those in `restart_table` is forgotten. They
+    are named by their sources or targets, or by patterns of them as a shell has.
     """
 
     tables: tuple[TablePlan, ...]
@@ -122,6 +126,10 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allow_non_empty_target: bool = False
     state_dir: Path = DEFAULT_STATE_DIR
     restart: bool = False
+    fail_fast: bool = False
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    restart_table: tuple[str, ...] = ()
     compress: Compress = "auto"
     on_reject: OnReject = "dead-letter"
     max_rejected: Annotated[int, Meta(ge=0)] = DEFAULT_MAX_REJECTED

@@ -63,23 +63,30 @@ async def preflight(
     *,
     resuming: bool,
     dry_run: bool,
+    begin_anew: Collection[str] = (),
     written_before: Collection[str | None] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[TablePreflight, ...]:
     """Inspects every table of the plan, and then creates the targets that are to be.
 
     A resumed run has written to its targets: they must be there and need not be empty. A dry run
-    creates nothing. `written_before` are the ids of targets that an earlier run of this plan has
-    written: they need not be empty either (None stands for all where the service gives no ids).
+    creates nothing. `begin_anew` are the targets, as the plan names them, of tables that a resumed
+    run copies from the start. `written_before` are the ids of targets that an earlier run of this
+    plan has written: they need not be empty either (None stands for all where the service gives no
+    ids).
 
     :raises PreflightError: a table is not fit to be copied from or to
     :raises AccessDeniedError: a role may not describe a table, or not create one
     :raises UnavailableError: the service did not respond
     """
 
+    def resumes(table: TablePlan) -> bool:
+        return resuming and table.target not in begin_anew
+
     async def inspect(table: TablePlan) -> Findings:
+        goes_on = resumes(table)
         inspection = TableInspection(
-            plan, table, source, target, resuming=resuming, written_before=written_before
+            plan, table, source, target, resuming=goes_on, written_before=written_before
         )
         return await inspection.find()
 
@@ -87,13 +94,18 @@ async def preflight(
         plan.tables, inspect, say=say, done="inspected", all_problems=True
     )
     check_no_target_is_used_twice(findings)
-    checked = _conclusions(plan, findings, resuming=resuming)
+    checked = _conclusions(plan, findings, resumes)
     if dry_run:
         return checked
 
     async def ready(number: int) -> TablePreflight:
         seen = await _make_ready(
-            plan, checked[number], findings[number], target, resuming=resuming, say=say
+            plan,
+            checked[number],
+            findings[number],
+            target,
+            resuming=resumes(plan.tables[number]),
+            say=say,
         )
         return await _warm(plan, seen, target, say)
 
@@ -118,13 +130,13 @@ async def _make_ready(
 
 
 def _conclusions(
-    plan: CopyPlan, findings: Sequence[Findings], *, resuming: bool
+    plan: CopyPlan, findings: Sequence[Findings], resumes: Callable[[TablePlan], bool]
 ) -> tuple[TablePreflight, ...]:
     concluded: list[TablePreflight] = []
     errors: dict[int, DynaferryError] = {}
     for number, (table, found) in enumerate(zip(plan.tables, findings, strict=True)):
         try:
-            concluded.append(_conclude(plan, table, found, resuming=resuming))
+            concluded.append(_conclude(plan, table, found, resuming=resumes(table)))
         except DynaferryError as error:
             errors[number] = error
     if errors:

@@ -171,7 +171,7 @@ def _check_may_be_created(
     if resuming:
         raise PreflightError(
             f"the target table {table.target} of this run is gone from {target.region}",
-            hint="what was copied went with it: add --restart to copy everything anew",
+            hint=f"what was copied went with it: {_restart_of(plan, table)}",
             table=table.target,
         )
     if not plan.create_target:
@@ -183,3 +183,9 @@ def _check_may_be_created(
             table=table.target,
         )
     check_role_can_create(plan.target.role_arn, table.target)
+
+
+def _restart_of(plan: CopyPlan, table: TablePlan) -> str:
+    if len(plan.tables) == 1:
+        return "add --restart to copy everything anew"
+    return f"add --restart-table {table.source_name} to copy this table anew, and no other"

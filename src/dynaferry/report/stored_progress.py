@@ -23,7 +23,7 @@ def progress_of(run: StoredRun) -> RunProgress:
     Where nothing moves, since the run has ended, is paused or stalled, no ETA is known.
     """
     stored = {record.table: record for record in run.progress}
-    tables = [_of_table(run, table, stored.get(index)) for index, table in enumerate(run.tables)]
+    tables = [_of_table(run, table, stored.get(table.number)) for table in run.tables]
     before = stored.get(TOTAL_PROGRESS)
     if before is None:
         return RunProgress(tables=tables, total=total_of(tables, None))

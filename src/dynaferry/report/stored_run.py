@@ -18,6 +18,7 @@ from dynaferry.observe import limiting_factor, rates
 from dynaferry.observe.events import RunEvent
 from dynaferry.observe.health import is_stalled
 from dynaferry.observe.stats import MOST_REASONS
+from dynaferry.observe.summary import ErrorSummary
 from dynaferry.state.directory import move_name, verification_name
 from dynaferry.state.lock import is_locked, owner_of
 from dynaferry.state.records import (
@@ -28,6 +29,7 @@ from dynaferry.state.records import (
     RunRecord,
     Sample,
     SegmentRecord,
+    TableAttempt,
     TableCounters,
     TableIdentity,
     TableTotals,
@@ -51,8 +53,9 @@ _UNDER_WAY: frozenset[State] = frozenset({"running", "stalled"})
 
 
 class StoredTable(Struct, frozen=True, kw_only=True):
-    """One table as its state file has it.
+    """One table as its state file has it, which knows it by `number`.
 
+    `attempts` are its own, oldest first: none in files of earlier versions.
     `samples` are the newest ones, oldest first, of whichever attempt. `reasons` are the most
     frequent ones of its rejected items, and are read with a whole run only.
     """
@@ -63,10 +66,23 @@ class StoredTable(Struct, frozen=True, kw_only=True):
     segments: list[SegmentRecord]
     samples: list[Sample]
     reasons: list[LetterCount]
+    number: int = 0
+    attempts: list[TableAttempt] = []
+
+    @property
+    def error(self) -> ErrorSummary | None:
+        """What ended it in its last attempt, be it that others went on."""
+        last = self.attempts[-1] if self.attempts else None
+        if last is None or last.error_type is None:
+            return None
+        return ErrorSummary(
+            type=last.error_type, message=last.error_message or "", hint=last.error_hint
+        )
 
 
 class StoredRun(Struct, frozen=True, kw_only=True):
-    """A run as its state file and its locks show it at the moment `now`, in seconds.
+    """A run as its state file and its locks show it at the moment `now`, in seconds, without the
+    tables that have left it.
 
     `process` is the one that works on a stalled run, where that is known. `events` are read with a
     whole run only. `progress` is what was shown last: see `stored_progress`.
@@ -129,9 +145,11 @@ async def read_stored_run(state_dir: Path, name: str, *, whole: bool = False) ->
         is_paused = controls.paused_at is not None
         if state == "running" and is_stalled(last_sign_of(record), now, paused=is_paused):
             state = "stalled"
+        attempts = await store.read_table_attempts()
         tables = [
-            await _read_table(store, index, identity, state, whole=whole)
+            await _read_table(store, index, identity, state, attempts, whole=whole)
             for index, identity in enumerate(record.identity.tables)
+            if identity.left_at is None
         ]
         is_stuck = state == "stalled"
         return StoredRun(
@@ -183,7 +201,13 @@ async def under_way_of(state: State, state_dir: Path, run: str) -> UnderWay | No
 
 
 async def _read_table(
-    store: StateStore, index: int, identity: TableIdentity, state: State, *, whole: bool
+    store: StateStore,
+    index: int,
+    identity: TableIdentity,
+    state: State,
+    attempts: Sequence[TableAttempt],
+    *,
+    whole: bool,
 ) -> StoredTable:
     most = _SAMPLES_WHILE_RUNNING if state in _UNDER_WAY else _SAMPLES_AFTERWARDS
     return StoredTable(
@@ -193,6 +217,8 @@ async def _read_table(
         segments=await store.read_segments(index),
         samples=await store.read_samples(index, _SAMPLES_OF_ALL_ATTEMPTS if whole else most),
         reasons=await store.count_dead_letters(index, MOST_REASONS) if whole else [],
+        number=index,
+        attempts=[attempt for attempt in attempts if attempt.table == index],
     )
 
 

@@ -2,5 +2,6 @@
 
 May use preflight, copy and control, and all below them; it is the one place that joins the copy
 with the network edge. Begin at `copy_tables`, the whole story. An attempt lives as `lifecycle`
-says; `table_copy` is how one table is copied, and `assembly` puts its pipeline together.
+says, and that of a copy is `attempt`; `table_copy` is how one table is copied, and `assembly` puts
+its pipeline together.
 """

@@ -21,7 +21,10 @@ PROGRESS_SECONDS: Final = 1.0
 
 
 class ProgressKeeper:
-    """The keeper of one run's progress; `shown` is what earlier attempts have shown."""
+    """The keeper of one run's progress; `shown` is what earlier attempts have shown.
+
+    Where the attempt `is_of_all` tables of the run, their total is one with that of the others.
+    """
 
     def __init__(
         self,
@@ -30,6 +33,7 @@ class ProgressKeeper:
         *,
         readers: int,
         shown: Sequence[ProgressRecord] = (),
+        is_of_all: bool = True,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -40,16 +44,20 @@ class ProgressKeeper:
         self._monotonic = monotonic
         self._sleep = sleep
         ratios = {record.table: record.progress_ratio for record in shown}
+        self._is_of_all = is_of_all
         self._estimator = RunEstimator(
             readers,
-            shown=[ratios.get(table, 0.0) for table in range(len(stats.tables))],
-            total_shown=ratios.get(TOTAL_PROGRESS, 0.0),
+            shown=[ratios.get(table.number, 0.0) for table in stats.tables],
+            total_shown=ratios.get(TOTAL_PROGRESS, 0.0) if is_of_all else 0.0,
         )
 
     @classmethod
-    async def begun(cls, store: StateStore, stats: RunStats, *, readers: int) -> Self:
+    async def begun(
+        cls, store: StateStore, stats: RunStats, *, readers: int, is_of_all: bool = True
+    ) -> Self:
         """The keeper of a run that begins or resumes, with its first progress shown."""
-        keeper = cls(store, stats, readers=readers, shown=await store.read_progress())
+        shown = await store.read_progress()
+        keeper = cls(store, stats, readers=readers, shown=shown, is_of_all=is_of_all)
         await keeper.keep()
         return keeper
 
@@ -66,16 +74,21 @@ class ProgressKeeper:
         """
         progress = self._estimator.sample(self._stats, self._monotonic())
         try:
-            await self._store.keep_progress(records_of(progress, self._clock()))
+            numbers = [table.number for table in self._stats.tables]
+            records = records_of(progress, numbers, self._clock())
+            await self._store.keep_progress(records if self._is_of_all else records[1:])
         except (StateError, StateWriteError):
             return
         self._stats.progress = progress
 
 
-def records_of(progress: RunProgress, now: float) -> list[ProgressRecord]:
-    """What is stored of it, the total first."""
-    tables = [_record(TOTAL_PROGRESS, progress.total, now)]
-    return tables + [_record(table, seen, now) for table, seen in enumerate(progress.tables)]
+def records_of(progress: RunProgress, numbers: Sequence[int], now: float) -> list[ProgressRecord]:
+    """What is stored of it, the total first; its tables have these numbers."""
+    of_tables = zip(numbers, progress.tables, strict=True)
+    return [
+        _record(TOTAL_PROGRESS, progress.total, now),
+        *(_record(number, seen, now) for number, seen in of_tables),
+    ]
 
 
 def _record(table: int, seen: TableProgress, now: float) -> ProgressRecord:

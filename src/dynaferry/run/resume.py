@@ -16,12 +16,13 @@ from dynaferry.dynamodb.environment.settings import THE_SERVICE_ITSELF, whose_en
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import DynaferryError, StateError
 from dynaferry.observe.stats import MOST_REASONS, RunStats
-from dynaferry.plan.recorded import RecordedSettings
+from dynaferry.plan.recorded import recorded_settings
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.preflight.inspection import TablePreflight
 from dynaferry.run.lifecycle import Say, closing, error_record
+from dynaferry.run.tables import RunTables
 from dynaferry.state.directory import exposures, has_state
-from dynaferry.state.identity import check_identity, check_names, same_copy
+from dynaferry.state.identity import check_tables, shares_tables
 from dynaferry.state.lock import is_locked
 from dynaferry.state.records import (
     RunIdentity,
@@ -36,16 +37,13 @@ from dynaferry.state.store import StateStore
 async def stored_run(plan: CopyPlan) -> RunRecord | None:
     """The run that the state directory holds under this plan's name, or None.
 
-    :raises StateError: the file is broken, another process works on it, or it is of other tables
+    :raises StateError: the file is broken, or another process works on it
     """
     if not await to_thread.run_sync(has_state, plan.state_dir, plan.run_name):
         return None
     store = await SqliteStore.open(plan.state_dir, plan.run_name)
     async with closing(store):
-        run = await store.read_run()
-    names = [(table.source_name, table.target_name) for table in plan.tables]
-    check_names(run.identity, names, run=plan.run_name)
-    return run
+        return await store.read_run()
 
 
 async def check_state_can_be_kept(plan: CopyPlan) -> None:
@@ -57,27 +55,37 @@ async def check_state_can_be_kept(plan: CopyPlan) -> None:
 
 
 def identity_of(
-    plan: CopyPlan,
+    tables: RunTables,
     checked: Sequence[TablePreflight],
     stored: RunRecord | None,
     move: str | None = None,
 ) -> RunIdentity:
-    """The identity of the run that the plan asks for; a new one is part of this move.
+    """The identity of the run that a plan asks for; a new one is part of this move.
 
-    Where nobody asks for a number of segments, a resumed run keeps the one that it began with:
-    the table has grown since, and its keys are good only for that number [M:Scan].
+    Where nobody asks for a number of segments, a table that resumes keeps the one that it began
+    with: it has grown since, and its keys are good only for that number [M:Scan].
     """
+    plan = tables.plan
     resumed = None if stored is None or plan.restart else stored.identity
-    began_with = () if resumed is None else resumed.tables
-    tables = []
-    for index, (table, checked_table) in enumerate(zip(plan.tables, checked, strict=True)):
+    known = () if resumed is None else resumed.tables
+    of_run = {number: _standing(tables, number, seen) for number, seen in enumerate(known)}
+    for number, table, seen in zip(tables.numbers, plan.tables, checked, strict=True):
+        keeps = number < len(known) and number not in tables.restarted
         asked_for = table.segments or plan.segments
-        keep = asked_for is None and index < len(began_with)
-        segments = began_with[index].total_segments if keep else checked_table.total_segments
-        if checked_table.target is None:
-            raise StateError(f"the target {checked_table.table.target} is not there")
-        tables.append(table_identity(checked_table.source, checked_table.target, segments))
-    return RunIdentity(tables=tuple(tables), move=move if resumed is None else resumed.move)
+        is_kept = asked_for is None and keeps
+        segments = known[number].total_segments if is_kept else seen.total_segments
+        if seen.target is None:
+            raise StateError(f"the target {seen.table.target} is not there")
+        of_run[number] = table_identity(seen.source, seen.target, segments)
+    in_order = tuple(of_run[number] for number in range(len(of_run)))
+    return RunIdentity(tables=in_order, move=move if resumed is None else resumed.move)
+
+
+def _standing(tables: RunTables, number: int, seen: TableIdentity) -> TableIdentity:
+    """A table that the run knows, with whether its plan names it."""
+    if number not in tables.left:
+        return msgspec.structs.replace(seen, left_at=None)
+    return msgspec.structs.replace(seen, left_at=seen.left_at or time.time())
 
 
 def with_current_endpoints(stored: RunIdentity, wanted: RunIdentity) -> RunIdentity:
@@ -125,23 +133,22 @@ def table_identity(
 
 @asynccontextmanager
 async def open_state(
-    plan: CopyPlan,
+    tables: RunTables,
     identity: RunIdentity,
     stored: RunRecord | None,
-    settings: RecordedSettings,
     say: Say,
 ) -> AsyncIterator[StateStore]:
     """The open state of the run: new, the stored one, or new in the place of the stored one.
 
     :raises StateError: the stored run is another (invariant 7); it is left as it is
     """
-    run = plan.run_name
+    plan, run = tables.plan, tables.plan.run_name
     for exposure in await to_thread.run_sync(exposures, plan.state_dir, run):
         say(exposure)
     if stored is not None:
         before = with_current_endpoints(stored.identity, identity)
-        if not (plan.restart and same_copy(before, identity)):
-            check_identity(before, identity, run=run)
+        if not (plan.restart and shares_tables(before, identity)):
+            _check(before, identity, tables)
     if stored is not None and plan.restart:
         aside = await SqliteStore.set_aside(plan.state_dir, run, time.time())
         say(f"starting over; the state of the earlier run is kept as {aside}")
@@ -150,13 +157,25 @@ async def open_state(
         async with _closed_on_error(store):
             # Somebody may have started it over since it was looked at.
             now = (await store.read_run()).identity
-            check_identity(with_current_endpoints(now, identity), identity, run=run)
+            if len(now.tables) != len(stored.identity.tables):
+                raise StateError(
+                    f"the run {run!r} was changed by another process just now",
+                    hint="run the same command again",
+                )
+            _check(with_current_endpoints(now, identity), identity, tables)
     else:
+        settings = recorded_settings(tables.of_run)
         store = await SqliteStore.create(
             plan.state_dir, run, identity, settings, __version__, time.time()
         )
     async with closing(store):
         yield store
+
+
+def _check(before: RunIdentity, identity: RunIdentity, tables: RunTables) -> None:
+    check_tables(
+        before, identity, tables.numbers, restarted=tables.restarted, run=tables.plan.run_name
+    )
 
 
 async def note_stall(state_dir: Path, run: str, error: DynaferryError) -> None:
@@ -176,31 +195,33 @@ async def note_stall(state_dir: Path, run: str, error: DynaferryError) -> None:
 
 
 async def stats_from(
-    run: RunRecord, checked: Sequence[TablePreflight], store: StateStore
+    run: RunRecord, numbers: Sequence[int], checked: Sequence[TablePreflight], store: StateStore
 ) -> RunStats:
-    """Counters that go on from where the stored ones stand."""
+    """Counters of the tables with these numbers, that go on from where the stored ones stand."""
     stats = RunStats(run.run)
-    for index, checked_table in enumerate(checked):
-        totals, counters = await store.read_totals(index), await store.read_counters(index)
+    for number, checked_table in zip(numbers, checked, strict=True):
+        totals, counters = await store.read_totals(number), await store.read_counters(number)
         table = stats_of(
             totals,
             counters,
             source=checked_table.table.source_name,
             target=checked_table.table.target_name,
-            segments_total=run.identity.tables[index].total_segments,
+            segments_total=run.identity.tables[number].total_segments,
             expected_items=checked_table.source.item_count,
             dollars_per_read_unit=checked_table.estimate.dollars_per_read_unit,
             dollars_per_write_unit=checked_table.estimate.dollars_per_write_unit,
         )
-        table.source_arn = run.identity.tables[index].source_arn
-        table.target_arn = run.identity.tables[index].target_arn
-        table.segment_sums = await store.read_segment_sums(index)
+        table.source_arn = run.identity.tables[number].source_arn
+        table.target_arn = run.identity.tables[number].target_arn
+        table.segment_sums = await store.read_segment_sums(number)
         estimate = checked_table.estimate
         table.planned_seconds = estimate.seconds if isfinite(estimate.seconds) else None
         table.planned_write_units = float(estimate.write_units)
-        reasons = await store.count_dead_letters(index, MOST_REASONS)
+        table.number = number
+        reasons = await store.count_dead_letters(number, MOST_REASONS)
         table.rejections = {f"{e.error_code}: {e.error_message}": e.items for e in reasons}
         if table.segments_complete == table.segments_total:
+            table.segments.done_before(range(table.segments_total))
             table.state = "rejected" if table.items_rejected else "complete"
         stats.tables.append(table)
     return stats

@@ -1,6 +1,6 @@
 """Whether stored state belongs to the copy that is asked for (invariant 7)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from dynaferry.errors import StateError
@@ -21,31 +21,19 @@ _WORDS = {
     "target_table_id": "the target's table id",
 }
 
-_HINTS = {
-    "total_segments": "leave --segments out to go on, or --restart to start over",
-    "source_table_id": (
-        "the source was dropped and created again since this run began; --restart starts over"
-    ),
-    "target_table_id": (
-        "the target was dropped and created again since this run began; --restart starts over"
-    ),
-}
+_MADE_ANEW = "the {} was dropped and created again since this run began; {}"
+# What tells where a table is copied from and to.
+_PLACES = {name: words for name, words in _WORDS.items() if name.endswith(("_arn", "_endpoint"))}
 _OTHER_COPY = "use another --state-dir, or give the run a name of its own"
 
 
-def check_names(stored: RunIdentity, wanted: Sequence[tuple[str, str]], *, run: str) -> None:
-    """Returns if the stored run is of tables with these names (source, target).
-
-    It is what can be checked before anybody has looked at the tables.
-
-    :raises StateError: names the tables of both
-    """
+def another_copy(stored: RunIdentity, wanted: Sequence[tuple[str, str]], *, run: str) -> StateError:
+    """The refusal of a run that has none of the tables with these names (source, target)."""
     before = [
         (resource_name(table.source_arn), resource_name(table.target_arn))
         for table in stored.tables
     ]
-    if before != list(wanted):
-        raise _differs(run, "it", _in_words(before), _in_words(wanted))
+    return _differs(run, "it", _in_words(before), _in_words(wanted))
 
 
 def _in_words(names: Sequence[tuple[str, str]]) -> str:
@@ -53,34 +41,71 @@ def _in_words(names: Sequence[tuple[str, str]]) -> str:
 
 
 def check_identity(stored: RunIdentity, wanted: RunIdentity, *, run: str) -> None:
-    """Returns if the stored run is the one that is wanted, and so may be resumed.
+    """Returns if the stored run is the one that is wanted, table by table, and may be resumed.
+
+    :raises StateError: names the first thing that differs, with both values
+    """
+    if len(stored.tables) != len(wanted.tables):
+        raise _differs(run, "the number of tables", len(stored.tables), len(wanted.tables))
+    check_tables(stored, wanted, range(len(wanted.tables)), run=run)
+
+
+def check_tables(
+    stored: RunIdentity,
+    wanted: RunIdentity,
+    numbers: Iterable[int],
+    *,
+    restarted: Collection[int] = (),
+    run: str,
+) -> None:
+    """Returns if the tables with these numbers may be resumed, as far as the run knows them.
+
+    Those that are `restarted` have only to be between the same places.
 
     :raises StateError: names the first thing that differs, with both values
     """
     if stored.schema_version != wanted.schema_version:
         raise _differs(run, "the schema version", stored.schema_version, wanted.schema_version)
-    if len(stored.tables) != len(wanted.tables):
-        raise _differs(run, "the number of tables", len(stored.tables), len(wanted.tables))
     if stored.move != wanted.move:
         raise _differs(run, "the move that it belongs to", stored.move, wanted.move)
-    for before, now in zip(stored.tables, wanted.tables, strict=True):
-        _check_table(before, now, run)
+    of_several = len(wanted.tables) > 1
+    for number in numbers:
+        if number < len(stored.tables):
+            before, now = stored.tables[number], wanted.tables[number]
+            fields = _PLACES if number in restarted else _WORDS
+            _check_table(before, now, fields, run, of_several=of_several)
 
 
-def _check_table(stored: TableIdentity, wanted: TableIdentity, run: str) -> None:
+def _check_table(
+    stored: TableIdentity,
+    wanted: TableIdentity,
+    fields: Mapping[str, str],
+    run: str,
+    *,
+    of_several: bool,
+) -> None:
     # What tells another copy comes first: its table ids and segments differ as a matter of course.
-    for field, words in _WORDS.items():
+    table = stored.source_arn
+    anew = f"--restart-table {resource_name(table)}" if of_several else "--restart"
+    for field, words in fields.items():
         before, now = getattr(stored, field), getattr(wanted, field)
         if before != now:
-            table = stored.source_arn
-            raise _differs(
-                run, f"{words} of {table}", before, now, _HINTS.get(field, _OTHER_COPY), table
-            )
-    for side in ("source", "target"):
-        _check_creation(stored, wanted, side, run)
+            raise _differs(run, f"{words} of {table}", before, now, _hint(field, anew), table)
+    for side in ("source", "target") if "total_segments" in fields else ():
+        _check_creation(stored, wanted, side, run, _hint(f"{side}_table_id", anew))
 
 
-def _check_creation(stored: TableIdentity, wanted: TableIdentity, side: str, run: str) -> None:
+def _hint(field: str, anew: str) -> str:
+    """What to do where this field differs; `anew` is the flag that starts the table over."""
+    if field == "total_segments":
+        return f"leave --segments out to go on, or {anew} to start over"
+    side, _, what = field.partition("_")
+    return _MADE_ANEW.format(side, f"{anew} starts over") if what == "table_id" else _OTHER_COPY
+
+
+def _check_creation(
+    stored: TableIdentity, wanted: TableIdentity, side: str, run: str, hint: str
+) -> None:
     """Where the service gives no ids, a table made anew has another time of creation."""
     before, now = (getattr(table, f"{side}_created_at") for table in (stored, wanted))
     has_id = getattr(stored, f"{side}_table_id") is not None
@@ -91,7 +116,7 @@ def _check_creation(stored: TableIdentity, wanted: TableIdentity, side: str, run
             words,
             _moment(before),
             _moment(now),
-            _HINTS[f"{side}_table_id"],
+            hint,
             stored.source_arn,
         )
 
@@ -117,12 +142,12 @@ def _differs(
     )
 
 
-def same_copy(stored: RunIdentity, wanted: RunIdentity) -> bool:
-    """Whether both copy the same tables, so that one may replace the other.
+def shares_tables(stored: RunIdentity, wanted: RunIdentity) -> bool:
+    """Whether both copy a table between the same places, so that one may replace the other.
 
     Segments, table ids and the order of the tables do not matter here.
     """
-    return _ways(stored) == _ways(wanted)
+    return not _ways(stored).isdisjoint(_ways(wanted))
 
 
 def _ways(identity: RunIdentity) -> frozenset[tuple[str, str, str, str]]:

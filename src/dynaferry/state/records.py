@@ -27,7 +27,7 @@ class TableIdentity(Struct, frozen=True, kw_only=True):
     The table ids are the service's own (None where it gives none): a table that was dropped and
     created again under its old name has another. Where there is none the time of its creation
     tells, in seconds since the epoch; None in the files of earlier versions as well, which named
-    only the endpoints that a plan named.
+    only the endpoints that a plan named. `left_at` is since when the run's plan does not name it.
     """
 
     source_arn: str
@@ -40,10 +40,11 @@ class TableIdentity(Struct, frozen=True, kw_only=True):
     filter: str | None = None
     source_created_at: EpochSeconds | None = None
     target_created_at: EpochSeconds | None = None
+    left_at: EpochSeconds | None = None
 
 
 class RunIdentity(Struct, frozen=True, kw_only=True):
-    """The identity of a run: its tables, in the plan's order.
+    """The identity of a run: its tables, each at its number for good, those that left included.
 
     `move` is the random id that its spools carry as well, where it is a move: what changed since
     its scan began is captured. None where it is a copy.
@@ -184,6 +185,23 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     ended_at: EpochSeconds | None
     status: RunStatus
     error_message: str | None
+
+
+class TableAttempt(Struct, frozen=True, kw_only=True):
+    """How the table number `table` fared in one attempt, whether or not others went on.
+
+    It is `running` without an end while it is copied; a table that waits has none. The error is
+    what ended this table alone.
+    """
+
+    attempt: Count
+    table: Count
+    status: RunStatus
+    started_at: EpochSeconds
+    ended_at: EpochSeconds | None
+    error_type: str | None = None
+    error_message: str | None = None
+    error_hint: str | None = None
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ One store holds one run. `tests/state/contract.py` is the suite that every store
 is opened by one process at a time; reading it for `status` is allowed at any time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from dynaferry.observe.events import RunEvent
@@ -17,10 +17,12 @@ from dynaferry.state.records import (
     DeadLetter,
     LetterCount,
     ProgressRecord,
+    RunIdentity,
     RunRecord,
     RunStatus,
     Sample,
     SegmentRecord,
+    TableAttempt,
     TableCounters,
     TableTotals,
 )
@@ -68,6 +70,24 @@ class StateStore(CheckpointStore, Protocol):
         error: tuple[str, str, str | None] | None = None,
     ) -> None:
         """Stores how the attempt ended; `error` is (type, message, hint)."""
+        ...
+
+    async def begin_table(self, table: int, now: float) -> None:
+        """Stores that a table begins, or goes on, in the attempt that is under way."""
+        ...
+
+    async def end_table(
+        self,
+        table: int,
+        status: RunStatus,
+        now: float,
+        error: tuple[str, str, str | None] | None = None,
+    ) -> None:
+        """Stores how a table ended in the attempt that is under way, be it that others go on."""
+        ...
+
+    async def read_table_attempts(self) -> list[TableAttempt]:
+        """How each table fared in each attempt, in order; none in files of earlier versions."""
         ...
 
     async def read_segments(self, table: int) -> list[SegmentRecord]:
@@ -131,8 +151,14 @@ class StateStore(CheckpointStore, Protocol):
         """Every attempt that was begun, in order."""
         ...
 
-    async def keep_settings(self, settings: RecordedSettings) -> None:
-        """Stores the settings of the attempt that begins in the place of the earlier ones."""
+    async def keep_tables(
+        self, identity: RunIdentity, settings: RecordedSettings, anew: Collection[int] = ()
+    ) -> None:
+        """Stores the run's tables and settings as of the attempt that begins, all or nothing.
+
+        Further tables stand behind those that are there. Of those with the numbers `anew`
+        everything that was stored is forgotten.
+        """
         ...
 
     async def read_controls(self) -> Controls:

@@ -117,6 +117,7 @@ async def open_state(
     state_dir, run = plan.copy.state_dir, plan.copy.run_name
     identity = _identity(plan, pairs, stored)
     if stored is not None:
+        _check_number(pairs, stored)
         before = with_current_endpoints(stored.identity, identity)
         check_identity(before, identity, run=verification_name(run))
         _check_sample(plan, stored)
@@ -155,6 +156,15 @@ def _identity(
         segments = began_with[index].total_segments if keep else pair.total_segments
         tables.append(table_identity(pair.source, pair.target, segments))
     return RunIdentity(tables=tuple(tables))
+
+
+def _check_number(pairs: Sequence[TablePair], stored: Verification) -> None:
+    before, now = len(stored.identity.tables), len(pairs)
+    if before != now:
+        raise StateError(
+            f"the unfinished verification {stored.run!r} compares {before} tables, not {now}",
+            hint="name the same tables to resume it, or add --restart to begin anew",
+        )
 
 
 def _check_sample(plan: VerifyPlan, stored: Verification) -> None:

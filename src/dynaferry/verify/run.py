@@ -28,6 +28,7 @@ from dynaferry.run.lifecycle import (
 )
 from dynaferry.run.matching import with_tables
 from dynaferry.run.sides import Sides, open_sides
+from dynaferry.run.tables import selected
 from dynaferry.stop import StopSignal, unless_stopped
 from dynaferry.verify.assembly import TableTools, VerifyCaps, open_tools
 from dynaferry.verify.certificate import certificate_of, check_place, iso_time, write_certificate
@@ -116,7 +117,7 @@ async def _prepare_and_verify(
     begun: anyio.Event,
 ) -> VerifyOutcome:
     plan = validate_verify(plan)
-    plan = replace(plan, copy=await with_tables(plan.copy, say))
+    plan = replace(plan, copy=selected(await with_tables(plan.copy, say)))
     if plan.certificate is not None:
         await to_thread.run_sync(check_place, plan.certificate)
     stored = await what_to_resume(plan, say)

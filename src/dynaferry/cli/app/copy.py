@@ -134,6 +134,10 @@ def copy(
     run: options.RunName = None,
     state_dir: options.StateDir = None,
     restart: options.Restart = None,
+    fail_fast: options.FailFast = None,
+    only: options.Only = None,
+    skip: options.Skip = None,
+    restart_table: options.RestartTable = None,
     price_per_million_writes: Annotated[
         float | None,
         option(OUTPUT, "For the estimate: price of a million write units.", metavar="DOLLARS"),
@@ -157,8 +161,8 @@ def copy(
     """Copy one table, or the tables of a plan. The same command again resumes.
 
     Exit codes: 0 done; 2 usage or plan error; 3 refused before anything was written; 4 done, but
-    items were rejected; 5 stopped by an error, resumable; 6 done, but --after-copy found other
-    differences than the rejected items; 130 interrupted, resumable.
+    items were rejected; 5 stopped by an error, or some tables failed, resumable; 6 done, but
+    --after-copy found other differences than the rejected items; 130 interrupted, resumable.
     """
     # CopyFlags has a field for each of these parameters, by the same name.
     flags = CopyFlags(**locals())

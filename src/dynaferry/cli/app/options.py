@@ -261,6 +261,25 @@ Restart = Annotated[
     bool | None,
     option(SAFETY, "Forget what an earlier attempt did and begin anew.", "--restart/--no-restart"),
 ]
+FailFast = Annotated[
+    bool | None,
+    option(
+        SAFETY,
+        "Stop all tables when one fails; else it ends alone, and the others go on.",
+        "--fail-fast/--no-fail-fast",
+    ),
+]
+
+
+def _tables(help_text: str) -> Any:
+    return option(SAFETY, f"{help_text} Repeatable.", metavar="TABLE")
+
+
+Only = Annotated[list[str] | None, _tables("Only this table of the plan, or these: 'prod-*'.")]
+Skip = Annotated[list[str] | None, _tables("Leave this table of the plan out, or these.")]
+RestartTable = Annotated[
+    list[str] | None, _tables("Begin this table anew; the others keep what they have.")
+]
 Run = Annotated[
     str | None,
     typer.Argument(

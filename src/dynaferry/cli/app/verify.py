@@ -69,6 +69,8 @@ def verify(
     run: options.RunName = None,
     state_dir: options.StateDir = None,
     restart: options.Restart = None,
+    only: options.Only = None,
+    skip: options.Skip = None,
     resume: Annotated[
         bool,
         option(

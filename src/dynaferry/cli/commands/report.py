@@ -23,7 +23,7 @@ def run_report(run: str | None, state_dir: Path, output: Path, certificate: Path
     try:
         name = sole_run(state_dir, run)
         stored = run_async(partial(read_stored_run, state_dir, name, whole=True))
-        moved = read_whole_move(state_dir, name, len(stored.tables))
+        moved = read_whole_move(state_dir, name, len(stored.record.identity.tables))
         verified = None
         if certificate is not None:
             verified = read_certificate(certificate)

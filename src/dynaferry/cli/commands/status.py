@@ -31,6 +31,7 @@ from dynaferry.report.stored_run import (
     seconds_left,
 )
 from dynaferry.report.stored_steps import steps_of
+from dynaferry.run.outcome import seconds_of_all
 from dynaferry.shared.arn import resource_name
 from dynaferry.state.directory import sole_run
 from dynaferry.state.json_lines import iso_time
@@ -50,7 +51,7 @@ def run_status(run: str | None, state_dir: Path, *, as_json: bool) -> int:
     try:
         name = sole_run(state_dir, run)
         stored = run_async(partial(read_stored_run, state_dir, name))
-        moved = read_move(state_dir, name, len(stored.tables))
+        moved = read_move(state_dir, name, len(stored.record.identity.tables))
         enabled = enabled_streams(state_dir, name)
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
@@ -139,6 +140,8 @@ def _table_summary(run: StoredRun, table: StoredTable) -> TableSummary:
         segments_total=table.identity.total_segments,
         seconds=run.seconds,
         items_per_second=items_per_second(run, table) or 0.0,
+        total_seconds=seconds_of_all(table.attempts, table.number, run.now),
+        error=table.error,
     )
 
 

@@ -22,6 +22,7 @@ from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.asking import check_goes_on
 from dynaferry.follow.both_sides import open_both_sides
 from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
+from dynaferry.follow.chosen import NotFollowed, left_out
 from dynaferry.follow.following import stats_of_copied
 from dynaferry.follow.passes.answering import PassesAnswering
 from dynaferry.follow.passes.one_pass import OnePass
@@ -41,6 +42,7 @@ from dynaferry.run.matching import with_tables
 from dynaferry.run.outcome import Outcome
 from dynaferry.run.resume import check_state_can_be_kept, stored_run
 from dynaferry.run.sides import Sides, open_sides
+from dynaferry.run.tables import selected, tables_of
 from dynaferry.state.directory import move_name
 from dynaferry.state.lock import RunLock
 from dynaferry.state.move_records import MoveRecord, PassRecord
@@ -76,11 +78,14 @@ class MoveWithoutStream:
         self._invocation = invocation
         self._clock = SteadyClock()
         self._names: list[tuple[str, str]] = []
+        self._numbers: tuple[int, ...] = ()
+        self._left_out: list[NotFollowed] = []
 
     async def make(self, begun: anyio.Event) -> Outcome:
         """Copies, then makes passes until it is switched, stopped or ended."""
         self._plan = await with_tables(validate(self._plan), self._say)
-        self._names = [(table.source_name, table.target_name) for table in self._plan.tables]
+        chosen = selected(self._plan)
+        self._names = [(table.source_name, table.target_name) for table in chosen.tables]
         before = await stored_run(self._plan)
         if before is None:
             await check_state_can_be_kept(self._plan)
@@ -118,7 +123,9 @@ class MoveWithoutStream:
 
     async def _go_on(self, before: RunRecord | None, copied: Outcome) -> Outcome:
         """Passes, with the run's own lock held, so that nobody else writes to its targets."""
-        self._plan = replace(self._plan, restart=False)
+        copied_plan = replace(self._plan, restart=False)
+        tables = tables_of(copied_plan, await stored_run(copied_plan))
+        self._plan, self._numbers, self._left_out = tables.plan, tables.numbers, left_out(tables)
         store = await SqliteStore.open(self._plan.state_dir, self._plan.run_name)
         async with closing(store):
             file = await PassFile.open(self._plan.state_dir, self._plan.run_name)
@@ -152,7 +159,7 @@ class MoveWithoutStream:
         """Until it is switched, stopped or ended; returns the state then."""
         run = await store.read_run()
         async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:
-            numbered = enumerate(self._plan.tables)
+            numbered = zip(self._numbers, self._plan.tables, strict=True)
             pairs = [await _pair(sides, number, table) for number, table in numbered]
             both = [
                 await stack.enter_async_context(open_both_sides(sides, pair.seen, pair.there))
@@ -215,6 +222,7 @@ class MoveWithoutStream:
         reasons = []
         if (await store.read_controls()).paused_at is not None:
             reasons.append("it is paused, so nothing is compared")
+        reasons += [f"{table.source}: {table.why}" for table in self._left_out]
         for table in self._plan.tables:
             try:
                 status = (await describe_table(sides.target, table.target_name)).status

@@ -18,7 +18,8 @@ from dynaferry.state.records import (
     MOST_EPOCH_SECONDS,
     RunRecord,
 )
-from dynaferry.state.sqlite import move_schema, schema
+from dynaferry.state.sqlite import move_schema, schema, table_attempts
+from dynaferry.state.sqlite.additions import ADDED_TABLES, has_table
 from dynaferry.state.sqlite.controls import controls_in
 
 # What reading a row raises that does not hold what it should.
@@ -109,7 +110,12 @@ def _columns_made_by(statements: Iterable[str]) -> Mapping[str, set[str]]:
 def fault_of_run(connection: sqlite3.Connection) -> str | None:
     """What cannot be true of the state file of a copy."""
     is_move = move_schema.has_move(connection)
-    statements = (*schema.TABLES, *(move_schema.MOVE_TABLES if is_move else ()))
+    added = [name for name in ADDED_TABLES if has_table(connection, name)]
+    statements = (
+        *schema.TABLES,
+        *(move_schema.MOVE_TABLES if is_move else ()),
+        *(ADDED_TABLES[name] for name in added),
+    )
     fault = fault_of_structure(connection, statements)
     if fault is not None:
         return fault
@@ -120,6 +126,9 @@ def fault_of_run(connection: sqlite3.Connection) -> str | None:
         check_limits(record.settings.limits, str)
         fault = move_schema.fault_of_move(connection) if is_move else None
         attempts = [schema.attempt_of(row) for row in connection.execute(schema.SELECT_ATTEMPTS)]
+        if table_attempts.NAME in added:
+            for row in connection.execute(table_attempts.SELECT):
+                table_attempts.table_attempt_of(row)
     except (*NOT_UNDERSTOOD, PlanError) as error:
         return f"what it says of its run is not understood: {error}"
     if fault is not None:
@@ -145,11 +154,15 @@ def _fault_of_tables(connection: sqlite3.Connection, record: RunRecord) -> str |
     tables = record.identity.tables
     if len(record.settings.tables) != len(tables):
         return "its settings are of another number of tables"
-    for name in ("tables", "segments", "dead_letters", "samples"):
+    about_tables = ("tables", "segments", "dead_letters", "samples")
+    added = (name for name in (table_attempts.NAME,) if has_table(connection, name))
+    for name in (*about_tables, *added):
         if is_of_no_table(connection, name, len(tables)):
             return f"its {name} name a table that it does not have"
     for index, table in enumerate(tables):
-        fault = _fault_of_table(connection, index, table.total_segments, record.status)
+        # What has left the run has no part in how that stands.
+        status = record.status if table.left_at is None else "interrupted"
+        fault = _fault_of_table(connection, index, table.total_segments, status)
         if fault is not None:
             return f"{fault} (table {index + 1}, {table.source_arn})"
     return None

@@ -6,6 +6,7 @@ opening it as a database [https://www.sqlite.org/fileformat.html#the_database_he
 """
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from dynaferry.state.records import (
     TableCounters,
     TableTotals,
 )
+from dynaferry.state.sqlite.additions import make_tables
 from dynaferry.state.sqlite.rows import as_flag, as_record, row_fields
 
 APPLICATION_ID: Final = 0x64667279  # "dfry"
@@ -213,8 +215,6 @@ END_ATTEMPT: Final = """
         error_type = :type, error_message = :message, error_hint = :hint
 """
 
-KEEP_SETTINGS: Final = "UPDATE run SET settings = ?"
-
 SELECT_CONTROLS: Final = "SELECT * FROM controls"
 
 UPDATE_CONTROLS: Final = """
@@ -261,6 +261,7 @@ def write_new_run(connection: sqlite3.Connection, record: RunRecord) -> None:
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     for statement in TABLES:
         connection.execute(statement)
+    make_tables(connection)
     connection.execute(
         _INSERT_RUN,
         {
@@ -270,10 +271,12 @@ def write_new_run(connection: sqlite3.Connection, record: RunRecord) -> None:
         },
     )
     connection.execute("INSERT INTO controls VALUES (NULL, NULL, NULL, NULL)")
-    connection.executemany(
-        _INSERT_TABLE,
-        (counters_row(table, TableCounters()) for table in range(len(record.identity.tables))),
-    )
+    insert_tables(connection, range(len(record.identity.tables)))
+
+
+def insert_tables(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
+    """Adds tables of which nothing is stored yet."""
+    connection.executemany(_INSERT_TABLE, (counters_row(n, TableCounters()) for n in numbers))
 
 
 def counters_row(table: int, counters: TableCounters) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
@@ -24,12 +25,13 @@ from dynaferry.state.records import (
     RunStatus,
     Sample,
     SegmentRecord,
+    TableAttempt,
     TableCounters,
     TableTotals,
 )
+from dynaferry.state.sqlite import additions, run_file, schema, table_attempts, tables
 from dynaferry.state.sqlite import events as stored_events
 from dynaferry.state.sqlite import progress as shown_progress
-from dynaferry.state.sqlite import run_file, schema
 from dynaferry.state.sqlite.controls import controls_in, store_change
 from dynaferry.state.sqlite.run_file import RunFile
 from dynaferry.state.sqlite.thread import FileThread
@@ -113,6 +115,8 @@ class SqliteStore(FileThread):
         """Marks the run as running again, and drops the dead letters beyond the watermarks."""
 
         def begin(connection: sqlite3.Connection) -> None:
+            additions.make_tables(connection)
+            table_attempts.interrupt_killed(connection)
             connection.execute(schema.BEGIN_ATTEMPT, {"version": version, "now": now})
             connection.execute(schema.NOTE_ATTEMPT)
             connection.execute(schema.DROP_DEAD_LETTERS_BEYOND_THE_WATERMARKS)
@@ -132,8 +136,32 @@ class SqliteStore(FileThread):
         def end(connection: sqlite3.Connection) -> None:
             connection.execute(schema.END_ATTEMPT, ending)
             connection.execute(schema.NOTE_END_OF_ATTEMPT, ending)
+            table_attempts.interrupt_all(connection, now)
 
         await self._write(end)
+
+    async def begin_table(self, table: int, now: float) -> None:
+        """Stores that a table begins, or goes on, in the attempt that is under way."""
+        await self._write(lambda connection: table_attempts.begin(connection, table, now))
+
+    async def end_table(
+        self,
+        table: int,
+        status: RunStatus,
+        now: float,
+        error: tuple[str, str, str | None] | None = None,
+    ) -> None:
+        """Stores how a table ended in the attempt that is under way, be it that others go on."""
+        kind, message, hint = error or (None, None, None)
+        reason = {"type": kind, "message": message, "hint": hint}
+        ending = reason | {"table": table, "status": status, "now": now}
+        await self._write(lambda connection: table_attempts.end(connection, ending))
+
+    async def read_table_attempts(self) -> list[TableAttempt]:
+        """How each table fared in each attempt, in order; none in files of earlier versions."""
+        return await self._added_records(
+            table_attempts.NAME, table_attempts.table_attempt_of, table_attempts.SELECT
+        )
 
     async def read_segments(self, table: int) -> list[SegmentRecord]:
         """The records of the segments that have one, in the order of their numbers."""
@@ -248,10 +276,16 @@ class SqliteStore(FileThread):
         """Every attempt that was begun, in order."""
         return await self._records(schema.attempt_of, schema.SELECT_ATTEMPTS)
 
-    async def keep_settings(self, settings: RecordedSettings) -> None:
-        """Stores the settings of the attempt that begins in the place of the earlier ones."""
-        kept = (msgspec.json.encode(settings),)
-        await self._write(lambda connection: connection.execute(schema.KEEP_SETTINGS, kept))
+    async def keep_tables(
+        self, identity: RunIdentity, settings: RecordedSettings, anew: Collection[int] = ()
+    ) -> None:
+        """Stores the run's tables and settings as of the attempt that begins, all or nothing.
+
+        Further tables stand behind those that are there. Of those with the numbers `anew`
+        everything that was stored is forgotten.
+        """
+        numbers = frozenset(anew)
+        await self._write(partial(tables.keep, identity=identity, settings=settings, anew=numbers))
 
     async def read_controls(self) -> Controls:
         """What was asked of the run while it was under way."""

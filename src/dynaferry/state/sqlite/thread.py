@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self, TypeVar
 
+from dynaferry.state.sqlite.additions import has_table
 from dynaferry.state.sqlite.run_file import RunFile
 
 _Result = TypeVar("_Result")
@@ -50,6 +51,23 @@ class FileThread:
     ) -> list[_Result]:
         def read() -> list[_Result]:
             with self._file.reading() as connection:
+                return [record_of(row) for row in connection.execute(query, parameters)]
+
+        return await self._on_thread(read)
+
+    async def _added_records(
+        self,
+        table: str,
+        record_of: Callable[[sqlite3.Row], _Result],
+        query: str,
+        *parameters: float | bytes | None,
+    ) -> list[_Result]:
+        """Those of a table that was added within a version; none where the file lacks it."""
+
+        def read() -> list[_Result]:
+            with self._file.reading() as connection:
+                if not has_table(connection, table):
+                    return []
                 return [record_of(row) for row in connection.execute(query, parameters)]
 
         return await self._on_thread(read)
