@@ -21,6 +21,7 @@ import msgspec
 from anyio import to_thread
 from selenium.webdriver.chrome.webdriver import WebDriver
 
+from dynaferry.web.control import Change, ControlsView
 from dynaferry.web.feed import Feed, Shown
 from tests.web.chromium import chromium
 from tests.web.eight_tables import eight_tables
@@ -28,7 +29,7 @@ from tests.web.served import served
 from tests.web.staged import StagedRun, many_tables
 
 VISITS, MOST_SECONDS, UPDATES = 5, 20, 60
-WINDOW = (1180, 2050)
+WINDOW, TOKEN = (1180, 2900), "a-token"
 _TIMES = """
 const paint = performance.getEntriesByName("first-contentful-paint")[0];
 return [paint ? paint.startTime : null, window.rowsShownAt ?? null];
@@ -45,7 +46,7 @@ _OBSERVE = """
 
 
 @asynccontextmanager
-async def run_of(run: StagedRun) -> AsyncIterator[str]:
+async def run_of(run: StagedRun, controls: ControlsView | None = None) -> AsyncIterator[str]:
     """The address of a run that goes on, one of its seconds in one of ours."""
 
     async def go_on() -> None:
@@ -53,7 +54,7 @@ async def run_of(run: StagedRun) -> AsyncIterator[str]:
             await anyio.sleep(1)
             run.go_on(1)
 
-    async with served(run.monitor) as server, anyio.create_task_group() as beside:
+    async with served(run.monitor, controls) as server, anyio.create_task_group() as beside:
         beside.start_soon(go_on)
         yield f"http://127.0.0.1:{server.port}/"
         beside.cancel_scope.cancel()
@@ -101,14 +102,21 @@ def update_bytes() -> list[int]:
 
 async def draw(path: Path) -> None:
     """The picture of a run of eight tables, one of them opened."""
-    async with run_of(eight_tables()) as url:
+
+    async def change_nothing(_: Change) -> None:
+        """The picture has the buttons, and nobody presses them."""
+
+    run, controls = eight_tables(), ControlsView(TOKEN, change_nothing)
+    run.monitor.stats.write_cap_units = 24_000.0
+    run.monitor.stats.limits_in_words = "writes at most 24,000 units/s (set by hand)"
+    async with run_of(run, controls) as url:
 
         def picture() -> None:
             with (
                 tempfile.TemporaryDirectory() as profile,
                 chromium(Path(profile), WINDOW) as browser,
             ):
-                browser.get(url)
+                browser.get(f"{url}#token={TOKEN}")
                 time.sleep(2)
                 browser.execute_script("document.querySelectorAll('.toggle')[0].click()")
                 time.sleep(3)

@@ -17,12 +17,16 @@ EVENTS, ORDERS, CUSTOMERS, AUDIT, CARTS, SESSIONS, PRICES, SETTINGS = range(8)
 DENIED = "BatchWriteItem on the target table prod-audit is denied"
 
 
+ITEMS_PER_SECOND = 16_000
 SEGMENTS = (9_000, 8_000, 7_000, 6_000, 300, 200, 64, 16)
 
 
 def eight_tables(seconds: int = 300) -> StagedRun:
     """The run after so many seconds: two run, one is complete, one has failed, four wait."""
     run = StagedRun(SEGMENTS, names=NAMES)
+    run.monitor.stats.tables_at_once = 2
+    for table in run.tables:
+        table.stats.planned_seconds = table.stats.expected_items / ITEMS_PER_SECOND
     for number in (ORDERS, AUDIT):
         run.tables[number].begin()
     run.tables[SETTINGS].end()

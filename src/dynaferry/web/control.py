@@ -56,7 +56,7 @@ async def respond(request: web.Request, controls: ControlsView | None) -> web.Re
         await controls.control(change)
     except DynaferryError as error:
         return message(409, error.message)
-    return message(200, "done")
+    return message(200, "done: takes effect within 2 s")
 
 
 def message(status: int, text: str) -> web.Response:
