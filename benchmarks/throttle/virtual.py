@@ -101,7 +101,7 @@ async def _copy(
 ) -> None:
     table = TablePlan("source", "target", segments=case.segments)
     plan = CopyPlan(tables=(table,), state_dir=Path("nowhere"))
-    source, target = (_described(service, name) for name in ("source", "target"))
+    source, target = (described(service, name) for name in ("source", "target"))
     segments = segments_for(plan, table, source, target)
     stats = TableStats(source="source", target="target", segments_total=segments)
     pipeline = assemble(
@@ -144,7 +144,8 @@ async def _copy(
         beside.cancel_scope.cancel()
 
 
-def _described(service: Service, table: str) -> TableDescription:
+def described(service: Service, table: str) -> TableDescription:
+    """A table as DescribeTable of this service says that it is."""
     body = json.dumps({"TableName": table}).encode()
     answer = service.answer("DescribeTable", body, 0.0)
     return read_description(json.loads(answer.body)["Table"], endpoint="nowhere")

@@ -14,6 +14,7 @@ from dynaferry.dynamodb.tables.description import (
 )
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.preflight.estimate import (
+    SLOWER_SECONDS,
     Estimate,
     as_created,
     estimate_copy,
@@ -100,7 +101,7 @@ def test_a_new_on_demand_table_is_taken_to_accept_4000_writes_a_second() -> None
     estimate = estimated(TEBIBYTE_OF_1_KB_ITEMS)
     assert estimate.write_units_per_second == 4000
     assert estimate.read_units_per_second == 12_000
-    assert estimate.seconds == pytest.approx(1_073_741_824 / 4000)
+    assert estimate.seconds == pytest.approx(1_073_741_824 / 4000 + SLOWER_SECONDS)
     assert estimate.bottleneck.reason == "new on-demand target"
 
 
@@ -122,7 +123,7 @@ def test_provisioned_units_are_the_rate_and_cost_nothing_extra() -> None:
     estimate = estimated(source, provisioned(1, 100, warm=Throughput(12_000, 4000)))
     assert estimate.write_units_per_second == 100
     assert estimate.read_units_per_second == 250, "half of them: others live on the rest"
-    assert estimate.seconds == 10
+    assert estimate.seconds == 10 + SLOWER_SECONDS
     assert estimate.bottleneck.reason == "target write capacity"
     assert (estimate.read_cost, estimate.write_cost) == (0, 0)
     assert estimate.source_provisioned
@@ -133,7 +134,7 @@ def test_a_given_limit_holds_for_table_and_indexes_together() -> None:
     source = described(item_count=1000, size_bytes=1000 * 1024)
     estimate = estimated(source, described(indexes=(BY_EMAIL,)), max_write_units=100)
     assert estimate.write_units == 2000
-    assert estimate.seconds == 20
+    assert estimate.seconds == 20 + SLOWER_SECONDS
     assert estimate.bottleneck.reason == "--max-write-units as given"
 
 
@@ -152,23 +153,24 @@ def test_a_global_index_with_few_units_sets_the_pace() -> None:
     index = replace(BY_EMAIL, provisioned=Throughput(1, 10))
     source = described(item_count=1000, size_bytes=1000 * 1024)
     estimate = estimated(source, provisioned(1, 100, indexes=(index,)))
-    assert estimate.seconds == 100
+    assert estimate.seconds == 100 + SLOWER_SECONDS
     assert estimate.bottleneck.reason == "index by_email write capacity"
 
 
 def test_a_local_index_is_paid_from_the_tables_units() -> None:
     source = described(item_count=1000, size_bytes=1000 * 1024)
     estimate = estimated(source, provisioned(1, 100, indexes=(BY_DATE,)))
-    assert estimate.seconds == 20
+    assert estimate.seconds == 20 + SLOWER_SECONDS
 
 
 def test_a_slow_source_sets_the_time() -> None:
     source = provisioned(1, 1, item_count=1000, size_bytes=8 * 1024 * 1024)
     estimate = estimated(source)
-    assert estimate.seconds == (1024 - 30) / 0.5, "all but what is taken at once, at half of it"
+    at_half = (1024 - 30) / 0.5  # all but what is taken at once
+    assert estimate.seconds == at_half + SLOWER_SECONDS
     assert estimate.bottleneck.reason == "half of the source's read capacity"
     as_asked = estimated(source, max_read_units=2)
-    assert as_asked.seconds == 1024
+    assert as_asked.seconds == 1024 + SLOWER_SECONDS
     assert as_asked.bottleneck.reason == "source read capacity"
 
 
@@ -295,7 +297,7 @@ def test_a_put_of_the_old_version_is_two_writes_in_each_region_and_takes_twice_a
     today = estimated(source, replace(legacy, global_table_version="2019.11.21"))
     found = estimated(source, legacy)
     assert (found.write_units, found.replicated_write_units) == (20_000_000, 40_000_000)
-    assert found.seconds == pytest.approx(2 * today.seconds)
+    assert found.write_pace.seconds == pytest.approx(2 * today.write_pace.seconds)
     assert found.write_cost == pytest.approx(60 * 0.625)
     assert found.dollars_per_write_unit == pytest.approx(6 * 0.625e-6)
 

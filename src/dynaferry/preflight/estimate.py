@@ -30,6 +30,11 @@ from dynaferry.preflight.segment_count import segment_count
 from dynaferry.throttle.adaptive_limiter import first_units
 
 PaceKind = Literal["provisioned", "warm", "new", "on-demand limit", "given", "segments"]
+# At its beginning a copy finds out what the target takes, and at its end few segments are left,
+# each of which writes to one partition. By the simulator (tests/preflight/test_small_tables.py)
+# that costs so much, which of a small table is most of the time.
+SLOWER_SECONDS = 3.0
+SLOWER_SHARE = 2.0
 # At most so much of what is provisioned is read unasked: others live on the rest.
 POLITE_SHARE = 0.5
 
@@ -102,8 +107,9 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
     @property
     def seconds(self) -> float:
-        """The seconds of the copy at the assumed rates."""
-        return max(self.read_pace.seconds, self.write_pace.seconds)
+        """The seconds of the copy at the assumed rates, with those in which it is slower."""
+        seconds = max(self.read_pace.seconds, self.write_pace.seconds)
+        return seconds + min(SLOWER_SECONDS, SLOWER_SHARE * seconds)
 
 
 def segments_for(
