@@ -216,11 +216,11 @@ async def test_a_move_that_is_killed_in_a_cut_over_has_switched_nothing_and_is_a
             move.kill()
             out, err = await to_thread.run_sync(lambda: asks.communicate(timeout=60))
         assert asks.returncode == 7, err
-        assert "the same move command goes on" in json.loads(out)["not_ready"][0]
+        assert "the same move command resumes it" in json.loads(out)["not_ready"][0]
         writer.stops.set()
     code, report, err = await cut_over(tmp_path, "--check")
     assert code == 7, err
-    assert "the same move command goes on" in report["not_ready"][0]
+    assert "the same move command resumes it" in report["not_ready"][0]
     code, out, err = await ended(asking("finish", tmp_path))
     assert code == 3
     code, out, err = await ended(asking("abort", tmp_path))

@@ -226,7 +226,7 @@ def test_a_move_whose_comparison_has_not_ended_is_not_finished_unless_that_is_sa
     assert done.returncode == 7, done.stderr
     told = json.loads(done.stdout)
     assert (told["state"], told["after_go"]) == ("switched", None)
-    assert "the comparison behind the go has not begun" in told["left"][0]
+    assert "the comparison behind the go has not started" in told["left"][0]
     assert ("run the same move command" in told["left"][0]) is not is_running
     assert "dynaferry finish orders --without-comparison" in done.stderr
     assert all(path.exists() for path in spools)
@@ -278,7 +278,7 @@ def test_how_long_the_comparison_takes_is_told_by_what_it_has_taken() -> None:
     assert "and without the way back" in told
     assert "as long as dynaferry verify" in pending(share=0.0, seconds=600.0)
     told = pending(has_way_back=False, is_running=False)
-    assert "no process goes on with it" in told
+    assert "no process works on it" in told
     assert "way back" not in told
 
 

@@ -311,7 +311,7 @@ async def test_after_a_gap_every_key_is_compared_and_the_move_follows_on(
         _, err = await to_thread.run_sync(lambda: child.communicate(timeout=60))
     assert child.returncode == 130, err
     assert "records were lost" in err
-    assert "the gap is mended" in err
+    assert "the gap is repaired" in err
     assert status["gaps"] == 0
 
 

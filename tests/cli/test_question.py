@@ -18,7 +18,7 @@ from tests.worlds.moto import TARGET_EXTERNAL_ID, TARGET_ROLE_ARN, MotoWorld
 from tests.worlds.terminal import terminal
 
 ENOUGH_SECONDS = 60.0
-QUESTION = b"orders (222222222222, us-east-1): go on? [y/N]"
+QUESTION = b"orders (222222222222, us-east-1): continue? [y/N]"
 
 
 async def test_two_questions_never_stand_at_once(
@@ -28,7 +28,7 @@ async def test_two_questions_never_stand_at_once(
     answered = asyncio.Event()
 
     async def ask(table: str) -> None:
-        answers[table] = await questions.agreed(f"{table}: go on?")
+        answers[table] = await questions.agreed(f"{table}: continue?")
         answered.set()
 
     with terminal() as (person, stdin):
@@ -39,11 +39,11 @@ async def test_two_questions_never_stand_at_once(
             group.start_soon(ask, "events")
             await asyncio.sleep(0)
             await anyio.wait_all_tasks_blocked()
-            assert capsys.readouterr().err == "orders: go on?\n"
+            assert capsys.readouterr().err == "orders: continue?\n"
             os.write(person, b"y\n")
             await asyncio.wait_for(answered.wait(), ENOUGH_SECONDS)
             await anyio.wait_all_tasks_blocked()
-            assert capsys.readouterr().err == "events: go on?\n"
+            assert capsys.readouterr().err == "events: continue?\n"
             os.write(person, b"n\n")
     assert answers == {"orders": True, "events": False}
 

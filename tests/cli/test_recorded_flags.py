@@ -94,5 +94,5 @@ def test_it_is_kept_where_it_was_typed(
 def test_flags_of_another_version_are_passed_over_and_odd_ones_refused() -> None:
     later = RecordedCommand(name="copy", flags={"source": "a", "of_tomorrow": 1})
     assert flags_of(later) == CopyFlags(source="a")
-    with pytest.raises(PlanError, match="cannot be begun again"):
+    with pytest.raises(PlanError, match="cannot be started again"):
         flags_of(RecordedCommand(name="copy", flags={"writers": "many"}))

@@ -162,7 +162,7 @@ def test_a_repair_asks_on_a_terminal_and_only_yes_is_yes(
         found, _, err = run("verify", "--repair", "--delete-extra")
     assert found == code
     assert "in the target orders (222222222222, us-east-1) this will" in err
-    assert "orders (222222222222, us-east-1): go on? [y/N]" in err
+    assert "orders (222222222222, us-east-1): continue? [y/N]" in err
     assert ("nothing is written" in err) == (code == 6)
 
 

@@ -89,7 +89,7 @@ async def test_what_is_left_undone_counts_as_a_throttle_without_a_word() -> None
     ("reason", "resource", "words"),
     [
         ("TableWriteProvisionedThroughputExceeded", "", "table orders"),
-        ("TableWriteKeyRangeThroughputExceeded", "", "a key range of orders"),
+        ("TableWriteKeyRangeThroughputExceeded", "", "a hot partition of orders"),
         ("IndexWriteProvisionedThroughputExceeded", "/index/by-owner", "index by-owner"),
     ],
 )

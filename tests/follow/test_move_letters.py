@@ -166,7 +166,7 @@ async def test_letters_of_a_move_are_read_again_and_no_old_item_comes_back(
         assert await file.enter("aborted", move_now.stage, time.time())
     code, _, err = await replayed(tmp_path)
     assert code == 3
-    assert "the run orders is aborted: of its letters none is written" in err
+    assert "the run orders is aborted: of its dead letters none is written" in err
 
 
 async def test_the_limit_of_refused_items_counts_copy_and_following_each_item_once(
@@ -219,7 +219,7 @@ async def test_a_move_under_a_cap_that_is_too_low_says_so_and_what_to_raise(
         (line,) = (line for line in move.said if "will not catch up" in line)
         for words in (line, out):
             assert "orders: it will not catch up: in " in words
-            assert "held back by the cap of 2 write units a second" in words
+            assert "limited by the cap of 2 write units a second" in words
             assert "raise --max-write-units (dynaferry set orders --max-write-units N)" in words
         await told(tmp_path, "set", "orders", "--max-write-units", "none")
         await move.until(lambda now: now.spool_rows == 0 and now.will_catch_up)

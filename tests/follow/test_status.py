@@ -156,5 +156,5 @@ def test_a_pause_holds_it_back_before_all_else() -> None:
     follower.run.paused, follower.run.write_cap_units = True, 1.0
     follower.goes_on(1.0)
     assert follower.held_back.by(reads_again=False) == HeldBy(
-        "a pause", "let it go on (dynaferry resume orders)"
+        "a pause", "resume it (dynaferry resume orders)"
     )

@@ -69,7 +69,7 @@ def test_a_table_of_a_run_that_stores_nothing_has_no_bottleneck_that_is_known() 
     [
         (True, False, 0.0, "index by-owner"),
         (False, True, 0.0, "table by-owner"),
-        (False, False, 0.0, "a key range of by-owner"),
+        (False, False, 0.0, "a hot partition of by-owner"),
         (False, True, 0.25, "the target, which leaves 25% of the items undone at any rate"),
     ],
 )

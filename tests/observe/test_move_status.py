@@ -88,10 +88,10 @@ def test_without_a_process_ages_go_on_and_nothing_moves() -> None:
     assert left.position_age_seconds == 600.2
     assert (left.changes_in_per_second, left.changes_out_per_second) == (0.0, 0.0)
     assert (left.is_running, left.ready) == (False, False)
-    assert left.not_ready == ("no process follows it: the same move command goes on",)
+    assert left.not_ready == ("no process follows it: the same move command resumes it",)
     assert line_of(left) == (
-        "orders: following, 10m 01s behind, but no process follows it: the same move command goes"
-        " on (12 waiting; 16 shards; newest change seen is 10m 01s old)"
+        "orders: following, 10m 01s behind, but no process follows it: the same move command "
+        "resumes it (12 waiting; 16 shards; newest change seen is 10m 01s old)"
     )
 
 
@@ -116,7 +116,7 @@ def test_what_loses_is_said_with_what_limits_it_and_what_to_do() -> None:
         remedy="raise --max-write-units (dynaferry set orders --max-write-units N)",
     )
     assert losing_line(losing) == (
-        "orders: it will not catch up: in 2,031/s, out 98/s; held back by the cap of 100 write"
+        "orders: it will not catch up: in 2,031/s, out 98/s; limited by the cap of 100 write"
         " units a second; raise --max-write-units (dynaferry set orders --max-write-units N), or"
         " lower what is written to the source"
     )

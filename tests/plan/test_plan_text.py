@@ -48,7 +48,7 @@ def test_it_is_written_for_people_and_usable_as_it_is() -> None:
         "# Written by: dynaferry plan 'prod-*' 'new-*'",
         "#",
         "",
-        "tables_at_once = 4         # the largest are begun first",
+        "tables_at_once = 4         # the largest are started first",
         "# create_target = true    # create the targets that do not exist like their sources",
         "# max_read_units = 1000   # read capacity units a second, for all tables together",
         "# max_write_units = 1000  # write capacity units a second, for all tables together",

@@ -109,7 +109,7 @@ async def test_a_finished_run_says_so_and_writes_nothing(
     assert outcome.summary.tables[0].items_written == first.tables[0].items_written
     (words,) = [line for line in said if "already complete" in line]
     assert "was completed at 20" in words
-    assert words.endswith("--restart copies everything anew")
+    assert words.endswith("--restart copies everything again")
 
 
 async def stopped_halfway(world: MotoWorld, plan: CopyPlan) -> Outcome:

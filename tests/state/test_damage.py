@@ -119,7 +119,7 @@ COUNTERS = "its counters are not understood"
         ),
         ("UPDATE run SET status = 'finished'", RUN_ITSELF),
         ("UPDATE run SET attempts = -1", RUN_ITSELF),
-        ("UPDATE run SET attempts = 2", "it counts 2 attempts and tells of 1"),
+        ("UPDATE run SET attempts = 2", "it counts 2 attempts and reports 1"),
         ("UPDATE run SET created_at = -1", RUN_ITSELF),
         ("UPDATE run SET started_at = 1e300", RUN_ITSELF),
         ("UPDATE run SET identity = x'ffff'", RUN_ITSELF),

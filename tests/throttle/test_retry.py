@@ -142,7 +142,7 @@ async def test_a_side_that_is_gone_is_reported_with_what_is_known_of_the_cause(
     with pytest.raises(ServiceGoneError) as raised:
         await policy_with(Timeline()).call(attempt)
     hint = raised.value.hint or ""
-    assert hint == f"{begins}the same command goes on where this run stopped"
+    assert hint == f"{begins}the same command resumes where this run stopped"
 
 
 async def test_patience_begins_with_the_failure_however_long_nothing_was_asked() -> None:

@@ -48,7 +48,7 @@ def test_a_line_says_how_far_how_fast_and_how_long() -> None:
 
 def test_when_all_is_scanned_it_says_what_is_to_be_confirmed() -> None:
     line = line_of(running(segments_complete=8, unconfirmed=1200), then=4000)
-    assert line.endswith("1,200 to confirm")
+    assert line.endswith("1,200 to check again")
 
 
 def test_a_table_that_waits_is_not_shown() -> None:
@@ -64,7 +64,7 @@ def test_the_table_on_a_terminal_has_a_row_for_each() -> None:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "differ" in text
     assert "7" in text
-    assert "5 to confirm" in text
+    assert "5 to check again" in text
     assert text.startswith("paused [red]\n")
 
 

@@ -374,7 +374,7 @@ async def test_what_proves_something_begins_anew_unless_it_is_asked_to_resume(
     outcome = await execute(msgspec.structs.replace(plan, **asked), say=said.append)
     assert calls.count(("source", "Scan")) == 4
     assert outcome.summary.attempts == 1
-    assert any("beginning anew" in line and "--resume" in line for line in said)
+    assert any("starting over" in line and "--resume" in line for line in said)
 
     await failed_halfway(plan, monkeypatch)
     calls.clear()

@@ -86,7 +86,7 @@ async def test_a_move_shows_its_state_its_lag_its_changes_and_its_spool(tmp_path
             "remedy": "raise it",
         }
         await page.shows("#move-losing", "it will not catch up")
-        await page.shows("#move-losing", "held back by the cap of 100 write units a second")
+        await page.shows("#move-losing", "limited by the cap of 100 write units a second")
         run.more = {"capture_silent_seconds": 90.0, "trouble": "no permission"}
         await page.shows("#state", "stalled")
         await page.shows("#trouble-what", "the stream was not read for 90 s: no permission")

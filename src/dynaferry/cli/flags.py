@@ -201,7 +201,7 @@ def flags_of(command: RecordedCommand) -> CopyFlags | MoveFlags:
         move = msgspec.convert({**command.flags, "copy": CopyFlags()}, MoveFlags)
         return msgspec.structs.replace(move, copy=copy)
     except msgspec.ValidationError as error:
-        raise PlanError(f"the command of this run cannot be begun again: {error}") from error
+        raise PlanError(f"the command of this run cannot be started again: {error}") from error
 
 
 def _builtins(flags: CopyFlags | MoveFlags) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class RejectedItems:
     def _stopped_by(self, rejection: Rejection) -> RejectedItemError:
         return RejectedItemError(
             f"the target {self._target} refused the item {self._words(rejection)}",
-            hint="mend the item or the target's schema, or go on with --on-reject dead-letter",
+            hint="fix the item or the target's schema, or continue with --on-reject dead-letter",
             operation=OPERATION,
             table=self._target,
             segment=rejection.batch.segment,
@@ -97,7 +97,7 @@ class RejectedItems:
             f"more than {self._limit.most:,} items were refused, at last by the target "
             f"{self._target} the item {self._words(rejection)}",
             hint="so many speak of a wrong target, not of bad items: compare its keys and indexes "
-            "with the source's; the same command goes on, and --max-rejected sets more aside",
+            "with the source's; the same command resumes, and --max-rejected keeps more of them",
             operation=OPERATION,
             table=self._target,
             segment=rejection.batch.segment,

@@ -36,7 +36,7 @@ IN_FLIGHT_GRACE_SECONDS: Final = 3.0
 PRESENT_CODE: Final = "ItemPresent"
 PRESENT_WORDS: Final = (
     "the target holds another item under this key by now; --if-present overwrite replaces it, "
-    "--if-present accept keeps it and settles this letter"
+    "--if-present accept keeps it and drops this dead letter"
 )
 
 

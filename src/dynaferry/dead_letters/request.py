@@ -94,7 +94,7 @@ def check_is_the_same(stored: TableIdentity, found: TableDescription, run: str) 
     if made_anew:
         raise PreflightError(
             f"the target {found.arn} was dropped and created again since the run {run} wrote to it",
-            hint="copy anew with --restart: what was copied before is gone",
+            hint="copy again with --restart: what was copied before is gone",
             table=found.name,
         )
 

@@ -66,7 +66,7 @@ async def show(
         say(f"2. a table {accounts.TABLE!r} in the source, with {count:,} items of every type")
         await _create_source(plan)
         await server.fill_source(count)
-        say("3. dynaferry enables a stream, copies and follows; the application goes on writing")
+        say("3. dynaferry enables a stream, copies and follows; the application continues writing")
         async with open_account(plan.source, "source") as source:
             writer = SourceWriter(source.client, make_items(count))
             moved = _Moved(plan, writer, say, watch)

@@ -54,7 +54,7 @@ _EARLY: Final[tuple[Stage, ...]] = (
     "cutting-over",
     "going-back",
 )
-NOT_RUNNING: Final = "no process moves it now: the same move command goes on"
+NOT_RUNNING: Final = "no process moves it now: the same move command resumes it"
 
 
 class Answer(Struct, frozen=True, kw_only=True):

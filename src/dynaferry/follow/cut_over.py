@@ -160,7 +160,7 @@ def decide(
     """What is to be done at `now`, where all tables of the move stand like this."""
     lasting = _reasons(looks, only_lasting=True)
     if progress.rounds_that_differed >= MOST_DIFFERING_ROUNDS:
-        return NotReady(("keys differ on both sides, twice: dynaferry verify tells which",))
+        return NotReady(("keys differ on both sides, twice: dynaferry verify says which",))
     if lasting:
         return NotReady(lasting)
     waits = (

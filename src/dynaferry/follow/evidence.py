@@ -63,7 +63,7 @@ def _of_the_stream(
 ) -> Evidence:
     if proof == "observed" or closed is None:
         shown = f"no record came for {silent_seconds:.1f} s, on any shard"
-        not_shown = "a record that the service still holds back, or a writer that only paused"
+        not_shown = "a record that the service still withholds, or a writer that only paused"
         return Evidence((shown,), (not_shown,), (), ())
     read = "every shard of the stream has ended and is read to its end"
     later = "a write to the source after its stream was disabled leaves no record"

@@ -9,7 +9,7 @@ from typing import Final
 
 RECENT_SECONDS: Final = 60.0
 EXPIRING: Final = (
-    " (time to live deletes items there, too: switched off, it goes on for up to an hour)"
+    " (time to live deletes items there, too: switched off, it continues for up to an hour)"
 )
 
 

@@ -40,7 +40,7 @@ class HeldBack:
         """What holds it back now; `reads_again` is whether keys wait to be read again."""
         run = self.run
         if run.paused:
-            return HeldBy("a pause", f"let it go on (dynaferry resume {run.run})")
+            return HeldBy("a pause", f"resume it (dynaferry resume {run.run})")
         if _is_near(self._writes, run.write_cap_units):
             return _cap("write", run.write_cap_units, run.run)
         if _is_near(self._writes, self._own_cap):

@@ -119,7 +119,8 @@ def _asked_once_over(command: MoveCommand, stage: Stage) -> AllowedCommand | Ref
         return AllowedCommand(stage, is_done_already=True)
     return RefusedCommand(
         f"the move is {stage}: nothing is captured any more",
-        "begin another with --run" + (", or anew with --restart" if stage == "aborted" else ""),
+        "begin another with --run"
+        + (", or start over with --restart" if stage == "aborted" else ""),
     )
 
 
@@ -181,7 +182,7 @@ def _asked_to_cut_back(stage: Stage, *, has_way_back: bool) -> AllowedCommand | 
         )
     if not has_way_back:
         return RefusedCommand(
-            "the move was begun with --way-back none, so what was written to the target since the"
+            "the move was started with --way-back none, so what was written to the target since the"
             " switch was not captured",
             "dynaferry verify shows what the tables differ in",
         )

@@ -323,8 +323,8 @@ def move_of(run: RunRecord) -> str:
     """
     if run.identity.move is None:
         raise StateError(
-            f"the run {run.run} was begun without a capture, so what changed in the source since"
+            f"the run {run.run} was started without a capture, so what changed in the source since"
             " its scan began is not known",
-            hint="begin another with --run, or anew with --restart",
+            hint="begin another with --run, or start over with --restart",
         )
     return run.identity.move

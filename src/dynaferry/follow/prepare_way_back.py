@@ -44,7 +44,7 @@ START_SECONDS: Final = 30.0
 ENABLING_SECONDS: Final = 300.0
 LOOK_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 2.0
-WITHOUT: Final = "or go on without a way back: --way-back none"
+WITHOUT: Final = "or continue without a way back: --way-back none"
 _ANY: Final = {"S": "dynaferry", "N": "0", "B": "AA=="}
 
 

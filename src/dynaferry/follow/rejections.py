@@ -61,7 +61,7 @@ class MoveRejections:
         if self._on_reject == "stop":
             raise RejectedItemError(
                 f"the target {self._target} refused the item {words}",
-                hint="repair the item or the target's schema, or go on with"
+                hint="repair the item or the target's schema, or continue with"
                 " --on-reject dead-letter",
                 operation=_OPERATION,
                 table=self._target,
@@ -70,7 +70,7 @@ class MoveRejections:
             raise TooManyRejectedError(
                 f"more than {self._limit.most:,} items were refused, at last by the target "
                 f"{self._target} the item {words}",
-                hint="the same command goes on, and --max-rejected sets more aside",
+                hint="the same command resumes, and --max-rejected keeps more of them",
                 operation=_OPERATION,
                 table=self._target,
             )

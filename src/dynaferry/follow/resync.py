@@ -108,7 +108,7 @@ class Resync:
                 partial(SpoolFile.mend_gaps, up_to=gaps[-1][0], now=table.capture.clock())
             )
         self._say(
-            f"{names}: every key was compared since, {keys:,} are read again: the gap is mended"
+            f"{names}: every key was compared since, {keys:,} are read again: the gap is repaired"
         )
         return True
 

@@ -35,7 +35,7 @@ class SpoolDamagedError(StoppedError):
     def __init__(self, path: Path, words: str) -> None:
         super().__init__(
             words if str(path) in words else f"the spool {path} is damaged: {words}",
-            hint="the same command goes on: the spool is set aside, and every key is compared",
+            hint="the same command resumes: the spool is put away, and every key is compared",
         )
 
 
@@ -96,7 +96,7 @@ def set_aside(path: Path) -> Path:
         path.rename(aside)
         _sync_directory(path.parent)
     except OSError as error:
-        raise StateError(f"the spool {path} cannot be set aside: {error.strerror}") from error
+        raise StateError(f"the spool {path} cannot be put away: {error.strerror}") from error
     return aside
 
 
@@ -182,7 +182,7 @@ def _check(connection: sqlite3.Connection, path: Path, spool_id: str) -> None:
     if version != SPOOL_VERSION:
         raise StateError(
             f"the spool {path} is of version {version}, this is {SPOOL_VERSION}",
-            hint="go on with the version of dynaferry that made it",
+            hint="continue with the version of dynaferry that made it",
         )
     _look_through(connection, path)
     ids = connection.execute("SELECT id FROM spool").fetchall()

@@ -106,7 +106,7 @@ class Switching(AttemptFile):
             "replaying", self._clock(), has_way_back=self._ways_back.is_wanted
         )
         for transition in await self._file.read_open():
-            reply = self._reply("not ready", reasons=("the move was started anew",))
+            reply = self._reply("not ready", reasons=("the move was started over",))
             await self._file.end(transition.number, "not ready", self._clock(), reply=reply)
         after = asked("move", move.stage)
         if not isinstance(after, AllowedCommand):
@@ -213,7 +213,7 @@ class Switching(AttemptFile):
                 await self._refuse_or_switch(transition)
         except* DynaferryError as group:
             why = first_reason(group).message
-            self._say(f"the {what} cannot go on: {why}")
+            self._say(f"the {what} cannot continue: {why}")
             with suppress(DynaferryError):
                 await self._end_unready(transition, why)
         finally:

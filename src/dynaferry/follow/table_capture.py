@@ -116,7 +116,7 @@ class TableCapture:
         origin = await self._spool.run(SpoolFile.origin)
         latest = await self._streams.latest()
         if latest is None and not self.is_to_end:
-            raise NotReadyError(DISABLED, hint="enable one; the same command goes on then")
+            raise NotReadyError(DISABLED, hint="enable one; the same command resumes then")
         if origin.stream is None:
             if latest is not None:
                 self._take(await self._begun(latest, None))

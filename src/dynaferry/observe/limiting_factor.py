@@ -114,4 +114,4 @@ def resource_in_words(name: str, *, is_index: bool, is_table: bool, undone_share
         return f"the target, which leaves {undone_share:.0%} of the items undone at any rate"
     if is_index:
         return f"index {name}"
-    return f"table {name}" if is_table else f"a key range of {name}"
+    return f"table {name}" if is_table else f"a hot partition of {name}"

@@ -40,11 +40,11 @@ _GAUGES: Final[Sequence[tuple[str, str, _OfMove]]] = (
         "Keys that wait without an image: their items are read again.",
         lambda t: t.spool_read_again,
     ),
-    ("gaps_open", "Losses of records that are not mended yet.", lambda t: t.gaps),
+    ("gaps_open", "Losses of records that are not repaired yet.", lambda t: t.gaps),
     ("doubts", "Writes of which nobody knows yet what became of them.", lambda t: t.doubts),
     (
         "move_rejected",
-        "Items that the target refuses as the source holds them, set aside while following.",
+        "Items that the target rejects while following, kept as dead letters.",
         lambda t: t.rejected,
     ),
     (
@@ -60,7 +60,7 @@ _GAUGES: Final[Sequence[tuple[str, str, _OfMove]]] = (
     (
         "move_timestamp_seconds",
         "When the move stood like this, in seconds since 1970. What is pushed or written to a file"
-        " stays when nobody renews it: this tells its age.",
+        " stays when nobody renews it: this shows its age.",
         lambda t: t.at,
     ),
 )
@@ -101,7 +101,7 @@ def _changes(tables: Sequence[MoveStatus]) -> Metric:
 
 def _gaps(tables: Sequence[MoveStatus]) -> Metric:
     family = CounterMetricFamily(
-        "dynaferry_gaps", "Losses of records, mended ones included.", labels=_LABELS
+        "dynaferry_gaps", "Losses of records, repaired ones included.", labels=_LABELS
     )
     for table in tables:
         family.add_metric([table.source, table.target], table.gaps_ever)

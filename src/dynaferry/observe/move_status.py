@@ -30,7 +30,7 @@ MOVE_STATES: Final[tuple[MoveState, ...]] = (
     "returned",
 )
 _NOT_APPLYING: Final = ("capturing", "copying", "switched", "going-back", "returned")
-NOBODY_FOLLOWS: Final = "no process follows it: the same move command goes on"
+NOBODY_FOLLOWS: Final = "no process follows it: the same move command resumes it"
 
 
 class PassesStatus(Struct, frozen=True, kw_only=True):

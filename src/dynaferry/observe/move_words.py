@@ -60,7 +60,7 @@ def ending_line(table: MoveStatus) -> str | None:
 
 def losing_line(table: MoveStatus) -> str:
     """Said once it is so: more comes in than goes out, what limits it, and what to do."""
-    limited = "" if table.limited_by is None else f"; held back by {table.limited_by}"
+    limited = "" if table.limited_by is None else f"; limited by {table.limited_by}"
     return (
         f"{table.source}: it will not catch up: in {table.changes_in_per_second:,.0f}/s, out "
         f"{table.changes_out_per_second:,.0f}/s{limited}; "

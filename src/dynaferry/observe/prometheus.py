@@ -38,7 +38,11 @@ _OfTable = Callable[[TableStats], float | None]
 _COUNTERS: Final[Sequence[tuple[str, str, _OfTable]]] = (
     ("items_read", "Items read from the source.", lambda t: t.items_read),
     ("items_written", "Items written and acknowledged by the target.", lambda t: t.items_written),
-    ("items_rejected", "Items that the target refused, set aside.", lambda t: t.items_rejected),
+    (
+        "items_rejected",
+        "Items that the target rejected, kept as dead letters.",
+        lambda t: t.items_rejected,
+    ),
     ("bytes_read", "Bytes of the source's answers.", lambda t: t.bytes_read),
     ("read_capacity_units", "Read capacity units consumed.", lambda t: t.read_units),
     ("write_capacity_units", "Write capacity units consumed.", lambda t: t.write_units),
@@ -96,7 +100,7 @@ class RunCollector(Collector):
         yield _gauge(
             "checkpoint_timestamp_seconds",
             "When progress was last stored, in seconds since 1970; absent like its age. What is"
-            " pushed or written to a file stays when nobody renews it: this tells its age.",
+            " pushed or written to a file stays when nobody renews it: this shows its age.",
             tables,
             self._checkpointed_at,
         )

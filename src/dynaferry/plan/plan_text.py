@@ -37,7 +37,7 @@ def plan_lines(plan: CopyPlan, tables: Sequence[PlannedTable], head: Sequence[st
 
 
 def _settings(plan: CopyPlan) -> Iterator[str]:
-    yield f"tables_at_once = {DEFAULT_TABLES_AT_ONCE}         # the largest are begun first"
+    yield f"tables_at_once = {DEFAULT_TABLES_AT_ONCE}         # the largest are started first"
     yield "# create_target = true    # create the targets that do not exist like their sources"
     yield "# max_read_units = 1000   # read capacity units a second, for all tables together"
     yield "# max_write_units = 1000  # write capacity units a second, for all tables together"

@@ -187,5 +187,5 @@ def _check_may_be_created(
 
 def _restart_of(plan: CopyPlan, table: TablePlan) -> str:
     if len(plan.tables) == 1:
-        return "add --restart to copy everything anew"
-    return f"add --restart-table {table.source_name} to copy this table anew, and no other"
+        return "add --restart to copy everything again"
+    return f"add --restart-table {table.source_name} to copy this table again, and no other"

@@ -95,7 +95,7 @@ class CopyAttempt:
         if is_complete(run) and await is_finished(self._tables, self._store):
             self._say(
                 f"already complete: the run {run.run} was completed {completed_at(run)} and has "
-                "nothing left to copy; --restart copies everything anew"
+                "nothing left to copy; --restart copies everything again"
             )
             stats = await self._stats(run)
             return Outcome(await self._summary(run.run, status_of(stats, None), stats))
@@ -188,7 +188,7 @@ class CopyAttempt:
 
     def _say_that_others_go_on(self, stats: TableStats, error: DynaferryError) -> None:
         if len(self._checked) > 1:
-            self._say(f"{stats.source} failed, the other tables go on: {error.message}")
+            self._say(f"{stats.source} failed, the other tables continue: {error.message}")
 
     async def _end(
         self,

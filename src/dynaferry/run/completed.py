@@ -82,5 +82,5 @@ async def check_still_there(
 
 def _anew(record: RunRecord, seen: TablePreflight) -> str:
     if len(record.identity.tables) == 1:
-        return "--restart copies everything anew"
-    return f"--restart-table {seen.table.source_name} copies this table anew, and no other"
+        return "--restart copies everything again"
+    return f"--restart-table {seen.table.source_name} copies this table again, and no other"

@@ -158,7 +158,7 @@ async def _run_preflight(
 
 def _standing(stored: RunRecord, *, restarts: bool) -> str:
     if restarts:
-        return f"the run {stored.run} has begun and would be started over"
+        return f"the run {stored.run} was started and would be started over"
     if is_complete(stored):
         return f"the run {stored.run} is complete already; it was completed {completed_at(stored)}"
-    return f"the run {stored.run} has begun and would be resumed"
+    return f"the run {stored.run} was started and would be resumed"

@@ -53,7 +53,7 @@ def tables_of(plan: CopyPlan, stored: RunRecord | None) -> RunTables:
     if plan.restart and (anew or len(chosen.tables) < len(plan.tables)):
         raise PlanError(
             "--restart forgets all tables of the run, and other flags choose some of them",
-            hint="--restart-table T begins one anew, and --restart-table '*' all that are chosen",
+            hint="--restart-table T begins one again, and --restart-table '*' all that are chosen",
         )
     known = () if stored is None else stored.identity.tables
     numbers = _numbers_by_table(plan.tables, known)
@@ -147,7 +147,7 @@ def lines_on(tables: RunTables, stored: RunRecord | None) -> list[str]:
         has_left = [number for number in tables.left if known[number].left_at is None]
         told += [
             (_names(tables, tables.joined), "new in this run"),
-            (_names(tables, tables.restarted), "copied again from the start; the others go on"),
+            (_names(tables, tables.restarted), "copied again from the start; the others continue"),
             (
                 _names(tables, has_left),
                 "not in the plan any more; what was copied stays, and resumes if it comes back",

@@ -183,7 +183,7 @@ def sole_run(state_dir: Path, run: str | None) -> str:
         raise PlanError(
             f"the move {run!r} has copied nothing yet",
             hint="it waits for its stream, which was enabled just now: look again in a minute; "
-            "if no process moves it, the same move command goes on",
+            "if no process moves it, the same move command resumes it",
         )
     if not runs:
         raise PlanError(

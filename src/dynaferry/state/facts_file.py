@@ -99,7 +99,7 @@ def read_facts(state_dir: Path, account: str, region: str) -> ServiceFacts | Non
     except (OSError, ValueError) as error:  # msgspec's is one
         raise StateError(
             f"the facts file {path} cannot be read: {error}",
-            hint="measure anew with `dynaferry bench facts`, or remove the file",
+            hint="measure again with `dynaferry bench facts`, or remove the file",
         ) from error
     return facts
 

@@ -98,7 +98,7 @@ def _check_table(
 def _hint(field: str, anew: str) -> str:
     """What to do where this field differs; `anew` is the flag that starts the table over."""
     if field == "total_segments":
-        return f"leave --segments out to go on, or {anew} to start over"
+        return f"leave --segments out to resume, or {anew} to start over"
     side, _, what = field.partition("_")
     return _MADE_ANEW.format(side, f"{anew} starts over") if what == "table_id" else _OTHER_COPY
 

@@ -232,7 +232,7 @@ class RetryPolicy:
     def _gone(self, last: BaseException | None) -> ServiceGoneError:
         # What is known of the cause says more than that one may wait for its end.
         cause = getattr(last, "hint", None)
-        again = "the same command goes on where this run stopped"
+        again = "the same command resumes where this run stopped"
         return ServiceGoneError(
             f"the {self._side} accepted nothing for {self._patience.seconds:,.0f} s; last: {last}",
             hint=f"{cause}; then {again}" if cause else f"once it is back, {again}",

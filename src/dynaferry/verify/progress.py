@@ -53,7 +53,7 @@ def ending(view: TableView, stats: ComparisonStats) -> str:
         return {"complete": "done", "interrupted": "stopped"}.get(view.state, view.state)
     if view.segments_complete < view.segments_total:
         return f"{formatting.duration(view.seconds_left)} left"
-    return f"{formatting.count(stats.unconfirmed)} to confirm"
+    return f"{formatting.count(stats.unconfirmed)} to check again"
 
 
 def event_of(view: TableView, stats: ComparisonStats) -> Event:

@@ -39,7 +39,7 @@ async def what_to_resume(plan: VerifyPlan, say: Say) -> Verification | None:
         say(line)
     stored = await _unfinished(plan)
     if plan.resume and stored is None:
-        say("there is no unfinished verification to resume: this one begins anew")
+        say("there is no unfinished verification to resume: this one starts over")
     return stored
 
 
@@ -64,8 +64,8 @@ async def _how_it_begins(plan: VerifyPlan) -> list[str]:
     lines = []
     if (dropped := await _dropped(plan)) is not None:
         lines.append(
-            f"beginning anew: the verification that began at {iso_time(dropped.began_at)} was not "
-            "finished and will be dropped (--resume goes on with it instead)"
+            f"starting over: the verification that began at {iso_time(dropped.began_at)} was not "
+            "finished and will be dropped (--resume resumes it instead)"
         )
         if dropped.unseen:
             lines.append(
@@ -163,7 +163,7 @@ def _check_number(pairs: Sequence[TablePair], stored: Verification) -> None:
     if before != now:
         raise StateError(
             f"the unfinished verification {stored.run!r} compares {before} tables, not {now}",
-            hint="name the same tables to resume it, or add --restart to begin anew",
+            hint="name the same tables to resume it, or add --restart to start over",
         )
 
 
@@ -172,7 +172,7 @@ def _check_sample(plan: VerifyPlan, stored: Verification) -> None:
         raise StateError(
             f"the unfinished verification {stored.run!r} compares "
             f"{_share(stored.sample_percent)}, not {_share(plan.sample_percent)}",
-            hint="leave --sample as it was to resume, or add --restart to begin anew",
+            hint="leave --sample as it was to resume, or add --restart to start over",
         )
 
 

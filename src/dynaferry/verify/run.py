@@ -178,7 +178,7 @@ class _Attempt:
         return (
             f"resuming the verification {record.run} that began at {iso_time(record.created_at)}: "
             f"{done:,} segments are done, the oldest {formatting.duration(seconds)} ago; what was "
-            "written to them since is not seen (--restart begins anew)"
+            "written to them since is not seen (--restart starts over)"
         )
 
     async def _rejected_keys(self) -> list[frozenset[bytes]]:
@@ -255,7 +255,7 @@ class _Attempt:
         planned = repair_plan(self._plan, stats.target, self._pairs[table].target.arn, totals)
         if totals.rejected:
             self._say(
-                f"{totals.rejected:,} items that the copy set aside are left as they are: "
+                f"{totals.rejected:,} items that the copy rejected are left as they are: "
                 f"dynaferry dead-letters replay writes them again"
             )
         if planned.items == 0:

@@ -163,7 +163,7 @@ class FactsBench:
             return [verdicts.of_refused_batches(batches)]
 
         await self._take("the order of keys in two tables", (verdicts.ORDER,), order)
-        await self._take("packed responses", (verdicts.PACKING,), packing)
+        await self._take("gzip responses", (verdicts.PACKING,), packing)
         await self._take("refused batches", (verdicts.REFUSED,), refused)
         await measure_stream(plan, tables.first, self._take, self._say)
 

@@ -56,9 +56,9 @@ def pause(
     """Hold a run: nothing is read or written until resume; what is in flight is finished.
 
     It stays paused when it is stopped and started again. With --table only that table is held. A
-    verification and a replay of its dead letters are paused too. Of a move the capture goes on:
+    verification and a replay of its dead letters are paused too. Of a move the capture continues:
     what changes meanwhile waits. A verification of tables that were not copied from this state
-    directory belongs to no run and cannot be paused: Ctrl-C stops it, and the same command goes on.
+    directory belongs to no run and cannot be paused: Ctrl-C stops it, and the same command resumes.
     """
     from dynaferry.cli.commands.control import run_pause
 

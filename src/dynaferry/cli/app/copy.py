@@ -32,7 +32,7 @@ COPY_EXAMPLES = examples(
     "dynaferry copy --plan move.toml --progress none --json",
     "# Watched in a browser on this machine, with a button to pause it.",
     "dynaferry copy orders orders --metrics-listen 127.0.0.1:9464 --allow-control",
-    "# Told on the desktop when it is over.",
+    "# Shown on the desktop when it is over.",
     "dynaferry copy orders orders --on-end 'notify-send \"$DYNAFERRY_ENDED_STATUS\"'",
 )
 
@@ -80,7 +80,7 @@ def copy(
         CompressFlag | None,
         option(
             SPEED,
-            "Ask the source for packed responses (gzip); auto does where it is far away."
+            "Ask the source for gzip responses; auto does where it is far away."
             f" {options.default('compress')}",
         ),
     ] = None,
@@ -118,8 +118,8 @@ def copy(
         OnRejectFlag | None,
         option(
             SAFETY,
-            "What to do with an item that the target refuses: keep it aside and go on,"
-            f" or stop. {options.default('on_reject')}",
+            "What to do with an item that the target rejects: keep it as a dead letter and"
+            f" continue, or stop. {options.default('on_reject')}",
         ),
     ] = None,
     max_rejected: Annotated[

@@ -20,7 +20,7 @@ letters_app = typer.Typer(
     cls=ExampleGroup,
     help="The items that the target refused: list, export, and write them again.",
     epilog=examples(
-        "# Which and why; with the items; and again, once the cause is repaired.",
+        "# Which and why; with the items; and again, once the cause is fixed.",
         "dynaferry dead-letters list orders",
         "dynaferry dead-letters export orders -o bad.jsonl",
         "dynaferry dead-letters replay orders",
@@ -54,7 +54,7 @@ def export(
     output: options.ExportFile = None,
     state_dir: options.RunsDir = DEFAULT_STATE_DIR,
 ) -> int:
-    """Write the refused items as JSON lines.
+    """Write the rejected items as JSON lines.
 
     Each has table, segment, key, item, error and time. Key and item are DynamoDB JSON, byte for
     byte as the source gave them.
@@ -102,25 +102,26 @@ def replay(
         IfPresentFlag,
         option(
             SAFETY,
-            "Where the target holds another item under the key by now: keep it and the letter,"
-            " overwrite it with the letter's item, or accept it and settle the letter.",
+            "Where the target holds another item under the key by now: keep it and the dead letter,"
+            " overwrite it with the dead letter's item, or accept it and drop the dead letter.",
         ),
     ] = IfPresentFlag.KEEP,
     state_dir: options.RunsDir = DEFAULT_STATE_DIR,
     json: options.Document = False,
 ) -> int:
-    """Write the refused items again, after the cause is repaired.
+    """Write the rejected items again, after the cause is fixed.
 
     Each is written as the copy read it; what has changed in the source since is not read.
     It is written only where the target has nothing under its key, unless --if-present says
     otherwise. What is refused again is kept, with the new reason; when none is left, the run is
     complete. Not while the copy runs. The target's role needs dynamodb:PutItem.
 
-    Of a move no letter is written, since it may be old by now: while the move follows, its keys
-    are read again from the source, and its own --if-present and flags of the target do not count.
+    Of a move no dead letter is written, since it may be old by now: while the move follows, its
+    keys are read again from the source, and its own --if-present and flags of the target do not
+    count.
 
     Exit codes: 0 none is left; 2 usage error; 3 refused before anything was written; 4 items
-    were refused again; 5 stopped by an error, and 130 interrupted: the same command goes on.
+    were refused again; 5 stopped by an error, and 130 interrupted: the same command resumes.
     """
     # It has a field for each of these parameters, by the same name.
     flags = ReplayFlags(**locals())

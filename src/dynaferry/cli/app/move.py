@@ -51,7 +51,7 @@ def _follow_options(
         option(
             SAFETY,
             "Follow without a stream: compare and repair all, pass after pass; the outage of the"
-            " switch is one pass, and told beforehand.",
+            " switch is one pass, and announced beforehand.",
             "--without-stream/--no-without-stream",
         ),
     ] = None,

@@ -259,13 +259,13 @@ StateDir = Annotated[
 ]
 Restart = Annotated[
     bool | None,
-    option(SAFETY, "Forget what an earlier attempt did and begin anew.", "--restart/--no-restart"),
+    option(SAFETY, "Forget what an earlier attempt did and start over.", "--restart/--no-restart"),
 ]
 FailFast = Annotated[
     bool | None,
     option(
         SAFETY,
-        "Stop all tables when one fails; else it ends alone, and the others go on.",
+        "Stop all tables when one fails; else it ends alone, and the others continue.",
         "--fail-fast/--no-fail-fast",
     ),
 ]
@@ -278,7 +278,7 @@ def _tables(help_text: str) -> Any:
 Only = Annotated[list[str] | None, _tables("Only this table of the plan, or these: 'prod-*'.")]
 Skip = Annotated[list[str] | None, _tables("Leave this table of the plan out, or these.")]
 RestartTable = Annotated[
-    list[str] | None, _tables("Begin this table anew; the others keep what they have.")
+    list[str] | None, _tables("Begin this table again; the others keep what they have.")
 ]
 Run = Annotated[
     str | None,

@@ -75,8 +75,8 @@ def verify(
         bool,
         option(
             SAFETY,
-            "Go on with an unfinished comparison also for --repair, --delete-extra and"
-            " --certificate, which begin anew otherwise; all else resumes by itself.",
+            "Continue with an unfinished comparison also for --repair, --delete-extra and"
+            " --certificate, which start over otherwise; all else resumes by itself.",
             "--resume",
             show_default=False,
         ),
@@ -141,8 +141,8 @@ def verify(
     Nothing is written without --repair or --delete-extra. Works while the tables are written to:
     what differs in one way at the first read and in another at the second is in flux: undecided
     and not equal. An interrupted comparison resumes with the same command and says how old its
-    oldest segment is; with --repair, --delete-extra or --certificate it begins anew unless --resume
-    is given. One that has ended begins anew.
+    oldest segment is; with --repair, --delete-extra or --certificate it starts over unless --resume
+    is given. One that has ended starts over.
 
     It follows dynaferry set, pause and resume where the state directory holds the run that copied
     these tables (--run and --state-dir as for the copy). Without such a run it cannot be addressed.

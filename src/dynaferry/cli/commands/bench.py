@@ -79,7 +79,7 @@ def _measure(
 
 async def agreed(questions: Questions, question: str) -> bool:
     """Whether the person agrees to what is about to be done."""
-    return await questions.agreed(f"{question} Go on? [y/N]")
+    return await questions.agreed(f"{question} Continue? [y/N]")
 
 
 async def _show(measured: Measured) -> None:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from dynaferry.state.move_records import TransitionRequest
     from dynaferry.stop import StopSignal
 
-NOTHING_SWITCHED: Final = "nothing was switched: the writers may go on on the source"
-NOTHING_SWITCHED_BACK: Final = "nothing was switched: the writers may go on on the target"
+NOTHING_SWITCHED: Final = "nothing was switched: the writers may continue on the source"
+NOTHING_SWITCHED_BACK: Final = "nothing was switched: the writers may continue on the target"
 
 
 class AfterGoReport(Struct, frozen=True, kw_only=True):

@@ -60,7 +60,7 @@ def pending_lines(run: str, pending: PendingComparison) -> Iterator[str]:
         yield f"not ready: {compares}; the running move certifies it: finish behind that"
     else:
         yield (
-            f"not ready: {compares}, and no process goes on with it: run the same move command"
+            f"not ready: {compares}, and no process works on it: run the same move command"
             " until it says the certificate, then finish"
         )
     kept = ", with the way back" if pending.has_way_back else ""
@@ -76,7 +76,7 @@ def _far(pending: PendingComparison) -> str:
     """How far it is, and how long it may take."""
     share, seconds = pending.share, pending.seconds
     if share is None or seconds is None:
-        return "has not begun; it takes about as long as dynaferry verify of all keys"
+        return "has not started; it takes about as long as dynaferry verify of all keys"
     told = f"has not ended: {formatting.percent(share)} of the segments are compared"
     if not share:
         return f"{told}; it takes about as long as dynaferry verify of all keys"

@@ -152,7 +152,9 @@ def settings_shown(plan: CopyPlan) -> list[tuple[str, str]]:
     for name, cap in (("read", plan.max_read_units), ("write", plan.max_write_units)):
         given = "no limit given" if cap is None else f"{cap:,g} a second"
         settings.append((f"most {name} units", given))
-    settings.append(("refused items", "set aside" if plan.on_reject != "stop" else "stop the run"))
+    settings.append(
+        ("rejected items", "kept as dead letters" if plan.on_reject != "stop" else "stop the run")
+    )
     settings.append(("consistent reads", "yes" if plan.consistent_read else "no"))
     return settings
 

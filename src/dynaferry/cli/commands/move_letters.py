@@ -98,9 +98,9 @@ async def check_before_the_switch(state_dir: Path, run: str) -> None:
             move = await file.read_move()
     if move is not None and move.stage not in STAGES_OF_FOLLOWING:
         raise StateError(
-            f"the run {run} is {move.stage}: of its letters none is written any more",
+            f"the run {run} is {move.stage}: of its dead letters none is written any more",
             hint="the target does not follow the source any more: dynaferry dead-letters export"
-            " has the letters, and what is right is the application's to say",
+            " has the dead letters, and what is right is the application's to say",
         )
 
 
@@ -139,7 +139,7 @@ class _MoveReplay:
         tables = await self._in_thread(read_move, len(keys))
         if not all(table.is_applying for table in tables):
             raise StateError(
-                f"the run {self._run} is being copied: its letters are not read again yet",
+                f"the run {self._run} is being copied: its dead letters are not read again yet",
                 hint="once it follows (dynaferry status), replay again",
             )
         if any(table.paused for table in tables):
@@ -160,8 +160,9 @@ class _MoveReplay:
         if not await to_thread.run_sync(is_followed, self._state_dir, self._run):
             raise StateError(
                 f"the run {self._run} is a move, and no process follows it now: {then}",
-                hint="what a letter holds may be old: of a move it is never written, but read again"
-                " from the source. The same move command as before goes on; then replay again",
+                hint="what a dead letter holds may be old: of a move it is never written, but read"
+                " again from the source. The same move command as before resumes it; then replay"
+                " again",
             )
 
     async def _keys(self) -> list[list[bytes]]:

@@ -146,7 +146,7 @@ async def _print_plan(planned: RepairPlan) -> bool:
 
 
 async def _ask(questions: Questions, planned: RepairPlan) -> bool:
-    question = f"{formatting.place(planned.target_arn)}: go on? [y/N]"
+    question = f"{formatting.place(planned.target_arn)}: continue? [y/N]"
     if await questions.agreed(*repair_lines(planned), question):
         return True
     screen.say("nothing is written")

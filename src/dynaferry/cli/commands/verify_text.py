@@ -128,10 +128,10 @@ def _text(wire: bytes) -> str:
 def _next_steps(summary: VerifySummary, *, begins_anew: bool) -> Iterator[str]:
     if summary.status in ("interrupted", "failed"):
         yield (
-            "the same command with --resume, and without --restart, goes on where it stopped; as "
-            "it was typed it begins anew"
+            "the same command with --resume, and without --restart, continues where it stopped; as "
+            "it was typed it starts over"
             if begins_anew
-            else "the same command again goes on where it stopped"
+            else "the same command again resumes where it stopped"
         )
         return
     tables = summary.tables

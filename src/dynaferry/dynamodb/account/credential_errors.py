@@ -110,7 +110,7 @@ def from_credentials_error(error: Exception, origin: Origin) -> DynaferryError:
             origin,
             f"the MFA device {_device(origin)} is asked for a code, and there is no terminal to"
             " ask on",
-            "run it on a terminal, or give credentials of a session that was begun before:"
+            "run it on a terminal, or give credentials of a session that was started before:"
             " by `aws sts assume-role` with --token-code",
         )
     if isinstance(error, _FILES):
@@ -267,7 +267,7 @@ def _renew(origin: Origin) -> str:
 
 def _check(origin: Origin) -> str:
     if origin.program is not None:
-        return f"run the credential_process {origin.program} by itself and mend what it says"
+        return f"run the credential_process {origin.program} by itself and fix what it says"
     return f"check the AWS configuration of {origin.who}"
 
 

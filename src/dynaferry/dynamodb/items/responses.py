@@ -61,7 +61,7 @@ class ResponseReader(Struct, frozen=True):
         """
         written = self.read(decode, response)
         if written.error or written.message or written.capital_message:
-            raise self.impossible("it tells of an error")
+            raise self.impossible("it reports an error")
         return written
 
     def impossible(self, what: str, segment: int | None = None) -> ImpossibleAnswerError:

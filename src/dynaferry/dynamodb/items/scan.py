@@ -153,7 +153,7 @@ class ScanSource:
                 f"the {self._side} table {self._table} gives the same items in segment "
                 f"{self._first_page.segment} and in segment {segment}: "
                 "its endpoint ignores Segment",
-                hint="go through it with --segments 1, a copy that was begun under another --run",
+                hint="go through it with --segments 1, a copy that was started under another --run",
                 operation="Scan",
                 table=self._table,
                 segment=segment,

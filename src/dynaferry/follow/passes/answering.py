@@ -135,7 +135,7 @@ class PassesAnswering:
             await self._refuse_or_switch(transition)
         except* DynaferryError as group:
             why = first_reason(group).message
-            self._say(f"the cut-over cannot go on: {why}")
+            self._say(f"the cut-over cannot continue: {why}")
             with suppress(DynaferryError):
                 await self._not_ready(transition, (why,))
         finally:
@@ -164,7 +164,7 @@ class PassesAnswering:
         """What is stored decides: passes go on only where no go is."""
         if await self._enter("following"):
             self._passes.end(is_over=False)
-            self._say("nothing was switched: its passes go on")
+            self._say("nothing was switched: its passes continue")
         elif (move := await self._file.read_move()) is not None:
             self.stage = move.stage
             if self.stage == "switched":

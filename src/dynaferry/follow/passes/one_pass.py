@@ -30,7 +30,7 @@ PHASES: Final[tuple[Phase, ...]] = ("opening", "reading", "settling", "repairing
 _LOOK_SECONDS: Final = 0.1
 _MOST_TOLD: Final = 5
 # Said by a verification that a person asks for; a pass begins anew each time, and tells the rest.
-_NOT_OF_A_PASS: Final = ("beginning anew:", "its repair wrote", "items that the copy set aside")
+_NOT_OF_A_PASS: Final = ("starting over:", "its repair wrote", "items that the copy rejected")
 
 
 class OnePass:

@@ -265,5 +265,6 @@ def check_is_no_other(run: RunRecord) -> None:
     if run.identity.move is not None:
         raise StateError(
             f"the run {run.run} follows a stream, and what it has captured waits in its spools",
-            hint="leave --without-stream out; or begin another with --run, or anew with --restart",
+            hint="leave --without-stream out; or begin another with --run, or start over with "
+            "--restart",
         )

@@ -135,7 +135,7 @@ def fault_of_run(connection: sqlite3.Connection) -> str | None:
         return fault
     numbers = [attempt.attempt for attempt in attempts]
     if numbers != list(range(1, record.attempts + 1)):
-        return f"it counts {record.attempts} attempts and tells of {len(numbers)}"
+        return f"it counts {record.attempts} attempts and reports {len(numbers)}"
     return _fault_of_tables(connection, record)
 
 

@@ -77,7 +77,7 @@ class RunFile:
         :raises StateError: there is such a run, or it cannot be written
         """
         path = state_path(state_dir, run)
-        with refusing(path, "begun"):
+        with refusing(path, "started"):
             _make_directory(state_dir)
             lock = RunLock.acquire(state_dir, run)
             with _released_on_error(lock):
@@ -97,7 +97,7 @@ class RunFile:
 
         :raises StateError: it would not
         """
-        with refusing(state_path(state_dir, run), "begun"):
+        with refusing(state_path(state_dir, run), "started"):
             _make_directory(state_dir)
             RunLock.acquire(state_dir, run).release()
 
@@ -222,7 +222,7 @@ def set_aside(state_dir: Path, run: str, now: float) -> Path:
     :raises StateError: there is none, it is busy, or the file is foreign or broken
     """
     path = state_path(state_dir, run)
-    with refusing(path, "set aside"):
+    with refusing(path, "put away"):
         lock = _take(path, run, APPLICATION_ID, RunFile.ladder)
         try:
             check_damage(path, fault_of_run, RunFile.ladder)
