@@ -1,25 +1,30 @@
 """Copies, and kills itself at a named point: run by `killed.py` as a process.
 
 Arguments: the plan as JSON, the seconds between checkpoints, the point ("" for none: the parent
-kills), and how many times the point is passed before. What it prints is the summary.
+kills), and how many times the point is passed before. What it prints is the summary. What a display
+would show of its progress goes into a file beside its state directory: `shares_path`.
 """
 
 import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
 import msgspec
 
 from dynaferry.copy import checkpoint
 from dynaferry.copy.checkpoint import Checkpointer
 from dynaferry.copy.ledger import Ledger
+from dynaferry.observe.run_meter import RunMeter
+from dynaferry.observe.stats import RunStats
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.ports import Page
-from dynaferry.run import copy_tables, resume, table_copy
+from dynaferry.run import copy_tables, progress_keeper, resume, table_copy
 from dynaferry.state.records import DeadLetter
 from dynaferry.state.sqlite.store import Moment, SqliteStore
 
@@ -43,6 +48,9 @@ POINTS: Final = (
     INSIDE_CHECKPOINT,
     AFTER_CHECKPOINT,
 )
+
+
+SHOW_SECONDS: Final = 0.01
 
 
 class Executioner:
@@ -105,12 +113,40 @@ def stand_at_the_points(executioner: Executioner) -> None:
     Checkpointer._checkpoint = dying_checkpoint  # type: ignore[method-assign]
 
 
+def shares_path(state_dir: Path) -> Path:
+    """Where the shares stand that were shown, a line each time: of the total and of each table."""
+    return state_dir.with_name(f"{state_dir.name}.shares")
+
+
+class Display:
+    """Shows the progress very often: each line is out before the next one is looked at."""
+
+    def __init__(self, plan: CopyPlan) -> None:
+        self._meter = RunMeter(plan.readers)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self._shown = os.open(shares_path(plan.state_dir), flags, 0o600)
+
+    async def watch(self, stats: RunStats) -> None:
+        try:
+            while True:
+                self._show(stats)
+                await anyio.sleep(SHOW_SECONDS)
+        finally:
+            self._show(stats)
+
+    def _show(self, stats: RunStats) -> None:
+        views = self._meter.view(stats, time.monotonic())
+        shares = (self._meter.total.progress_ratio, *(view.share_done for view in views))
+        os.write(self._shown, (" ".join(map(repr, shares)) + "\n").encode())
+
+
 def main() -> None:
     plan, checkpoint_seconds, point, spared = sys.argv[1:]
     checkpoint.CHECKPOINT_SECONDS = float(checkpoint_seconds)
+    vars(progress_keeper)["PROGRESS_SECONDS"] = float(checkpoint_seconds)
     stand_at_the_points(Executioner(point, int(spared)))
     copied = msgspec.json.decode(plan, type=CopyPlan, dec_hook=lambda _, path: Path(path))
-    outcome = asyncio.run(copy_tables.execute(copied))
+    outcome = asyncio.run(copy_tables.execute(copied, watch=Display(copied).watch))
     sys.stdout.buffer.write(msgspec.json.encode(outcome.summary))
 
 

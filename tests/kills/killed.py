@@ -11,6 +11,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from dynaferry.state.sqlite.store import SqliteStore
 from tests.faults.judge import Verdict, acknowledged, is_refused, judge_finished, judge_state
 from tests.faults.stored import Position
 from tests.faults.world import RUN, World
+from tests.kills.copy_child import shares_path
 from tests.worlds.endpoint import Request
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +71,7 @@ class KilledCopy:
         self.written_again: list[int] = []
         self.since_checkpoint_seconds: list[float] = []
         self.faults: list[str] = []
+        self.shares_shown: list[float] = []
 
     def _plan(self) -> CopyPlan:
         return replace(
@@ -86,6 +89,7 @@ class KilledCopy:
         output, _ = await child.communicate()
         self._world.weather.before_request = None
         killed_at = time.time()
+        self._judge_shares()
         await self._note_written_again()
         if child.returncode == 0:
             return False
@@ -103,6 +107,7 @@ class KilledCopy:
         child = await self._start(Kill())
         output, _ = await child.communicate()
         assert child.returncode == 0, output.decode()
+        self._judge_shares()
         await self._note_written_again()
         summary = msgspec.json.decode(output, type=RunSummary)
         world = self._world
@@ -135,6 +140,17 @@ class KilledCopy:
                 loop.call_later(kill.after_seconds, strike)
 
         self._world.weather.before_request = count
+
+    def _judge_shares(self) -> None:
+        """No share that was shown is below one that was shown before, in whichever attempt."""
+        path = shares_path(self._state_dir)
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        whole = [line for line in lines if line.endswith("\n")]  # a kill may have cut the last one
+        shown = [[float(share) for share in line.split()] for line in whole]
+        for before, after in pairwise(shown):
+            if any(now < then for then, now in zip(before, after, strict=True)):
+                self.faults.append(f"a share fell: {before} to {after}")
+        self.shares_shown = [shares[0] for shares in shown]
 
     async def _look_at_remains(self, killed_at: float) -> Remains:
         world = self._world

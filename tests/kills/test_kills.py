@@ -38,6 +38,8 @@ async def copy_killed(
         struck = sum([await copy.killed_attempt(kill) for kill in kills])
         summary = await copy.last_attempt()
         assert summary.tables[0].items_rejected == bad_items
+        # What was shown is among the faults where it fell.
+        assert copy.shares_shown[0] < copy.shares_shown[-1] == 1.0
     return copy, struck
 
 
