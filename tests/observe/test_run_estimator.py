@@ -123,6 +123,24 @@ def test_a_paused_run_has_no_end_and_goes_on_with_its_rate() -> None:
     assert after.total.eta_seconds == pytest.approx(40, rel=0.05)
 
 
+def test_a_paused_table_has_no_end_and_neither_has_the_whole_while_others_go_on() -> None:
+    tables = [
+        TableStats(name, name, segments_total=64, expected_items=100_000, state="running")
+        for name in ("a", "b")
+    ]
+    stats, estimator = RunStats("r", tables, tables_at_once=2), RunEstimator(8)
+    for second in range(120):
+        tables[0].paused = 30 <= second < 90
+        for table in tables:
+            table.items_written += 0 if table.paused else 100
+        progress = estimator.sample(stats, float(second))
+        if tables[0].paused:
+            assert progress.tables[0].eta_seconds is progress.total.eta_seconds is None
+            assert progress.tables[1].eta_seconds is not None
+    assert progress.tables[0].eta_seconds == pytest.approx(940, rel=0.05)
+    assert progress.total.eta_seconds == progress.tables[0].eta_seconds
+
+
 def test_while_everything_is_refused_the_end_is_unknown() -> None:
     table = TableStats("t", "t", segments_total=64, expected_items=100_000, state="running")
     stats, estimator = RunStats("r", [table]), RunEstimator(8)

@@ -40,6 +40,13 @@ def test_a_run_under_way_is_as_its_process_has_shown_it() -> None:
     assert progress.tables[0].progress_ratio == progress.total.progress_ratio == 0.3
 
 
+def test_no_share_is_above_what_its_process_has_shown() -> None:
+    """It would fall with the next line that the process writes."""
+    records = [replace(record, expected_items=1_100) for record in (_record(-1, 9), _record(0, 9))]
+    progress = progress_of(_running(*records))
+    assert progress.tables[0].progress_ratio == progress.total.progress_ratio == 0.3
+
+
 def test_no_end_is_known_where_nothing_moves_or_where_it_has_passed() -> None:
     records = (_record(-1, 40.0), _record(0, 30.0))
     paused = _running(*records, controls=Controls(paused_at=BEGAN))

@@ -39,6 +39,7 @@ LEAST_RATE_SECONDS: Final = 3.0
 TELLING_SECONDS: Final = 30.0
 # Who writes so much of what all may write together is held back by that.
 HELD_SHARE: Final = 0.8
+_TO_BE_DONE: Final = frozenset({"waiting", "running"})
 
 
 class RunEstimator:
@@ -59,14 +60,19 @@ class RunEstimator:
 
         No share is below what was shown before, neither of a table nor of the total.
         """
-        is_moving = not stats.paused and stalled_for(stats, now) is None
+        is_stalled = stalled_for(stats, now) is not None
         active = self._pause.active(now, paused=stats.paused)
         self._units.add(active, sum(table.write_units for table in stats.tables))
+        held = [stats.paused or table.paused for table in stats.tables]
         tables = [
-            self._of(index).sample(table, active, is_moving=is_moving)
+            self._of(index).sample(table, now, is_held=held[index], is_stalled=is_stalled)
             for index, table in enumerate(stats.tables)
         ]
-        eta = self._eta(stats, tables) if is_moving else None
+        waits = any(
+            is_held and table.state in _TO_BE_DONE
+            for is_held, table in zip(held, stats.tables, strict=True)
+        )
+        eta = None if waits or is_stalled else self._eta(stats, tables)
         total = total_of(tables, eta, floor=self._total_shown)
         self._total_shown = total.progress_ratio
         return RunProgress(tables=tables, total=total)
@@ -81,7 +87,7 @@ class RunEstimator:
         works = [
             self._work(index, table, tables[index])
             for index, table in enumerate(stats.tables)
-            if table.state in ("waiting", "running")
+            if table.state in _TO_BE_DONE
         ]
         return seconds_of_all(works, stats.tables_at_once, self._shared_rate(stats))
 
@@ -138,6 +144,7 @@ class _TableEstimator:
     def __init__(self, readers: int, shown: float) -> None:
         self._readers = readers
         self._shown = shown
+        self._pause = _Pause()
         self._items = rates.SlidingRate(RATE_SECONDS)
         self._largest = rates.SlidingRate(RATE_SECONDS)
         self._moved, self._refused = Mark(), Mark()
@@ -150,7 +157,10 @@ class _TableEstimator:
         """Whether its rate says something of the time that is left."""
         return self._items.seconds >= LEAST_RATE_SECONDS
 
-    def sample(self, stats: TableStats, now: float, *, is_moving: bool) -> TableProgress:
+    def sample(
+        self, stats: TableStats, now: float, *, is_held: bool, is_stalled: bool
+    ) -> TableProgress:
+        active = self._pause.active(now, paused=is_held)
         sums = sums_of(stats, self._readers)
         estimate = estimated_items(
             sums,
@@ -164,9 +174,9 @@ class _TableEstimator:
         self._shown = max(self._shown, share)
         eta = None
         if stats.state == "running":
-            self._see(stats, sums, now)
-            self._note_pace(stats, estimate.expected, now)
-            eta = self._eta(stats, estimate, now) if is_moving else None
+            self._see(stats, sums, active)
+            self._note_pace(stats, estimate.expected, active)
+            eta = None if is_held or is_stalled else self._eta(stats, estimate, active)
         return TableProgress(
             items_done=stats.items_done,
             expected_items=estimate.expected,

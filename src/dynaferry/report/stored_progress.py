@@ -3,7 +3,10 @@
 Of a file that knows of none, as those of earlier versions, it is estimated from the segments.
 """
 
+from msgspec.structs import replace
+
 from dynaferry.observe.estimator import (
+    MOST_UNTIL_COMPLETE,
     Rates,
     RunProgress,
     TableProgress,
@@ -24,10 +27,12 @@ def progress_of(run: StoredRun) -> RunProgress:
     """
     stored = {record.table: record for record in run.progress}
     tables = [_of_table(run, table, stored.get(table.number)) for table in run.tables]
+    total = total_of(tables, None)
     before = stored.get(TOTAL_PROGRESS)
-    if before is None:
-        return RunProgress(tables=tables, total=total_of(tables, None))
-    total = total_of(tables, _eta_now(run, before), floor=before.progress_ratio)
+    if before is None or total.progress_ratio >= 1.0:
+        return RunProgress(tables=tables, total=total)
+    # As it was shown, and not estimated once more: what is shown next is not to be below.
+    total = replace(total, progress_ratio=before.progress_ratio, eta_seconds=_eta_now(run, before))
     return RunProgress(tables=tables, total=total)
 
 
@@ -36,14 +41,13 @@ def _of_table(run: StoredRun, table: StoredTable, stored: ProgressRecord | None)
     complete = table.totals.segments_complete
     if stored is None:
         return _estimated(run, table, done)
-    expected = None if stored.expected_items is None else max(done, stored.expected_items)
-    is_complete = complete >= segments
-    share = share_done(done, expected, complete, segments)
+    if complete >= segments:
+        return TableProgress(items_done=done, expected_items=done, progress_ratio=1.0)
     return TableProgress(
         items_done=done,
-        expected_items=done if is_complete else expected,
-        progress_ratio=max(stored.progress_ratio, share),
-        eta_seconds=None if is_complete else _eta_now(run, stored),
+        expected_items=None if stored.expected_items is None else max(done, stored.expected_items),
+        progress_ratio=min(stored.progress_ratio, MOST_UNTIL_COMPLETE),
+        eta_seconds=_eta_now(run, stored),
     )
 
 
