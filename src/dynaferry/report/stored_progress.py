@@ -31,8 +31,12 @@ def progress_of(run: StoredRun) -> RunProgress:
     before = stored.get(TOTAL_PROGRESS)
     if before is None or total.progress_ratio >= 1.0:
         return RunProgress(tables=tables, total=total)
-    # As it was shown, and not estimated once more: what is shown next is not to be below.
-    total = replace(total, progress_ratio=before.progress_ratio, eta_seconds=_eta_now(run, before))
+    # As it was shown, and not estimated once more: what its process shows next is not to be below.
+    # An attempt at some of its tables has left the total as it was.
+    share = before.progress_ratio
+    if not run.is_under_way:
+        share = max(share, total.progress_ratio)
+    total = replace(total, progress_ratio=share, eta_seconds=_eta_now(run, before))
     return RunProgress(tables=tables, total=total)
 
 
