@@ -80,7 +80,7 @@ def test_it_draws_speed_limits_and_throttles() -> None:
     assert [chart["title"] for chart in charts] == drawn
     assert [chart["hue"] for chart in charts] == ["--accent", "--accent", "--reads", "--bad"]
     assert [bool(chart["caps"]) for chart in charts] == [False, True, False, False]
-    assert all(any(value for _, value, _ in chart["rates"]) for chart in charts)
+    assert all(any(value for _, value, *_ in chart["rates"]) for chart in charts)
 
 
 def test_settings_are_shown_in_words() -> None:

@@ -8,13 +8,12 @@ charts may run: the page names each by its SHA-256.
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from msgspec import Struct
-from msgspec.structs import replace
 
 from dynaferry._version import __version__
 from dynaferry.observe import formatting
@@ -22,7 +21,7 @@ from dynaferry.observe.summary import NextStep
 from dynaferry.plan.recorded import RecordedSettings
 from dynaferry.plan.schedule import Units
 from dynaferry.report.certificate import StoredCertificate, circumstances, heading
-from dynaferry.report.charts import ChartGroup, chart_of_all, charts_of, scripts
+from dynaferry.report.charts import Chart, ChartGroup, chart_of_all, charts_of, scripts
 from dynaferry.report.clock import pauses
 from dynaferry.report.move_section import move_section
 from dynaferry.report.overview import (
@@ -36,6 +35,7 @@ from dynaferry.report.overview import (
     state_of,
     table_name,
 )
+from dynaferry.report.rates import ChartPoint
 from dynaferry.report.stored_move import StoredMove
 from dynaferry.report.stored_run import StoredRun, StoredTable
 from dynaferry.shared.printable import printable, printable_json
@@ -130,11 +130,28 @@ def _printable(value: object) -> str:
 def _series(groups: Sequence[ChartGroup]) -> Markup:
     """What the script draws: numbers, and names of colours. No markup can begin in it."""
     drawn = [
-        replace(group, charts=[chart for chart in group.charts if chart.is_drawn])
+        {
+            "times": group.times,
+            "pauses": group.pauses,
+            "charts": [_as_drawn(chart) for chart in group.charts if chart.is_drawn],
+        }
         for group in groups
     ]
     document = msgspec.json.encode(drawn).decode().replace("<", "\\u003c")
     return Markup(printable_json(document))  # noqa: S704
+
+
+def _as_drawn(chart: Chart) -> dict[str, Any]:
+    """A chart in few bytes: no picture shows more than four digits of a number."""
+    lines = {"rates": chart.rates, "limits": chart.limits, "caps": chart.caps}
+    points = {name: [_as_point(point) for point in line] for name, line in lines.items()}
+    return {"title": chart.title, "hue": chart.hue, "together": chart.together, **points}
+
+
+def _as_point(point: ChartPoint) -> tuple[float, ...]:
+    value = float(f"{point.value:.4g}")
+    value = int(value) if value.is_integer() else value
+    return (point.time, value, 1) if point.is_last else (point.time, value)
 
 
 def _error(run: StoredRun) -> str | None:
