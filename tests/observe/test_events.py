@@ -5,6 +5,7 @@ import pytest
 from dynaferry.observe.event_watch import THROTTLE_SECONDS, EventWatch
 from dynaferry.observe.events import RunEvent, line_of, shown
 from dynaferry.observe.stats import RunStats, TableStats
+from dynaferry.observe.summary import ErrorSummary
 
 AT = 1_700_000_000.0
 
@@ -25,8 +26,16 @@ def test_a_table_starts_and_ends_once_each() -> None:
     assert told(watch, stats, 1) == ["orders: started"]
     assert told(watch, stats, 2) == []
     table.state = "failed"
-    assert told(watch, stats, 3) == ["orders: failed"]
-    assert told(watch, stats, 4) == []
+    assert told(watch, stats, 3) == []  # what ended it is not known yet
+    table.error = ErrorSummary(type="StoppedError", message="it is gone", hint=None)
+    assert told(watch, stats, 4) == ["orders: failed: it is gone"]
+    assert told(watch, stats, 5) == []
+
+
+def test_a_table_whose_error_nobody_notes_has_failed_all_the_same() -> None:
+    stats = a_run(TableStats("orders", "orders", 8, state="failed"))
+    watch = EventWatch(stats)
+    assert [told(watch, stats, second) for second in (1, 2, 3)] == [[], ["orders: failed"], []]
 
 
 def test_a_table_that_an_earlier_attempt_completed_is_no_news() -> None:

@@ -12,8 +12,18 @@ from dynaferry.report.overview import (
     state_of,
 )
 from dynaferry.report.stored_run import StoredRun
-from dynaferry.state.records import TableTotals
+from dynaferry.state.records import TableAttempt, TableTotals
 from tests.report.recorded import ATTEMPTS, BEGAN, stored_run
+
+FAILED = TableAttempt(
+    attempt=1,
+    table=0,
+    status="failed",
+    started_at=BEGAN + 10,
+    ended_at=BEGAN + 30,
+    error_type="StoppedError",
+    error_message="it is gone",
+)
 
 
 def of_tables(count: int, **other: object) -> StoredRun:
@@ -44,7 +54,10 @@ def test_one_table_is_a_row_and_several_have_a_total_besides() -> None:
 
 
 def test_a_table_took_the_time_of_all_its_attempts() -> None:
-    assert seconds_of(stored_run().tables[0], ATTEMPTS) == 100
+    table = stored_run().tables[0]
+    assert seconds_of(table, ATTEMPTS) == 100
+    goes_on = replace(FAILED, attempt=2, started_at=BEGAN + 101, ended_at=None)
+    assert seconds_of(replace(table, attempts=[FAILED, goes_on]), ATTEMPTS) == 20 + 50
 
 
 def test_a_table_is_what_its_own_record_says_and_not_what_its_run_is() -> None:
@@ -54,8 +67,8 @@ def test_a_table_is_what_its_own_record_says_and_not_what_its_run_is() -> None:
     assert state_of(run, run.tables[0]) == "rejected"
     assert state_of(run, unfinished) == "interrupted"
     assert state_of(run, never) == "waiting"
-    failed = RunEvent(time=BEGAN, kind="table-ended", source="source-0", detail="failed")
-    assert state_of(replace(run, events=[failed]), unfinished) == "failed"
+    assert state_of(run, replace(unfinished, attempts=[FAILED])) == "failed"
+    assert state_of(run, replace(never, attempts=[replace(FAILED, error_type=None)])) != "waiting"
     assert state_of(replace(run, state="running"), unfinished) == "running"
     assert state_of(replace(run, state="running"), never) == "waiting"
 

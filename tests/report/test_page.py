@@ -13,6 +13,7 @@ from dynaferry.report import page as page_module
 from dynaferry.report.charts import scripts
 from dynaferry.report.page import render, seconds_at_work
 from dynaferry.report.stored_run import StoredRun
+from dynaferry.state.records import TableAttempt
 from dynaferry.web import assets
 from tests.report.recorded import ATTEMPTS, BEGAN, CERTIFICATE, stored_run
 from tests.state.contract import EXTERNAL_ID
@@ -165,3 +166,19 @@ def test_what_is_left_to_do_stands_there_with_its_commands() -> None:
     assert "Next steps" in text
     assert f"see why 4 items were rejected: {command}" in " ".join(text.split())
     assert "Next steps" not in told(stored_run())
+
+
+def test_a_table_that_failed_says_why_where_it_is_told() -> None:
+    run = stored_run()
+    failed = TableAttempt(
+        attempt=2,
+        table=0,
+        status="failed",
+        started_at=BEGAN,
+        ended_at=BEGAN + 9,
+        error_type="StoppedError",
+        error_message="the target is gone",
+        error_hint="make it again",
+    )
+    text = told(replace(run, tables=[replace(run.tables[0], attempts=[failed])]))
+    assert "the target is gone (make it again)" in text

@@ -49,7 +49,7 @@ class _TableWatch:
         is_done = 0 < table.segments_total <= table.segments_complete
         self._state = "complete" if is_done else "waiting"
         self._rejected = table.items_rejected
-        self._says_rejected = False
+        self._says_rejected = self._waits_for_error = False
         self._throttled_by: str | None = None
         self._told_at = float("-inf")
 
@@ -62,13 +62,17 @@ class _TableWatch:
         return found
 
     def _of_state(self, table: TableStats, now: float) -> list[RunEvent]:
+        if table.state == "failed" and table.error is None and not self._waits_for_error:
+            self._waits_for_error = True  # it is there a moment later
+            return []
         before, self._state = self._state, table.state
         if before == table.state or before in _FINISHED:
             # What was complete is looked at again in each attempt.
             self._state = before if before in _FINISHED else self._state
             return []
         if table.state in _FINISHED:
-            return [_of_table(table, now, "table-ended", table.state)]
+            because = "" if table.error is None else f": {table.error.message}"
+            return [_of_table(table, now, "table-ended", f"{table.state}{because}")]
         return [_of_table(table, now, "table-started", None)]
 
     def _of_throttles(self, table: TableStats, now: float) -> list[RunEvent]:

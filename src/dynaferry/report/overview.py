@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from dynaferry.observe import formatting
 from dynaferry.observe.events import RunEvent, line_of, shown
-from dynaferry.report.clock import of_all, stretches_of
+from dynaferry.report.clock import Stretch, of_all, stretches_of
 from dynaferry.report.stored_run import StoredRun, StoredTable
 from dynaferry.shared.arn import arn_account, arn_region, resource_name
 from dynaferry.state.records import AttemptRecord
@@ -84,16 +84,28 @@ def state_of(run: StoredRun, table: StoredTable) -> str:
     if run.state in ("running", "stalled"):
         began = any(sample.time >= run.record.started_at for sample in table.samples)
         return run.state if began else "waiting"
-    name = resource_name(table.identity.source_arn)
-    ends = [e.detail for e in run.events if e.kind == "table-ended" and e.source == name]
-    if ends and ends[-1] in ("failed", "interrupted"):
-        return ends[-1]
-    return "interrupted" if table.samples else "waiting"
+    if table.error is not None:
+        return "failed"
+    return "interrupted" if table.attempts or table.samples else "waiting"
 
 
 def seconds_of(table: StoredTable, attempts: Sequence[AttemptRecord]) -> float:
-    """The seconds in which a table was copied, over all attempts, by its samples."""
-    return sum(each.ended - each.began for each in stretches_of(table.samples, attempts))
+    """The seconds in which a table was copied, over all attempts."""
+    return sum(each.ended - each.began for each in worked(table, attempts))
+
+
+def worked(table: StoredTable, attempts: Sequence[AttemptRecord]) -> list[Stretch]:
+    """When a table was copied: as it is stored, or by its samples where nothing else says so."""
+    by_samples = stretches_of(table.samples, attempts)
+    if not table.attempts:
+        return by_samples
+    last = max((each.ended for each in by_samples), default=0.0)
+    return [
+        Stretch(
+            each.started_at, max(each.started_at, last if each.ended_at is None else each.ended_at)
+        )
+        for each in table.attempts
+    ]
 
 
 def _row(run: StoredRun, table: StoredTable) -> Cells:
@@ -113,7 +125,7 @@ def _row(run: StoredRun, table: StoredTable) -> Cells:
 def _total(run: StoredRun) -> Cells:
     totals = [table.totals for table in run.tables]
     counters = [table.counters for table in run.tables]
-    stretches = [each for table in run.tables for each in stretches_of(table.samples, run.attempts)]
+    stretches = [each for table in run.tables for each in worked(table, run.attempts)]
     return _cells(
         "total",
         items=sum(each.items_written for each in totals),

@@ -54,6 +54,7 @@ class _TableSection(Struct, frozen=True, kw_only=True):
 
     name: str
     pill: Pill
+    error: str | None
     source: str
     target: str
     facts: Pairs
@@ -155,8 +156,12 @@ def _as_point(point: ChartPoint) -> tuple[float, ...]:
 
 
 def _error(run: StoredRun) -> str | None:
-    message, hint = run.record.error_message, run.record.error_hint
-    return message if message is None or hint is None else f"{message} ({hint})"
+    message = run.record.error_message
+    return None if message is None else _with_hint(message, run.record.error_hint)
+
+
+def _with_hint(message: str, hint: str | None) -> str:
+    return message if hint is None else f"{message} ({hint})"
 
 
 def _stalled(run: StoredRun) -> str | None:
@@ -216,6 +221,7 @@ def _table(
     return _TableSection(
         name=table_name(table),
         pill=pill_of(state_of(run, table)),
+        error=None if table.error is None else _with_hint(table.error.message, table.error.hint),
         source=identity.source_arn,
         target=identity.target_arn,
         facts=_table_facts(table),

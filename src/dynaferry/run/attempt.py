@@ -48,6 +48,7 @@ from dynaferry.run.progress_keeper import ProgressKeeper
 from dynaferry.run.resume import stats_from
 from dynaferry.run.sides import Sides, credentials_left
 from dynaferry.run.table_copy import CopyOneTable, TableTask
+from dynaferry.run.table_log import log_failure
 from dynaferry.run.tables import RunTables
 from dynaferry.shared.left_to_do import LeftToDo
 from dynaferry.state.records import RunIdentity, RunRecord
@@ -174,6 +175,7 @@ class CopyAttempt:
         error = await ended_by(partial(self._copy_one, task))
         if error is not None:
             stats.state, stats.error = "failed", error_summary(error)
+            log_failure(stats)
 
         async def store_end() -> None:
             ending = table_status(stats), time.time(), error_record(error)

@@ -43,6 +43,16 @@ def log_end(stats: TableStats) -> None:
     _log.info(text, event["table"], target, stats.state, seconds, stats.items_done, extra=event)
 
 
+def log_failure(stats: TableStats) -> None:
+    """Logs what ended a table, be it that others continue."""
+    error = stats.error
+    if error is None:
+        return
+    event = _table_event(stats, "table-failed")
+    event |= {"error": error.type, "reason": error.message, "hint": error.hint}
+    _log.info("%s failed: %s", event["table"], error.message, extra=event)
+
+
 def _table_event(stats: TableStats, event: str) -> dict[str, object]:
     name = resource_name(stats.source)
     return {"event": event, "table": name, "source": stats.source, "target": stats.target}
