@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
-from dynaferry.cli.commands.status import to_lines
+from dynaferry.cli.commands.status_text import to_lines
 from dynaferry.cli.main import run_command
 from dynaferry.plan.recorded import recorded_settings
 from dynaferry.plan.settings import CopyPlan, TablePlan
@@ -182,7 +182,7 @@ def test_status_shows_what_holds_a_run_back(
     _run(capsys, "set", "--max-write-units", "none", "--max-read-units", "7", *where)
     _, out, _ = _run(capsys, "status", *where)
     assert (
-        "held back   no limit on writes (set by hand), reads at most 7 units/s (set by hand)" in out
+        "limits      no limit on writes (set by hand), reads at most 7 units/s (set by hand)" in out
     )
     _, out, _ = _run(capsys, "status", "--json", *where)
     assert json.loads(out)["held"]["read"] == {"units_per_second": 7.0, "origin": "set"}
@@ -195,7 +195,7 @@ async def test_status_of_a_paused_run_says_how_it_goes_on(tmp_path: Path) -> Non
         lines = to_lines(await read_stored_run(tmp_path, "orders"))
     finally:
         await store.aclose()
-    assert "state       running, paused; dynaferry resume orders lets it go on" in lines
+    assert "state       running, paused; dynaferry resume orders resumes it" in lines
 
 
 def test_plan_goes_back_to_what_the_plan_says(
@@ -241,8 +241,8 @@ async def test_what_goes_on_after_a_complete_run_can_be_paused(
         lines = to_lines(await read_stored_run(tmp_path, "orders"))
     finally:
         lock.release()
-    assert f"state       rejected; {words}, paused; dynaferry resume orders lets it go on" in lines
-    assert "held back   paused, writes at most 7 units/s (set by hand)" in lines
+    assert f"state       rejected; {words}, paused; dynaferry resume orders resumes it" in lines
+    assert "limits      paused, writes at most 7 units/s (set by hand)" in lines
 
 
 @pytest.mark.parametrize(

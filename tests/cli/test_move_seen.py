@@ -105,7 +105,7 @@ async def is_held_by_a_pause(
     status = await status_of(state_dir)
     assert (status["paused"], status["limited_by"]) == (True, "a pause")
     _, out, _ = await told(state_dir, "status", "orders")
-    assert "its move is under way, paused; dynaferry resume orders lets it go on" in out
+    assert "its move is under way, paused; dynaferry resume orders resumes it" in out
     assert "orders: following, paused, " in out
     assert (await scraper.ask("/healthz")) == (200, "paused\n")
     assert await scraper.control(token, paused=False) == 200
@@ -122,7 +122,7 @@ async def is_under_a_cap_that_was_set(state_dir: Path, scraper: Scraper) -> None
     assert (code, held["under_way"], held["held"]["write"]["origin"]) == (0, "move", "set")
     await anyio.sleep(1.5)
     _, out, _ = await told(state_dir, "status", "orders")
-    assert "held back   writes at most 77 units/s (set by hand)" in out
+    assert "limits      writes at most 77 units/s (set by hand)" in out
 
 
 def check_events(err: str) -> None:

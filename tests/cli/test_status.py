@@ -11,7 +11,8 @@ from typing import Any
 import anyio
 import pytest
 
-from dynaferry.cli.commands.status import to_lines, to_summary
+from dynaferry.cli.commands.status_document import to_summary
+from dynaferry.cli.commands.status_text import to_lines
 from dynaferry.cli.main import run_command
 from dynaferry.plan.recorded import recorded_settings
 from dynaferry.plan.settings import CopyPlan, TablePlan
@@ -107,13 +108,14 @@ async def test_a_running_run_shows_its_rate_and_what_is_left(tmp_path: Path) -> 
         await store.aclose()
     lines = to_lines(look)
     assert lines[:3] == ["run         orders", "state       running", "attempts    1"]
-    assert "orders (123456789012, us-east-1) → orders (222222222222, eu-west-1)" in lines
-    assert "  state     running, segments 5/10" in lines
-    assert "  items     500 read = 500 written + 0 rejected" in lines
+    assert (
+        "table       orders (123456789012, us-east-1) → orders (222222222222, eu-west-1)" in lines
+    )
     # 500 more items are expected, at 5 a second.
-    assert "  rate      5 items/s in the last minute, 1m 40s left" in lines
+    (row,) = [line for line in lines if line.startswith("orders ")]
+    assert row.split() == ["orders", "running", "50%", "500/1.0k", "5", "1m", "40s"]
     checkpoint = next(line for line in lines if line.startswith("checkpoint"))
-    assert re.search(r" UTC, \d+s ago$", checkpoint)
+    assert re.search(rf" UTC, \d+s ago, process {os.getpid()}$", checkpoint)
     assert str(to_summary(look).status) == "running"
 
 
@@ -143,8 +145,8 @@ async def test_a_run_that_stores_nothing_is_stalled_without_rate_or_time_left(
     assert lines[1].endswith(
         f"end its process ({os.getpid()}), kill -9 if need be, then the same command resumes"
     )
-    assert "  state     stalled, segments 5/10" in lines
-    assert not any("items/s" in line or " left" in line for line in lines)
+    (row,) = [line for line in lines if line.startswith("orders ")]
+    assert row.split() == ["orders", "stalled", "50%", "500/1.0k", "-", "-"]
     summary = to_summary(look)
     assert (str(summary.status), summary.state) == ("running", "stalled")
     assert summary.tables[0].items_per_second == 0.0
@@ -223,7 +225,7 @@ async def test_what_the_service_named_is_shown_while_it_holds_the_writes_back(
     finally:
         await store.aclose()
     assert to_summary(look).tables[0].bottleneck == bottleneck
-    assert ("  held back by index by-owner" in to_lines(look)) == (bottleneck is not None)
+    assert ("orders: throttled by index by-owner" in to_lines(look)) == (bottleneck is not None)
 
 
 async def test_nothing_holds_back_a_run_that_is_not_under_way(tmp_path: Path) -> None:
@@ -233,7 +235,7 @@ async def test_nothing_holds_back_a_run_that_is_not_under_way(tmp_path: Path) ->
     await store.aclose()
     look = await read_stored_run(tmp_path, "orders")
     assert to_summary(look).tables[0].bottleneck is None
-    assert not any("held back" in line for line in to_lines(look))
+    assert not any("throttled" in line for line in to_lines(look))
 
 
 async def test_the_last_checkpoint_is_not_the_last_sample(tmp_path: Path) -> None:
@@ -286,8 +288,9 @@ async def test_a_killed_run_says_that_it_can_be_resumed(tmp_path: Path) -> None:
     # The lock goes with the process; nothing else is written when it is killed.
     await store.aclose()
     look = await read_stored_run(tmp_path, "orders")
-    state = next(line for line in to_lines(look) if line.startswith("state"))
-    assert state.endswith("stopped without a word (killed or crashed); the same command resumes")
+    lines = to_lines(look)
+    assert lines[1] == "state       interrupted: killed or crashed"
+    assert lines[-1] == "the same command as before resumes it"
     summary = to_summary(look)
     assert summary.status == "interrupted"
     assert summary.error is not None
@@ -319,7 +322,7 @@ async def test_a_run_that_has_ended_says_how(
     assert table.seconds == pytest.approx(100, abs=5)
     assert table.items_per_second == pytest.approx(segments, rel=0.1)
     if status == "failed":
-        assert to_lines(look)[-2:] == [
+        assert to_lines(look)[-3:-1] == [
             "error: nothing was accepted for 300 s",
             "hint: look at the target",
         ]
@@ -356,7 +359,13 @@ def test_json_is_one_document_in_the_shape_of_a_summary(
     assert code == 0
     assert {"run", "status", "state", "error", "tables", "held"} <= set(document)
     assert (document["status"], document["state"]) == ("interrupted", "killed")
-    assert document["tables"][0] | {"seconds": 0, "items_per_second": 0} == {
+    table = document["tables"][0]
+    of_now = ("state", "expected_items", "progress_ratio", "eta_seconds")
+    assert [table.pop(name) for name in of_now] == ["interrupted", 1000, 0.5, None]
+    assert table.pop("checkpoint_age_seconds") < 60
+    assert table.pop("held")["write"] == {"units_per_second": None, "origin": "plan"}
+    assert document["total"]["expected_items"] == 1000
+    assert table | {"seconds": 0, "items_per_second": 0} == {
         "source": "orders",
         "target": "orders",
         "status": "interrupted",
@@ -388,17 +397,6 @@ def test_without_any_run_it_says_where_it_searched(
     code, out, err = _status(capsys, "--state-dir", str(tmp_path / "empty"))
     assert (code, out) == (2, "")
     assert err.startswith(f"error: there is no run in {tmp_path / 'empty'}\nhint: ")
-
-
-def test_of_several_runs_one_must_be_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _make_killed_run(tmp_path, "first")
-    _make_killed_run(tmp_path, "second")
-    code, _, err = _status(capsys, "--state-dir", str(tmp_path))
-    assert code == 2
-    assert "first, second" in err
-    assert _status(capsys, "second", "--state-dir", str(tmp_path))[0] == 0
 
 
 def test_a_run_that_is_not_there_has_code_2(

@@ -10,7 +10,7 @@ import pytest
 from anyio import to_thread
 
 from dynaferry import CopyPlan, StopSignal, copy_table
-from dynaferry.cli.commands.status import to_summary
+from dynaferry.cli.commands.status_document import to_summary
 from dynaferry.dead_letters.replay import ReplayOutcome, ReplayRequest, replay
 from dynaferry.dead_letters.request import check_is_the_same, find_target, plan_of
 from dynaferry.errors import PlanError, PreflightError, StateError

@@ -23,7 +23,7 @@ from dynaferry.cli.app.move import MOVE_EXAMPLES, move
 from dynaferry.cli.app.panels import PanelCommand, PanelGroup, examples
 from dynaferry.cli.app.plan import PLAN_EXAMPLES, plan
 from dynaferry.cli.app.report import REPORT_EXAMPLES, report
-from dynaferry.cli.app.status import STATUS_EXAMPLES, status
+from dynaferry.cli.app.status import RUNS_EXAMPLES, STATUS_EXAMPLES, runs, status
 from dynaferry.cli.app.verify import VERIFY_EXAMPLES, verify
 from dynaferry.errors import PlanError
 from dynaferry.shared.printable import printable
@@ -81,6 +81,7 @@ app.command(cls=PanelCommand, epilog=COPY_EXAMPLES)(copy)
 app.command(cls=PanelCommand, epilog=MOVE_EXAMPLES)(move)
 add_switch_commands(app)
 app.command(cls=PanelCommand, epilog=STATUS_EXAMPLES)(status)
+app.command(cls=PanelCommand, epilog=RUNS_EXAMPLES)(runs)
 app.command(cls=PanelCommand, epilog=VERIFY_EXAMPLES)(verify)
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(late_app, name="late-writes")

@@ -55,7 +55,8 @@ _UNDER_WAY: frozenset[State] = frozenset({"running", "stalled"})
 class StoredTable(Struct, frozen=True, kw_only=True):
     """One table as its state file has it, which knows it by `number`.
 
-    `attempts` are its own, oldest first: none in files of earlier versions.
+    `attempts` are its own, oldest first: none in files of earlier versions. `checkpointed_at` is
+    the time of its last checkpoint, of whichever attempt.
     `samples` are the newest ones, oldest first, of whichever attempt. `reasons` are the most
     frequent ones of its rejected items, and are read with a whole run only.
     """
@@ -67,6 +68,7 @@ class StoredTable(Struct, frozen=True, kw_only=True):
     samples: list[Sample]
     reasons: list[LetterCount]
     number: int = 0
+    checkpointed_at: float | None = None
     attempts: list[TableAttempt] = []
 
     @property
@@ -84,8 +86,8 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     """A run as its state file and its locks show it at the moment `now`, in seconds, without the
     tables that have left it.
 
-    `process` is the one that works on a stalled run, where that is known. `events` are read with a
-    whole run only. `progress` is what was shown last: see `stored_progress`.
+    `process` is the one that works on the run, where there is one and it is known. `events` are
+    read with a whole run only. `progress` is what was shown last: see `stored_progress`.
     """
 
     record: RunRecord
@@ -151,12 +153,12 @@ async def read_stored_run(state_dir: Path, name: str, *, whole: bool = False) ->
             for index, identity in enumerate(record.identity.tables)
             if identity.left_at is None
         ]
-        is_stuck = state == "stalled"
+        under_way = await under_way_of(state, state_dir, name)
         return StoredRun(
             record=record,
             state=state,
-            under_way=await under_way_of(state, state_dir, name),
-            process=await to_thread.run_sync(owner_of, state_dir, name) if is_stuck else None,
+            under_way=under_way,
+            process=await _process_of(state_dir, name, under_way),
             controls=controls,
             attempts=await store.read_attempts(),
             tables=tables,
@@ -200,8 +202,16 @@ async def under_way_of(state: State, state_dir: Path, run: str) -> UnderWay | No
     return "replay" if await to_thread.run_sync(is_locked, state_dir, run) else None
 
 
+async def _process_of(state_dir: Path, run: str, under_way: UnderWay | None) -> int | None:
+    """The process that holds the lock of what is under way, for people."""
+    if under_way is None:
+        return None
+    locks = {"move": move_name(run), "verification": verification_name(run)}
+    return await to_thread.run_sync(owner_of, state_dir, locks.get(under_way, run))
+
+
 async def _read_table(
-    store: StateStore,
+    store: SqliteStore,
     index: int,
     identity: TableIdentity,
     state: State,
@@ -219,6 +229,7 @@ async def _read_table(
         reasons=await store.count_dead_letters(index, MOST_REASONS) if whole else [],
         number=index,
         attempts=[attempt for attempt in attempts if attempt.table == index],
+        checkpointed_at=await store.read_checkpoint_time(index),
     )
 
 

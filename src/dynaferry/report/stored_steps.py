@@ -3,6 +3,7 @@
 from dynaferry.observe.next_steps import Commands, next_steps
 from dynaferry.observe.summary import NextStep, RunStatus, TableSummary
 from dynaferry.report.stored_run import StoredRun, StoredTable
+from dynaferry.report.stored_states import state_of_table
 from dynaferry.shared.arn import resource_name
 
 
@@ -18,7 +19,7 @@ def _ended(run: StoredRun, table: StoredTable) -> TableSummary:
     identity, totals = table.identity, table.totals
     status: RunStatus = "rejected" if totals.items_rejected else "complete"
     if totals.segments_complete < identity.total_segments:
-        status = "failed" if run.state == "failed" else "interrupted"
+        status = "failed" if state_of_table(run, table) == "failed" else "interrupted"
     return TableSummary(
         source=resource_name(identity.source_arn),
         target=resource_name(identity.target_arn),

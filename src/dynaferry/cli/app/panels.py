@@ -18,7 +18,7 @@ WATCH, OUTPUT = "Watch", "Output"
 COMMAND_GROUPS: Final = {
     "Copy": ("plan", "copy", "move", "verify", "dead-letters"),
     "Switch": ("cut-over", "cut-back", "late-writes", "finish", "abort"),
-    "Watch and control": ("status", "set", "pause", "resume", "report"),
+    "Watch and control": ("status", "runs", "set", "pause", "resume", "report"),
     "Try and measure": ("demo", "bench"),
     "Help": ("help", "version", "completion"),
 }

@@ -199,10 +199,10 @@ class SqliteStore(FileThread):
             raise _no_such_table(table)
         return counters[0]
 
-    async def read_checkpoint_times(self) -> list[float | None]:
-        """When each table was checkpointed last, in whichever attempt; None for never."""
-        rows = await self._rows(schema.SELECT_CHECKPOINT_TIMES)
-        return [row["checkpointed_at"] for row in rows]
+    async def read_checkpoint_time(self, table: int) -> float | None:
+        """When a table was checkpointed last, in whichever attempt; None for never."""
+        row = (await self._rows(schema.SELECT_COUNTERS, table))[0]
+        return None if row["checkpointed_at"] is None else float(row["checkpointed_at"])
 
     async def checkpoint(
         self, table: int, segments: Sequence[SegmentRecord], counters: TableCounters
