@@ -136,7 +136,7 @@ def test_a_command_that_is_shown_does_what_it_is_shown_for(
         monkeypatch.setenv(name, value)
     _, verb, *rest = command.words
     asyncio.run(_prepare(moto_world, command))
-    if verb in ("status", "set", "pause", "resume", "report", "dead-letters"):
+    if verb in ("status", "runs", "set", "pause", "resume", "report", "dead-letters"):
         run = "move" if "move" in rest else "orders"
         asyncio.run(_leave_an_unfinished_run(moto_world, tmp_path / ".dynaferry", run))
     (tmp_path / "move.toml").write_text(_plan_of_the_readme(), encoding="utf-8")

@@ -11,7 +11,7 @@ STATUS_EXAMPLES = examples(
     "dynaferry status orders --watch",
     "dynaferry status orders --json",
 )
-RUNS_EXAMPLES = examples("dynaferry runs", "dynaferry runs --state-dir /var/lib/dynaferry --json")
+RUNS_EXAMPLES = examples("dynaferry runs", "dynaferry runs --json")
 
 
 def status(
