@@ -54,6 +54,7 @@ async def begun_run(
 
 async def copied(store: SqliteStore, table: int, segments: int, *, rejected: int = 0) -> None:
     """A table that has begun and of which so many segments are complete now."""
+    await store.begin_table(table, time.time() - 50.0)
     letters = [dead_letter(f"k{n}", table=table, segment=0) for n in range(rejected)]
     await store.add_dead_letters(letters)
     records = [

@@ -22,10 +22,12 @@ ERROR = ("AccessDeniedError", "may not write to prod-users", "let the role write
 
 
 async def _under_way(store: SqliteStore) -> None:
-    """Two tables run, one waits, one is complete but for rejected items."""
+    """One table runs, one waits, one has failed, one is complete but for rejected items."""
     await copied(store, 0, 5)
     await copied(store, 2, 1)
+    await store.end_table(2, "failed", time.time(), ERROR)
     await copied(store, 3, 10, rejected=7)
+    await store.end_table(3, "rejected", time.time())
     await store.keep_progress(
         [
             shown(-1, 1600, 4000, 240.0),
@@ -81,10 +83,12 @@ async def test_each_table_has_a_line_and_all_of_them_one_within_80_columns(tmp_p
         "table                      state        done          items    items/s       ETA",
         "prod-events                running       50%       500/1.0k      9,812    1m 40s",
         "prod-audit                 waiting        0%         0/1.0k          -         -",
-        "prod-users                 running       10%       100/1.0k        120         -",
+        "prod-users                 failed        10%       100/1.0k          -         -",
         "prod-orders-…ons-together  rejected     100%           1.0k          -         -",
         "total, 1 of 4 complete     running       40%      1.6k/4.0k      9,952    4m 00s",
         "ends about WHEN",
+        "prod-users: error: may not write to prod-users",
+        "prod-users: hint: let the role write to it",
         "prod-orders-of-all-the-regions-together: 7 rejected items: dynaferry "
         "dead-letters list move",
     ]
@@ -105,14 +109,15 @@ async def test_the_document_has_the_same_numbers_per_table_and_in_total(tmp_path
     assert [tuple(table[key] for key in keys) for table in document["tables"]] == [
         ("running", "running", 1000, 0.5),
         ("waiting", "running", 1000, 0.0),
-        ("running", "running", 1000, 0.1),
+        ("failed", "failed", 1000, 0.1),
         ("rejected", "rejected", 1000, 1.0),
     ]
-    running, waiting, _, _ = document["tables"]
+    running, waiting, failed, _ = document["tables"]
     assert running["eta_seconds"] == pytest.approx(100, abs=5)
     assert running["checkpoint_age_seconds"] == pytest.approx(0, abs=5)
     assert (waiting["eta_seconds"], waiting["checkpoint_age_seconds"]) == (None, None)
     assert waiting["held"]["write"] == {"units_per_second": 7.0, "origin": "set"}
+    assert failed["error"] == dict(zip(("type", "message", "hint"), ERROR, strict=True))
     total = document["total"]
     assert total["eta_seconds"] == pytest.approx(240, abs=5)
     assert {key: total[key] for key in ("tables", "tables_complete", "items_done")} == {
@@ -145,22 +150,16 @@ async def test_the_words_for_states_are_those_of_what_is_known(
 
     store = await begun_run(tmp_path, NAMES)
     await _under_way(store)
-    assert await states() == ["running", "running", "waiting", "running", "rejected"]
+    assert await states() == ["running", "running", "waiting", "failed", "rejected"]
     await store.change_controls(ControlsChange(paused=True, table="prod-audit"), time.time())
-    assert await states() == ["running", "running", "paused", "running", "rejected"]
+    assert await states() == ["running", "running", "paused", "failed", "rejected"]
     await store.change_controls(ControlsChange(paused=True), time.time())
-    assert await states() == ["paused", "paused", "paused", "paused", "rejected"]
+    assert await states() == ["paused", "paused", "paused", "failed", "rejected"]
     await store.change_controls(ControlsChange(paused=False), time.time())
     in_a_while(40)
-    assert await states() == ["stalled", "stalled", "paused", "stalled", "rejected"]
+    assert await states() == ["stalled", "stalled", "paused", "failed", "rejected"]
     await store.aclose()  # as if it was killed
-    assert await states() == [
-        "interrupted",
-        "interrupted",
-        "interrupted",
-        "interrupted",
-        "rejected",
-    ]
+    assert await states() == ["interrupted", "interrupted", "interrupted", "failed", "rejected"]
 
 
 async def test_one_table_that_stores_nothing_is_stalled_beside_others_that_do(
@@ -182,7 +181,7 @@ async def copied_later(store: SqliteStore) -> None:
     await copied(store, 1, 1)
 
 
-async def test_a_run_that_failed_says_by_which_command_it_resumes(tmp_path: Path) -> None:
+async def test_after_a_failure_only_the_table_that_failed_is_failed(tmp_path: Path) -> None:
     store = await begun_run(tmp_path, NAMES)
     await _under_way(store)
     await store.end_attempt("failed", time.time(), ERROR)
@@ -191,7 +190,7 @@ async def test_a_run_that_failed_says_by_which_command_it_resumes(tmp_path: Path
     states = [state_of_table(run, table) for table in run.tables]
     assert (state_of_run(run), states) == (
         "failed",
-        ["interrupted", "interrupted", "interrupted", "rejected"],
+        ["interrupted", "interrupted", "failed", "rejected"],
     )
     assert to_lines(run, "/root")[-4:] == [
         "error: may not write to prod-users",

@@ -39,6 +39,12 @@ def state_of_table(run: StoredRun, table: StoredTable) -> ShownState:
         return "rejected" if table.totals.items_rejected else "complete"
     if not run.is_under_way:
         return _ended(run, table)
+    attempt = table.attempts[-1] if table.attempts else None
+    if attempt is not None and attempt.attempt == run.record.attempts:
+        if attempt.error_type is not None:
+            return "failed"
+        if attempt.status != "running":
+            return "interrupted"
     paused = is_paused(run, table)
     if not _has_begun(run, table):
         return "paused" if paused else "waiting"
@@ -47,6 +53,8 @@ def state_of_table(run: StoredRun, table: StoredTable) -> ShownState:
 
 
 def _ended(run: StoredRun, table: StoredTable) -> ShownState:
+    if table.error is not None:
+        return "failed"
     # A file of an earlier version does not say which table it was.
     is_alone = len(run.tables) == 1
     return "failed" if run.state == "failed" and is_alone else "interrupted"
@@ -54,9 +62,12 @@ def _ended(run: StoredRun, table: StoredTable) -> ShownState:
 
 def _has_begun(run: StoredRun, table: StoredTable) -> bool:
     """Whether the table has begun in this attempt."""
+    if table.attempts:
+        return table.attempts[-1].attempt == run.record.attempts
     return (table.checkpointed_at or 0.0) >= run.record.started_at
 
 
 def _last_sign(run: StoredRun, table: StoredTable) -> float:
     """When anything of the table was last stored, or when it began."""
-    return max(run.record.started_at, table.checkpointed_at or 0.0)
+    began = table.attempts[-1].started_at if table.attempts else run.record.started_at
+    return max(began, table.checkpointed_at or 0.0)

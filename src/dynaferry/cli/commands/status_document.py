@@ -25,6 +25,7 @@ from dynaferry.report.stored_run import (
 )
 from dynaferry.report.stored_states import effective_of, state_of_table
 from dynaferry.report.stored_steps import steps_of
+from dynaferry.run.outcome import seconds_of_all
 from dynaferry.shared.arn import resource_name
 from dynaferry.state.json_lines import iso_time
 
@@ -251,6 +252,8 @@ def table_summary(run: StoredRun, table: StoredTable) -> TableSummary:
         segments_total=table.identity.total_segments,
         seconds=run.seconds,
         items_per_second=items_per_second(run, table) or 0.0,
+        total_seconds=seconds_of_all(table.attempts, table.number, run.now),
+        error=table.error,
     )
 
 

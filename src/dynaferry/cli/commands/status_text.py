@@ -138,6 +138,9 @@ def _notes_of(run: StoredRun, table: StoredTable) -> list[str]:
             f"{formatting.count(rejected)} rejected {noun}: "
             f"dynaferry dead-letters list {run.record.run}"
         )
+    if table.error is not None and len(run.tables) > 1:
+        notes.append(f"error: {table.error.message}")
+        notes += [] if table.error.hint is None else [f"hint: {table.error.hint}"]
     return notes
 
 
