@@ -52,9 +52,10 @@ async def begun_run(
     return store
 
 
-async def copied(store: SqliteStore, table: int, segments: int, *, rejected: int = 0) -> None:
-    """A table that has begun and of which so many segments are complete now."""
-    await store.begin_table(table, time.time() - 50.0)
+async def copied(store: SqliteStore, table: int, segments: int, *, rejected: int = 0) -> float:
+    """A table that began 50 s ago, and of which so many segments are complete now; returns now."""
+    now = time.time()
+    await store.begin_table(table, now - 50.0)
     letters = [dead_letter(f"k{n}", table=table, segment=0) for n in range(rejected)]
     await store.add_dead_letters(letters)
     records = [
@@ -72,6 +73,7 @@ async def copied(store: SqliteStore, table: int, segments: int, *, rejected: int
         for segment in range(segments)
     ]
     await store.checkpoint(table, records, TableCounters())
+    return now
 
 
 def shown(table: int, done: int, expected: int | None, eta: float | None) -> ProgressRecord:

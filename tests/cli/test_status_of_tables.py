@@ -24,10 +24,10 @@ ERROR = ("AccessDeniedError", "may not write to prod-users", "let the role write
 async def _under_way(store: SqliteStore) -> None:
     """One table runs, one waits, one has failed, one is complete but for rejected items."""
     await copied(store, 0, 5)
-    await copied(store, 2, 1)
-    await store.end_table(2, "failed", time.time(), ERROR)
-    await copied(store, 3, 10, rejected=7)
-    await store.end_table(3, "rejected", time.time())
+    now = await copied(store, 2, 1)
+    await store.end_table(2, "failed", now, ERROR)
+    now = await copied(store, 3, 10, rejected=7)
+    await store.end_table(3, "rejected", now)
     await store.keep_progress(
         [
             shown(-1, 1600, 4000, 240.0),
@@ -83,8 +83,8 @@ async def test_each_table_has_a_line_and_all_of_them_one_within_80_columns(tmp_p
         "table                      state        done          items    items/s       ETA",
         "prod-events                running       50%       500/1.0k      9,812    1m 40s",
         "prod-audit                 waiting        0%         0/1.0k          -         -",
-        "prod-users                 failed        10%       100/1.0k          -         -",
-        "prod-orders-…ons-together  rejected     100%           1.0k          -         -",
+        "prod-users                 failed        10%       100/1.0k          2         -",
+        "prod-orders-…ons-together  rejected     100%           1.0k         20         -",
         "total, 1 of 4 complete     running       40%      1.6k/4.0k      9,952    4m 00s",
         "ends about WHEN",
         "prod-users: error: may not write to prod-users",

@@ -21,13 +21,21 @@ from dynaferry.observe import formatting
 from dynaferry.observe.estimator import TableProgress
 from dynaferry.observe.move_status import MoveStatus
 from dynaferry.observe.move_words import ending_line, late_line, line_of, losing_line
+from dynaferry.observe.table_state import ShownState
 from dynaferry.plan.resume_command import resume_lines
 from dynaferry.report.stored_progress import progress_of
-from dynaferry.report.stored_run import StoredRun, StoredTable, bottleneck, items_per_second
+from dynaferry.report.stored_run import (
+    StoredRun,
+    StoredTable,
+    bottleneck,
+    items_done,
+    items_per_second,
+)
 from dynaferry.report.stored_states import effective_of, state_of_run, state_of_table
+from dynaferry.run.outcome import seconds_together
 from dynaferry.shared.arn import arn_account, arn_region, resource_name
 
-WIDTH: Final = 80
+ENDED: Final = ("complete", "rejected", "failed", "interrupted")
 _COLUMNS: Final = "{:<25}  {:<11}  {:>4}  {:>13}  {:>9}  {:>8}"
 _NAME_WIDTH: Final = 25
 _RUN_COLUMNS: Final = "{:<28}  {:<11}  {:>7}  {:>4}  {:>8}  {:<11}"
@@ -85,16 +93,29 @@ def _table_rows(run: StoredRun) -> list[str]:
     lines = ["", _row(heads)]
     for table, seen in zip(run.tables, progress.tables, strict=True):
         name = resource_name(table.identity.source_arn)
-        rate = items_per_second(run, table) if state_of_table(run, table) == "running" else None
+        rate = _rate(run, [table], state_of_table(run, table), items_per_second(run, table))
         lines.append(_row((name, state_of_table(run, table), *_figures(seen, rate))))
     total = total_of_run(run, progress)
     if total.tables > 1:
         name = f"total, {total.tables_complete} of {total.tables} complete"
-        rate = total.items_per_second if state_of_run(run) == "running" else None
+        rate = _rate(run, run.tables, state_of_run(run), total.items_per_second)
         lines.append(_row((name, state_of_run(run), *_figures(progress.total, rate))))
     if progress.total.eta_seconds is not None:
         lines.append(f"ends about {clock_time(run.now + progress.total.eta_seconds, run.now)}")
     return lines
+
+
+def _rate(
+    run: StoredRun, tables: Sequence[StoredTable], state: ShownState, now: float | None
+) -> float | None:
+    """The rate of now while it runs, and that over all attempts once it has ended."""
+    if state == "running":
+        return now
+    if state not in ENDED or (run.is_under_way and len(tables) > 1):
+        return None
+    attempts = [attempt for table in tables for attempt in table.attempts]
+    seconds = seconds_together(attempts, [table.number for table in tables])
+    return sum(items_done(table.totals) for table in tables) / seconds if seconds else None
 
 
 def _row(cells: Sequence[str]) -> str:
