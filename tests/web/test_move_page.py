@@ -10,9 +10,9 @@ from anyio import to_thread
 
 from dynaferry.web.feed import Feed, Shown
 from tests.observe.moves import a_move_status
+from tests.web.browsed import page_of
 from tests.web.chromium import PHONE, needs_chromium
 from tests.web.staged import StagedRun
-from tests.web.test_page import page_of
 
 if TYPE_CHECKING:
     from dynaferry.observe.move_status import MoveState

@@ -11,10 +11,10 @@ from dynaferry.web.control import Change, ControlsView
 from dynaferry.web.feed import Feed, Shown
 from dynaferry.web.guards import TOKEN_HEADER
 from dynaferry.web.switch import SwitchNews, SwitchWord
+from tests.web.browsed import TOKEN, page_of
 from tests.web.chromium import needs_chromium
 from tests.web.served import served
 from tests.web.test_move_page import StagedMove
-from tests.web.test_page import TOKEN, page_of
 
 STEPS = ("0.2 s  stop the writers now: 41 changes/s, the last 0.1 s ago", "1.6 s  waits")
 GO = "go, 6.3 s after the last change: start the writers on the target"

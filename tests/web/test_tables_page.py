@@ -9,9 +9,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from dynaferry.web.control import Change
+from tests.web.browsed import TOKEN, WAIT_SECONDS, Page, page_of
 from tests.web.chromium import needs_chromium
 from tests.web.eight_tables import NAMES, ORDERS, eight_tables
-from tests.web.test_page import TOKEN, WAIT_SECONDS, Page, page_of
 
 pytestmark = needs_chromium
 

@@ -91,55 +91,64 @@ def application(site: Site, assets: Mapping[str, Asset], doors: Doors) -> web.Ap
         middlewares=[_guard(site.address, doors)], client_max_size=MOST_REQUEST_BYTES
     )
     app.on_response_prepare.append(_add_headers)
-    registry = registry_for(site.monitor)
-    events = Events(site.monitor, _note_no_pages if site.switch is None else site.switch.note_pages)
+    pages = _Pages(site, assets)
+    app.router.add_get("/metrics", pages.metrics)
+    app.router.add_get("/healthz", pages.healthz)
+    app.router.add_get("/livez", pages.livez)
+    app.router.add_get(EVENTS, pages.news)
+    app.router.add_get("/table", pages.table)
+    app.router.add_post("/control", pages.control)
+    app.router.add_post("/switch", pages.switch)
+    for path in assets:
+        app.router.add_get(path, pages.asset)
+    return app
 
-    shown = Shown(
-        settings=site.settings,
-        can_control=site.controls is not None,
-        switch=lambda: None if site.switch is None else site.switch.news,
-        resume_command=site.resume_command,
-        resume_note=site.resume_note,
-        dead_letters_command=site.dead_letters_command,
-        shows_commands=site.address.is_loopback,
-    )
 
-    async def metrics(request: web.Request) -> web.Response:
-        return _metrics(registry, ",".join(request.headers.getall("Accept", ())))
+class _Pages:
+    """What a run responds to each request."""
 
-    async def healthz(_: web.Request) -> web.Response:
-        return _health(site.monitor)
+    def __init__(self, site: Site, assets: Mapping[str, Asset]) -> None:
+        self._site = site
+        self._assets = assets
+        self._registry = registry_for(site.monitor)
+        note_pages = _note_no_pages if site.switch is None else site.switch.note_pages
+        self._events = Events(site.monitor, note_pages)
+        self._shown = Shown(
+            settings=site.settings,
+            can_control=site.controls is not None,
+            switch=lambda: None if site.switch is None else site.switch.news,
+            resume_command=site.resume_command,
+            resume_note=site.resume_note,
+            dead_letters_command=site.dead_letters_command,
+            shows_commands=site.address.is_loopback,
+        )
 
-    async def livez(_: web.Request) -> web.Response:
+    async def metrics(self, request: web.Request) -> web.Response:
+        return _metrics(self._registry, ",".join(request.headers.getall("Accept", ())))
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        return _health(self._site.monitor)
+
+    async def livez(self, _: web.Request) -> web.Response:
         return web.Response(text="the event loop turns\n")
 
-    async def news(request: web.Request) -> web.StreamResponse:
-        return await events.stream(request, Feed(site.monitor, shown))
+    async def news(self, request: web.Request) -> web.StreamResponse:
+        return await self._events.stream(request, Feed(self._site.monitor, self._shown))
 
-    async def table(request: web.Request) -> web.Response:
-        return detail.respond(request, site.monitor)
+    async def table(self, request: web.Request) -> web.Response:
+        return detail.respond(request, self._site.monitor)
 
-    async def control(request: web.Request) -> web.Response:
-        return await respond(request, site.controls)
+    async def control(self, request: web.Request) -> web.Response:
+        return await respond(request, self._site.controls)
 
-    async def switch(request: web.Request) -> web.Response:
-        token = None if site.controls is None else site.controls.token
-        return await respond_to_switch(request, site.switch, token)
+    async def switch(self, request: web.Request) -> web.Response:
+        controls = self._site.controls
+        token = None if controls is None else controls.token
+        return await respond_to_switch(request, self._site.switch, token)
 
-    async def asset(request: web.Request) -> web.Response:
-        found = assets[request.path]
+    async def asset(self, request: web.Request) -> web.Response:
+        found = self._assets[request.path]
         return web.Response(body=found.body, content_type=found.content_type, charset="utf-8")
-
-    app.router.add_get("/metrics", metrics)
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/livez", livez)
-    app.router.add_get(EVENTS, news)
-    app.router.add_get("/table", table)
-    app.router.add_post("/control", control)
-    app.router.add_post("/switch", switch)
-    for path in assets:
-        app.router.add_get(path, asset)
-    return app
 
 
 def _note_no_pages(_: int) -> None:
