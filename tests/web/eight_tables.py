@@ -1,6 +1,7 @@
 """A run of eight tables in the middle of its work, made up: one in every state that there is."""
 
 from dynaferry.observe.events import RunEvent
+from dynaferry.observe.summary import ErrorSummary
 from tests.web.staged import StagedRun
 
 NAMES = (
@@ -14,7 +15,11 @@ NAMES = (
     "prod-settings",
 )
 EVENTS, ORDERS, CUSTOMERS, AUDIT, CARTS, SESSIONS, PRICES, SETTINGS = range(8)
-DENIED = "BatchWriteItem on the target table prod-audit is denied"
+DENIED = ErrorSummary(
+    type="AccessDeniedError",
+    message="BatchWriteItem on the target table prod-audit is denied",
+    hint="allow dynamodb:BatchWriteItem, then the same command copies it alone",
+)
 
 
 ITEMS_PER_SECOND = 16_000
@@ -34,6 +39,7 @@ def eight_tables(seconds: int = 300) -> StagedRun:
     run.tables[ORDERS].stats.items_rejected = 1
     run.go_on(seconds // 4)
     run.tables[AUDIT].stats.state = "failed"
+    run.tables[AUDIT].stats.error = DENIED
     run.go_on(seconds - seconds // 4)
     run.monitor.stats.events = events(run.monitor.began_epoch)
     return run

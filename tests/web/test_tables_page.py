@@ -11,7 +11,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from dynaferry.web.control import Change
 from tests.web.browsed import TOKEN, WAIT_SECONDS, Page, page_of
 from tests.web.chromium import needs_chromium
-from tests.web.eight_tables import NAMES, ORDERS, eight_tables
+from tests.web.eight_tables import AUDIT, DENIED, NAMES, ORDERS, eight_tables
 
 pytestmark = needs_chromium
 
@@ -50,7 +50,8 @@ async def test_eight_tables_have_a_row_each_and_a_click_shows_the_charts_of_one(
         shown = await rows(page)
         assert [name for name, row in zip(NAMES, shown, strict=True) if name in row] == list(NAMES)
         assert "complete" in shown[-1]
-        assert "failed" in shown[3]
+        assert "failed" in shown[AUDIT]
+        assert DENIED.message in shown[AUDIT]
         assert "waiting" in shown[4]
         assert "%" in str(await page.run("document.title"))
         await page.shows("#events-list", "limits set by maria: writes at most 24,000 units/s (set)")
@@ -66,6 +67,8 @@ async def test_eight_tables_have_a_row_each_and_a_click_shows_the_charts_of_one(
         label = "document.querySelector('#tables canvas.map').getAttribute('aria-label')"
         assert "of 8000 segments done" in str(await page.run(label))
         await page.shows("#tables .more:not([hidden]) .lines", "throttled:")
+        await page.run(f"({ROWS}[{AUDIT}].querySelector('.toggle').click(), 0)")
+        await page.shows(".failure:not([hidden])", DENIED.hint or "")
         await cdp(page, "Emulation.setDeviceMetricsOverride", PHONE)
         await until(page, "document.documentElement.scrollWidth === 390")
         await cdp(page, "Emulation.setEmulatedMedia", {"features": [DARK]})
@@ -123,8 +126,8 @@ async def test_one_table_is_paused_and_limited_and_the_others_are_left_alone(
 
     async with page_of(run, tmp_path, control=control) as page:
         await page.open(f"#token={TOKEN}")
-        await page.shows("#tables-states", "2 running")
         row = f"#tables tbody:nth-of-type({ORDERS + 1}) .row"
+        await page.shows(row, "running")
         await page.click(f"{row} .toggle")
         await page.click(f"#table-{ORDERS}-pause")
         await page.shows(row, "paused")

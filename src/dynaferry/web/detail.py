@@ -10,11 +10,13 @@ from msgspec import Struct
 from dynaferry.observe.history import Point
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.stats import TableStats
+from dynaferry.observe.summary import ErrorSummary
 
 
 class TableDetail(Struct, frozen=True, kw_only=True):
     """One table. `points` are those behind the moment that was asked for, in its seconds.
 
+    `error` is what ended it, where it ended alone.
     `paused` and the caps, in units a second, are its own, beside those of its run.
     """
 
@@ -27,6 +29,7 @@ class TableDetail(Struct, frozen=True, kw_only=True):
     unprocessed_items: int
     throttles: list[tuple[str, str, int]]
     rejections: list[tuple[str, int]]
+    error: ErrorSummary | None
     paused: bool
     read_cap: float | None
     write_cap: float | None
@@ -61,6 +64,7 @@ def detail_of(monitor: RunMonitor, index: int, since: float = float("-inf")) -> 
         unprocessed_items=table.unprocessed_items,
         throttles=_throttles(table),
         rejections=sorted(table.rejections.items(), key=lambda entry: -entry[1]),
+        error=table.error,
         paused=table.paused and not monitor.stats.paused,
         read_cap=table.read_cap_units,
         write_cap=table.write_cap_units,

@@ -60,7 +60,7 @@ def _row(index: int, table: TableStats, view: TableView) -> TableRow:
         eta_seconds=_whole(left) if is_moving else None,
         throttled_share=rounded(view.throttled_share, 2) if is_moving else None,
         segments_complete=table.segments_complete,
-        words=_short(view.limited_by),
+        words=_short(view.limited_by if table.error is None else table.error.message),
         controls=_caps_in_words(table),
     )
 

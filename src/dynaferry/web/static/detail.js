@@ -26,6 +26,9 @@ export class TableDetail {
 
   // Of a run's only table all of this stands on the page anyway.
   addRest(place, control, target) {
+    this.error = node("div", null, "failure");
+    this.error.hidden = true;
+    place.prepend(this.error);
     this.facts = node("dl", null, "facts");
     this.charts = node("div", null, "pair");
     this.reasons = node("ul", null, "lines quiet");
@@ -49,15 +52,20 @@ export class TableDetail {
   }
 
   addControls(place, control, target) {
+    // What was changed is looked at with the next update, not only when it is asked for anyway.
+    const change = async (what) => {
+      const said = await control({ table: target, ...what });
+      this.askedAt = -Infinity;
+      return said;
+    };
     this.controls = node("div", null, "table-controls");
     const form = node("form", null, "limits");
     form.autocomplete = "off";
     this.pause = button("Pause this table", async () => {
-      setText(this.limits.said, await control({ table: target, paused: !this.isPaused }));
+      setText(this.limits.said, await change({ paused: !this.isPaused }));
     });
     this.pause.id = `table-${this.index}-pause`;
-    this.limits = new LimitForm(form, { prefix: `table-${this.index}-`, whose: target,
-      change: (what) => control({ table: target, ...what }) });
+    this.limits = new LimitForm(form, { prefix: `table-${this.index}-`, whose: target, change });
     this.controls.append(this.pause, form);
     place.append(this.controls);
   }
@@ -88,6 +96,8 @@ export class TableDetail {
 
   showRest(table) {
     setText(this.said, "");
+    this.error.hidden = !table.error;
+    if (table.error) this.error.replaceChildren(node("p", table.error.message), node("p", table.error.hint || "", "quiet"));
     this.facts.replaceChildren(...[
       ["MB/s", megabytes(table.bytes_per_second)],
       ["write units/s", short(table.write_units_per_second)],
