@@ -29,7 +29,7 @@ from tests.web.served import served
 from tests.web.staged import StagedRun, many_tables
 
 VISITS, MOST_SECONDS, UPDATES = 5, 20, 60
-WINDOW, TOKEN = (1180, 2900), "a-token"
+WINDOW, TOKEN = (1180, 3000), "a-token"
 _TIMES = """
 const paint = performance.getEntriesByName("first-contentful-paint")[0];
 return [paint ? paint.startTime : null, window.rowsShownAt ?? null];

@@ -83,6 +83,18 @@ async def test_eight_tables_have_a_row_each_and_a_click_shows_the_charts_of_one(
 DARK = {"name": "prefers-color-scheme", "value": "dark"}
 
 
+async def test_a_run_whose_tables_under_way_are_all_paused_is_paused(tmp_path: Path) -> None:
+    run = eight_tables(10)
+    async with page_of(run, tmp_path) as page:
+        await page.open()
+        await page.shows("#state", "running")
+        for table in run.tables:
+            table.stats.paused = True
+        await page.shows("#state", "paused")
+        await page.shows("#facts", "ETA\npaused")
+        assert await page.run("document.getElementById('trouble').hidden")
+
+
 async def test_of_a_runs_only_table_the_segments_are_open_and_its_arns_are_in_the_head(
     tmp_path: Path,
 ) -> None:

@@ -79,7 +79,8 @@ const sideInWords = ({ account, region }) => `${account || "several accounts"} $
 function stateOf(news) {
   if (news.phase === "ended") return news.status;
   if (news.phase === "preparing" && !move.tables.length) return "preparing";
-  if (news.paused) return "paused";
+  const { running, paused } = news.total.states;
+  if (news.paused || (paused && !running)) return "paused";
   if (!news.healthy) return "unhealthy";
   if (news.health.startsWith("throttled")) return "throttled";
   return moveState(move.tables) || "running";
@@ -114,7 +115,7 @@ function ending(news) {
   if (news.phase === "ended") return ["took", duration(news.seconds)];
   if (move.tables.length && lagOf(move.tables) != null) return ["behind", seconds(lagOf(move.tables))];
   if (news.phase === "preparing") return ["ETA", "unknown"];
-  const words = etaInWords(eta, news.paused ? "paused" : news.healthy ? "running" : "stalled");
+  const words = etaInWords(eta, stateOf(news) === "paused" ? "paused" : news.healthy ? "running" : "stalled");
   return ["ETA", at == null || eta == null ? words : `${words}, about ${clock(at)}`];
 }
 
