@@ -87,6 +87,6 @@ async def test_a_table_is_left_out_of_a_move_joins_it_later_and_can_be_restarted
     await world.target_tables.call("DeleteTable", {"TableName": "users"})
     async with moving(world, replace(plan, restart_table=("users",))) as move:
         await move.until_equal()
-        assert move.has_said("users: copied again from the start; the others go on")
+        assert move.has_said("users: copied again from the start; the others continue")
     assert move.outcome is not None
     assert move.outcome.summary.status == "interrupted"

@@ -12,6 +12,8 @@ from dynaferry.plan.resume_command import (
     resume_line,
     resume_lines,
     to_be_kept,
+    typed_again,
+    verify_command,
 )
 from dynaferry.plan.settings import CopyPlan, TablePlan
 
@@ -36,6 +38,27 @@ def test_tables_come_first_and_then_the_options_as_they_are_typed() -> None:
         "dynaferry copy orders orders-2 --max-write-units 700 --max-read-units 2.5 "
         "--create-target --no-consistent-read --only a --only b"
     )
+
+
+def test_what_compares_is_reached_as_what_copies_and_nothing_else_of_it_is_typed() -> None:
+    command = _recorded(
+        plan="move.toml",
+        only=["a"],
+        state_dir="/state",
+        target_profile="there",
+        target_external_id=SECRET,
+        max_write_units=700.0,
+        on_end="notify",
+        create_target=True,
+    )
+    assert resume_line(verify_command(command)) == (
+        "dynaferry verify --plan move.toml --only a --state-dir /state --target-profile there"
+    )
+    again = typed_again(command)
+    assert "--target-external-id" in again["verify_lacks"]
+    assert "--on-end" not in again["verify_lacks"]
+    assert "--on-end" in again["resume_lacks"]
+    assert typed_again(None) == {}
 
 
 def test_a_shell_takes_it_as_one_command_whatever_is_in_it() -> None:

@@ -119,7 +119,7 @@ async def test_a_target_that_is_dropped_in_mid_run_ends_its_table_alone_and_can_
     (failed,) = (table for table in outcome.summary.tables if table.error is not None)
     assert failed.error is not None
     assert (failed.source, failed.error.message) == (BAD, outcome.error.message)
-    assert any(line.startswith(f"{BAD} failed, the other tables go on: ") for line in said)
+    assert any(line.startswith(f"{BAD} failed, the other tables continue: ") for line in said)
     run = await stored(tmp_path)
     assert (run.record.status, run.record.error_type) == ("failed", "TableNotFoundError")
     assert [t.number for t in run.tables if t.error is not None] == [NAMES.index(BAD)]

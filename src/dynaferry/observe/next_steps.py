@@ -23,14 +23,14 @@ _MANY: Final = 3
 class Commands(Struct, frozen=True, kw_only=True):
     """The commands of this run that only who began it can know; None where nobody does.
 
-    `resume_lacks` is what has to be added to `resume`, since it is not kept. `restarts` says that
-    what was typed holds --restart. `state_dir` is None where it is the
-    default.
+    What lacks something has to have it added, since it is not kept. `restarts` says that what was
+    typed holds --restart. `state_dir` is None where it is the default.
     """
 
     resume: str | None = None
     resume_lacks: str | None = None
     verify: str | None = None
+    verify_lacks: str | None = None
     state_dir: str | None = None
     restarts: bool = False
 
@@ -118,7 +118,8 @@ def _verify(tables: Sequence[TableSummary], commands: Commands) -> Iterator[Next
         typed = (of_one,) if len(copied) == 1 else ()
     what = "both tables" if len(copied) == 1 else "all tables"
     names = [table.source for table in copied]
-    yield _step("verify", names, f"compare {what}, once nobody writes to the source", *typed)
+    lacks = "" if commands.verify_lacks is None else f" ({commands.verify_lacks})"
+    yield _step("verify", names, f"compare {what}, once nobody writes to the source{lacks}", *typed)
 
 
 def _recovery(left: Sequence[LeftToDo]) -> Iterator[NextStep]:

@@ -19,6 +19,16 @@ SECRET_FLAGS: Final = ("source_external_id", "target_external_id", "on_end")
 _OF_A_PERSON: Final = ("source_profile", "target_profile")
 # What is for one attempt alone: said again, it would pay for everything again.
 _ONCE: Final = ("restart", "restart_table", "restart_tables", "dry_run")
+# What says which tables these are, and how to reach them.
+_OF_SIDES: Final = tuple(
+    f"{side}_{name}"
+    for side in ("source", "target")
+    for name in ("region", "profile", "role_arn", "external_id", "endpoint_url")
+)
+_OF_VERIFY: Final = frozenset(
+    {"source", "target", "exclude", "plan", "only", "skip", "run", "state_dir"}
+    | {*_OF_SIDES, "sts_endpoint_url"}
+)
 _POSITIONAL: Final = ("source", "target")
 CAPS: Final = ("max_read_units", "max_write_units")
 
@@ -90,10 +100,27 @@ def resume_lines(command: RecordedCommand, *, here: str | None = None) -> list[s
 
 
 def typed_again(command: RecordedCommand | None, *, here: str | None = None) -> dict[str, Any]:
-    """What `Commands` says of resuming: nothing where nobody knows the command."""
+    """What `Commands` says of resuming and of verifying: nothing where nobody knows the command."""
     if command is None:
         return {}
-    return {"resume": resume_line(command, here=here), "resume_lacks": what_to_add(command)}
+    verify = verify_command(command)
+    return {
+        "resume": resume_line(command, here=here),
+        "resume_lacks": what_to_add(command),
+        "verify": resume_line(verify, here=here),
+        "verify_lacks": what_to_add(verify),
+    }
+
+
+def verify_command(command: RecordedCommand) -> RecordedCommand:
+    """The command that compares what this one copies: its tables, its accounts, its run."""
+    options = {option_of(flag) for flag in _OF_VERIFY}
+    return RecordedCommand(
+        name="verify",
+        flags={flag: value for flag, value in command.flags.items() if flag in _OF_VERIFY},
+        directory=command.directory,
+        left_out=tuple(option for option in command.left_out if option in options),
+    )
 
 
 def what_to_add(command: RecordedCommand) -> str | None:
