@@ -107,6 +107,41 @@ def test_the_same_command_later_finds_the_same_run(type_in: Type) -> None:
     again = type_in(*COPY)
     assert again.code == 0
     assert "already complete" in again.err
+    compared = type_in("verify", "prod-*", "new-*", "--progress", "none", "--json")
+    assert compared.code == 0, compared.err
+    assert len(compared.document["tables"]) == 3
+
+
+def test_a_table_that_is_there_since_joins_the_run_and_is_copied_alone(
+    world: MotoWorld, type_in: Type
+) -> None:
+    assert type_in(*COPY).code == 0
+    asyncio.run(world.source_tables.create_table("prod-later"))
+    asyncio.run(world.source_tables.put_items("prod-later", [{"pk": {"S": "new"}}]))
+    again = type_in(*COPY)
+    assert again.code == 0, again.err
+    copied = {table["source"]: table["items_written"] for table in again.document["tables"]}
+    assert copied == {"prod-audit": 2, "prod-events": 30, "prod-users": 9, "prod-later": 1}
+    assert "prod-later: new in this run\n" in again.err
+
+
+def test_a_move_takes_patterns_too(type_in: Type) -> None:
+    typed = type_in(
+        *("move", "prod-*", "new-*", "--create-target", "--without-stream", "--dry-run", "--json")
+    )
+    assert typed.code == 0, typed.err
+    assert [table["target"] for table in typed.document["tables"]] == [
+        "new-audit",
+        "new-events",
+        "new-users",
+    ]
+
+
+def test_of_the_tables_that_match_some_may_be_chosen(type_in: Type) -> None:
+    typed = type_in(*COPY, "--dry-run", "--skip", "prod-audit")
+    assert typed.code == 0, typed.err
+    tables = [table["source"] for table in typed.document["tables"]]
+    assert tables == ["prod-events", "prod-users"]
 
 
 def test_tables_are_listed_where_a_pattern_is_typed_and_nowhere_else(

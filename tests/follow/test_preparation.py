@@ -118,3 +118,16 @@ async def test_a_stream_whose_call_had_no_answer_is_found_by_the_next_attempt(
     await prepared(moto_world, tmp_path, "orders")
     (noted,) = await to_thread.run_sync(enabled_streams, tmp_path, "move")
     assert (noted.stream or "").startswith(f"{TABLE}/orders/stream/")
+
+
+async def test_what_a_copy_would_be_refused_for_is_reported_with_the_streams(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    await moto_world.source_tables.create_table("one")
+    with pytest.raises(PreflightError) as caught:
+        await prepared(moto_world, tmp_path, "one", "gone", enables=False, creates=False)
+    said = caught.value.message
+    assert said.startswith("4 problems: (1) the source table one has no stream")
+    assert said.count("the source table gone does not exist") == 1
+    assert "the target table one does not exist" in said
+    assert said.endswith("; the same for gone")

@@ -24,7 +24,7 @@ from dynaferry.run.matching import with_tables
 from dynaferry.run.resume import stored_run
 from dynaferry.run.sides import Sides, open_sides
 from dynaferry.run.tables import selected
-from dynaferry.shared.problems import all_of, parts_of
+from dynaferry.shared.problems import all_of, each_once, parts_of
 
 # For so long the streams are watched to see how much changes.
 MEASURED_SECONDS: Final = 5.0
@@ -68,7 +68,7 @@ async def dry_run(
         except DynaferryError as error:
             problems += parts_of(error)
         if problems:
-            raise all_of(_each_once(problems))
+            raise all_of(each_once(problems))
         rates = await _rates(sides, streams, measured_seconds)
     return tuple(
         _estimate(plan, table, stream, rate)
@@ -85,11 +85,6 @@ async def _problems_of_the_run(plan: CopyPlan) -> list[DynaferryError]:
     except DynaferryError as error:
         return [error]
     return []
-
-
-def _each_once(problems: Sequence[DynaferryError]) -> list[DynaferryError]:
-    """Both inspections look at the source, and say the same of it."""
-    return list({problem.message: problem for problem in problems}.values())
 
 
 async def _rates(

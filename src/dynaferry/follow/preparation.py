@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from dynaferry.dynamodb.account.session import AccountSession
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.dynamodb.tables.enable_stream import enable_stream
-from dynaferry.errors import AccessDeniedError, PreflightError
+from dynaferry.errors import AccessDeniedError, DynaferryError, PreflightError
 from dynaferry.follow.enabled_streams import enabled_streams, note_enabling
 from dynaferry.follow.stream_closing import closed_on_purpose, enabled_again
 from dynaferry.observe.formatting import place
@@ -28,6 +28,7 @@ from dynaferry.run.copy_tables import looked_at
 from dynaferry.run.lifecycle import Say, say_nothing
 from dynaferry.run.sides import Sides
 from dynaferry.run.tables import selected
+from dynaferry.shared.problems import all_of, each_once, parts_of
 
 # Is shown lines, and says whether somebody agrees to what they say.
 Agree = Callable[[Sequence[str]], Awaitable[bool]]
@@ -55,7 +56,7 @@ async def prepare(
     plan = selected(plan)
     if closed:
         plan = replace(plan, enable_stream=True)
-    found = await inspect_streams(plan, source, waits=True, say=say)
+    found = await _streams_of(plan, typed, sides, say)
     ended = [each for each in found if each.source.arn in closed] if is_switched else []
     if closed and not is_switched:
         found = await _enabled_again(plan, source, found, closed, say)
@@ -74,6 +75,25 @@ async def prepare(
     ):
         say(line)
     return found
+
+
+async def _streams_of(
+    plan: CopyPlan, typed: CopyPlan, sides: Sides, say: Say
+) -> tuple[StreamFindings, ...]:
+    """The streams of all sources.
+
+    :raises DynaferryError: all that speaks against them, and what a copy would be refused for as
+        well: nobody should have to come back for that
+    """
+    try:
+        return await inspect_streams(plan, sides.source, waits=True, say=say)
+    except DynaferryError as error:
+        problems = parts_of(error)
+    try:
+        await looked_at(typed, sides, say_nothing)
+    except DynaferryError as error:
+        problems += parts_of(error)
+    raise all_of(each_once(problems))
 
 
 async def _enabled_again(

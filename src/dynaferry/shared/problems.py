@@ -45,6 +45,11 @@ def all_of(problems: Sequence[DynaferryError]) -> DynaferryError:
     return error
 
 
+def each_once(problems: Sequence[DynaferryError]) -> list[DynaferryError]:
+    """The problems without those that say the same again, as two inspections of a table may."""
+    return list({problem.message: problem for problem in problems}.values())
+
+
 def parts_of(error: DynaferryError) -> list[DynaferryError]:
     """What `all_of` has made one error of, or the error itself."""
     group = error.__cause__
