@@ -449,7 +449,7 @@ def test_a_plan_that_writes_to_one_of_its_sources_is_refused() -> None:
     with pytest.raises(PreflightError) as caught:
         check_no_target_is_used_twice([found("one", "two"), found("two", "three")])
     assert caught.value.message.endswith(":table/two is also a source of this plan")
-    assert caught.value.hint == "copy the two tables in runs of their own"
+    assert (caught.value.hint or "").startswith("copy the two tables in runs of their own")
 
 
 def test_a_plan_that_writes_to_one_target_twice_is_refused() -> None:

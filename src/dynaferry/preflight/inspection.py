@@ -196,7 +196,8 @@ def check_no_target_is_used_twice(findings: Sequence[Findings]) -> None:
         if any(is_same_table(other.source, found.target) for other in findings):
             raise PreflightError(
                 f"the target {found.target.arn} is also a source of this plan",
-                hint="copy the two tables in runs of their own",
+                hint="copy the two tables in runs of their own, or leave one out with --skip or "
+                "--exclude",
                 table=found.target.name,
             )
         for other in findings[:index]:
