@@ -212,6 +212,10 @@ class PlanOptions(TypedDict, total=False):
     allow_non_empty_target: bool
     state_dir: Path
     restart: bool
+    fail_fast: bool
+    only: tuple[str, ...]
+    skip: tuple[str, ...]
+    restart_table: tuple[str, ...]
     compress: Compress
     on_reject: OnReject
     max_rejected: int
@@ -222,4 +226,5 @@ class PlanOptions(TypedDict, total=False):
     enable_stream: bool
     spool_max_bytes: int | None
     way_back: WayBack
+    exclude: tuple[str, ...]
     limits: Schedule
