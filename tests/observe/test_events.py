@@ -60,6 +60,29 @@ def test_the_limits_in_force_are_told_when_they_change() -> None:
     assert told(watch, stats, 3) == ["limits now: none"]
 
 
+def test_the_limits_of_one_table_are_told_as_its_own() -> None:
+    stats = a_run()
+    watch, (table,) = EventWatch(stats), stats.tables
+    table.write_cap_units = 50.0
+    [event] = watch.news(stats, AT)
+    assert line_of(event) == "orders: limits now: writes at most 50 units/s"
+    assert (event.source, event.write_cap_units, event.paused) == ("orders", 50.0, False)
+    table.paused = True
+    assert told(watch, stats, 1) == ["orders: limits now: paused, writes at most 50 units/s"]
+    table.paused, table.write_cap_units = False, None
+    assert told(watch, stats, 2) == ["orders: limits now: none"]
+    assert told(watch, stats, 3) == []
+
+
+def test_a_pause_of_the_run_is_none_of_its_tables() -> None:
+    stats = a_run()
+    watch, (table,) = EventWatch(stats), stats.tables
+    stats.limits_in_words, stats.paused, table.paused = "paused", True, True
+    assert told(watch, stats, 0) == ["limits now: paused"]
+    stats.limits_in_words, stats.paused, table.paused = None, False, False
+    assert told(watch, stats, 1) == ["limits now: none"]
+
+
 def test_a_throttle_is_told_by_what_causes_it_and_when_it_is_over() -> None:
     stats = a_run()
     watch, (table,) = EventWatch(stats), stats.tables

@@ -47,6 +47,17 @@ def test_a_pause_lasts_until_it_is_resumed_or_the_attempt_ends() -> None:
     assert pauses(told, until=30) == [(1, 5), (7, 9), (21, 30)]
 
 
+def test_a_pause_of_one_table_is_its_own() -> None:
+    told = [
+        RunEvent(time=1, kind="limits", source="orders", paused=True),
+        RunEvent(time=3, kind="limits", write_cap_units=600.0),
+        RunEvent(time=5, kind="limits", source="orders"),
+    ]
+    assert pauses(told, until=30) == []
+    assert pauses(told, until=30, source="orders") == [(1, 5)]
+    assert pauses(told, until=30, source="users") == []
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 1e5), st.floats(0, 1e5)), min_size=1, max_size=8),
     st.integers(1, 300),

@@ -55,10 +55,23 @@ def test_a_cap_holds_from_its_event_on_and_ends_with_the_attempt() -> None:
         RunEvent(time=BEGAN + 45, kind="limits", write_cap_units=7.0),
         RunEvent(time=BEGAN + 100, kind="started"),
     ]
-    found = caps(told, axis(), lambda event: event.write_cap_units)
+    found = caps(told, axis(), lambda event: event.write_cap_units, "orders")
     assert {point.time - BEGAN for point in found if point.value == 600.0} == set(range(19, 39))
     assert all(point.time < BEGAN + 100 for point in found)
     assert sum(point.is_last for point in found) == 2
+
+
+def test_the_lower_of_a_tables_own_cap_and_that_of_the_run_is_drawn() -> None:
+    told = [
+        RunEvent(time=BEGAN, kind="started"),
+        RunEvent(time=BEGAN, kind="limits", write_cap_units=600.0),
+        RunEvent(time=BEGAN + 10, kind="limits", source="orders", write_cap_units=50.0),
+        RunEvent(time=BEGAN + 20, kind="limits", source="users", write_cap_units=1.0),
+        RunEvent(time=BEGAN + 30, kind="limits", source="orders", write_cap_units=None),
+    ]
+    found = caps(told, axis(), lambda event: event.write_cap_units, "orders")
+    drawn = {point.time - BEGAN: point.value for point in found if point.time < BEGAN + 100}
+    assert [drawn[second] for second in (5, 15, 25, 40)] == [600.0, 50.0, 50.0, 600.0]
 
 
 def test_what_is_far_above_is_left_out_and_the_line_ends_before_it() -> None:

@@ -23,7 +23,7 @@ class EventWatch:
         """The events since the last call; `now` is in seconds since the epoch."""
         found = self._of_limits(stats, now)
         for watch, table in zip(self._tables, stats.tables, strict=False):
-            found += watch.news(table, now)
+            found += watch.news(table, now, run_is_paused=stats.paused)
         return found
 
     def _of_limits(self, stats: RunStats, now: float) -> list[RunEvent]:
@@ -52,9 +52,14 @@ class _TableWatch:
         self._says_rejected = self._waits_for_error = False
         self._throttled_by: str | None = None
         self._told_at = float("-inf")
+        self._limits: tuple[bool, float | None, float | None] = (False, None, None)
 
-    def news(self, table: TableStats, now: float) -> list[RunEvent]:
-        found = [*self._of_state(table, now), *self._of_throttles(table, now)]
+    def news(self, table: TableStats, now: float, *, run_is_paused: bool) -> list[RunEvent]:
+        found = [
+            *self._of_state(table, now),
+            *self._of_limits(table, now, run_is_paused=run_is_paused),
+            *self._of_throttles(table, now),
+        ]
         if table.items_rejected > self._rejected and not self._says_rejected:
             self._says_rejected = True
             reason = next(reversed(table.rejections), None)
@@ -75,6 +80,25 @@ class _TableWatch:
             return [_of_table(table, now, "table-ended", f"{table.state}{because}")]
         return [_of_table(table, now, "table-started", None)]
 
+    def _of_limits(self, table: TableStats, now: float, *, run_is_paused: bool) -> list[RunEvent]:
+        """The table's own pause and caps, beside those of the run, where they changed."""
+        # While the run is paused, nobody sees whether the table is as well.
+        is_paused = self._limits[0] if run_is_paused else table.paused
+        limits = (is_paused, table.read_cap_units, table.write_cap_units)
+        if limits == self._limits:
+            return []
+        self._limits = limits
+        event = RunEvent(
+            time=now,
+            kind="limits",
+            source=resource_name(table.source),
+            detail=_in_words(*limits),
+            paused=is_paused,
+            read_cap_units=table.read_cap_units,
+            write_cap_units=table.write_cap_units,
+        )
+        return [event]
+
     def _of_throttles(self, table: TableStats, now: float) -> list[RunEvent]:
         throttled_at, told = table.throttled_at, self._throttled_by
         if table.state != "running" or throttled_at is None:
@@ -88,6 +112,15 @@ class _TableWatch:
             return []
         self._throttled_by, self._told_at = table.bottleneck, now
         return [_of_table(table, now, "throttled", table.bottleneck)]
+
+
+def _in_words(is_paused: bool, reads: float | None, writes: float | None) -> str:
+    caps = [
+        f"{verb} at most {cap:,g} units/s"
+        for verb, cap in (("writes", writes), ("reads", reads))
+        if cap is not None
+    ]
+    return ", ".join([*(["paused"] if is_paused else []), *caps]) or "none"
 
 
 def _of_table(table: TableStats, now: float, kind: EventKind, detail: str | None) -> RunEvent:

@@ -33,7 +33,8 @@ class RunEvent(Struct, frozen=True, kw_only=True):
 
     `source` is the name of the source table where it is about one, `by` who asked for it. `detail`
     is in words for people: a state, a reason, the limits. Of `limits` all that hold from then on
-    are here as well: the pause, and the caps in units a second, None where there is none.
+    are here as well: the pause, and the caps in units a second, None where there is none. Those of
+    a table are its own, and hold beside those of the run.
     """
 
     time: float

@@ -16,6 +16,7 @@ from dynaferry.observe.events import RunEvent
 from dynaferry.report.clock import Axis, axis_of, of_all, stretches_of
 from dynaferry.report.rates import ChartPoint, Line, caps, limits, rates, sum_of, within_frame
 from dynaferry.report.stored_run import StoredTable
+from dynaferry.shared.arn import resource_name
 from dynaferry.state.records import AttemptRecord
 from dynaferry.web import assets
 
@@ -84,7 +85,7 @@ def charts_of(
     paused: Sequence[tuple[float, float]] = (),
 ) -> ChartGroup:
     """The charts of a table, over the time in which it was copied."""
-    samples = table.samples
+    samples, source = table.samples, resource_name(table.identity.source_arn)
     axis = axis_of(stretches_of(samples, attempts))
     items = rates(samples, axis, lambda sample: sample.items_written)
     throttles = rates(samples, axis, lambda sample: sample.throttled_requests)
@@ -95,14 +96,14 @@ def charts_of(
             "--accent",
             rates(samples, axis, lambda sample: sample.write_units),
             limits(samples, axis, lambda sample: sample.write_limit_units),
-            caps(events, axis, lambda event: event.write_cap_units),
+            caps(events, axis, lambda event: event.write_cap_units, source),
         ),
         _with_limits(
             "Read units a second",
             "--reads",
             rates(samples, axis, lambda sample: sample.read_units),
             limits(samples, axis, lambda sample: sample.read_limit_units),
-            caps(events, axis, lambda event: event.read_cap_units),
+            caps(events, axis, lambda event: event.read_cap_units, source),
         ),
         Chart(title="Throttled requests a second", hue="--bad", rates=throttles),
     ]

@@ -89,12 +89,18 @@ def of_all(stretches: Sequence[Stretch]) -> list[Stretch]:
     return found
 
 
-def pauses(events: Sequence[RunEvent], until: float) -> list[tuple[float, float]]:
-    """When the run was paused while a process copied it, in seconds since the epoch."""
+def pauses(
+    events: Sequence[RunEvent], until: float, source: str | None = None
+) -> list[tuple[float, float]]:
+    """When the run was paused while a process copied it, in seconds since the epoch.
+
+    With a `source` those of that table alone.
+    """
     found: list[tuple[float, float]] = []
     since: float | None = None
     for event in events:
-        if event.kind not in ("limits", "started", "ended"):
+        is_of_it = event.kind == "limits" and event.source == source
+        if not is_of_it and event.kind not in ("started", "ended"):
             continue
         if since is not None and not event.paused:
             found.append((since, event.time))

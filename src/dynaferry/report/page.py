@@ -38,6 +38,7 @@ from dynaferry.report.overview import (
 from dynaferry.report.rates import ChartPoint
 from dynaferry.report.stored_move import StoredMove
 from dynaferry.report.stored_run import StoredRun, StoredTable
+from dynaferry.shared.arn import resource_name
 from dynaferry.shared.printable import printable, printable_json
 from dynaferry.state.records import AttemptRecord
 
@@ -225,13 +226,18 @@ def _table(
         source=identity.source_arn,
         target=identity.target_arn,
         facts=_table_facts(table),
-        drawn=charts_of(table, run.attempts, run.events, paused),
+        drawn=charts_of(table, run.attempts, run.events, [*paused, *_own_pauses(run, table)]),
         throttles=_throttles(table),
         rejections=[
             (formatting.count(each.items), f"{each.error_code}: {each.error_message}")
             for each in table.reasons
         ],
     )
+
+
+def _own_pauses(run: StoredRun, table: StoredTable) -> list[tuple[float, float]]:
+    source = resource_name(table.identity.source_arn)
+    return pauses(run.events, run.last_checkpoint or run.now, source)
 
 
 def _table_facts(table: StoredTable) -> Pairs:

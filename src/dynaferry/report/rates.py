@@ -85,19 +85,39 @@ def limits(samples: Sequence[Sample], axis: Axis, of: Limit) -> list[ChartPoint]
     return found
 
 
-def caps(events: Sequence[RunEvent], axis: Axis, of: Callable[[RunEvent], float | None]) -> Line:
-    """The caps that were in force, by the events; an attempt begins with none."""
-    told = [event for event in events if event.kind in ("limits", "started")]
-    known = [event.time for event in told]
+def caps(
+    events: Sequence[RunEvent], axis: Axis, of: Callable[[RunEvent], float | None], source: str
+) -> Line:
+    """The caps that were in force for a table, by the events: its own or the run's, whichever is
+    lower. An attempt begins with none.
+    """
+    of_both = [_in_force(events, of, name) for name in (None, source)]
     found: list[ChartPoint] = []
     for stretch in axis.stretches:
         values: list[tuple[int, float | None]] = []
         for time in axis.within(stretch):
-            # What held within the second that is drawn.
-            before = bisect_right(known, time + 1)
-            values.append((time, of(told[before - 1]) if before else None))
+            held = [cap for cap in (in_force(time) for in_force in of_both) if cap is not None]
+            values.append((time, min(held, default=None)))
         found += _stepped(values)
     return found
+
+
+def _in_force(
+    events: Sequence[RunEvent], of: Callable[[RunEvent], float | None], source: str | None
+) -> Callable[[int], float | None]:
+    """What held within a second, of the run or of one table."""
+    told = [
+        event
+        for event in events
+        if event.kind == "started" or (event.kind == "limits" and event.source == source)
+    ]
+    known = [event.time for event in told]
+
+    def at(time: int) -> float | None:
+        before = bisect_right(known, time + 1)
+        return of(told[before - 1]) if before else None
+
+    return at
 
 
 def within_frame(line: Line, highest: float) -> Line:
