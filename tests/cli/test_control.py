@@ -198,12 +198,13 @@ async def test_status_of_a_paused_run_says_how_it_goes_on(tmp_path: Path) -> Non
     assert "state       running, paused; dynaferry resume orders resumes it" in lines
 
 
-def test_plan_goes_back_to_what_the_plan_says(
-    killed_run: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("word", ["default", "plan"])
+def test_default_goes_back_to_what_the_plan_says(
+    killed_run: Path, capsys: pytest.CaptureFixture[str], word: str
 ) -> None:
     where = ("--state-dir", str(killed_run))
     _run(capsys, "set", "orders", "--max-write-units", "5", *where)
-    code, _, err = _run(capsys, "set", "orders", "--max-write-units", "plan", *where)
+    code, _, err = _run(capsys, "set", "orders", "--max-write-units", word, *where)
     assert code == 0
     assert "writes at most 1,000 units/s (as planned)" in err
 
@@ -213,7 +214,7 @@ async def test_a_complete_run_has_nothing_to_hold_back(tmp_path: Path, status: R
     await _ended(tmp_path, status)
     answer = _ask(tmp_path, "pause", "--json")
     assert answer.returncode == 3
-    assert "the run orders is complete: there is nothing left to hold back" in answer.stderr
+    assert "the run orders is complete: there is nothing left to limit" in answer.stderr
     assert json.loads(answer.stdout)["status"] == "refused"
     store = await SqliteStore.open_for_reading(tmp_path, "orders")
     assert await store.read_controls() == Controls()

@@ -76,8 +76,8 @@ prod-customers   1,200,000    1.0 GB  3m 23s  $0.02  target capacity  1 warning
 prod-events        870,850  747.5 MB  2m 28s  $0.01  target capacity  ready
 prod-audit          30,000   25.7 MB      8s  $0.00  target capacity  ready
 prod-sessions        9,000    7.7 MB      4s  $0.00  target capacity  ready
-prod-carts             400  351.6 KB      0s  $0.00  target capacity  ready
-prod-stock               3    2.6 KB      0s  $0.00  target capacity  ready
+prod-carts             400  351.6 KB     <1s  $0.00  target capacity  ready
+prod-stock               3    2.6 KB     <1s  $0.00  target capacity  ready
 prod-prices              0   0 bytes      0s  $0.00  target capacity  ready
 total           57,110,253   47.9 GB  2h 32m  $0.78                   8 tables
 warnings

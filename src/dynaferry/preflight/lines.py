@@ -1,7 +1,7 @@
 """The lines of a dry run for people: a table of all tables, what to know by weight, the total."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from dynaferry.preflight.bottleneck import per_second, short_bottleneck
 from dynaferry.preflight.estimate import Estimate, ExpectedRate
 from dynaferry.preflight.inspection import TablePreflight
 from dynaferry.preflight.item_cost import IndexCost
-from dynaferry.preflight.notice import Notice, Weight, by_table
+from dynaferry.preflight.notice import Notice, Weight, by_table, texts
 from dynaferry.preflight.notices import WRITES_DURING_COPY
 from dynaferry.preflight.totals import Totals
 
@@ -59,7 +59,8 @@ def dry_run_lines(
 
     Without a `width` nothing is cut or wrapped.
     """
-    rows = [_row(table) for table in tables]
+    shared = _shared(tables)
+    rows = [_row(table, shared) for table in tables]
     if len(tables) > 1:
         rows.append(_total_row(totals))
     lines = [*_sides(tables), *text_table(_COLUMNS, rows, width=width)]
@@ -67,9 +68,9 @@ def dry_run_lines(
         lines += _wrapped(_units(tables[0].preflight.estimate), width, indent=12)
     lines += _wrapped(_followed(tables), width)
     for weight, heading in _SECTIONS:
-        texts = by_table([(table.name, table.notices) for table in tables], weight)
-        lines += [heading] if texts else []
-        lines += _wrapped([f"  - {text}" for text in texts], width)
+        said = by_table([(table.name, table.notices) for table in tables], weight)
+        lines += [heading] if said else []
+        lines += _wrapped([f"  - {text}" for text in said], width)
     return [*lines, *_wrapped(_end(tables, totals), width, indent=2)]
 
 
@@ -100,10 +101,16 @@ def _way(seen: TablePreflight) -> str:
     return accounts(seen.source.arn, None if seen.target is None else seen.target.arn)
 
 
-def _row(table: SeenTable) -> list[str]:
+def _shared(tables: Sequence[SeenTable]) -> set[str]:
+    """The texts that speak of no table in particular: all tables have them."""
+    of_each = [set(texts(table.notices)) for table in tables]
+    return set.intersection(*of_each) if len(tables) > 1 else {WRITES_DURING_COPY}
+
+
+def _row(table: SeenTable, shared: Collection[str]) -> list[str]:
     estimate = table.preflight.estimate
     warnings = sum(
-        notice.weight == "warning" and notice.text != WRITES_DURING_COPY for notice in table.notices
+        notice.weight == "warning" and notice.text not in shared for notice in table.notices
     )
     return [
         table.name,
@@ -194,7 +201,9 @@ def _cost(estimates: Sequence[Estimate]) -> str:
 
 
 def _time(seconds: float) -> str:
-    return "no end" if math.isinf(seconds) else duration(seconds)
+    if math.isinf(seconds):
+        return "no end"
+    return "<1s" if 0 < seconds < 0.5 else duration(seconds)
 
 
 def _dollars(cost: float) -> str:

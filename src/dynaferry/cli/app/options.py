@@ -156,14 +156,14 @@ NewWriteCap = Annotated[
     str | None,
     option(
         SPEED,
-        "Most write capacity units a second from now on; none: no cap; plan: what the plan"
+        "Most write capacity units a second from now on; none: no cap; default: what the plan"
         " or its flag says.",
-        metavar="N|none|plan",
+        metavar="N|none|default",
     ),
 ]
 NewReadCap = Annotated[
     str | None,
-    option(SPEED, "The same for read capacity units.", metavar="N|none|plan"),
+    option(SPEED, "The same for read capacity units.", metavar="N|none|default"),
 ]
 
 

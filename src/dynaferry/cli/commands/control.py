@@ -171,7 +171,7 @@ def _cap(flag: str, typed: str | None) -> Units | Literal["plan"] | None:
     word = typed.strip().lower()
     if word == "none":
         return "none"
-    if word == "plan":
+    if word in ("default", "plan"):
         return "plan"
     try:
         units = float(word)
@@ -180,7 +180,7 @@ def _cap(flag: str, typed: str | None) -> Units | Literal["plan"] | None:
     if not (math.isfinite(units) and units >= LEAST_CAP_UNITS):
         raise PlanError(
             f"{flag} cannot be {typed!r}",
-            hint=f"it is a number of units a second, {LEAST_CAP_UNITS:g} at least, none, or plan",
+            hint=f"it is a number of units a second, {LEAST_CAP_UNITS:g} or more, none or default",
         )
     return units
 
@@ -237,7 +237,7 @@ def _check_there_is_something_to_hold(
 ) -> None:
     if state in _DONE and under_way is None and not moved:
         raise StateError(
-            f"the run {record.run} is complete: there is nothing left to hold back",
+            f"the run {record.run} is complete: there is nothing left to limit",
             hint="rejected items are written again by dynaferry dead-letters replay"
             if state == "rejected"
             else None,
