@@ -16,7 +16,7 @@ from dynaferry.errors import StateError
 from dynaferry.follow.readiness import Reason
 from dynaferry.observe.monitor import RunMonitor
 from dynaferry.observe.move_status import PassesStatus
-from dynaferry.plan.settings import CopyPlan
+from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.state.directory import move_name
 from dynaferry.state.lock import RunLock
 from dynaferry.web.switch import SwitchNews, SwitchWord
@@ -197,7 +197,7 @@ async def test_a_switch_may_take_as_long_as_the_outage_that_is_told_needs(
 
 def test_the_outage_of_a_page_is_the_one_that_the_move_tells(tmp_path: Path) -> None:
     monitor = RunMonitor("orders", readers=8)
-    desk = switch_of(CopyPlan(run="orders", tables=(), state_dir=tmp_path), monitor)
+    desk = switch_of(CopyPlan(tables=(TablePlan("orders"),), state_dir=tmp_path), monitor)
     assert desk.timeout_seconds == 120.0
     passes = PassesStatus(done=1, found=0, seconds=300.0, outage_seconds=300.0)
     monitor.note_move([a_move_status(passes=passes), a_move_status(passes=passes)])

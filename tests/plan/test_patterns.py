@@ -124,8 +124,8 @@ def test_a_table_that_is_named_keeps_its_own_settings_and_is_not_matched_again()
 def test_the_run_is_named_by_the_pattern_whatever_it_matches() -> None:
     plan = plan_of(TablePlan("prod-*", "new-*"))
     assert plan.run_name == "prod-all-to-new-all"
-    assert with_matches(plan, TABLES)[0].run_name == plan.run_name
-    assert with_matches(plan, TABLES[:2])[0].run_name == plan.run_name
+    assert with_matches(plan, TABLES)[0].run == plan.run_name
+    assert with_matches(plan, TABLES[:2])[0].run == plan.run_name
     assert plan_of(TablePlan("*")).run_name == "all"
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynaferry.plan.plan_text import PlannedTable, plan_lines
-from dynaferry.plan.settings import Account, CopyPlan, TablePlan
+from dynaferry.plan.settings import Account, PlanDraft, TablePlan
 from dynaferry.plan.validation import converted, validate
 
 TEXTS = st.none() | st.text(min_size=1, max_size=30)
@@ -17,21 +17,21 @@ def planned(name: str, remarks: str = "2 items", left_out: str | None = None) ->
     return PlannedTable(table=TablePlan(name), remarks=remarks, left_out=left_out)
 
 
-def read(lines: list[str]) -> CopyPlan:
+def read(lines: list[str]) -> PlanDraft:
     return converted(tomllib.loads("\n".join(lines)), str)
 
 
 @given(ACCOUNTS, ACCOUNTS, st.lists(st.text(max_size=30), min_size=1, max_size=4))
 def test_what_is_written_is_read_again(source: Account, target: Account, words: list[str]) -> None:
     tables = [planned(f"table-{number}", remarks) for number, remarks in enumerate(words)]
-    plan = read(plan_lines(CopyPlan(tables=(), source=source, target=target), tables, []))
+    plan = read(plan_lines(PlanDraft(tables=(), source=source, target=target), tables, []))
     assert (plan.source, plan.target) == (source, target)
     assert plan.tables == tuple(each.table for each in tables)
 
 
 def test_it_is_written_for_people_and_usable_as_it_is() -> None:
     role = "arn:aws:iam::222222222222:role/dynaferry-target"
-    plan = CopyPlan(
+    plan = PlanDraft(
         tables=(),
         source=Account(region="eu-west-1", profile="old"),
         target=Account(role_arn=role, external_id="a-secret"),

@@ -18,7 +18,7 @@ from dynaferry.plan.resume_command import (
     current_directory,
     recorded_command,
 )
-from dynaferry.plan.settings import Account, CopyPlan, TablePlan
+from dynaferry.plan.settings import Account, CopyPlan, PlanDraft, TablePlan
 
 # Holds a whole plan, where a container can be given a variable and no file; and its run's name.
 PLAN_TEXT: Final = "DYNAFERRY_PLAN_TOML"
@@ -252,16 +252,16 @@ def names_a_plan(flags: CopyFlags) -> bool:
     return flags.plan is not None or (flags.source is None and PLAN_TEXT in os.environ)
 
 
-def _named_tables(flags: CopyFlags, command: str = "copy") -> CopyPlan:
+def _named_tables(flags: CopyFlags, command: str = "copy") -> PlanDraft:
     if flags.plan is not None:
         if flags.source is not None:
             raise PlanError(
                 "tables are named on the command line and by --plan",
                 hint="leave out SOURCE and TARGET, or leave out --plan",
             )
-        from dynaferry.plan.plan_file import read_plan  # not for --help
+        from dynaferry.plan.plan_file import read_draft  # not for --help
 
-        return read_plan(flags.plan)
+        return read_draft(flags.plan)
     text = os.environ.get(PLAN_TEXT)
     if flags.source is None and text:
         from dynaferry.plan.plan_file import plan_of_text  # not for --help
@@ -273,11 +273,11 @@ def _named_tables(flags: CopyFlags, command: str = "copy") -> CopyPlan:
             hint=f"dynaferry {command} SOURCE TARGET, or dynaferry {command} --plan PLAN.toml",
         )
     if flags.target is None:
-        return CopyPlan(tables=(TablePlan(flags.source),))
-    return CopyPlan(tables=(TablePlan(flags.source, flags.target),))
+        return PlanDraft(tables=(TablePlan(flags.source),))
+    return PlanDraft(tables=(TablePlan(flags.source, flags.target),))
 
 
-def _apply(plan: CopyPlan, flags: CopyFlags) -> CopyPlan:
+def _apply(plan: PlanDraft, flags: CopyFlags) -> PlanDraft:
     changes: dict[str, Any] = _given(flags, {name: name for name in _SAME_NAME})
     changes |= _given(flags, {"patience": "patience_seconds"})
     for side in ("source", "target"):

@@ -17,6 +17,7 @@ ROLE_ARN = f"arn:aws:iam::{TARGET_ACCOUNT}:role/{ROLE_NAME}"
 WAY_BACK_ROLE_ARN = f"arn:aws:iam::{SOURCE_ACCOUNT}:role/dynaferry-way-back"
 EXTERNAL_ID = "dynaferry-demo"
 TABLE = "orders"
+READERS = 2
 
 
 def trust_policy() -> str:
@@ -54,7 +55,7 @@ def plan_for(endpoint_url: str, state_dir: Path) -> CopyPlan:
         run="demo",
         sts_endpoint_url=endpoint_url,
         segments=8,
-        readers=2,
+        readers=READERS,
         writers=4,
         create_target=True,
         enable_stream=True,

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from dynaferry.errors import PlanError
-from dynaferry.plan.settings import CopyPlan, TablePlan
+from dynaferry.plan.settings import CopyPlan, PlanDraft, TablePlan
 from dynaferry.shared.arn import resource_name
 
 _WILDCARD: Final = re.compile(r"[*?]")
@@ -40,7 +40,7 @@ def is_pattern(name_or_arn: str) -> bool:
     return _WILDCARD.search(name_or_arn) is not None
 
 
-def has_patterns(plan: CopyPlan) -> bool:
+def has_patterns(plan: PlanDraft) -> bool:
     """Whether it takes a list of the source's tables to know what the plan copies."""
     return any(is_pattern(table.source) for table in plan.tables)
 
@@ -83,7 +83,7 @@ def filled_in(target: str, values: Iterable[str]) -> str:
     return _WILDCARD.sub(lambda _: next(left), target)
 
 
-def check_patterns(plan: CopyPlan) -> None:
+def check_patterns(plan: PlanDraft) -> None:
     """Returns if the plan's patterns make sense, and what it excludes.
 
     :raises PlanError: names the first that does not
@@ -130,7 +130,9 @@ def _check_pattern(table: TablePlan) -> None:
         )
 
 
-def with_matches(plan: CopyPlan, names: Sequence[str]) -> tuple[CopyPlan, tuple[PatternMatch, ...]]:
+def with_matches(
+    plan: CopyPlan, names: Sequence[str]
+) -> tuple[PlanDraft, tuple[PatternMatch, ...]]:
     """The plan with each pattern replaced by the tables among `names` that it matches, and what
     each has matched. Its run is named as before.
 
@@ -148,8 +150,10 @@ def with_matches(plan: CopyPlan, names: Sequence[str]) -> tuple[CopyPlan, tuple[
         taken |= {each.source for each in match.tables}
         tables += match.tables
         matches.append(match)
-    run = plan.run_name if matches else plan.run
-    return replace(plan, tables=tuple(tables), exclude=(), run=run), tuple(matches)
+    if not matches:
+        return plan, ()
+    changes = {"tables": tuple(tables), "exclude": (), "run": plan.run_name}
+    return PlanDraft(**(asdict(plan) | changes)), tuple(matches)
 
 
 def _matched(

@@ -6,8 +6,8 @@ from typing import Any
 
 from dynaferry.errors import PlanError
 from dynaferry.plan.schedule import check_limits
-from dynaferry.plan.settings import CopyPlan
-from dynaferry.plan.validation import check_finite, converted
+from dynaferry.plan.settings import CopyPlan, PlanDraft
+from dynaferry.plan.validation import check_finite, converted, validate
 from dynaferry.shared.files import decoded, read_bounded
 
 MOST_PLAN_BYTES = 16 * 1024 * 1024
@@ -16,23 +16,30 @@ MOST_PLAN_BYTES = 16 * 1024 * 1024
 def read_plan(path: Path) -> CopyPlan:
     """Reads a plan file (TOML). A run is named after the file unless the plan names it.
 
-    Each value is of its type and in its range; whether all of it makes sense says `validate`,
-    once the flags are on top of it.
+    :raises PlanError: the file cannot be read, is not TOML, or makes no sense
+    """
+    return validate(read_draft(path))
+
+
+def read_draft(path: Path) -> PlanDraft:
+    """Reads a plan file that flags are put on top of.
+
+    Each value is of its type and in its range; whether all of it makes sense says `validate` then.
 
     :raises PlanError: the file cannot be read, is not TOML, or holds what a plan does not know
     """
     return _plan_of(_read_document(path), path.stem, f"the plan {path}")
 
 
-def plan_of_text(text: str, place: str, *, run: str) -> CopyPlan:
+def plan_of_text(text: str, place: str, *, run: str) -> PlanDraft:
     """The plan in a text that came from `place`; its run has this name unless it says another.
 
-    :raises PlanError: as `read_plan`
+    :raises PlanError: as `read_draft`
     """
     return _plan_of(_document_of(text, f"the plan in {place}"), run, f"the plan in {place}")
 
 
-def _plan_of(document: dict[str, Any], run: str, called: str) -> CopyPlan:
+def _plan_of(document: dict[str, Any], run: str, called: str) -> PlanDraft:
     document.setdefault("run", run)
 
     def named(key: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from dynaferry.plan.settings import DEFAULT_TABLES_AT_ONCE, Account, CopyPlan, TablePlan
+from dynaferry.plan.settings import DEFAULT_TABLES_AT_ONCE, Account, PlanDraft, TablePlan
 from dynaferry.shared.printable import printable
 
 _ACCOUNT_KEYS: Final = ("region", "profile", "role_arn", "endpoint_url")
@@ -24,7 +24,7 @@ class PlannedTable(Struct, frozen=True, kw_only=True):
     left_out: str | None = None
 
 
-def plan_lines(plan: CopyPlan, tables: Sequence[PlannedTable], head: Sequence[str]) -> list[str]:
+def plan_lines(plan: PlanDraft, tables: Sequence[PlannedTable], head: Sequence[str]) -> list[str]:
     """The lines of a plan file for these tables, with `head` as its first comments."""
     return [
         *(f"# {line}".rstrip() for line in head),
@@ -36,7 +36,7 @@ def plan_lines(plan: CopyPlan, tables: Sequence[PlannedTable], head: Sequence[st
     ]
 
 
-def _settings(plan: CopyPlan) -> Iterator[str]:
+def _settings(plan: PlanDraft) -> Iterator[str]:
     yield f"tables_at_once = {DEFAULT_TABLES_AT_ONCE}         # the largest are started first"
     yield "# create_target = true    # create the targets that do not exist like their sources"
     yield "# max_read_units = 1000   # read capacity units a second, for all tables together"

@@ -90,8 +90,8 @@ class TablePlan(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
         return resource_name(self.target)
 
 
-class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The plan of a copy: all of its settings.
+class PlanDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of a plan as a file has them, before flags: they may make no sense together.
 
     Limits are capacity units a second and hold for the run in total, whatever the number of
     tables; `TablePlan` has limits for one table. `segments` None means: decide by the table's
@@ -143,6 +143,19 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exclude: tuple[str, ...] = ()
     limits: Schedule = Schedule()  # last: its name hides that of the module from here on
 
+
+class CopyPlan(PlanDraft, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The plan of a copy: all of its settings, which make sense. See `PlanDraft` for each.
+
+    :raises PlanError: they do not
+    """
+
+    def __post_init__(self) -> None:
+        """Refuses at once what a copy would refuse."""
+        from dynaferry.plan.validation import check_plan  # which is about this class
+
+        check_plan(self)
+
     @classmethod
     def for_table(
         cls,
@@ -163,7 +176,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
         return validate(
             cls(
-                tables=(TablePlan(source, resource_name(source) if target is None else target),),
+                tables=(TablePlan(source, SAME_NAME if target is None else target),),
                 source=from_ or Account(),
                 target=to or Account(),
                 **options,
@@ -173,11 +186,16 @@ class CopyPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def run_name(self) -> str:
         """The name of the run and of its state file, the same each time for the same tables."""
-        if self.run is not None:
-            return self.run
-        first = self.tables[0]
-        source, target = _spelt_out(first.source_name), _spelt_out(first.target_name)
-        return _as_run_name(source if source == target else f"{source}-to-{target}")
+        return run_name_of(self)
+
+
+def run_name_of(plan: PlanDraft) -> str:
+    """The name of a plan's run: its own, or that of its first table."""
+    if plan.run is not None:
+        return plan.run
+    first = plan.tables[0]
+    source, target = _spelt_out(first.source_name), _spelt_out(first.target_name)
+    return _as_run_name(source if source == target else f"{source}-to-{target}")
 
 
 def _spelt_out(name: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from dynaferry.errors import PlanError
 from dynaferry.plan.messages import Named, as_flag, fault_in_words, toml_type
@@ -25,6 +25,8 @@ from dynaferry.plan.settings import (
     SPOOL_RUN_NAME,
     Account,
     CopyPlan,
+    PlanDraft,
+    run_name_of,
 )
 from dynaferry.shared.arn import arn_region, is_role_arn, is_table_arn
 from dynaferry.shared.files import expanded
@@ -36,10 +38,23 @@ _ANY_NAME: Final = "any"
 _RUN_NAME: Final = re.compile(rf"[a-zA-Z0-9_][a-zA-Z0-9_.-]{{0,{MAX_RUN_NAME - 1}}}")
 
 
-def validate(plan: CopyPlan) -> CopyPlan:
+def validate(plan: PlanDraft) -> CopyPlan:
     """The plan if it makes sense, with its regions filled in; the same one again for such a plan.
 
     :raises PlanError: names the first setting that does not, and what it should be
+    """
+    check_plan(plan)
+    source = with_region(plan.source, [table.source for table in plan.tables])
+    target = with_region(plan.target, [table.target for table in plan.tables])
+    if isinstance(plan, CopyPlan) and (source, target) == (plan.source, plan.target):
+        return plan
+    return CopyPlan(**(asdict(plan) | {"source": source, "target": target}))
+
+
+def check_plan(plan: PlanDraft) -> None:
+    """Returns if the settings of a plan make sense.
+
+    :raises PlanError: names the first that does not, and what it should be
     """
     check_finite(plan, as_flag)
     converted(msgspec.to_builtins(plan, enc_hook=str), as_flag)
@@ -59,12 +74,7 @@ def validate(plan: CopyPlan) -> CopyPlan:
             "--without-stream has no way back: nothing is captured of either side",
             hint="leave --way-back keep out, or move with a stream",
         )
-    _check_run_name(plan.run_name)
-    source = with_region(plan.source, [table.source for table in plan.tables])
-    target = with_region(plan.target, [table.target for table in plan.tables])
-    if (source, target) == (plan.source, plan.target):
-        return plan
-    return replace(plan, source=source, target=target)
+    _check_run_name(run_name_of(plan))
 
 
 def with_region(account: Account, tables: Sequence[str]) -> Account:
@@ -75,13 +85,13 @@ def with_region(account: Account, tables: Sequence[str]) -> Account:
     return replace(account, region=next((region for region in named if region), None))
 
 
-def converted(document: Mapping[str, Any], named: Named) -> CopyPlan:
+def converted(document: Mapping[str, Any], named: Named) -> PlanDraft:
     """The plan in a document, each value of its type and in its range.
 
     :raises PlanError: names the first that is not, as `named` has it
     """
     try:
-        return msgspec.convert(document, CopyPlan, dec_hook=_to_path)
+        return msgspec.convert(document, PlanDraft, dec_hook=_to_path)
     except msgspec.ValidationError as error:
         raise fault_in_words(error, document, named) from error
 
@@ -94,7 +104,7 @@ def _to_path(_: object, value: object) -> Path:
     return expanded(value)
 
 
-def check_finite(plan: CopyPlan, named: Named) -> None:
+def check_finite(plan: PlanDraft, named: Named) -> None:
     """Returns if every number is one: `inf` and `nan` would pass, and no limit is none given.
 
     :raises PlanError: names the first that is not
@@ -107,7 +117,7 @@ def check_finite(plan: CopyPlan, named: Named) -> None:
                 raise PlanError(f"{named(key + where)} must be a number, not {value}")
 
 
-def _check_tables(plan: CopyPlan) -> None:
+def _check_tables(plan: PlanDraft) -> None:
     if not plan.tables:
         raise PlanError("the plan names no table", hint="add a [[tables]] with source and target")
     for table in plan.tables:

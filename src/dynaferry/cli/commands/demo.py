@@ -35,21 +35,20 @@ def run_demo(count: int, *, keep: bool) -> int:
 
 
 def _run_in(directory: Path, count: int, *, keep: bool) -> int:
-    from dynaferry.demo.accounts import plan_for
+    from dynaferry.demo.accounts import READERS
     from dynaferry.demo.show import REAL_ACCOUNTS, show
 
     def last_words(error: LoopStalledError) -> None:
         failure.print_error(error)
         _clean_up(directory, keep=keep)
 
-    readers = plan_for("", directory).readers
     outcome, equal = run_async(
         partial(
             show,
             count,
             directory,
             say=screen.say,
-            watch=watcher(ProgressFlag.AUTO, readers=readers),
+            watch=watcher(ProgressFlag.AUTO, readers=READERS),
             until_stopped=run_until_stopped,
         ),
         last_words=last_words,
