@@ -102,7 +102,7 @@ def test_what_would_pay_for_everything_again_is_not_said_again() -> None:
 def test_a_profile_is_said_to_who_typed_it_and_not_kept() -> None:
     command = _recorded(source="a", target="b", source_profile="me")
     assert resume_line(command) == "dynaferry copy a b --source-profile me"
-    plan = CopyPlan(tables=(TablePlan("a", "b"),))
+    plan = CopyPlan(tables=(TablePlan("all", "both"),))
     kept = recorded_settings(plan, command=command).command
     assert kept == to_be_kept(command)
     assert kept is not None

@@ -164,10 +164,10 @@ def test_a_table_without_any_units_is_not_ready() -> None:
 
 def test_tables_of_several_accounts_say_where_each_is() -> None:
     here, there = described(), described("copy", account="222222222222")
-    other = seen(described("a"), described("a"), table=TablePlan("a", "a"))
+    other = seen(described("audit"), described("audit"), table=TablePlan("audit"))
     assert lines_of(seen(here, there), other)[:2] == [
         "orders → copy: 123456789012 us-east-1 → 222222222222 us-east-1",
-        "a: 123456789012 us-east-1 → 123456789012 us-east-1",
+        "audit: 123456789012 us-east-1 → 123456789012 us-east-1",
     ]
 
 
@@ -175,11 +175,11 @@ def test_a_notice_on_all_tables_is_said_once_and_without_their_names() -> None:
     mine, ours = warning("only mine"), warning("of all")
     tables = [
         seen(described(name), described(name), *notices, table=TablePlan(name, name))
-        for name, notices in (("a", (ours, mine)), ("b", (ours,)))
+        for name, notices in (("audit", (ours, mine)), ("books", (ours,)))
     ]
     lines = lines_of(*tables)
     assert [line for line in lines if "of all" in line] == ["  - of all"]
-    assert [line for line in lines if "only mine" in line] == ["  - a: only mine"]
+    assert [line for line in lines if "only mine" in line] == ["  - audit: only mine"]
 
 
 def test_no_line_but_a_command_is_wider_than_the_terminal() -> None:

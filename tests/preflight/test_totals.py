@@ -43,7 +43,8 @@ def test_it_is_never_less_than_the_longest_nor_than_a_fair_share(
 
 
 def test_a_cap_of_the_run_holds_over_all_tables() -> None:
-    plan = CopyPlan(tables=(TABLE,) * 4, tables_at_once=4, max_write_units=1000.0)
+    tables = tuple(TablePlan(f"table-{number}") for number in range(4))
+    plan = CopyPlan(tables=tables, tables_at_once=4, max_write_units=1000.0)
     one = estimated(plan=plan)
     assert totals_of(plan, [one] * 4).seconds == 4 * one.write_units / 1000
 
@@ -54,7 +55,8 @@ def test_what_never_ends_has_no_end_in_total() -> None:
 
 def test_the_totals_are_sums() -> None:
     one = estimated()
-    totals = totals_of(CopyPlan(tables=(TABLE, TABLE), tables_at_once=8), [one, one])
+    plan = CopyPlan(tables=(TABLE, TablePlan("events")), tables_at_once=8)
+    totals = totals_of(plan, [one, one])
     assert (totals.tables, totals.at_once, totals.items) == (2, 2, 2_000_000)
     assert totals.write_units == 2 * one.write_units
     assert totals.cost == 2 * (one.read_cost + one.write_cost)

@@ -215,8 +215,8 @@ OnEnd = Annotated[
     str | None,
     option(
         WATCH,
-        "A command of yours that is run when it has ended, however it ended; it finds run, status"
-        " and exit code in DYNAFERRY_ENDED_RUN, _STATUS and _EXIT_CODE.",
+        "A command of yours that is run when it has ended, however it ended but for a kill; it"
+        " finds run, status and exit code in DYNAFERRY_ENDED_RUN, _STATUS and _EXIT_CODE.",
         metavar="COMMAND",
     ),
 ]
