@@ -182,6 +182,24 @@ async def test_a_run_is_paused_limited_and_let_go_from_code(
     assert (await resume("both", state_dir=tmp_path)).paused_at is None
 
 
+async def test_one_table_of_a_run_is_paused_and_limited_by_itself(
+    world: MotoWorld, tmp_path: Path
+) -> None:
+    await copy_tables(plan_of(world, tmp_path))
+    limited = await set_limits("both", max_read_units=50, table="events", state_dir=tmp_path)
+    assert limited.read.units_per_second == 50
+    held = await pause("both", table="events", state_dir=tmp_path)
+    assert held.paused_at is not None
+    store = await SqliteStore.open_for_reading(tmp_path, "both")
+    kept = await store.read_controls()
+    await store.aclose()
+    assert (kept.paused_at, kept.max_read_units) == (None, None)
+    assert list(kept.tables) == ["events"]
+    assert (await resume("both", table="events", state_dir=tmp_path)).paused_at is None
+    with pytest.raises(PlanError, match="has no table 'evens'"):
+        await pause("both", table="evens", state_dir=tmp_path)
+
+
 @pytest.mark.parametrize("units", [0, -1, float("nan"), float("inf"), True])
 async def test_a_limit_that_is_none_is_refused(units: float, tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="max_read_units cannot be"):

@@ -31,6 +31,7 @@ async def test_an_external_id_that_nobody_needs_is_a_notice(
         yield None
 
     monkeypatch.setattr("dynaferry.run.sides.open_account", opened)
+    monkeypatch.setenv("DYNAFERRY_TARGET_EXTERNAL_ID", account.external_id or "")
     lines: list[str] = []
     plan = CopyPlan(tables=(TablePlan("orders", "orders"),), target=account)
     async with open_side(plan, account, "target", say=lines.append):

@@ -9,7 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from dynaferry.control.effective import EffectiveControls, effective_controls
+from msgspec.structs import replace
+
+from dynaferry.control.effective import (
+    EffectiveControls,
+    effective_controls,
+    effective_for_table,
+)
+from dynaferry.control.named_tables import tables_named
 from dynaferry.errors import PlanError
 from dynaferry.limits import LEAST_CAP_UNITS
 from dynaferry.plan.settings import DEFAULT_STATE_DIR
@@ -20,20 +27,28 @@ Limit = float | Literal["none", "plan"] | None
 """Units a second; "none" lifts a cap, "plan" takes back what was set, None leaves it as it is."""
 
 
-async def pause(run: str, *, state_dir: Path | str = DEFAULT_STATE_DIR) -> EffectiveControls:
-    """Holds a run until `resume`: what is in flight is finished. Returns what holds from now on.
+async def pause(
+    run: str, *, table: str | None = None, state_dir: Path | str = DEFAULT_STATE_DIR
+) -> EffectiveControls:
+    """Holds a run, or one table of it, until `resume`: what is in flight is finished. Returns what
+    holds from now on.
 
+    :raises PlanError: the run has no such table
     :raises StateError: there is no such run, or its state file cannot be written
     """
-    return await _change(run, state_dir, ControlsChange(paused=True))
+    return await _change(run, table, state_dir, ControlsChange(paused=True))
 
 
-async def resume(run: str, *, state_dir: Path | str = DEFAULT_STATE_DIR) -> EffectiveControls:
-    """Lets a paused run go on. One that has stopped goes on by the call that began it.
+async def resume(
+    run: str, *, table: str | None = None, state_dir: Path | str = DEFAULT_STATE_DIR
+) -> EffectiveControls:
+    """Lets a paused run go on, or one table of it. A run that has stopped goes on by the call that
+    began it.
 
+    :raises PlanError: the run has no such table
     :raises StateError: there is no such run, or its state file cannot be written
     """
-    return await _change(run, state_dir, ControlsChange(paused=False))
+    return await _change(run, table, state_dir, ControlsChange(paused=False))
 
 
 async def set_limits(
@@ -41,18 +56,20 @@ async def set_limits(
     *,
     max_read_units: Limit = None,
     max_write_units: Limit = None,
+    table: str | None = None,
     state_dir: Path | str = DEFAULT_STATE_DIR,
 ) -> EffectiveControls:
-    """Sets the caps of a run, in capacity units a second. Returns what holds from now on.
+    """Sets the caps of a run, or of one table of it, in capacity units a second. Returns what holds
+    from now on: that of a table holds beside that of its run.
 
-    :raises PlanError: a cap makes no sense
+    :raises PlanError: a cap makes no sense, or the run has no such table
     :raises StateError: there is no such run, or its state file cannot be written
     """
     change = ControlsChange(
         max_read_units=_checked("max_read_units", max_read_units),
         max_write_units=_checked("max_write_units", max_write_units),
     )
-    return await _change(run, state_dir, change)
+    return await _change(run, table, state_dir, change)
 
 
 def _checked(name: str, limit: Limit) -> Limit:
@@ -68,12 +85,24 @@ def _checked(name: str, limit: Limit) -> Limit:
     return limit
 
 
-async def _change(run: str, state_dir: Path | str, change: ControlsChange) -> EffectiveControls:
+async def _change(
+    run: str, table: str | None, state_dir: Path | str, change: ControlsChange
+) -> EffectiveControls:
     store = await SqliteStore.open_to_control(Path(state_dir), run)
     try:
-        now = time.time()
+        record, now = await store.read_run(), time.time()
+        if table is None:
+            controls = await store.change_controls(change, now)
+            moment = datetime.fromtimestamp(now, UTC)
+            return effective_controls(record.settings, controls, moment)
+        number, *others = tables_named(record, [table])
+        if others:
+            raise PlanError(
+                f"{table!r} names several tables of the run {run}", hint="name a target"
+            )
+        planned = record.settings.tables[number]
+        change = replace(change, table=planned.target_name)
         controls = await store.change_controls(change, now)
-        planned = (await store.read_run()).settings
-        return effective_controls(planned, controls, datetime.fromtimestamp(now, UTC))
+        return effective_for_table(planned, controls.tables.get(planned.target_name))
     finally:
         await store.aclose()
