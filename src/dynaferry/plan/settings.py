@@ -244,9 +244,5 @@ class PlanOptions(TypedDict, total=False):
     enable_stream: bool
     spool_max_bytes: int | None
     way_back: WayBack
-    fail_fast: bool
     exclude: tuple[str, ...]
-    only: tuple[str, ...]
-    skip: tuple[str, ...]
-    restart_table: tuple[str, ...]
     limits: Schedule
