@@ -137,6 +137,28 @@ def test_a_move_takes_patterns_too(type_in: Type) -> None:
     ]
 
 
+def test_a_dry_run_of_a_move_describes_each_table_once(
+    world: MotoWorld, type_in: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+    asyncio.run(world.source_tables.create_table("followed", StreamSpecification=stream))
+    described: list[str] = []
+    call_action = DynamoHandler.call_action
+
+    def noting(self: DynamoHandler) -> Any:
+        if self.headers["X-Amz-Target"].endswith(".DescribeTable"):
+            described.append(json.loads(self.raw_body)["TableName"])
+        return call_action(self)
+
+    monkeypatch.setattr(DynamoHandler, "call_action", noting)
+    typed = type_in("move", "followed", "copied", "--create-target", "--dry-run", "--json")
+    assert typed.code == 0, typed.err
+    assert sorted(name for name in described if not name.startswith("arn:")) == [
+        "copied",
+        "followed",
+    ]
+
+
 def test_of_the_tables_that_match_some_may_be_chosen(type_in: Type) -> None:
     typed = type_in(*COPY, "--dry-run", "--skip", "prod-audit")
     assert typed.code == 0, typed.err

@@ -7,6 +7,7 @@ from typing import Final
 import anyio
 from msgspec import Struct
 
+from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import DynaferryError
 from dynaferry.follow.move_tables import move_of
 from dynaferry.plan.settings import CopyPlan
@@ -59,12 +60,18 @@ async def dry_run(
         problems = await _problems_of_the_run(plan)
         streams: tuple[StreamFindings, ...] = ()
         tables: tuple[TablePreflight, ...] = ()
+        described = dict[str, TableDescription]()
         try:
-            streams = await inspect_streams(selected(plan), sides.source, waits=False, say=say)
+            chosen = selected(plan)
+            streams = await inspect_streams(chosen, sides.source, waits=False, say=say)
+            described |= {
+                table.source: stream.source
+                for table, stream in zip(chosen.tables, streams, strict=True)
+            }
         except DynaferryError as error:
             problems += parts_of(error)
         try:
-            tables = await looked_at(plan, sides, say)
+            tables = await looked_at(plan, sides, say, described)
         except DynaferryError as error:
             problems += parts_of(error)
         if problems:

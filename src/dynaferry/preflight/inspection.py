@@ -6,7 +6,7 @@ a whole or not at all, with the problems of all its tables. A role that may not 
 AccessDeniedError.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -65,6 +65,7 @@ async def preflight(
     dry_run: bool,
     begin_anew: Collection[str] = (),
     written_before: Collection[str | None] = (),
+    described: Mapping[str, TableDescription] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[TablePreflight, ...]:
     """Inspects every table of the plan, and then creates the targets that are to be.
@@ -73,7 +74,7 @@ async def preflight(
     creates nothing. `begin_anew` are the targets, as the plan names them, of tables that a resumed
     run copies from the start. `written_before` are the ids of targets that an earlier run of this
     plan has written: they need not be empty either (None stands for all where the service gives no
-    ids).
+    ids). Sources that were found fit just now, as the plan names them, are in `described`.
 
     :raises PreflightError: a table is not fit to be copied from or to
     :raises AccessDeniedError: a role may not describe a table, or not create one
@@ -86,7 +87,13 @@ async def preflight(
     async def inspect(table: TablePlan) -> Findings:
         goes_on = resumes(table)
         inspection = TableInspection(
-            plan, table, source, target, resuming=goes_on, written_before=written_before
+            plan,
+            table,
+            source,
+            target,
+            resuming=goes_on,
+            written_before=written_before,
+            described=(described or {}).get(table.source),
         )
         return await inspection.find()
 

@@ -37,7 +37,8 @@ DESCRIBE_ATTEMPTS: Final = 5
 
 class TableInspection:
     """The inspection of one table of a plan. A resumed run has written to its target: it must be
-    there and need not be empty; nor need one whose id is among those `written_before`.
+    there and need not be empty; nor need one whose id is among those `written_before`. A source
+    that was found fit before is given as it was `described`.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class TableInspection:
         *,
         resuming: bool,
         written_before: Collection[str | None],
+        described: TableDescription | None = None,
     ) -> None:
         self._plan = plan
         self._table = table
         self._sessions = source, target
         self._resuming = resuming
         self._written_before = written_before
+        self._described = described
         self._source: TableDescription | None = None
         self._target: TableDescription | None = None
         self._source_settings = SideSettings(ttl_attribute=None, point_in_time_recovery=False)
@@ -90,6 +93,9 @@ class TableInspection:
     async def _describe_source(self) -> None:
         session, name = self._sessions[0], self._table.source
         check_region("source", name, self._plan.source, session.region)
+        if self._described is not None:
+            self._source = self._described
+            return
         found = await describe_source(session, name)
         check_usable("source", found)
         self._source = await with_replication(session, found)

@@ -1,11 +1,13 @@
 """The whole story: plan, preflight, new or resumed state, copy, summary."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
 import anyio
 
 from dynaferry.control.effective import effective_controls, in_words
+from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.observe.stats import RunStats
 from dynaferry.plan.resume_command import Invocation
 from dynaferry.plan.settings import CopyPlan
@@ -112,8 +114,14 @@ async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePrefl
         return await looked_at(plan, sides, say or say_nothing)
 
 
-async def looked_at(plan: CopyPlan, sides: Sides, say: Say) -> tuple[TablePreflight, ...]:
-    """What a dry run of a valid plan finds, with both accounts open already.
+async def looked_at(
+    plan: CopyPlan,
+    sides: Sides,
+    say: Say,
+    described: Mapping[str, TableDescription] | None = None,
+) -> tuple[TablePreflight, ...]:
+    """What a dry run of a valid plan finds, with both accounts open already. Sources that were
+    found fit just now are not described again.
 
     :raises DynaferryError: as `dry_run`
     """
@@ -126,7 +134,9 @@ async def looked_at(plan: CopyPlan, sides: Sides, say: Say) -> tuple[TablePrefli
     if plan.limits.schedule:
         caps = in_words(effective_controls(plan, Controls(), datetime.now(UTC)))
         say(f"at this hour: {caps or 'no caps'}; the estimate leaves the schedule out")
-    checked = await _run_preflight(tables, sides, stored, dry_run=True, say=say)
+    checked = await _run_preflight(
+        tables, sides, stored, dry_run=True, described=described, say=say
+    )
     if stored is not None and not plan.restart and is_complete(stored):
         store = await SqliteStore.open_for_reading(plan.state_dir, plan.run_name)
         async with closing(store):
@@ -140,6 +150,7 @@ async def _run_preflight(
     stored: RunRecord | None,
     *,
     dry_run: bool,
+    described: Mapping[str, TableDescription] | None = None,
     say: Say | None = None,
 ) -> tuple[TablePreflight, ...]:
     resuming = stored is not None and not tables.plan.restart
@@ -151,6 +162,7 @@ async def _run_preflight(
         resuming=resuming,
         begin_anew=tables.begin_anew,
         dry_run=dry_run,
+        described=described,
         written_before={table.target_table_id for table in written_before},
         say=say or say_nothing,
     )
