@@ -17,7 +17,6 @@ class TableDetail(Struct, frozen=True, kw_only=True):
     """One table. `points` are those behind the moment that was asked for, in its seconds.
 
     `error` is what ended it, where it ended alone.
-    `paused` and the caps, in units a second, are its own, beside those of its run.
     """
 
     source_arn: str | None
@@ -30,9 +29,6 @@ class TableDetail(Struct, frozen=True, kw_only=True):
     throttles: list[tuple[str, str, int]]
     rejections: list[tuple[str, int]]
     error: ErrorSummary | None
-    paused: bool
-    read_cap: float | None
-    write_cap: float | None
     points: list[Point]
 
 
@@ -65,9 +61,6 @@ def detail_of(monitor: RunMonitor, index: int, since: float = float("-inf")) -> 
         throttles=_throttles(table),
         rejections=sorted(table.rejections.items(), key=lambda entry: -entry[1]),
         error=table.error,
-        paused=table.paused and not monitor.stats.paused,
-        read_cap=table.read_cap_units,
-        write_cap=table.write_cap_units,
         points=[point for point in history if point.seconds > since],
     )
 

@@ -67,7 +67,10 @@ class TotalNews(Struct, frozen=True, kw_only=True):
 
 
 class TableRow(Struct, frozen=True, array_like=True):
-    """The row of one table; `words` says what limits it, or why it ended."""
+    """The row of one table; `words` says what limits it, or why it ended.
+
+    `paused` and the caps, in units a second, are its own, beside those of its run.
+    """
 
     index: int
     state: str
@@ -79,7 +82,9 @@ class TableRow(Struct, frozen=True, array_like=True):
     throttled_share: float | None
     segments_complete: int
     words: str | None
-    controls: str | None
+    paused: bool
+    read_cap: float | None
+    write_cap: float | None
 
 
 class SegmentNews(Struct, frozen=True, array_like=True):

@@ -44,10 +44,14 @@ def only_arns(tables: Sequence[TableStats]) -> tuple[str, str] | None:
 def of_tables(monitor: RunMonitor) -> dict[int, TableRow]:
     """The rows of all tables, by their index."""
     pairs = zip(monitor.stats.tables, monitor.views, strict=False)
-    return {index: _row(index, table, view) for index, (table, view) in enumerate(pairs)}
+    paused = monitor.stats.paused
+    return {
+        index: _row(index, table, view, run_paused=paused)
+        for index, (table, view) in enumerate(pairs)
+    }
 
 
-def _row(index: int, table: TableStats, view: TableView) -> TableRow:
+def _row(index: int, table: TableStats, view: TableView, *, run_paused: bool) -> TableRow:
     is_moving = view.shown_state == "running"
     left = view.seconds_left
     return TableRow(
@@ -61,15 +65,10 @@ def _row(index: int, table: TableStats, view: TableView) -> TableRow:
         throttled_share=rounded(view.throttled_share, 2) if is_moving else None,
         segments_complete=table.segments_complete,
         words=_short(view.limited_by if table.error is None else table.error.message),
-        controls=_caps_in_words(table),
+        paused=table.paused and not run_paused,
+        read_cap=table.read_cap_units,
+        write_cap=table.write_cap_units,
     )
-
-
-def _caps_in_words(table: TableStats) -> str | None:
-    """The table's own limits, which hold beside those of the run."""
-    caps = (("writes", table.write_cap_units), ("reads", table.read_cap_units))
-    words = [f"{verb} at most {units:,g} units/s" for verb, units in caps if units is not None]
-    return ", ".join(words) or None
 
 
 def total(monitor: RunMonitor, now: float) -> TotalNews:

@@ -8,7 +8,7 @@ const CAPS = [
   ["max_read_units", "max-read", "most read units/s"],
 ];
 const LEAST_UNITS = 1;
-const inWords = (units) => (units < 10 ? String(units) : count(units));
+export const unitsInWords = (units) => (units < 10 ? String(units) : count(units));
 
 // The token comes in the fragment, which is never sent, and does not stay in the address bar.
 function takeToken() {
@@ -99,7 +99,7 @@ export class LimitForm {
     row.append(kept, lifted);
     const side = field.cap === "max_read_units" ? "reads as fast as the source" : "writes as fast as the target";
     this.question.replaceChildren(
-      node("p", `Lift the limit of ${inWords(field.now)} units/s of ${this.whose}? It then ${side} allows.`), row);
+      node("p", `Lift the limit of ${unitsInWords(field.now)} units/s of ${this.whose}? It then ${side} allows.`), row);
     this.question.hidden = false;
     kept.focus();
   }

@@ -52,12 +52,7 @@ export class TableDetail {
   }
 
   addControls(place, control, target) {
-    // What was changed is looked at with the next update, not only when it is asked for anyway.
-    const change = async (what) => {
-      const said = await control({ table: target, ...what });
-      this.askedAt = -Infinity;
-      return said;
-    };
+    const change = (what) => control({ table: target, ...what });
     this.controls = node("div", null, "table-controls");
     const form = node("form", null, "limits");
     form.autocomplete = "off";
@@ -74,11 +69,7 @@ export class TableDetail {
   show(row, { now, isOver, isPaused }) {
     this.map.update(now, row.segmentsDone === this.segments.total);
     setText(this.done, `${count(row.segmentsDone)} of ${count(this.segments.total)} segments`);
-    if (this.controls) this.controls.hidden = isOver || row.state === "complete" || row.state === "rejected";
-    if (this.controls) {
-      this.pause.disabled = isPaused;
-      this.pause.title = isPaused ? "the whole run is paused" : "";
-    }
+    this.showControls(row, isOver, isPaused);
     if (this.facts && !this.isAsking && performance.now() - this.askedAt > ASK_SECONDS * 1000) this.ask(isOver);
   }
 
@@ -117,13 +108,15 @@ export class TableDetail {
     this.points.add(table.points);
     this.writes.draw(this.points);
     this.reads.draw(this.points);
-    this.showControls(table);
   }
 
-  showControls(table) {
+  showControls(row, isOver, isPaused) {
     if (!this.controls) return;
-    this.isPaused = table.paused;
-    setText(this.pause, table.paused ? "Resume this table" : "Pause this table");
-    this.limits.show({ max_write_units: table.write_cap, max_read_units: table.read_cap });
+    this.controls.hidden = isOver || row.state === "complete" || row.state === "rejected";
+    this.isPaused = row.paused;
+    setText(this.pause, row.paused ? "Resume this table" : "Pause this table");
+    this.pause.disabled = isPaused;
+    this.pause.title = isPaused ? "the whole run is paused" : "";
+    this.limits.show({ max_write_units: row.writeCap, max_read_units: row.readCap });
   }
 }

@@ -1,5 +1,6 @@
 // A row for each table of the run. A click opens it: its segments, its charts, its limits.
 
+import { unitsInWords } from "/controls.js";
 import { $, node, setText } from "/dom.js";
 import { TableDetail } from "/detail.js";
 import { Segments } from "/map.js";
@@ -13,13 +14,16 @@ const COLUMNS = [
   ["throttled", ({ throttled }) => percent(throttled)],
   ["rejected", ({ rejected }) => count(rejected)],
 ];
-const NAMES = ["index", "state", "share", "items", "rejected", "rate", "eta", "throttled", "segmentsDone", "words", "controls"];
+const NAMES = ["index", "state", "share", "items", "rejected", "rate", "eta", "throttled", "segmentsDone", "words", "paused", "readCap", "writeCap"];
 const named = (row) => Object.fromEntries(NAMES.map((name, at) => [name, row[at]]));
 
 export function etaInWords(eta, state) {
   if (state === "paused" || state === "stalled") return state;
   return eta == null ? "unknown" : duration(eta);
 }
+
+const capsInWords = ({ writeCap, readCap }) => [["writes", writeCap], ["reads", readCap]]
+  .filter(([, units]) => units != null).map(([verb, units]) => `${verb} at most ${unitsInWords(units)} units/s`);
 
 class TableRow {
   constructor([source, target, total], { isOnly, control, began, index }) {
@@ -83,7 +87,7 @@ class TableRow {
     this.bar.value = row.share;
     setText(this.percent, percent(row.share));
     COLUMNS.forEach(([, inWords], at) => setText(this.cells[at], inWords(row)));
-    setText(this.words, [row.controls, row.words].filter(Boolean).join(" · "));
+    setText(this.words, [...capsInWords(row), row.words].filter(Boolean).join(" · "));
   }
 
   drawDetail(run = this.run) {
