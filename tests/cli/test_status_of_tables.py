@@ -152,12 +152,15 @@ async def test_the_words_for_states_are_those_of_what_is_known(
     await _under_way(store)
     assert await states() == ["running", "running", "waiting", "failed", "rejected"]
     await store.change_controls(ControlsChange(paused=True, table="prod-audit"), time.time())
-    assert await states() == ["running", "running", "paused", "failed", "rejected"]
+    assert await states() == ["running", "running", "waiting", "failed", "rejected"]
+    await store.change_controls(ControlsChange(paused=True, table="prod-events"), time.time())
+    assert await states() == ["running", "paused", "waiting", "failed", "rejected"]
+    await store.change_controls(ControlsChange(paused=False, table="prod-events"), time.time())
     await store.change_controls(ControlsChange(paused=True), time.time())
-    assert await states() == ["paused", "paused", "paused", "failed", "rejected"]
+    assert await states() == ["paused", "paused", "waiting", "failed", "rejected"]
     await store.change_controls(ControlsChange(paused=False), time.time())
     in_a_while(40)
-    assert await states() == ["stalled", "stalled", "paused", "failed", "rejected"]
+    assert await states() == ["stalled", "stalled", "waiting", "failed", "rejected"]
     await store.aclose()  # as if it was killed
     assert await states() == ["interrupted", "interrupted", "interrupted", "failed", "rejected"]
 

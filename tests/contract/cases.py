@@ -237,6 +237,13 @@ def status_stalled(_: ContractWorld, cwd: Path) -> Said:
         return look(cwd, "status", *HERE, "--json")
 
 
+def runs(_: ContractWorld, cwd: Path) -> Said:
+    with_state(cwd, "several")
+    with_state(cwd, "killed")
+    (cwd / "state" / "odd.sqlite").write_bytes(b"this is not a state file")
+    return look(cwd, "runs", *HERE, "--json")
+
+
 def status_none(_: ContractWorld, cwd: Path) -> Said:
     return look(cwd, "status", *HERE, "--json")
 
@@ -482,6 +489,7 @@ CASES: Final = [
     Recorded("status-interrupted", status("interrupted")),
     Recorded("status-failed", status("failed")),
     Recorded("status-none", status_none),
+    Recorded("runs", runs),
     Recorded("status-damaged", status_damaged),
     Recorded("pause", pause),
     Recorded("resume", resume),

@@ -47,7 +47,7 @@ def state_of_table(run: StoredRun, table: StoredTable) -> ShownState:
             return "interrupted"
     paused = is_paused(run, table)
     if not _has_begun(run, table):
-        return "paused" if paused else "waiting"
+        return "waiting"
     stalled = run.state == "stalled" or is_stalled(_last_sign(run, table), run.now, paused=paused)
     return shown_state("running", paused=paused, stalled=stalled)
 
