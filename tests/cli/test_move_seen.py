@@ -79,7 +79,7 @@ async def test_a_move_is_seen_while_it_copies_and_follows_and_is_paused_slowed_a
     left = await status_of(tmp_path)
     assert (left["state"], left["is_running"], left["ready"]) == ("following", False, False)
     _, out, _ = await told(tmp_path, "status", "orders")
-    assert "but no process follows it: the same move command goes on" in out
+    assert "but no process follows it: the same move command resumes it" in out
     code, _, err = await told(tmp_path, "pause", "orders")
     assert (code, "this holds from its next attempt on" in err) == (0, True)
 
@@ -128,7 +128,7 @@ async def is_under_a_cap_that_was_set(state_dir: Path, scraper: Scraper) -> None
 def check_events(err: str) -> None:
     """Every line is an event, and states and controls are among them."""
     events = [json.loads(line) for line in err.splitlines()]
-    states = [e["status"] for e in events if e["message"].startswith("the move goes on to")]
+    states = [e["status"] for e in events if e["event"] == "move-state"]
     assert states[-2:] == ["replaying", "following"]
     messages = [event["message"] for event in events]
     assert any(message.startswith("orders: following, 0.") for message in messages)
