@@ -19,6 +19,12 @@ from tests.worlds.moto import MotoWorld
 NAMES = ("orders", "users")
 
 
+@pytest.fixture(autouse=True)
+def no_late_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is on its way here once a process has ended."""
+    monkeypatch.setattr("dynaferry.follow.move_tables.LATE_WRITE_SECONDS", 0.0)
+
+
 def fail_users(patch: pytest.MonkeyPatch) -> None:
     def assembled(plan: Any, table: int, *rest: Any, **more: Any) -> Any:
         if plan.tables[table].source == "users":

@@ -13,6 +13,7 @@ from dynaferry import copy_table
 from dynaferry.cli import exit_codes
 from dynaferry.errors import (
     AccessDeniedError,
+    PlanError,
     PreflightError,
     StateError,
     StateWriteError,
@@ -25,6 +26,8 @@ from dynaferry.report.stored_run import StoredRun, read_stored_run
 from dynaferry.run.copy_tables import execute
 from dynaferry.run.outcome import Outcome
 from dynaferry.run.table_copy import TableTask, copy_one_table
+from dynaferry.verify.run import verify_tables
+from dynaferry.verify.settings import VerifyPlan
 from tests.worlds.client import WireItem
 from tests.worlds.moto import MotoWorld
 
@@ -124,7 +127,7 @@ async def test_a_target_that_is_dropped_in_mid_run_ends_its_table_alone_and_can_
     assert (run.record.status, run.record.error_type) == ("failed", "TableNotFoundError")
     assert [t.number for t in run.tables if t.error is not None] == [NAMES.index(BAD)]
 
-    refused = await execute(plan)
+    refused = await execute(replace(plan, fail_fast=False))
     assert isinstance(refused.error, PreflightError)
     assert f"--restart-table {BAD} " in (refused.error.hint or "")
     begun: list[str] = []
@@ -292,3 +295,51 @@ async def test_the_seconds_of_all_attempts_are_summed_up(
     assert summary.tables[0].total_seconds == pytest.approx(sum(spans), abs=0.002)
     assert summary.tables[1].total_seconds > 0.0
     assert summary.tables[1].seconds == 0.0
+
+
+async def test_a_run_goes_on_without_a_table_that_is_refused_when_it_resumes(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    world, names = moto_world, NAMES[:4]
+    await make_sources(world, names)
+    plan = plan_for(world, tmp_path, names, fail_fast=True, tables_at_once=1)
+    await execute(plan, copy_one=failing("table-3", "table-2", "table-1"))
+    for name, again in (("table-0", False), ("table-2", True)):
+        await world.target_tables.call("DeleteTable", {"TableName": name})
+        if again:
+            await world.target_tables.create_table(name)
+    said: list[str] = []
+    outcome = await execute(replace(plan, fail_fast=False), say=said.append)
+    assert isinstance(outcome.error, TablesFailedError)
+    assert outcome.summary.status == "failed"
+    assert statuses(outcome) == {
+        "table-0": "failed",
+        "table-1": "complete",
+        "table-2": "failed",
+        "table-3": "complete",
+    }
+    why = {table.source: table.error for table in outcome.summary.tables if table.error}
+    assert {error.type for error in why.values()} == {"PreflightError", "StateError"}
+    assert all(f"--restart-table {name} " in (error.hint or "") for name, error in why.items())
+    assert sum("the other tables continue" in line for line in said) == 2
+    run = await stored(tmp_path)
+    assert [table.number for table in run.tables if table.error is not None] == [0, 2]
+
+    refused = await execute(replace(plan, fail_fast=False))
+    assert refused.summary.status == "refused", "nothing is left to do but what is refused"
+    summary = await copy_table(replace(plan, restart_table=("table-0", "table-2")))
+    assert summary.status == "complete"
+
+
+async def test_a_verification_compares_the_tables_that_are_chosen(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    names = NAMES[:2]
+    await make_sources(moto_world, names)
+    plan = plan_for(moto_world, tmp_path, names)
+    await copy_table(replace(plan, skip=("table-1",)))
+    chosen = VerifyPlan(copy=replace(plan, only=("table-0",)), settle_seconds=0.0)
+    summary = await verify_tables(chosen)
+    assert (summary.status, [table.source for table in summary.tables]) == ("equal", ["table-0"])
+    with pytest.raises(PlanError, match="'table-9' is no table of the plan"):
+        await verify_tables(replace(chosen, copy=replace(plan, skip=("table-9",))))

@@ -261,7 +261,8 @@ class _Move:
 
     async def _follow(self, sides: Sides, outcome: Outcome) -> Outcome:
         """Applies until a stop is asked for; a table whose copy failed is captured still."""
-        copies = list(zip(self._tables, outcome.summary.tables, strict=True))
+        ends = {(end.source, end.target): end for end in outcome.summary.tables}
+        copies = [(table, ends[table.source, table.target]) for table in self._tables]
         copied = [table for table, summary in copies if is_copied(summary)]
         failed = [failure_of(summary) for _, summary in copies if not is_copied(summary)]
         for table in copied:

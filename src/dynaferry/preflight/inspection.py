@@ -64,6 +64,7 @@ async def preflight(
     resuming: bool,
     dry_run: bool,
     begin_anew: Collection[str] = (),
+    is_of_several: bool = False,
     written_before: Collection[str | None] = (),
     described: Mapping[str, TableDescription] | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -72,9 +73,10 @@ async def preflight(
 
     A resumed run has written to its targets: they must be there and need not be empty. A dry run
     creates nothing. `begin_anew` are the targets, as the plan names them, of tables that a resumed
-    run copies from the start. `written_before` are the ids of targets that an earlier run of this
-    plan has written: they need not be empty either (None stands for all where the service gives no
-    ids). Sources that were found fit just now, as the plan names them, are in `described`.
+    run copies from the start; that run `is_of_several` tables, whether or not the plan names them.
+    `written_before` are the ids of targets that an earlier run of this plan has written: they need
+    not be empty either (None stands for all where the service gives no ids). Sources
+    that were found fit just now, as the plan names them, are in `described`.
 
     :raises PreflightError: a table is not fit to be copied from or to
     :raises AccessDeniedError: a role may not describe a table, or not create one
@@ -94,6 +96,7 @@ async def preflight(
             resuming=goes_on,
             written_before=written_before,
             described=(described or {}).get(table.source),
+            is_of_several=is_of_several,
         )
         return await inspection.find()
 

@@ -51,11 +51,13 @@ class TableInspection:
         resuming: bool,
         written_before: Collection[str | None],
         described: TableDescription | None = None,
+        is_of_several: bool = False,
     ) -> None:
         self._plan = plan
         self._table = table
         self._sessions = source, target
         self._resuming = resuming
+        self._is_of_several = is_of_several
         self._written_before = written_before
         self._described = described
         self._source: TableDescription | None = None
@@ -105,7 +107,9 @@ class TableInspection:
         check_region("target", name, self._plan.target, session.region)
         self._target = await _describe_target(session, name, has_been_there=self._resuming)
         if self._target is None:
-            _check_may_be_created(self._plan, self._table, session, resuming=self._resuming)
+            if self._resuming:
+                raise _gone(self._table, session, is_of_several=self._is_of_several)
+            _check_may_be_created(self._plan, self._table, session)
             return
         check_usable("target", self._target, may_be_waited_for=True)
 
@@ -171,15 +175,18 @@ async def _describe_target(
     return None
 
 
-def _check_may_be_created(
-    plan: CopyPlan, table: TablePlan, target: AccountSession, *, resuming: bool
-) -> None:
-    if resuming:
-        raise PreflightError(
-            f"the target table {table.target} of this run is gone from {target.region}",
-            hint=f"what was copied went with it: {_restart_of(plan, table)}",
-            table=table.target,
-        )
+def _gone(table: TablePlan, target: AccountSession, *, is_of_several: bool) -> PreflightError:
+    again = "add --restart to copy everything again"
+    if is_of_several:
+        again = f"add --restart-table {table.source_name} to copy this table again, and no other"
+    return PreflightError(
+        f"the target table {table.target} of this run is gone from {target.region}",
+        hint=f"what was copied went with it: {again}",
+        table=table.target,
+    )
+
+
+def _check_may_be_created(plan: CopyPlan, table: TablePlan, target: AccountSession) -> None:
     if not plan.create_target:
         raise PreflightError(
             f"the target table {table.target} does not exist in {target.region}, "
@@ -189,9 +196,3 @@ def _check_may_be_created(
             table=table.target,
         )
     check_role_can_create(plan.target.role_arn, table.target)
-
-
-def _restart_of(plan: CopyPlan, table: TablePlan) -> str:
-    if len(plan.tables) == 1:
-        return "add --restart to copy everything again"
-    return f"add --restart-table {table.source_name} to copy this table again, and no other"

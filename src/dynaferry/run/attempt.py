@@ -6,8 +6,9 @@ says to fail fast. What no table can go on without ends all of them: the state f
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 from dynaferry._version import __version__
 from dynaferry.control.follower import ControlFollower
@@ -45,7 +46,7 @@ from dynaferry.run.outcome import (
     table_status,
 )
 from dynaferry.run.progress_keeper import ProgressKeeper
-from dynaferry.run.resume import stats_from
+from dynaferry.run.resume import stats_from, stored_stats
 from dynaferry.run.sides import Sides, credentials_left
 from dynaferry.run.table_copy import CopyOneTable, TableTask
 from dynaferry.run.table_log import log_failure
@@ -90,8 +91,10 @@ class CopyAttempt:
         self._invocation = invocation
         self._errors: dict[int, DynaferryError] = {}
 
-    async def make(self) -> Outcome:
-        """Copies what is left of each table, and sums up."""
+    async def make(self, refused: Mapping[int, DynaferryError] = MappingProxyType({})) -> Outcome:
+        """Copies what is left of each table, and sums up; those that are `refused`, by their
+        numbers, have failed already.
+        """
         run = await self._store.read_run()
         if is_complete(run) and await is_finished(self._tables, self._store):
             self._say(
@@ -108,6 +111,8 @@ class CopyAttempt:
         stats = await self._stats(run)
         stats.credentials_left = credentials_left(self._sides)
         self._say_what_matters(run, stats)
+        for number, why in refused.items():
+            await self._note_refused(number, why, stats)
         recorder = EventRecorder(self._store, stats)
         error = await ended_by(partial(self._copy_all, run, stats, recorder))
         return await self._end(run, stats, recorder, error)
@@ -188,8 +193,19 @@ class CopyAttempt:
                 raise ended_by_error
             self._say_that_others_go_on(stats, ended_by_error)
 
+    async def _note_refused(self, number: int, why: DynaferryError, stats: RunStats) -> None:
+        """Of a table that is refused now: it has failed, with what is stored of it."""
+        table = await stored_stats(number, self._tables.of_run, self._identity, self._store)
+        table.state, table.error = "failed", error_summary(why)
+        await self._store.begin_table(number, time.time())
+        await self._store.end_table(number, "failed", time.time(), error_record(why))
+        log_failure(table)
+        self._errors[number] = why
+        stats.tables.append(table)
+        self._say_that_others_go_on(table, why)
+
     def _say_that_others_go_on(self, stats: TableStats, error: DynaferryError) -> None:
-        if len(self._checked) > 1:
+        if len(self._checked) > 1 or stats.number not in self._tables.numbers:
             self._say(f"{stats.source} failed, the other tables continue: {error.message}")
 
     async def _end(

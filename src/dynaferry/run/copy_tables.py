@@ -25,9 +25,9 @@ from dynaferry.run.lifecycle import (
 )
 from dynaferry.run.matching import with_tables
 from dynaferry.run.outcome import Outcome, without_summary
+from dynaferry.run.refused import inspected
 from dynaferry.run.resume import (
     check_state_can_be_kept,
-    identity_of,
     open_state,
     stored_run,
 )
@@ -85,13 +85,12 @@ async def _prepare_and_copy(
     plan = await with_tables(validate(plan), say)
     async with open_sides(plan, say) as sides:
         stored = await stored_run(plan)
-        tables = tables_of(plan, stored)
         if stored is None:
             await check_state_can_be_kept(plan)
         elif not plan.restart:
             resumes.set()
-        checked = await _run_preflight(tables, sides, stored, dry_run=False, say=say)
-        identity = identity_of(tables, checked, stored, move)
+        look = partial(_run_preflight, sides=sides, stored=stored, say=say)
+        tables, checked, identity, refused = await inspected(plan, stored, look, move)
         async with open_state(tables, identity, stored, say) as store:
             if stored is not None and not plan.restart and is_complete(stored):
                 await check_still_there(stored, store, tables, checked, sides.target, say)
@@ -101,7 +100,7 @@ async def _prepare_and_copy(
             attempt = CopyAttempt(
                 tables, identity, sides, checked, store, stop, watch, say, copy_one, invocation
             )
-            return await attempt.make()
+            return await attempt.make(refused)
 
 
 async def dry_run(plan: CopyPlan, *, say: Say | None = None) -> tuple[TablePreflight, ...]:
@@ -135,7 +134,7 @@ async def looked_at(
         caps = in_words(effective_controls(plan, Controls(), datetime.now(UTC)))
         say(f"at this hour: {caps or 'no caps'}; the estimate leaves the schedule out")
     checked = await _run_preflight(
-        tables, sides, stored, dry_run=True, described=described, say=say
+        tables, sides=sides, stored=stored, dry_run=True, described=described, say=say
     )
     if stored is not None and not plan.restart and is_complete(stored):
         store = await SqliteStore.open_for_reading(plan.state_dir, plan.run_name)
@@ -146,9 +145,9 @@ async def looked_at(
 
 async def _run_preflight(
     tables: RunTables,
+    *,
     sides: Sides,
     stored: RunRecord | None,
-    *,
     dry_run: bool,
     described: Mapping[str, TableDescription] | None = None,
     say: Say | None = None,
@@ -161,6 +160,7 @@ async def _run_preflight(
         *sides,
         resuming=resuming,
         begin_anew=tables.begin_anew,
+        is_of_several=len(tables.of_run.tables) > 1,
         dry_run=dry_run,
         described=described,
         written_before={table.target_table_id for table in written_before},

@@ -15,7 +15,7 @@ from dynaferry.copy.counters import stats_of
 from dynaferry.dynamodb.environment.settings import THE_SERVICE_ITSELF, whose_endpoint
 from dynaferry.dynamodb.tables.description import TableDescription
 from dynaferry.errors import DynaferryError, StateError
-from dynaferry.observe.stats import MOST_REASONS, RunStats
+from dynaferry.observe.stats import MOST_REASONS, RunStats, TableStats
 from dynaferry.plan.recorded import recorded_settings
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.preflight.inspection import TablePreflight
@@ -225,6 +225,23 @@ async def stats_from(
             table.state = "rejected" if table.items_rejected else "complete"
         stats.tables.append(table)
     return stats
+
+
+async def stored_stats(
+    number: int, of_run: CopyPlan, identity: RunIdentity, store: StateStore
+) -> TableStats:
+    """The counters of a table that nobody has looked at, from what is stored of it."""
+    named, seen = of_run.tables[number], identity.tables[number]
+    table = stats_of(
+        await store.read_totals(number),
+        await store.read_counters(number),
+        source=named.source_name,
+        target=named.target_name,
+        segments_total=seen.total_segments,
+    )
+    table.number, table.source_arn, table.target_arn = number, seen.source_arn, seen.target_arn
+    table.segment_sums = await store.read_segment_sums(number)
+    return table
 
 
 @asynccontextmanager

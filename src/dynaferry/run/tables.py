@@ -4,7 +4,7 @@ A run is known by its tables, and not by the list of them: a table may join the 
 has begun, leave it, and come back. Its number in the state file stays its own. Pure.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -43,8 +43,11 @@ class RunTables(Struct, frozen=True, kw_only=True):
         return frozenset(self.of_run.tables[number].target for number in anew)
 
 
-def tables_of(plan: CopyPlan, stored: RunRecord | None) -> RunTables:
-    """The tables that an attempt at this plan takes, with `stored` as its run stands, if it does.
+def tables_of(
+    plan: CopyPlan, stored: RunRecord | None, *, without: Collection[int] = ()
+) -> RunTables:
+    """The tables that an attempt at this plan takes, with `stored` as its run stands, if it does;
+    of those that the run knows all but the ones `without` which it goes on.
 
     :raises PlanError: a name among the choices is none of the plan's, or none is left
     :raises StateError: no table of the run is one of the plan's
@@ -66,6 +69,9 @@ def tables_of(plan: CopyPlan, stored: RunRecord | None) -> RunTables:
     if plan.restart:
         known, numbers, of_run = (), {}, []
     left = frozenset(range(len(known))) - frozenset(numbers.values())
+    left_out = tuple(t.source_name for t in plan.tables if t not in chosen.tables)
+    taken = tuple(table for table in chosen.tables if numbers.get(table) not in without)
+    chosen = replace(chosen, tables=taken)
     joined = [table for table in chosen.tables if table not in numbers]
     numbers |= {table: len(known) + place for place, table in enumerate(joined)}
     return RunTables(
@@ -77,7 +83,7 @@ def tables_of(plan: CopyPlan, stored: RunRecord | None) -> RunTables:
             numbers[table] for table in chosen.tables if table in anew and table not in joined
         ),
         left=left,
-        left_out=tuple(t.source_name for t in plan.tables if t not in chosen.tables),
+        left_out=left_out,
     )
 
 
