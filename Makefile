@@ -89,7 +89,7 @@ check: $(VENV)/.dev  ## lint, format, types, and who imports whom
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev  ## how fast the copy is on this machine; writes benchmarks/results and the README's table
+bench: $(VENV)/.dev  ## how fast the copy is on this machine; writes benchmarks/results and docs/measured.md
 	$(BIN)/python -m benchmarks
 
 bench-throttle: $(VENV)/.dev  ## how well the pace is found, beside a plain loop; writes benchmarks/results/throttle.html

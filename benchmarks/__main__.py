@@ -1,10 +1,10 @@
-"""`make bench`: measures, keeps the result, and makes the report and the README's tables of it.
+"""`make bench`: measures, keeps the result, and makes the report and the tables of docs/measured.md of it.
 
     python -m benchmarks [--quick] [PART ...]     measure all parts, or these, and then as below
-    python -m benchmarks report                   the report and the README from the kept result
+    python -m benchmarks report                   the report and the page from the kept result
 
 A part that is measured anew takes the place of the earlier one in results/latest.json. A quick
-run is kept in results/quick.json and leaves the report and the README alone.
+run is kept in results/quick.json and leaves the report and the page alone.
 """
 
 import argparse
@@ -21,9 +21,9 @@ def _say(line: str) -> None:
 
 
 def write_outputs(kept: results.Results) -> None:
-    """The report and the README's tables, from what is kept."""
+    """The report and the page's tables, from what is kept."""
     REPORT.write_text(report.page(kept))
-    table.write_readme(kept)
+    table.write_page(kept)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The README's tables, made from the kept result; a test checks that they are."""
+"""The tables of docs/measured.md, made from the kept result; a test checks that they are."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.contestants import DYNAFERRY, FLOOR, PEERS, Contestant
 from benchmarks.results import Middle, Results, Run, middle, paired
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "measured.md"
 _PLACE = re.compile(r"(<!-- benchmark -->\n).*?(<!-- end of benchmark -->)", re.DOTALL)
 
 
@@ -24,12 +24,12 @@ def lines(results: Results) -> list[str]:
     ]
 
 
-def write_readme(results: Results, readme: Path = README) -> None:
-    """Puts the table into its place in the README."""
-    text = readme.read_text()
+def write_page(results: Results, page: Path = PAGE) -> None:
+    """Puts the table into its place on the page."""
+    text = page.read_text()
     if not _PLACE.search(text):
-        raise RuntimeError(f"{readme.name} has no place for the table")
-    readme.write_text(in_place(text, results))
+        raise RuntimeError(f"{page.name} has no place for the table")
+    page.write_text(in_place(text, results))
 
 
 def in_place(text: str, results: Results) -> str:

@@ -34,8 +34,8 @@ def made_up(contestant: str, number: int = 0, *, part: str = "speed", **fields: 
 # What is shown is what was kept ----------------------------------------------------------------
 
 
-def test_the_readmes_table_is_the_kept_results() -> None:
-    text = table.README.read_text()
+def test_the_pages_table_is_the_kept_results() -> None:
+    text = table.PAGE.read_text()
     assert table.in_place(text, KEPT) == text, "run `python -m benchmarks report`"
     assert DYNAFERRY.title in text.partition("<!-- benchmark -->")[2]
 

@@ -73,8 +73,21 @@ def test_the_demo_moves_a_table_that_is_written_checks_and_leaves_nothing_behind
     assert "10 writes to the target, of which the source knows nothing" in child.stderr
     assert re.search(r"the copy: (\d+) read = \1 written \+ 0 rejected", child.stderr)
     assert "dynaferry move SOURCE TARGET" in child.stderr
+    _check_the_killed_copy(child.stderr)
     assert child.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def _check_the_killed_copy(told: str) -> None:
+    """It was killed half-way and resumed from there; or was complete first, and said so."""
+    assert re.search(r"watch it at http://127\.0\.0\.1:\d+/", told)
+    if killed := re.search(r"kill -9 \d+ +# ([\d,]+) items are written for good", told):
+        assert 0 < int(killed[1].replace(",", "")) < 120 + 1
+        assert "resuming the run orders-to-orders-copy" in told
+    else:
+        assert "it was complete before it could be killed" in told
+        assert "already complete: the run orders-to-orders-copy" in told
+    assert "orders-to-orders-copy: complete" in told
 
 
 def test_the_state_is_kept_for_who_asks_and_status_can_read_it(

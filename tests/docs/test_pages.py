@@ -18,7 +18,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "deploy").rglob("*.md")),
 ]
-MOST_LINES_OF_A_FRONT_PAGE = 420
+MOST_CHARACTERS_OF_A_FRONT_PAGE = 11_000
 
 
 def test_the_page_of_commands_is_what_help_says() -> None:
@@ -75,8 +75,8 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_the_front_page_is_one_that_people_read() -> None:
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= MOST_LINES_OF_A_FRONT_PAGE
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text) <= MOST_CHARACTERS_OF_A_FRONT_PAGE
 
 
 @pytest.mark.parametrize("name", ["data-way.svg", "switch.svg"])

@@ -1,5 +1,5 @@
-"""The demo: two accounts, a move of a table that is written meanwhile, a switch and its way back, a
-check of every item.
+"""The demo: two accounts, a copy that is killed and resumed, a move of a table that is written
+meanwhile, a switch and its way back, a check of every item.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,6 +11,7 @@ import anyio
 from dynaferry.demo import accounts
 from dynaferry.demo.check import Comparison, compare, read_table
 from dynaferry.demo.items import Item, make_items
+from dynaferry.demo.killed_copy import copy_with_a_kill
 from dynaferry.demo.server_process import start_server
 from dynaferry.demo.there_and_back import switch_and_go_back
 from dynaferry.demo.writer import SourceWriter, WriteCounts
@@ -66,14 +67,17 @@ async def show(
         say(f"2. a table {accounts.TABLE!r} in the source, with {count:,} items of every type")
         await _create_source(plan)
         await server.fill_source(count)
-        say("3. dynaferry enables a stream, copies and follows; the application continues writing")
+        say("3. dynaferry copy, killed on the way and resumed; its page shows it meanwhile")
+        await copy_with_a_kill(count, plan, directory, say)
+        say("   the pace is moto's, one thread of Python; what dynaferry takes: docs/measured.md")
+        say("4. dynaferry move enables a stream, copies, follows; the application goes on writing")
         async with open_account(plan.source, "source") as source:
             writer = SourceWriter(source.client, make_items(count))
             moved = _Moved(plan, writer, say, watch)
             outcome = await until_stopped(moved.make)
         if not moved.is_done:
             return outcome, None
-        say("6. both tables, read back with plain Scans and compared with what was written")
+        say("7. both tables, read back with plain Scans and compared with what was written")
         return outcome, await _check(writer.items, plan, say)
 
 

@@ -29,13 +29,13 @@ async def switch_and_go_back(
 
     :raises NotReadyError: the move did not switch
     """
-    say("4. dynaferry cut-over: the application has stopped, and starts again on the target")
+    say("5. dynaferry cut-over: the application has stopped, and starts again on the target")
     await _ask(plan, TransitionRequest(what="cut-over"), stop, say)
     target = open_account(plan.target, "target", sts_endpoint_url=plan.sts_endpoint_url)
     async with target as session:
         await writer.write_to(session.client, WRITES)
     say(f"   {WRITES} writes to the target, of which the source knows nothing")
-    say("5. dynaferry cut-back: back to the source, through a role that may write it")
+    say("6. dynaferry cut-back: back to the source, through a role that may write it")
     role = accounts.WAY_BACK_ROLE_ARN
     await _ask(plan, TransitionRequest(what="cut-back", write_role_arn=role), stop, say)
 
