@@ -1,4 +1,4 @@
-"""`make bench`: measures, keeps the result, and makes the report and the tables of docs/measured.md of it.
+"""`make bench`: measures, keeps the result, and makes the report and docs/measured.md of it.
 
     python -m benchmarks [--quick] [PART ...]     measure all parts, or these, and then as below
     python -m benchmarks report                   the report and the page from the kept result

@@ -27,8 +27,9 @@ class Contestant(NamedTuple):
     """A way to copy the null table.
 
     `pages` is the size of the table by item size: enough that starting up is under a tenth of the
-    run (boto3's takes 3.6 s of CPU, aioboto3's 0.9 s), few enough that it takes a minute at most. `prepare` says why it cannot run here, or nothing.
-    Who is slower by far takes part in fewer `rounds`.
+    run (boto3's takes 3.6 s of CPU, aioboto3's 0.9 s), few enough that it takes a minute at most.
+    `prepare` says why it cannot run here, or nothing. Who is slower by far takes part in fewer
+    `rounds`.
     """
 
     name: str
