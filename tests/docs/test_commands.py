@@ -85,22 +85,23 @@ def test_no_reason_is_given_for_what_no_page_shows(what: str) -> None:
 
 
 async def _prepare(world: MotoWorld, command: Shown) -> None:
-    """The tables that a page has in mind: `orders` and `events`, and their targets where a command
-    does not create them. What compares finds the same on both sides.
+    """The tables that a page has in mind: `orders` and `events`, those of the README's plan, and
+    their targets where a command does not create them. What compares finds the same on both sides.
     """
     items = [{"pk": {"S": f"k{number}"}} for number in range(8)]
     stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     for table in ("orders", "events"):
         await world.source_tables.create_table(table, StreamSpecification=stream)
         await world.source_tables.put_items(table, items)
-    if "'prod-*'" in command.text:
+    if "'prod-*'" in command.text or "--plan" in command.words:
         await world.source_tables.create_table("prod-orders")
+        await world.source_tables.put_items("prod-orders", items)
     if "--create-target" in command.text:
         return
     is_compared = command.words[1] == "verify"
     for tables, names in (
         (world.source_tables, ("orders-new", "orders-2026")),
-        (world.target_tables, ("orders", "events-2026")),
+        (world.target_tables, ("orders", "events-2026", "new-orders")),
     ):
         for name in names:
             await tables.create_table(name)
