@@ -111,7 +111,7 @@ def test_what_the_sources_say_is_plain(room: str) -> None:
 def test_what_the_docs_say_is_plain() -> None:
     # The page of commands is made of the sources.
     paths = [path for path in (ROOT / "docs").glob("*.md") if path.name != "cli.md"]
-    paths.append(ROOT / "SECURITY.md")
+    paths += [ROOT / "README.md", ROOT / "SECURITY.md"]
     paths += [path for path in (ROOT / "deploy").rglob("*") if path.suffix in (".md", ".yaml")]
     paths += [ROOT / "deploy/prometheus/alerts.yml", ROOT / "deploy/grafana/dashboard.json"]
     assert [line for path in sorted(paths) for line in stumbles(path)] == []

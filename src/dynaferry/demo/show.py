@@ -70,7 +70,7 @@ async def show(
         say("3. dynaferry copy, killed on the way and resumed; its page shows it meanwhile")
         await copy_with_a_kill(count, plan, directory, say)
         say("   the pace is moto's, one thread of Python; what dynaferry takes: docs/measured.md")
-        say("4. dynaferry move enables a stream, copies, follows; the application goes on writing")
+        say("4. dynaferry move enables a stream, copies, follows; the application still writes")
         async with open_account(plan.source, "source") as source:
             writer = SourceWriter(source.client, make_items(count))
             moved = _Moved(plan, writer, say, watch)
