@@ -1,15 +1,8 @@
-"""Rates and the time left: plain arithmetic, with the clock passed in.
-
-The end can only be estimated. The service's own item count is hours old (refreshed about every
-six hours [M:TableDescription]), so as soon as enough segments are finished their mean is a better
-estimate of the number of items. Nothing here is ever used to decide that a copy is complete.
-"""
+"""Rates of numbers that only grow: plain arithmetic, with the clock passed in."""
 
 from collections import deque
 
 DEFAULT_WINDOW_SECONDS = 30.0
-# Below this share of finished segments their mean says less than the service's count.
-TRUSTED_SEGMENT_SHARE = 0.05
 
 
 class SlidingRate:
@@ -70,52 +63,3 @@ def finished_segment_items(items_done: int, segments_complete: int, segments_run
     if segments_complete == 0:
         return 0.0
     return items_done * segments_complete / (segments_complete + segments_running / 2)
-
-
-def expected_items(
-    *,
-    items_done: int,
-    finished_items: float,
-    segments_complete: int,
-    segments_total: int,
-    reported_items: int,
-) -> int | None:
-    """The estimated number of items in the table, never below what is done; None when unknown.
-
-    `finished_items` are the items of the finished segments, `reported_items` is the service's
-    count, where 0 means that it does not know (a new table has 0 for hours).
-    """
-    if segments_total > 0 and segments_complete >= segments_total:
-        return items_done
-    if segments_complete > 0 and segments_complete >= segments_total * TRUSTED_SEGMENT_SHARE:
-        return max(items_done, round(finished_items / segments_complete * segments_total))
-    if reported_items > 0:
-        return max(items_done, reported_items)
-    return None
-
-
-def seconds_left(
-    items_done: int, items_expected: int | None, items_per_second: float | None
-) -> float | None:
-    """The seconds until the end at this rate; None when unknown.
-
-    It is unknown too when all that was expected is done and the copy still goes on.
-    """
-    if items_expected is None or not items_per_second or items_expected <= items_done:
-        return None
-    return (items_expected - items_done) / items_per_second
-
-
-def share_done(
-    items_done: int, items_expected: int | None, segments_complete: int, segments_total: int
-) -> float:
-    """The share that is done, from 0 to 1, for a bar. 1 means complete, and only that."""
-    if segments_total > 0 and segments_complete >= segments_total:
-        return 1.0
-    if items_expected:
-        share = items_done / items_expected
-    elif segments_total > 0:
-        share = segments_complete / segments_total
-    else:
-        share = 0.0
-    return min(share, 0.99)

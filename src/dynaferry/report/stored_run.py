@@ -292,24 +292,3 @@ def _first_of_the_last_minute(run: StoredRun, table: StoredTable, end: float) ->
 
 def _samples_of_this_attempt(run: StoredRun, table: StoredTable) -> Iterator[Sample]:
     return (sample for sample in table.samples if sample.time >= run.record.started_at)
-
-
-def expected_items(table: StoredTable) -> int | None:
-    """The estimated number of items in the table, from its finished segments."""
-    done = items_done(table.totals)
-    finished = [segment for segment in table.segments if segment.complete]
-    return rates.expected_items(
-        items_done=done,
-        finished_items=sum(segment.items_read for segment in finished),
-        segments_complete=len(finished),
-        segments_total=table.identity.total_segments,
-        reported_items=0,
-    )
-
-
-def seconds_left(run: StoredRun, table: StoredTable) -> float | None:
-    """The estimated seconds until a table is complete; None when unknown or nothing runs."""
-    if run.state != "running":
-        return None
-    done = items_done(table.totals)
-    return rates.seconds_left(done, expected_items(table), items_per_second(run, table))
