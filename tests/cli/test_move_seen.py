@@ -130,6 +130,8 @@ def check_events(err: str) -> None:
     events = [json.loads(line) for line in err.splitlines()]
     states = [e["status"] for e in events if e["event"] == "move-state"]
     assert states[-2:] == ["replaying", "following"]
+    progress = [e for e in events if e["event"] == "move-progress" and e["state"] == "following"]
+    assert min(e["lag_seconds"] for e in progress) < 60
     messages = [event["message"] for event in events]
     assert any(message.startswith("orders: following, 0.") for message in messages)
     assert any("orders: paused" in message for message in messages)
