@@ -278,3 +278,39 @@ def test_a_file_that_is_no_state_file_is_left_as_it_is(
     assert code == 3
     assert "is not a SQLite database" in err
     assert path.read_bytes() == b"not a database"
+
+
+def test_one_table_of_a_run_is_paused_and_capped_by_its_name(
+    killed_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--state-dir", str(killed_run))
+    _run(capsys, "set", "--max-write-units", "5", *where)
+    code, _, err = _run(capsys, "pause", "orders", "--table", "orders", *where)
+    assert (code, err.splitlines()[:2]) == (
+        0,
+        [
+            "orders, orders: paused",
+            "for all tables of the run: writes at most 5 units/s (set by hand)",
+        ],
+    )
+    typed = ("set", "orders", "--table", "orders", "--max-read-units", "7", "--json")
+    code, out, _ = _run(capsys, *typed, *where)
+    document: dict[str, Any] = json.loads(out)
+    (table,) = document["tables"]
+    assert (table["source"], table["target"]) == ("orders", "orders")
+    assert table["held"]["read"] == {"units_per_second": 7.0, "origin": "set"}
+    assert table["held"]["paused_at"] > 0
+    # What holds for all is as it was.
+    assert (document["held"]["paused_at"], document["held"]["read"]["units_per_second"]) == (
+        None,
+        None,
+    )
+
+
+def test_a_table_that_a_run_does_not_have_is_refused(
+    killed_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = _run(capsys, "pause", "--table", "order", "--state-dir", str(killed_run))
+    assert code == 2
+    assert "the run orders has no table 'order'" in err
+    assert "hint: did you mean 'orders'?" in err

@@ -273,7 +273,7 @@ def _table_lines(request: ControlRequest) -> list[str]:
         for table in tables
     ]
     of_run = in_words(set_by_hand(request.effective))
-    return lines if of_run is None else [*lines, f"its run holds it too: {of_run}"]
+    return lines if of_run is None else [*lines, f"for all tables of the run: {of_run}"]
 
 
 def _ended_lines(asked: Asked) -> list[str]:
