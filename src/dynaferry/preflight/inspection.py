@@ -7,6 +7,7 @@ AccessDeniedError.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -71,51 +72,64 @@ async def preflight(
 ) -> tuple[TablePreflight, ...]:
     """Inspects every table of the plan, and then creates the targets that are to be.
 
-    A resumed run has written to its targets: they must be there and need not be empty. A dry run
-    creates nothing. `begin_anew` are the targets, as the plan names them, of tables that a resumed
-    run copies from the start; that run `is_of_several` tables, whether or not the plan names them.
-    `written_before` are the ids of targets that an earlier run of this plan has written: they need
-    not be empty either (None stands for all where the service gives no ids). Sources
-    that were found fit just now, as the plan names them, are in `described`.
+    A resumed run has written to its targets: they must be there and need not be empty, but for
+    those to `begin_anew`, as the plan names them; it `is_of_several` tables, whether or not the
+    plan names them. A dry run creates nothing. `written_before` are the ids of targets that an
+    earlier run has written: they may hold items too (None stands for all where the service gives no
+    ids). Sources that were found fit just now are in `described`.
 
-    :raises PreflightError: a table is not fit to be copied from or to
-    :raises AccessDeniedError: a role may not describe a table, or not create one
+    :raises PreflightError: tables are not fit to be copied from or to
+    :raises AccessDeniedError: a role may not describe tables, or not create one
     :raises UnavailableError: the service did not respond
     """
 
     def resumes(table: TablePlan) -> bool:
         return resuming and table.target not in begin_anew
 
-    async def inspect(table: TablePlan) -> Findings:
-        goes_on = resumes(table)
-        inspection = TableInspection(
-            plan,
-            table,
-            source,
-            target,
-            resuming=goes_on,
-            written_before=written_before,
-            described=(described or {}).get(table.source),
-            is_of_several=is_of_several,
-        )
-        return await inspection.find()
-
-    findings = await for_each_table(
-        plan.tables, inspect, say=say, done="inspected", all_problems=True
+    inspection = partial(
+        TableInspection,
+        plan,
+        source=source,
+        target=target,
+        written_before=written_before,
+        is_of_several=is_of_several,
     )
+    findings = await _inspected(plan, inspection, resumes, described or {}, say)
     check_no_target_is_used_twice(findings)
     checked = _conclusions(plan, findings, resumes)
-    if dry_run:
-        return checked
+    return checked if dry_run else await _all_ready(plan, checked, findings, target, resumes, say)
+
+
+async def _inspected(
+    plan: CopyPlan,
+    inspection: Callable[..., TableInspection],
+    resumes: Callable[[TablePlan], bool],
+    described: Mapping[str, TableDescription],
+    say: Callable[[str], None],
+) -> list[Findings]:
+    """What is found of each table; all problems of all of them are one error."""
+
+    async def inspect(table: TablePlan) -> Findings:
+        seen = described.get(table.source)
+        return await inspection(table=table, resuming=resumes(table), described=seen).find()
+
+    return await for_each_table(plan.tables, inspect, say=say, done="inspected", all_problems=True)
+
+
+async def _all_ready(
+    plan: CopyPlan,
+    checked: Sequence[TablePreflight],
+    findings: Sequence[Findings],
+    target: AccountSession,
+    resumes: Callable[[TablePlan], bool],
+    say: Callable[[str], None],
+) -> tuple[TablePreflight, ...]:
+    """The tables once each target is there, and warm where that was asked for."""
 
     async def ready(number: int) -> TablePreflight:
+        resuming = resumes(plan.tables[number])
         seen = await _make_ready(
-            plan,
-            checked[number],
-            findings[number],
-            target,
-            resuming=resumes(plan.tables[number]),
-            say=say,
+            plan, checked[number], findings[number], target, resuming=resuming, say=say
         )
         return await _warm(plan, seen, target, say)
 
