@@ -74,7 +74,7 @@ async def test_through_rolls_expiry_and_a_day_away_the_target_ends_as_the_source
         await move.until(lambda: bool(move.tables) and move.tables[0].gaps > 0)
         await write(world, "moved", 20, Random(3), first=30_000)
         await move.until_equal()
-        assert move.has_said("the gap is mended")
+        assert move.has_said("the gap is repaired")
 
 
 async def test_a_stream_that_is_made_anew_is_followed_to_its_end_and_the_next_from_its_start(
@@ -97,6 +97,6 @@ async def test_a_stream_that_is_made_anew_is_followed_to_its_end_and_the_next_fr
         await write(world, "anew", 10, Random(3), first=3_000)
         await move.until_equal()
         assert move.has_said("has another stream now") or move.has_said("no stream any more")
-        assert move.has_said("the gap is mended")
+        assert move.has_said("the gap is repaired")
     described = await world.source_tables.call("DescribeTable", {"TableName": "anew"})
     assert described["Table"]["LatestStreamArn"] != old

@@ -272,4 +272,4 @@ def test_a_log_says_when_what_holds_the_run_back_changes_and_only_then() -> None
     assert log.news(stats) == ["orders: paused, writes at most 500 units/s (set by hand)"]
     assert log.news(stats) == []
     stats.limits_in_words = None
-    assert log.news(stats) == ["orders: nothing holds it back"]
+    assert log.news(stats) == ["orders: no limit"]

@@ -92,7 +92,7 @@ async def test_it_goes_on_until_it_is_ended_and_shows_the_end(live: bool) -> Non
     if live:
         assert "done" in console.file.getvalue()  # type: ignore[attr-defined]
     else:
-        assert lines[:2] == ["orders: paused", "orders: nothing holds it back"]
+        assert lines[:2] == ["orders: paused", "orders: no limit"]
         assert len(lines) == 5
         assert lines[-1].endswith("done")
 

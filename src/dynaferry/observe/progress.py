@@ -116,7 +116,7 @@ class PlainLog:
         if stats.limits_in_words == self._limits_in_words:
             return []
         self._limits_in_words = stats.limits_in_words
-        return [f"{stats.run}: {stats.limits_in_words or 'nothing holds it back'}"]
+        return [f"{stats.run}: {stats.limits_in_words or 'no limit'}"]
 
     def lines(
         self, views: Sequence[TableView], now: float, total: TableProgress | None = None
