@@ -159,6 +159,15 @@ def test_events_are_sent_once_in_words_and_an_earlier_one_that_comes_late_moves_
     assert moved == [(1, "paused"), (2, in_words)]
 
 
+def test_what_is_asked_of_one_table_is_not_marked_on_the_charts_of_the_run() -> None:
+    run = StagedRun(8)
+    run.monitor.stats.events = [
+        RunEvent(time=100.0, kind="paused"),
+        RunEvent(time=101.0, kind="paused", source="orders"),
+    ]
+    assert [each.mark for each in Feed(run.monitor, Shown()).news().events] == ["paused", None]
+
+
 def test_of_many_events_the_newest_are_sent_and_an_update_stays_small() -> None:
     run = StagedRun(8)
     feed = Feed(run.monitor, Shown())

@@ -24,10 +24,15 @@ def events_of(events: Sequence[RunEvent]) -> dict[int, EventNews]:
     first = max(0, len(lines) - _MOST_EVENTS)
     return {
         index: EventNews(
-            index, round(event.time, 1), line_of(event)[:_MOST_CHARACTERS], _MARKS.get(event.kind)
+            index, round(event.time, 1), line_of(event)[:_MOST_CHARACTERS], _mark(event)
         )
         for index, event in enumerate(lines[first:], first)
     }
+
+
+def _mark(event: RunEvent) -> str | None:
+    """The charts are of the whole run: what was asked of one table is not marked on them."""
+    return _MARKS.get(event.kind) if event.source is None else None
 
 
 def steps_of(
