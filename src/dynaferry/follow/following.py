@@ -76,17 +76,8 @@ async def follow(
         applying = partial(_applying, plan, sides, stats, caps)
         of_tables = zip(tables, targets, rejections, strict=True)
         appliers = [await stack.enter_async_context(applying(*each)) for each in of_tables]
-        opening = open_switching(
-            plan,
-            sides,
-            tables,
-            targets,
-            appliers,
-            stop,
-            say,
-            goes_forward=goes_forward,
-            without=without,
-        )
+        opened = partial(open_switching, plan, sides, tables, targets, appliers, stop, say)
+        opening = opened(goes_forward=goes_forward, without=without)
         switching = await stack.enter_async_context(opening)
         await _run(
             stop,

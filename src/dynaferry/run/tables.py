@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dynaferry.errors import PlanError
+from dynaferry.errors import PlanError, StateError
 from dynaferry.plan.settings import CopyPlan, TablePlan
 from dynaferry.shared.arn import resource_name
 from dynaferry.state.identity import another_copy
@@ -61,8 +61,7 @@ def tables_of(
     known = () if stored is None else stored.identity.tables
     numbers = _numbers_by_table(plan.tables, known)
     if stored is not None and not numbers:
-        names = [(table.source_name, table.target_name) for table in plan.tables]
-        raise another_copy(stored.identity, names, run=plan.run_name)
+        raise _other_tables(plan, stored)
     of_run = [] if stored is None else list(stored.settings.tables)
     for table, number in numbers.items():
         of_run[number] = table
@@ -85,6 +84,11 @@ def tables_of(
         left=left,
         left_out=left_out,
     )
+
+
+def _other_tables(plan: CopyPlan, stored: RunRecord) -> StateError:
+    names = [(table.source_name, table.target_name) for table in plan.tables]
+    return another_copy(stored.identity, names, run=plan.run_name)
 
 
 def selected(plan: CopyPlan) -> CopyPlan:
