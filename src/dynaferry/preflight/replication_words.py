@@ -16,7 +16,8 @@ REPLICATION_SECONDS: Final = 15.0
 def on_source_replicas(source: TableDescription) -> Iterator[Notice]:
     """The notices on a source that is one of several replicas."""
     if source.is_legacy_global:
-        yield note(
+        # The one exception to what is copied as it is: it has to be said, not only in a dry run.
+        yield warning(
             "the source is a global table of version 2017.11.29, which writes attributes of its "
             "own into each item (aws:rep:*): they are not copied"
         )
