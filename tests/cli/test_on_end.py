@@ -48,9 +48,9 @@ def test_a_dry_run_ends_nothing(told: Path) -> None:
 def test_a_command_that_fails_is_said_and_changes_no_exit_code(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run_on_end(CopyFlags(on_end="exit 3"), "copy", "orders", 0) == 0
+    assert run_on_end(CopyFlags(on_end="exit 3 # a-secret-0f4e"), "copy", "orders", 0) == 0
     assert capsys.readouterr().err.splitlines() == [
-        "--on-end: exit 3",
+        "running the command of --on-end",
         "the command of --on-end ended with 3",
     ]
 

@@ -22,8 +22,11 @@ _STATUS: Final = {
 
 
 def hook_failed(command: str, flag: str, more: Mapping[str, str] | None = None) -> bool:
-    """Runs a command of the caller's, with `more` variables; says and returns whether it failed."""
-    screen.say(f"{flag}: {command}")
+    """Runs a command of the caller's, with `more` variables; says and returns whether it failed.
+
+    Its text is not said: it may hold a secret.
+    """
+    screen.say(f"running the command of {flag}")
     environment = None if more is None else os.environ | more
     # What it prints is for people: stdout is the document's.
     done = subprocess.run(command, shell=True, stdout=2, check=False, env=environment)  # noqa: S602  # it is theirs
