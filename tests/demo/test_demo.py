@@ -32,6 +32,8 @@ SETTINGS_OF_A_PERSON = {
     "AWS_CONFIG_FILE": "/nowhere/config",
     "HTTP_PROXY": "http://127.0.0.1:1",
     "MOTO_ACCOUNT_ID": "999999999999",
+    "DYNAFERRY_ON_END": "exit 1",
+    "DYNAFERRY_TARGET_PROFILE": "production",
 }
 
 
@@ -135,6 +137,7 @@ def test_a_persons_settings_are_out_of_the_way_and_come_back(
         assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "HTTP_PROXY"} & set(
             os.environ
         )
+        assert not [name for name in os.environ if name.startswith("DYNAFERRY_")]
         assert Path(os.environ["AWS_CONFIG_FILE"]).read_text() == ""
     assert dict(os.environ) == before
 

@@ -66,16 +66,16 @@ def plan_for(endpoint_url: str, state_dir: Path) -> CopyPlan:
 
 @contextmanager
 def only_this_machine(directory: Path) -> Iterator[None]:
-    """Takes every AWS and proxy setting out of the environment and puts the demo's in.
+    """Takes every AWS, proxy and dynaferry setting out of the environment and puts the demo's in.
 
-    Whatever credentials, profiles or endpoints the user has, none of them is read or used. The
-    environment is as before afterwards.
+    Whatever credentials, profiles, endpoints or flags the user has, none of them is read or used.
+    The environment is as before afterwards.
     """
     before = dict(os.environ)
     nothing = directory / "no-aws-config"
     nothing.touch()
     for name in before:
-        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+        if name.startswith(("AWS_", "DYNAFERRY_")) or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ |= {
         "AWS_ACCESS_KEY_ID": "testing",
