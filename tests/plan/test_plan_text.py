@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from dynaferry.plan.plan_text import PlannedTable, plan_lines
 from dynaferry.plan.settings import Account, PlanDraft, TablePlan
 from dynaferry.plan.validation import converted, validate
+from dynaferry.shared.printable import printable
 
 TEXTS = st.none() | st.text(min_size=1, max_size=30)
 ACCOUNTS = st.builds(Account, region=TEXTS, profile=TEXTS, role_arn=TEXTS, endpoint_url=TEXTS)
@@ -27,6 +28,13 @@ def test_what_is_written_is_read_again(source: Account, target: Account, words: 
     plan = read(plan_lines(PlanDraft(tables=(), source=source, target=target), tables, []))
     assert (plan.source, plan.target) == (source, target)
     assert plan.tables == tuple(each.table for each in tables)
+
+
+@given(st.text(min_size=1) | st.text(st.characters(max_codepoint=0xAD), min_size=1))
+def test_a_name_of_any_characters_gets_through_a_terminal_and_is_the_same(name: str) -> None:
+    lines = plan_lines(PlanDraft(tables=(), source=Account(profile=name)), [], [])
+    assert all(map(str.isprintable, lines))
+    assert tomllib.loads("\n".join(map(printable, lines)))["source"]["profile"] == name
 
 
 def test_it_is_written_for_people_and_usable_as_it_is() -> None:

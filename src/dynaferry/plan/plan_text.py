@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from dynaferry.plan.settings import DEFAULT_TABLES_AT_ONCE, Account, PlanDraft, TablePlan
-from dynaferry.shared.printable import printable
+from dynaferry.shared.printable import HIGHEST_OF_ONE_ESCAPE, printable
 
 _ACCOUNT_KEYS: Final = ("region", "profile", "role_arn", "endpoint_url")
 
@@ -73,8 +73,17 @@ def _table(planned: PlannedTable) -> Iterator[str]:
 
 
 def _text(value: str) -> str:
-    """A TOML string: JSON's escapes are TOML's too, and DEL has to be escaped as well."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """A TOML string: JSON's escapes are TOML's too.
+
+    What is not printable is escaped here, since a terminal's escapes are none of TOML's.
+    """
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(mark if mark.isprintable() else _escaped(mark) for mark in quoted)
+
+
+def _escaped(mark: str) -> str:
+    number = ord(mark)
+    return f"\\u{number:04x}" if number <= HIGHEST_OF_ONE_ESCAPE else f"\\U{number:08x}"
 
 
 def _one_line(text: str) -> str:
