@@ -1,5 +1,7 @@
 """`dynaferry resume` of a run that has stopped: it is started, or said how."""
 
+import errno
+import os
 from functools import partial
 from pathlib import Path
 
@@ -161,6 +163,48 @@ def test_a_run_whose_directory_is_gone_is_not_started_elsewhere(
     code, err = _resume(capsys, tmp_path)
     assert (code, begun.copies) == (0, [])
     assert err.splitlines()[-1] == f"  cd {gone} && dynaferry copy --plan move.toml"
+
+
+@pytest.mark.parametrize("name", ["chdir", "stat"])
+def test_a_run_whose_directory_may_not_be_entered_is_refused_by_its_name(
+    begun: Begun,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    (closed := tmp_path / "closed").mkdir()
+    monkeypatch.chdir(closed)
+    _make_stopped_run(tmp_path, CopyFlags(plan=Path("move.toml")))
+    monkeypatch.chdir(tmp_path)
+    there = getattr(os, name)
+
+    def refuse(path: str, *more: object, **named: object) -> object:
+        if str(path) == str(closed):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return there(path, *more, **named)
+
+    monkeypatch.setattr(os, name, refuse)
+    code, err = _resume(capsys, tmp_path)
+    assert (code, begun.copies) == (3, [])
+    assert f"the directory {closed} of the run cannot be entered: Permission denied" in err
+
+
+def test_a_plan_of_a_variable_has_to_be_there_again(
+    begun: Begun,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DYNAFERRY_PLAN_TOML", "tables = [{source = 'orders'}]")
+    _make_stopped_run(tmp_path, CopyFlags(writers=3))
+    monkeypatch.delenv("DYNAFERRY_PLAN_TOML")
+    code, err = _resume(capsys, tmp_path)
+    assert (code, begun.copies) == (0, [])
+    assert err.splitlines()[-1] == "  with DYNAFERRY_PLAN_TOML added, which is not kept"
+    monkeypatch.setenv("DYNAFERRY_PLAN_TOML", "tables = [{source = 'orders'}]")
+    code, _ = _resume(capsys, tmp_path)
+    assert (code, [flags.writers for flags, _, _ in begun.copies]) == (4, [3])
 
 
 def test_of_a_run_that_was_begun_from_code_nobody_knows_the_command(

@@ -13,7 +13,9 @@ from dynaferry.plan.resume_command import (
     resume_lines,
     to_be_kept,
     typed_again,
+    variable_of,
     verify_command,
+    what_to_add,
 )
 from dynaferry.plan.settings import CopyPlan, TablePlan
 
@@ -81,6 +83,7 @@ def test_a_table_that_begins_with_a_dash_is_no_option() -> None:
         ("source_external_id", SECRET),
         ("on_end", f"curl https://hooks/{SECRET}"),
         ("metrics_push", f"http://me:{SECRET}@push:9091"),
+        ("metrics_push", f"https://gateway/t/{SECRET}"),
         ("source_endpoint_url", f"http://x/?token={SECRET}"),
         ("source_endpoint_url", f"http://[{SECRET}"),
     ],
@@ -97,6 +100,30 @@ def test_what_may_be_a_secret_is_not_kept_and_it_is_said_what_to_add(flag: str, 
 def test_what_would_pay_for_everything_again_is_not_said_again() -> None:
     command = _recorded(source="a", target="b", restart=True, restart_table=["a"], dry_run=True)
     assert resume_lines(command) == ["to resume:", "  dynaferry copy a b"]
+
+
+@pytest.mark.parametrize("url", ["http://push:9091", "http://push:9091/"])
+def test_a_gateway_without_a_path_is_kept(url: str) -> None:
+    command = _recorded(source="a", target="b", metrics_push=url)
+    assert (command.flags["metrics_push"], command.left_out) == (url, ())
+
+
+def test_what_is_kept_is_for_all_tables_though_its_attempt_was_for_some() -> None:
+    command = _recorded(plan="move.toml", only=["events"], skip=["logs"])
+    assert resume_line(command) == "dynaferry copy --plan move.toml --only events --skip logs"
+    kept = to_be_kept(command)
+    assert resume_line(kept) == "dynaferry copy --plan move.toml --skip logs"
+    assert what_to_add(kept) is None
+
+
+def test_tables_that_came_from_a_variable_are_missing_to_resume_and_to_verify() -> None:
+    command = recorded_command("copy", {"on_end": SECRET}, "/work", ["DYNAFERRY_PLAN_TOML"])
+    again = typed_again(to_be_kept(command))
+    assert again["resume_lacks"] == (
+        "with DYNAFERRY_PLAN_TOML and --on-end (or DYNAFERRY_ON_END) added, which is not kept"
+    )
+    assert again["verify_lacks"] == "with DYNAFERRY_PLAN_TOML added, which is not kept"
+    assert variable_of("DYNAFERRY_PLAN_TOML") == "DYNAFERRY_PLAN_TOML"
 
 
 def test_a_profile_is_said_to_who_typed_it_and_not_kept() -> None:

@@ -186,7 +186,9 @@ class MoveFlags(Struct, frozen=True, kw_only=True):
 def invocation_of(flags: CopyFlags | MoveFlags) -> Invocation:
     """How an attempt is begun with these flags, typed now in this directory."""
     name = "move" if isinstance(flags, MoveFlags) else "copy"
-    return Invocation(recorded_command(name, _builtins(flags), current_directory()))
+    of_copy = flags.copy if isinstance(flags, MoveFlags) else flags
+    variables = (PLAN_TEXT,) if of_copy.plan is None and names_a_plan(of_copy) else ()
+    return Invocation(recorded_command(name, _builtins(flags), current_directory(), variables))
 
 
 def flags_of(command: RecordedCommand) -> CopyFlags | MoveFlags:

@@ -6,7 +6,7 @@ names of profiles are of a person's machine: they are printed to who has typed t
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,6 +17,8 @@ from msgspec.structs import replace
 # Flags that hold a secret, or may: they are left out, and the command says so.
 SECRET_FLAGS: Final = ("source_external_id", "target_external_id", "on_end")
 _OF_A_PERSON: Final = ("source_profile", "target_profile")
+# Which tables one attempt is for: a run that is resumed is one of all tables of its plan.
+_OF_AN_ATTEMPT: Final = ("only",)
 # What is for one attempt alone: said again, it would pay for everything again.
 _ONCE: Final = ("restart", "restart_table", "restart_tables", "dry_run")
 # What says which tables these are, and how to reach them.
@@ -37,8 +39,8 @@ class RecordedCommand(Struct, frozen=True, kw_only=True):
     """The command line of an attempt without what is secret.
 
     `flags` are those that were given, by their names in Python, as JSON has them. `left_out` names
-    the flags that were given and are not kept. `directory` is where relative paths begin, "" where
-    that is not known.
+    the options that were given and are not kept, and the variables without an option. `directory`
+    is where relative paths begin, "" where that is not known.
     """
 
     name: str
@@ -63,19 +65,25 @@ class Invocation(Struct, frozen=True):
         return {name: flags[name] for name in CAPS if name in flags}
 
 
-def recorded_command(name: str, given: Mapping[str, Any], directory: str) -> RecordedCommand:
-    """The command `name` with the flags that were `given`, each a value as JSON has it."""
-    secret = [flag for flag, value in given.items() if flag in SECRET_FLAGS or _has_secret(value)]
+def recorded_command(
+    name: str, given: Mapping[str, Any], directory: str, variables: Sequence[str] = ()
+) -> RecordedCommand:
+    """The command `name` with the flags that were `given`, each a value as JSON has it.
+
+    `variables` are those that its tables came from: their text is not kept.
+    """
+    secret = [flag for flag, value in given.items() if _has_secret(flag, value)]
     kept = {flag: value for flag, value in given.items() if flag not in (*secret, *_ONCE)}
     return RecordedCommand(
-        name=name, flags=kept, directory=directory, left_out=tuple(map(option_of, secret))
+        name=name, flags=kept, directory=directory, left_out=(*variables, *map(option_of, secret))
     )
 
 
 def to_be_kept(command: RecordedCommand) -> RecordedCommand:
     """The command as a state file keeps it."""
     of_a_person = [flag for flag in command.flags if flag in _OF_A_PERSON]
-    kept = {flag: value for flag, value in command.flags.items() if flag not in of_a_person}
+    dropped = (*of_a_person, *_OF_AN_ATTEMPT)
+    kept = {flag: value for flag, value in command.flags.items() if flag not in dropped}
     left_out = (*command.left_out, *map(option_of, of_a_person))
     return replace(command, flags=kept, left_out=left_out)
 
@@ -119,7 +127,7 @@ def verify_command(command: RecordedCommand) -> RecordedCommand:
         name="verify",
         flags={flag: value for flag, value in command.flags.items() if flag in _OF_VERIFY},
         directory=command.directory,
-        left_out=tuple(option for option in command.left_out if option in options),
+        left_out=tuple(word for word in command.left_out if word in options or not is_option(word)),
     )
 
 
@@ -127,7 +135,9 @@ def what_to_add(command: RecordedCommand) -> str | None:
     """What has to be added to the command, since it is not kept; None for nothing."""
     if not command.left_out:
         return None
-    ways = [f"{option} (or {variable_of(option)})" for option in command.left_out]
+    ways = [
+        f"{word} (or {variable_of(word)})" if is_option(word) else word for word in command.left_out
+    ]
     return f"with {' and '.join(ways)} added, which is not kept"
 
 
@@ -146,9 +156,16 @@ def option_of(flag: str) -> str:
     return f"--{flag.replace('_', '-')}"
 
 
-def variable_of(option: str) -> str:
-    """The environment variable that gives an option too."""
-    return f"DYNAFERRY_{option.removeprefix('--').replace('-', '_').upper()}"
+def is_option(word: str) -> bool:
+    """Whether what was left out is an option, and not a variable alone."""
+    return word.startswith("--")
+
+
+def variable_of(word: str) -> str:
+    """The environment variable that gives what was left out: an option's, or that variable."""
+    if not is_option(word):
+        return word
+    return f"DYNAFERRY_{word.removeprefix('--').replace('-', '_').upper()}"
 
 
 def current_directory() -> str:
@@ -172,12 +189,18 @@ def _words(flag: str, value: object) -> list[str]:
     return [option, str(value)]
 
 
-def _has_secret(value: object) -> bool:
-    """Whether it is a URL with a password or a token in it."""
+def _has_secret(flag: str, value: object) -> bool:
+    """Whether it is a secret, or a URL with a password or a token in it.
+
+    The path of a gateway may be its token.
+    """
+    if flag in SECRET_FLAGS:
+        return True
     if not isinstance(value, str) or "://" not in value:
         return False
     try:
         parts = urlsplit(value)
     except ValueError:
         return True
-    return "@" in parts.netloc or bool(parts.query)
+    has_path = flag == "metrics_push" and parts.path not in ("", "/")
+    return has_path or "@" in parts.netloc or bool(parts.query or parts.fragment)

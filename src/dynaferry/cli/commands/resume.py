@@ -15,8 +15,14 @@ from msgspec.structs import replace
 from dynaferry.cli import failure, screen
 from dynaferry.cli.commands.control import Asked, run_change
 from dynaferry.cli.flags import CopyFlags, MoveFlags, flags_of
-from dynaferry.errors import PlanError
-from dynaferry.plan.resume_command import Invocation, RecordedCommand, resume_line, variable_of
+from dynaferry.errors import PlanError, StateError
+from dynaferry.plan.resume_command import (
+    Invocation,
+    RecordedCommand,
+    is_option,
+    resume_line,
+    variable_of,
+)
 from dynaferry.state.records import ControlsChange
 
 
@@ -46,15 +52,27 @@ def run_resume(
 def _started(state_dir: Path, asked: Asked) -> int | None:
     """Starts what may be started, and returns its exit code; None where nothing is."""
     command, run = asked.command, asked.request.run
-    if command is None or not asked.may_be_begun or not _is_whole(command):
+    if command is None or not asked.may_be_begun:
         return None
-    screen.say(f"starting {run}: {resume_line(command)}")
-    try:
-        flags = _located(flags_of(command), command, state_dir.absolute(), run)
-    except PlanError as error:
-        return failure.report(error, as_json=False, run=run)
-    with contextlib.chdir(command.directory):
+    with contextlib.ExitStack() as stack:
+        try:
+            if not _is_whole(command):
+                return None
+            screen.say(f"starting {run}: {resume_line(command)}")
+            flags = _located(flags_of(command), command, state_dir.absolute(), run)
+            stack.enter_context(contextlib.chdir(command.directory))
+        except PlanError as error:
+            return failure.report(error, as_json=False, run=run)
+        except OSError as error:
+            return failure.report(_not_entered(command, error), as_json=False, run=run)
         return _run(flags, Invocation(command, typed_now=False))
+
+
+def _not_entered(command: RecordedCommand, error: OSError) -> StateError:
+    return StateError(
+        f"the directory {command.directory} of the run cannot be entered: {error.strerror}",
+        hint="resume it as a user that may, or type its command where its files are",
+    )
 
 
 def _is_whole(command: RecordedCommand) -> bool:
@@ -69,7 +87,8 @@ def _located(
 ) -> CopyFlags | MoveFlags:
     """The flags with what was left out, for this run in this state directory."""
     of_copy = flags.copy if isinstance(flags, MoveFlags) else flags
-    names = {option.removeprefix("--").replace("-", "_"): option for option in command.left_out}
+    options = filter(is_option, command.left_out)
+    names = {option.removeprefix("--").replace("-", "_"): option for option in options}
     secrets = {name: os.environ[variable_of(option)] for name, option in names.items()}
     of_copy = replace(of_copy, state_dir=state_dir, run=run, **secrets)
     return replace(flags, copy=of_copy) if isinstance(flags, MoveFlags) else of_copy
