@@ -206,6 +206,22 @@ async def test_a_change_that_the_run_cannot_make_is_reported(tmp_path: Path) -> 
         await page.shows("#said", "the state file is busy")
 
 
+@pytest.mark.parametrize("body", ["timed out", "{}", "null"])
+async def test_a_refusal_in_other_words_is_reported_and_can_be_tried_again(
+    tmp_path: Path, body: str
+) -> None:
+    async def control(_: Change) -> None:
+        pass
+
+    async with page_of(StagedRun(64), tmp_path, control=control) as page:
+        await page.open(f"#token={TOKEN}")
+        await page.shows("#pause", "Pause")
+        await page.run(f"void (window.fetch = async () => new Response('{body}', {{status: 408}}))")
+        await page.click("#pause")
+        await page.shows("#said", "HTTP status 408")
+        assert not await page.run("document.getElementById('pause').disabled")
+
+
 async def test_without_the_token_there_is_nothing_to_press(tmp_path: Path) -> None:
     async def control(_: Change) -> None:
         raise AssertionError("nobody may")

@@ -29,7 +29,10 @@ export async function post(path, what) {
     headers: { "Content-Type": "application/json", "X-Dynaferry-Token": token },
     body: JSON.stringify(what),
   }).catch(() => null);
-  const reply = response === null ? { message: "the run does not respond" } : await response.json();
+  if (response === null) return "the run does not respond";
+  // What a server refuses before it is read is answered in plain text.
+  const reply = await response.json().catch(() => null);
+  if (typeof reply?.message !== "string") return `the run did not take it: HTTP status ${response.status}`;
   return printable(reply.message);
 }
 
