@@ -207,6 +207,15 @@ def test_a_plan_of_a_variable_has_to_be_there_again(
     assert (code, [flags.writers for flags, _, _ in begun.copies]) == (4, [3])
 
 
+def test_all_tables_are_resumed_though_the_last_attempt_was_for_one(
+    begun: Begun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _make_stopped_run(tmp_path, CopyFlags(plan=Path("move.toml"), only=["events"], skip=["logs"]))
+    assert _resume(capsys, tmp_path)[0] == 4
+    ((started, _, _),) = begun.copies
+    assert (started.only, started.skip) == (CopyFlags().only, ["logs"])
+
+
 def test_of_a_run_that_was_begun_from_code_nobody_knows_the_command(
     begun: Begun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
