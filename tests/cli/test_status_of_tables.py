@@ -8,12 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dynaferry.cli.commands.status_document import to_summary
 from dynaferry.cli.commands.status_text import to_lines
 from dynaferry.report.stored_run import StoredRun, read_stored_run
 from dynaferry.report.stored_states import state_of_run, state_of_table
-from dynaferry.state.records import ControlsChange
+from dynaferry.state.records import TOTAL_PROGRESS, ControlsChange
 from dynaferry.state.sqlite.store import SqliteStore
 from tests.cli.stored_runs import begun_run, copied, shown
 
@@ -94,6 +95,22 @@ async def test_each_table_has_a_line_and_all_of_them_one_within_80_columns(tmp_p
     ]
     table = lines[8:14]
     assert max(map(len, table)) <= 80
+
+
+async def test_as_long_as_work_is_left_it_takes_a_second(tmp_path: Path) -> None:
+    store = await begun_run(tmp_path, ["orders", "events"])
+    try:
+        await copied(store, 0, 9)
+        seen = await _look(tmp_path)
+    finally:
+        await store.aclose()
+    # Looked at as soon as it is stored: of what was shown no time has passed.
+    progress = [replace(shown(n, 900, 1000, 0.04), time=seen.now) for n in (0, TOTAL_PROGRESS)]
+    seen = replace(seen, progress=progress)
+    document = json.loads(msgspec.json.encode(to_summary(seen)))
+    assert document["tables"][0]["eta_seconds"] == document["total"]["eta_seconds"] == 1.0
+    rows = [line for line in to_lines(seen) if line.startswith(("orders", "total"))]
+    assert [row.split()[-1] for row in rows] == ["1s", "1s"]
 
 
 async def test_the_document_has_the_same_numbers_per_table_and_in_total(tmp_path: Path) -> None:

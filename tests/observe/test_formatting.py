@@ -57,6 +57,13 @@ def test_durations(seconds: float | None, text: str) -> None:
     assert formatting.duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "-"), (0.0, "1s"), (0.4, "1s"), (1.4, "1s"), (245, "4m 05s")]
+)
+def test_what_is_left_is_never_said_to_take_no_time(seconds: float | None, text: str) -> None:
+    assert formatting.time_left(seconds) == text
+
+
 def test_counts_have_thousands_apart() -> None:
     assert formatting.count(1_234_567) == "1,234,567"
     assert formatting.count(None) == "-"

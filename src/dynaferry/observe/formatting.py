@@ -73,6 +73,16 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 1440}d {minutes % 1440 // 60:02d}h"
 
 
+def time_left(seconds: float | None) -> str:
+    """The duration of what is left to do: never `0s`, which is said of the end alone."""
+    return duration(seconds_left(seconds))
+
+
+def seconds_left(seconds: float | None) -> float | None:
+    """The seconds of what is left to do, as they are shown: 1 or more."""
+    return None if seconds is None else max(1.0, seconds)
+
+
 def span(began_at: str, ended_at: str) -> str:
     """Two moments in UTC, as ISO 8601 has them: `2026-11-29 18:00:03 to 18:01:21 UTC`."""
     began, ended = (at.removesuffix("Z").partition("T") for at in (began_at, ended_at))

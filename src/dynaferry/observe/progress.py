@@ -37,7 +37,7 @@ def ending(view: TableView) -> str:
 
 def duration_or_unknown(seconds: float | None) -> str:
     """`4m 05s`, or `unknown`."""
-    return "unknown" if seconds is None else formatting.duration(seconds)
+    return "unknown" if seconds is None else formatting.time_left(seconds)
 
 
 def eta_words(seconds: float | None, now: float) -> str:

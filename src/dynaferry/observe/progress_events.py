@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import anyio
 
+from dynaferry.observe import formatting
 from dynaferry.observe.display import Sleep, write_lines
 from dynaferry.observe.estimator import TableProgress
 from dynaferry.observe.move_status import MoveStatus
@@ -73,7 +74,7 @@ def fields_of(view: TableView, table: TableStats) -> Fields:
         "expected_items": view.expected_items,
         "percent": percent(view.share_done),
         "items_per_second": rounded(view.items_per_second),
-        "eta_seconds": rounded(view.seconds_left),
+        "eta_seconds": rounded(formatting.seconds_left(view.seconds_left)),
         "bytes_per_second": rounded(view.bytes_per_second),
         "rcu_per_second": rounded(view.read_units_per_second),
         "wcu_per_second": rounded(view.write_units_per_second),
@@ -94,7 +95,7 @@ def fields_of_total(views: Sequence[TableView], total: TableProgress) -> Fields:
         "expected_items": total.expected_items,
         "percent": percent(total.progress_ratio),
         "items_per_second": rounded(items_per_second(views)),
-        "eta_seconds": rounded(total.eta_seconds),
+        "eta_seconds": rounded(formatting.seconds_left(total.eta_seconds)),
         "tables_complete": sum(view.state in ("complete", "rejected") for view in views),
         "tables_total": len(views),
     }

@@ -52,7 +52,7 @@ def ending(view: TableView, stats: ComparisonStats) -> str:
     if view.state != "running":
         return {"complete": "done", "interrupted": "stopped"}.get(view.state, view.state)
     if view.segments_complete < view.segments_total:
-        return f"{formatting.duration(view.seconds_left)} left"
+        return f"{formatting.time_left(view.seconds_left)} left"
     return f"{formatting.count(stats.unconfirmed)} to check again"
 
 
@@ -67,7 +67,7 @@ def event_of(view: TableView, stats: ComparisonStats) -> Event:
         "items": view.items_done,
         "percent": percent(view.share_done),
         "items_per_second": rounded(view.items_per_second),
-        "eta_seconds": rounded(view.seconds_left),
+        "eta_seconds": rounded(formatting.seconds_left(view.seconds_left)),
         "rcu_per_second": rounded(view.read_units_per_second),
         "throttled_percent": percent(view.throttled_share),
         "segments_complete": view.segments_complete,

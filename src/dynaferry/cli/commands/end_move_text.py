@@ -81,7 +81,7 @@ def _far(pending: PendingComparison) -> str:
     if not share:
         return f"{told}; it takes about as long as dynaferry verify of all keys"
     took = formatting.duration(seconds)
-    left = formatting.duration(seconds / share - seconds)
+    left = formatting.time_left(seconds / share - seconds)
     return f"{told}, {took} after it began; at that rate it takes {left} more"
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from dynaferry.control.effective import EffectiveControls
 from dynaferry.copy.counters import summary_of
 from dynaferry.observe.estimator import RunProgress, TableProgress
+from dynaferry.observe.formatting import seconds_left
 from dynaferry.observe.move_status import MoveStatus, overall
 from dynaferry.observe.next_steps import NO_COMMANDS, Commands
 from dynaferry.observe.summary import ErrorSummary, RunStatus, RunSummary, TableSummary
@@ -169,7 +170,7 @@ def total_of_run(run: StoredRun, progress: RunProgress) -> TotalStatus:
         items_done=total.items_done,
         expected_items=total.expected_items,
         progress_ratio=_rounded(total.progress_ratio, 4) or 0.0,
-        eta_seconds=_rounded(total.eta_seconds, 1),
+        eta_seconds=_rounded(seconds_left(total.eta_seconds), 1),
         items_per_second=round(sum(rates), 1),
         checkpoint_age_seconds=age(run, run.last_checkpoint),
         process=run.process,
@@ -232,7 +233,7 @@ def _table_document(run: StoredRun, table: StoredTable, seen: TableProgress) -> 
         state=state_of_table(run, table),
         expected_items=seen.expected_items,
         progress_ratio=_rounded(seen.progress_ratio, 4) or 0.0,
-        eta_seconds=_rounded(seen.eta_seconds, 1),
+        eta_seconds=_rounded(seconds_left(seen.eta_seconds), 1),
         checkpoint_age_seconds=age(run, table.checkpointed_at),
         effective=effective_of(run, table),
     )

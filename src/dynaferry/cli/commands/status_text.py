@@ -131,7 +131,7 @@ def _figures(seen: TableProgress, rate: float | None) -> tuple[str, str, str, st
         formatting.percent(seen.progress_ratio),
         items,
         formatting.count(rate),
-        formatting.duration(seen.eta_seconds),
+        formatting.time_left(seen.eta_seconds),
     )
 
 
@@ -221,7 +221,7 @@ def _run_row(run: RunLine, now: float) -> str:
         _run_state(run),
         f"{total.tables_complete}/{total.tables}",
         formatting.percent(total.progress_ratio),
-        formatting.duration(total.eta_seconds),
+        formatting.time_left(total.eta_seconds),
         f"{formatting.duration(max(0.0, now - run.started_at))} ago",
     ).rstrip()
 
