@@ -19,6 +19,7 @@ from dynaferry.observe.events import RunEvent
 from dynaferry.observe.health import is_stalled
 from dynaferry.observe.stats import MOST_REASONS
 from dynaferry.observe.summary import ErrorSummary
+from dynaferry.report.move_end import MoveEnd, move_end_of
 from dynaferry.state.directory import move_name, verification_name
 from dynaferry.state.lock import is_locked, owner_of
 from dynaferry.state.records import (
@@ -87,7 +88,8 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     tables that have left it.
 
     `process` is the one that works on the run, where there is one and it is known. `events` are
-    read with a whole run only. `progress` is what was shown last: see `stored_progress`.
+    read with a whole run only. `progress` is what was shown last: see `stored_progress`. `move_end`
+    is how its move has ended, if it has.
     """
 
     record: RunRecord
@@ -100,6 +102,7 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     now: float
     events: Sequence[RunEvent] = ()
     progress: list[ProgressRecord] = []
+    move_end: MoveEnd | None = None
 
     @property
     def is_under_way(self) -> bool:
@@ -165,6 +168,7 @@ async def read_stored_run(state_dir: Path, name: str, *, whole: bool = False) ->
             now=now,
             events=await store.read_events() if whole else (),
             progress=await store.read_progress(),
+            move_end=await move_end_of(state_dir, record),
         )
     finally:
         await store.aclose()

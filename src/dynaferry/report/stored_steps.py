@@ -8,11 +8,12 @@ from dynaferry.shared.arn import resource_name
 
 
 def steps_of(run: StoredRun, commands: Commands) -> tuple[NextStep, ...]:
-    """The steps that it leaves; none while a process copies it."""
+    """The steps that it leaves; none while a process copies it, no resuming behind a move's end."""
     if run.is_under_way:
         return ()
     tables = [_ended(run, table) for table in run.tables]
-    return next_steps(run.record.run, tables, run.record.settings.left_to_do, commands)
+    steps = next_steps(run.record.run, tables, run.record.settings.left_to_do, commands)
+    return tuple(step for step in steps if step.step != "resume" or run.move_end is None)
 
 
 def _ended(run: StoredRun, table: StoredTable) -> TableSummary:

@@ -35,6 +35,7 @@ from dynaferry.plan.resume_command import (
     resume_lines,
 )
 from dynaferry.plan.schedule import Units
+from dynaferry.report.move_end import MoveEnd, move_end_of
 from dynaferry.report.stored_run import State, UnderWay, last_sign_of, state_of, under_way_of
 from dynaferry.shared.who import user_name
 from dynaferry.state.directory import sole_run
@@ -88,7 +89,10 @@ class Asked(NamedTuple):
 
     @property
     def may_be_begun(self) -> bool:
-        """Whether the run has stopped before its end, and how it was begun is known."""
+        """Whether the run has stopped before its end, and how it was begun is known.
+
+        A move that has ended is refused before anything is asked of it.
+        """
         status, is_idle = self.request.status, self.request.under_way is None
         return is_idle and self.command is not None and (self.moved or status not in _DONE)
 
@@ -192,7 +196,10 @@ async def _store(state_dir: Path, run: str, change: ControlsChange, tables: Sequ
         record, state = await state_of(store, state_dir, run)
         under_way = await under_way_of(state, state_dir, run)
         moved = record.identity.move is not None
-        _check_there_is_something_to_hold(record, state, under_way, moved=moved)
+        if under_way is None:
+            _check_there_is_something_to_hold(
+                record, state, await move_end_of(state_dir, record), moved=moved
+            )
         numbers = tables_named(record, tables)
         now = time.time()
         controls = await store.read_controls()
@@ -233,9 +240,11 @@ def _of_tables(
 
 
 def _check_there_is_something_to_hold(
-    record: RunRecord, state: State, under_way: UnderWay | None, *, moved: bool
+    record: RunRecord, state: State, ended: MoveEnd | None, *, moved: bool
 ) -> None:
-    if state in _DONE and under_way is None and not moved:
+    if ended is not None:
+        raise StateError(f"the move of {record.run} is {ended}: there is nothing left to limit")
+    if state in _DONE and not moved:
         raise StateError(
             f"the run {record.run} is complete: there is nothing left to limit",
             hint="rejected items are written again by dynaferry dead-letters replay"

@@ -5,6 +5,7 @@ from typing import cast
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dynaferry.control.effective import EffectiveControls
 from dynaferry.copy.counters import summary_of
@@ -180,7 +181,9 @@ def total_of_run(run: StoredRun, progress: RunProgress) -> TotalStatus:
 
 
 def may_be_resumed(run: StoredRun) -> bool:
-    """Whether it has stopped before its end; a move has none by itself."""
+    """Whether it has stopped before its end; a move has none but that it is finished or aborted."""
+    if run.move_end is not None:
+        return False
     is_moved = run.record.identity.move is not None
     is_done = run.state in ("complete", "rejected")
     return run.under_way is None and (is_moved or not is_done)
@@ -216,7 +219,7 @@ def age(run: StoredRun, moment: float | None) -> float | None:
 def _error_of(run: StoredRun) -> ErrorSummary | None:
     record = run.record
     if run.state == "killed":
-        return KILLED
+        return KILLED if run.move_end is None else replace(KILLED, hint=None)
     if record.error_type is None:
         return None
     return ErrorSummary(
