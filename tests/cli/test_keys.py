@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynaferry.cli.keys import NO_LIMIT, NOTHING_WRITTEN, RunKeys, stepped
+from dynaferry.cli.keys import AT_THE_PLANS, NO_LIMIT, NOTHING_WRITTEN, RunKeys, stepped
 from dynaferry.observe.stats import RunStats, TableStats
 from dynaferry.state.sqlite.store import SqliteStore
 from tests.state.contract import CREATED_AT, IDENTITY, SETTINGS
@@ -51,6 +51,32 @@ async def test_minus_and_plus_step_the_limit_on_writes(store: SqliteStore, tmp_p
     stats.write_cap_units = 800.0
     await keys.press("+", stats)
     assert (await store.read_controls()).max_write_units == 1_000.0
+
+
+async def test_a_key_changes_no_limit_that_a_schedule_has_now(
+    store: SqliteStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is set counts before the schedule at any hour: by day the run would go on at night's."""
+    stats = RunStats("r", write_cap_units=8_000.0, write_cap_is_scheduled=True)
+    for key in ("-", "+"):
+        await _keys(tmp_path)[0].press(key, stats)
+    assert (await store.read_controls()).max_write_units is None
+    assert capsys.readouterr().err.count("dynaferry set r --max-write-units N") == 2
+
+
+async def test_no_key_raises_the_limit_above_that_of_the_plan(
+    store: SqliteStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys, stats = (
+        RunKeys(tmp_path, "r", lambda: None, 1_000.0),
+        RunStats("r", write_cap_units=900.0),
+    )
+    await keys.press("+", stats)
+    assert (await store.read_controls()).max_write_units == 1_000.0
+    stats.write_cap_units = 1_000.0
+    await keys.press("+", stats)
+    assert (await store.read_controls()).max_write_units == 1_000.0
+    assert AT_THE_PLANS in capsys.readouterr().err
 
 
 async def test_the_first_limit_is_taken_from_what_is_written_now(

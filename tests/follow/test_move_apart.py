@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from dynaferry.errors import AccessDeniedError
+from dynaferry.errors import AccessDeniedError, StateError, StoppedError
 from dynaferry.follow.asking import Answer, MoveAsker
+from dynaferry.follow.move_tables import execute
 from dynaferry.run import assembly
 from dynaferry.run.lifecycle import closing
+from dynaferry.run.outcome import Outcome
 from dynaferry.state.move_records import TransitionRequest
 from dynaferry.state.sqlite.move_file import MoveFile
 from dynaferry.stop import StopSignal
@@ -96,3 +98,43 @@ async def test_a_table_is_left_out_of_a_move_joins_it_later_and_can_be_restarted
         assert move.has_said("users: copied again from the start; the others continue")
     assert move.outcome is not None
     assert move.outcome.summary.status == "interrupted"
+
+
+async def test_changes_that_wait_outlive_a_restart_of_their_table_that_does_not_begin(
+    moto_world: MotoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file says that it is copied as long as its restart is not stored: they are needed."""
+    world, plan = moto_world, plan_of(moto_world, tmp_path, *NAMES)
+    await make_source(world, *NAMES)
+    async with moving(world, plan) as move:
+        await move.until_equal()
+    await change_source(world, 5, 30, "users")
+
+    async def killed(*_: object, **__: object) -> Outcome:
+        raise StoppedError("killed before anything of it is stored")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dynaferry.follow.move_tables.copy_tables.execute", killed)
+        outcome = await execute(replace(plan, restart_table=("users",)))
+        assert isinstance(outcome.error, StoppedError)
+    async with moving(world, plan) as move:
+        await move.until_equal()
+        assert all(table.gaps_ever == 0 for table in move.tables)
+
+
+async def test_behind_the_switch_no_table_is_left_out_and_none_copied_over(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    world, plan = moto_world, plan_of(moto_world, tmp_path, *NAMES)
+    await make_source(world, *NAMES)
+    async with moving(world, plan) as move:
+        await move.until_equal()
+        assert (await asked(tmp_path, "cut-over")).outcome == "go"
+    gone = replace(plan, tables=plan.tables[:1], run=plan.run_name)
+    for other in (replace(plan, skip=("users",)), replace(plan, only=("orders",)), gone):
+        outcome = await execute(other)
+        assert isinstance(outcome.error, StateError)
+        assert "users would be left out now" in outcome.error.message
+    for copied_over in (plan, replace(plan, without_stream=True)):
+        outcome = await execute(replace(copied_over, restart_table=("users",)))
+        assert isinstance(outcome.error, StateError)

@@ -268,6 +268,21 @@ async def test_a_target_made_anew_concerns_its_table_alone(
     assert len(await world.target_tables.read_table("table-1")) == ITEMS
 
 
+async def test_a_table_may_not_join_into_what_another_of_the_run_has_filled(
+    moto_world: MotoWorld, tmp_path: Path
+) -> None:
+    world, names = moto_world, NAMES[:3]
+    await make_sources(world, names)
+    plan = plan_for(world, tmp_path, names[:2])
+    await copy_table(plan)
+    filled, other = plan.tables
+    into_filled = TablePlan(names[2], filled.target)
+    outcome = await execute(replace(plan, tables=(into_filled, other)))
+    assert isinstance(outcome.error, StateError)
+    assert f"{filled.target} was filled with {filled.source}" in outcome.error.message
+    assert outcome.summary.status == "refused"
+
+
 async def test_a_restarted_table_counts_from_the_start(
     moto_world: MotoWorld, tmp_path: Path
 ) -> None:

@@ -37,16 +37,30 @@ RATE_SECONDS: Final = 10.0
 # One step up and one step down are where one was before.
 STEP: Final = 1.25
 NO_LIMIT: Final = "there is no limit on writes to be raised; - sets one below what is written now"
+SCHEDULED: Final = (
+    "the schedule limits writes now, and a limit that is set would hold at any hour; to set one: "
+    "dynaferry set {run} --max-write-units N"
+)
+AT_THE_PLANS: Final = "writes are at the limit of the plan; dynaferry set goes beyond it"
 NOTHING_WRITTEN: Final = "nothing is written yet that a limit could be taken from"
 
 
 class RunKeys:
-    """What the keys do to one run. `ask_to_stop` is what a signal does."""
+    """What the keys do to one run. `ask_to_stop` is what a signal does; no key raises the limit on
+    writes above `most_units`, those of the plan.
+    """
 
-    def __init__(self, state_dir: Path, run: str, ask_to_stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        run: str,
+        ask_to_stop: Callable[[], None],
+        most_units: float | None = None,
+    ) -> None:
         self._state_dir = state_dir
         self._run = run
         self._ask_to_stop = ask_to_stop
+        self._most_units = most_units
         self._written = SlidingRate(RATE_SECONDS)
 
     async def follow(self, keyboard: Keyboard, stats: RunStats) -> None:
@@ -84,6 +98,14 @@ class RunKeys:
 
     async def _change_limit(self, stats: RunStats, *, raised: bool) -> None:
         limit = stats.write_cap_units
+        if stats.write_cap_is_scheduled:
+            screen.say(SCHEDULED.format(run=self._run))
+            return
+        if raised and limit is not None and self._most_units is not None:
+            if limit >= self._most_units:
+                screen.say(AT_THE_PLANS)
+                return
+            limit = min(limit, self._most_units / STEP)
         if limit is None and raised:
             screen.say(NO_LIMIT)
             return
@@ -106,7 +128,8 @@ class RunKeys:
 
 def keys_of(plan: CopyPlan, stop: StopSignal) -> RunKeys:
     """The keys of the run of this plan."""
-    return RunKeys(plan.state_dir, plan.run_name, partial(ask_to_stop, stop))
+    stops = partial(ask_to_stop, stop)
+    return RunKeys(plan.state_dir, plan.run_name, stops, plan.max_write_units)
 
 
 def stepped(limit: float, *, raised: bool) -> float:

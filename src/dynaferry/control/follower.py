@@ -135,6 +135,7 @@ class ControlFollower:
         stats.limits_in_words = "; ".join(each for each in words if each) or None
         stats.read_cap_units = effective.read.units_per_second
         stats.write_cap_units = effective.write.units_per_second
+        stats.write_cap_is_scheduled = effective.write.origin == "schedule"
         for table in stats.tables:
             own = of_tables.get(table.target)
             if own is not None:

@@ -5,8 +5,8 @@ from typing import Final, Protocol
 from msgspec.structs import replace
 
 from dynaferry.observe import formatting
-from dynaferry.plan.resume_command import Invocation, option_of
-from dynaferry.plan.schedule import Units
+from dynaferry.plan.resume_command import Invocation, RecordedCommand, option_of
+from dynaferry.plan.schedule import Schedule, Units
 from dynaferry.state.records import Controls, ControlsChange
 
 _SIDES: Final = {"max_read_units": "reads", "max_write_units": "writes"}
@@ -27,9 +27,13 @@ class ChangeableControls(Protocol):
 
 
 async def take_back_set_caps(
-    store: ChangeableControls, invocation: Invocation | None, now: float
+    store: ChangeableControls, invocation: Invocation | None, now: float, schedule: Schedule
 ) -> list[str]:
     """Takes back the caps that were `set` where a flag says otherwise now; the lines say which.
+
+    To be called once a process, before anybody can have set anything since the flags were typed.
+    Where a schedule has a say of that side, which would count before the flag, the typed cap is set
+    in the place of the other: somebody has held the run by hand, and goes on to.
 
     :raises StateError: the state file cannot be read
     :raises StateWriteError: it cannot be written
@@ -41,7 +45,8 @@ async def take_back_set_caps(
         was_set: Units | None = getattr(controls, name)
         if was_set is None or was_set == typed:
             continue
-        change = replace(change, **{name: "plan"})
+        is_scheduled = any(getattr(entry, name) is not None for entry in schedule.schedule)
+        change = replace(change, **{name: typed if is_scheduled else "plan"})
         lines.append(
             f"{option_of(name)} {_units(typed)} counts: what was set before for the "
             f"{_SIDES[name]}, {_in_words(was_set)}, is taken back"
@@ -49,6 +54,13 @@ async def take_back_set_caps(
     if lines:
         await store.change_controls(change, now, "a flag on the command line")
     return lines
+
+
+def with_set_caps(command: RecordedCommand, controls: Controls) -> RecordedCommand:
+    """The command with what was `set` since in the place of its caps: typed again it lifts none."""
+    was_set = {name: getattr(controls, name) for name in _SIDES if name in command.flags}
+    numbers = {name: cap for name, cap in was_set.items() if isinstance(cap, float)}
+    return replace(command, flags=command.flags | numbers)
 
 
 def _in_words(cap: Units) -> str:

@@ -3,7 +3,6 @@
 The capture is not held by a pause: what comes meanwhile waits in the spool.
 """
 
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -13,7 +12,6 @@ import anyio
 
 from dynaferry.control.follower import ControlFollower
 from dynaferry.control.run_limits import RunCaps
-from dynaferry.control.typed_caps import take_back_set_caps
 from dynaferry.copy.counters import stats_of
 from dynaferry.dynamodb.tables.describe import describe_table
 from dynaferry.dynamodb.tables.description import TableDescription
@@ -30,7 +28,6 @@ from dynaferry.follow.spool_file import SpoolFile
 from dynaferry.follow.table import open_applier
 from dynaferry.observe.progress import PlainLog
 from dynaferry.observe.stats import MOST_REASONS, RunStats, TableStats
-from dynaferry.plan.resume_command import Invocation
 from dynaferry.plan.settings import CopyPlan
 from dynaferry.preflight.item_cost import billed_for_each, unit_price
 from dynaferry.run.lifecycle import Say, Watch, closing, watched
@@ -53,7 +50,6 @@ async def follow(
     watch: Watch[RunStats] | None,
     say: Say,
     goes_forward: bool = False,
-    invocation: Invocation | None = None,
     without: Sequence[NotFollowed] = (),
 ) -> None:
     """Applies what is captured until a stop is asked for, with `watch` beside it, and repairs gaps.
@@ -69,8 +65,7 @@ async def follow(
         targets = await _described(sides, tables)
         stats, caps = await stats_of_copied(plan, sides, tables, targets, store), RunCaps(plan)
         controls = ControlFollower(plan, store, (caps,), stats)
-        taken_back = await take_back_set_caps(store, invocation, time.time())
-        for line in [*taken_back, *await controls.begin()]:
+        for line in await controls.begin():
             say(line)
         rejections = await rejections_of(plan, store, tables, stats)
         applying = partial(_applying, plan, sides, stats, caps)

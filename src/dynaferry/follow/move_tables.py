@@ -20,6 +20,7 @@ from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.asking import check_goes_on
 from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
 from dynaferry.follow.chosen import (
+    check_all_taken,
     check_not_begun_anew,
     failure_of,
     is_copied,
@@ -163,6 +164,7 @@ class _Move:
             stored = await stored_run(self._plan)
             chosen = self._chosen = tables_of(self._plan, stored)
             check_not_begun_anew(chosen, move)
+            check_all_taken(chosen, stored, move)
             run = None if self._plan.restart else stored
             self._id = secrets.token_hex(16) if run is None else move_of(run)
             async with open_sides(self._plan, self._say) as sides, AsyncExitStack() as stack:
@@ -173,7 +175,8 @@ class _Move:
                 if self._way_back.is_wanted and not self._way_back.is_switched:
                     await prepare_way_back(chosen.plan, sides.target, self._say)
                 for number, source in zip(chosen.numbers, found, strict=True):
-                    is_new = run is None or number in chosen.joined | chosen.restarted
+                    # What waits of a table that is copied again stays: it may be needed yet.
+                    is_new = run is None or number in chosen.joined
                     table = await self._open(number, sides, stack, is_new=is_new)
                     table.capture.stats.other_readers = source.readers
                     self._tables.append(table)
@@ -280,7 +283,6 @@ class _Move:
                 watch=self._watch_following,
                 say=self._say,
                 goes_forward=self._goes_forward,
-                invocation=self._invocation,
                 without=(*failed, *left_out(self._chosen)),
             )
         if failed:

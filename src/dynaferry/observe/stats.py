@@ -138,6 +138,7 @@ class ControlledStats(Protocol):
     limits_in_words: str | None
     read_cap_units: float | None
     write_cap_units: float | None
+    write_cap_is_scheduled: bool
 
     @property
     def tables(self) -> Sequence[TableStats]:
@@ -164,6 +165,7 @@ class RunStats:
     limits_in_words: str | None = None
     read_cap_units: float | None = None
     write_cap_units: float | None = None
+    write_cap_is_scheduled: bool = False
     events: Sequence[RunEvent] = ()
     tables_at_once: int = 1
     progress: RunProgress | None = None

@@ -20,7 +20,7 @@ _OF_A_PERSON: Final = ("source_profile", "target_profile")
 # Which tables one attempt is for: a run that is resumed is one of all tables of its plan.
 _OF_AN_ATTEMPT: Final = ("only",)
 # What is for one attempt alone: said again, it would pay for everything again.
-_ONCE: Final = ("restart", "restart_table", "restart_tables", "dry_run")
+_ONCE: Final = ("restart", "restart_table", "restart_tables", "dry_run", "forward")
 # What says which tables these are, and how to reach them.
 _OF_SIDES: Final = tuple(
     f"{side}_{name}"

@@ -14,11 +14,13 @@ from anyio import to_thread
 from msgspec import Struct
 
 from dynaferry.control.effective import EffectiveControls, effective_controls
+from dynaferry.control.typed_caps import with_set_caps
 from dynaferry.observe import limiting_factor, rates
 from dynaferry.observe.events import RunEvent
 from dynaferry.observe.health import is_stalled
 from dynaferry.observe.stats import MOST_REASONS
 from dynaferry.observe.summary import ErrorSummary
+from dynaferry.plan.resume_command import RecordedCommand
 from dynaferry.report.move_end import MoveEnd, move_end_of
 from dynaferry.state.directory import move_name, verification_name
 from dynaferry.state.lock import is_locked, owner_of
@@ -103,6 +105,12 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     events: Sequence[RunEvent] = ()
     progress: list[ProgressRecord] = []
     move_end: MoveEnd | None = None
+
+    @property
+    def command(self) -> RecordedCommand | None:
+        """The command that resumes it under the caps that hold; None where it is not known."""
+        command = self.record.settings.command
+        return None if command is None else with_set_caps(command, self.controls)
 
     @property
     def is_under_way(self) -> bool:

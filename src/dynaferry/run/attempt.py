@@ -13,7 +13,7 @@ from types import MappingProxyType
 from dynaferry._version import __version__
 from dynaferry.control.follower import ControlFollower
 from dynaferry.control.run_limits import RunCaps
-from dynaferry.control.typed_caps import take_back_set_caps
+from dynaferry.control.typed_caps import take_back_set_caps, with_set_caps
 from dynaferry.copy.rejects import RejectionLimit
 from dynaferry.errors import DynaferryError, StateError, StateWriteError
 from dynaferry.observe.next_steps import Commands
@@ -96,16 +96,18 @@ class CopyAttempt:
         numbers, have failed already.
         """
         run = await self._store.read_run()
-        if is_complete(run) and await is_finished(self._tables, self._store):
+        is_over = is_complete(run) and await is_finished(self._tables, self._store)
+        if not is_over:
+            await self._store.begin_attempt(__version__, time.time())
+        if not is_over or self._is_of_a_move:
+            await self._keep_settings()
+        if is_over:
             self._say(
                 f"already complete: the run {run.run} was completed {completed_at(run)} and has "
                 "nothing left to copy; --restart copies everything again"
             )
             stats = await self._stats(run)
             return Outcome(await self._summary(run.run, status_of(stats, None), stats))
-        await self._store.begin_attempt(__version__, time.time())
-        settings = recorded_settings(self._tables.of_run, self._left, self._command)
-        await self._store.keep_tables(self._identity, settings, self._tables.restarted)
         run = await self._store.read_run()
         _log_start(run)
         stats = await self._stats(run)
@@ -117,6 +119,21 @@ class CopyAttempt:
         error = await ended_by(partial(self._copy_all, run, stats, recorder))
         return await self._end(run, stats, recorder, error)
 
+    @property
+    def _is_of_a_move(self) -> bool:
+        """Whether this goes on as a move when the copy is complete: under what is typed now."""
+        return self._command is not None and self._command.name == "move"
+
+    async def _keep_settings(self) -> None:
+        """Stores what this attempt is made with, and lets what is typed now count."""
+        settings = recorded_settings(self._tables.of_run, self._left, self._command)
+        await self._store.keep_tables(self._identity, settings, self._tables.restarted)
+        taken_back = await take_back_set_caps(
+            self._store, self._invocation, time.time(), self._plan.limits
+        )
+        for line in taken_back:
+            self._say(line)
+
     async def _stats(self, run: RunRecord) -> RunStats:
         return await stats_from(run, self._tables.numbers, self._checked, self._store)
 
@@ -126,8 +143,7 @@ class CopyAttempt:
         plan = self._tables.of_run
         caps = RunCaps(plan)
         follower = ControlFollower(plan, self._store, (caps,), stats)
-        taken_back = await take_back_set_caps(self._store, self._invocation, time.time())
-        for line in [*taken_back, *await follower.begin()]:
+        for line in await follower.begin():
             self._say(line)
         stats.tables_at_once = self._plan.tables_at_once
         progress = await ProgressKeeper.begun(
@@ -233,12 +249,14 @@ class CopyAttempt:
     async def _summary(
         self, run: str, status: RunStatus, stats: RunStats, error: DynaferryError | None = None
     ) -> RunSummary:
-        plan = self._plan
+        plan, command = self._plan, self._command
         is_default = plan.state_dir == DEFAULT_STATE_DIR
+        if command is not None:
+            command = with_set_caps(command, await self._store.read_controls())
         commands = Commands(
             state_dir=None if is_default else str(plan.state_dir),
             restarts=plan.restart,
-            **typed_again(self._command),
+            **typed_again(command),
         )
         return await summarize(run, status, stats, self._store, error, self._left, commands)
 

@@ -153,8 +153,12 @@ async def _run_preflight(
     say: Say | None = None,
 ) -> tuple[TablePreflight, ...]:
     resuming = stored is not None and not tables.plan.restart
-    # What such a target holds this very run has written: for a restart no reason to refuse.
-    written_before = () if stored is None else stored.identity.tables
+    # What such a target holds this very run has written: for a restart no reason to refuse. One
+    # that joins a run may not take what another table of the run has filled.
+    known = () if stored is None else stored.identity.tables
+    written_before = [
+        table for number, table in enumerate(known) if not resuming or number in tables.restarted
+    ]
     return await preflight(
         tables.plan,
         *sides,

@@ -157,7 +157,7 @@ async def open_state(
         async with _closed_on_error(store):
             # Somebody may have started it over since it was looked at.
             now = (await store.read_run()).identity
-            if len(now.tables) != len(stored.identity.tables):
+            if now != stored.identity:
                 raise StateError(
                     f"the run {run!r} was changed by another process just now",
                     hint="run the same command again",

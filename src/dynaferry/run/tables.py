@@ -72,6 +72,7 @@ def tables_of(
     taken = tuple(table for table in chosen.tables if numbers.get(table) not in without)
     chosen = replace(chosen, tables=taken)
     joined = [table for table in chosen.tables if table not in numbers]
+    _check_not_filled(joined, of_run, plan.run_name)
     numbers |= {table: len(known) + place for place, table in enumerate(joined)}
     return RunTables(
         plan=chosen,
@@ -84,6 +85,22 @@ def tables_of(
         left=left,
         left_out=left_out,
     )
+
+
+def _check_not_filled(joined: Iterable[TablePlan], of_run: Sequence[TablePlan], run: str) -> None:
+    """Returns if no table joins with a target into which the run has copied another.
+
+    :raises StateError: one does
+    """
+    filled = {table.target_name: table.source_name for table in of_run}
+    for table in joined:
+        if table.target_name in filled:
+            raise StateError(
+                f"{table.source_name} cannot join the run {run!r}: its target {table.target_name} "
+                f"was filled with {filled[table.target_name]} by this run",
+                hint="give it another target, or copy it in a run of its own (--run)",
+                table=table.target,
+            )
 
 
 def _other_tables(plan: CopyPlan, stored: RunRecord) -> StateError:

@@ -34,6 +34,7 @@ class ComparisonRunStats:
     limits_in_words: str | None = None
     read_cap_units: float | None = None
     write_cap_units: float | None = None
+    write_cap_is_scheduled: bool = False
 
 
 class ComparisonReads(ReadCounters):

@@ -25,6 +25,7 @@ from dynaferry.control.effective import (
     set_by_hand,
 )
 from dynaferry.control.named_tables import tables_named
+from dynaferry.control.typed_caps import with_set_caps
 from dynaferry.errors import PlanError, StateError
 from dynaferry.limits import LEAST_CAP_UNITS
 from dynaferry.observe.health import is_stalled
@@ -210,6 +211,7 @@ async def _store(state_dir: Path, run: str, change: ControlsChange, tables: Sequ
             name = None if number is None else record.settings.tables[number].target_name
             controls = await store.change_controls(replace(change, table=name), now, by)
         command = None if under_way is not None else record.settings.command
+        command = None if command is None else with_set_caps(command, controls)
         request = ControlRequest(
             run=run,
             status=state,

@@ -44,7 +44,7 @@ def _commands(stored: StoredRun, state_dir: Path) -> Commands:
     is_default = state_dir == DEFAULT_STATE_DIR
     return Commands(
         state_dir=None if is_default else str(state_dir),
-        **typed_again(stored.record.settings.command),
+        **typed_again(stored.command),
     )
 
 

@@ -193,12 +193,12 @@ def commands_of(run: StoredRun, here: str | None) -> Commands:
     """The commands of this run for its next steps, as far as they are known."""
     if not may_be_resumed(run):
         return NO_COMMANDS
-    return Commands(**typed_again(run.record.settings.command, here=here))
+    return Commands(**typed_again(run.command, here=here))
 
 
 def resume_command_of(run: StoredRun, here: str | None) -> str | None:
     """The command that resumes the run, where it has stopped and is known."""
-    command = run.record.settings.command
+    command = run.command
     if command is None or not may_be_resumed(run):
         return None
     return resume_line(command, here=here)

@@ -177,7 +177,7 @@ def _next_lines(run: StoredRun, here: str | None) -> list[str]:
     """How a run that has stopped is resumed."""
     if not may_be_resumed(run):
         return []
-    command = run.record.settings.command
+    command = run.command
     if command is None:
         return ["the same command as before resumes it"]
     return resume_lines(command, here=here)

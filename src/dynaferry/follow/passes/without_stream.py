@@ -22,7 +22,7 @@ from dynaferry.errors import DynaferryError, StateError
 from dynaferry.follow.asking import check_goes_on
 from dynaferry.follow.both_sides import open_both_sides
 from dynaferry.follow.change_writer import LATE_WRITE_SECONDS
-from dynaferry.follow.chosen import NotFollowed, left_out
+from dynaferry.follow.chosen import NotFollowed, check_not_begun_anew, left_out
 from dynaferry.follow.following import stats_of_copied
 from dynaferry.follow.passes.answering import PassesAnswering
 from dynaferry.follow.passes.one_pass import OnePass
@@ -95,9 +95,11 @@ class MoveWithoutStream:
             RunLock.acquire, self._plan.state_dir, move_name(self._plan.run_name)
         )
         try:
-            await check_goes_on(
+            move = await check_goes_on(
                 self._plan.state_dir, self._plan.run_name, restart=self._plan.restart
             )
+            # Before the copy: it would be written over a target in use.
+            check_not_begun_anew(tables_of(self._plan, before), move)
             begun.set()
             outcome = await self._copy()
             if outcome.error is None and outcome.summary.status in ("complete", "rejected"):
