@@ -168,7 +168,9 @@ async def test_a_stand_ins_response_without_a_checksum_is_taken_and_logged_once(
         assert await client.send("Scan", b"{}") == EVERY_BYTE
         assert await client.send("Scan", b"{}") == EVERY_BYTE
     told = [record.message for record in caplog.records]
-    assert told == ["responses come without a checksum and are taken unchecked"]
+    assert told == [
+        "responses of the source table orders come without a checksum and are taken unchecked"
+    ]
 
 
 async def test_aws_response_without_a_checksum_is_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,3 +90,28 @@ def test_patience_does_not_run_out_during_a_pause() -> None:
 
     paused_until, gave_up_at = run_virtually(main())
     assert gave_up_at >= paused_until + 60.0
+
+
+def test_a_gate_within_another_is_closed_while_that_one_is() -> None:
+    seconds = [0.0]
+    outer = PauseGate(clock=lambda: seconds[0])
+    inner = PauseGate(within=outer, clock=lambda: seconds[0])
+    seen = []
+    for moment, change in (
+        (0.0, outer.close),
+        (10.0, inner.close),
+        (10.0, outer.open),
+        (15.0, inner.open),
+    ):
+        seconds[0] = moment
+        change()
+        seen.append((outer.is_open, inner.is_open))
+    assert seen == [(False, False), (False, False), (True, False), (True, True)]
+    # What both were closed for counts once.
+    assert (inner.open_clock(), outer.open_clock()) == (0.0, 5.0)
+
+
+def test_a_gate_made_within_a_closed_one_is_closed() -> None:
+    outer = PauseGate()
+    outer.close()
+    assert not PauseGate(within=outer).is_open

@@ -122,8 +122,7 @@ class ControlFollower:
             if (table := caps.tables.get(name)) is not None:
                 table.read.set(of_table.read.units_per_second)
                 table.write.set(of_table.write.units_per_second)
-                is_paused = of_table.paused_at is not None or not caps.gate.is_open
-                _hold(table.gate, is_paused=is_paused)
+                _hold(table.gate, is_paused=of_table.paused_at is not None)
 
     def _note(
         self, effective: EffectiveControls, of_tables: Mapping[str, EffectiveControls]

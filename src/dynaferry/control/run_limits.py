@@ -39,14 +39,14 @@ class RunCaps:
 class TableCaps:
     """The limits of one table of a run: caps of its own beside the run's, and its pause.
 
-    It is paused where it is or the run is: whoever pauses the run closes this gate too.
+    It is paused where it is or the run is.
     """
 
     def __init__(self, run: RunCaps, planned: TablePlan) -> None:
         self.planned = planned
         self.read = Cap(planned.max_read_units, clock=run.clock)
         self.write = Cap(planned.max_write_units, clock=run.clock)
-        self.gate = PauseGate()
+        self.gate = PauseGate(within=run.gate)
         self._run = run
 
     def __repr__(self) -> str:
