@@ -16,6 +16,7 @@ PAGES: Final = (
     *sorted((ROOT / "deploy").rglob("*.md")),
     ROOT / "benchmarks" / "README.md",
 )
+RUNBOOK: Final = "docs/runbook.md"
 # What begins a command; a block has output as well.
 PROGRAMS: Final = (
     "aws", "docker", "dynaferry", "export", "kubectl", "make", "mkdir", "pip", "python", "python3",
@@ -35,8 +36,11 @@ class Shown:
     @property
     def words(self) -> list[str]:
         """The command as a shell splits it, with what a page leaves out put in."""
-        text = self.text.replace("--target-role-arn …", TARGET).replace("$there", TARGET)
-        return shlex.split(text.replace(" … ", f" {TARGET} ").removesuffix(" …"), comments=True)
+        text = self.text.replace("--target-role-arn …", TARGET)
+        text = text.replace(" … ", f" {TARGET} ").removesuffix(" …")
+        if self.page == RUNBOOK and re.match(r"dynaferry (copy|move|verify) ", text):
+            text = f"{text} {TARGET}"  # which it exports first, as a variable
+        return shlex.split(text, comments=True)
 
     def __str__(self) -> str:
         return f"{self.page}: {self.text}"
