@@ -81,12 +81,15 @@ class ControlRequest(Struct, frozen=True, kw_only=True):
 
 
 class Asked(NamedTuple):
-    """What was asked for, as it stands now; `command` is the one that began the last attempt."""
+    """What was asked for, as it stands now; `command` is the one that began the last attempt,
+    `printed` the same with the caps that were set since.
+    """
 
     request: ControlRequest
     change: ControlsChange
     moved: bool
     command: RecordedCommand | None
+    printed: RecordedCommand | None = None
 
     @property
     def may_be_begun(self) -> bool:
@@ -164,9 +167,9 @@ def run_change(
 
 
 def _document(asked: Asked) -> ControlRequest:
-    if asked.command is None:
+    if asked.printed is None:
         return asked.request
-    line = resume_line(asked.command, here=current_directory())
+    line = resume_line(asked.printed, here=current_directory())
     return replace(asked.request, resume_command=line)
 
 
@@ -211,7 +214,7 @@ async def _store(state_dir: Path, run: str, change: ControlsChange, tables: Sequ
             name = None if number is None else record.settings.tables[number].target_name
             controls = await store.change_controls(replace(change, table=name), now, by)
         command = None if under_way is not None else record.settings.command
-        command = None if command is None else with_set_caps(command, controls)
+        printed = None if command is None else with_set_caps(command, controls)
         request = ControlRequest(
             run=run,
             status=state,
@@ -222,7 +225,7 @@ async def _store(state_dir: Path, run: str, change: ControlsChange, tables: Sequ
             stalled=stalled,
             tables=_of_tables(record, controls, numbers) if numbers else UNSET,
         )
-        return Asked(request, change, moved, command)
+        return Asked(request, change, moved, command, printed)
     finally:
         await store.aclose()
 
@@ -294,7 +297,7 @@ def _ended_lines(asked: Asked) -> list[str]:
         ended = "is not followed by any process"
     if asked.change.paused is not False:
         return [f"it {ended}: this holds from its next attempt on"]
-    if asked.command is None:
+    if asked.printed is None:
         command = "move" if asked.moved else "copy"
         return [f"it {ended}: the same {command} command as before resumes it"]
-    return [f"it {ended}", *resume_lines(asked.command, here=current_directory())]
+    return [f"it {ended}", *resume_lines(asked.printed, here=current_directory())]
