@@ -17,7 +17,7 @@ from dynaferry.plan.resume_command import SECRET_FLAGS, RecordedCommand, argumen
 
 Flags = CopyFlags | MoveFlags
 # Not of a command that is begun again.
-NOT_SAID_AGAIN = (*SECRET_FLAGS, "restart", "restart_table", "dry_run")
+NOT_SAID_AGAIN = (*SECRET_FLAGS, "restart", "restart_table", "dry_run", "forward")
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def _without_what_is_not_said(flags: Flags) -> Flags:
     copy = flags.copy if isinstance(flags, MoveFlags) else flags
     names = [name for name in NOT_SAID_AGAIN if name in CopyFlags.__struct_fields__]
     copy = replace(copy, **{name: getattr(defaults, name) for name in names})
-    return replace(flags, copy=copy) if isinstance(flags, MoveFlags) else copy
+    return replace(flags, copy=copy, forward=False) if isinstance(flags, MoveFlags) else copy
 
 
 def test_what_is_not_given_is_not_said(typed: list[Flags]) -> None:
