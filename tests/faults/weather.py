@@ -18,6 +18,7 @@ import msgspec
 from benchmarks.simulator import requests as wire
 from benchmarks.simulator.refusals import RefusedError, invalid, unavailable
 from tests.faults.service import Service, batch_answer, scan_answer
+from tests.faults.stored import StoredTable
 from tests.worlds.endpoint import Answer, Behaviour, Drop, Request
 
 Fault = Literal[
@@ -229,7 +230,7 @@ def _written_and_refused(service: Service, request: Request, chance: random.Rand
         service._check(request, "BatchWriteItem")
         service.check_batch(table, items)
     except RefusedError as error:
-        good = [item for item in items if _is_good(service, name, item)]
+        good = [item for item in items if _is_good(service, table, item)]
         service.take(table, [item for item in good if chance.random() < 0.5])
         return Answer(body=error.refusal.body(), status=error.refusal.status)
     if len(items) == 1:  # nothing is wrong with it
@@ -239,9 +240,9 @@ def _written_and_refused(service: Service, request: Request, chance: random.Rand
     return Answer(body=refusal.body(), status=refusal.status)
 
 
-def _is_good(service: Service, table: str, item: bytes) -> bool:
+def _is_good(service: Service, table: StoredTable, item: bytes) -> bool:
     try:
-        service.check_batch(service.tables[table], [item])
+        service.check_batch(table, [item])
     except RefusedError:
         return False
     return True

@@ -101,8 +101,8 @@ class There(RuleBasedStateMachine):
     def write_target(self, name: str, deletes: bool) -> None:
         if self.stage == "returned":
             self.late.add(name)
-        else:
-            self.late.discard(name)  # what is newest there goes back
+        elif not deletes or name in self.target:
+            self.late.discard(name)  # what is newest there goes back; of no change there is none
         self.written(self.target, self.of_target, name, deletes=deletes)
 
     def written(self, held: Held, stream: Stream, name: str, *, deletes: bool) -> None:
