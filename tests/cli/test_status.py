@@ -119,17 +119,6 @@ async def test_a_running_run_shows_its_rate_and_what_is_left(tmp_path: Path) -> 
     assert str(to_summary(look).status) == "running"
 
 
-@pytest.fixture
-def in_a_while(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Lets so many seconds pass for who looks, in which nobody stores anything."""
-
-    def later(seconds: float) -> None:
-        now = time.time() + seconds
-        monkeypatch.setattr("dynaferry.report.stored_run.time.time", lambda: now)
-
-    return later
-
-
 async def test_a_run_that_stores_nothing_is_stalled_without_rate_or_time_left(
     tmp_path: Path, in_a_while: Callable[[float], None]
 ) -> None:

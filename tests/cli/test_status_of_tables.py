@@ -147,17 +147,6 @@ async def test_the_document_has_the_same_numbers_per_table_and_in_total(tmp_path
     assert total["process"] > 0
 
 
-@pytest.fixture
-def in_a_while(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Lets so many seconds pass for who looks, in which nobody stores anything."""
-
-    def later(seconds: float) -> None:
-        now = time.time() + seconds
-        monkeypatch.setattr("dynaferry.report.stored_run.time.time", lambda: now)
-
-    return later
-
-
 async def test_the_words_for_states_are_those_of_what_is_known(
     tmp_path: Path, in_a_while: Callable[[float], None]
 ) -> None:

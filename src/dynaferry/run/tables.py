@@ -53,11 +53,7 @@ def tables_of(
     :raises StateError: no table of the run is one of the plan's
     """
     chosen, anew = selected(plan), _named("restart_table", plan)
-    if plan.restart and (anew or len(chosen.tables) < len(plan.tables)):
-        raise PlanError(
-            "--restart forgets all tables of the run, and other flags choose some of them",
-            hint="--restart-table T begins one again, and --restart-table '*' all that are chosen",
-        )
+    _check_choices(plan, chosen, anew)
     known = () if stored is None else stored.identity.tables
     numbers = _numbers_by_table(plan.tables, known)
     if stored is not None and not numbers:
@@ -85,6 +81,14 @@ def tables_of(
         left=left,
         left_out=left_out,
     )
+
+
+def _check_choices(plan: CopyPlan, chosen: CopyPlan, anew: Collection[TablePlan]) -> None:
+    if plan.restart and (anew or len(chosen.tables) < len(plan.tables)):
+        raise PlanError(
+            "--restart forgets all tables of the run, and other flags choose some of them",
+            hint="--restart-table T begins one again, and --restart-table '*' all that are chosen",
+        )
 
 
 def _check_not_filled(joined: Iterable[TablePlan], of_run: Sequence[TablePlan], run: str) -> None:
